@@ -1,0 +1,62 @@
+"""The layout: what must be where, and what must never be there."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+CODE = [*(ROOT / "platform").rglob("*.py"), *(ROOT / "assets").rglob("*.py")]
+
+
+def test_the_standard_library_owns_the_name_platform() -> None:
+    assert not (ROOT / "platform" / "__init__.py").exists()
+    assert not hasattr(platform, "__path__")
+    assert Path(str(platform.__file__)).name == "platform.py"
+
+
+def test_no_test_lives_under_platform_or_assets() -> None:
+    strays = [p for p in CODE if p.name.startswith("test_") or p.name == "conftest.py"]
+
+    assert not strays
+
+
+def test_no_module_holds_two_ideas() -> None:
+    long = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in CODE}
+
+    assert {path: lines for path, lines in long.items() if lines > 400} == {}
+
+
+def test_no_module_is_a_drawer_for_everything() -> None:
+    drawers = {"utils", "helpers", "misc", "common", "backup", "fixed", "simple"}
+
+    assert not [p for p in CODE if p.stem.strip("_") in drawers]
+
+
+def test_every_module_opens_with_what_it_is_for() -> None:
+    silent = [
+        str(p.relative_to(ROOT))
+        for p in CODE
+        if p.read_text().strip() and not p.read_text().lstrip().startswith('"""')
+    ]
+
+    assert silent == []
+
+
+def test_the_top_level_is_the_contract() -> None:
+    named = {"pyproject.toml", "platform", "assets", "specs", "infra", "tests", "README.md"}
+
+    assert named <= {p.name for p in ROOT.iterdir()}
+
+
+def test_import_tidemill_brings_no_heavy_package() -> None:
+    heavy = "torch transformers dagster pandas great_expectations dvc kserve onnxruntime kafka"
+    code = (
+        "import sys, tidemill, tidemill.cli, tidemill.spec.load\n"
+        f"print([m for m in {heavy.split()!r} if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert found.stdout.strip() == "[]"
