@@ -1,0 +1,19 @@
+"""An answer as a prompt reads it: what training wants, models give, and metrics compare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A parsed answer, or the one that was wanted."""
+
+    text: str
+    """What users see."""
+    label: str | None = None
+    """The label, where the prompt's output has one."""
+    reasoning: str | None = None
+    """What was written before the answer (chain-of-thought); never shown to users."""
+    valid: bool = True
+    """False where the text does not have the shape the prompt asked for."""

@@ -1,0 +1,331 @@
+"""Walking a release to its users: one look at a time, each with its decision and its numbers.
+
+Rules are asked in order and the first that answers decides: a stopped rollout, broken guardrails,
+ratings that show harm, missing data, an unfinished step, ratings that decide nothing, a missing
+approval. When none objects, the next step is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Literal
+
+from tidemill.engine.guardrail import Health, Reading, Window, read, signal
+from tidemill.engine.sequential import Comparison, RatingSummary, SplitTest, check_split, compare
+from tidemill.engine.walk import RolloutState, Status
+from tidemill.spec.rollout import Rollout
+
+Decision = Literal["promote", "hold", "roll_back", "ask", "done"]
+_SIGNALS = ("error_rate", "latency_p50", "latency_p95")
+
+
+@dataclass(frozen=True)
+class Advance:
+    """What to do now, why, and the state to remember."""
+
+    decision: Decision
+    reason: str
+    percent: int
+    """The candidate's share of the traffic from now on."""
+    state: RolloutState
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    """What the decision rests on; JSON-able."""
+
+
+def advance(
+    rollout: Rollout,
+    state: RolloutState,
+    health: Mapping[str, Health],
+    ratings: RatingSummary,
+    now: datetime,
+) -> Advance:
+    """Decide one look.
+
+    `health` is by release digest and covers the time since `state.since`. A guardrail's window
+    stays open until it has seen its `min_requests`, then the next one starts, so that a release
+    that turns bad late is not hidden by its good hours.
+    """
+    scene = Scene(rollout, state, health, ratings, now)
+    for rule in _RULES:
+        found = rule(scene)
+        if found is not None:
+            return scene.settle(*found)
+    return scene.onwards()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One look: what is given, and what follows from it."""
+
+    rollout: Rollout
+    state: RolloutState
+    health: Mapping[str, Health]
+    ratings: RatingSummary
+    now: datetime
+
+    @property
+    def percent(self) -> int:
+        """The candidate's share in the present step; 0 before the first."""
+        return self.rollout.steps[self.state.step].percent if self.state.step >= 0 else 0
+
+    @property
+    def candidate(self) -> Health | None:
+        """What the candidate did; None where nothing is known."""
+        return self.health.get(self.state.candidate)
+
+    @property
+    def live(self) -> Health | None:
+        """What the live release did; None where nothing is known."""
+        return self.health.get(self.state.live) if self.state.live else None
+
+    @property
+    def exposed(self) -> bool:
+        """True where the candidate gets requests (or copies of them) in this step."""
+        return self.state.step >= 0 and (self.percent > 0 or self.rollout.mode == "shadow")
+
+    @cached_property
+    def readings(self) -> tuple[Reading, ...]:
+        """Every guardrail at this look."""
+        if not self.exposed:
+            return ()
+        window = Window(
+            self.candidate,
+            self.live,
+            self.state.live is None,
+            self.now - self.state.step_started,
+            self.state.live_signals,
+            self.state.strikes,
+        )
+        return tuple(read(guardrail, window) for guardrail in self.rollout.guardrails)
+
+    @cached_property
+    def requests(self) -> int:
+        """Answers of the candidate in this step so far."""
+        return self.state.requests + (self.candidate.requests if self.candidate else 0)
+
+    @cached_property
+    def split(self) -> SplitTest:
+        """Whether subjects were dealt as the step says."""
+        ratings = self.ratings
+        return check_split(ratings.live_subjects, ratings.candidate_subjects, self.percent)
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """What the ratings say; None where the rollout does not look at them."""
+        quality = self.rollout.quality
+        if quality is None or self.state.live is None:
+            return None
+        return compare(
+            self.ratings.rated,
+            margin=quality.margin,
+            alpha=quality.alpha,
+            expected_ratings=quality.expected_ratings,
+        )
+
+    @property
+    def agreed(self) -> bool:
+        """True where a person agreed in this very step."""
+        return self.state.approved_step == self.state.step
+
+    def settle(self, decision: Decision, reason: str) -> Advance:
+        """The advance of a decision that does not move on."""
+        state = self._looked()
+        if decision == "roll_back":
+            state = replace(state, status="rolled_back")
+        percent = 0 if state.status == "rolled_back" else self.percent
+        return Advance(decision, reason, percent, state, self.numbers())
+
+    def onwards(self) -> Advance:
+        """The next step, or the end."""
+        index = self._next()
+        if index is None:
+            ended: Status = "ended" if self.rollout.mode == "shadow" else "live"
+            percent = 0 if ended == "ended" else 100
+            state = replace(self._looked(), status=ended)
+            return Advance("done", _END[ended], percent, state, self.numbers())
+        percent = self.rollout.steps[index].percent
+        state = self._looked().entering(index, self.now)
+        why = "nothing else is live" if self.state.live is None else self._why()
+        return Advance("promote", f"on to {percent} %: {why}", percent, state, self.numbers())
+
+    def _next(self) -> int | None:
+        last = 0 if self.rollout.mode == "ab" else len(self.rollout.steps) - 1
+        if self.state.step >= last:
+            return None
+        skip = self.state.live is None and self.rollout.mode == "canary"
+        return last if skip else self.state.step + 1
+
+    def _why(self) -> str:
+        if self.state.step < 0:
+            return "the rollout begins"
+        parts = [str(reading) for reading in self.readings if reading.outcome == "within"]
+        if self.comparison and self.comparison.ratings:
+            parts.append(f"ratings say {self.comparison.finding}")
+        return "; ".join(parts) or "the step is over and nothing speaks against it"
+
+    def _looked(self) -> RolloutState:
+        """The state after this look: strikes, cleared guardrails, and whether a window closed."""
+        state = self.state
+        judged = {r.name: r for r in self.readings if r.outcome in ("within", "beyond")}
+        strikes = {**state.strikes, **{name: r.strikes for name, r in judged.items()}}
+        within = {name for name, r in judged.items() if r.outcome == "within"}
+        cleared = (state.cleared - judged.keys()) | within
+        looked = replace(state, strikes=strikes, cleared=frozenset(cleared))
+        if not self.readings or any(r.outcome == "no data" for r in self.readings):
+            return looked
+        seen = {name: signal(name, self.live) for name in _SIGNALS}
+        known = {name: value for name, value in seen.items() if value is not None}
+        signals = {**state.live_signals, **known}
+        return replace(looked, since=self.now, requests=self.requests, live_signals=signals)
+
+    def numbers(self) -> dict[str, Any]:
+        """What this look saw; JSON-able."""
+        arms = {"candidate": self.candidate, "live": self.live}
+        return {
+            "step": self.state.step,
+            "percent": self.percent,
+            "seconds_in_step": (self.now - self.state.step_started).total_seconds(),
+            "requests": self.requests,
+            "health": {
+                name: {"requests": h.requests, **{s: signal(s, h) for s in _SIGNALS}}
+                for name, h in arms.items()
+                if h is not None
+            },
+            "guardrails": [asdict(reading) for reading in self.readings],
+            "ratings": asdict(self.comparison) if self.comparison else None,
+            "split": asdict(self.split) if self.comparison else None,
+        }
+
+
+_END: Mapping[Status, str] = {
+    "live": "every step went well: the candidate is live",
+    "ended": "the shadow run is over; it answered nobody, a canary can follow",
+}
+
+Finding = tuple[Decision, str] | None
+
+
+def _stopped(scene: Scene) -> Finding:
+    status = scene.state.status
+    if status == "paused":
+        return "hold", "paused by a person; resume it with `tidemill rollout promote`"
+    return None if status == "running" else ("done", f"this rollout is over: {status}")
+
+
+def _broken(scene: Scene) -> Finding:
+    broken = [str(reading) for reading in scene.readings if reading.broken]
+    if not broken:
+        return None
+    if scene.state.live is None:
+        return "ask", f"{'; '.join(broken)}; there is no other release to go back to"
+    return "roll_back", "; ".join(broken)
+
+
+def _strike(scene: Scene) -> Finding:
+    beyond = [r for r in scene.readings if r.outcome == "beyond"]
+    return ("hold", f"{beyond[0]} (look {beyond[0].strikes})") if beyond else None
+
+
+def _skewed(scene: Scene) -> Finding:
+    if scene.comparison is None or scene.split.sound or scene.agreed:
+        return None
+    split = scene.split
+    return "ask", (
+        f"the split is wrong, so ratings cannot be trusted: the candidate was to get "
+        f"{split.expected:.1%} of the subjects and got {split.observed:.1%} (p = {split.p:.1e})"
+    )
+
+
+def _harmful(scene: Scene) -> Finding:
+    found = scene.comparison
+    if found is None or found.finding != "harm" or not scene.split.sound:
+        return None
+    return "roll_back", f"users rate it worse than the live release: {_said(found)}"
+
+
+def _blind(scene: Scene) -> Finding:
+    if not scene.exposed or not scene.rollout.guardrails:
+        return None
+    if scene.candidate is None or scene.candidate.requests == 0:
+        return "hold", "no data: the candidate answered nothing since the last look"
+    return None
+
+
+def _unfinished(scene: Scene) -> Finding:
+    if scene.state.step < 0:
+        return None
+    step = scene.rollout.steps[scene.state.step]
+    left = (step.hold - (scene.now - scene.state.step_started)).total_seconds()
+    if left > 0:
+        return "hold", f"{left:.0f} s of this step are left"
+    if scene.exposed and scene.requests < step.min_requests:
+        return "hold", f"{scene.requests} of {step.min_requests} answers so far"
+    return None
+
+
+def _unjudged(scene: Scene) -> Finding:
+    within = scene.state.cleared | {r.name for r in scene.readings if r.outcome == "within"}
+    open_ = [r for r in scene.readings if r.name not in within and r.outcome != "not applicable"]
+    return ("hold", f"not judged yet: {open_[0]}") if open_ else None
+
+
+def _undecided(scene: Scene) -> Finding:
+    """Ratings decide before the live arm loses its last share: afterwards nothing is learnt."""
+    found, quality = scene.comparison, scene.rollout.quality
+    if found is None or quality is None or scene.state.step != _deciding_step(scene.rollout):
+        return None
+    if found.finding != "inconclusive" or scene.agreed:
+        return None
+    said = f"ratings decide nothing yet: {_said(found)}"
+    if scene.rollout.mode == "ab" and found.ratings < quality.expected_ratings:
+        return "hold", f"{said}, {quality.expected_ratings} ratings are expected"
+    policy: dict[str, Finding] = {
+        "hold": ("hold", said),
+        "rollback": ("roll_back", said),
+        "ask": ("ask", said),
+        "promote": None,
+    }
+    return policy[scene.rollout.on_inconclusive]
+
+
+def _deciding_step(rollout: Rollout) -> int:
+    if rollout.mode == "ab":
+        return 0
+    split = [i for i, step in enumerate(rollout.steps) if 0 < step.percent < 100]
+    return split[-1] if split else len(rollout.steps) - 1
+
+
+def _unapproved(scene: Scene) -> Finding:
+    approval = scene.rollout.approval
+    if approval is None or scene.state.approved_by is not None:
+        return None
+    beyond = scene.onwards().percent
+    limit = approval.before_percent or 0
+    if beyond <= limit:
+        return None
+    who = " or ".join(approval.by) or "somebody"
+    return "ask", f"{who} has to approve before traffic goes beyond {limit} % (next: {beyond} %)"
+
+
+def _said(found: Comparison) -> str:
+    return (
+        f"difference {found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f}) "
+        f"over {found.ratings} ratings of {found.subjects} subjects"
+    )
+
+
+_RULES = (
+    _stopped,
+    _broken,
+    _strike,
+    _skewed,
+    _harmful,
+    _blind,
+    _unfinished,
+    _unjudged,
+    _undecided,
+    _unapproved,
+)

@@ -1,0 +1,168 @@
+"""Judging users' ratings at every look without raising false alarms: a confidence sequence.
+
+`d = candidate - live` is known to within `± B` at all looks at once with probability `1 - alpha`:
+
+    B = sqrt((V + rho) * ln((V + rho) / (rho * alpha**2))) / N      N = n0 + n1
+    s2 = N * Var(d)     V = N * s2     rho = S * s2 / (2L + ln(1 + 2L))     L = ln(1 / alpha)
+
+with S the number of ratings it is made narrowest for (asymptotic confidence sequence of
+Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas 2021; tuning of rho: their appendix). Ratings of one
+subject are one draw: `Var(d)` is clustered by subject. Where the share of traffic changed on the
+way, the difference is taken within each step and pooled, so that a change of mood between two
+steps is not mistaken for a change of model.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import erfc, inf, log, sqrt
+from typing import Literal
+
+Finding = Literal["harm", "better", "no worse", "inconclusive"]
+SPLIT_P = 0.001
+
+
+@dataclass(frozen=True)
+class Rated:
+    """What one subject's ratings of one arm in one step add up to; ratings lie in 0..1."""
+
+    subject: str
+    candidate: bool
+    """True for ratings of the candidate's answers, False for the live arm's."""
+    ratings: int
+    total: float
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class RatingSummary:
+    """All ratings of a rollout so far, and how many subjects each arm got in the present step."""
+
+    rated: tuple[Rated, ...] = ()
+    live_subjects: int = 0
+    candidate_subjects: int = 0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The difference candidate - live, its bounds at this look, and what follows."""
+
+    difference: float
+    low: float
+    high: float
+    ratings: int
+    subjects: int
+    finding: Finding
+
+
+def compare(
+    rated: Sequence[Rated], *, margin: float, alpha: float, expected_ratings: int
+) -> Comparison:
+    """The state of the confidence sequence; `inconclusive` while one arm has no ratings."""
+    d, variance, n = difference(rated)
+    subjects = len({one.subject for one in rated})
+    half = bound(n, variance, alpha, expected_ratings)
+    low, high = max(-1.0, d - half), min(1.0, d + half)
+    return Comparison(d, low, high, n, subjects, finding(d - half, d + half, margin))
+
+
+def finding(low: float, high: float, margin: float) -> Finding:
+    """The verdict of the bounds; the strongest one that holds."""
+    if high < -margin:
+        return "harm"
+    if low > 0:
+        return "better"
+    return "no worse" if low > -margin else "inconclusive"
+
+
+def bound(n: int, variance: float, alpha: float, expected_ratings: int) -> float:
+    """Half-width B of the interval after `n` ratings, given Var(d); infinite without ratings."""
+    if n == 0 or variance <= 0:
+        return inf
+    s2 = n * variance
+    level = log(1 / alpha)
+    rho = expected_ratings * s2 / (2 * level + log(1 + 2 * level))
+    v = n * s2
+    return sqrt((v + rho) * log((v + rho) / (rho * alpha**2))) / n
+
+
+def difference(rated: Iterable[Rated]) -> tuple[float, float, int]:
+    """Pooled d, its variance clustered by subject, and the number of ratings it rests on.
+
+    Steps are weighted by n0 * n1 / (n0 + n1) (Mantel and Haenszel 1959); a step in which one arm
+    has no ratings says nothing about the difference and is left out.
+    """
+    steps = _two_armed(rated)
+    whole = sum(weight for _, weight in steps)
+    d = floor = 0.0
+    influence: dict[str, float] = defaultdict(float)
+    for arms, weight in steps:
+        for arm, sign in ((arms[True], weight / whole), (arms[False], -weight / whole)):
+            n = _ratings(arm)
+            mean = sum(one.total for one in arm) / n
+            d += sign * mean
+            floor += sign**2 * _least_variance(mean, n)
+            for one in arm:
+                influence[one.subject] += sign * (one.total - mean * one.ratings) / n
+    variance = _clustered(list(influence.values())) or floor
+    return d, variance, sum(_ratings(arms[True]) + _ratings(arms[False]) for arms, _ in steps)
+
+
+def _two_armed(rated: Iterable[Rated]) -> list[tuple[dict[bool, list[Rated]], float]]:
+    """The ratings of each step by arm, with the step's weight; only steps with both arms."""
+    steps: dict[int, dict[bool, list[Rated]]] = defaultdict(lambda: {False: [], True: []})
+    for one in rated:
+        if one.ratings > 0:
+            steps[one.step][one.candidate].append(one)
+    both = [arms for arms in steps.values() if arms[False] and arms[True]]
+    return [(arms, _harmonic(_ratings(arms[False]), _ratings(arms[True]))) for arms in both]
+
+
+def _harmonic(live: int, candidate: int) -> float:
+    return live * candidate / (live + candidate)
+
+
+def _clustered(influence: Sequence[float]) -> float:
+    """Variance of a sum of independent subjects; 0 where they show no spread."""
+    spread = sum(i * i for i in influence)
+    count = len(influence)
+    return spread * count / (count - 1) if count > 1 and spread > 1e-15 else 0.0
+
+
+@dataclass(frozen=True)
+class SplitTest:
+    """Whether subjects were dealt to the arms in the shares that were set."""
+
+    expected: float
+    """Share of the candidate that was set, 0..1."""
+    observed: float
+    """Share of the candidate that came out."""
+    p: float
+    sound: bool
+    """False where so skewed a split has a probability below 0.001."""
+
+
+def check_split(live: int, candidate: int, percent: float) -> SplitTest:
+    """Sample-ratio test: chi-square with one degree of freedom (Fabijan et al. 2019)."""
+    n = live + candidate
+    share = percent / 100
+    if n == 0 or not 0 < share < 1:
+        return SplitTest(share, share, 1.0, True)
+    chi2 = (candidate - n * share) ** 2 / (n * share * (1 - share))
+    p = erfc(sqrt(chi2 / 2))
+    return SplitTest(share, candidate / n, p, p >= SPLIT_P)
+
+
+def _ratings(arm: Iterable[Rated]) -> int:
+    return sum(one.ratings for one in arm)
+
+
+def _least_variance(mean: float, n: int) -> float:
+    """Variance of a mean in 0..1 with one success and one failure added (Agresti and Coull 1998).
+
+    It stands in where all ratings of both arms were alike and the data show no spread at all.
+    """
+    p = (mean * n + 1) / (n + 2)
+    return p * (1 - p) / (n + 2)

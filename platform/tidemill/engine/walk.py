@@ -1,0 +1,86 @@
+"""Where a rollout stands between two looks; a value that a ledger can keep as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from tidemill.errors import NeedsApproval
+from tidemill.spec.trigger import Approval
+
+Status = Literal["running", "paused", "live", "rolled_back", "ended"]
+
+
+@dataclass(frozen=True)
+class RolloutState:
+    """Where a rollout stands between two looks."""
+
+    candidate: str
+    """Digest of the release that is to become live."""
+    live: str | None
+    """Digest of the release that is live now; None for a service's first one."""
+    step_started: datetime
+    since: datetime
+    """Start of the present window: health is asked for from here on."""
+    step: int = -1
+    """Index of the present step; -1 before the first."""
+    status: Status = "running"
+    requests: int = 0
+    """Answers of the candidate in this step, in windows already closed."""
+    strikes: Mapping[str, int] = field(default_factory=dict)
+    """Looks in a row beyond its limit, by guardrail."""
+    cleared: frozenset[str] = frozenset()
+    """Guardrails whose last judged look in this step was good."""
+    live_signals: Mapping[str, float] = field(default_factory=dict)
+    """The live release's last signals, for steps in which it has no traffic."""
+    approved_by: str | None = None
+    approved_step: int | None = None
+    """The step in which a person agreed."""
+
+    @classmethod
+    def begin(cls, candidate: str, live: str | None, now: datetime) -> RolloutState:
+        """Before the first step: nobody gets the candidate yet."""
+        return cls(candidate, live, now, now)
+
+    def entering(self, step: int, now: datetime) -> RolloutState:
+        """At the start of a step: nothing of the former one counts."""
+        return replace(
+            self,
+            step=step,
+            step_started=now,
+            since=now,
+            requests=0,
+            strikes={},
+            cleared=frozenset(),
+        )
+
+    def approve(self, who: str, approval: Approval | None) -> RolloutState:
+        """A person agrees; raises NeedsApproval where this one may not."""
+        allowed = approval.by if approval else ()
+        if allowed and who not in allowed:
+            raise NeedsApproval(f"{who} may not approve; it takes {' or '.join(allowed)}")
+        return replace(self, approved_by=who, approved_step=self.step)
+
+    def pause(self) -> RolloutState:
+        """Keep the traffic as it is until somebody resumes."""
+        return replace(self, status="paused") if self.status == "running" else self
+
+    def resume(self, now: datetime) -> RolloutState:
+        """Go on after a pause; the pause does not count as good time."""
+        if self.status != "paused":
+            return self
+        return replace(self, status="running", since=now, step_started=now, requests=0)
+
+    def record(self) -> dict[str, Any]:
+        """As JSON-able values."""
+        known = {**asdict(self), "cleared": sorted(self.cleared)}
+        times = {key: known[key].isoformat() for key in ("step_started", "since")}
+        return {**known, **times}
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any]) -> RolloutState:
+        """From what `record` gave."""
+        times = {key: datetime.fromisoformat(record[key]) for key in ("step_started", "since")}
+        return cls(**{**record, **times, "cleared": frozenset(record["cleared"])})

@@ -1,0 +1,182 @@
+"""Every error Tidemill raises, in one tree.
+
+TidemillError                 exit 1
+├── SpecError                 specs that cannot be used; carries every `Problem` at once
+├── UnknownName               a name nothing answers to, with the nearest ones
+├── MissingExtra              an optional package is not installed
+├── DataError                 rows or files that cannot become a dataset
+│   └── ExpectationsFailed    a dataset broke an expectation of severity `error`; exit 2
+├── ArtefactError             something is wrong with bytes on disk
+│   ├── MissingArtefact       the digest is known, its bytes are not here
+│   ├── TamperedArtefact      the bytes do not match their digest
+│   ├── HashMismatch          a download does not match the sha256 in its spec
+│   └── UnsafeFormat          a pickle, or code that was not pinned
+├── TrainingError             a training run cannot go on
+│   └── Diverged              the watchdog stopped a loss that ran away
+├── EventError                an event that breaks its contract
+├── ServiceError              a process or a network peer is not usable
+│   ├── PortTaken             another process listens there
+│   ├── Overtaken             another ingest process read on from here
+│   ├── Overloaded            too many requests wait already
+│   └── BrokerDown            no Kafka-protocol broker answers
+├── BadRequest                a request to a service that cannot be answered as it stands
+├── StorageError              no space, or no permission to write
+├── GateFailed                an evaluation's gates said no; exit 2
+├── EquivalenceBroken         a transformation changed the answers too much; exit 2
+├── NeedsApproval             a person has to agree first; exit 3
+└── OverBudget                more than the spec allows; exit 3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import ClassVar
+
+
+class TidemillError(Exception):
+    """Base of all errors meant for a person; the message says what is wrong and the way out."""
+
+    exit_code: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing wrong with one line of one file."""
+
+    path: Path
+    line: int
+    cause: str
+    way_out: str = ""
+
+    def __str__(self) -> str:
+        tail = f"; {self.way_out}" if self.way_out else ""
+        return f"{self.path}:{self.line}: {self.cause}{tail}"
+
+
+class SpecError(TidemillError):
+    """Specs that cannot be used; `problems` holds all of them, sorted by file and line."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(sorted(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class UnknownName(TidemillError):
+    """A name nothing answers to."""
+
+    def __init__(self, what: str, name: str, known: Sequence[str]) -> None:
+        self.what, self.name, self.known = what, name, tuple(known)
+        super().__init__(f"no {what} is called '{name}'; {suggest(name, known)}")
+
+
+def suggest(name: str, known: Sequence[str]) -> str:
+    """The nearest known name as a question, or the whole list when nothing is near."""
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    return f"there are: {', '.join(sorted(known))}" if known else "there are none yet"
+
+
+class MissingExtra(TidemillError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        self.package, self.extra = package, extra
+        super().__init__(f"'{package}' is not installed; pip install 'tidemill[{extra}]'")
+
+
+class DataError(TidemillError):
+    """Rows or files that cannot become a dataset."""
+
+
+class ExpectationsFailed(DataError):
+    """A dataset broke an expectation of severity `error`."""
+
+    exit_code = 2
+
+
+class ArtefactError(TidemillError):
+    """Something is wrong with bytes on disk."""
+
+
+class MissingArtefact(ArtefactError):
+    """The digest is known, its bytes are not here."""
+
+
+class TamperedArtefact(ArtefactError):
+    """The bytes do not match their digest."""
+
+
+class HashMismatch(ArtefactError):
+    """A download does not match the sha256 in its spec."""
+
+
+class UnsafeFormat(ArtefactError):
+    """A pickle, or code that was not pinned."""
+
+
+class TrainingError(TidemillError):
+    """A training run cannot go on."""
+
+
+class Diverged(TrainingError):
+    """The watchdog stopped a loss that ran away."""
+
+
+class EventError(TidemillError):
+    """An event that breaks its contract; it belongs in quarantine."""
+
+
+class ServiceError(TidemillError):
+    """A process or a network peer is not usable."""
+
+
+class PortTaken(ServiceError):
+    """Another process listens there."""
+
+
+class Overloaded(ServiceError):
+    """Too many requests wait already."""
+
+
+class Overtaken(ServiceError):
+    """Another ingest process read on from here."""
+
+
+class BrokerDown(ServiceError):
+    """No Kafka-protocol broker answers."""
+
+
+class BadRequest(TidemillError):
+    """A request to a service that cannot be answered as it stands."""
+
+
+class StorageError(TidemillError):
+    """No space, or no permission to write."""
+
+
+class GateFailed(TidemillError):
+    """An evaluation's gates said no."""
+
+    exit_code = 2
+
+
+class EquivalenceBroken(TidemillError):
+    """A transformation changed the answers too much; the message names the hop."""
+
+    exit_code = 2
+
+
+class NeedsApproval(TidemillError):
+    """A person has to agree first."""
+
+    exit_code = 3
+
+
+class OverBudget(TidemillError):
+    """More than the spec allows."""
+
+    exit_code = 3

@@ -1,0 +1,282 @@
+"""The three events, as CloudEvents 1.0 over Kafka: inference, feedback, lifecycle.
+
+An event is written in binary mode (attributes in `ce_*` headers, the data as JSON in the value) and
+read in binary and structured mode. `decode` is the gate: what passes it is a valid `Event`, what
+does not raises `EventError` with the reason that quarantine shows.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import math
+import os
+import re
+import time as clock
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Literal, Self, TypedDict
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from tidemill.errors import EventError, suggest
+from tidemill.spec.base import Frozen
+from tidemill.spec.feedback import FeedbackKind
+
+INFERENCE_TOPIC = "tidemill.inference"
+LIFECYCLE_TOPIC = "tidemill.lifecycle"
+
+Key = Annotated[str, Field(min_length=1, max_length=200)]
+"""A name or id; short enough for an index of any database."""
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+_STRICT = ConfigDict(allow_inf_nan=False)
+_SUSPECT = re.compile(rb"\\u0000|NaN|Infinity|[0-9][eE]\+?[0-9]{3}")
+
+
+class Inference(Frozen):
+    """One answer of a service (`tidemill.inference.v1`)."""
+
+    model_config = _STRICT
+    TYPE: ClassVar[str] = "tidemill.inference.v1"
+
+    response_id: Key
+    """What feedback refers to."""
+    service: Key
+    """The service that was called."""
+    release: Key
+    """Digest of the release that answered."""
+    commit: str = Field(default="", max_length=200)
+    """The release's spec commit."""
+    prompt: str = Field(default="", max_length=200)
+    """Digest of the prompt artefact."""
+    subject: Key | None = None
+    """The user, under a keyed hash."""
+    conversation: Key | None = None
+    """Keeps the turns of one conversation together."""
+    input: dict[str, Any] = Field(default_factory=dict)
+    """The row the prompt was made from, by column; personal data already redacted."""
+    output: str = ""
+    """The answer, redacted likewise."""
+    label: str | None = Field(default=None, max_length=200)
+    """The class or intent in the answer, where the prompt has one."""
+    tokens_in: Count = 0
+    tokens_out: Count = 0
+    latency: float = Field(default=0.0, ge=0)
+    """Seconds from request to the last token."""
+    cached: bool = False
+    """True where the exact-response cache answered."""
+    arm: str = Field(default="live", max_length=200)
+    """The arm of the experiment: live, candidate, shadow."""
+    error: str | None = None
+    """Why there is no answer."""
+
+
+class Feedback(Frozen):
+    """What a user or a system says of one answer (`tidemill.feedback.v1`)."""
+
+    model_config = _STRICT
+    TYPE: ClassVar[str] = "tidemill.feedback.v1"
+
+    response_id: Key
+    """The answer it is about."""
+    kind: FeedbackKind
+    value: float | None = None
+    """thumbs: 0 or 1; score: within the stream's range; outcome: 0 (bad) to 1 (good)."""
+    comment: str | None = None
+    """Free text; may come with any kind."""
+    output: str | dict[str, Any] | None = None
+    """correction: the right output, as text or by column."""
+    over: Key | None = None
+    """preference: the response that this one was preferred to."""
+    subject: Key | None = None
+    """The user, under a keyed hash."""
+    consent: bool = False
+    """True where the user agreed to training on it."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        carries = _CARRIES[self.kind]
+        given = getattr(self, carries)
+        if given is None or given == "" or given == {}:
+            raise ValueError(f"{self.kind} needs `{carries}`")
+        if self.kind == "thumbs" and given not in (0, 1):
+            raise ValueError(f"a thumb's value is 0 or 1, not {given:g}")
+        if self.kind == "outcome" and not 0 <= given <= 1:
+            raise ValueError(f"an outcome's value is between 0 and 1, not {given:g}")
+        return self
+
+
+_CARRIES = {
+    "thumbs": "value",
+    "score": "value",
+    "outcome": "value",
+    "correction": "output",
+    "comment": "comment",
+    "preference": "over",
+}
+
+Happening = Literal[
+    "dataset-built",
+    "checks-failed",
+    "trigger-decided",
+    "training-started",
+    "training-finished",
+    "release-made",
+    "step-advanced",
+    "rolled-back",
+]
+
+
+class Lifecycle(Frozen):
+    """Something the platform did (`tidemill.lifecycle.v1`)."""
+
+    model_config = _STRICT
+    TYPE: ClassVar[str] = "tidemill.lifecycle.v1"
+
+    what: Happening
+    project: Key
+    name: Key
+    """The spec it happened to."""
+    digest: str = Field(default="", max_length=200)
+    """Of the artefact or release."""
+    run: str = Field(default="", max_length=200)
+    """The Dagster run."""
+    facts: dict[str, Any] = Field(default_factory=dict)
+    """The numbers behind it."""
+
+
+Data = Inference | Feedback | Lifecycle
+_TYPES: Mapping[str, type[Data]] = {t.TYPE: t for t in (Inference, Feedback, Lifecycle)}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Data and the CloudEvents attributes around it; source and id together are unique."""
+
+    data: Data
+    source: str
+    """Who wrote it, as a URI reference: `/gateway/support-chat`."""
+    id: str = field(default_factory=lambda: new_id())
+    time: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+class Record(TypedDict):
+    """An event as the parts of a Kafka record; `Message(topic, **binary(event))` makes one."""
+
+    key: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    value: bytes
+
+
+def new_id() -> str:
+    """32 hex digits that sort by time: new ids stay close together in an index."""
+    return f"{clock.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+
+
+def hash_subject(user: str, key: bytes) -> str:
+    """A user id under the keyed hash: the same person, without the name (HMAC-SHA256)."""
+    return hmac.new(key, user.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def binary(event: Event) -> Record:
+    """The event in binary content mode; the partition key is the subject."""
+    subject = getattr(event.data, "subject", None)
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": event.id,
+        "ce_source": event.source,
+        "ce_type": event.data.TYPE,
+        "ce_time": event.time.isoformat(),
+        "content-type": "application/json",
+    }
+    return Record(
+        key=subject.encode() if subject else None,
+        headers=tuple((name, text.encode()) for name, text in headers.items()),
+        value=event.data.model_dump_json(exclude_none=True).encode(),
+    )
+
+
+def decode(headers: Iterable[tuple[str, bytes]], value: bytes) -> Event:
+    """The event in a Kafka record of either mode; raises `EventError` with the reason."""
+    found = dict(headers)
+    try:
+        if "ce_id" in found or "ce_specversion" in found:
+            attributes = {k[3:]: v.decode() for k, v in found.items() if k.startswith("ce_")}
+        else:
+            attributes, value = _structured(value)
+        return _event(attributes, value)
+    except UnicodeDecodeError as error:
+        raise EventError(f"a header is not UTF-8: {error.reason}") from None
+    except ValidationError as error:
+        raise EventError(_reason(error)) from None
+
+
+def _structured(value: bytes) -> tuple[dict[str, Any], bytes]:
+    try:
+        whole = json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise EventError(f"neither `ce_` headers nor JSON: {error}") from None
+    if not isinstance(whole, dict):
+        raise EventError("not a CloudEvent: the value is no JSON object")
+    if "data_base64" in whole:
+        try:
+            return whole, base64.b64decode(str(whole["data_base64"]), validate=True)
+        except ValueError as error:
+            raise EventError(f"`data_base64` is not base64: {error}") from None
+    if "data" not in whole:
+        raise EventError("not a CloudEvent: no `ce_` headers, and no `data` in the value")
+    return whole, json.dumps(whole["data"]).encode()
+
+
+def _event(attributes: Mapping[str, Any], value: bytes) -> Event:
+    for name in ("specversion", "id", "source", "type", "time"):
+        given = attributes.get(name)
+        if not isinstance(given, str) or not 0 < len(given) <= 200 or "\0" in given:
+            raise EventError(f"the attribute `{name}` is missing, empty or over 200 characters")
+    if attributes["specversion"] != "1.0":
+        raise EventError(f"CloudEvents {attributes['specversion']} is not read; write 1.0")
+    shape = _TYPES.get(attributes["type"])
+    if shape is None:
+        near = suggest(attributes["type"], [*_TYPES])
+        raise EventError(f"unknown type '{attributes['type']}'; {near}")
+    data: Data = shape.model_validate_json(value)
+    if _SUSPECT.search(value) and _unkeepable(data.__dict__):
+        raise EventError("a text holds U+0000, or a number is not finite; no database keeps those")
+    return Event(data, attributes["source"], attributes["id"], _time(attributes["time"]))
+
+
+def _time(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise EventError(f"`time` is '{text}', which is no RFC 3339 time") from None
+    if time.tzinfo is None:
+        raise EventError(f"`time` is '{text}', which has no zone; add Z or an offset")
+    return time.astimezone(UTC)
+
+
+def _unkeepable(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_unkeepable(k) or _unkeepable(v) for k, v in value.items())
+    if isinstance(value, list):
+        return any(map(_unkeepable, value))
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return isinstance(value, str) and "\0" in value
+
+
+def _reason(error: ValidationError) -> str:
+    """Every problem of the data in one line, unknown fields with the nearest known one."""
+    shape = next((t for t in _TYPES.values() if t.__name__ == error.title), Feedback)
+    parts = []
+    for problem in error.errors(include_url=False, include_context=False, include_input=False):
+        where = ".".join(map(str, problem["loc"]))
+        if problem["type"] == "extra_forbidden":
+            parts.append(f"{where}: no such field; {suggest(where, [*shape.model_fields])}")
+        else:
+            said = problem["msg"].removeprefix("Value error, ")
+            parts.append(f"{where}: {said}" if where else said)
+    return "; ".join(parts)

@@ -1,0 +1,48 @@
+"""What kind of model a folder holds: its `form.json`, read and written in one place."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from tidemill.errors import ArtefactError
+
+FORM = "form.json"
+
+
+@dataclass(frozen=True)
+class Form:
+    """What kind of model a folder holds (its `form.json`)."""
+
+    form: Literal["safetensors", "adapter", "onnx", "genai", "engine"]
+    task: Literal["causal-lm", "sequence-classification"]
+    precision: Literal["fp32", "bf16", "fp16", "int8", "int4"] = "fp32"
+    base: str | None = None
+    """Digest of the base model's artefact (adapters only)."""
+    labels: tuple[str, ...] = ()
+    """Classes of a classifier, in the order of its outputs."""
+    chat: bool = False
+    """True where the tokenizer has a chat template."""
+    parameters: int = 0
+
+    @classmethod
+    def read(cls, folder: Path) -> Form:
+        """The folder's form; raises ArtefactError where it has none or a broken one."""
+        path = folder / FORM
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            known = {k: v for k, v in raw.items() if k in cls.__dataclass_fields__}
+            return cls(**{**known, "labels": tuple(known.get("labels") or ())})
+        except FileNotFoundError:
+            raise ArtefactError(
+                f"{folder}: there is no {FORM}, so this is no model artefact; make it again"
+            ) from None
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ArtefactError(f"{path}: cannot be read ({error}); make the model again") from None
+
+    def write(self, folder: Path) -> None:
+        """Put `form.json` into a folder that is being made."""
+        text = json.dumps(asdict(self), indent=1, ensure_ascii=False, sort_keys=True)
+        (folder / FORM).write_text(text + "\n", encoding="utf-8")

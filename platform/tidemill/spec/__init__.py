@@ -1,0 +1,1 @@
+"""The spec language: nine kinds, their loader, their JSON Schema, their digest."""

@@ -1,0 +1,34 @@
+"""Datasets: the streams they read, and files that are listed twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tidemill.spec.checks._neighbours import find
+from tidemill.spec.dataset import Dataset, FeedbackSource
+from tidemill.spec.feedback import Feedback
+from tidemill.spec.load import Project
+from tidemill.spec.options import Found
+
+
+def check(spec: Dataset, project: Project) -> Iterator[Found]:
+    """A feedback source takes only what its stream accepts; a file is one source."""
+    seen: set[str] = set()
+    for index, source in enumerate(spec.sources):
+        if isinstance(source, FeedbackSource):
+            yield from _kinds(source, index, project)
+            continue
+        key = f"{source.type} {getattr(source, 'repo', '')} {source.path}"
+        if key in seen:
+            cause = f"'path: {source.path}' is a source twice"
+            yield Found(("sources", index, "path"), cause, "take one of them out")
+        seen.add(key)
+
+
+def _kinds(source: FeedbackSource, index: int, project: Project) -> Iterator[Found]:
+    stream = find(project, source.of, Feedback)
+    for kind in source.kinds if stream else ():
+        if stream and kind not in stream.kinds:
+            cause = f"feedback of kind '{kind}' is not accepted by '{source.of}'"
+            way_out = f"add it to the kinds of '{source.of}', or leave it out here"
+            yield Found(("sources", index, "kinds"), cause, way_out)

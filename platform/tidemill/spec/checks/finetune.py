@@ -1,0 +1,63 @@
+"""Fine-tunes: a prompt where the base needs one, rows to learn from, fields a sweep may vary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from tidemill.catalog import TRAINING
+from tidemill.errors import suggest
+from tidemill.spec.checks._neighbours import base_of, find
+from tidemill.spec.dataset import Dataset
+from tidemill.spec.finetune import FineTune, Sweep, Train
+from tidemill.spec.load import Project
+from tidemill.spec.options import Found, options_model
+from tidemill.spec.words import words
+
+
+def check(spec: FineTune, project: Project) -> Iterator[Found]:
+    """Everything about one fine-tune."""
+    base = base_of(project, spec.base)
+    dataset = find(project, spec.dataset, Dataset)
+    if base and base.task == "causal-lm" and spec.prompt is None:
+        cause = f"'{spec.base}' is a causal language model, and there is no prompt"
+        yield Found(("base",), cause, "add 'prompt' with the name of a Prompt")
+    if base and base.task != "causal-lm" and dataset and dataset.format != "classification":
+        cause = f"'{spec.base}' classifies, and '{spec.dataset}' has format {dataset.format}"
+        yield Found(("dataset",), cause, "name a dataset with format classification")
+    if spec.sweep is not None:
+        yield from _sweep(spec, spec.sweep)
+
+
+def _sweep(spec: FineTune, sweep: Sweep) -> Iterator[Found]:
+    method = spec.method if spec.method in TRAINING.names() else None
+    options = options_model(TRAINING, method) if method else None
+    for key, values in sweep.space.items():
+        path = ("sweep", "space", key)
+        head, _, field = key.partition(".")
+        model: type[BaseModel] | None = {"train": Train, "options": options}.get(head)
+        if model is None or field not in model.model_fields:
+            known = _fields("train", Train) + _fields("options", options)
+            yield Found(path, f"'{key}' is nothing a sweep can vary", suggest(key, known))
+            continue
+        if not values:
+            yield Found(path, f"'{key}' has no values to try", "list some")
+        yield from _values(path, model, field, values)
+
+
+def _values(
+    path: tuple[str, ...], model: type[BaseModel], field: str, values: tuple[Any, ...]
+) -> Iterator[Found]:
+    for index, value in enumerate(values):
+        try:
+            model.model_validate({field: value})
+        except ValidationError as error:
+            wrong = [d for d in error.errors() if d["loc"] == (field,)]
+            for details in wrong:
+                yield Found((*path, index), *words(details, (path[-1],), model))
+
+
+def _fields(head: str, model: type[BaseModel] | None) -> list[str]:
+    return [f"{head}.{name}" for name in model.model_fields] if model else []

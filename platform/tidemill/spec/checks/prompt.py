@@ -1,0 +1,116 @@
+"""Prompts: what their technique needs, what their template uses, what an optimiser may see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tidemill.errors import Problem
+from tidemill.spec.load import Project, shown
+from tidemill.spec.options import Found
+from tidemill.spec.prompt import JsonOutput, Prompt, TextOutput
+
+if TYPE_CHECKING:
+    from jinja2.nodes import Template
+
+SEES = ("labels",)
+"""Names every template may use beside the row's inputs."""
+SEES_WITH = {"contextual": ("passages",)}
+"""Names that a technique adds."""
+
+
+def check(spec: Prompt, project: Project) -> Iterator[Found | Problem]:
+    """Everything about one prompt."""
+    yield from _technique(spec)
+    yield from _leak(spec)
+    yield from _optimiser(spec)
+    yield from _template(spec, project.folder)
+    if isinstance(spec.output, JsonOutput):
+        yield from _schema(spec.output)
+
+
+def _technique(spec: Prompt) -> Iterator[Found]:
+    technique = spec.technique
+    if technique == "few-shot" and spec.examples is None:
+        way_out = "add 'examples' with a dataset, or choose zero-shot"
+        yield Found(("technique",), "technique few-shot has no examples", way_out)
+    if technique == "zero-shot" and spec.examples is not None:
+        way_out = "choose few-shot, or delete 'examples'"
+        yield Found(("examples",), "technique zero-shot shows no examples", way_out)
+    if technique == "contextual" and spec.context is None:
+        way_out = "add 'context' with a source of passages"
+        yield Found(("technique",), "technique contextual has no context", way_out)
+    if technique != "contextual" and spec.context is not None:
+        way_out = "choose contextual, or delete 'context'"
+        yield Found(("context",), f"technique {technique} shows no context", way_out)
+    if technique != "chain-of-thought" and spec.reasoning is not None:
+        way_out = "choose chain-of-thought, or delete 'reasoning'"
+        yield Found(("reasoning",), f"technique {technique} has no reasoning", way_out)
+
+
+def _leak(spec: Prompt) -> Iterator[Found]:
+    output = spec.output
+    answers = [output.column, output.label] if isinstance(output, TextOutput) else [output.column]
+    for index, column in enumerate(spec.inputs):
+        if column in answers:
+            cause = f"the input '{column}' is the answer that 'output' asks for"
+            yield Found(("inputs", index), cause, "take it out of the inputs")
+
+
+def _optimiser(spec: Prompt) -> Iterator[Found]:
+    search = spec.optimise
+    if search is None:
+        return
+    if search.train == search.validate_on:
+        cause = f"the optimiser trains and validates on the same split '{search.train}'"
+        way_out = "search on train and decide on validation"
+        yield Found(("optimise", "validate_on"), cause, way_out)
+    for field in ("train", "validate_on"):
+        if getattr(search, field) == "test":
+            cause = "the optimiser looks at the test split, which gates are judged on"
+            way_out = "search on train and decide on validation"
+            yield Found(("optimise", field), cause, way_out)
+
+
+def _template(spec: Prompt, folder: Path) -> Iterator[Problem]:
+    path = folder / spec.template
+    if not path.is_file():
+        return
+    from jinja2 import TemplateSyntaxError
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    try:
+        tree = ImmutableSandboxedEnvironment().parse(path.read_text(encoding="utf-8"))
+    except TemplateSyntaxError as error:
+        cause = f"this is no Jinja2 template: {error.message}"
+        yield Problem(shown(path), error.lineno, cause, "mend it on this line or above")
+    except UnicodeDecodeError:
+        yield Problem(shown(path), 1, "the template is not UTF-8", "save it as UTF-8")
+    else:
+        yield from _names(spec, tree, shown(path))
+
+
+def _names(spec: Prompt, tree: Template, path: Path) -> Iterator[Problem]:
+    from jinja2 import meta, nodes
+
+    allowed = {*spec.inputs, *SEES, *SEES_WITH.get(spec.technique, ())}
+    lines = {name.name: name.lineno for name in reversed(list(tree.find_all(nodes.Name)))}
+    for name in sorted(meta.find_undeclared_variables(tree) - allowed):
+        cause = f"the template uses '{name}', which is no input of '{spec.name}'"
+        way_out = "add it to the inputs, or take it out here"
+        yield Problem(path, lines.get(name, 1), cause, way_out)
+    for tag in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
+        cause = "a template stands alone: its bytes are what a prompt's digest holds"
+        yield Problem(path, tag.lineno, cause, "write the other template's text here")
+
+
+def _schema(output: JsonOutput) -> Iterator[Found]:
+    from jsonschema import Draft202012Validator, SchemaError
+
+    try:
+        Draft202012Validator.check_schema(output.schema_)
+    except SchemaError as error:
+        cause = f"the output's schema is no JSON Schema: {error.message}"
+        where = [part for part in error.absolute_path if isinstance(part, str | int)]
+        yield Found(("output", "schema", *where), cause, "see json-schema.org, draft 2020-12")

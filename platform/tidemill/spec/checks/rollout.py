@@ -1,0 +1,32 @@
+"""Rollouts: judged on what they release, on a runtime that their driver has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tidemill.spec.checks._neighbours import find
+from tidemill.spec.compression import Compression
+from tidemill.spec.evaluation import Evaluation
+from tidemill.spec.finetune import FineTune
+from tidemill.spec.load import Project
+from tidemill.spec.options import Found
+from tidemill.spec.rollout import Rollout
+
+
+def check(spec: Rollout, project: Project) -> Iterator[Found]:
+    """Everything about one rollout."""
+    judge = find(project, spec.judged_by, Evaluation)
+    released = find(project, spec.of, Compression)
+    if judge and judge.of != spec.of and (released or find(project, spec.of, FineTune)):
+        cause = (
+            f"'judged_by: {spec.judged_by}' evaluates '{judge.of}', the rollout is of '{spec.of}'"
+        )
+        yield Found(("judged_by",), cause, f"name an Evaluation of '{spec.of}'")
+    if released and spec.driver == "local":
+        runtimes = [target.runtime for target in released.targets]
+        if "onnxruntime" not in runtimes:
+            cause = f"driver local serves on onnxruntime, '{spec.of}' has only {runtimes[0]}"
+            yield Found(("of",), cause, f"add the target onnxruntime to '{spec.of}'")
+    if spec.mode == "ab" and spec.quality is None:
+        way_out = "add 'quality', or choose mode canary"
+        yield Found(("mode",), "mode ab is decided by ratings, and there is no 'quality'", way_out)

@@ -1,0 +1,81 @@
+"""Services and topics: what streams, baselines and ratings hang on, within and across projects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tidemill.errors import suggest
+from tidemill.spec.evaluation import Evaluation, LiveBaseline
+from tidemill.spec.feedback import Feedback
+from tidemill.spec.load import Loaded, Project, Workspace, shown
+from tidemill.spec.options import Found
+from tidemill.spec.positions import Path_
+from tidemill.spec.rollout import Rollout
+
+Placed = tuple[Loaded, Found]
+
+
+def check_services(project: Project, incomplete: set[str]) -> Iterator[Placed]:
+    """Names of services that no Rollout brings up, ratings that no Feedback accepts.
+
+    `incomplete` are kinds of which a file is broken: what cannot be read cannot be missed.
+    """
+    services = [
+        loaded.spec.service for loaded in project.specs.values() if isinstance(loaded.spec, Rollout)
+    ]
+    for loaded in project.specs.values():
+        path, service = _named(loaded)
+        if service and service not in services and "Rollout" not in incomplete:
+            cause = f"'service: {service}' names the service of no Rollout"
+            add = f"add a Rollout with 'service: {service}'"
+            yield loaded, Found(path, cause, suggest(service, services) if services else add)
+        if isinstance(loaded.spec, Rollout) and "Feedback" not in incomplete:
+            yield from _ratings(loaded, loaded.spec, project)
+
+
+def _named(loaded: Loaded) -> tuple[Path_, str | None]:
+    """The service a spec says it is about, and where."""
+    if isinstance(loaded.spec, Feedback):
+        return ("service",), loaded.spec.service
+    if isinstance(loaded.spec, Evaluation) and isinstance(loaded.spec.baseline, LiveBaseline):
+        return ("baseline", "service"), loaded.spec.baseline.service
+    return (), None
+
+
+def _ratings(loaded: Loaded, rollout: Rollout, project: Project) -> Iterator[Placed]:
+    if rollout.quality is None:
+        return
+    wanted = rollout.quality.metric
+    streams = [
+        other.spec
+        for other in project.specs.values()
+        if isinstance(other.spec, Feedback) and other.spec.service == rollout.service
+    ]
+    if not any(wanted in stream.kinds for stream in streams):
+        cause = f"quality is never judged: no Feedback of '{rollout.service}' accepts {wanted}"
+        way_out = (
+            f"add {wanted} to the kinds of '{streams[0].name}'"
+            if streams
+            else (f"add a Feedback spec with 'service: {rollout.service}'")
+        )
+        yield loaded, Found(("quality",), cause, way_out)
+
+
+def check_shared(workspace: Workspace) -> Iterator[Placed]:
+    """Services and topics are names of the whole installation, not of one project."""
+    services: dict[str, Path] = {}
+    topics: dict[str, Path] = {}
+    for project in workspace.projects.values():
+        for loaded in project.specs.values():
+            if isinstance(loaded.spec, Rollout):
+                yield from _taken(loaded, "service", loaded.spec.service, services)
+            elif isinstance(loaded.spec, Feedback):
+                yield from _taken(loaded, "topic", loaded.spec.topic, topics)
+
+
+def _taken(loaded: Loaded, key: str, value: str, seen: dict[str, Path]) -> Iterator[Placed]:
+    first = seen.setdefault(value, loaded.path)
+    if first != loaded.path:
+        cause = f"'{key}: {value}' is taken by {shown(first)}"
+        yield loaded, Found((key,), cause, f"each {loaded.spec.kind} has its own; choose another")

@@ -1,0 +1,40 @@
+"""Triggers: a stream where conditions need one, and kinds of feedback they can ever see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tidemill.spec.checks._neighbours import find
+from tidemill.spec.feedback import Feedback
+from tidemill.spec.load import Project
+from tidemill.spec.options import Found
+from tidemill.spec.trigger import Condition, Trigger
+
+ALONE = ("schedule", "spec_change")
+"""Conditions that look at no stream."""
+NEEDS = {"corrections": ("correction",), "negative_rate": ("thumbs", "score", "outcome")}
+"""Kinds of feedback a condition counts; one of them has to be accepted by the stream."""
+
+
+def check(spec: Trigger, project: Project) -> Iterator[Found]:
+    """Everything about one trigger."""
+    mode = "any" if spec.when.any else "all"
+    for index, condition in enumerate(spec.when.any or spec.when.all):
+        path = ("when", mode, index, "type")
+        if spec.of is None and condition.type not in ALONE:
+            cause = f"condition {condition.type} looks at a stream, and there is no 'of'"
+            yield Found(path, cause, "add 'of' with the name of a Feedback spec")
+        yield from _countable(spec, condition, path, project)
+    if spec.approval is not None and spec.approval.before_percent is not None:
+        way_out = "put before_percent into the Rollout"
+        yield Found(("approval", "before_percent"), "a trigger moves no traffic", way_out)
+
+
+def _countable(
+    spec: Trigger, condition: Condition, path: tuple[str | int, ...], project: Project
+) -> Iterator[Found]:
+    stream = find(project, spec.of, Feedback)
+    needed = NEEDS.get(condition.type, ())
+    if stream and needed and not set(needed) & set(stream.kinds):
+        cause = f"condition {condition.type} can never hold: '{spec.of}' accepts no {needed[0]}"
+        yield Found(path, cause, f"add {needed[0]} to the kinds of '{spec.of}'")

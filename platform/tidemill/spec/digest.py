@@ -1,0 +1,102 @@
+"""The semantic digest of a spec: it changes only when what would be made changes.
+
+In it: the spec with its defaults filled in, keys sorted; the options of its techniques likewise,
+and their VERSION; the bytes of the files it names (of the pointer, for DVC). Left out: `owner`,
+`description`, `labels`, the order of keys, comments, how a value is written (`1m` or `60s`).
+The digests of the specs it names are not in it: they come with the asset's version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tidemill.content import PREFIX, digest_of, hash_file
+from tidemill.errors import Problem, SpecError, UnknownName
+from tidemill.spec.base import NamesFile, NamesTechnique, Spec
+from tidemill.spec.load import Loaded, Project, shown
+from tidemill.spec.options import options_model, uses
+from tidemill.spec.sites import sites
+
+FORMAT = 1
+"""Raise it to make every asset stale."""
+_FOR_PEOPLE = {"owner", "description", "labels"}
+
+
+def digest(loaded: Loaded, project: Project) -> str:
+    """`sha256:` and 64 hex digits; raises `SpecError` where a named file cannot be read."""
+    spec = loaded.spec
+    content = {
+        "format": FORMAT,
+        "spec": _without_people(filled(spec)),
+        "techniques": _versions(spec),
+        "files": _files(loaded, project.folder),
+    }
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return PREFIX + hashlib.sha256(text.encode()).hexdigest()
+
+
+def filled(spec: Spec) -> dict[str, Any]:
+    """The spec as plain values, every default filled in, options of techniques included."""
+    values: dict[str, Any] = spec.model_dump(mode="json", by_alias=True)
+    for use in uses(spec):
+        model = options_model(use.catalog, use.name)
+        if model is None:
+            continue
+        options = model.model_validate(use.given).model_dump(mode="json", by_alias=True)
+        at: Any = values
+        for part in use.path:
+            at = at[part]
+        at.update(options)
+    return values
+
+
+def _without_people(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in _FOR_PEOPLE}
+
+
+def _versions(spec: Spec) -> dict[str, int]:
+    """`tidemill.metrics:accuracy` → its VERSION, for every technique the spec uses."""
+    found: dict[str, int] = {}
+    for site in sites(spec):
+        if not isinstance(site.marker, NamesTechnique):
+            continue
+        catalog = site.marker.catalog
+        try:
+            found[f"{catalog.package}:{site.name}"] = int(catalog.load(site.name).VERSION)
+        except UnknownName:
+            if catalog.names():  # an empty catalog is a part that is not installed
+                raise
+    return found
+
+
+def _files(loaded: Loaded, folder: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for site in sites(loaded.spec):
+        if not isinstance(site.marker, NamesFile):
+            continue
+        try:
+            found[site.name] = _content(folder / site.name)
+        except OSError as error:
+            cause = f"'{site.key}: {site.name}' cannot be read: {error.strerror}"
+            line = loaded.line(*site.path)
+            problem = Problem(shown(loaded.path), line, cause, "check the file")
+            raise SpecError([problem]) from error
+    return found
+
+
+def _content(path: Path) -> str:
+    if path.is_dir():
+        return digest_of(path)
+    status = path.stat()
+    return _hashed(os.fspath(path), status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+@lru_cache(maxsize=20_000)
+def _hashed(path: str, _mtime: int, _size: int, _inode: int) -> str:
+    """A file's hash; hashed again when the file has been written to."""
+    return PREFIX + hash_file(Path(path))

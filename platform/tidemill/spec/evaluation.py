@@ -1,0 +1,116 @@
+"""Kind Evaluation: is it good enough, and for whom."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from tidemill.catalog import METRICS
+from tidemill.spec.base import Frozen, Misfit, NamesTechnique, RefersTo, Spec
+
+MetricName = Annotated[str, NamesTechnique(METRICS)]
+
+
+class Slice(Frozen):
+    """A part of the test rows that is measured on its own."""
+
+    name: str
+    """How reports call it."""
+    column: str
+    """The column looked at."""
+    equals: Any = None
+    """Rows with this value."""
+    one_of: tuple[Any, ...] = ()
+    """Rows with one of these values."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.equals is None) == (not self.one_of):
+            way_out = "give exactly one of equals and one_of"
+            raise Misfit("name", f"the slice '{self.name}' needs one condition", way_out)
+        return self
+
+
+class AtLeast(Frozen):
+    """The lower confidence bound has to reach a value."""
+
+    type: Literal["at_least"]
+    metric: MetricName
+    """What is measured."""
+    value: float
+    """The bound has to reach this."""
+    slice: str | None = None
+    """Only on this slice."""
+
+
+class AtMost(Frozen):
+    """The upper confidence bound may not exceed a value."""
+
+    type: Literal["at_most"]
+    metric: MetricName
+    """What is measured."""
+    value: float
+    """The bound may not exceed this."""
+    slice: str | None = None
+    """Only on this slice."""
+
+
+class NoWorseThanBaseline(Frozen):
+    """The paired difference to the baseline may not lie below the margin."""
+
+    type: Literal["no_worse_than_baseline"]
+    metric: MetricName
+    """What is measured."""
+    margin: float = Field(default=0.0, ge=0)
+    """Loss that would be accepted, in the metric's unit; the lower bound lies above -margin."""
+    slice: str | None = None
+    """Only on this slice."""
+
+
+Gate = Annotated[AtLeast | AtMost | NoWorseThanBaseline, Field(discriminator="type")]
+
+
+class LiveBaseline(Frozen):
+    """The release that is live in a service; without one these gates pass and say so."""
+
+    type: Literal["live"]
+    service: str
+    """The service's name in a Rollout."""
+
+
+class PinnedBaseline(Frozen):
+    """One release for good."""
+
+    type: Literal["pinned"]
+    release: str
+    """Digest of the release."""
+
+
+Baseline = Annotated[LiveBaseline | PinnedBaseline, Field(discriminator="type")]
+
+
+class Evaluation(Spec):
+    """Is it good enough, and for whom."""
+
+    kind: Literal["Evaluation"]
+    of: Annotated[str, RefersTo(("Model", "FineTune", "Compression"))]
+    """What is evaluated, in the form that will serve."""
+    dataset: Annotated[str, RefersTo(("Dataset",))]
+    """The rows; always the `test` split."""
+    prompt: Annotated[str, RefersTo(("Prompt",))] | None = None
+    """The prompt; by default the one of the fine-tune behind `of`."""
+    metrics: tuple[MetricName, ...] = Field(min_length=1)
+    """What is measured."""
+    slices: tuple[Slice, ...] = ()
+    """Parts measured on their own."""
+    baseline: Baseline | None = None
+    """What the candidate is compared with, on the same rows."""
+    gates: tuple[Gate, ...] = ()
+    """What has to hold for a release."""
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    """Confidence of every interval and bound."""
+    rows: int | None = Field(default=None, ge=1)
+    """Judge a fixed sample of this many test rows; all of them without it."""
+    seed: int = 0
+    """Seeds the bootstrap and the sample."""

@@ -1,0 +1,211 @@
+"""Specs from files: every project of a folder, or every problem of every file at once."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tidemill.errors import Problem, SpecError
+from tidemill.spec.base import Spec
+from tidemill.spec.positions import MAX_BYTES, TOO_LARGE, Document, Path_, parse
+from tidemill.spec.shape import shape
+
+ENDING = ".yaml"
+UNREADABLE = ""
+"""Stands for the name of a broken file that does not say one."""
+_HEAD = re.compile(rb"^(name|kind):[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A spec and where it is written."""
+
+    spec: Spec
+    path: Path
+    """Its file."""
+    lines: Mapping[Path_, int] = field(default_factory=dict, repr=False)
+    """The line of each key and list item, by path."""
+
+    def line(self, *path: str | int) -> int:
+        """The line of a path, or of the nearest thing around it that is written down."""
+        return Document(None, self.lines).line(*path)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder of specs that name each other, with the files they name."""
+
+    name: str
+    folder: Path
+    specs: Mapping[str, Loaded]
+    """By the spec's name, in the order of the file names."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Every project below one folder."""
+
+    root: Path
+    projects: Mapping[str, Project]
+
+    @property
+    def count(self) -> int:
+        """How many specs there are."""
+        return sum(len(project.specs) for project in self.projects.values())
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What could be read, and what could not."""
+
+    workspace: Workspace
+    problems: tuple[Problem, ...]
+    broken: Mapping[str, Mapping[str, str]]
+    """Project → name → kind of specs that are written but have problems, so that a reference to
+    one is not called unknown as well."""
+
+
+def load(root: Path) -> Workspace:
+    """The specs of a folder of projects (or of one project); raises `SpecError` with all problems
+    of all files, within a file and across them."""
+    from tidemill.spec.check import check
+
+    reading = read(root)
+    problems = [*reading.problems, *check(reading)]
+    if problems:
+        raise SpecError(problems)
+    return reading.workspace
+
+
+def read(root: Path) -> Reading:
+    """Read every file on its own, without looking across files."""
+    if not root.is_dir():
+        raise SpecError([Problem(shown(root), 1, "there is no such folder", "name another one")])
+    problems: list[Problem] = []
+    projects: dict[str, Project] = {}
+    broken: dict[str, dict[str, str]] = {}
+    for folder, files in _folders(root, problems):
+        name = folder.resolve().name
+        broken[name] = {}
+        specs = _project(root, files, problems, broken[name])
+        projects[name] = Project(name, folder, specs)
+    return Reading(Workspace(root, projects), tuple(problems), broken)
+
+
+def shown(path: Path) -> Path:
+    """A path as messages show it: relative to the working directory when below it."""
+    absolute = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
+    here = os.getcwd()  # noqa: PTH109
+    if absolute.startswith(here + os.sep):
+        return Path(absolute[len(here) + 1 :])
+    return Path(absolute)
+
+
+def _project(
+    root: Path, files: list[Path], problems: list[Problem], broken: dict[str, str]
+) -> dict[str, Loaded]:
+    specs: dict[str, Loaded] = {}
+    claimed: dict[str, Path] = {}
+    for path in files:
+        content = b""
+        document: Document | None = None
+        try:
+            content = _content(root, path)
+            document = parse(content, shown(path))
+            problems.extend(_claim(document, path, claimed))
+            loaded = Loaded(shape(document, shown(path)), path, document.lines)
+        except SpecError as error:
+            problems.extend(error.problems)
+            broken.update(_identity(document.value) if document else _glimpse(content))
+        else:
+            specs.setdefault(loaded.spec.name, loaded)
+    return specs
+
+
+def _identity(value: Any) -> dict[str, str]:
+    """Name → kind, as far as a document says them."""
+    name, kind = (value.get("name"), value.get("kind")) if isinstance(value, dict) else (None, None)
+    return {name: str(kind)} if isinstance(name, str) else {UNREADABLE: str(kind)}
+
+
+def _glimpse(content: bytes) -> dict[str, str]:
+    """Name → kind of a file that is not even YAML."""
+    found = dict(_HEAD.findall(content))
+    return _identity(
+        {key.decode(): value.decode("utf-8", "replace") for key, value in found.items()}
+    )
+
+
+def _claim(document: Document, path: Path, claimed: dict[str, Path]) -> Iterator[Problem]:
+    for name in _identity(document.value).keys() - {UNREADABLE}:
+        first = claimed.setdefault(name, path)
+        if first != path:
+            cause = f"'name: {name}' is taken by {first.name}"
+            way_out = "a name is unique in its project; choose another"
+            yield Problem(shown(path), document.line("name"), cause, way_out)
+
+
+def _content(root: Path, path: Path) -> bytes:
+    where = shown(path)
+    try:
+        if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+            way_out = "copy the file in: a commit holds only what is below the folder"
+            raise SpecError([Problem(where, 1, f"the link leads out of {shown(root)}", way_out)])
+        if path.stat().st_size > MAX_BYTES:
+            raise SpecError([Problem(where, 1, TOO_LARGE, "keep data in files it names")])
+        return path.read_bytes()
+    except OSError as error:
+        cause = f"the file cannot be read: {error.strerror}"
+        raise SpecError([Problem(where, 1, cause, "check the link or its permissions")]) from None
+
+
+def _folders(root: Path, problems: list[Problem]) -> Iterator[tuple[Path, list[Path]]]:
+    """Projects and their files: the folders below `root`, or `root` itself if it holds specs."""
+    own = _files(root, problems)
+    below = []
+    for folder in sorted(entry for entry in root.iterdir() if _is_project(entry)):
+        if folder.is_symlink() and not folder.resolve().is_relative_to(root.resolve()):
+            cause = f"the link leads out of {shown(root)}"
+            problems.append(Problem(shown(folder), 1, cause, "copy the folder in"))
+        elif files := _files(folder, problems):
+            below.append((folder, files))
+    if not own:
+        yield from below
+    elif any(_says_api_version(path) for _, files in below for path in files):
+        for path in own:
+            cause = "the file stands beside projects, not in one"
+            problems.append(Problem(shown(path), 1, cause, "move it into a project's folder"))
+        yield from below
+    else:
+        yield root, own
+
+
+def _is_project(entry: Path) -> bool:
+    return not entry.name.startswith(".") and entry.is_dir()
+
+
+def _files(folder: Path, problems: list[Problem]) -> list[Path]:
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or not entry.name.endswith((ENDING, ".yml")):
+                continue
+            if entry.is_dir():
+                continue
+            path = folder / entry.name
+            found.append(path)
+            if not entry.name.endswith(ENDING):
+                cause = "specs end in .yaml"
+                problems.append(Problem(shown(path), 1, cause, f"rename it to {path.stem}{ENDING}"))
+    return sorted(found)
+
+
+def _says_api_version(path: Path) -> bool:
+    try:
+        return b"apiVersion: tidemill/" in path.read_bytes()[:MAX_BYTES]
+    except OSError:
+        return False

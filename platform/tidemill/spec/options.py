@@ -1,0 +1,87 @@
+"""Techniques a spec names: do they exist, and do they take these options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from tidemill.catalog import TRAINING, Catalog
+from tidemill.errors import suggest
+from tidemill.spec.base import NamesTechnique, Spec
+from tidemill.spec.finetune import FineTune
+from tidemill.spec.positions import Path_
+from tidemill.spec.sites import sites, techniques
+from tidemill.spec.words import words
+
+
+@dataclass(frozen=True)
+class Found:
+    """A problem at a path of a spec; whoever knows the file turns it into a `Problem`."""
+
+    path: Path_
+    cause: str
+    way_out: str
+
+
+@dataclass(frozen=True)
+class Use:
+    """A technique that takes options, as one place of a spec uses it."""
+
+    path: Path_
+    """Where the options' keys stand."""
+    catalog: Catalog
+    name: str
+    given: dict[str, Any]
+
+
+def uses(spec: Spec) -> Iterator[Use]:
+    """Every technique of a spec that may be given options."""
+    for path, technique in techniques(spec):
+        yield Use(path, technique.catalog, technique.type, technique.given)
+    if isinstance(spec, FineTune):
+        yield Use(("options",), TRAINING, spec.method, dict(spec.options))
+
+
+def technique_problems(spec: Spec) -> Iterator[Found]:
+    """Unknown techniques, and options they do not take."""
+    for site in sites(spec):
+        if isinstance(site.marker, NamesTechnique):
+            catalog = site.marker.catalog
+            if catalog.names() and site.name not in catalog.names():
+                cause = f"'{site.key}: {site.name}' is no {catalog.what}"
+                yield Found(site.path, cause, suggest(site.name, catalog.names()))
+    for use in uses(spec):
+        if use.name in use.catalog.names():
+            yield from _option_problems(use)
+
+
+def _option_problems(use: Use) -> Iterator[Found]:
+    try:
+        model = options_model(use.catalog, use.name)
+    except ImportError as error:
+        yield Found(use.path, f"'{use.name}' cannot be loaded: {error}", "install what is missing")
+        return
+    if model is None:
+        for key in use.given:
+            cause = f"'{key}' is no option of {use.name}"
+            yield Found((*use.path, key), cause, "it takes none; delete the key")
+        return
+    try:
+        model.model_validate(use.given)
+    except ValidationError as error:
+        for details in error.errors(include_url=False):
+            cause, way_out = words(details, details["loc"], model)
+            cause = cause.replace(model.__name__, use.name, 1)
+            yield Found((*use.path, *details["loc"]), cause, way_out)
+
+
+def options_model(catalog: Catalog, name: str) -> type[BaseModel] | None:
+    """The pydantic model of a technique's options; None where it takes none, or the whole catalog
+    is not installed."""
+    if not catalog.names():
+        return None
+    model: type[BaseModel] | None = getattr(catalog.load(name), "Options", None)
+    return model

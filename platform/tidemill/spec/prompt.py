@@ -1,0 +1,121 @@
+"""Kind Prompt: how a row becomes a prompt, and how a model's text becomes an answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from tidemill.catalog import METRICS, PROMPTS
+from tidemill.spec.base import FilePath, Frozen, Misfit, NamesTechnique, RefersTo, Spec
+
+
+class TextOutput(Frozen):
+    """Free text."""
+
+    type: Literal["text"]
+    column: str
+    """The dataset's column with the wanted text."""
+    label: str | None = None
+    """A column whose value leads the text: the model writes `label | text`, the two are kept apart,
+    users see the text, and metrics such as accuracy judge the label."""
+    max_tokens: int = Field(default=128, ge=1, le=8192)
+    """Longest answer, in tokens of the model."""
+
+
+class LabelOutput(Frozen):
+    """One of a closed set of labels."""
+
+    type: Literal["label"]
+    column: str = "label"
+    """The dataset's column with the right label."""
+    max_tokens: int = Field(default=32, ge=1, le=512)
+    """Longest label, in tokens of the model; too few cut long labels off."""
+
+
+class JsonOutput(Frozen):
+    """A JSON document that meets a schema."""
+
+    type: Literal["json"]
+    column: str
+    """The dataset's column with the wanted document."""
+    schema_: dict[str, Any] = Field(alias="schema")
+    """JSON Schema (draft 2020-12) of the answer."""
+    max_tokens: int = Field(default=256, ge=1, le=8192)
+    """Longest answer, in tokens of the model."""
+
+
+Output = Annotated[TextOutput | LabelOutput | JsonOutput, Field(discriminator="type")]
+
+
+class Examples(Frozen):
+    """Worked examples shown to the model."""
+
+    source: Annotated[str, RefersTo(("Dataset",))]
+    """The dataset whose train split they come from."""
+    k: int = Field(default=4, ge=1, le=64)
+    """How many are shown."""
+    selection: Literal["fixed", "random", "similar"] = "fixed"
+    """`fixed`: the first k; `random`: k drawn by a hash of the row; `similar`: the k nearest by
+    sentence embedding."""
+    encoder: Annotated[str, RefersTo(("Model",))] | None = None
+    """The sentence encoder of `similar`."""
+
+    @model_validator(mode="after")
+    def _encoded(self) -> Self:
+        if self.selection == "similar" and not self.encoder:
+            way_out = "add 'encoder' with the name of a Model that embeds sentences"
+            raise Misfit("selection", "selection similar has no encoder", way_out)
+        return self
+
+
+class Context(Frozen):
+    """Passages the model is given to answer from (technique `contextual`)."""
+
+    source: FilePath
+    """JSONL file of passages with a `text` column."""
+    k: int = Field(default=3, ge=1, le=50)
+    """How many passages are shown."""
+    encoder: Annotated[str, RefersTo(("Model",))]
+    """The sentence encoder that finds them."""
+
+
+class Optimise(Frozen):
+    """How `tidemill optimise` may search for a better prompt."""
+
+    method: Literal["bootstrap", "random", "miprov2", "gepa"] = "bootstrap"
+    """The search."""
+    metric: Annotated[str, NamesTechnique(METRICS)] = "exact_match"
+    """What is maximised."""
+    dataset: Annotated[str, RefersTo(("Dataset",))]
+    """Searches on `train`, decides on `validate`."""
+    train: Literal["train", "validation", "test"] = "train"
+    """The split searched on."""
+    validate_on: Literal["train", "validation", "test"] = "validation"
+    """The split that decides; never the one searched on."""
+    calls: int = Field(default=200, ge=1)
+    """Hard limit of model calls."""
+
+
+class Prompt(Spec):
+    """How a row becomes a prompt."""
+
+    kind: Literal["Prompt"]
+    template: FilePath
+    """Jinja2 file, rendered in a sandbox; it sees the columns named in `inputs`."""
+    system: str = ""
+    """The system message; none when empty."""
+    inputs: tuple[str, ...] = Field(min_length=1)
+    """Columns the template may use."""
+    output: Output
+    """What an answer is."""
+    technique: Annotated[str, NamesTechnique(PROMPTS)] = "zero-shot"
+    """How the model is led to the answer."""
+    examples: Examples | None = None
+    """Worked examples; needed by few-shot, allowed with chain-of-thought and contextual."""
+    reasoning: str | None = None
+    """Column with written reasoning to train on (chain-of-thought)."""
+    context: Context | None = None
+    """Passages to answer from; needed by contextual."""
+    optimise: Optimise | None = None
+    """How the optimiser may change this prompt."""

@@ -1,0 +1,105 @@
+"""Kind Rollout: how a release meets its users."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from tidemill.spec.base import Duration, Frozen, Misfit, Name, RefersTo, Spec
+from tidemill.spec.trigger import Approval
+
+
+class Step(Frozen):
+    """A share of the traffic, and how long it has to go well."""
+
+    percent: int = Field(ge=0, le=100)
+    """Share of subjects that the candidate answers; 0 is a dark launch."""
+    hold: Duration = timedelta(minutes=10)
+    """Shortest time at this share."""
+    min_requests: int = Field(default=0, ge=0)
+    """Fewest answers of the candidate before the next step."""
+
+
+class Guardrail(Frozen):
+    """A limit on a dense signal; exactly one of `at_most` and `max_ratio_to_live`."""
+
+    signal: Literal["error_rate", "latency_p50", "latency_p95"]
+    """What is watched; latencies in seconds."""
+    at_most: float | None = Field(default=None, ge=0)
+    """Absolute limit."""
+    max_ratio_to_live: float | None = Field(default=None, gt=0)
+    """Limit relative to the live arm."""
+    failure_limit: int = Field(default=1, ge=1)
+    """Looks in a row beyond the limit before the rollback."""
+    initial_delay: Duration = timedelta(0)
+    """Time after a step's start before looking."""
+    min_requests: int = Field(default=10, ge=1)
+    """Fewest answers for a look to count; no data means hold."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.at_most is None) == (self.max_ratio_to_live is None):
+            way_out = "give exactly one of at_most and max_ratio_to_live"
+            raise Misfit("signal", f"the guardrail on {self.signal} needs one limit", way_out)
+        return self
+
+
+class Quality(Frozen):
+    """How users' ratings judge the candidate (a confidence sequence, valid at every look)."""
+
+    metric: Literal["thumbs", "score", "outcome"] = "thumbs"
+    """Which feedback is the rating; thumbs are 0 or 1, scores are scaled to 0..1."""
+    margin: float = Field(default=0.02, ge=0)
+    """Loss that would be accepted."""
+    alpha: float = Field(default=0.05, gt=0, lt=1)
+    """False alarms allowed over the whole rollout."""
+    expected_ratings: int = Field(default=1000, ge=1)
+    """Number of ratings the interval is made narrowest for; fixed before the start."""
+
+
+class Rollout(Spec):
+    """How a release meets its users."""
+
+    kind: Literal["Rollout"]
+    of: Annotated[str, RefersTo(("FineTune", "Compression"))]
+    """What is released."""
+    judged_by: Annotated[str, RefersTo(("Evaluation",))]
+    """The evaluation whose gates it has to pass."""
+    service: Name
+    """The name applications call; one live release each."""
+    driver: Literal["local", "kserve-standard", "kserve-knative"] = "local"
+    """What deploys it."""
+    mode: Literal["canary", "ab", "shadow"] = "canary"
+    """`canary` walks the steps, `ab` holds the first step until ratings decide, `shadow` copies
+    requests and answers nobody."""
+    steps: tuple[Step, ...] = Field(min_length=1)
+    """Rising shares; a canary's last one is 100."""
+    guardrails: tuple[Guardrail, ...] = ()
+    """Limits that roll back at once."""
+    quality: Quality | None = None
+    """Judgement by users' ratings."""
+    interval: Duration = timedelta(seconds=30)
+    """Time between two looks."""
+    on_inconclusive: Literal["hold", "promote", "rollback", "ask"] = "ask"
+    """What happens when the last step's hold is over and ratings decide nothing."""
+    approval: Approval | None = None
+    """A person has to agree."""
+    keep_versions: int = Field(default=3, ge=1)
+    """Former releases kept ready for a rollback."""
+    cache: bool = True
+    """Answer a repeated request from the exact-response cache."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        shares = [step.percent for step in self.steps]
+        if any(b <= a for a, b in pairwise(shares)):
+            raise Misfit(
+                "steps", f"the steps do not rise: {shares}", "put the smallest share first"
+            )
+        if self.mode == "canary" and shares[-1] != 100:
+            cause = f"the canary ends at {shares[-1]} percent"
+            raise Misfit("steps", cause, "add a last step with 'percent: 100'")
+        return self

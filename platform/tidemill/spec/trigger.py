@@ -1,0 +1,85 @@
+"""Kind Trigger: when the wheel turns."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from tidemill.catalog import TRIGGERS, Catalog
+from tidemill.spec.base import Duration, Frozen, Misfit, NamesTechnique, RefersTo, Spec, Technique
+
+
+class Condition(Technique):
+    """One reason to act."""
+
+    catalog: ClassVar[Catalog] = TRIGGERS
+    type: Annotated[str, NamesTechnique(TRIGGERS)]
+    """The condition's name."""
+
+
+class When(Frozen):
+    """Conditions joined by `any` or `all`."""
+
+    any: tuple[Condition, ...] = ()
+    """One of these is enough."""
+    all: tuple[Condition, ...] = ()
+    """Every one of these has to hold."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if bool(self.any) == bool(self.all):
+            cause = "'when' needs one list of conditions"
+            raise Misfit("any", cause, "give exactly one of any and all")
+        return self
+
+
+class Debounce(Frozen):
+    """Wait for a burst to end, but not for ever."""
+
+    quiet: Duration = timedelta(seconds=0)
+    """Fire only after this long without a new event."""
+    max_wait: Duration = timedelta(hours=1)
+    """Fire at the latest this long after the condition first held."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.quiet > self.max_wait:
+            cause = "'quiet' is longer than 'max_wait'"
+            raise Misfit("quiet", cause, "make quiet shorter, or max_wait longer")
+        return self
+
+
+class Approval(Frozen):
+    """A person has to agree."""
+
+    by: tuple[str, ...] = ()
+    """Who may approve; anybody when empty."""
+    before_percent: int | None = Field(default=None, ge=0, le=100)
+    """Rollouts only: needed before traffic goes beyond this share."""
+
+
+Runnable = Annotated[str, RefersTo(("Dataset", "FineTune", "Compression", "Evaluation", "Rollout"))]
+
+
+class Trigger(Spec):
+    """When the wheel turns."""
+
+    kind: Literal["Trigger"]
+    of: Annotated[str, RefersTo(("Feedback",))] | None = None
+    """The stream its conditions look at; needed by all but schedule and spec_change."""
+    when: When
+    """The conditions."""
+    run: tuple[Runnable, ...] = Field(min_length=1)
+    """Assets to make, with everything between them that is stale."""
+    debounce: Debounce = Debounce()
+    """Wait for a burst to end."""
+    cooldown: Duration = timedelta(hours=1)
+    """Shortest time between two firings."""
+    daily_limit: int = Field(default=4, ge=1)
+    """Most firings in 24 hours."""
+    approval: Approval | None = None
+    """Ask a person first."""
+    mode: Literal["live", "paused"] = "live"
+    """`paused` decides and explains, and starts nothing."""

@@ -1,0 +1,28 @@
+"""Enough new feedback came in since the last firing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from tidemill.spec.base import Frozen
+from tidemill.spec.feedback import FeedbackKind
+from tidemill.triggers import Held, TriggerState, enough
+
+VERSION = 1
+
+
+class Options(Frozen):
+    """How much, and of what."""
+
+    at_least: int = Field(ge=1, le=20_000)
+    """Rows that no firing has used yet."""
+    kinds: tuple[FeedbackKind, ...] = ()
+    """Kinds that count; all without it."""
+
+
+def holds(options: Options, state: TriggerState, now: datetime) -> Held:  # noqa: ARG001 - contract
+    """Count the feedback of the wanted kinds, nobody beyond their share."""
+    rows = [s for s in state.signals if not options.kinds or s.kind in options.kinds]
+    return enough(rows, options.at_least, state, "new rows")

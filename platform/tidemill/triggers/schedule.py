@@ -1,0 +1,57 @@
+"""The time has come: every so often, or at a time of day (UTC)."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from tidemill.spec.base import Duration, Frozen
+from tidemill.triggers import Held, TriggerState
+
+VERSION = 1
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Options(Frozen):
+    """Exactly one of `every` and `at`."""
+
+    every: Duration | None = None
+    """Time since the last firing; `1d`."""
+    at: str | None = Field(default=None, pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    """Time of day in UTC; `03:00`."""
+    days: tuple[Day, ...] = _DAYS
+    """Days of the week for `at`."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.every is None) == (self.at is None):
+            raise ValueError("a schedule has exactly one of `every` and `at`")
+        if self.every is not None and self.every < timedelta(minutes=1):
+            raise ValueError("`every` is at least 1m")
+        if not self.days:
+            raise ValueError("`days` names no day")
+        return self
+
+
+def holds(options: Options, state: TriggerState, now: datetime) -> Held:
+    """Due when a scheduled moment passed since the last firing, or since the trigger began."""
+    since = state.last_fired or state.start or now
+    due = since + options.every if options.every else _next(options, since)
+    numbers = {"due": due.isoformat()}
+    if due > now:
+        return Held(False, f"next at {due:%Y-%m-%d %H:%M} UTC", None, numbers)
+    return Held(True, f"due since {due:%Y-%m-%d %H:%M} UTC", due, numbers)
+
+
+def _next(options: Options, after: datetime) -> datetime:
+    assert options.at is not None
+    at = time.fromisoformat(options.at)
+    for day in range(8):
+        moment = datetime.combine(after.date() + timedelta(days=day), at, after.tzinfo)
+        if moment > after and _DAYS[moment.weekday()] in options.days:
+            return moment
+    raise AssertionError("a week has every day")

@@ -1,0 +1,140 @@
+"""Gates go by bounds, and say by how much and where."""
+
+from __future__ import annotations
+
+from math import nan
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidemill.build.base import Measure
+from tidemill.engine.gate import judge, number
+from tidemill.spec.evaluation import AtLeast, AtMost, NoWorseThanBaseline
+
+
+def at_least(value: float, part: str | None = None) -> AtLeast:
+    return AtLeast(type="at_least", metric="accuracy", value=value, slice=part)
+
+
+def at_most(metric: str, value: float) -> AtMost:
+    return AtMost(type="at_most", metric=metric, value=value)
+
+
+def no_worse(margin: float, part: str | None = None) -> NoWorseThanBaseline:
+    return NoWorseThanBaseline(
+        type="no_worse_than_baseline", metric="accuracy", margin=margin, slice=part
+    )
+
+
+REFUNDS = Measure("accuracy", 0.81, 0.74, 0.87, 120, "refunds")
+
+
+def test_a_gate_compares_the_bound_and_says_by_how_much_and_where() -> None:
+    verdict = judge([REFUNDS], None, [at_least(0.85, "refunds")])
+
+    assert not verdict.passed
+    assert verdict.message == (
+        "accuracy 0.81 (0.74–0.87) on slice 'refunds': the lower bound 0.74 is 0.11 below 0.85"
+    )
+
+
+def test_a_good_point_estimate_does_not_pass_on_a_weak_bound() -> None:
+    assert not judge([REFUNDS], None, [at_least(0.80, "refunds")]).passed
+    assert judge([REFUNDS], None, [at_least(0.74, "refunds")]).passed
+
+
+def test_a_gate_that_passes_says_so() -> None:
+    outcome = judge([REFUNDS], None, [at_least(0.7, "refunds")]).outcomes[0]
+
+    assert outcome.message.endswith("the lower bound 0.74 reaches 0.70")
+    assert outcome.by == pytest.approx(0.04)
+
+
+def test_an_upper_limit_looks_at_the_upper_bound() -> None:
+    slow = Measure("latency_p95", 0.4, 0.3, 0.9, 50)
+    outcome = judge([slow], None, [at_most("latency_p95", 0.8)], units={"latency_p95": "s"})
+
+    assert outcome.message == (
+        "latency_p95 0.400 s (0.300 s–0.900 s): the upper bound 0.900 s is 0.100 s above 0.800 s"
+    )
+
+
+def test_an_exact_value_has_no_interval_in_its_message() -> None:
+    big = Measure("size", 137e6, 137e6, 137e6, 50)
+    verdict = judge([big], None, [at_most("size", 120e6)], units={"size": "bytes"})
+
+    assert verdict.message == "size 137.0 MB: it is 17.0 MB above 120.0 MB"
+
+
+def test_numbers_that_differ_look_different() -> None:
+    close = Measure("accuracy", 0.9, 0.8496, 0.95, 300)
+
+    assert (
+        "the lower bound 0.8496 is 0.0004 below 0.8500"
+        in judge([close], None, [at_least(0.85)]).message
+    )
+
+
+def test_a_gate_on_rows_that_do_not_exist_fails() -> None:
+    nobody = Measure("accuracy", nan, 0.0, 1.0, 0, "vip")
+    verdict = judge([nobody, REFUNDS], None, [at_least(0.1, "vip"), at_least(0.1, "unheard-of")])
+
+    assert [outcome.passed for outcome in verdict.outcomes] == [False, False]
+    assert "on slice 'vip' cannot be judged: no test row" in verdict.message
+
+
+def test_without_a_baseline_its_gates_pass_and_say_so() -> None:
+    verdict = judge([REFUNDS], None, [no_worse(0.01)])
+
+    assert verdict.passed
+    assert "nothing is live yet" in verdict.outcomes[0].message
+
+
+def test_a_loss_within_the_margin_passes_and_one_beyond_it_does_not() -> None:
+    gain = Measure("accuracy", -0.005, -0.02, 0.01, 200)
+
+    assert judge([], [gain], [no_worse(0.02)]).passed
+    verdict = judge([], [gain], [no_worse(0.01)])
+    assert verdict.message == (
+        "accuracy gain of -0.01 on the baseline (200 rows answered by both): "
+        "the lower bound -0.02 is 0.01 below -0.01"
+    )
+
+
+def test_an_identical_model_is_no_worse_even_without_a_margin() -> None:
+    assert judge([], [Measure("accuracy", 0.0, 0.0, 0.0, 200)], [no_worse(0.0)]).passed
+
+
+def test_a_baseline_that_answered_none_of_the_rows_cannot_pass_anything() -> None:
+    verdict = judge([], [Measure("accuracy", nan, nan, nan, 0, "new")], [no_worse(0.1, "new")])
+
+    assert not verdict.passed
+    assert "the baseline answered none of these rows" in verdict.message
+
+
+def test_no_gates_pass() -> None:
+    assert judge([], None, []).message == "there are no gates"
+    assert judge([REFUNDS], None, [at_least(0.1, "refunds")]).message == "its gate passed"
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_a_gate_passes_exactly_when_its_bound_does(low: float, limit: float, width: float) -> None:
+    one = Measure("accuracy", low + width / 2, low, low + width, 10)
+    outcome = judge([one], None, [at_least(limit)]).outcomes[0]
+
+    assert outcome.passed == (low >= limit)
+    assert outcome.by is not None
+    assert (outcome.by >= 0) == outcome.passed
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        (nan, "", "unknown"),
+        (float("inf"), "", "unbounded"),
+        (12345.6, "tokens/s", "12,346 tokens/s"),
+    ],
+)
+def test_numbers_are_written_for_people(value: float, unit: str, said: str) -> None:
+    assert number(value, unit) == said

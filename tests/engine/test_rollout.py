@@ -1,0 +1,424 @@
+"""Every way a look at a rollout can end, and the laws that hold for all of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tidemill.engine.rollout import Advance, advance
+from tidemill.engine.sequential import Rated, RatingSummary
+from tidemill.engine.walk import RolloutState
+from tidemill.errors import NeedsApproval
+from tidemill.ports import ArmHealth
+from tidemill.spec.rollout import Rollout
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+LATENCY = {"signal": "latency_p95", "at_most": 0.5}
+ERRORS = {"signal": "error_rate", "at_most": 0.05}
+RATIO = {"signal": "latency_p95", "max_ratio_to_live": 1.5}
+GOOD = ArmHealth(100, 0, 0.1, 0.2)
+SLOW = ArmHealth(100, 0, 0.5, 0.9)
+FAILING = ArmHealth(100, 40, 0.1, 0.2)
+NO_RATINGS = RatingSummary()
+
+
+def spec(**fields: Any) -> Rollout:
+    known = {
+        "apiVersion": "tidemill/v1",
+        "kind": "Rollout",
+        "name": "walk",
+        "of": "model",
+        "judged_by": "check",
+        "service": "support",
+        "steps": [{"percent": p, "hold": "10m"} for p in (10, 50, 100)],
+        "guardrails": [LATENCY, ERRORS],
+    }
+    return Rollout.model_validate({**known, **fields})
+
+
+def state(step: int = 0, **fields: Any) -> RolloutState:
+    return replace(RolloutState("new", "old", T0, T0, step), **fields)
+
+
+def look(
+    rollout: Rollout,
+    at: RolloutState,
+    new: ArmHealth | None = GOOD,
+    old: ArmHealth | None = GOOD,
+    *,
+    minutes: float = 11,
+    ratings: RatingSummary = NO_RATINGS,
+) -> Advance:
+    arms: Mapping[str, ArmHealth | None] = {"new": new, "old": old}
+    health = {name: arm for name, arm in arms.items() if arm is not None}
+    return advance(rollout, at, health, ratings, T0 + minutes * MINUTE)
+
+
+def rated(live: float, new: float, n: int = 400, skew: float = 1.0) -> RatingSummary:
+    rows = [
+        Rated(f"{arm}{i}", arm == "new", 1, float(i < p * n))
+        for arm, p in (("old", live), ("new", new))
+        for i in range(n)
+    ]
+    return RatingSummary(tuple(rows), int(1000 * skew), 1000)
+
+
+def test_a_rollout_begins_with_its_first_step() -> None:
+    found = look(spec(), state(-1), None)
+
+    assert (found.decision, found.percent, found.state.step) == ("promote", 10, 0)
+    assert found.state.step_started == T0 + 11 * MINUTE
+
+
+def test_a_good_candidate_walks_ten_fifty_hundred_and_is_live() -> None:
+    at, seen, now = RolloutState.begin("new", "old", T0), [], T0
+    while at.status == "running":
+        now += 11 * MINUTE
+        found = advance(spec(), at, {"new": GOOD, "old": GOOD}, NO_RATINGS, now)
+        seen.append((found.decision, found.percent))
+        at = found.state
+
+    assert seen == [("promote", 10), ("promote", 50), ("promote", 100), ("done", 100)]
+    assert at.status == "live"
+
+
+def test_a_step_is_held_as_long_as_it_says() -> None:
+    found = look(spec(), state(), minutes=4)
+
+    assert found.decision == "hold"
+    assert found.reason == "360 s of this step are left"
+
+
+@pytest.mark.parametrize("health", [SLOW, FAILING])
+def test_a_slow_or_failing_candidate_is_rolled_back_at_the_first_look(health: ArmHealth) -> None:
+    found = look(spec(), state(), health, minutes=0.5)
+
+    assert (found.decision, found.percent, found.state.status) == ("roll_back", 0, "rolled_back")
+    assert ">" in found.reason
+
+
+def test_failure_limit_counts_looks_in_a_row() -> None:
+    rollout = spec(guardrails=[{**LATENCY, "failure_limit": 2}])
+    once = look(rollout, state(), SLOW, minutes=1)
+    twice = look(rollout, once.state, SLOW, minutes=2)
+    recovered = look(rollout, once.state, GOOD, minutes=2)
+
+    assert (once.decision, twice.decision) == ("hold", "roll_back")
+    assert "look 1" in once.reason
+    assert recovered.state.strikes == {"latency_p95 at most 0.5": 0}
+
+
+def test_a_look_with_too_few_answers_does_not_count_and_its_window_stays_open() -> None:
+    few = ArmHealth(3, 3, 9.0, 9.0)
+    found = look(spec(), state(), few)
+
+    assert found.decision == "hold"
+    assert found.reason == "not judged yet: latency_p95 at most 0.5: no data"
+    assert found.state.since == T0
+
+
+def test_a_window_closes_when_every_guardrail_was_judged() -> None:
+    found = look(spec(), state(), minutes=3)
+
+    assert found.state.since == T0 + 3 * MINUTE
+    assert found.state.requests == 100
+
+
+def test_a_guardrail_that_was_good_in_this_step_stays_so_while_the_next_window_fills() -> None:
+    judged = look(spec(), state(), minutes=3)
+    found = look(spec(), judged.state, ArmHealth(2, 0, 0.1, 0.1))
+
+    assert found.decision == "promote"
+
+
+@pytest.mark.parametrize("silence", [None, ArmHealth()])
+def test_no_data_holds(silence: ArmHealth | None) -> None:
+    judged = look(spec(), state(), minutes=3)
+    found = look(spec(), judged.state, silence)
+
+    assert found.decision == "hold"
+    assert found.reason.startswith("no data")
+
+
+def test_an_initial_delay_spares_a_cold_start_and_holds_the_step() -> None:
+    rollout = spec(guardrails=[{**LATENCY, "initial_delay": "5m"}])
+    early = look(rollout, state(), SLOW, minutes=2)
+    late = look(rollout, early.state, SLOW, minutes=6)
+
+    assert (early.decision, late.decision) == ("hold", "roll_back")
+    assert early.state.since == T0 + 2 * MINUTE
+
+
+def test_a_step_waits_for_its_fewest_answers_over_all_windows() -> None:
+    rollout = spec(steps=[{"percent": 50, "hold": "1m", "min_requests": 150}, {"percent": 100}])
+    first = look(rollout, state(), minutes=2)
+    second = look(rollout, first.state, minutes=3)
+
+    assert first.reason == "100 of 150 answers so far"
+    assert second.decision == "promote"
+
+
+def test_a_limit_relative_to_live_moves_with_live() -> None:
+    rollout = spec(guardrails=[RATIO])
+
+    assert look(rollout, state(), SLOW, SLOW).decision == "promote"
+    assert look(rollout, state(), SLOW, GOOD).decision == "roll_back"
+
+
+def test_without_data_of_live_a_relative_limit_holds() -> None:
+    found = look(spec(guardrails=[RATIO]), state(), GOOD, None)
+
+    assert found.decision == "hold"
+
+
+def test_at_full_traffic_a_relative_limit_remembers_the_live_arm() -> None:
+    rollout = spec(guardrails=[RATIO])
+    half = look(rollout, state(1), GOOD, GOOD)
+    slow = advance(rollout, half.state, {"new": SLOW}, NO_RATINGS, T0 + 12 * MINUTE)
+
+    assert half.percent == 100
+    assert slow.decision == "roll_back"
+
+
+def test_the_first_release_of_a_service_goes_straight_to_everybody() -> None:
+    found = look(spec(), state(-1, live=None), None, None)
+    relative = look(spec(guardrails=[RATIO]), state(2, live=None), GOOD, None)
+
+    assert (found.decision, found.percent) == ("promote", 100)
+    assert relative.decision == "done"
+
+
+def test_a_bad_first_release_has_nothing_to_go_back_to_so_a_person_is_asked() -> None:
+    found = look(spec(), state(2, live=None), SLOW, None)
+
+    assert found.decision == "ask"
+    assert "no other release to go back to" in found.reason
+
+
+def test_a_dark_launch_has_no_traffic_to_be_judged_on() -> None:
+    rollout = spec(steps=[{"percent": 0, "hold": "1m"}, {"percent": 100, "hold": "1m"}])
+    found = look(rollout, state(0), None)
+
+    assert (found.decision, found.percent) == ("promote", 100)
+
+
+def test_a_rollout_without_guardrails_goes_by_time() -> None:
+    found = look(spec(guardrails=[]), state(), None)
+
+    assert found.decision == "promote"
+    assert "nothing speaks against it" in found.reason
+
+
+QUALITY = {"margin": 0.05, "alpha": 0.05, "expected_ratings": 400}
+
+
+def test_users_who_rate_it_worse_send_it_back_before_the_step_is_over() -> None:
+    found = look(spec(quality=QUALITY), state(1), minutes=1, ratings=rated(0.9, 0.5))
+
+    assert found.decision == "roll_back"
+    assert "users rate it worse" in found.reason
+
+
+def test_a_wrong_split_makes_no_verdict_but_a_question() -> None:
+    skewed = rated(0.9, 0.5, skew=2)
+    asked = look(spec(quality=QUALITY), state(1), ratings=skewed)
+    agreed = look(spec(quality=QUALITY), state(1, approved_step=1), ratings=skewed)
+
+    assert asked.decision == "ask"
+    assert "the split is wrong" in asked.reason
+    assert agreed.decision == "promote"
+
+
+def test_better_ratings_promote_and_say_so() -> None:
+    found = look(spec(quality=QUALITY), state(1), ratings=rated(0.5, 0.9))
+
+    assert found.decision == "promote"
+    assert found.reason.endswith("ratings say better")
+
+
+@pytest.mark.parametrize(
+    ("policy", "decision"),
+    [("hold", "hold"), ("ask", "ask"), ("rollback", "roll_back"), ("promote", "promote")],
+)
+def test_ratings_that_decide_nothing_follow_the_spec(policy: str, decision: str) -> None:
+    rollout = spec(quality=QUALITY, on_inconclusive=policy)
+
+    assert look(rollout, state(1), ratings=rated(0.8, 0.8, 20)).decision == decision
+
+
+def test_ratings_decide_before_the_live_arm_loses_its_last_share() -> None:
+    rollout = spec(quality=QUALITY, on_inconclusive="ask")
+
+    assert look(rollout, state(0), ratings=NO_RATINGS).decision == "promote"
+    assert look(rollout, state(1), ratings=NO_RATINGS).decision == "ask"
+    assert look(rollout, state(2), ratings=NO_RATINGS).decision == "done"
+
+
+def test_a_rollout_without_a_split_decides_at_its_end() -> None:
+    rollout = spec(quality=QUALITY, steps=[{"percent": 100, "hold": "1m"}])
+
+    assert look(rollout, state(0), ratings=NO_RATINGS).decision == "ask"
+
+
+def test_a_person_who_agreed_in_this_step_settles_what_ratings_did_not() -> None:
+    rollout = spec(quality=QUALITY)
+    agreed = state(1).approve("ada", None)
+
+    assert look(rollout, agreed, ratings=NO_RATINGS).decision == "promote"
+    assert look(rollout, replace(agreed, approved_step=0), ratings=NO_RATINGS).decision == "ask"
+
+
+def test_an_approval_is_asked_for_before_its_share_is_passed() -> None:
+    rollout = spec(approval={"by": ["ada", "bob"], "before_percent": 10})
+    begun = look(rollout, state(-1), None)
+    asked = look(rollout, state(0))
+    agreed = look(rollout, state(0).approve("ada", rollout.approval))
+
+    assert begun.decision == "promote"
+    assert asked.decision == "ask"
+    assert asked.reason == "ada or bob has to approve before traffic goes beyond 10 % (next: 50 %)"
+    assert agreed.decision == "promote"
+
+
+def test_an_approval_without_a_share_is_asked_for_before_the_first_step() -> None:
+    found = look(spec(approval={}), state(-1), None)
+
+    assert found.decision == "ask"
+    assert found.reason.startswith("somebody has to approve")
+
+
+def test_only_those_named_may_approve() -> None:
+    rollout = spec(approval={"by": ["ada"]})
+
+    with pytest.raises(NeedsApproval, match="eve may not approve; it takes ada"):
+        state().approve("eve", rollout.approval)
+
+
+def test_an_ab_test_stays_at_its_first_step_until_ratings_decide() -> None:
+    rollout = spec(mode="ab", quality=QUALITY, steps=[{"percent": 50, "hold": "1m"}])
+    waiting = look(rollout, state(), ratings=rated(0.8, 0.8, 20))
+    full = look(rollout, state(), ratings=rated(0.8, 0.8, 250))
+    decided = look(rollout, state(), ratings=rated(0.5, 0.9))
+
+    assert waiting.reason.endswith("400 ratings are expected")
+    assert full.decision == "ask"
+    assert (decided.decision, decided.percent) == ("done", 100)
+
+
+def test_a_shadow_is_judged_by_its_guardrails_and_answers_nobody() -> None:
+    rollout = spec(mode="shadow", steps=[{"percent": 0, "hold": "1m"}])
+
+    assert look(rollout, state(), SLOW).decision == "roll_back"
+    assert look(rollout, state(), None).decision == "hold"
+    ended = look(rollout, state())
+    assert (ended.decision, ended.percent, ended.state.status) == ("done", 0, "ended")
+
+
+def test_a_paused_rollout_holds_and_goes_on_from_the_start_of_its_step() -> None:
+    paused = state().pause()
+    resumed = paused.resume(T0 + 30 * MINUTE)
+
+    assert look(spec(), paused, SLOW).decision == "hold"
+    assert resumed.status == "running"
+    assert look(spec(), resumed, minutes=35).decision == "hold"
+    assert state().resume(T0) == state()
+    assert paused.pause() == paused
+
+
+@pytest.mark.parametrize("status", ["live", "rolled_back", "ended"])
+def test_a_finished_rollout_stays_finished(status: str) -> None:
+    found = look(spec(), state(2, status=status), SLOW)
+
+    assert found.decision == "done"
+    assert found.state.status == status
+
+
+def test_a_state_survives_the_ledger() -> None:
+    at = look(spec(), state(), minutes=3).state
+
+    assert RolloutState.read(json.loads(json.dumps(at.record()))) == at
+
+
+def test_the_numbers_of_a_decision_are_kept() -> None:
+    found = look(spec(quality=QUALITY), state(1), ratings=rated(0.5, 0.9))
+    numbers = json.loads(json.dumps(found.numbers))
+
+    assert numbers["health"]["candidate"]["error_rate"] == 0.0
+    assert numbers["guardrails"][0]["limit"] == 0.5
+    assert numbers["ratings"]["finding"] == "better"
+
+
+ARM = st.one_of(
+    st.none(),
+    st.builds(
+        ArmHealth,
+        requests=st.integers(0, 200),
+        errors=st.just(0),
+        latency_p50=st.one_of(st.none(), st.floats(0, 2)),
+        latency_p95=st.one_of(st.none(), st.floats(0, 2)),
+    ),
+)
+STATES = st.builds(
+    lambda step, live, status: state(step, live=live, status=status),
+    st.integers(-1, 2),
+    st.sampled_from(["old", None]),
+    st.sampled_from(["running", "running", "paused"]),
+)
+GUARDS = st.lists(st.sampled_from([LATENCY, ERRORS, RATIO]), min_size=1, max_size=3, unique_by=str)
+
+
+@given(STATES, ARM, GUARDS, st.floats(0, 100))
+@settings(deadline=None)
+def test_nothing_with_traffic_moves_on_without_data(
+    at: RolloutState, old: ArmHealth | None, guards: list[dict[str, Any]], minutes: float
+) -> None:
+    for silent in (None, ArmHealth()):
+        found = look(spec(guardrails=guards), at, silent, old, minutes=minutes)
+
+        assert found.decision == "hold" or (at.step == -1 and at.status == "running")
+
+
+@given(STATES, ARM, ARM, GUARDS, st.floats(0, 100))
+@settings(deadline=None)
+def test_a_broken_guardrail_beats_everything_that_would_promote(
+    at: RolloutState,
+    new: ArmHealth | None,
+    old: ArmHealth | None,
+    guards: list[dict[str, Any]],
+    minutes: float,
+) -> None:
+    found = look(spec(guardrails=guards), at, new, old, minutes=minutes)
+    broken = any(reading["broken"] for reading in found.numbers["guardrails"])
+
+    if broken and at.status == "running":
+        assert found.decision == ("roll_back" if at.live else "ask")
+
+
+@given(st.lists(st.tuples(ARM, ARM, st.integers(0, 20)), max_size=12), GUARDS)
+@settings(deadline=None, max_examples=50)
+def test_the_share_only_rises_until_it_falls_to_nothing(
+    looks: list[tuple[ArmHealth | None, ArmHealth | None, int]], guards: list[dict[str, Any]]
+) -> None:
+    rollout, at, now, shares = (
+        spec(guardrails=guards),
+        RolloutState.begin("new", "old", T0),
+        T0,
+        [0],
+    )
+    for new, old, minutes in looks:
+        now += minutes * MINUTE
+        arms = {name: arm for name, arm in (("new", new), ("old", old)) if arm is not None}
+        found = advance(rollout, at, arms, NO_RATINGS, now)
+        at = found.state
+        shares.append(found.percent)
+
+    rising = [share for share in shares if at.status != "rolled_back" or share > 0]
+    assert rising == sorted(rising)

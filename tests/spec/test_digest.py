@@ -1,0 +1,137 @@
+"""Laws of the semantic digest: only what would be made differently changes it."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.spec.conftest import COMPLETE, Write, write_project
+
+from tidemill.catalog import TRIGGERS
+from tidemill.errors import SpecError
+from tidemill.spec.digest import digest, filled
+from tidemill.spec.load import load
+
+FILES = [name for name in COMPLETE if name.endswith(".yaml")]
+
+
+def digests(folder: Path) -> dict[str, str]:
+    project = load(folder).projects[folder.name]
+    return {name: digest(loaded, project) for name, loaded in project.specs.items()}
+
+
+def changed(chat: Write, **changes: str | None) -> set[str]:
+    """Names of the specs whose digest these changes change."""
+    before = digests(chat())
+    after = digests(chat(**changes))
+    return {name for name in before if before[name] != after[name]}
+
+
+def test_a_digest_is_sha256_and_the_same_every_time(chat: Write) -> None:
+    folder = chat()
+
+    assert digests(folder) == digests(folder)
+    assert all(re.fullmatch("sha256:[0-9a-f]{64}", value) for value in digests(folder).values())
+
+
+@given(seed=st.integers(0, 1000), owner=st.text("abc", max_size=5))
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_words_for_people_and_the_order_of_keys_change_nothing(
+    tmp_path: Path, seed: int, owner: str
+) -> None:
+    folder = write_project(tmp_path / "chat")
+    before = digests(folder)
+    shuffle = random.Random(seed)
+    for name in FILES:
+        spec = yaml.safe_load(COMPLETE[name])
+        spec |= {"owner": owner, "description": f"{owner}!", "labels": {"a": owner}}
+        keys = shuffle.sample(list(spec), len(spec))
+        text = yaml.safe_dump({key: spec[key] for key in keys}, sort_keys=False)
+        (folder / name).write_text(text)
+
+    assert digests(folder) == before
+
+
+def test_a_default_written_out_changes_nothing(chat: Write) -> None:
+    written = COMPLETE["tune.yaml"] + "method: lora\ntrain: {seed: 0}\nresume: true\n"
+
+    assert changed(chat, tune_yaml=written) == set()
+
+
+def test_another_way_to_write_a_value_changes_nothing(chat: Write) -> None:
+    one = changed(chat, rollout_yaml=COMPLETE["rollout.yaml"] + "interval: 0.5m # a look\n")
+    default = "interval: 30s\n"
+
+    assert one == changed(chat, rollout_yaml=COMPLETE["rollout.yaml"] + default) == set()
+
+
+def test_a_changed_value_changes_its_own_spec_only(chat: Write) -> None:
+    assert changed(chat, tune_yaml=COMPLETE["tune.yaml"] + "train: {seed: 1}\n") == {"tune"}
+
+
+def test_the_bytes_of_a_named_file_count(chat: Write) -> None:
+    assert changed(chat, reply_j2="Answer: {{ request }}\n") == {"reply"}
+
+
+def test_bytes_written_within_the_same_second_count(chat: Write) -> None:
+    folder = chat()
+    rows = folder / "data" / "requests.jsonl"
+    seen = set()
+    for text in ("a", "b", "c"):
+        rows.write_text(f'{{"request": "{text}", "answer": "x"}}\n')
+        seen.add(digests(folder)["requests"])
+
+    assert len(seen) == 3
+
+
+def test_a_dvc_pointer_counts_not_what_it_points_to(chat: Write) -> None:
+    pointed = COMPLETE["requests.yaml"].replace("type: file", "type: dvc")
+    pointed = pointed.replace("requests.jsonl", "requests.jsonl.dvc")
+    folder = chat(requests_yaml=pointed)
+    pointer = folder / "data" / "requests.jsonl.dvc"
+    pointer.write_text("outs:\n- md5: aa\n  path: requests.jsonl\n")
+    before = digests(folder)["requests"]
+    (folder / "data" / "requests.jsonl").write_text("other\n")
+    same = digests(folder)["requests"]
+    pointer.write_text("outs:\n- md5: bb\n  path: requests.jsonl\n")
+
+    assert same == before
+    assert digests(folder)["requests"] != before
+
+
+def test_a_new_version_of_a_technique_counts(chat: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = chat()
+    before = digests(folder)
+    technique = TRIGGERS.load("new_rows")
+    monkeypatch.setattr(technique, "VERSION", technique.VERSION + 1)
+    after = digests(folder)
+
+    assert {name for name in before if before[name] != after[name]} == {"retrain"}
+
+
+def test_options_of_a_technique_are_filled_in(chat: Write) -> None:
+    folder = chat()
+    spec = load(folder).projects["support-chat"].specs["retrain"].spec
+
+    assert filled(spec)["when"]["any"] == [{"type": "new_rows", "at_least": 20, "kinds": []}]
+
+
+def test_a_file_that_has_gone_is_told(chat: Write) -> None:
+    folder = chat()
+    project = load(Path("specs")).projects["support-chat"]
+    (folder / "reply.j2").unlink()
+
+    with pytest.raises(SpecError) as caught:
+        digest(project.specs["reply"], project)
+
+    assert str(caught.value) == (
+        "specs/support-chat/reply.yaml:4: 'template: reply.j2' cannot be read: "
+        "No such file or directory; check the file"
+    )
