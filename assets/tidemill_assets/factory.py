@@ -1,0 +1,77 @@
+"""Every spec becomes one asset; the body calls the line and shows what it gave."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from tidemill.adapters.home import Home
+from tidemill.build.checks import declared
+from tidemill.build.line import MAKERS
+from tidemill.spec.digest import digest
+from tidemill.spec.graph import references
+from tidemill.spec.load import Loaded, Project
+from tidemill_assets.runs import OFFSETS_TAG, group, key
+from tidemill_assets.show import materialized, progress
+from tidemill_assets.steering import STEERING
+
+KINDS: Mapping[str, set[str]] = {
+    "Model": {"safetensors", "huggingface"},
+    "Dataset": {"parquet", "dvc"},
+    "Prompt": {"jinja", "prompt"},
+    "FineTune": {"pytorch", "peft"},
+    "Compression": {"onnx", "compression"},
+    "Evaluation": {"evaluation", "report"},
+    "Feedback": {"kafka", "stream"},
+    "Trigger": {"trigger"},
+    "Rollout": {"kserve", "rollout"},
+}
+
+
+def asset(home: Home, project: Project, loaded: Loaded) -> dg.AssetsDefinition:
+    """The asset of one spec."""
+    spec = loaded.spec
+    checks = [
+        dg.AssetCheckSpec(check.name, asset=key(project.name, spec.name), blocking=check.blocking)
+        for check in declared(spec)
+    ]
+
+    @dg.asset(
+        key=key(project.name, spec.name),
+        deps=[key(project.name, name) for name in references(spec)],
+        group_name=group(project.name),
+        kinds=kinds(spec),
+        code_version=digest(loaded, project).removeprefix("sha256:")[:16],
+        description=spec.description or None,
+        tags={f"tidemill/{label}": value for label, value in spec.labels.items()},
+        metadata={"spec": str(loaded.path.name), "kind": spec.kind, "owner": spec.owner or "–"},
+        check_specs=checks,
+        pool="weights" if spec.kind in {"FineTune", "Compression"} else None,
+    )
+    def made(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        line = home.line(project.name)
+        if spec.kind not in MAKERS:
+            return STEERING[spec.kind](home, line, spec.name, context)
+        with home.making(project.name, spec.name, context.run_id):
+            result = line.make(
+                spec.name, run=context.run_id, until=frozen(context), say=progress(context)
+            )
+        return materialized(spec, result)
+
+    return made
+
+
+def kinds(spec: Any) -> set[str]:
+    """What the UI shows as icons on the asset."""
+    found = KINDS[spec.kind]
+    targets = {target.runtime for target in getattr(spec, "targets", ())}
+    return found | ({"tensorrt"} if any(t.startswith("tensorrt") for t in targets) else set())
+
+
+def frozen(context: dg.AssetExecutionContext) -> dict[str, int] | None:
+    """The offset range that a trigger's decision froze for this run."""
+    tag = context.run.tags.get(OFFSETS_TAG)
+    return json.loads(tag) if tag else None

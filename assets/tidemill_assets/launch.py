@@ -1,0 +1,73 @@
+"""Make assets now, in this process, as a run that Dagster's UI shows: `tidemill run` calls this."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+
+import click
+import dagster as dg
+from dagster._core.errors import DagsterAssetCheckFailedError
+
+from tidemill.adapters.home import Home
+from tidemill.build.base import Say
+from tidemill.cli._progress import terminal
+from tidemill.cli._shell import run
+from tidemill.errors import GateFailed
+from tidemill.settings import Settings
+from tidemill_assets.definitions import definitions
+from tidemill_assets.runs import key
+from tidemill_assets.show import listeners
+
+
+def launch(
+    home: Home, project: str, names: Sequence[str], *, tags: dict[str, str], say: Say
+) -> dict[str, str]:
+    """Materialise the named assets of a project in order; gives `{"run": id}`.
+
+    Raises what the first failing asset raised, and `GateFailed` for a blocking check.
+    """
+    listeners.append(say)
+    keys = [key(project, name) for name in names]
+    repository = definitions(home).get_repository_def()
+    assets = [
+        asset for asset in repository.assets_defs_by_key.values() if asset.key.path[0] == project
+    ]
+    with dg.DagsterInstance.get() as instance:
+        try:
+            result = dg.materialize(assets, selection=keys, instance=instance, tags=tags)
+        except DagsterAssetCheckFailedError as error:
+            raise GateFailed(_failed_checks(instance)) from error
+        finally:
+            listeners.remove(say)
+        return {"run": result.run_id}
+
+
+def _failed_checks(instance: dg.DagsterInstance) -> str:
+    """What the blocking checks of the newest run said."""
+    run = instance.get_run_records(limit=1)[0].dagster_run
+    said = [
+        f"{check.asset_key.path[-1]}: {check.description or check.check_name}"
+        for event in instance.all_logs(run.run_id)
+        if event.dagster_event and event.dagster_event.event_type_value == "ASSET_CHECK_EVALUATION"
+        for check in [event.dagster_event.asset_check_evaluation_data]
+        if not check.passed and check.blocking
+    ]
+    return "; ".join(said) or "a blocking check failed"
+
+
+@click.command()
+@click.argument("project")
+@click.argument("names", nargs=-1, required=True)
+@click.option("--tags", default="{}", help="Tags of the run, as a JSON object.")
+def command(project: str, names: tuple[str, ...], tags: str) -> None:
+    """Make assets of one project, in this order."""
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    with terminal() as say:
+        launch(Home(Settings.read()), project, names, tags=json.loads(tags), say=say)
+
+
+if __name__ == "__main__":
+    sys.exit(run(command))

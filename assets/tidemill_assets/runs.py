@@ -1,0 +1,75 @@
+"""Runs that triggers asked for: their names and tags, and what became of them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import dagster as dg
+
+from tidemill.adapters.home import Home
+from tidemill.adapters.ledger.decisions import Decided
+
+OFFSETS_TAG = "tidemill/offsets"
+DECISION_TAG = "tidemill/decision"
+ATTEMPTS = 3
+"""Runs that one decision may lose to killed processes before it counts as failed."""
+SILENCE = timedelta(seconds=90)
+"""A run that holds no lease and wrote nothing for this long was killed."""
+
+
+def key(project: str, name: str) -> dg.AssetKey:
+    """The asset key of a spec: its project, then its name."""
+    return dg.AssetKey([project, name])
+
+
+def group(project: str) -> str:
+    """The group of a project's assets; Dagster allows no hyphen there."""
+    return project.replace("-", "_")
+
+
+def run_key(decided: Decided, instance: dg.DagsterInstance) -> str:
+    """Unique for each attempt: a lost run is started again, a started one never twice."""
+    return f"{decided.key}#{len(runs_of(decided, instance))}"
+
+
+def runs_of(decided: Decided, instance: dg.DagsterInstance) -> list[dg.RunRecord]:
+    """The runs of a decision, newest first."""
+    return list(
+        instance.get_run_records(dg.RunsFilter(tags={DECISION_TAG: decided.key}), limit=ATTEMPTS)
+    )
+
+
+def follow(home: Home, instance: dg.DagsterInstance, now: datetime) -> None:
+    """Carry what Dagster knows of the runs over to the decisions they belong to."""
+    decisions = home.ledger.decisions
+    for decided in (*decisions.pending(), *decisions.running()):
+        records = runs_of(decided, instance)
+        if not records or (decided.state == "decided" and decided.run == "" and lost(records[0])):
+            continue
+        run = records[0].dagster_run
+        if decided.state == "decided":
+            decisions.started(decided.key, run.run_id, now)
+        if run.status == dg.DagsterRunStatus.SUCCESS:
+            decisions.finished(decided.key, now, ok=True)
+        elif run.is_finished:
+            decisions.finished(decided.key, now, ok=False, message=f"run {run.run_id} failed")
+        elif killed(home, records[0], now):
+            instance.report_run_failed(run, "its process was killed: no lease and no news of it")
+            if len(records) < ATTEMPTS:
+                decisions.relaunch(decided.key, now)
+            else:
+                message = f"its run was killed {ATTEMPTS} times"
+                decisions.finished(decided.key, now, ok=False, message=message)
+
+
+def lost(record: dg.RunRecord) -> bool:
+    """True for a run that was given up; its decision waits for the next attempt."""
+    return record.dagster_run.status == dg.DagsterRunStatus.FAILURE
+
+
+def killed(home: Home, record: dg.RunRecord, now: datetime) -> bool:
+    """True for a run that is under way by Dagster's account, and by no other."""
+    run = record.dagster_run
+    if run.status != dg.DagsterRunStatus.STARTED or home.ledger.leases.busy(run.run_id, now):
+        return False
+    return now - record.update_timestamp > SILENCE

@@ -1,0 +1,160 @@
+"""Sensors: one a project that looks at its triggers, one that looks at Git."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import dagster as dg
+
+from tidemill.adapters.git import GitRepository
+from tidemill.adapters.home import Home
+from tidemill.adapters.ledger.react import react
+from tidemill.build.line import Line
+from tidemill.errors import TidemillError
+from tidemill.spec.feedback import Feedback
+from tidemill.spec.graph import downstream, upstream
+from tidemill.spec.load import Project
+from tidemill.spec.trigger import Trigger
+from tidemill_assets.announce import announce
+from tidemill_assets.runs import DECISION_TAG, OFFSETS_TAG, follow, group, key, run_key
+
+TRIGGER_SECONDS, GIT_SECONDS = 5, 15
+
+
+def sensors(home: Home, projects: Sequence[Project]) -> list[dg.SensorDefinition]:
+    """The sensors of all projects."""
+    with_triggers = [project for project in projects if triggers(project)]
+    return [*(trigger_sensor(home, p.name) for p in with_triggers), git_sensor(home)]
+
+
+def triggers(project: Project) -> list[Trigger]:
+    """The triggers of a project."""
+    found = (loaded.spec for loaded in project.specs.values())
+    return [spec for spec in found if isinstance(spec, Trigger)]
+
+
+def trigger_sensor(home: Home, name: str) -> dg.SensorDefinition:
+    """Looks at the triggers of one project; a firing is in the ledger before a run is asked for."""
+
+    @dg.sensor(
+        name=f"{group(name)}_triggers",
+        minimum_interval_seconds=TRIGGER_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        asset_selection=dg.AssetSelection.groups(group(name)),
+        description=f"Decides whether feedback or the clock sets '{name}' going again.",
+    )
+    def look(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        fresh = home.reread()
+        now = fresh.clock.now()
+        follow(fresh, context.instance, now)
+        project = fresh.project(name)
+        said = [look_at(fresh, project, trigger, now) for trigger in triggers(project)]
+        requests = list(pending(fresh, project, context.instance))
+        yield from requests
+        if not requests:
+            yield dg.SkipReason("; ".join(said))
+
+    return look
+
+
+def look_at(home: Home, project: Project, trigger: Trigger, now: datetime) -> str:
+    """One look at one trigger; gives what it came to."""
+    stream = project.specs[trigger.of].spec if trigger.of else None
+    assert stream is None or isinstance(stream, Feedback)
+    found = react(
+        home.ledger.events,
+        home.ledger.decisions,
+        project.name,
+        trigger,
+        stream,
+        now,
+        changed=changed(home.line(project.name), trigger),
+    )
+    if found.kept:
+        facts = {"reason": found.decision.reason, "numbers": dict(found.decision.numbers)}
+        announce(home, "trigger-decided", project.name, trigger.name, **facts)
+    return f"{trigger.name}: {found.decision.reason}"
+
+
+def pending(home: Home, project: Project, instance: dg.DagsterInstance) -> Iterator[dg.RunRequest]:
+    """A run for each firing that has none yet; Dagster refuses a run key it has seen."""
+    for decided in home.ledger.decisions.pending():
+        if decided.project == project.name:
+            yield dg.RunRequest(
+                run_key=run_key(decided, instance),
+                asset_selection=[
+                    key(project.name, name) for name in upstream(project, *decided.targets)
+                ],
+                tags={
+                    DECISION_TAG: decided.key,
+                    OFFSETS_TAG: json.dumps(dict(decided.offsets)),
+                },
+            )
+
+
+def changed(line: Line, trigger: Trigger) -> datetime | None:
+    """The newest commit to a spec that the trigger runs and that is not built yet."""
+    conditions = (*trigger.when.any, *trigger.when.all)
+    if all(condition.type != "spec_change" for condition in conditions):
+        return None
+    commits = [
+        line.repository.last_change(line.project.specs[name].path)
+        for name in stale(line)
+        if name in upstream(line.project, *trigger.run)
+    ]
+    return max((commit.when for commit in commits if commit), default=None)
+
+
+def stale(line: Line) -> list[str]:
+    """Assets that were made before, and whose spec is another one now."""
+    found = []
+    for name in line.specs:
+        made = line.records.latest(line.project.name, name)
+        if made and made.spec_digest != line.spec_digest(name):
+            found.append(name)
+    return found
+
+
+def git_sensor(home: Home) -> dg.SensorDefinition:
+    """Makes what a new commit made stale, in projects that were made before."""
+
+    @dg.sensor(
+        name="git_changes",
+        minimum_interval_seconds=GIT_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        asset_selection=dg.AssetSelection.all(),
+        description="Makes the assets whose specs a new commit changed.",
+    )
+    def look(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        commit = GitRepository(home.settings.specs).head()
+        if commit is None:
+            return dg.SkipReason(f"{home.settings.specs} is not in a Git repository")
+        if commit.sha == context.cursor:
+            return dg.SkipReason(f"still at {commit.sha[:10]}")
+        try:
+            requests = list(stale_requests(home.reread(), commit.sha))
+        except TidemillError as error:
+            return dg.SkipReason(f"{commit.sha[:10]} cannot be used: {error}")
+        return dg.SensorResult(run_requests=requests, cursor=commit.sha)
+
+    return look
+
+
+def stale_requests(home: Home, sha: str) -> Iterator[dg.RunRequest]:
+    """One run a project for what is stale and what comes after it."""
+    for project in home.workspace.projects.values():
+        decides_itself = any(
+            condition.type == "spec_change"
+            for trigger in triggers(project)
+            for condition in (*trigger.when.any, *trigger.when.all)
+        )
+        names = [] if decides_itself else stale(home.line(project.name))
+        if names:
+            wanted = upstream(project, *downstream(project, *names))
+            yield dg.RunRequest(
+                run_key=f"git/{project.name}/{sha}",
+                asset_selection=[key(project.name, name) for name in wanted],
+                tags={"tidemill/commit": sha},
+            )

@@ -1,0 +1,114 @@
+"""The kinds that steer instead of making bytes: the stream, the trigger, the release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import dagster as dg
+
+from tidemill.adapters.home import Home
+from tidemill.build.line import Line
+from tidemill.build.release import compose
+from tidemill.serving.release import Placed, Privacy, Release
+from tidemill.spec.dataset import Dataset
+from tidemill.spec.evaluation import Evaluation
+from tidemill.spec.feedback import Feedback
+from tidemill.spec.prompt import Prompt
+from tidemill.spec.rollout import Rollout
+from tidemill_assets.show import plain, table
+
+Steer = Callable[[Home, Line, str, dg.AssetExecutionContext], dg.MaterializeResult[Any]]
+
+
+def stream(
+    home: Home, line: Line, name: str, _context: dg.AssetExecutionContext
+) -> dg.MaterializeResult[Any]:
+    """How much of a stream has reached the ledger."""
+    spec = line.specs[name]
+    assert isinstance(spec, Feedback)
+    offsets = home.ledger.events.freeze(spec.topic)
+    counts = home.ledger.events.summary()
+    return dg.MaterializeResult(
+        metadata={
+            "offsets": plain(dict(offsets)),
+            "dagster/row_count": counts["feedback"],
+            "waiting for their answer": counts["waiting"],
+            "in quarantine": counts["quarantine"],
+        },
+        data_version=dg.DataVersion(str(sorted(offsets.items()))),
+    )
+
+
+def trigger(
+    home: Home, line: Line, name: str, _context: dg.AssetExecutionContext
+) -> dg.MaterializeResult[Any]:
+    """The last decisions of a trigger, with their reasons."""
+    decisions = home.ledger.decisions.history(line.project.name, name, limit=10)
+    rows = [{"when": d.at, "state": d.state, "reason": d.reason, "run": d.run} for d in decisions]
+    return dg.MaterializeResult(metadata={"decisions": table(rows)} if rows else {})
+
+
+def release(
+    home: Home, line: Line, name: str, context: dg.AssetExecutionContext
+) -> dg.MaterializeResult[Any]:
+    """Bring out what passed its gates: record the release and ask for its rollout."""
+    spec = line.specs[name]
+    assert isinstance(spec, Rollout)
+    record = compose(line, spec)
+    folder = home.settings.home / "releases" / record["digest"].removeprefix("sha256:")[:24]
+    place(line, spec, record).write(folder)
+    home.ledger.assets.add_release(record)
+    home.ledger.rollouts.request(
+        spec.service, record["digest"], str(folder), spec.model_dump(mode="json", by_alias=True)
+    )
+    context.log.info(f"release {record['digest'][7:19]} of '{spec.service}' asked for its traffic")
+    return dg.MaterializeResult(
+        metadata={
+            "release": record["digest"],
+            "service": spec.service,
+            "driver": spec.driver,
+            "steps": " → ".join(f"{step.percent} %" for step in spec.steps),
+            "commit": record["commit"].get("sha", "–"),
+            "artefacts": table([{"name": k, **v} for k, v in record["artefacts"].items()]),
+        },
+        data_version=dg.DataVersion(record["digest"].removeprefix("sha256:")[:16]),
+    )
+
+
+def place(line: Line, spec: Rollout, record: Mapping[str, Any]) -> Release:
+    """What the model server needs of a release, with the folders its artefacts lie in."""
+    judged_by = line.specs[spec.judged_by]
+    assert isinstance(judged_by, Evaluation)
+    dataset = line.specs[judged_by.dataset]
+    assert isinstance(dataset, Dataset)
+    return Release(
+        digest=record["digest"],
+        service=spec.service,
+        project=line.project.name,
+        model=placed(line, record["model"]),
+        prompt=placed(line, record["prompt"]) if record["prompt"] else None,
+        bases={base["digest"]: line.store.get(base["digest"]).path for base in record["bases"]},
+        encoder=encoder(line),
+        spec_commit=record["commit"].get("sha", ""),
+        privacy=Privacy(dataset.privacy.pii, dataset.privacy.kinds),
+        cache=spec.cache,
+    )
+
+
+def placed(line: Line, digest: str) -> Placed:
+    """An artefact and its folder; its bytes are checked."""
+    return Placed(digest, line.store.get(digest).path)
+
+
+def encoder(line: Line) -> Placed | None:
+    """The sentence encoder that a prompt of the project looks things up with."""
+    for spec in line.specs.values():
+        if isinstance(spec, Prompt):
+            for part in (spec.examples, spec.context):
+                if part is not None and part.encoder:
+                    return placed(line, line.current(part.encoder).artefact)
+    return None
+
+
+STEERING: Mapping[str, Steer] = {"Feedback": stream, "Trigger": trigger, "Rollout": release}

@@ -1,0 +1,120 @@
+"""One Tidemill home: settings, ledger, store and specs put together for a process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+
+from tidemill.adapters.clock import SystemClock
+from tidemill.adapters.git import GitRepository
+from tidemill.adapters.ledger import Ledger
+from tidemill.adapters.store import DvcStore
+from tidemill.build.line import Line
+from tidemill.errors import ServiceError, StorageError, UnknownName
+from tidemill.settings import Settings
+from tidemill.spec.load import Project, Workspace, load
+
+
+@dataclass(frozen=True)
+class Home:
+    """Everything a command or an asset needs; parts open when first asked for."""
+
+    settings: Settings
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger."""
+        self._writable()
+        return Ledger.open(self.settings.ledger_url)
+
+    @cached_property
+    def store(self) -> DvcStore:
+        """The artefacts."""
+        self._writable()
+        return DvcStore(self.settings.home / "store")
+
+    @cached_property
+    def clock(self) -> SystemClock:
+        """The machine's time."""
+        return SystemClock()
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The specs as they are now; raises SpecError with every problem."""
+        return load(self.settings.specs)
+
+    def reread(self) -> Home:
+        """This home with the specs as they are now, over the same ledger."""
+        fresh = Home(self.settings)
+        fresh.__dict__["ledger"] = self.ledger
+        return fresh
+
+    def line(self, project: str) -> Line:
+        """The line of one project."""
+        return Line(
+            project=self.project(project),
+            home=self.settings.home,
+            cache=self.settings.cache,
+            store=self.store,
+            records=self.ledger.assets,
+            repository=GitRepository(self.settings.specs),
+            clock=self.clock,
+            keep=self.ledger.assets.keep,
+            feedback=self.ledger.events,
+            live=self.live,
+        )
+
+    def project(self, name: str) -> Project:
+        """One project; raises UnknownName with the nearest."""
+        if name not in self.workspace.projects:
+            raise UnknownName("project", name, sorted(self.workspace.projects))
+        return self.workspace.projects[name]
+
+    def find(self, name: str) -> tuple[str, str]:
+        """(project, spec) of `project/spec`, or of a spec name that only one project has."""
+        if "/" in name:
+            project, spec = name.split("/", 1)
+            known = self.project(project).specs
+            if spec not in known:
+                raise UnknownName(f"spec of '{project}'", spec, sorted(known))
+            return project, spec
+        found = [p.name for p in self.workspace.projects.values() if name in p.specs]
+        if len(found) == 1:
+            return found[0], name
+        known_names = sorted(
+            f"{p.name}/{spec}" for p in self.workspace.projects.values() for spec in p.specs
+        )
+        near = [known for known in known_names if known.endswith(f"/{name}")]
+        raise UnknownName("spec", name, near or known_names)
+
+    @contextmanager
+    def making(self, project: str, name: str, owner: str) -> Iterator[None]:
+        """Be the only one who makes this asset; a second run waits for the first."""
+        lease = f"make:{project}/{name}"
+        with self.ledger.leases.held(lease, owner, wait=timedelta(hours=2)) as held:
+            if not held:
+                raise ServiceError(
+                    f"another run has been making '{project}/{name}' for two hours; "
+                    "see the runs in Dagster's UI and stop the one that hangs"
+                )
+            yield
+
+    def live(self, name: str) -> dict[str, object] | None:
+        """The record of a service's live release, or of a release by its digest."""
+        digest = name if name.startswith("sha256:") else self.ledger.rollouts.live(name)
+        return self.ledger.assets.release(digest) if digest else None
+
+    def _writable(self) -> None:
+        try:
+            self.settings.home.mkdir(parents=True, exist_ok=True)
+            probe = self.settings.home / ".writable"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise StorageError(
+                f"{self.settings.home} cannot be written: {error.strerror}; "
+                "set TIDEMILL_HOME to a folder with space that you may write"
+            ) from error

@@ -1,0 +1,39 @@
+"""The ledger: one SQL database that says what is, seen through one facet for each concern."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from tidemill.adapters.ledger.assets import AssetLedger
+from tidemill.adapters.ledger.base import open_engine
+from tidemill.adapters.ledger.decisions import DecisionLedger
+from tidemill.adapters.ledger.events import EventLedger
+from tidemill.adapters.ledger.leases import LeaseLedger
+from tidemill.adapters.ledger.rollouts import RolloutLedger
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All facets over one engine."""
+
+    engine: Engine
+    assets: AssetLedger
+    decisions: DecisionLedger
+    events: EventLedger
+    leases: LeaseLedger
+    rollouts: RolloutLedger
+
+    @classmethod
+    def open(cls, url: str) -> Ledger:
+        """Connect and create what is missing; `sqlite://` lives in memory only."""
+        engine = open_engine(url)
+        return cls(
+            engine,
+            AssetLedger(engine),
+            DecisionLedger(engine),
+            EventLedger(engine),
+            LeaseLedger(engine),
+            RolloutLedger(engine),
+        )

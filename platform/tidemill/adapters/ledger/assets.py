@@ -1,0 +1,171 @@
+"""The ledger's memory of what was made and what was released."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Engine,
+    Float,
+    Index,
+    Integer,
+    Row,
+    String,
+    Table,
+    insert,
+    select,
+)
+
+from tidemill.adapters.ledger.base import metadata
+from tidemill.ports import Artefact, Making
+
+artefacts = Table(
+    "artefacts",
+    metadata,
+    Column("digest", String(80), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("meta", JSON, nullable=False),
+    Column("created", DateTime(timezone=True), nullable=False),
+)
+
+makings = Table(
+    "makings",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("project", String(80), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("version", String(80), nullable=False),
+    Column("spec_digest", String(80), nullable=False),
+    Column("artefact", String(80), nullable=False),
+    *(Column(key, JSON, nullable=False) for key in ("steps", "inputs", "commit", "tools")),
+    *(Column(key, JSON, nullable=False) for key in ("measures", "checks", "facts")),
+    Column("started", DateTime(timezone=True), nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("peak_bytes", BigInteger, nullable=False),
+    Column("run", String(64), nullable=False),
+    Index("makings_by_name", "project", "name", "id"),
+    Index("makings_by_version", "project", "name", "version"),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("digest", String(80), primary_key=True),
+    Column("project", String(80), nullable=False),
+    Column("service", String(80), nullable=False, index=True),
+    Column("record", JSON, nullable=False),
+    Column("created", DateTime(timezone=True), nullable=False, index=True),
+)
+
+
+class AssetLedger:
+    """Artefacts, makings and releases (the `Records` port, and what `why` and `status` read)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def latest(self, project: str, name: str) -> Making | None:
+        """The newest record of an asset."""
+        return self._newest(makings.c.project == project, makings.c.name == name)
+
+    def by_version(self, project: str, name: str, version: str) -> Making | None:
+        """The newest record of this very version."""
+        return self._newest(
+            makings.c.project == project, makings.c.name == name, makings.c.version == version
+        )
+
+    def record(self, making: Making) -> Making:
+        """Keep it, with its id."""
+        values = asdict(making)
+        values.pop("id")
+        with self.engine.begin() as connection:
+            key = connection.execute(insert(makings).values(**values)).inserted_primary_key
+        assert key is not None
+        return Making(**{**values, "id": key[0]})
+
+    def history(self, project: str, *, limit: int = 500) -> Iterator[Making]:
+        """Records of a project, newest first."""
+        query = select(makings).where(makings.c.project == project)
+        with self.engine.connect() as connection:
+            for row in connection.execute(query.order_by(makings.c.id.desc()).limit(limit)):
+                yield _making(row)
+
+    def keep(self, made: Sequence[Artefact]) -> None:
+        """Remember artefacts; known digests are left as they are."""
+        now = datetime.now(UTC)
+        with self.engine.begin() as connection:
+            known = set(
+                connection.scalars(
+                    select(artefacts.c.digest).where(
+                        artefacts.c.digest.in_([item.digest for item in made])
+                    )
+                )
+            )
+            for item in {item.digest: item for item in made if item.digest not in known}.values():
+                connection.execute(
+                    insert(artefacts).values(
+                        digest=item.digest,
+                        kind=item.kind,
+                        bytes=item.bytes,
+                        meta=dict(item.meta),
+                        created=now,
+                    )
+                )
+
+    def artefact(self, digest: str) -> Mapping[str, Any] | None:
+        """What is known of one artefact: digest, kind, bytes, meta, created."""
+        with self.engine.connect() as connection:
+            row = connection.execute(select(artefacts).where(artefacts.c.digest == digest)).first()
+        return dict(row._mapping) if row else None
+
+    def release(self, digest: str) -> dict[str, Any] | None:
+        """The record of one release; a unique beginning of the digest is enough."""
+        query = select(releases.c.record).where(releases.c.digest.startswith(digest)).limit(2)
+        with self.engine.connect() as connection:
+            found = list(connection.scalars(query))
+        return found[0] if len(found) == 1 else None
+
+    def releases(self, service: str | None = None) -> list[dict[str, Any]]:
+        """Release records, oldest first."""
+        query = select(releases.c.record).order_by(releases.c.created)
+        if service:
+            query = query.where(releases.c.service == service)
+        with self.engine.connect() as connection:
+            return list(connection.scalars(query))
+
+    def add_release(self, record: Mapping[str, Any]) -> None:
+        """Keep a release; the same content again changes nothing."""
+        if self.release(record["digest"]):
+            return
+        with self.engine.begin() as connection:
+            connection.execute(
+                insert(releases).values(
+                    digest=record["digest"],
+                    project=record["project"],
+                    service=record["service"],
+                    record=dict(record),
+                    created=datetime.now(UTC),
+                )
+            )
+
+    def _newest(self, *where: Any) -> Making | None:
+        query = select(makings).where(*where).order_by(makings.c.id.desc()).limit(1)
+        with self.engine.connect() as connection:
+            row = connection.execute(query).first()
+        return _making(row) if row else None
+
+
+def _making(row: Row[Any]) -> Making:
+    values = dict(row._mapping)
+    if values["started"].tzinfo is None:  # SQLite forgets the zone
+        values["started"] = values["started"].replace(tzinfo=UTC)
+    return Making(**values)

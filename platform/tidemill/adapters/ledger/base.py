@@ -1,0 +1,43 @@
+"""The ledger's database: one engine, one metadata that every facet adds its tables to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, MetaData, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import StaticPool
+
+from tidemill.errors import StorageError
+
+metadata = MetaData()
+
+
+def open_engine(url: str) -> Engine:
+    """Connect, and create the tables that are missing; `sqlite://` is the in-memory twin."""
+    parsed = make_url(url)
+    memory = parsed.get_backend_name() == "sqlite" and not parsed.database
+    arguments: dict[str, Any] = {}
+    if memory:
+        arguments = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+    elif parsed.get_backend_name() == "sqlite" and parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, **arguments)
+    if parsed.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _tune_sqlite)
+    try:
+        metadata.create_all(engine)
+    except OperationalError as error:
+        raise StorageError(
+            f"the ledger at {parsed.render_as_string(hide_password=True)} cannot be opened: "
+            f"{error.orig}; check TIDEMILL_LEDGER_URL, the folder's permissions and the free space"
+        ) from error
+    return engine
+
+
+def _tune_sqlite(connection: Any, _record: Any) -> None:
+    # WAL lets readers go on while ingest writes; NORMAL is durable against a killed process.
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000"):
+        connection.execute(f"PRAGMA {pragma}")

@@ -1,0 +1,158 @@
+"""Records of Kafka become rows of the ledger, or quarantine with a reason: no I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from tidemill.adapters.ledger.event_tables import stamp
+from tidemill.errors import EventError
+from tidemill.events import (
+    INFERENCE_TOPIC,
+    LIFECYCLE_TOPIC,
+    Data,
+    Event,
+    Feedback,
+    Inference,
+    Lifecycle,
+    decode,
+)
+from tidemill.ports import Message
+from tidemill.spec.feedback import Feedback as Contract
+
+AHEAD = timedelta(days=1)
+"""Clocks may be off by this much; a time further in the future would poison every window."""
+Row = dict[str, Any]
+_SHAPES: Mapping[str, type[Data]] = {INFERENCE_TOPIC: Inference, LIFECYCLE_TOPIC: Lifecycle}
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What a batch of records became."""
+
+    inference: list[Row] = field(default_factory=list)
+    feedback: list[Row] = field(default_factory=list)
+    lifecycle: list[Row] = field(default_factory=list)
+    broken: list[Row] = field(default_factory=list)
+
+
+def sort(records: Iterable[Message], contracts: Mapping[str, Contract], now: datetime) -> Intake:
+    """Decode and check each record; offsets stay as the records have them."""
+    intake = Intake()
+    arrived = stamp(now)
+    for record in records:
+        contract = contracts.get(record.topic)
+        try:
+            event = decode(record.headers, record.value)
+            data = _expected(event, record.topic, contract)
+            row = _common(record, event, arrived)
+            if isinstance(data, Feedback):
+                assert contract is not None
+                intake.feedback.append(row | _feedback(data, contract, record, row))
+            elif isinstance(data, Inference):
+                intake.inference.append(row | _inference(data))
+            else:
+                intake.lifecycle.append(row | _lifecycle(data))
+        except EventError as error:
+            intake.broken.append(broken(record, contract, str(error), arrived))
+    return intake
+
+
+def broken(record: Message, contract: Contract | None, reason: str, at: float) -> Row:
+    """A quarantine row: the raw bytes, where they lay, and why."""
+    return {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "key": record.key,
+        "headers": pack(record.headers),
+        "value": record.value,
+        "reason": reason,
+        "at": at,
+        "dead_letter": contract.dead_letter if contract else None,
+    }
+
+
+def pack(headers: Iterable[tuple[str, bytes]]) -> str:
+    """Record headers as JSON text; every byte survives (Latin-1)."""
+    return json.dumps([[name, value.decode("latin-1")] for name, value in headers])
+
+
+def unpack(text: str) -> tuple[tuple[str, bytes], ...]:
+    """The headers that were packed."""
+    return tuple((name, value.encode("latin-1")) for name, value in json.loads(text))
+
+
+def _expected(event: Event, topic: str, contract: Contract | None) -> Data:
+    wanted = Feedback if contract else _SHAPES.get(topic)
+    if wanted is None:
+        raise EventError(f"no Feedback spec names the topic '{topic}'; add one, then replay")
+    if not isinstance(event.data, wanted):
+        raise EventError(f"{event.data.TYPE} does not belong on '{topic}'; it takes {wanted.TYPE}")
+    return event.data
+
+
+def _common(record: Message, event: Event, arrived: float) -> Row:
+    time = stamp(event.time)
+    if time > arrived + AHEAD.total_seconds():
+        raise EventError(f"its time, {event.time.isoformat()}, is more than a day ahead")
+    return {
+        "event_id": event.id,
+        "source": event.source,
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "time": min(time, arrived),
+        "arrived": arrived,
+    }
+
+
+def _feedback(data: Feedback, contract: Contract, record: Message, row: Row) -> Row:
+    if data.kind not in contract.kinds:
+        allowed = ", ".join(contract.kinds)
+        raise EventError(f"'{contract.name}' takes no {data.kind}; its kinds are {allowed}")
+    return {
+        "response_id": data.response_id,
+        "kind": data.kind,
+        "value": data.value,
+        "rating": _rating(data, contract),
+        "comment": data.comment,
+        "output": None if data.output is None else json.dumps(data.output, ensure_ascii=False),
+        "over": data.over,
+        "subject": data.subject,
+        "consent": data.consent,
+        "late": row["time"] < row["arrived"] - contract.late_after.total_seconds(),
+        "state": "waiting",
+        "deadline": row["arrived"] + contract.join_window.total_seconds(),
+        "raw": record.value,
+        "headers": record.headers,  # packed only where it has to wait
+        "dead_letter": contract.dead_letter,
+        "service": contract.service,
+        "release": None,
+        "inference": None,
+        "inference_partition": None,
+        "inference_offset": None,
+    }
+
+
+def _rating(data: Feedback, contract: Contract) -> float | None:
+    if data.kind in ("thumbs", "outcome"):
+        return data.value
+    if data.kind != "score":
+        return None
+    low, high = contract.score_range
+    assert data.value is not None
+    if not low <= data.value <= high:
+        raise EventError(f"a score of {data.value:g} is outside {low:g} to {high:g}")
+    return (data.value - low) / (high - low) if high > low else 1.0
+
+
+def _inference(data: Inference) -> Row:
+    return {**data.__dict__, "input": json.dumps(data.input, ensure_ascii=False)}
+
+
+def _lifecycle(data: Lifecycle) -> Row:
+    return {**data.__dict__, "facts": json.dumps(data.facts, ensure_ascii=False)}

@@ -1,0 +1,98 @@
+"""Leases: who may do a thing now, even when the holder was killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from threading import Event, Thread
+from time import monotonic, sleep
+
+from sqlalchemy import Column, DateTime, Engine, String, Table, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from tidemill.adapters.ledger.base import metadata
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("owner", String(200), nullable=False),
+    Column("until", DateTime(timezone=True), nullable=False),
+)
+
+
+class LeaseLedger:
+    """One holder at a time for each name; a lease that is not renewed runs out."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def acquire(self, name: str, owner: str, length: timedelta, now: datetime) -> bool:
+        """Take or renew the lease; False while another owner holds it."""
+        values = {"owner": owner, "until": now + length}
+        free = (leases.c.owner == owner) | (leases.c.until < now)
+        with self.engine.begin() as connection:
+            taken = connection.execute(
+                update(leases).where(leases.c.name == name, free).values(**values)
+            )
+            if taken.rowcount:
+                return True
+            if connection.scalar(select(leases.c.owner).where(leases.c.name == name)):
+                return False
+        try:
+            with self.engine.begin() as connection:
+                connection.execute(insert(leases).values(name=name, **values))
+        except IntegrityError:
+            return False
+        return True
+
+    def holder(self, name: str, now: datetime) -> str | None:
+        """Who holds it now."""
+        query = select(leases.c.owner).where(leases.c.name == name, leases.c.until >= now)
+        with self.engine.connect() as connection:
+            return connection.scalar(query)
+
+    def busy(self, owner: str, now: datetime) -> bool:
+        """True while this owner holds any lease."""
+        query = select(leases.c.name).where(leases.c.owner == owner, leases.c.until >= now)
+        with self.engine.connect() as connection:
+            return connection.scalar(query.limit(1)) is not None
+
+    def give_up(self, name: str, owner: str) -> None:
+        """Free it early."""
+        with self.engine.begin() as connection:
+            connection.execute(delete(leases).where(leases.c.name == name, leases.c.owner == owner))
+
+    @contextmanager
+    def held(
+        self,
+        name: str,
+        owner: str,
+        *,
+        length: timedelta = timedelta(seconds=30),
+        wait: timedelta = timedelta(0),
+    ) -> Iterator[bool]:
+        """Hold the lease while the block runs, renewing it from a thread; yields whether it is
+        held after waiting at most `wait`. A killed holder stops renewing, and the lease runs
+        out."""
+        until = monotonic() + wait.total_seconds()
+        while not self.acquire(name, owner, length, datetime.now(UTC)):
+            if monotonic() >= until:
+                yield False
+                return
+            sleep(min(0.5, max(0.0, until - monotonic())))
+        done = Event()
+
+        def renew() -> None:
+            while not done.wait(length.total_seconds() / 3):
+                self.acquire(name, owner, length, datetime.now(UTC))
+
+        thread = Thread(target=renew, daemon=True, name=f"lease {name}")
+        thread.start()
+        try:
+            yield True
+        finally:
+            done.set()
+            thread.join()
+            self.give_up(name, owner)

@@ -1,0 +1,1 @@
+"""Making assets: one module per kind, each with `make(spec, inputs, bench) -> Made`."""

@@ -1,0 +1,28 @@
+"""Check this machine: what is there, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import click
+
+from tidemill.cli._shell import ERROR, example, json_option, leave, pass_settings, print_json
+from tidemill.settings import Settings
+
+_SIGNS = {"ok": "ok     ", "note": "note   ", "missing": "MISSING"}
+
+
+@click.command(epilog=example("tidemill doctor", "tidemill doctor --json"))
+@json_option
+@pass_settings
+def command(settings: Settings, as_json: bool) -> None:
+    """Check this machine: what is there, what is missing, and how to get it."""
+    from tidemill.serving.machine import examine
+
+    findings = examine(settings)
+    if as_json:
+        print_json([vars(finding) for finding in findings])
+    else:
+        for finding in findings:
+            tail = f"; {finding.way_out}" if finding.way_out else ""
+            click.echo(f"{_SIGNS[finding.state]}  {finding.what}: {finding.found}{tail}")
+    if any(finding.state == "missing" for finding in findings):
+        leave(ERROR)

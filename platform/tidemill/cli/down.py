@@ -1,0 +1,22 @@
+"""Stop everything that `tidemill up` started, model servers included."""
+
+from __future__ import annotations
+
+import click
+
+from tidemill.cli._shell import example, json_option, pass_settings, print_json
+from tidemill.settings import Settings
+
+
+@click.command(epilog=example("tidemill down"))
+@json_option
+@pass_settings
+def command(settings: Settings, as_json: bool) -> None:
+    """Stop everything that `tidemill up` started, model servers included."""
+    from tidemill.serving.operate import take_down
+
+    count = take_down(settings)
+    if as_json:
+        print_json({"stopped": count})
+    else:
+        click.echo(f"stopped {count} processes" if count else "nothing was running")

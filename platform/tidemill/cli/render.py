@@ -1,0 +1,56 @@
+"""Print specs with every default filled in, as the platform reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tidemill.cli._shell import example, json_option, pass_settings, print_json
+from tidemill.errors import UnknownName
+from tidemill.settings import Settings
+
+
+@click.command(
+    epilog=example("tidemill render support-chat/reply-int8", "tidemill render reply-int8 --json")
+)
+@click.argument("names", nargs=-1, required=True)
+@json_option
+@pass_settings
+def command(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
+    """Print specs with every default filled in, as the platform reads them.
+
+    A NAME is project/spec, a spec's name where only one project has it, or a whole project.
+    """
+    from tidemill.spec.digest import filled
+    from tidemill.spec.load import load
+
+    workspace = load(settings.specs)
+    by_name = {
+        f"{project.name}/{name}": loaded.spec
+        for project in workspace.projects.values()
+        for name, loaded in project.specs.items()
+    }
+    wanted = [full for name in names for full in _matching(name, tuple(by_name))]
+    rendered = [filled(by_name[full]) for full in dict.fromkeys(wanted)]
+    if as_json:
+        print_json(rendered)
+        return
+    click.echo("---\n".join(_yaml(values) for values in rendered), nl=False)
+
+
+def _matching(name: str, known: tuple[str, ...]) -> list[str]:
+    if name in known:
+        return [name]
+    project = [full for full in known if full.startswith(f"{name}/")]
+    found = project or [full for full in known if full.endswith(f"/{name}")]
+    if not found or (len(found) > 1 and not project):
+        raise UnknownName("spec", name, found or (*known, *(k.split("/")[1] for k in known)))
+    return found
+
+
+def _yaml(values: dict[str, Any]) -> str:
+    import yaml
+
+    text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+    return text

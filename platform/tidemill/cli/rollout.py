@@ -1,0 +1,172 @@
+"""See and steer how a release meets its users: status, render, promote, pause, rollback."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tidemill.cli._shell import example, json_option, pass_settings, print_json
+from tidemill.errors import ServiceError, UnknownName
+from tidemill.settings import Settings
+
+if TYPE_CHECKING:
+    from tidemill.adapters.ledger.rollouts import Command, RolloutLedger, Walking
+
+PATIENCE = 15.0
+"""Seconds until the controller has to have done what it was told."""
+
+
+@click.group(
+    epilog=example(
+        "tidemill rollout status support-chat",
+        "tidemill rollout rollback support-chat",
+        "tidemill rollout render support-chat/reply-rollout --driver kserve-standard",
+    )
+)
+def command() -> None:
+    """See and steer how a release meets its users."""
+
+
+@command.command(epilog=example("tidemill rollout status", "tidemill rollout status chat --json"))
+@click.argument("service", required=False)
+@json_option
+@pass_settings
+def status(settings: Settings, service: str | None, as_json: bool) -> None:
+    """Every rollout of a service, with its decisions and what they were taken on."""
+    ledger = _ledger(settings)
+    found = [
+        {**_plain(walking), "decisions": ledger.steps(walking.id)}
+        for walking in ledger.newest(service)
+    ]
+    if as_json:
+        print_json(found)
+    elif not found:
+        click.echo("no rollout yet; `tidemill run` makes a release")
+    for one in found if not as_json else ():
+        click.echo(f"{one['service']} {one['release'][7:19]}: {one['state']}, {one['percent']:g} %")
+        for step in one["decisions"]:
+            looks = f" ({step['looks']} looks)" if step["looks"] > 1 else ""
+            when = step["at"].astimezone().strftime("%d %b %H:%M:%S")
+            click.echo(f"  {when}  {step['decision']:<9} {step['reason']}{looks}")
+
+
+@command.command(epilog=example("tidemill rollout promote support-chat"))
+@click.argument("service")
+@click.option("--by", default=getpass.getuser, help="Who says so; default the user's name.")
+@pass_settings
+def promote(settings: Settings, service: str, by: str) -> None:
+    """Agree to what a rollout asks for, or let a paused one go on."""
+    _tell(settings, service, "promote", by)
+
+
+@command.command(epilog=example("tidemill rollout pause support-chat"))
+@click.argument("service")
+@click.option("--by", default=getpass.getuser, help="Who says so; default the user's name.")
+@pass_settings
+def pause(settings: Settings, service: str, by: str) -> None:
+    """Keep the traffic as it is until `promote` or `rollback`."""
+    _tell(settings, service, "pause", by)
+
+
+@command.command(epilog=example("tidemill rollout rollback support-chat"))
+@click.argument("service")
+@click.option("--by", default=getpass.getuser, help="Who says so; default the user's name.")
+@pass_settings
+def rollback(settings: Settings, service: str, by: str) -> None:
+    """Take the candidate's traffic away; with none under way, go back to the former release."""
+    _tell(settings, service, "rollback", by)
+
+
+@command.command(
+    epilog=example("tidemill rollout render support-chat/reply-rollout --driver kserve-knative")
+)
+@click.argument("name")
+@click.option(
+    "--driver",
+    type=click.Choice(["kserve-standard", "kserve-knative"]),
+    help="Which KServe mode; default the rollout's own driver.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write one file for each step into this folder."
+)
+@json_option
+@pass_settings
+def render(settings: Settings, name: str, driver: Any, out: Path | None, as_json: bool) -> None:
+    """Write the InferenceService of each step for a cluster."""
+    steps = _manifests(settings, name, driver)
+    if as_json:
+        print_json([{"percent": percent, "manifest": manifest} for percent, manifest in steps])
+        return
+    import yaml
+
+    texts = [(p, yaml.safe_dump(m, sort_keys=False, width=100)) for p, m in steps]
+    if out is None:
+        click.echo("".join(f"---\n# {percent} %\n{text}" for percent, text in texts), nl=False)
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    for number, (percent, text) in enumerate(texts, 1):
+        path = out / f"{number}-{percent}-percent.yaml"
+        path.write_text(text)
+        click.echo(str(path))
+
+
+def _manifests(settings: Settings, name: str, driver: Any) -> list[tuple[int, dict[str, Any]]]:
+    from tidemill.adapters.home import Home
+    from tidemill.adapters.kserve import render_steps
+    from tidemill.spec.rollout import Rollout
+
+    home = Home(settings)
+    project, spec_name = home.find(name)
+    spec = home.project(project).specs[spec_name].spec
+    if not isinstance(spec, Rollout):
+        raise ServiceError(f"'{name}' is a {spec.kind}; name a Rollout")
+    records = home.ledger.assets.releases(spec.service)
+    if not records:
+        raise ServiceError(f"'{spec.service}' has no release yet; `tidemill run {name}` makes one")
+    live = home.live(spec.service)
+    newest = records[-1]
+    other = live if live and live["digest"] != newest["digest"] else None
+    return render_steps(spec, newest, other, driver=driver)
+
+
+def _tell(settings: Settings, service: str, do: Command, by: str) -> None:
+    """Leave the command and wait until the controller has done it."""
+    ledger = _ledger(settings)
+    walking = _target(ledger, service, do)
+    ledger.command(walking.id, do, by)
+    until = time.monotonic() + PATIENCE
+    while ledger.get(walking.id).command:
+        if time.monotonic() > until:
+            raise ServiceError(
+                f"the controller has not done it within {PATIENCE:g} s; it will when it runs. "
+                "See `tidemill status`"
+            )
+        time.sleep(0.05)
+    done = ledger.get(walking.id)
+    click.echo(f"{service} {done.release[7:19]}: {done.reason}")
+
+
+def _target(ledger: RolloutLedger, service: str, do: str) -> Walking:
+    if service not in ledger.services():
+        raise UnknownName("service", service, ledger.services())
+    under_way = ledger.open(service)
+    serving = ledger.serving(service)
+    if under_way:
+        return under_way[-1]
+    if do == "rollback" and serving is not None:
+        return serving
+    raise ServiceError(f"'{service}' has no rollout under way")
+
+
+def _ledger(settings: Settings) -> RolloutLedger:
+    from tidemill.adapters.home import Home
+
+    return Home(settings).ledger.rollouts
+
+
+def _plain(walking: Walking) -> dict[str, Any]:
+    return {name: value for name, value in vars(walking).items() if name not in ("walk", "spec")}

@@ -1,0 +1,51 @@
+"""Start everything this home needs, in the background.
+
+Broker (unless TIDEMILL_BOOTSTRAP_SERVERS names one), ingest, gateway, rollout controller, model
+servers, Dagster's webserver and daemon run under one supervisor that restarts what falls.
+"""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from tidemill.cli._shell import example, json_option, pass_settings, print_json
+from tidemill.errors import ServiceError, TidemillError
+from tidemill.settings import Settings
+
+
+@click.command(epilog=example("tidemill up", "TIDEMILL_GATEWAY_PORT=9000 tidemill up"))
+@click.option(
+    "--timeout", default=180.0, show_default=True, help="Seconds until all has to be ready."
+)
+@json_option
+@pass_settings
+def command(settings: Settings, timeout: float, as_json: bool) -> None:
+    """Start everything this home needs, in the background."""
+    from tidemill.cli._progress import terminal
+    from tidemill.serving.operate import addresses, bring_up, running
+
+    if running(settings):
+        state = {"already": True, "addresses": addresses(settings)}
+    else:
+        started = time.monotonic()
+        with terminal() as say:
+            try:
+                bring_up(settings, say, timeout)
+            except ServiceError as error:
+                raise TidemillError(f"{error}\nwhat did start is stopped again") from None
+        seconds = round(time.monotonic() - started, 1)
+        state = {"already": False, "seconds": seconds, "addresses": addresses(settings)}
+    if as_json:
+        print_json(state)
+    else:
+        click.echo(_summary(settings, state))
+
+
+def _summary(settings: Settings, state: dict[str, object]) -> str:
+    head = "it runs already:" if state["already"] else f"ready in {state['seconds']} s:"
+    found = state["addresses"]
+    assert isinstance(found, dict)
+    lines = [f"  {what:<10} {where}" for what, where in found.items()]
+    return "\n".join([head, *lines, f"logs in {settings.home / 'run'}; stop with `tidemill down`"])

@@ -1,0 +1,94 @@
+"""The demo's users: they ask through the gateway and say over Kafka what they think of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tidemill.engine.statistics import wilson
+from tidemill.settings import Settings
+
+SERVICE = "support-chat"
+TOPIC = "support-chat.feedback"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A row, and what the service answered to it."""
+
+    row: Mapping[str, Any]
+    response_id: str
+    release: str
+    text: str
+    label: str | None
+
+    @property
+    def right(self) -> bool:
+        """True where the service understood what was wanted."""
+        return self.label == str(self.row["intent"])
+
+
+@dataclass
+class Crowd:
+    """People who use the service."""
+
+    settings: Settings
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60))
+
+    def ask(self, row: Mapping[str, Any], *, subject: str | None = None) -> Answered:
+        """One question through the gateway; raises httpx.HTTPError when it is not answered."""
+        url = f"http://{self.settings.host}:{self.settings.gateway_port}/{SERVICE}"
+        body = {
+            "model": SERVICE,
+            "messages": [{"role": "user", "content": row["request"]}],
+            "tidemill": {"subject": subject or row["customer"]},
+        }
+        answer = self.http.post(f"{url}/openai/v1/chat/completions", json=body)
+        answer.raise_for_status()
+        said = answer.json()
+        return Answered(
+            row,
+            answer.headers["x-tidemill-response-id"],
+            answer.headers["x-tidemill-release"],
+            said["choices"][0]["message"]["content"],
+            said["tidemill"]["label"],
+        )
+
+    def rate(self, answers: Iterable[Answered]) -> int:
+        """A thumb for each answer, and a correction for each wrong one; gives the events sent."""
+        from tidemill.client import Tidemill
+
+        sent = 0
+        with Tidemill(self.settings.brokers, TOPIC) as client:
+            for answered in answers:
+                subject = answered.row["customer"]
+                client.thumbs(answered.response_id, up=answered.right, subject=subject)
+                sent += 1
+                if not answered.right:
+                    right = f"{answered.row['intent']} | {answered.row['reply']}"
+                    client.correction(answered.response_id, right, subject=subject, consent=True)
+                    sent += 1
+        return sent
+
+    def quality(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+        """Share of rows whose intent is understood, with its 95 % Wilson interval."""
+        asked = [self.ask(row) for row in rows]
+        right = sum(answered.right for answered in asked)
+        bounds = wilson(right, len(asked), 0.95)
+        return {
+            "metric": "accuracy",
+            "value": right / len(asked),
+            "low": bounds.low,
+            "high": bounds.high,
+            "rows": len(asked),
+        }
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a JSONL file."""
+    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]

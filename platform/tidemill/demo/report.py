@@ -1,0 +1,71 @@
+"""The demo's report: what was done, measured, and whether the story came true."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tidemill.demo.crowd import SERVICE
+
+if TYPE_CHECKING:
+    from tidemill.demo.story import Story
+
+FILE = "report.json"
+
+
+def compose(story: Story, *, seconds: float) -> dict[str, Any]:
+    """Write `report.json` beside the demo's repository and give it."""
+    stage, told = story.stage, story.told
+    counts = stage.home.ledger.events.summary()
+    ingested = counts["inference"] + counts["feedback"]
+    releases = stage.home.ledger.assets.releases(SERVICE)
+    before, after = told["before"], told["after"]
+    newest = releases[-1]
+    report = {
+        "ok": better(before, after) and ingested + counts["quarantine"] == story.sent,
+        "seconds": round(seconds, 1),
+        "steps": stage.steps,
+        "events_sent": story.sent,
+        "events_ingested": ingested,
+        "quarantined": counts["quarantine"],
+        "trigger": told["trigger"],
+        "canary": told["steps"],
+        "releases": [brief(release) for release in releases],
+        "quality_before": before,
+        "quality_after": after,
+        "artefacts": [
+            {"name": name, "digest": item["digest"], "bytes": item["bytes"]}
+            for name, item in newest["artefacts"].items()
+        ],
+        "engine": engine(newest),
+        "why": told["why"],
+        "peak_bytes": stage.peak_bytes,
+    }
+    path, fresh = stage.folder / FILE, stage.folder / f".{FILE}"
+    fresh.write_text(json.dumps(report, indent=2, ensure_ascii=False, default=str) + "\n")
+    fresh.replace(path)
+    return report
+
+
+def better(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """True where the intervals do not touch: better by more than chance explains."""
+    return bool(after["low"] > before["high"])
+
+
+def brief(release: dict[str, Any]) -> dict[str, Any]:
+    """One release: digest, commit, metrics over all rows."""
+    measures = release["evaluation"]["measures"]
+    return {
+        "digest": release["digest"],
+        "spec_commit": release["commit"].get("sha"),
+        "metrics": {m["metric"]: m["value"] for m in measures if not m["slice"]},
+    }
+
+
+def engine(release: dict[str, Any]) -> dict[str, Any] | None:
+    """The TensorRT engine of a release: runtime, compute capabilities, bytes."""
+    for name, item in release["artefacts"].items():
+        if item["kind"] == "engine":
+            compute = item.get("meta", {}).get("compute", [])
+            return {"runtime": name.rsplit("/", 1)[-1], "compute": compute, "bytes": item["bytes"]}
+    return None

@@ -1,0 +1,47 @@
+"""Leases: one holder at a time, and none for ever."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from tidemill.adapters.ledger.base import open_engine
+from tidemill.adapters.ledger.leases import LeaseLedger
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LENGTH = timedelta(seconds=30)
+
+
+def test_a_second_owner_waits_until_the_first_lease_ran_out() -> None:
+    leases = LeaseLedger(open_engine("sqlite://"))
+
+    assert leases.acquire("make:a", "one", LENGTH, NOW)
+    assert not leases.acquire("make:a", "two", LENGTH, NOW + timedelta(seconds=29))
+    assert leases.acquire("make:a", "two", LENGTH, NOW + timedelta(seconds=31))
+    assert leases.holder("make:a", NOW + timedelta(seconds=32)) == "two"
+
+
+def test_an_owner_renews_its_own_lease() -> None:
+    leases = LeaseLedger(open_engine("sqlite://"))
+
+    leases.acquire("make:a", "one", LENGTH, NOW)
+
+    assert leases.acquire("make:a", "one", LENGTH, NOW + timedelta(seconds=20))
+    assert leases.holder("make:a", NOW + timedelta(seconds=45)) == "one"
+
+
+def test_a_lease_is_free_after_its_block() -> None:
+    leases = LeaseLedger(open_engine("sqlite://"))
+
+    with leases.held("make:a", "one") as first, leases.held("make:a", "two") as second:
+        held = (first, second)
+
+    assert held == (True, False)
+    assert leases.holder("make:a", datetime.now(UTC)) is None
+
+
+def test_waiting_for_a_lease_gets_it_once_it_is_free() -> None:
+    leases = LeaseLedger(open_engine("sqlite://"))
+    leases.acquire("make:a", "killed", timedelta(milliseconds=300), datetime.now(UTC))
+
+    with leases.held("make:a", "next", wait=timedelta(seconds=5)) as held:
+        assert held
