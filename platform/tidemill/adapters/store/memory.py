@@ -1,0 +1,44 @@
+"""The store's twin: artefacts of one process in a folder that goes when it goes."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tidemill.adapters.store.shelf import Record, Shelf
+from tidemill.errors import MissingArtefact
+
+
+class MemoryStore(Shelf):
+    """Artefacts for as long as the object lives; checks them like the real one."""
+
+    def __init__(self) -> None:
+        root = Path(tempfile.mkdtemp(prefix="tidemill-store-"))
+        super().__init__(root)
+        self._records: dict[str, Record] = {}
+        weakref.finalize(self, shutil.rmtree, root, ignore_errors=True)
+
+    def records(self) -> list[Record]:
+        return sorted(self._records.values(), key=lambda record: record.name)
+
+    def _find(self, digest: str) -> Record | None:
+        return self._records.get(digest)
+
+    def _keep(self, folder: Path) -> Mapping[str, Any]:  # noqa: ARG002 - nothing backs it
+        return {}
+
+    def _register(self, record: Record, kept: Mapping[str, Any]) -> None:  # noqa: ARG002
+        self._records[record.digest] = record
+
+    def _unregister(self, record: Record) -> None:
+        del self._records[record.digest]
+
+    def _restore(self, record: Record) -> None:
+        raise MissingArtefact(
+            f"the files of {record.kind} {record.digest} are gone from {self.root}; "
+            "make it again with `tidemill run`"
+        )

@@ -1,0 +1,309 @@
+"""What both stores share: a folder comes in whole or not at all, and is checked on its way out."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from tidemill import content
+from tidemill.errors import ArtefactError, MissingArtefact, StorageError, TamperedArtefact
+from tidemill.ports import Artefact
+
+ARRIVING = ".arriving-"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is written down about an artefact; its name is also the name of its folder."""
+
+    name: str
+    digest: str
+    kind: str
+    files: tuple[content.Entry, ...]
+    meta: Mapping[str, Any]
+
+    @property
+    def bytes(self) -> int:
+        return sum(entry.size for entry in self.files)
+
+
+def name_of(kind: str, digest: str) -> str:
+    """Folder and pointer name: the kind, and enough of the digest to be unique."""
+    return f"{kind}-{short(digest)}"
+
+
+def short(digest: str) -> str:
+    """The first 16 hex digits."""
+    return digest.removeprefix(content.PREFIX)[:16]
+
+
+@contextmanager
+def storage_errors(where: Path) -> Iterator[None]:
+    """Say which folder a failed write was for, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{where}: {error.strerror or error}; free some space or make the folder writable, "
+            "or put the state elsewhere with TIDEMILL_HOME"
+        ) from error
+
+
+class Shelf:
+    """A folder of artefacts; subclasses say where records live and what backs the bytes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.artefacts = root / "artefacts"
+        self._notes = root / ".dvc" / "tmp" / "tidemill"
+        with storage_errors(root):
+            self.artefacts.mkdir(parents=True, exist_ok=True)
+            self._notes.mkdir(parents=True, exist_ok=True)
+
+    # What subclasses fill in.
+
+    def _find(self, digest: str) -> Record | None:
+        raise NotImplementedError
+
+    def _keep(self, folder: Path) -> Mapping[str, Any]:
+        """Back the bytes of a folder; what this gives is passed on to `_register`."""
+        raise NotImplementedError
+
+    def _register(self, record: Record, kept: Mapping[str, Any]) -> None:
+        """Write the record down; from then on it is an artefact."""
+        raise NotImplementedError
+
+    def _unregister(self, record: Record) -> None:
+        raise NotImplementedError
+
+    def _restore(self, record: Record) -> None:
+        """Bring a missing folder back from what backs the store; raises MissingArtefact."""
+        raise NotImplementedError
+
+    def records(self) -> list[Record]:
+        """Everything that was put, sorted by name."""
+        raise NotImplementedError
+
+    # The port.
+
+    def put(self, folder: Path, *, kind: str, meta: Mapping[str, Any] | None = None) -> Artefact:
+        """Take a finished folder in; killed in the middle, it leaves nothing registered."""
+        if folder.resolve().is_relative_to(self.artefacts.resolve()):
+            raise ArtefactError(f"{folder} belongs to the store; put a copy, or use `get`")
+        content.refuse_pickles(folder)
+        with storage_errors(self.root):
+            _materialise_links(folder)
+            entries = content.scan(folder)
+            if not entries:
+                raise ArtefactError(f"{folder} holds no files; there is nothing to keep")
+            digest = content.digest(entries)
+            with self._locked():
+                return self._put(folder, digest, entries, kind, meta or {})
+
+    def get(self, digest: str) -> Artefact:
+        """Its files, checked; a file whose stat changed since the last check is hashed again."""
+        record = self._known(digest)
+        if not (self.artefacts / record.name).is_dir():
+            with storage_errors(self.root), self._locked():
+                self._restore(record)
+        self._check(record, seen=self._seen(record))
+        return self._artefact(record)
+
+    def verify(self, digest: str) -> Artefact:
+        """Like `get`, but hashes every byte again."""
+        record = self._known(digest)
+        if not (self.artefacts / record.name).is_dir():
+            return self.get(digest)
+        self._check(record, seen={})
+        return self._artefact(record)
+
+    def drop(self, digest: str) -> None:
+        """Forget it and free its bytes; dropping what is not there is fine."""
+        with storage_errors(self.root), self._locked():
+            record = self._find(digest)
+            if record:
+                self._unregister(record)
+                shutil.rmtree(self.artefacts / record.name, ignore_errors=True)
+                self._note(record).unlink(missing_ok=True)
+                self._sweep()
+
+    # How.
+
+    def _put(
+        self,
+        folder: Path,
+        digest: str,
+        entries: tuple[content.Entry, ...],
+        kind: str,
+        meta: Mapping[str, Any],
+    ) -> Artefact:
+        self._clear_arrivals()
+        known = self._find(digest)
+        if known and self._intact(known):
+            shutil.rmtree(folder)
+            return self._artefact(known)
+        record = known or Record(name_of(kind, digest), digest, kind, entries, _plain(meta))
+        arriving = self.artefacts / f"{ARRIVING}{uuid4().hex}"
+        _move(folder, arriving)
+        try:
+            _make_read_only(arriving)
+            kept = self._keep(arriving)
+        except BaseException:
+            _move(arriving, folder)  # the work of hours is not lost to a full disk
+            raise
+        place = self.artefacts / record.name
+        if place.exists():
+            shutil.rmtree(place)
+        arriving.rename(place)
+        self._register(record, kept)
+        self._remember(record)
+        return self._artefact(record)
+
+    def _known(self, digest: str) -> Record:
+        record = self._find(digest)
+        if record is None:
+            raise MissingArtefact(
+                f"no artefact {digest} in {self.root}; make it again with `tidemill run`, or copy "
+                f"its pointer `*-{short(digest)}.dvc` into {self.artefacts} and `dvc pull` there"
+            )
+        return record
+
+    def _intact(self, record: Record) -> bool:
+        try:
+            self._check(record, seen=self._seen(record))
+        except ArtefactError:
+            return False
+        return True
+
+    def _check(self, record: Record, *, seen: Mapping[str, list[int]]) -> None:
+        folder = self.artefacts / record.name
+        wanted = {entry.path: entry for entry in record.files}
+        if strange := sorted(set(content.files(folder)) ^ set(wanted)):
+            what = "is missing" if strange[0] in wanted else "was not put there by Tidemill"
+            raise TamperedArtefact(_tampered(record, folder / strange[0], what))
+        fresh = False
+        for path, entry in wanted.items():
+            if seen.get(path) == _stat(folder / path):
+                continue
+            fresh = True
+            if content.entry(folder, path) != entry:
+                raise TamperedArtefact(
+                    _tampered(record, folder / path, "does not match the digest")
+                )
+        if fresh:
+            self._remember(record)
+
+    def _artefact(self, record: Record) -> Artefact:
+        place = self.artefacts / record.name
+        return Artefact(record.digest, record.kind, place, record.bytes, record.meta)
+
+    def _note(self, record: Record) -> Path:
+        return self._notes / f"{record.name}.json"
+
+    def _seen(self, record: Record) -> dict[str, list[int]]:
+        try:
+            noted = json.loads(self._note(record).read_text())
+        except (OSError, ValueError):
+            return {}
+        return noted if isinstance(noted, dict) else {}
+
+    def _remember(self, record: Record) -> None:
+        folder = self.artefacts / record.name
+        stats = {entry.path: _stat(folder / entry.path) for entry in record.files}
+        try:
+            write_whole(self._note(record), json.dumps(stats))
+        except OSError:
+            self._note(record).unlink(missing_ok=True)  # the next get hashes again
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self._notes / "lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def _clear_arrivals(self) -> None:
+        """What a killed put left; nobody else is in the middle of one while we hold the lock."""
+        for left in self.artefacts.glob(f"{ARRIVING}*"):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Free what nothing refers to any more."""
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old text or the new one."""
+    partial = path.with_name(f"{ARRIVING}{uuid4().hex}")
+    try:
+        partial.write_text(text)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def as_json(record: Record) -> dict[str, Any]:
+    """The record as plain data."""
+    return {
+        "digest": record.digest,
+        "kind": record.kind,
+        "facts": dict(record.meta),
+        "files": [asdict(entry) for entry in record.files],
+    }
+
+
+def from_json(name: str, data: Mapping[str, Any]) -> Record:
+    """The record of `as_json`."""
+    entries = tuple(content.Entry(**entry) for entry in data["files"])
+    return Record(name, data["digest"], data["kind"], entries, data.get("facts") or {})
+
+
+def _tampered(record: Record, path: Path, what: str) -> str:
+    return (
+        f"{path}: {what} of {record.kind} {record.digest}; make it again with `tidemill run`, or "
+        "delete its folder and its files in DVC's cache and `dvc pull`"
+    )
+
+
+def _plain(meta: Mapping[str, Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(dict(meta), sort_keys=True))
+    return plain
+
+
+def _stat(path: Path) -> list[int]:
+    """Size, times and inode; the change time sees a write whose mtime was set back."""
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+
+
+def _materialise_links(folder: Path) -> None:
+    """A link to elsewhere would change with elsewhere: put the bytes in its place."""
+    for path in content.files(folder):
+        link = folder / path
+        if link.is_symlink():
+            target = link.resolve()
+            partial = link.with_name(f".{link.name}.copy")
+            shutil.copyfile(target, partial)
+            partial.replace(link)
+
+
+def _move(source: Path, target: Path) -> None:
+    try:
+        source.rename(target)
+    except OSError:  # another file system
+        shutil.copytree(source, target)
+        shutil.rmtree(source)
+
+
+def _make_read_only(folder: Path) -> None:
+    for path in content.files(folder):
+        (folder / path).chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)

@@ -1,0 +1,128 @@
+"""Making a Prompt: the template checked, examples drawn, everything it shows in one folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tidemill.build.base import Bench, Made
+from tidemill.data import read_split
+from tidemill.data.sources import read_file
+from tidemill.errors import DataError, Problem, SpecError
+from tidemill.ports import Artefact
+from tidemill.prompts import Program, _output, _template
+from tidemill.spec.prompt import Prompt
+
+POOL = 2048
+"""Most examples kept to choose from."""
+
+
+def make(spec: Prompt, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
+    """The prompt as an artefact; raises SpecError with the template's line, DataError."""
+    path = bench.project / spec.template
+    try:
+        template = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        way_out = "`template` is a UTF-8 text file, relative to the project's folder"
+        raise SpecError([Problem(path, 1, f"cannot be read ({error})", way_out)]) from error
+    passages = ("passages",) if spec.context else ()
+    _template.check(template, path, (*spec.inputs, "labels", *passages))
+    train = read_split(inputs[spec.examples.source].path, "train") if spec.examples else []
+    program = _examples(
+        Program(
+            technique=spec.technique,
+            template=template,
+            inputs=spec.inputs,
+            output=spec.output,
+            system=spec.system.strip(),
+            labels=_labels(spec, train),
+            reasoning=spec.reasoning,
+            path=path,
+        ),
+        spec,
+        train,
+        inputs,
+    )
+    program = _context(program, spec, bench.project, inputs)
+    shown = _shown(program)
+    folder = bench.scratch / "prompt"
+    shutil.rmtree(folder, ignore_errors=True)
+    program.save(folder)
+    facts: dict[str, Any] = {
+        "technique": spec.technique,
+        "examples": len(program.examples),
+        "shown": program.k,
+        "passages": len(program.passages),
+        "labels": len(program.labels),
+    }
+    artefact = bench.store.put(folder, kind="prompt", meta=facts)
+    return Made(artefact, facts=facts, tables={"a rendered row": shown} if shown else {})
+
+
+def _labels(spec: Prompt, rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    column = _output.label_column(spec.output)
+    return tuple(sorted({str(row[column]) for row in rows if column and row.get(column)}))
+
+
+def _examples(
+    program: Program,
+    spec: Prompt,
+    train: Sequence[Mapping[str, Any]],
+    inputs: Mapping[str, Artefact],
+) -> Program:
+    if spec.examples is None:
+        return program
+    wanted = [*spec.inputs, *_output.columns(spec.output)]
+    missing = [name for name in wanted if train and name not in train[0]]
+    if missing or not train:
+        lack = f"no column '{missing[0]}'" if missing else "no train rows"
+        raise DataError(
+            f"prompt '{spec.name}': dataset '{spec.examples.source}' has {lack} to take examples "
+            "from; check `inputs`, `output.column` and the dataset's `map`"
+        )
+    kept = [*wanted, *([spec.reasoning] if spec.reasoning and spec.reasoning in train[0] else [])]
+    usable = [row for row in train if all(row.get(name) for name in wanted)][:POOL]
+    if spec.examples.selection == "fixed":
+        usable = usable[: spec.examples.k + 8]  # a few to stand in where the row is one of them
+    rows = tuple({name: row[name] for name in kept} for row in usable)
+    made = replace(program, examples=rows, k=spec.examples.k, selection=spec.examples.selection)
+    if spec.examples.selection == "similar":
+        encode = _encoder(str(spec.examples.encoder), inputs)
+        made = replace(made, embeddings=encode(list(made.asked_by_examples)), encode=encode)
+    return made
+
+
+def _context(
+    program: Program, spec: Prompt, project: Path, inputs: Mapping[str, Artefact]
+) -> Program:
+    if spec.context is None:
+        return program
+    rows, _ = read_file(project / spec.context.source, name=spec.context.source)
+    texts = tuple(str(row["text"]) for row in rows if row.get("text"))
+    if not texts:
+        raise DataError(f"{spec.context.source}: no passage; each line is an object with `text`")
+    encode = _encoder(spec.context.encoder, inputs)
+    return replace(
+        program,
+        passages=texts,
+        passages_k=spec.context.k,
+        passage_embeddings=encode(list(texts)),
+        encode=encode,
+    )
+
+
+def _encoder(name: str, inputs: Mapping[str, Artefact]) -> Callable[[list[str]], Any]:
+    from tidemill.runtimes.sentence import Encoder
+
+    encode: Callable[[list[str]], Any] = Encoder(inputs[name].path).encode
+    return encode
+
+
+def _shown(program: Program) -> list[dict[str, str]]:
+    """One rendered conversation for the UI; also proves that the template renders."""
+    if not program.examples:
+        return []
+    return program.messages(program.examples[0])

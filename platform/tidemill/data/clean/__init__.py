@@ -1,0 +1,1 @@
+"""Cleaning steps, one file each: `apply(rows, options) -> (kept, dropped with their reason)`."""

@@ -1,0 +1,25 @@
+"""Make text lower case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from tidemill.data.clean._columns import change
+from tidemill.data.rows import Dropped, Row
+from tidemill.spec.base import Frozen
+
+VERSION = 1
+
+
+class Options(Frozen):
+    """Options of `lower`."""
+
+    columns: tuple[str, ...] = Field(min_length=1)
+    """Columns to work on."""
+
+
+def apply(rows: Sequence[Row], options: Options) -> tuple[list[Row], Dropped]:
+    """Lower case; nothing is dropped."""
+    return change(rows, options.columns, str.lower), []

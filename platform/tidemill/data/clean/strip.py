@@ -1,0 +1,31 @@
+"""Take white space off the ends of text, and make runs of it one space."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from tidemill.data.clean._columns import change
+from tidemill.data.rows import Dropped, Row
+from tidemill.spec.base import Frozen
+
+VERSION = 1
+_RUN = re.compile(r"[ \t\u00a0\f\v]+")
+
+
+class Options(Frozen):
+    """Options of `strip`."""
+
+    columns: tuple[str, ...] = ()
+    """Columns to work on; every text column without it."""
+    collapse: bool = True
+    """Also make runs of blanks one space (line breaks stay)."""
+
+
+def apply(rows: Sequence[Row], options: Options) -> tuple[list[Row], Dropped]:
+    """Strip; nothing is dropped."""
+
+    def to(text: str) -> str:
+        return (_RUN.sub(" ", text) if options.collapse else text).strip()
+
+    return change(rows, options.columns, to), []

@@ -1,0 +1,119 @@
+"""Dropping repeated rows: equal text, and text that shares most of its words in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from tidemill.data.rows import SPLIT, Dropped, Row, question_of
+from tidemill.errors import MissingExtra
+
+_WORD = re.compile(r"\w+", re.UNICODE)
+_PERMUTATIONS = 64
+_RANK = {"test": 0, "validation": 1}
+LEAK = "leaks into test"
+
+
+@dataclass(frozen=True)
+class Deduplicated:
+    """What stayed, what went, and how many went for which reason."""
+
+    rows: list[Row]
+    dropped: Dropped
+    exact: int
+    near: int
+
+
+def apply(rows: Sequence[Row], key: str | None, near: float | None) -> Deduplicated:
+    """Keep the first of equal rows, and of rows at least `near` alike (Jaccard of word pairs).
+
+    Rows of a fixed test split come before the others, whatever the order: a training row that
+    repeats one of them is the one that goes, and the reason is that it leaks.
+    """
+    order = sorted(range(len(rows)), key=lambda i: (_RANK.get(str(rows[i].get(SPLIT)), 2), i))
+    texts = [question_of(row, key) for row in rows]
+    twins = _exact(order, texts)
+    exact = len(twins)
+    if near is not None and near < 1:
+        twins |= _near([i for i in order if i not in twins], texts, near)
+    dropped = [
+        (rows[i], _reason(rows[i], rows[twins[i]], texts[i] == texts[twins[i]]))
+        for i in sorted(twins)
+    ]
+    kept = [row for i, row in enumerate(rows) if i not in twins]
+    return Deduplicated(kept, dropped, exact, len(twins) - exact)
+
+
+def _reason(row: Row, twin: Row, equal: bool) -> str:
+    where = twin.get("_origin", "another row")
+    if twin.get(SPLIT) == "test" and row.get(SPLIT) != "test":
+        return f"{LEAK}: {'the same as' if equal else 'nearly'} {where}"
+    return f"{'duplicate' if equal else 'near duplicate'}: of {where}"
+
+
+def leaks(rows: Sequence[Row]) -> tuple[list[Row], Dropped]:
+    """Rows outside a fixed test split that ask what a row inside it asks."""
+    held = {question_of(row): row for row in rows if row.get(SPLIT) == "test"}
+    kept: list[Row] = []
+    dropped: Dropped = []
+    for row in rows:
+        twin = held.get(question_of(row)) if held and row.get(SPLIT) != "test" else None
+        if twin is None:
+            kept.append(row)
+        else:
+            dropped.append((row, f"{LEAK}: the same as {twin.get('_origin', 'a test row')}"))
+    return kept, dropped
+
+
+def _exact(order: Sequence[int], texts: Sequence[str]) -> dict[int, int]:
+    first: dict[str, int] = {}
+    twins: dict[int, int] = {}
+    for place in order:
+        if first.setdefault(texts[place], place) != place:
+            twins[place] = first[texts[place]]
+    return twins
+
+
+def shingles(text: str) -> frozenset[str]:
+    """Pairs of neighbouring words, with the ends marked: order matters, one word alone counts."""
+    words = ["^", *_WORD.findall(text), "$"]
+    return frozenset(f"{a} {b}" for a, b in pairwise(words))
+
+
+def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
+    """Shared over all."""
+    return len(one & other) / len(one | other)
+
+
+def _near(order: Sequence[int], texts: Sequence[str], threshold: float) -> dict[int, int]:
+    """MinHash finds the candidates, the true similarity decides, the first candidate is named."""
+    minhash, lsh = _sketches(threshold)
+    sets = {place: shingles(texts[place]) for place in order}
+    sketches = minhash.bulk(
+        [[shingle.encode() for shingle in sorted(sets[i])] for i in order],
+        num_perm=_PERMUTATIONS,
+        seed=1,
+    )
+    rank = {place: n for n, place in enumerate(order)}
+    twins: dict[int, int] = {}
+    for place, sketch in zip(order, sketches, strict=True):
+        for other in sorted(lsh.query(sketch), key=rank.__getitem__):
+            if jaccard(sets[place], sets[other]) >= threshold:
+                twins[place] = other
+                break
+        else:
+            lsh.insert(place, sketch)
+    return twins
+
+
+def _sketches(threshold: float) -> tuple[Any, Any]:
+    try:
+        from datasketch import MinHash, MinHashLSH
+    except ImportError as error:
+        raise MissingExtra("datasketch", "data") from error
+    # Misses weigh more than candidates that the true similarity then turns down.
+    lsh = MinHashLSH(threshold=max(threshold, 0.05), num_perm=_PERMUTATIONS, weights=(0.1, 0.9))
+    return MinHash, lsh

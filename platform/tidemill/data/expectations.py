@@ -1,0 +1,155 @@
+"""The spec's expectations, judged by Great Expectations in one validation."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tidemill.data.rows import Row, columns_of
+from tidemill.errors import DataError, MissingExtra, suggest
+from tidemill.spec.dataset import Expectation
+
+_PLACE = "tidemill_place"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one expectation."""
+
+    expectation: Expectation
+    name: str
+    """Its name in Great Expectations with the column it is about."""
+    met: bool
+    """Whether it holds, `mostly` counted in."""
+    message: str
+    failing: tuple[int, ...] = ()
+    """Places of the rows that do not meet it, whether or not `mostly` allows them."""
+    observed: Any = None
+    """What was seen where no single row is at fault (counts, means)."""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it stops the line."""
+        return not self.met and self.expectation.severity == "error"
+
+
+def judge(rows: Sequence[Row], expectations: Sequence[Expectation]) -> list[Outcome]:
+    """One outcome per expectation, in the spec's order."""
+    if not expectations:
+        return []
+    with _quiet():
+        gx, known = _library()
+        import pandas as pd
+
+        built = [_build(known, place, one) for place, one in enumerate(expectations)]
+        frame = pd.DataFrame([columns_of(row) for row in rows])
+        context = gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = _no_bars()
+        batch = context.data_sources.pandas_default.read_dataframe(frame)
+        suite = gx.ExpectationSuite(name="tidemill", expectations=built)
+        report = batch.validate(
+            suite,
+            result_format={"result_format": "COMPLETE", "return_unexpected_index_query": False},
+        )
+        found = [result.to_json_dict() for result in report.results]
+    places = {int(one["expectation_config"]["meta"][_PLACE]): one for one in found}
+    return [_outcome(one, places[place], len(rows)) for place, one in enumerate(expectations)]
+
+
+def name_of(expectation: Expectation) -> str:
+    """`expect_column_values_to_be_in_set(label)`."""
+    given = expectation.arguments
+    about = given.get("column") or ", ".join(
+        str(one) for one in given.get("column_list", ()) or _pair(given)
+    )
+    return f"{expectation.type}({about})" if about else expectation.type
+
+
+def _pair(given: Mapping[str, Any]) -> list[Any]:
+    return [given[name] for name in ("column_A", "column_B") if name in given]
+
+
+def _build(known: Mapping[str, Any], place: int, expectation: Expectation) -> Any:
+    kind = known.get(expectation.type)
+    if kind is None:
+        raise DataError(
+            f"expectations[{place}]: Great Expectations has no '{expectation.type}'; "
+            f"{suggest(expectation.type, sorted(known))}"
+        )
+    try:
+        return kind(**expectation.arguments, meta={_PLACE: place})
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            f"expectations[{place}]: {expectation.type} cannot be built: {_first(error)}; its "
+            "arguments are in the Great Expectations gallery"
+        ) from error
+
+
+def _first(error: Exception) -> str:
+    lines = str(error).splitlines()[1:] or [str(error)]
+    return " ".join(line.strip() for line in lines[:2])
+
+
+def _outcome(expectation: Expectation, found: Mapping[str, Any], total: int) -> Outcome:
+    name = name_of(expectation)
+    result = found["result"]
+    if not result:
+        why = _exception(found["exception_info"])
+        if why:
+            return Outcome(expectation, name, False, f"{name}: could not be judged: {why}")
+    failing = tuple(
+        place for place in result.get("unexpected_index_list") or () if _is_place(place)
+    )
+    met = bool(found["success"])
+    observed = result.get("observed_value")
+    if failing:
+        message = f"{name}: {len(failing)} of {total} rows do not meet it"
+        if expectation.mostly is not None:
+            message += (
+                f"; {total - len(failing)} of {total} do, {expectation.mostly:.1%} are needed"
+            )
+    else:
+        message = f"{name}: {'holds' if met else 'does not hold'}"
+        message += f" (saw {observed})" if observed is not None else ""
+    return Outcome(expectation, name, met, message, failing, observed)
+
+
+def _is_place(value: Any) -> bool:
+    return isinstance(value, int)
+
+
+def _exception(info: Mapping[str, Any]) -> str:
+    reports = [info, *(one for one in info.values() if isinstance(one, Mapping))]
+    return next(
+        (str(one["exception_message"]) for one in reports if one.get("exception_message")), ""
+    )
+
+
+def _library() -> tuple[Any, dict[str, Any]]:
+    """The package, and its expectations by the names specs use."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    try:
+        import great_expectations as gx
+        import great_expectations.expectations as catalogue
+    except ImportError as error:
+        raise MissingExtra("great_expectations", "data") from error
+    classes = (getattr(catalogue, name) for name in dir(catalogue) if name.startswith("Expect"))
+    return gx, {one.expectation_type: one for one in classes if hasattr(one, "expectation_type")}
+
+
+def _no_bars() -> Any:
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    return ProgressBarsConfig(globally=False)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Its deprecation warnings are for its own developers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,65 @@
+"""Rows made from what users said: the question they asked, with the answer they wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tidemill.data.rows import CONSENT, FEEDBACK, ORIGIN, SOURCE, SPLIT, Dropped, Row
+
+Fill = Callable[[Any, str | None], Mapping[str, Any] | None]
+"""From an answer (text, or a mapping by column) and its label, where that is known apart, to the
+columns it fills; None where it has not the wanted form."""
+
+
+def rows_of(
+    given: Sequence[Mapping[str, Any]], *, stream: str, weight: float, fill: Fill
+) -> tuple[list[Row], Dropped]:
+    """Dataset rows of feedback rows; what cannot become one comes back with its reason.
+
+    Of several corrections of one answer the last one counts.
+    """
+    rows: dict[str, Row] = {}
+    dropped: Dropped = []
+    for one in sorted(given, key=lambda row: (str(row.get("time")), str(row.get("event_id")))):
+        about = _about(one, stream, weight)
+        question, filled = _question(one.get("input")), _filled(one, fill)
+        if question is None:
+            dropped.append((about, "no inference record: what was asked is not known"))
+        elif filled is None:
+            wanted = {**about, "output": one.get("output")}
+            dropped.append(
+                (wanted, f"unusable {one.get('kind')}: not in the form the prompt asks for")
+            )
+        else:
+            answered = str(one.get("response_id") or one.get("event_id"))
+            rows.pop(answered, None)
+            rows[answered] = {**question, **filled, **about}
+    return list(rows.values()), dropped
+
+
+def _question(given: Any) -> Row | None:
+    if isinstance(given, Mapping) and given:
+        return dict(given)
+    if isinstance(given, str) and given.strip():
+        return {"text": given}
+    return None
+
+
+def _filled(one: Mapping[str, Any], fill: Fill) -> Mapping[str, Any] | None:
+    return fill(one["output"], one.get("label")) if one.get("output") else None
+
+
+def _about(one: Mapping[str, Any], stream: str, weight: float) -> Row:
+    about: Row = {
+        "subject": one.get("subject"),
+        "group": one.get("conversation") or one.get("subject"),
+        "time": None if one.get("time") is None else str(one["time"]),
+        "weight": weight,
+        FEEDBACK: True,
+        CONSENT: one.get("consent"),
+        SPLIT: None,
+        SOURCE: f"feedback:{stream}",
+        ORIGIN: f"feedback:{stream}/{one.get('event_id')}",
+    }
+    return about | ({"region": one["region"]} if one.get("region") else {})

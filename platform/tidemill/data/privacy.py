@@ -1,0 +1,177 @@
+"""What may be kept of the people in the data: personal data, consent, regions, retention, holdout.
+
+`redact` is also what serving runs over a text before an event is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tidemill.data._pii import FINDERS
+from tidemill.data.rows import CONSENT, FEEDBACK, Dropped, Row
+from tidemill.errors import DataError
+from tidemill.spec.dataset import Privacy
+
+Counts = dict[str, int]
+_HARMLESS = ("id", "label", "source", "region", "time", "weight", "consent")
+_IDENTITIES = ("subject", "group")
+
+
+def redact(text: str, kinds: Iterable[str], *, key: bytes | None = None) -> tuple[str, Counts]:
+    """The text with `[email]`, `[phone]` … in place of personal data, and how many of each.
+
+    With a key each is `[email:abcdefghijkl]`, a keyed hash: equal values stay equal.
+    Redacting again finds nothing.
+    """
+    counts: Counts = {}
+    wanted = [kind for kind in FINDERS if kind in set(kinds)]
+    found = True
+    while found:  # a replacement can only uncover digits that were not part of a match before
+        found = False
+        for kind in wanted:
+            text, count = _replace(text, kind, key)
+            if count:
+                counts[kind] = counts.get(kind, 0) + count
+                found = True
+    return text, counts
+
+
+def check_kinds(kinds: Iterable[str]) -> None:
+    """Raise DataError for a kind that nothing finds well."""
+    if "name" in set(kinds):
+        raise DataError(
+            "privacy.kinds: 'name' needs a named-entity model, and none is packaged with a "
+            "version and a licence to pin; take 'name' out, and mask names at the source"
+        )
+
+
+def held_out(subject: str | None, share: float, key: bytes = b"") -> bool:
+    """Whether a subject is never trained on: a keyed hash, so that nobody can choose to be."""
+    if not subject or share <= 0:
+        return False
+    digest = hmac.new(key, b"holdout:" + subject.encode(), hashlib.sha256).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64 < share
+
+
+def gate(rows: Sequence[Row], privacy: Privacy, now: datetime) -> tuple[list[Row], Dropped]:
+    """Consent, then region, then retention; each row that stays out with its reason."""
+    kept: list[Row] = []
+    dropped: Dropped = []
+    for row in rows:
+        reason = _refused(row, privacy, now)
+        if reason:
+            dropped.append((row, reason))
+        else:
+            kept.append(row)
+    return kept, dropped
+
+
+def apply(
+    rows: Sequence[Row], privacy: Privacy, *, key: bytes | None
+) -> tuple[list[Row], Dropped, Counts]:
+    """Deal with personal data as the spec says; gives rows, dropped rows, and how many of each."""
+    if privacy.pii == "keep":
+        return list(rows), [], {}
+    check_kinds(privacy.kinds)
+    if privacy.pii == "hash" and not key:
+        raise DataError("privacy.pii 'hash' needs a key; set TIDEMILL_SUBJECT_KEY")
+    hashing = key if privacy.pii == "hash" else None
+    kept: list[Row] = []
+    dropped: Dropped = []
+    totals: Counts = {}
+    for row in rows:
+        clean, counts = redact_row(row, privacy.kinds, key=hashing)
+        for kind, count in counts.items():
+            totals[kind] = totals.get(kind, 0) + count
+        if counts and privacy.pii == "drop":
+            dropped.append((clean, f"personal data: {', '.join(sorted(counts))}"))
+        else:
+            kept.append(clean)
+    return kept, dropped, dict(sorted(totals.items()))
+
+
+def redact_row(
+    row: Mapping[str, Any], kinds: Sequence[str], *, key: bytes | None = None
+) -> tuple[Row, Counts]:
+    """A row with personal data out of its text columns, and out of whom it names as subject."""
+    counts: Counts = {}
+
+    def one(text: str) -> str:
+        clean, found = redact(text, kinds, key=key)
+        for kind, count in found.items():
+            counts[kind] = counts.get(kind, 0) + count
+        return clean
+
+    clean = {
+        name: value
+        if name.startswith("_") or name in (*_HARMLESS, *_IDENTITIES)
+        else _walk(value, one)
+        for name, value in row.items()
+    }
+    for name in _IDENTITIES:
+        if isinstance(row.get(name), str):
+            clean[name] = _pseudonym(row[name], kinds, key)
+    return clean, counts
+
+
+def _walk(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [_walk(one, change) for one in value]
+    if isinstance(value, dict):
+        return {name: _walk(one, change) for name, one in value.items()}
+    return value
+
+
+def _pseudonym(name: str, kinds: Sequence[str], key: bytes | None) -> str:
+    """A subject that is an e-mail address or a phone number still tells rows apart as a hash."""
+    return letters(name, key or b"") if redact(name, kinds)[1] else name
+
+
+def letters(value: str, key: bytes, length: int = 12) -> str:
+    """A keyed hash in letters only, so that it never looks like a number of any kind."""
+    digest = hmac.new(key, value.encode(), hashlib.sha256).digest()
+    return "".join(chr(ord("a") + byte % 26) for byte in digest[:length])
+
+
+def _replace(text: str, kind: str, key: bytes | None) -> tuple[str, int]:
+    spans = sorted(set(FINDERS[kind](text)))
+    parts: list[str] = []
+    count = end = 0
+    for start, stop in spans:
+        if start < end:
+            continue
+        mark = f"[{kind}:{letters(text[start:stop], key)}]" if key else f"[{kind}]"
+        parts += [text[end:start], mark]
+        end, count = stop, count + 1
+    return "".join([*parts, text[end:]]), count
+
+
+def _refused(row: Row, privacy: Privacy, now: datetime) -> str:
+    if row.get(FEEDBACK) and privacy.require_consent and row.get(CONSENT) is not True:
+        return "no consent"
+    if privacy.regions and row.get("region") not in privacy.regions:
+        return (
+            f"region: {row.get('region') or 'unknown'} is not one of {', '.join(privacy.regions)}"
+        )
+    if row.get(FEEDBACK) and privacy.retention_days:
+        given = when(row.get("time"))
+        if given is None or now - given > timedelta(days=privacy.retention_days):
+            return f"retention: older than {privacy.retention_days} days"
+    return ""
+
+
+def when(value: Any) -> datetime | None:
+    """A moment from a datetime, an ISO string or seconds since 1970; None for anything else."""
+    try:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC)
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except (ValueError, OverflowError, OSError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,117 @@
+"""What a row is on its way to a dataset: a dict of columns, with our own under `_` names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Row = dict[str, Any]
+Dropped = list[tuple[Row, str]]
+
+SPLIT, ORIGIN, SOURCE = "_split", "_origin", "_source"
+"""Columns of ours: the split its source fixes, `file:line`, the source's name."""
+
+FEEDBACK, CONSENT, QUESTION = "_feedback", "_consent", "_question"
+"""More of ours: whether it is feedback, whether its user agreed, what it asks (normalised)."""
+
+ABOUT = ("id", "subject", "group", "region", "time", "source", "weight", "consent")
+"""Columns about a row rather than of it."""
+
+OUTPUTS = ("label", "completion", "chosen", "rejected")
+"""Columns that by their name are answers, not questions."""
+
+
+@dataclass
+class Quarantine:
+    """Rows that were left out, each with its reason."""
+
+    rows: Dropped = field(default_factory=list)
+
+    def take(self, dropped: Iterable[tuple[Row, str]]) -> None:
+        """Add rows."""
+        self.rows.extend(dropped)
+
+    def counts(self) -> dict[str, int]:
+        """How many per kind of reason (what comes before the first colon), most first."""
+        totals: dict[str, int] = {}
+        for _, reason in self.rows:
+            kind = reason.split(":")[0]
+            totals[kind] = totals.get(kind, 0) + 1
+        return dict(sorted(totals.items(), key=lambda item: (-item[1], item[0])))
+
+
+def columns_of(row: Mapping[str, Any]) -> Row:
+    """A row without our own columns."""
+    return {name: value for name, value in row.items() if not name.startswith("_")}
+
+
+def content_of(row: Mapping[str, Any]) -> str:
+    """A row's own columns as one canonical string."""
+    kept = {k: v for k, v in row.items() if not k.startswith("_") and k not in ("id", "weight")}
+    return json.dumps(kept, sort_keys=True, ensure_ascii=False, default=str)
+
+
+def give_ids(rows: Sequence[Row]) -> None:
+    """`id`: 16 hex digits of the content; repeated content gets a different one each."""
+    seen: dict[str, int] = {}
+    for row in rows:
+        text = content_of(row)
+        count = seen[text] = seen.get(text, 0) + 1
+        marked = text if count == 1 else f"{text}#{count}"
+        row["id"] = hashlib.sha256(marked.encode()).hexdigest()[:16]
+
+
+def share(*parts: str) -> float:
+    """A number in [0, 1) that only depends on the parts."""
+    digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+_SPACES = re.compile(r"\s+")
+
+
+def normalised(text: str) -> str:
+    """Text without differences of case, width, and white space."""
+    return _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
+
+
+def mark_questions(rows: Iterable[Row], columns: Sequence[str] = ()) -> None:
+    """Write down what each row asks: the named columns, or what looks like the question."""
+    for row in rows:
+        row.pop(QUESTION, None)
+        texts = [_text(row.get(name)) for name in columns]
+        row[QUESTION] = normalised("\n".join(texts)) if columns else question_of(row)
+
+
+def question_of(row: Mapping[str, Any], key: str | None = None) -> str:
+    """What a row asks, normalised: two rows with the same question belong on the same side."""
+    if key is None and QUESTION in row:
+        return str(row[QUESTION])
+    name = key or next((name for name in ("text", "prompt") if name in row), None)
+    if name:
+        return normalised(_text(row.get(name)))
+    if isinstance(row.get("messages"), (list, tuple)):
+        turns = [m for m in row["messages"] if isinstance(m, Mapping)]
+        return normalised("\n".join(_text(m.get("content")) for m in turns if _asks(m)))
+    return normalised(
+        "\n".join(_text(value) for name, value in sorted(row.items()) if _input(name))
+    )
+
+
+def _asks(message: Mapping[str, Any]) -> bool:
+    return message.get("role") != "assistant"
+
+
+def _input(name: str) -> bool:
+    return not name.startswith("_") and name not in ABOUT and name not in OUTPUTS
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)

@@ -1,0 +1,165 @@
+"""Dealing rows to train, validation and test so that nothing stands on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from tidemill.data import SPLITS
+from tidemill.data.privacy import when
+from tidemill.data.rows import SPLIT, Dropped, Row, question_of, share
+from tidemill.errors import DataError, suggest
+from tidemill.spec.dataset import Split
+
+Unit = list[int]
+
+
+def apply(
+    rows: Sequence[Row], split: Split, held_out: Callable[[Row], bool]
+) -> tuple[dict[str, list[Row]], Dropped]:
+    """Rows by split, in their order.
+
+    Rows that ask the same, or belong to one group, are one unit and stay together. A source's
+    fixed split wins; a held-out subject goes to test with its whole unit, unless a fixed split
+    says otherwise, in which case the row is left out.
+    """
+    rows, dropped = _keyed(rows, split)
+    units = _units(rows, split)
+    deal: dict[int, str] = {}
+    open_units: list[Unit] = []
+    for unit in units:
+        fixed = next((rows[i][SPLIT] for i in unit if rows[i].get(SPLIT)), None)
+        if any(held_out(rows[i]) for i in unit):
+            fixed = "test"
+        if fixed:
+            deal |= dict.fromkeys(unit, fixed)
+        else:
+            open_units.append(unit)
+    deal |= _deal(rows, open_units, split)
+    dealt: dict[str, list[Row]] = {name: [] for name in SPLITS}
+    for place, row in enumerate(rows):
+        side = row.get(SPLIT) or deal[place]
+        if side != deal[place]:
+            dropped.append((row, f"leaks into {deal[place]}: its group or subject is there"))
+        else:
+            dealt[side].append(row)
+    return dealt, dropped
+
+
+def _keyed(rows: Sequence[Row], split: Split) -> tuple[list[Row], Dropped]:
+    """Rows that can be split; a row without a time has no place in time."""
+    if not split.key or not rows:
+        return list(rows), []
+    columns = sorted({name for row in rows for name in row if not name.startswith("_")})
+    if split.key not in columns:
+        raise DataError(
+            f"split.key: the rows have no column '{split.key}'; {suggest(split.key, columns)}"
+        )
+    if split.by != "time":
+        return list(rows), []
+    timed = [row for row in rows if when(row.get(split.key)) is not None]
+    untimed = [row for row in rows if when(row.get(split.key)) is None]
+    return timed, [(row, f"no time: '{split.key}' holds none to split by") for row in untimed]
+
+
+def _units(rows: Sequence[Row], split: Split) -> list[Unit]:
+    """Rows joined by equal text or an equal group, as lists of places in order (union-find)."""
+    parent = list(range(len(rows)))
+
+    def root(place: int) -> int:
+        while parent[place] != place:
+            parent[place] = parent[parent[place]]
+            place = parent[place]
+        return place
+
+    first: dict[tuple[str, str], int] = {}
+    for place, row in enumerate(rows):
+        ties = [("text", question_of(row))]
+        if split.by == "group" and row.get(str(split.key)) is not None:
+            ties.append(("group", str(row[str(split.key)])))
+        for tie in ties:
+            a, b = sorted((root(first.setdefault(tie, place)), root(place)))
+            parent[b] = a
+    units: dict[int, Unit] = {}
+    for place in range(len(rows)):
+        units.setdefault(root(place), []).append(place)
+    return list(units.values())
+
+
+def _deal(rows: Sequence[Row], units: Sequence[Unit], split: Split) -> dict[int, str]:
+    if split.by == "time":
+        return _cut(_by_time(rows, units, split), split)
+    drawn = {id(unit): _draw(rows, unit, split) for unit in units}
+    if split.by != "stratified":
+        return _by_threshold(units, drawn, split)
+    strata: dict[str, list[Unit]] = {}
+    for unit in units:
+        strata.setdefault(str(rows[unit[0]].get(str(split.key))), []).append(unit)
+    deal: dict[int, str] = {}
+    for members in strata.values():
+        deal |= _cut(sorted(members, key=lambda unit: drawn[id(unit)]), split)
+    return deal
+
+
+def _draw(rows: Sequence[Row], unit: Unit, split: Split) -> float:
+    """A unit's number in [0, 1): of its group where there is one, else of its text."""
+    if split.by == "group":
+        groups = sorted(str(rows[i][str(split.key)]) for i in unit if rows[i].get(str(split.key)))
+        if groups:
+            return share("split", str(split.seed), "group", groups[0])
+    text = min(question_of(rows[i]) for i in unit)
+    return share("split", str(split.seed), "text", text)
+
+
+def _by_threshold(
+    units: Sequence[Unit], drawn: Mapping[int, float], split: Split
+) -> dict[int, str]:
+    """Where a unit's number falls decides: adding rows moves no other row."""
+    ratios = split.ratios
+    sides = {id(unit): "test" for unit in units}
+    for unit in units:
+        number = drawn[id(unit)]
+        if number < ratios.train:
+            sides[id(unit)] = "train"
+        elif number < ratios.train + ratios.validation:
+            sides[id(unit)] = "validation"
+    _fill_empty(units, drawn, sides, split)
+    return {place: sides[id(unit)] for unit in units for place in unit}
+
+
+def _fill_empty(
+    units: Sequence[Unit], drawn: Mapping[int, float], sides: dict[int, str], split: Split
+) -> None:
+    """With few rows a wanted split may come out empty: it gets the unit nearest to it."""
+    shares = split.ratios.model_dump()
+    middles = {"train": 0.0, "validation": split.ratios.train, "test": 1.0}
+    for name in SPLITS:
+        counts = {side: sum(1 for s in sides.values() if s == side) for side in SPLITS}
+        if not shares[name] or counts[name] or len(units) < 3:
+            continue
+        spare = [unit for unit in units if counts[sides[id(unit)]] > 1]
+        if spare:
+            sides[id(min(spare, key=lambda u: abs(drawn[id(u)] - middles[name])))] = name
+
+
+def _by_time(rows: Sequence[Row], units: Sequence[Unit], split: Split) -> list[Unit]:
+    """Oldest first; a unit is as new as its newest row."""
+
+    def newest(unit: Unit) -> tuple[float, str]:
+        times = [when(rows[i][str(split.key)]) for i in unit]
+        return max(t.timestamp() for t in times if t), question_of(rows[unit[0]])
+
+    return sorted(units, key=newest)
+
+
+def _cut(units: Sequence[Unit], split: Split) -> dict[int, str]:
+    """The first share of rows to train, the next to validation, the rest to test."""
+    total = sum(map(len, units))
+    edges = [split.ratios.train * total, (split.ratios.train + split.ratios.validation) * total]
+    deal: dict[int, str] = {}
+    passed = 0
+    for unit in units:
+        middle = passed + len(unit) / 2
+        side = SPLITS[sum(middle > edge + 1e-9 for edge in edges)]
+        deal |= dict.fromkeys(unit, side)
+        passed += len(unit)
+    return deal

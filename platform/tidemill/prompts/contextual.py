@@ -1,0 +1,40 @@
+"""Give the model the passages nearest to the question to answer from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tidemill.answer import Answer
+from tidemill.prompts import Program, _output, _select, _template
+from tidemill.prompts._conversation import converse
+
+VERSION = 1
+
+
+def messages(program: Program, row: Mapping[str, Any]) -> list[dict[str, str]]:
+    """System, examples, question; each question with its own passages.
+
+    A template that uses `passages` places them; before any other one they stand as a list.
+    """
+    used = _template.check(program.template, program.path, (*program.inputs, "labels", "passages"))
+
+    def ask(one: Mapping[str, Any]) -> str:
+        found = _select.passages(program, one)
+        text = program.render(one, passages=found)
+        if "passages" in used or not found:
+            return text
+        listed = "\n".join(f"- {passage}" for passage in found)
+        return f"Context:\n{listed}\n\n{text}"
+
+    return converse(program, row, ask=ask)
+
+
+def target(program: Program, row: Mapping[str, Any]) -> str:
+    """The answer."""
+    return _output.write(program.output, row)
+
+
+def parse(program: Program, text: str) -> Answer:
+    """The whole text is the answer."""
+    return _output.read(program.output, text, program.labels)
