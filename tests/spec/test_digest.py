@@ -76,6 +76,15 @@ def test_a_changed_value_changes_its_own_spec_only(chat: Write) -> None:
     assert changed(chat, tune_yaml=COMPLETE["tune.yaml"] + "train: {seed: 1}\n") == {"tune"}
 
 
+def test_long_times_that_differ_by_a_second_differ(chat: Write) -> None:
+    stream = COMPLETE["stream.yaml"]
+    folder = chat(stream_yaml=stream + "late_after: 2592000s\n")
+    before = digests(folder)["stream"]
+    chat(stream_yaml=stream + "late_after: 2592001s\n")
+
+    assert digests(folder)["stream"] != before
+
+
 def test_the_bytes_of_a_named_file_count(chat: Write) -> None:
     assert changed(chat, reply_j2="Answer: {{ request }}\n") == {"reply"}
 

@@ -90,10 +90,16 @@ def _duration(value: object) -> object:
     return timedelta(seconds=seconds)
 
 
+def _seconds(value: timedelta) -> str:
+    """As seconds, to the microsecond: two lengths never become one in a digest."""
+    text = f"{value.total_seconds():.6f}".rstrip("0").rstrip(".")
+    return f"{text}s"
+
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
-    PlainSerializer(lambda value: f"{value.total_seconds():g}s", return_type=str),
+    PlainSerializer(_seconds, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?(s|m|h|d|w)$"}),
 ]
 """A length of time written as 30s, 15m, 2h, 7d or 1w."""
