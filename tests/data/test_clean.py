@@ -12,7 +12,7 @@ from tidemill.spec.dataset import CleanStep
 
 Row = dict[str, Any]
 ROWS: list[Row] = [
-    {"text": f"  Row\u200b  number {i} ", "label": "ab"[i % 2], "n": i, "_origin": f"f:{i}"}
+    {"text": f"  Row\u200b  number {i} ", "label": "ab"[i % 2], "n": i, "__origin": f"f:{i}"}
     for i in range(20)
 ]
 NEEDED: dict[str, dict[str, Any]] = {
@@ -78,11 +78,11 @@ def test_keep_refuses_a_value_that_no_row_has() -> None:
 
 
 def test_a_sample_takes_so_many_of_each_and_leaves_other_splits_alone() -> None:
-    rows = [{**row, "_split": "test" if row["n"] < 4 else "train"} for row in ROWS]
+    rows = [{**row, "__split": "test" if row["n"] < 4 else "train"} for row in ROWS]
     kept, _ = run("sample", rows, rows=3, per="label", split="train")
-    train = [row for row in kept if row["_split"] == "train"]
+    train = [row for row in kept if row["__split"] == "train"]
 
-    assert sum(row["_split"] == "test" for row in kept) == 4
+    assert sum(row["__split"] == "test" for row in kept) == 4
     assert sorted(row["label"] for row in train) == ["a"] * 3 + ["b"] * 3
 
 

@@ -14,7 +14,7 @@ WORDS = st.lists(st.sampled_from(VOCABULARY), max_size=6)
 
 
 def rows(*texts: str, **more: Any) -> list[dict[str, Any]]:
-    return [{"text": text, "_origin": f"f:{i}", **more} for i, text in enumerate(texts, start=1)]
+    return [{"text": text, "__origin": f"f:{i}", **more} for i, text in enumerate(texts, start=1)]
 
 
 def test_text_that_differs_in_case_and_spacing_only_is_the_same() -> None:
@@ -35,11 +35,11 @@ def test_nearly_equal_text_goes_from_the_wanted_likeness_on() -> None:
 
 def test_a_training_row_that_repeats_a_fixed_test_row_leaks_whatever_the_order() -> None:
     long = "please tell me where my order from last week is right now"
-    train = rows("same", long, "own", _split="train")
-    test = rows("same", long + " then", _split="test")
+    train = rows("same", long, "own", __split="train")
+    test = rows("same", long + " then", __split="test")
     done = deduplicate.apply([*train, *test], "text", 0.8)
 
-    assert [(row["text"], row["_split"]) for row in done.rows] == [
+    assert [(row["text"], row["__split"]) for row in done.rows] == [
         ("own", "train"),
         ("same", "test"),
         (long + " then", "test"),
@@ -51,7 +51,7 @@ def test_a_training_row_that_repeats_a_fixed_test_row_leaks_whatever_the_order()
 
 
 def test_leaks_are_found_without_deduplication_too() -> None:
-    kept, dropped = deduplicate.leaks([*rows("a", "b", _split=None), *rows("A", _split="test")])
+    kept, dropped = deduplicate.leaks([*rows("a", "b", __split=None), *rows("A", __split="test")])
 
     assert [row["text"] for row in kept] == ["b", "A"]
     assert [why for _, why in dropped] == ["leaks into test: the same as f:1"]

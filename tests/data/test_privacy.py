@@ -139,12 +139,12 @@ def test_hash_without_a_key_and_names_without_a_model_are_refused_with_the_way_o
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ({"_feedback": True, "_consent": None}, "no consent"),
-        ({"_feedback": True, "_consent": False}, "no consent"),
+        ({"__feedback": True, "__consent": None}, "no consent"),
+        ({"__feedback": True, "__consent": False}, "no consent"),
         ({"region": "us"}, "region: us is not one of eu"),
         ({}, "region: unknown is not one of eu"),
         (
-            {"_feedback": True, "_consent": True, "region": "eu", "time": "2026-01-01T00:00:00Z"},
+            {"__feedback": True, "__consent": True, "region": "eu", "time": "2026-01-01T00:00:00Z"},
             "retention: older than 30 days",
         ),
     ],
@@ -160,7 +160,7 @@ def test_consent_region_and_retention_keep_rows_out_with_the_reason(
 
 def test_recent_feedback_with_consent_and_rows_of_files_pass() -> None:
     passing = [
-        {"_feedback": True, "_consent": True, "time": "2026-05-30T00:00:00+00:00"},
+        {"__feedback": True, "__consent": True, "time": "2026-05-30T00:00:00+00:00"},
         {"text": "a row of a file"},
     ]
 

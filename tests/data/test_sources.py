@@ -27,9 +27,10 @@ def test_jsonl_csv_and_parquet_give_the_same_rows(tmp_path: Path) -> None:
             {
                 "text": "hi, you",
                 "label": "x",
-                "_origin": f"{name}:{2 if name == 'a.csv' else 1}",
-                "_source": name,
-                "_split": "test",
+                "__origin": f"{name}:{2 if name == 'a.csv' else 1}",
+                "__source": name,
+                "__split": "test",
+                "__feedback": False,
             }
         ]
 
@@ -58,6 +59,7 @@ def test_a_bad_line_is_kept_out_by_file_and_line_and_the_rest_is_read(tmp_path: 
         ("a.txt", b"", r"a\.txt: rows come from \.jsonl, \.csv or \.parquet files, not '\.txt'"),
         ("a.csv", b"", r"a\.csv:1: an empty file"),
         ("a.jsonl", b'{"text": "\xff"}', r"a\.jsonl: not UTF-8"),
+        ("a.csv", b"text,text\n", r"a\.csv:1: two columns are called 'text'"),
         ("a.parquet", b"nothing", r"a\.parquet: not a Parquet file"),
         ("gone.csv", None, r"gone\.csv: no such file"),
     ],

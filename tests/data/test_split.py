@@ -34,7 +34,7 @@ ROWS = st.lists(
             "group": st.sampled_from([None, *(f"g{i}" for i in range(8))]),
             "label": st.sampled_from("ab"),
             "time": st.integers(1, 50),
-            "_split": st.sampled_from([None, None, None, "train", "test"]),
+            "__split": st.sampled_from([None, None, None, "train", "test"]),
         }
     ),
     max_size=40,
@@ -62,7 +62,7 @@ def test_no_text_and_no_group_stands_on_two_sides_and_no_row_is_lost(
 
     assert all(len(found) == 1 for found in sides.values())
     assert sum(map(len, dealt.values())) + len(dropped) == len(given_rows)
-    assert all(row["_split"] in (None, name) for name in SPLITS for row in dealt[name])
+    assert all(row["__split"] in (None, name) for name in SPLITS for row in dealt[name])
 
 
 @given(st.integers(0, 99), st.integers(1, 20), st.sampled_from(["random", "group"]))
@@ -114,9 +114,9 @@ def test_time_puts_the_newest_last_and_leaves_out_what_has_none() -> None:
 
 def test_a_fixed_split_is_kept_and_its_group_follows_it() -> None:
     given_rows = [
-        {"text": "a", "group": "g", "_split": "test"},
-        {"text": "b", "group": "g", "_split": None},
-        {"text": "c", "group": "g", "_split": "train"},
+        {"text": "a", "group": "g", "__split": "test"},
+        {"text": "b", "group": "g", "__split": None},
+        {"text": "c", "group": "g", "__split": "train"},
     ]
     dealt, dropped = split.apply(given_rows, Split(by="group", key="group"), nobody)
 

@@ -11,7 +11,7 @@ from tidemill.data.weights import cap
 
 
 def feedback(subject: str, weight: float = 1.0) -> dict[str, Any]:
-    return {"subject": subject, "weight": weight, "_feedback": True}
+    return {"subject": subject, "weight": weight, "__feedback": True}
 
 
 def test_a_loud_subject_is_turned_down_to_its_share() -> None:

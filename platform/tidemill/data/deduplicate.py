@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from tidemill.data.rows import SPLIT, Dropped, Row, question_of
+from tidemill.data.rows import ORIGIN, SPLIT, Dropped, Row, question_of
 from tidemill.errors import MissingExtra
 
 _WORD = re.compile(r"\w+", re.UNICODE)
@@ -48,7 +48,7 @@ def apply(rows: Sequence[Row], key: str | None, near: float | None) -> Deduplica
 
 
 def _reason(row: Row, twin: Row, equal: bool) -> str:
-    where = twin.get("_origin", "another row")
+    where = twin.get(ORIGIN, "another row")
     if twin.get(SPLIT) == "test" and row.get(SPLIT) != "test":
         return f"{LEAK}: {'the same as' if equal else 'nearly'} {where}"
     return f"{'duplicate' if equal else 'near duplicate'}: of {where}"
@@ -64,7 +64,7 @@ def leaks(rows: Sequence[Row]) -> tuple[list[Row], Dropped]:
         if twin is None:
             kept.append(row)
         else:
-            dropped.append((row, f"{LEAK}: the same as {twin.get('_origin', 'a test row')}"))
+            dropped.append((row, f"{LEAK}: the same as {twin.get(ORIGIN, 'a test row')}"))
     return kept, dropped
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tidemill.data.rows import Dropped, Row
+from tidemill.data.rows import OURS, SOURCE, Dropped, Row
 from tidemill.errors import DataError, suggest
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
@@ -31,10 +31,10 @@ def _rename(row: Row, columns: Mapping[str, str], taken: set[str]) -> Row:
 
 
 def _known(rows: Sequence[Row], columns: Mapping[str, str]) -> None:
-    names = sorted({name for row in rows for name in row if not name.startswith("_")})
+    names = sorted({name for row in rows for name in row if not name.startswith(OURS)})
     for ours, theirs in columns.items():
         if theirs not in names:
-            where = rows[0].get("_source", "the source")
+            where = rows[0].get(SOURCE, "the source")
             raise DataError(
                 f"{where}: no column '{theirs}', which `map.{ours}` names; {suggest(theirs, names)}"
             )

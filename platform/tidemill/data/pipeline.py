@@ -9,14 +9,7 @@ from typing import Any
 
 from tidemill.data import SPLITS, deduplicate, mapping, privacy, split, weights
 from tidemill.data.expectations import Outcome, judge
-from tidemill.data.rows import (
-    SOURCE,
-    Quarantine,
-    Row,
-    columns_of,
-    give_ids,
-    mark_questions,
-)
+from tidemill.data.rows import ORIGIN, SOURCE, Quarantine, Row, columns_of, give_ids, mark_questions
 from tidemill.errors import DataError
 from tidemill.spec.dataset import Dataset
 
@@ -131,9 +124,9 @@ def _weight(row: Mapping[str, Any]) -> float:
     try:
         weight = 1.0 if given in (None, "") else float(given)
     except (TypeError, ValueError) as error:
-        raise DataError(f"{row.get('_origin')}: weight '{given}' is no number") from error
+        raise DataError(f"{row.get(ORIGIN)}: weight '{given}' is no number") from error
     if not 0 <= weight < float("inf"):
-        raise DataError(f"{row.get('_origin')}: weight {given} is not a finite number above 0")
+        raise DataError(f"{row.get(ORIGIN)}: weight {given} is not a finite number above 0")
     return weight
 
 

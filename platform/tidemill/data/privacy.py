@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tidemill.data._pii import FINDERS
-from tidemill.data.rows import CONSENT, FEEDBACK, Dropped, Row
+from tidemill.data.rows import CONSENT, FEEDBACK, OURS, Dropped, Row
 from tidemill.errors import DataError
 from tidemill.spec.dataset import Privacy
 
@@ -108,7 +108,7 @@ def redact_row(
 
     clean = {
         name: value
-        if name.startswith("_") or name in (*_HARMLESS, *_IDENTITIES)
+        if name.startswith(OURS) or name in (*_HARMLESS, *_IDENTITIES)
         else _walk(value, one)
         for name, value in row.items()
     }

@@ -1,4 +1,4 @@
-"""What a row is on its way to a dataset: a dict of columns, with our own under `_` names."""
+"""What a row is on its way to a dataset: a dict of columns, with our own under `__` names."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+OURS = "__"
 Row = dict[str, Any]
 Dropped = list[tuple[Row, str]]
 
-SPLIT, ORIGIN, SOURCE = "_split", "_origin", "_source"
+SPLIT, ORIGIN, SOURCE = "__split", "__origin", "__source"
 """Columns of ours: the split its source fixes, `file:line`, the source's name."""
 
-FEEDBACK, CONSENT, QUESTION = "_feedback", "_consent", "_question"
+FEEDBACK, CONSENT, QUESTION = "__feedback", "__consent", "__question"
 """More of ours: whether it is feedback, whether its user agreed, what it asks (normalised)."""
 
 ABOUT = ("id", "subject", "group", "region", "time", "source", "weight", "consent")
@@ -47,12 +48,12 @@ class Quarantine:
 
 def columns_of(row: Mapping[str, Any]) -> Row:
     """A row without our own columns."""
-    return {name: value for name, value in row.items() if not name.startswith("_")}
+    return {name: value for name, value in row.items() if not name.startswith(OURS)}
 
 
 def content_of(row: Mapping[str, Any]) -> str:
     """A row's own columns as one canonical string."""
-    kept = {k: v for k, v in row.items() if not k.startswith("_") and k not in ("id", "weight")}
+    kept = {k: v for k, v in row.items() if not k.startswith(OURS) and k not in ("id", "weight")}
     return json.dumps(kept, sort_keys=True, ensure_ascii=False, default=str)
 
 
@@ -108,7 +109,7 @@ def _asks(message: Mapping[str, Any]) -> bool:
 
 
 def _input(name: str) -> bool:
-    return not name.startswith("_") and name not in ABOUT and name not in OUTPUTS
+    return not name.startswith(OURS) and name not in ABOUT and name not in OUTPUTS
 
 
 def _text(value: Any) -> str:

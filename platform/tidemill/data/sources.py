@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tidemill.data.rows import ORIGIN, SOURCE, SPLIT, Dropped, Row
+from tidemill.data.rows import FEEDBACK, ORIGIN, SOURCE, SPLIT, Dropped, Row
 from tidemill.errors import DataError, MissingExtra
 from tidemill.spec.dataset import DvcSource, FileSource, HubDatasetSource
 
@@ -29,7 +29,7 @@ def read(source: FileSource | DvcSource | HubDatasetSource, project: Path) -> Re
         path, name = project / source.path, source.path
     rows, bad = read_file(path, name=name)
     for row in rows:
-        row[SPLIT], row[SOURCE] = source.split, name
+        row.update({SPLIT: source.split, SOURCE: name, FEEDBACK: False})
     return rows, bad
 
 
@@ -82,6 +82,9 @@ def _csv(path: Path, shown: str) -> Read:
         reader = csv.reader(lines)
         try:
             header = next(reader, [])
+            twice = [name for name in header if header.count(name) > 1]
+            if twice:
+                raise DataError(f"{shown}:1: two columns are called '{twice[0]}'; rename one")
             for number, cells in _numbered(reader):
                 where = f"{shown}:{number}"
                 if len(cells) == len(header):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tidemill.data import SPLITS
 from tidemill.data.privacy import when
-from tidemill.data.rows import SPLIT, Dropped, Row, question_of, share
+from tidemill.data.rows import OURS, SPLIT, Dropped, Row, question_of, share
 from tidemill.errors import DataError, suggest
 from tidemill.spec.dataset import Split
 
@@ -49,7 +49,7 @@ def _keyed(rows: Sequence[Row], split: Split) -> tuple[list[Row], Dropped]:
     """Rows that can be split; a row without a time has no place in time."""
     if not split.key or not rows:
         return list(rows), []
-    columns = sorted({name for row in rows for name in row if not name.startswith("_")})
+    columns = sorted({name for row in rows for name in row if not name.startswith(OURS)})
     if split.key not in columns:
         raise DataError(
             f"split.key: the rows have no column '{split.key}'; {suggest(split.key, columns)}"

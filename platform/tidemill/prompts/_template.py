@@ -23,8 +23,8 @@ def render(source: str, path: Path, variables: Mapping[str, Any]) -> str:
     return text.strip()
 
 
-def check(source: str, path: Path, allowed: Iterable[str]) -> set[str]:
-    """The variables a template uses; raises SpecError for another one, or bad syntax."""
+def check(source: str, path: Path, allowed: Iterable[str]) -> None:
+    """Raise SpecError for bad syntax, or a variable that is not allowed."""
     from jinja2 import TemplateSyntaxError, meta, nodes
 
     try:
@@ -44,7 +44,14 @@ def check(source: str, path: Path, allowed: Iterable[str]) -> set[str]:
             )
             for name in wrong
         )
-    return used
+
+
+@lru_cache(maxsize=64)
+def uses(source: str, name: str) -> bool:
+    """Whether a template uses a variable."""
+    from jinja2 import meta
+
+    return name in meta.find_undeclared_variables(_environment().parse(source))
 
 
 @lru_cache(maxsize=64)

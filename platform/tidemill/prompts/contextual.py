@@ -17,12 +17,12 @@ def messages(program: Program, row: Mapping[str, Any]) -> list[dict[str, str]]:
 
     A template that uses `passages` places them; before any other one they stand as a list.
     """
-    used = _template.check(program.template, program.path, (*program.inputs, "labels", "passages"))
+    placed = _template.uses(program.template, "passages")
 
     def ask(one: Mapping[str, Any]) -> str:
         found = _select.passages(program, one)
         text = program.render(one, passages=found)
-        if "passages" in used or not found:
+        if placed or not found:
             return text
         listed = "\n".join(f"- {passage}" for passage in found)
         return f"Context:\n{listed}\n\n{text}"

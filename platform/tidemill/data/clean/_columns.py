@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tidemill.data.rows import ABOUT, Row
+from tidemill.data.rows import ABOUT, OURS, Row
 
 
 def change(rows: Sequence[Row], columns: tuple[str, ...], to: Callable[[str], str]) -> list[Row]:
@@ -19,4 +19,4 @@ def chosen(name: str, columns: tuple[str, ...]) -> bool:
     """Whether a step that names these columns works on this one."""
     if columns:
         return name in columns
-    return not name.startswith("_") and name not in ABOUT
+    return not name.startswith(OURS) and name not in ABOUT
