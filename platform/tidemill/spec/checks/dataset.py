@@ -12,7 +12,7 @@ from tidemill.spec.options import Found
 
 
 def check(spec: Dataset, project: Project) -> Iterator[Found]:
-    """A feedback source takes only what its stream accepts; a file is one source; PII can be found."""
+    """Streams give what is asked of them, a file is one source, PII of each kind can be found."""
     if spec.privacy.pii != "keep" and "name" in spec.privacy.kinds:
         cause = "'name' needs a named-entity model, and none can be pinned by version and licence"
         yield Found(("privacy", "kinds"), cause, "take it out, and mask names at the source")
