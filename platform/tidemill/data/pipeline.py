@@ -56,6 +56,8 @@ def prepare(
     made.quarantine.take(dropped)
     kept, dropped = privacy.gate(kept, spec.privacy, now)
     made.quarantine.take(dropped)
+    kept, dropped = deduplicate.leaks(kept)  # before a `sample`, so that it gets its full number
+    made.quarantine.take(dropped)
     kept = _clean(kept, spec, made.quarantine)
     kept, dropped, made.pii = privacy.apply(kept, spec.privacy, key=key)
     made.quarantine.take(dropped)
