@@ -29,11 +29,11 @@ TidemillError                 exit 1
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class TidemillError(Exception):
@@ -53,7 +53,9 @@ class Problem:
 
     def __str__(self) -> str:
         tail = f"; {self.way_out}" if self.way_out else ""
-        return f"{self.path}:{self.line}: {self.cause}{tail}"
+        text = f"{self.path}:{self.line}: {self.cause}{tail}"
+        # One problem is one line, and what a file says never drives the terminal.
+        return "".join(c if c.isprintable() else " " for c in text)
 
 
 class SpecError(TidemillError):
@@ -168,6 +170,19 @@ class EquivalenceBroken(TidemillError):
     """A transformation changed the answers too much; the message names the hop."""
 
     exit_code = 2
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hops: Sequence[Any] = (),
+        artefacts: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.hops = tuple(hops)
+        """Every hop up to the broken one (`tidemill.engine.equivalence.Hop`)."""
+        self.artefacts = dict(artefacts or {})
+        """What was made up to there, by step; kept in the store."""
+        super().__init__(message)
 
 
 class NeedsApproval(TidemillError):

@@ -1,0 +1,56 @@
+"""The in-memory twin of a deployer: releases are entries of a dictionary, traffic is told to it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from tidemill.errors import ServiceError
+from tidemill.ports import Arm, ArmHealth
+
+
+class MemoryDeployer:
+    """Runs nothing; `observe` plays the traffic."""
+
+    def __init__(self) -> None:
+        self.running: dict[str, dict[str, Path]] = defaultdict(dict)
+        self.arms: dict[str, tuple[Arm, ...]] = {}
+        self.shadow: dict[str, bool] = {}
+        self._observed: dict[tuple[str, str], list[tuple[datetime, ArmHealth]]] = defaultdict(list)
+
+    def start(self, service: str, release: str, folder: Path) -> Arm:
+        """Bring a release up at 0 %; one that runs already stays as it is."""
+        if not folder.is_dir():
+            raise ServiceError(f"{service}: there is no release folder {folder}")
+        self.running[service][release] = folder
+        return Arm(release, 0.0, f"memory://{service}/{release}")
+
+    def split(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
+        """Set the shares; the first arm is the live one."""
+        for arm in arms:
+            if arm.release not in self.running[service]:
+                raise ServiceError(f"{service}: {arm.release} does not run; start it first")
+        self.arms[service], self.shadow[service] = tuple(arms), shadow
+
+    def health(self, service: str, since: datetime) -> Mapping[str, ArmHealth]:
+        """The last thing observed of each release since a moment."""
+        found: dict[str, ArmHealth] = {}
+        for (name, release), seen in self._observed.items():
+            fresh = [health for at, health in seen if at >= since]
+            if name == service and fresh:
+                found[release] = fresh[-1]
+        return found
+
+    def stop(self, service: str, release: str) -> None:
+        """Take a release down; it must have no traffic."""
+        if any(arm.release == release and arm.percent > 0 for arm in self.arms.get(service, ())):
+            raise ServiceError(f"{service}: {release} has traffic; split it away first")
+        self.running[service].pop(release, None)
+        left = tuple(arm for arm in self.arms.get(service, ()) if arm.release != release)
+        self.arms[service] = left
+
+    def observe(self, service: str, release: str, at: datetime, health: ArmHealth) -> None:
+        """Say what an arm did."""
+        self._observed[service, release].append((at, health))

@@ -1,0 +1,243 @@
+"""Detached processes that outlive the command that started them, known by pid and start time."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tidemill.errors import PortTaken, ServiceError
+
+MARK = "TIDEMILL_RUN"
+"""Environment variable that every process of a home inherits: the path of its run folder."""
+_FILE = ".pid.json"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A process that was started; its file survives whoever started it."""
+
+    name: str
+    pid: int
+    created: float
+    """The process's start time: a pid alone may belong to somebody else by now."""
+    log: str
+    url: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def process(self) -> psutil.Process | None:
+        """The process, or None when it is gone (or only its corpse is left)."""
+        with suppress(psutil.Error):
+            found = psutil.Process(self.pid)
+            if abs(found.create_time() - self.created) < 0.01:
+                _reap(self.pid)
+                if found.is_running() and found.status() != psutil.STATUS_ZOMBIE:
+                    return found
+        return None
+
+    @property
+    def alive(self) -> bool:
+        """True while it runs."""
+        return self.process() is not None
+
+
+@dataclass(frozen=True)
+class Start:
+    """How to start a process."""
+
+    name: str
+    command: Sequence[str]
+    url: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
+    """Its working directory."""
+
+
+class Processes:
+    """The processes of one home: a JSON file and a log for each in the run folder."""
+
+    def __init__(self, run: Path, group: str = "") -> None:
+        self.mark = run
+        """What the processes of all groups of this home are marked with."""
+        self.run = run / group if group else run
+
+    def start(self, how: Start) -> Running:
+        """Start it detached from this terminal and this process; its file is there on return."""
+        self.run.mkdir(parents=True, exist_ok=True)
+        log = self.run / f"{how.name}.log"
+        environment = {**os.environ, **how.environment, MARK: str(self.mark)}
+        with log.open("ab") as sink:
+            child = subprocess.Popen(
+                list(how.command),
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=environment,
+                cwd=how.folder,
+            )
+        child.returncode = 0  # ours to reap in `Running.process`, not Popen's to warn about
+        created = psutil.Process(child.pid).create_time()
+        running = Running(how.name, child.pid, created, str(log), how.url, dict(how.facts))
+        self._write(running)
+        return running
+
+    def get(self, name: str) -> Running | None:
+        """What is known of a process by its name, alive or not."""
+        try:
+            return Running(**json.loads(self._file(name).read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def known(self) -> list[Running]:
+        """Every process with a file, alive or not, by name."""
+        names = sorted(path.name.removesuffix(_FILE) for path in self.run.glob(f"*{_FILE}"))
+        found = map(self.get, names)
+        return [running for running in found if running is not None]
+
+    def stop(self, running: Running, grace: float = 10.0) -> None:
+        """Ask it and its children to end, make them after `grace` seconds, forget its file."""
+        process = running.process()
+        if process is not None:
+            family = [process]
+            with suppress(psutil.Error):
+                family += process.children(recursive=True)
+            _end(family, grace)
+        self._file(running.name).unlink(missing_ok=True)
+
+    def stop_all(self, grace: float = 10.0) -> int:
+        """End every process that carries this run folder's mark, and forget all files."""
+        mine = {os.getpid(), *(p.pid for p in psutil.Process().parents())}
+        family = [p for p in self.marked() if p.pid not in mine]
+        _end(family, grace)
+        for running in self.known():
+            self._file(running.name).unlink(missing_ok=True)
+        return len(family)
+
+    def marked(self) -> list[psutil.Process]:
+        """Processes that were started for this run folder, also those whose file is lost."""
+        found = {running.pid: p for running in self.known() if (p := running.process())}
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                inherited = process.environ().get(MARK) == str(self.mark)
+                if inherited and process.status() != psutil.STATUS_ZOMBIE:
+                    found[process.pid] = process
+        return list(found.values())
+
+    def await_ready(
+        self, running: Running, ready: Callable[[], bool], timeout: float, *, hint: str = ""
+    ) -> None:
+        """Wait until `ready()`; raises ServiceError with the end of the log if it ends before."""
+        until = time.monotonic() + timeout
+        while not ready():
+            if not running.alive:
+                raise ServiceError(f"{running.name} ended while starting: {tail(running.log)}")
+            if time.monotonic() > until:
+                raise ServiceError(
+                    f"{running.name} was not ready after {timeout:g} s{hint}; see {running.log}"
+                )
+            time.sleep(0.05)
+
+    def _file(self, name: str) -> Path:
+        return self.run / f"{name}{_FILE}"
+
+    def _write(self, running: Running) -> None:
+        path = self._file(running.name)
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        fresh.write_text(json.dumps(asdict(running), indent=1) + "\n")
+        fresh.replace(path)
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def claim(host: str, port: int, variable: str, what: str) -> None:
+    """Raise PortTaken where something listens already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            raise PortTaken(
+                f"{what} needs port {port} on {host}, but {_holder(port)} listens there; "
+                f"stop it, or set {variable} to a free port"
+            ) from None
+
+
+def listens(url: str) -> bool:
+    """True where the host:port of `url` accepts connections."""
+    host, _, port = url.split("://")[-1].split("/")[0].rpartition(":")
+    with suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+        return True
+    return False
+
+
+def tail(log: str, lines: int = 3) -> str:
+    """The last lines of a log, in one."""
+    try:
+        text = Path(log).read_bytes()[-4000:].decode("utf-8", "replace")
+    except FileNotFoundError:
+        return "it wrote no log"
+    found = [line.strip() for line in text.splitlines() if line.strip()]
+    return " / ".join(found[-lines:]) or f"it wrote nothing to {log}"
+
+
+def python(*arguments: str) -> list[str]:
+    """A command of this very interpreter."""
+    return [sys.executable, *arguments]
+
+
+def _holder(port: int) -> str:
+    with suppress(psutil.Error, PermissionError):
+        for found in psutil.net_connections("tcp"):
+            if found.laddr and found.laddr.port == port and found.status == psutil.CONN_LISTEN:
+                if found.pid:
+                    return f"{psutil.Process(found.pid).name()} (pid {found.pid})"
+                break
+    return "another process"
+
+
+def _end(family: Sequence[psutil.Process], grace: float) -> None:
+    for process in family:
+        with suppress(psutil.Error):
+            process.terminate()
+    for process in _left(family, grace):
+        with suppress(psutil.Error):
+            process.kill()
+    _left(family, 5.0)
+
+
+def _left(family: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those that still run after at most so many seconds."""
+    until = time.monotonic() + seconds
+    while True:
+        left = []
+        for process in family:
+            _reap(process.pid)
+            with suppress(psutil.Error):
+                if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                    left.append(process)
+        if not left or time.monotonic() > until:
+            return left
+        time.sleep(0.02)
+
+
+def _reap(pid: int) -> None:
+    # Only a parent may reap; for everybody else's child this does nothing.
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)

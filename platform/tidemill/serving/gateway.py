@@ -1,0 +1,277 @@
+"""The local gateway: one address for all services, splitting traffic between releases.
+
+    POST /{service}/openai/v1/chat/completions      GET|POST /{service}/v2/...
+    GET  /-/health                                  GET /-/arms?service=NAME&since=UNIX_SECONDS
+
+Routes come from `gateway.json`, which is looked at on every request: a rollback written there is in
+force for the next one, and survives a restart of the gateway.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tidemill.adapters.routing import FILE, Route, RouteFile, bucket
+from tidemill.errors import MissingExtra, suggest
+from tidemill.ports import Arm
+from tidemill.serving.arms import Outcome, Tally
+from tidemill.settings import Settings
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession, web
+
+SUBJECT, ARM = "x-tidemill-subject", "x-tidemill-arm"
+_LONGEST_BODY = 8 * 2**20
+_HOP = {
+    "connection",
+    "content-length",
+    "date",
+    "host",
+    "keep-alive",
+    "server",
+    "transfer-encoding",
+    "upgrade",
+}
+
+
+class Broken(Exception):  # noqa: N818 - never leaves this module
+    """An arm gave no answer that could be passed on."""
+
+
+class Gateway:
+    """Passes requests to arms and counts how they fare."""
+
+    def __init__(self, routes: RouteFile, key: bytes, upstream_timeout: float = 120.0) -> None:
+        self.routes, self.key, self.tally = routes, key, Tally()
+        self.timeout = upstream_timeout
+        self.session: ClientSession | None = None
+        self._copies: set[asyncio.Task[None]] = set()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        service, _, path = request.path.lstrip("/").partition("/")
+        if service == "-":
+            return self._admin(path, request.query)
+        routes = self.routes.read()
+        if service not in routes:
+            known = suggest(service, sorted(routes)) if routes else "nothing is live yet"
+            return _error(404, f"no service '{service}' here; {known}")
+        body = await request.content.read() if request.body_exists else b""
+        if len(body) > _LONGEST_BODY:
+            return _error(413, f"the body is over {_LONGEST_BODY >> 20} MiB")
+        return await self._serve(request, service, path, body, routes[service])
+
+    async def _serve(
+        self, request: web.BaseRequest, service: str, path: str, body: bytes, route: Route
+    ) -> web.StreamResponse:
+        arm = route.pick(bucket(self.key, route.salt, _who(request.headers, body)))
+        for shadow in route.shadows:
+            self._copy(request, service, path, body, shadow)
+        try:
+            return await self._forward(request, service, path, body, arm, route)
+        except Broken as error:
+            if arm == route.live:
+                return _error(503, f"{service}: {error}; it is being restarted", retry=1)
+        try:
+            return await self._forward(request, service, path, body, route.live, route)
+        except Broken as error:
+            return _error(503, f"{service}: {error}; it is being restarted", retry=1)
+
+    async def _forward(
+        self,
+        request: web.BaseRequest,
+        service: str,
+        path: str,
+        body: bytes,
+        arm: Arm,
+        route: Route,
+    ) -> web.StreamResponse:
+        """Pass it on; raises Broken as long as nothing was sent to the client."""
+        started, failed = time.perf_counter(), True
+        try:
+            async with self._call(request, path, body, arm, route.name(arm)) as answer:
+                if answer.status >= 500:
+                    raise Broken(f"the {route.name(arm)} release answers {answer.status}")
+                response, failed = await _relay(request, answer)
+                return response
+        except _upstream_errors() as error:
+            raise Broken(f"the {route.name(arm)} release does not answer ({error})") from error
+        finally:
+            took = time.perf_counter() - started
+            self.tally.add(service, arm.release, Outcome(time.time(), took, failed))
+
+    def _call(self, request: web.BaseRequest, path: str, body: bytes, arm: Arm, name: str) -> Any:
+        assert self.session is not None
+        headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP}
+        headers[ARM] = name
+        query = f"?{request.query_string}" if request.query_string else ""
+        return self.session.request(
+            request.method,
+            f"{arm.url}/{path}{query}",
+            data=body or None,
+            headers=headers,
+            allow_redirects=False,
+        )
+
+    def _copy(
+        self, request: web.BaseRequest, service: str, path: str, body: bytes, arm: Arm
+    ) -> None:
+        async def send() -> None:
+            started, failed = time.perf_counter(), True
+            try:
+                async with self._call(request, path, body, arm, "shadow") as answer:
+                    await answer.read()
+                    failed = answer.status >= 500
+            except _upstream_errors():
+                pass
+            took = time.perf_counter() - started
+            self.tally.add(service, arm.release, Outcome(time.time(), took, failed))
+
+        task = asyncio.get_running_loop().create_task(send())
+        self._copies.add(task)
+        task.add_done_callback(self._copies.discard)
+
+    def _admin(self, path: str, query: Mapping[str, str]) -> web.Response:
+        if path == "health":
+            return _json(200, {"ok": True})
+        if path != "arms":
+            return _error(404, "there are /-/health and /-/arms")
+        try:
+            since = float(query.get("since", "0"))
+        except ValueError:
+            return _error(400, "`since` is a number: seconds of the Unix clock")
+        wanted = query.get("service")
+        routes = {n: r for n, r in self.routes.read().items() if wanted in (None, n)}
+        return _json(200, {name: self._arms(name, route, since) for name, route in routes.items()})
+
+    def _arms(self, service: str, route: Route, since: float) -> dict[str, Any]:
+        arms = [
+            {**asdict(arm), **asdict(self.tally.since(service, arm.release, since))}
+            for arm in route.arms
+        ]
+        return {"mode": route.mode, "arms": arms}
+
+
+def _who(headers: Mapping[str, str], body: bytes) -> str:
+    """The subject, else the conversation, else nobody in particular."""
+    named = headers.get(SUBJECT)
+    if named:
+        return f"subject {named}"
+    try:
+        raw = json.loads(body) if body[:1] == b"{" else {}
+    except ValueError:
+        raw = {}
+    extension = raw.get("tidemill") or raw.get("parameters") or {}
+    extension = extension if isinstance(extension, dict) else {}
+    subject = extension.get("subject") or raw.get("user")
+    if subject:
+        return f"subject {subject}"
+    conversation = extension.get("conversation")
+    return f"conversation {conversation}" if conversation else f"anyone {random.random()}"
+
+
+async def _relay(request: web.BaseRequest, answer: Any) -> tuple[web.StreamResponse, bool]:
+    """The response to the client, and whether the arm broke off after the first byte."""
+    from aiohttp import web
+
+    headers = {k: v for k, v in answer.headers.items() if k.lower() not in _HOP}
+    if "text/event-stream" not in answer.headers.get("content-type", ""):
+        body = await answer.read()
+        return web.Response(body=body, status=answer.status, headers=headers), False
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    await response.prepare(request)
+    while True:
+        try:
+            piece = await answer.content.readany()
+        except _upstream_errors():
+            if request.transport is not None:
+                request.transport.close()  # the client has to see that the answer is not whole
+            return response, True
+        try:
+            if not piece:
+                await response.write_eof()
+                return response, False
+            await response.write(piece)
+        except ConnectionResetError:  # the client has gone; leaving closes the arm's connection
+            return response, False
+
+
+def _upstream_errors() -> tuple[type[BaseException], ...]:
+    from aiohttp import ClientError
+
+    return (ClientError, asyncio.TimeoutError)
+
+
+def _json(status: int, value: Any, headers: Mapping[str, str] | None = None) -> web.Response:
+    from aiohttp import web
+
+    body = json.dumps(value).encode()
+    return web.Response(body=body, status=status, content_type="application/json", headers=headers)
+
+
+def _error(status: int, message: str, retry: int | None = None) -> web.Response:
+    kind = {404: "not_found_error", 503: "unavailable_error"}.get(status, "invalid_request_error")
+    value = {"error": {"message": message, "type": kind, "param": None, "code": str(status)}}
+    return _json(status, value, {"retry-after": str(retry)} if retry else None)
+
+
+async def serve(gateway: Gateway, host: str, port: int) -> None:
+    """Listen until cancelled."""
+    from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
+
+    limits = ClientTimeout(total=None, sock_connect=2, sock_read=gateway.timeout)
+    async with ClientSession(
+        connector=TCPConnector(limit=0, keepalive_timeout=30),
+        timeout=limits,
+        auto_decompress=False,
+        cookie_jar=DummyCookieJar(),
+    ) as session:
+        gateway.session = session
+        server = web.Server(gateway.handle, access_log=None)
+        listening = await asyncio.get_running_loop().create_server(
+            server, host, port, reuse_address=True
+        )
+        try:
+            await listening.serve_forever()
+        finally:
+            await server.shutdown(1)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """`python -m tidemill.serving.gateway --home DIR --port N`."""
+    parser = argparse.ArgumentParser(prog="tidemill.serving.gateway")
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    options = parser.parse_args(arguments)
+    try:
+        import aiohttp  # noqa: F401
+        import uvloop
+    except ImportError as error:
+        raise SystemExit(str(MissingExtra(error.name or "aiohttp", "serve"))) from None
+    key = Settings.read().subject_key or b"tidemill"
+    gateway = Gateway(RouteFile(options.home / FILE), key)
+    import signal
+
+    async def run() -> None:
+        task = asyncio.ensure_future(serve(gateway, options.host, options.port))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            return
+
+    uvloop.run(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""A KServe model server for one release: Open Inference Protocol v2 and the OpenAI routes.
+
+python -m tidemill.serving.model_server --release-folder DIR --port N
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tidemill.errors import MissingExtra, TidemillError
+from tidemill.prompts import Program
+from tidemill.runtimes import Runtime, open_runtime
+from tidemill.serving.answering import Answerer
+from tidemill.serving.release import Release
+from tidemill.serving.telling import Teller, row_of
+from tidemill.serving.work import Work
+from tidemill.settings import Settings
+
+if TYPE_CHECKING:
+    from tidemill.ports import Bus
+
+GRACE = 5
+"""Seconds that running requests get when the server is told to stop."""
+
+
+def load(
+    release: Release,
+    *,
+    open_model: Callable[..., Runtime] = open_runtime,
+) -> Answerer:
+    """Check every byte, then load; raises TamperedArtefact, MissingArtefact or UnsafeFormat."""
+    release.verify()
+    program = _program(release) if release.prompt else None
+    runtime = open_model(release.model.folder, resolve=release.resolve)
+    answerer = Answerer(release, runtime, program)
+    if not answerer.classifies:  # a first generation maps memory and is many times slower
+        runtime.answer([[{"role": "user", "content": "hello"}]], max_tokens=2)
+    return answerer
+
+
+def serve(work: Work, host: str, port: int) -> None:
+    """Listen until told to stop."""
+    arguments, sys.argv = sys.argv, sys.argv[:1]  # kserve parses the command line when imported
+    try:
+        import kserve
+        from kserve import model_server as kserve_server
+        from kserve.protocol.rest.server import RESTServer
+    except ImportError as error:
+        raise MissingExtra(error.name or "kserve", "serve") from None
+    finally:
+        sys.argv = arguments
+    from tidemill.serving.openai import router
+    from tidemill.serving.protocol import make
+
+    class HostServer(RESTServer):  # type: ignore[misc]
+        """KServe's REST server on one address; by itself it always takes 0.0.0.0."""
+
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
+            self.config.host = host
+
+    kserve_server.RESTServer = HostServer
+    kserve_server.app.include_router(router(work))
+    server = kserve.ModelServer(
+        http_port=port,
+        enable_grpc=False,
+        enable_latency_logging=False,
+        grace_period=GRACE,
+    )
+    for name in ("kserve.trace", "uvicorn.access"):  # a line or three for every request
+        logging.getLogger(name).setLevel(logging.WARNING)
+    sys.setswitchinterval(0.001)  # a generating thread shall not hold up others' pieces for 5 ms
+    # kserve expects a running loop's predecessor: Python 3.12 stops making one by itself.
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    server.start([make(work)])
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Check, load, serve; a person sees one line of what is wrong."""
+    parser = argparse.ArgumentParser(prog="tidemill.serving.model_server")
+    parser.add_argument("--release-folder", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--brokers", help="Kafka servers; without them no events are written")
+    options = parser.parse_args(arguments)
+    try:
+        answerer = load(Release.read(options.release_folder))
+        teller = _teller(answerer, options.brokers)
+        if teller is not None:
+            answerer.tell = lambda given: teller.tell(given, row_of(answerer, given))
+        serve(Work(answerer), options.host, options.port)
+        if teller is not None:
+            teller.close()
+    except TidemillError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the log of this process is its only voice
+        raise SystemExit(error.exit_code) from None
+
+
+def _program(release: Release) -> Program:
+    assert release.prompt is not None
+    encode = None
+    if release.encoder:
+        from tidemill.runtimes.sentence import Encoder
+
+        encode = Encoder(release.encoder.folder).encode
+    return Program.load(release.prompt.folder, encode=encode)
+
+
+def _teller(answerer: Answerer, brokers: str | None) -> Teller | None:
+    if not brokers:
+        return None
+
+    def connect() -> Bus:
+        from tidemill.adapters.kafka import KafkaBus
+
+        bus: Bus = KafkaBus(brokers)
+        return bus
+
+    return Teller(answerer.release, connect, Settings.read(os.environ).subject_key)
+
+
+if __name__ == "__main__":
+    main()

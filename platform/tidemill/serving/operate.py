@@ -1,0 +1,202 @@
+"""What `tidemill up`, `down` and `status` do: bring a home's services up, take them down, look."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from tidemill.adapters.processes import Processes, Running, listens, tail
+from tidemill.build.base import Say
+from tidemill.errors import BrokerDown, ServiceError, StorageError
+from tidemill.serving import supervisor
+from tidemill.serving.services import Service, plan, ports, prepare
+from tidemill.settings import Settings
+
+if TYPE_CHECKING:
+    from tidemill.adapters.ledger import Ledger
+
+
+_LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries {
+  locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
+
+
+def running(settings: Settings) -> bool:
+    """True where this home's supervisor runs."""
+    known = Processes(settings.home / "run").get("supervisor")
+    return known is not None and known.alive
+
+
+def bring_up(settings: Settings, say: Say, timeout: float) -> None:
+    """Start the supervisor and wait for every service; on failure all is stopped again."""
+    _writable(settings.home)
+    processes = Processes(settings.home / "run")
+    left = {p.name for p in processes.known() if p.alive}
+    for port in ports(settings):
+        if port.service not in left:
+            port.check()
+    prepare(settings)
+    services = plan(settings)
+    guard = supervisor.start(settings)
+    try:
+        _await(services, processes, guard, say, time.monotonic() + timeout)
+    except (ServiceError, KeyboardInterrupt):
+        take_down(settings)
+        raise
+
+
+def take_down(settings: Settings) -> int:
+    """Stop the supervisor first (it would restart the others), then all that is left."""
+    processes = Processes(settings.home / "run")
+    count = len([p for p in processes.marked() if p.pid != os.getpid()])
+    guard = processes.get("supervisor")
+    if guard is not None and (process := guard.process()) is not None:
+        process.terminate()
+        with suppress(Exception):
+            process.wait(20)
+        processes.stop(guard)
+    processes.stop_all()
+    Processes(settings.home / "run", "models").stop_all()
+    return count
+
+
+def addresses(settings: Settings) -> dict[str, str]:
+    """Where people and programs go."""
+    gateway = f"http://{settings.host}:{settings.gateway_port}"
+    return {
+        "gateway": f"{gateway}/SERVICE/openai/v1/chat/completions",
+        "dagster": f"http://{settings.host}:{settings.dagster_port}",
+        "kafka": settings.brokers,
+    }
+
+
+def assets_trouble(settings: Settings) -> str | None:
+    """Why Dagster could not load the assets, in a line; None where it could."""
+    url = f"http://{settings.host}:{settings.dagster_port}/graphql"
+    try:
+        answer = httpx.post(url, json={"query": _LOCATIONS}, timeout=30).json()
+        entries = answer["data"]["workspaceOrError"]["locationEntries"]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        return f"Dagster's webserver does not say whether it has the assets ({error!r})"
+    said = [(entry["locationOrLoadError"] or {}).get("message") for entry in entries]
+    lines = [line for text in said if text for line in text.strip().splitlines()]
+    return lines[0] if lines else None
+
+
+def report(settings: Settings) -> dict[str, Any]:
+    """Processes, services with their rollouts, and ingest's counts."""
+    run = settings.home / "run"
+    known = [*Processes(run).known(), *Processes(run, "models").known()]
+    return {
+        "home": str(settings.home),
+        "running": running(settings),
+        "processes": [_process(one) for one in known],
+        **_ledger(settings),
+    }
+
+
+def _process(one: Running) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "alive": one.alive,
+        "pid": one.pid,
+        "url": one.url,
+        "log": one.log,
+        **({"release": one.facts["release"]} if "release" in one.facts else {}),
+    }
+
+
+def _ledger(settings: Settings) -> dict[str, Any]:
+    sqlite = settings.ledger_url.removeprefix("sqlite:///")
+    if sqlite != settings.ledger_url and not Path(sqlite).exists():
+        return {"services": [], "ingest": {}}
+    from tidemill.adapters.ledger import Ledger
+
+    ledger = Ledger.open(settings.ledger_url)
+    services = [
+        {
+            "service": service,
+            "live": ledger.rollouts.live(service),
+            "retired": [walking.release for walking in ledger.rollouts.retired(service)],
+            "open": [
+                {
+                    "release": walking.release,
+                    "state": walking.state,
+                    "percent": walking.percent,
+                    "reason": walking.reason,
+                    "waits": walking.waits,
+                }
+                for walking in ledger.rollouts.open(service)
+            ],
+        }
+        for service in ledger.rollouts.services()
+    ]
+    ingest = {**ledger.events.summary(), **_ingest(settings, ledger)}
+    return {"services": services, "ingest": ingest}
+
+
+def _ingest(settings: Settings, ledger: Ledger) -> dict[str, Any]:
+    """How ingest does, and how many records wait on the broker."""
+    from sqlalchemy import select
+
+    from tidemill.adapters.kafka import KafkaBus
+    from tidemill.adapters.ledger.event_tables import offsets
+    from tidemill.serving.ingest import read_heartbeat
+
+    beat = read_heartbeat(settings.home) or {"state": "never ran", "trouble": ""}
+    found = {"state": beat["state"], "trouble": beat["trouble"], "lag": None}
+    if not any(listens(server.strip()) for server in settings.brokers.split(",")):
+        return found
+    with ledger.engine.connect() as connection:
+        rows = connection.execute(select(offsets.c.topic, offsets.c.partition, offsets.c.next))
+        read = {(topic, partition): after for topic, partition, after in rows}
+    bus = KafkaBus(settings.brokers, patience=3)
+    try:
+        spans = {topic: bus.partitions(topic) for topic in {topic for topic, _ in read}}
+        found["lag"] = sum(
+            max(0, spans[t][p].end - at) for (t, p), at in read.items() if p in spans[t]
+        )
+    except BrokerDown as error:
+        found["trouble"] = str(error)
+    finally:
+        bus.close()
+    return found
+
+
+def _await(
+    services: Sequence[Service], processes: Processes, guard: Running, say: Say, until: float
+) -> None:
+    for count, service in enumerate(services):
+        say(f"starting {service.what}", done=count, total=len(services))
+        while not _is_up(service, processes):
+            if not guard.alive:
+                raise ServiceError(f"the supervisor ended: {tail(guard.log)}")
+            if time.monotonic() > until:
+                log = processes.run / f"{service.name}.log"
+                raise ServiceError(
+                    f"{service.what} was not ready in time: {tail(str(log))}; see {log}"
+                )
+            time.sleep(0.1)
+    say("everything is ready", done=len(services), total=len(services))
+
+
+def _is_up(service: Service, processes: Processes) -> bool:
+    known = processes.get(service.name)
+    return known is not None and known.alive and service.ready()
+
+
+def _writable(home: Path) -> None:
+    try:
+        (home / "run").mkdir(parents=True, exist_ok=True)
+        probe = home / "run" / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise StorageError(
+            f"{home} cannot be written: {error.strerror}; set TIDEMILL_HOME to a folder that can"
+        ) from error

@@ -1,0 +1,150 @@
+"""The Open Inference Protocol v2 on a release, as a KServe model.
+
+Inputs are named BYTES tensors: one per column the prompt takes, or one called `text` or `prompt`
+where it takes one. Each row is one answer. Outputs: `text`, and `label` where the prompt has one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from tidemill.errors import BadRequest, Overloaded
+from tidemill.serving.answering import Ask, Given
+from tidemill.serving.openai import ARM, RELEASE, RESPONSE_ID, SUBJECT
+from tidemill.serving.work import Work
+
+if TYPE_CHECKING:
+    from kserve import Model
+
+_ONE = ("text", "prompt", "input")
+
+
+def make(work: Work) -> Model:
+    """The KServe model that answers v2 requests of the release."""
+    import kserve
+    from kserve import errors
+
+    class ReleaseModel(kserve.Model):  # type: ignore[misc]
+        """A release behind KServe's data plane."""
+
+        def __init__(self) -> None:
+            super().__init__(work.answerer.release.service, return_response_headers=True)
+            self.ready = True
+
+        def get_input_types(self) -> list[dict[str, Any]]:
+            return [_tensor(name) for name in columns(work)]
+
+        def get_output_types(self) -> list[dict[str, Any]]:
+            return [_tensor(name) for name in ("text", "label", "response_id")]
+
+        async def predict(
+            self,
+            payload: Any,
+            headers: dict[str, str] | None = None,
+            response_headers: dict[str, str] | None = None,
+        ) -> Any:
+            try:
+                asks = _asks(payload, work, headers or {})
+                given = await asyncio.gather(*(work.answer(ask) for ask in asks))
+            except BadRequest as error:
+                raise errors.InvalidInput(str(error)) from None
+            except Overloaded as error:
+                raise errors.ServerNotReady(str(error)) from None
+            if response_headers is not None:
+                response_headers[RELEASE] = work.answerer.release.digest
+                response_headers[RESPONSE_ID] = ",".join(one.response_id for one in given)
+            return _response(payload, work, given)
+
+        def stop(self) -> None:
+            super().stop()
+            work.close()
+
+    return ReleaseModel()
+
+
+def columns(work: Work) -> tuple[str, ...]:
+    """Names of the tensors a request carries."""
+    return work.answerer.columns or ("prompt",)
+
+
+def _asks(payload: Any, work: Work, headers: dict[str, str]) -> list[Ask]:
+    names, whole = columns(work), not work.answerer.columns
+    if isinstance(payload, dict):  # the v1 form: {"instances": [{column: value}]}
+        rows = payload.get("instances")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise BadRequest("`instances` is a list of objects, one value per column")
+        parameters: dict[str, Any] = {}
+    else:
+        tensors = {tensor.name: _texts(tensor) for tensor in payload.inputs}
+        parameters = dict(payload.parameters or {})
+        rows = _rows(tensors, names)
+    subject = parameters.get("subject") or headers.get(SUBJECT)
+    return [
+        Ask(
+            inputs=None if whole else row,
+            messages=({"role": "user", "content": row["prompt"]},) if whole else (),
+            max_tokens=_positive(parameters.get("max_tokens")),
+            subject=str(subject) if subject else None,
+            conversation=parameters.get("conversation"),
+            arm=headers.get(ARM, "live"),
+        )
+        for row in rows
+    ]
+
+
+def _rows(tensors: dict[str, list[str]], names: tuple[str, ...]) -> list[dict[str, str]]:
+    if len(names) == 1 and len(tensors) == 1 and next(iter(tensors)) in _ONE:
+        tensors = {names[0]: next(iter(tensors.values()))}
+    missing = [name for name in names if name not in tensors]
+    if missing:
+        raise BadRequest(f"no input is called {', '.join(missing)}; send {', '.join(names)}")
+    lengths = {len(values) for values in tensors.values()}
+    if len(lengths) != 1:
+        raise BadRequest("all inputs need the same number of elements")
+    return [dict(zip(tensors, row, strict=True)) for row in zip(*tensors.values(), strict=True)]
+
+
+def _texts(tensor: Any) -> list[str]:
+    if tensor.datatype != "BYTES":
+        raise BadRequest(f"input '{tensor.name}' is {tensor.datatype}; send BYTES")
+    flat = tensor.as_numpy().ravel()
+    try:
+        return [value if isinstance(value, str) else bytes(value).decode() for value in flat]
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"input '{tensor.name}' is not UTF-8: {error.reason}") from None
+
+
+def _positive(value: Any) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, int) or value < 1:
+        raise BadRequest("`max_tokens` is a whole number above 0")
+    return value
+
+
+def _response(payload: Any, work: Work, given: list[Given]) -> Any:
+    from uuid import uuid4
+
+    from kserve import InferOutput, InferResponse
+
+    service, release = work.answerer.release.service, work.answerer.release.digest
+    if isinstance(payload, dict):
+        return {
+            "predictions": [
+                {"text": g.answer.text, "label": g.answer.label, "response_id": g.response_id}
+                for g in given
+            ]
+        }
+    values = {
+        "text": [g.answer.text for g in given],
+        "label": [g.answer.label or "" for g in given],
+        "response_id": [g.response_id for g in given],
+    }
+    outputs = [InferOutput(n, [len(v)], "BYTES", data=list(v)) for n, v in values.items()]
+    identity = payload.id or uuid4().hex
+    return InferResponse(identity, service, outputs, parameters={"release": release})
+
+
+def _tensor(name: str) -> dict[str, Any]:
+    return {"name": name, "datatype": "BYTES", "shape": [-1]}

@@ -1,0 +1,91 @@
+"""Detached processes: known by pid and start time, stopped with their children."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tidemill.adapters.processes import Processes, Running, Start
+from tidemill.errors import ServiceError
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+FAMILY = [
+    sys.executable,
+    "-c",
+    "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])",
+]
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Processes:
+    return Processes(tmp_path / "run")
+
+
+def test_a_started_process_is_known_to_others_and_ends_when_told(processes: Processes) -> None:
+    started = processes.start(Start("sleeper", SLEEP, url="http://x", facts={"a": 1}))
+
+    assert Processes(processes.run).get("sleeper") == started
+    assert started.alive
+    processes.stop(started)
+    assert not started.alive
+    assert processes.known() == []
+
+
+def test_it_does_not_hold_the_terminal(processes: Processes) -> None:
+    started = processes.start(Start("sleeper", SLEEP))
+
+    assert os.getsid(started.pid) == started.pid
+    processes.stop(started)
+
+
+def test_children_end_with_their_parent(processes: Processes) -> None:
+    started = processes.start(Start("family", FAMILY))
+    process = psutil.Process(started.pid)
+    until = time.monotonic() + 10
+    while not (children := process.children()):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+    processes.stop(started)
+
+    gone = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    assert all(not child.is_running() or child.status() in gone for child in children)
+
+
+def test_a_pid_that_belongs_to_somebody_else_by_now_is_left_alone(processes: Processes) -> None:
+    stale = Running("old", os.getpid(), created=1.0, log="")
+
+    processes.stop(stale)
+
+    assert not stale.alive
+    assert psutil.pid_exists(os.getpid())
+
+
+def test_what_lost_its_file_is_found_by_its_mark(processes: Processes) -> None:
+    started = processes.start(Start("sleeper", SLEEP))
+    (processes.run / "sleeper.pid.json").unlink()
+
+    assert processes.stop_all() == 1
+    assert not started.alive
+
+
+def test_one_that_ends_while_starting_says_its_last_words(processes: Processes) -> None:
+    command = [sys.executable, "-c", "import sys; sys.exit('no model here')"]
+    started = processes.start(Start("broken", command))
+
+    with pytest.raises(ServiceError, match="broken ended while starting: no model here"):
+        processes.await_ready(started, lambda: False, 10)
+
+
+def test_one_that_is_never_ready_is_not_waited_for(processes: Processes) -> None:
+    started = processes.start(Start("sleeper", SLEEP))
+
+    with pytest.raises(ServiceError, match=r"not ready after 0\.2 s"):
+        processes.await_ready(started, lambda: False, 0.2)
+    processes.stop(replace(started))

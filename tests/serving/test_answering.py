@@ -1,0 +1,96 @@
+"""What a release answers, without a server around it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.serving.echo import open_echo
+
+from tidemill.errors import BadRequest, Overloaded
+from tidemill.serving import work as work_module
+from tidemill.serving.answering import Answerer, Ask, Given
+from tidemill.serving.model_server import load
+from tidemill.serving.release import Release
+from tidemill.serving.work import Work
+
+Make = Callable[..., tuple[Release, Path]]
+
+
+def ask(text: str, **named: object) -> Ask:
+    return Ask(messages=({"role": "user", "content": text},), **named)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def answerer(release: Make) -> Answerer:
+    return load(release(cache=True)[0], open_model=open_echo)
+
+
+def test_an_answer_has_its_own_id_and_tells_its_event(answerer: Answerer) -> None:
+    told: list[Given] = []
+    answerer.tell = told.append
+
+    first, second = answerer.answer(ask("a b")), answerer.answer(ask("a b"))
+
+    assert first.answer.text == "b a"
+    assert first.response_id != second.response_id
+    assert told == [first, second]
+
+
+def test_the_same_request_is_answered_from_memory(answerer: Answerer) -> None:
+    async def twice() -> tuple[Given, Given, int]:
+        work = Work(answerer)
+        first = await work.answer(ask("a b"))
+        calls = answerer.runtime.calls  # type: ignore[attr-defined]
+        second = await work.answer(ask("a b"))
+        return first, second, answerer.runtime.calls - calls  # type: ignore[attr-defined]
+
+    first, second, calls = asyncio.run(twice())
+
+    assert (first.cached, second.cached, calls) == (False, True, 0)
+    assert first.answer == second.answer
+    assert first.response_id != second.response_id
+
+
+def test_other_parameters_are_another_request(answerer: Answerer) -> None:
+    answerer.answer(ask("a b c"))
+
+    assert answerer.known(ask("a b c")) is not None
+    assert answerer.known(ask("a b c", max_tokens=2)) is None
+
+
+def test_the_stream_says_what_the_answer_says(answerer: Answerer) -> None:
+    *pieces, given = answerer.stream(ask("a b c"), "my-id")
+
+    assert isinstance(given, Given)
+    assert "".join(map(str, pieces)) == given.answer.text == "c b a"
+    assert given.response_id == "my-id"
+
+
+def test_a_request_with_nothing_in_it_is_refused(answerer: Answerer) -> None:
+    with pytest.raises(BadRequest, match="needs `messages`"):
+        answerer.answer(Ask())
+
+
+def test_columns_without_a_prompt_are_refused(answerer: Answerer) -> None:
+    with pytest.raises(BadRequest, match="no prompt"):
+        answerer.answer(Ask(inputs={"text": "a"}))
+
+
+def test_a_flood_is_refused_and_the_queue_empties(
+    answerer: Answerer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work_module, "QUEUE", 2)
+
+    async def flood() -> list[object]:
+        work = Work(answerer)
+        return await asyncio.gather(
+            *(work.answer(ask(str(n))) for n in range(5)), return_exceptions=True
+        )
+
+    found = asyncio.run(flood())
+
+    assert sum(isinstance(one, Given) for one in found) == 2
+    assert sum(isinstance(one, Overloaded) for one in found) == 3

@@ -1,0 +1,271 @@
+"""The controller on an in-memory ledger and deployer, with a clock that is set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tidemill.adapters.clock import SetClock
+from tidemill.adapters.deploy_memory import MemoryDeployer
+from tidemill.adapters.ledger.base import open_engine
+from tidemill.adapters.ledger.rollouts import RolloutLedger
+from tidemill.errors import ServiceError
+from tidemill.ports import Arm, ArmHealth
+from tidemill.serving.controller import Controller
+
+CHAT = "support-chat"
+SPEC: dict[str, Any] = {
+    "apiVersion": "tidemill/v1",
+    "kind": "Rollout",
+    "name": "reply",
+    "of": "reply-int4",
+    "judged_by": "reply-eval",
+    "service": CHAT,
+    "steps": [
+        {"percent": 10, "hold": "30s"},
+        {"percent": 50, "hold": "30s"},
+        {"percent": 100, "hold": "30s"},
+    ],
+    "guardrails": [
+        {"signal": "error_rate", "at_most": 0.05},
+        {"signal": "latency_p95", "max_ratio_to_live": 2},
+    ],
+    "interval": "10s",
+}
+GOOD = ArmHealth(100, 0, 0.1, 0.2)
+FAILING = ArmHealth(100, 50, 0.1, 0.2)
+SLOW = ArmHealth(100, 0, 0.5, 0.9)
+
+
+class Stage:
+    """A service on its way, played step by step."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = SetClock(datetime(2026, 1, 1, tzinfo=UTC))
+        self.ledger = RolloutLedger(open_engine("sqlite://"))
+        self.deployer = MemoryDeployer()
+        self.told: list[str] = []
+        self.controller = self.fresh()
+
+    def fresh(self) -> Controller:
+        """A controller that remembers nothing, as after a kill."""
+        return Controller(
+            self.ledger,
+            self.deployer,
+            self.clock,
+            tell=lambda what, walking, change: self.told.append(what),
+        )
+
+    def ask(self, release: str, **changes: Any) -> int:
+        return self.ledger.request(CHAT, release, str(self.folder), {**SPEC, **changes})
+
+    def pass_time(self, seconds: float, **health: ArmHealth) -> None:
+        self.clock.advance(timedelta(seconds=seconds))
+        for release, seen in health.items():
+            self.deployer.observe(CHAT, release, self.clock.now(), seen)
+        self.controller.tick()
+
+    @property
+    def shares(self) -> dict[str, float]:
+        return {arm.release: arm.percent for arm in self.deployer.arms.get(CHAT, ())}
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    stage = Stage(tmp_path)
+    yield stage
+    stage.controller.close()
+
+
+@pytest.fixture
+def walking(stage: Stage) -> Stage:
+    """`one` is live, `two` was asked for and has its first share."""
+    stage.ask("one")
+    stage.controller.tick()
+    stage.ask("two")
+    stage.controller.tick()
+    return stage
+
+
+def test_the_first_release_gets_everything_as_soon_as_it_is_ready(stage: Stage) -> None:
+    key = stage.ask("one")
+    stage.controller.tick()
+
+    assert stage.shares == {"one": 100}
+    assert stage.ledger.live(CHAT) == "one"
+    assert "first release" in stage.ledger.steps(key)[-1]["reason"]
+
+
+def test_a_good_release_walks_all_steps_and_the_former_one_stays_ready(walking: Stage) -> None:
+    seen = [walking.shares["two"]]
+    while walking.ledger.live(CHAT) != "two":
+        walking.pass_time(10, one=GOOD, two=GOOD)
+        seen.append(walking.shares["two"])
+
+    assert sorted(set(seen)) == [10, 50, 100]
+    assert len(seen) <= 12
+    assert walking.shares == {"two": 100}
+    assert set(walking.deployer.running[CHAT]) == {"one", "two"}
+    last = walking.ledger.steps(walking.ledger.newest(CHAT)[0].id)[-1]
+    assert last["numbers"]["rollback"]["to"] == "one"
+
+
+@pytest.mark.parametrize("bad", [FAILING, SLOW], ids=["failing", "slow"])
+def test_a_bad_release_is_rolled_back_within_two_looks(walking: Stage, bad: ArmHealth) -> None:
+    key = walking.ledger.newest(CHAT)[0].id
+    for _ in range(2):
+        walking.pass_time(10, one=GOOD, two=bad)
+
+    assert walking.shares == {"one": 100}
+    assert walking.ledger.get(key).state == "rolled_back"
+    assert set(walking.deployer.running[CHAT]) == {"one"}
+    assert "rolled-back" in walking.told
+    assert walking.ledger.steps(key)[-1]["numbers"]["health"]["candidate"]["requests"] == 100
+
+
+def test_no_data_holds(walking: Stage) -> None:
+    for _ in range(20):
+        walking.pass_time(10)
+
+    assert walking.shares == {"one": 90, "two": 10}
+    assert "no data" in walking.ledger.newest(CHAT)[0].reason
+
+
+def test_a_killed_controller_goes_on_where_it_was(walking: Stage) -> None:
+    while walking.shares["two"] != 50:
+        walking.pass_time(10, one=GOOD, two=GOOD)
+    walking.deployer.arms.clear()
+    walking.deployer.running.clear()
+
+    walking.controller = walking.fresh()
+    walking.controller.tick()
+
+    assert walking.shares == {"one": 50, "two": 50}
+
+
+def test_a_newer_release_overtakes_the_one_under_way(walking: Stage) -> None:
+    overtaken = walking.ledger.newest(CHAT)[0].id
+    walking.ask("three")
+    walking.pass_time(1)
+
+    assert walking.ledger.get(overtaken).state == "superseded"
+    assert set(walking.shares) == {"one", "three"}
+    assert set(walking.deployer.running[CHAT]) == {"one", "three"}
+
+
+def test_asking_twice_is_asking_once(stage: Stage) -> None:
+    assert stage.ask("one") == stage.ask("one")
+
+
+def test_a_release_that_does_not_start_fails_and_the_live_one_stays(walking: Stage) -> None:
+    walking.folder = walking.folder / "nowhere"
+    key = walking.ask("three")
+    walking.pass_time(1)
+    walking.pass_time(1)
+
+    assert walking.ledger.get(key).state == "failed"
+    assert "no release folder" in walking.ledger.get(key).reason
+    assert walking.shares == {"one": 100}
+
+
+def test_a_person_pauses_resumes_and_rolls_back(walking: Stage) -> None:
+    key = walking.ledger.newest(CHAT)[0].id
+    walking.ledger.command(key, "pause", "ann")
+    for _ in range(5):
+        walking.pass_time(10, one=GOOD, two=GOOD)
+    assert walking.shares["two"] == 10
+
+    walking.ledger.command(key, "promote", "ann")
+    for _ in range(5):
+        walking.pass_time(10, one=GOOD, two=GOOD)
+    assert walking.shares["two"] == 50
+
+    walking.ledger.command(key, "rollback", "bob")
+    walking.pass_time(0.5)
+    assert walking.shares == {"one": 100}
+    assert walking.ledger.get(key).reason == "rolled back by bob"
+
+
+def test_the_live_release_is_rolled_back_to_the_one_before(walking: Stage) -> None:
+    while walking.ledger.live(CHAT) != "two":
+        walking.pass_time(10, one=GOOD, two=GOOD)
+    serving = walking.ledger.serving(CHAT)
+    assert serving is not None
+
+    walking.ledger.command(serving.id, "rollback", "bob")
+    walking.pass_time(0.5)
+
+    assert walking.ledger.live(CHAT) == "one"
+    assert walking.shares == {"one": 100}
+    assert walking.ledger.get(serving.id).state == "rolled_back"
+    assert set(walking.deployer.running[CHAT]) == {"one"}
+
+
+def test_with_nothing_before_it_the_live_release_stays(stage: Stage) -> None:
+    stage.ask("one")
+    stage.controller.tick()
+    serving = stage.ledger.serving(CHAT)
+    assert serving is not None
+
+    stage.ledger.command(serving.id, "rollback", "bob")
+    stage.pass_time(1)
+
+    assert stage.ledger.live(CHAT) == "one"
+    assert "no former release" in stage.ledger.get(serving.id).reason
+
+
+def test_an_approval_is_waited_for_and_the_wrong_person_cannot_give_it(stage: Stage) -> None:
+    stage.ask("one")
+    stage.controller.tick()
+    key = stage.ask("two", approval={"by": ["ann"], "before_percent": 10})
+    stage.controller.tick()
+    for _ in range(6):
+        stage.pass_time(10, one=GOOD, two=GOOD)
+    assert stage.shares["two"] == 10
+    assert stage.ledger.get(key).waits
+
+    stage.ledger.command(key, "promote", "bob")
+    stage.pass_time(10, one=GOOD, two=GOOD)
+    assert stage.shares["two"] == 10
+
+    stage.ledger.command(key, "promote", "ann")
+    stage.pass_time(10, one=GOOD, two=GOOD)
+    assert stage.shares["two"] == 50
+
+
+def test_a_shadow_answers_nobody_and_ends(stage: Stage) -> None:
+    stage.ask("one")
+    stage.controller.tick()
+    key = stage.ask("two", mode="shadow", steps=[{"percent": 0, "hold": "30s"}])
+    stage.controller.tick()
+    assert stage.shares == {"one": 100, "two": 0}
+    assert stage.deployer.shadow[CHAT]
+
+    for _ in range(6):
+        stage.pass_time(10, one=GOOD, two=GOOD)
+
+    assert stage.ledger.get(key).state == "ended"
+    assert stage.ledger.live(CHAT) == "one"
+
+
+def test_trouble_with_one_service_does_not_stop_another(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = stage.deployer.split
+
+    def refuse(service: str, arms: list[Arm], *, shadow: bool = False) -> None:
+        if service == "aaa":
+            raise ServiceError("planted")
+        split(service, arms, shadow=shadow)
+
+    monkeypatch.setattr(stage.deployer, "split", refuse)
+    stage.ledger.request("aaa", "x", str(stage.folder), SPEC)
+    stage.ask("one")
+    stage.controller.tick()
+
+    assert stage.shares == {"one": 100}

@@ -1,0 +1,181 @@
+"""A KServe model server that really runs, asked over HTTP."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.serving.places import ECHO, make_release
+
+from tidemill.adapters.deploy_local import LocalDeployer
+from tidemill.adapters.processes import Processes
+from tidemill.serving.release import Release
+
+CHAT = "/openai/v1/chat/completions"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Release, httpx.Client]]:
+    home = tmp_path_factory.mktemp("home")
+    release, folder = make_release(home / "one", cache=True)
+    deployer = LocalDeployer(home, "http://127.0.0.1:1", command=[sys.executable, str(ECHO)])
+    arm = deployer.start(release.service, release.digest, folder)
+    with httpx.Client(base_url=arm.url, timeout=20) as client:
+        yield release, client
+    Processes(home / "run", "models").stop_all()
+
+
+def messages(text: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": text}]
+
+
+def test_a_chat_completion_is_openais_and_names_response_and_release(
+    served: tuple[Release, httpx.Client],
+) -> None:
+    release, client = served
+
+    answer = client.post(CHAT, json={"messages": messages("one two"), "model": release.service})
+
+    body = answer.json()
+    assert body["choices"][0]["message"] == {"role": "assistant", "content": "two one"}
+    assert body["choices"][0]["finish_reason"] == "stop"
+    assert body["usage"]["total_tokens"] == 4
+    assert answer.headers["x-tidemill-release"] == release.digest
+    assert answer.headers["x-tidemill-response-id"] == body["id"] == body["tidemill"]["response_id"]
+
+
+def test_a_stream_sends_pieces_and_ends_with_done(served: tuple[Release, httpx.Client]) -> None:
+    release, client = served
+    wanted = {
+        "messages": messages("one two three"),
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+    with client.stream("POST", CHAT, json=wanted) as answer:
+        lines = [line[6:] for line in answer.iter_lines() if line]
+
+    *chunks, end = lines
+    read = [json.loads(chunk) for chunk in chunks]
+    pieces = [c["choices"][0]["delta"].get("content", "") for c in read if c["choices"]]
+    assert end == "[DONE]"
+    assert "".join(pieces) == "three two one"
+    assert len([piece for piece in pieces if piece]) == 3
+    assert read[-1]["usage"]["completion_tokens"] == 3
+    assert {chunk["id"] for chunk in read} == {answer.headers["x-tidemill-response-id"]}
+    assert answer.headers["x-tidemill-release"] == release.digest
+
+
+def test_the_same_question_again_comes_from_the_cache(served: tuple[Release, httpx.Client]) -> None:
+    _, client = served
+
+    answers = [client.post(CHAT, json={"messages": messages("again")}).json() for _ in range(2)]
+
+    assert [answer["tidemill"]["cached"] for answer in answers] == [False, True]
+    assert answers[0]["id"] != answers[1]["id"]
+
+
+def test_the_inference_protocol_answers_each_row(served: tuple[Release, httpx.Client]) -> None:
+    release, client = served
+    tensor = {"name": "prompt", "datatype": "BYTES", "shape": [2], "data": ["a b", "c d"]}
+
+    answer = client.post(f"/v2/models/{release.service}/infer", json={"inputs": [tensor]})
+
+    outputs = {one["name"]: one["data"] for one in answer.json()["outputs"]}
+    assert outputs["text"] == ["b a", "d c"]
+    assert len(set(outputs["response_id"])) == 2
+    assert answer.headers["x-tidemill-release"] == release.digest
+
+
+def test_health_metadata_models_and_metrics_are_there(
+    served: tuple[Release, httpx.Client],
+) -> None:
+    release, client = served
+
+    ready = client.get(f"/v2/models/{release.service}/ready").json()
+    metadata = client.get(f"/v2/models/{release.service}").json()
+    models = client.get("/openai/v1/models").json()
+    client.post(
+        f"/v2/models/{release.service}/infer",
+        json={"inputs": [{"name": "prompt", "datatype": "BYTES", "shape": [1], "data": ["a"]}]},
+    )
+
+    assert client.get("/v2/health/live").json() == {"live": True}
+    assert ready["ready"] is True
+    assert metadata["inputs"][0]["name"] == "prompt"
+    assert models["data"][0]["id"] == release.service
+    assert "request_predict_seconds_count" in client.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ({"messages": []}, 400, "needs `messages`"),
+        ({"messages": [{"role": "user"}], "max_tokens": 0}, 400, "max_tokens"),
+        ({"messages": [{"content": "hi"}]}, 400, "messages.0.role: Field required"),
+        ({"messages": messages("hi"), "model": "other"}, 404, "no model 'other' here"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+            400,
+            "'image_url' is not understood",
+        ),
+        ({"tidemill": {"inputs": {"text": "a"}}}, 400, "no prompt"),
+        ({"tidemill": {"input": {}}}, 400, "tidemill.input"),
+        ("{", 400, "Invalid JSON"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_wrong_request_is_told_what_is_wrong(
+    served: tuple[Release, httpx.Client], body: object, status: int, said: str, stream: bool
+) -> None:
+    text = body if isinstance(body, str) else json.dumps({**body, "stream": stream})  # type: ignore[dict-item]
+
+    answer = served[1].post(CHAT, content=text)
+
+    assert answer.status_code == status
+    assert said in answer.json()["error"]["message"]
+
+
+def test_a_tensor_that_is_no_text_is_refused(served: tuple[Release, httpx.Client]) -> None:
+    release, client = served
+    tensor = {"name": "prompt", "datatype": "INT32", "shape": [1], "data": [1]}
+
+    answer = client.post(f"/v2/models/{release.service}/infer", json={"inputs": [tensor]})
+
+    assert answer.status_code == 400
+    assert "send BYTES" in answer.text
+
+
+def test_it_listens_on_loopback_only(served: tuple[Release, httpx.Client]) -> None:
+    import psutil
+
+    port = served[1].base_url.port
+    hosts = {
+        one.laddr.ip
+        for one in psutil.net_connections("tcp")
+        if one.laddr and one.laddr.port == port and one.status == psutil.CONN_LISTEN
+    }
+
+    assert hosts == {"127.0.0.1"}
+
+
+def test_a_tampered_artefact_is_refused_at_the_start_in_one_line(tmp_path: Path) -> None:
+    _, folder = make_release(tmp_path / "one")
+    (folder / "model" / "extra").write_text("planted")
+    arguments = ["--release-folder", str(folder), "--port", "1"]
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "tidemill.serving.model_server", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    assert "is not what was released" in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1

@@ -1,0 +1,87 @@
+"""How traffic is shared, and how an arm's health is counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tidemill.adapters.routing import Route, RouteFile, bucket
+from tidemill.ports import Arm
+from tidemill.serving.arms import Outcome, Tally, health
+
+KEY = b"key"
+
+
+def route(percent: float, mode: str = "split") -> Route:
+    return Route((Arm("live", 100 - percent, "http://l"), Arm("new", percent, "http://n")), mode)  # type: ignore[arg-type]
+
+
+def test_shares_come_out_as_asked() -> None:
+    picked = [route(10).pick(bucket(KEY, "new", f"user {n}")).release for n in range(10_000)]
+
+    assert 0.08 < picked.count("new") / len(picked) < 0.12
+
+
+@given(who=st.text(), low=st.floats(0, 100), high=st.floats(0, 100))
+@settings(max_examples=200, deadline=None)
+def test_a_subject_who_has_the_candidate_keeps_it_while_the_share_rises(
+    who: str, low: float, high: float
+) -> None:
+    low, high = sorted((low, high))
+    place = bucket(KEY, "new", who)
+
+    if route(low).pick(place).release == "new":
+        assert route(high).pick(place).release == "new"
+
+
+def test_at_none_and_at_all_everybody_agrees() -> None:
+    places = [bucket(KEY, "new", str(n)) for n in range(1000)]
+
+    assert {route(0).pick(place).release for place in places} == {"live"}
+    assert {route(100).pick(place).release for place in places} == {"new"}
+
+
+def test_a_shadow_answers_nobody() -> None:
+    shadowed = route(50, "shadow")
+
+    assert shadowed.pick(1.0).release == "live"
+    assert [arm.release for arm in shadowed.shadows] == ["new"]
+
+
+def test_another_candidate_tries_its_luck_on_other_people() -> None:
+    def guinea_pigs(salt: str) -> set[int]:
+        return {n for n in range(1000) if bucket(KEY, salt, str(n)) < 10}
+
+    assert len(guinea_pigs("a") & guinea_pigs("b")) < len(guinea_pigs("a")) / 2
+
+
+def test_a_route_written_is_the_route_read_at_once(tmp_path: Path) -> None:
+    reader, writer = RouteFile(tmp_path / "gateway.json"), RouteFile(tmp_path / "gateway.json")
+    assert reader.read() == {}
+
+    for percent in (10.0, 50.0, 100.0):
+        writer.set("chat", route(percent))
+
+        assert reader.read()["chat"] == route(percent)
+
+    writer.set("chat", None)
+    assert reader.read() == {}
+
+
+def test_health_counts_since_a_moment_and_keeps_errors_out_of_latencies() -> None:
+    tally = Tally()
+    for at in range(100):
+        tally.add("chat", "new", Outcome(float(at), seconds=at / 100, failed=at % 10 == 0))
+
+    seen = tally.since("chat", "new", 50.0)
+
+    assert (seen.requests, seen.errors) == (50, 5)
+    assert seen.latency_p50 is not None
+    assert 0.7 < seen.latency_p50 < 0.8
+
+
+def test_no_requests_are_no_data() -> None:
+    assert health([]).latency_p50 is None
+    assert health([]).requests == 0

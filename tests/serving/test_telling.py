@@ -1,0 +1,102 @@
+"""Inference events: written beside the answers, without personal data, never in their way."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.serving.echo import open_echo
+
+from tidemill.adapters.memory_bus import MemoryBus
+from tidemill.errors import BrokerDown
+from tidemill.events import INFERENCE_TOPIC, Inference, decode, hash_subject
+from tidemill.serving import telling
+from tidemill.serving.answering import Ask
+from tidemill.serving.model_server import load
+from tidemill.serving.release import Privacy, Release
+from tidemill.serving.telling import Teller, row_of
+
+Make = Callable[..., tuple[Release, Path]]
+KEY = b"key"
+
+
+def told(release: Release, said: str, **named: Any) -> Inference:
+    bus = MemoryBus()
+    answerer = load(release, open_model=open_echo)
+    teller = Teller(release, lambda: bus, KEY)
+    answerer.tell = lambda given: teller.tell(given, row_of(answerer, given))
+    answerer.answer(Ask(({"role": "user", "content": said},), **named))
+    teller.close()
+    (message,) = bus.read({(release.topic or INFERENCE_TOPIC, 0): 0}, limit=10, timeout=1)
+    data = decode(message.headers, message.value).data
+    assert isinstance(data, Inference)
+    return data
+
+
+def test_an_answer_becomes_an_event_that_ingest_reads(release: Make) -> None:
+    made, _ = release()
+
+    event = told(made, "where is it", subject="ann", conversation="c1", arm="candidate")
+
+    assert (event.service, event.release, event.commit) == (made.service, made.digest, "c0ffee")
+    assert event.output == "it is where"
+    assert event.subject == hash_subject("ann", KEY)
+    assert (event.conversation, event.arm) == ("c1", "candidate")
+    assert (event.tokens_in, event.tokens_out) == (3, 3)
+    assert event.latency > 0
+
+
+@pytest.mark.parametrize(
+    ("pii", "seen"), [("redact", "[email]"), ("keep", "me@example.org"), ("drop", '""')]
+)
+def test_personal_data_does_not_reach_the_broker(release: Make, pii: str, seen: str) -> None:
+    made, _ = release()
+    ruled = Release(**{**vars(made), "privacy": Privacy(pii, ("email",))})  # type: ignore[arg-type]
+
+    event = told(ruled, "write to me@example.org")
+
+    assert ("me@example.org" in event.model_dump_json()) == (pii == "keep")
+    assert seen in json.dumps(event.input)
+
+
+def test_a_broker_that_is_down_costs_the_event_and_nothing_else(release: Make) -> None:
+    def refuse() -> MemoryBus:
+        raise BrokerDown("planted")
+
+    made, _ = release()
+    answerer = load(made, open_model=open_echo)
+    teller = Teller(made, refuse, KEY)
+    answerer.tell = lambda given: teller.tell(given, row_of(answerer, given))
+
+    given = answerer.answer(Ask(({"role": "user", "content": "hi"},)))
+    teller.close()
+
+    assert given.answer.text == "hi"
+    assert teller.dropped == 1
+
+
+def test_a_full_queue_drops_counts_and_does_not_wait(
+    release: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "ROOM", 1)
+
+    def never() -> MemoryBus:
+        time.sleep(0.5)
+        raise BrokerDown("planted")
+
+    made, _ = release()
+    answerer = load(made, open_model=open_echo)
+    teller = Teller(made, never, KEY)
+    given = answerer.answer(Ask(({"role": "user", "content": "hi"},)))
+    started = time.perf_counter()
+    for _ in range(50):
+        teller.tell(given, {})
+    took = time.perf_counter() - started
+    teller.close()
+
+    assert took < 0.2
+    assert teller.dropped >= 48
