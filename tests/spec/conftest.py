@@ -113,7 +113,9 @@ steps:
   - percent: 100
 """,
     "reply.j2": "{{ request }}\n",
-    "data/requests.jsonl": '{"request": "where is it", "answer": "On its way."}\n',
+    "data/requests.jsonl": (
+        '{"request": "where is it", "answer": "On its way.", "intent": "track"}\n'
+    ),
 }
 
 Write = Callable[..., Path]

@@ -94,7 +94,7 @@ def test_bytes_written_within_the_same_second_count(chat: Write) -> None:
     rows = folder / "data" / "requests.jsonl"
     seen = set()
     for text in ("a", "b", "c"):
-        rows.write_text(f'{{"request": "{text}", "answer": "x"}}\n')
+        rows.write_text(f'{{"request": "{text}", "answer": "x", "intent": "y"}}\n')
         seen.add(digests(folder)["requests"])
 
     assert len(seen) == 3

@@ -191,7 +191,7 @@ case("a gate on an unknown slice", quality_yaml=QUALITY.replace("slice: refunds"
 case(
     "a slice twice",
     quality_yaml=QUALITY.replace(
-        "slices:\n", "slices:\n  - {name: refunds, column: a, equals: b}\n"
+        "slices:\n", "slices:\n  - {name: refunds, column: intent, equals: b}\n"
     ),
 )
 case("a metric twice", quality_yaml=QUALITY.replace("macro_f1", "accuracy"))
@@ -220,6 +220,40 @@ case(
 )
 case("an A/B test without ratings", rollout_yaml=ROLLOUT + "mode: ab\n")
 case("ratings that never come", rollout_yaml=ROLLOUT + "quality: {metric: outcome}\n")
+case(
+    "a prompt that reads what is not there",
+    reply_yaml=REPLY.replace("column: answer", "column: reply"),
+)
+case("a map of what is not there", requests_yaml=REQUESTS + "map: {text: requests}\n")
+case("a key that is no column", requests_yaml=REQUESTS + "deduplicate: {key: question}\n")
+case("a slice of no column", quality_yaml=QUALITY.replace("intent", "intend"))
+case(
+    "classification without labels", requests_yaml=REQUESTS.replace("completion", "classification")
+)
+case(
+    "an encoder that talks",
+    reply_yaml=REPLY
+    + "technique: few-shot\nexamples: {source: requests, selection: similar, encoder: base}\n",
+)
+case("an adapter that is not merged", small_yaml=SMALL.replace("merge", "quantise"))
+case(
+    "a step after the last one",
+    small_yaml=SMALL.replace("merge\n", "merge\n  - type: quantise\n  - type: prune\n"),
+)
+case(
+    "four bits for a classifier",
+    base_yaml=BASE + "task: sequence-classification\n",
+    tune_yaml=TUNE.replace("requests", "labelled").replace("prompt: reply\n", ""),
+    labelled_yaml=REQUESTS.replace("name: requests", "name: labelled").replace(
+        "completion", "classification\nmap: {text: request, label: intent}"
+    ),
+    small_yaml=SMALL.replace("merge\n", "merge\n  - {type: quantise, bits: 4}\n"),
+    quality_yaml=QUALITY.replace("requests", "labelled").replace("intent", "label"),
+)
+case("personal data nobody finds", requests_yaml=REQUESTS + "privacy: {kinds: [name]}\n")
+case("an unknown option of a method", tune_yaml=TUNE + "options: {rnak: 8}\n")
+case("a name that would drive the terminal", base_yaml=BASE.replace(": base", ': "b\\e[2J\\nc"'))
+case("a template too clever", reply_j2="{{ " + "(" * 5000 + " }}\n")
 
 # --- the tests ---------------------------------------------------------------------------------
 MESSAGES = Path(__file__).parent / "messages.txt"

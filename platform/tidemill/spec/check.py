@@ -16,6 +16,7 @@ from tidemill.spec.checks import (
     rollout,
     trigger,
 )
+from tidemill.spec.checks.columns import check_columns
 from tidemill.spec.checks.files import check_file
 from tidemill.spec.checks.services import check_services, check_shared
 from tidemill.spec.graph import cycle, references
@@ -64,6 +65,7 @@ def _of_one(
     rules = RULES.get(loaded.spec.kind)
     if rules:
         yield from rules(loaded.spec, project)
+    yield from check_columns(loaded.spec, project)
 
 
 def _placed(found: Found, loaded: Loaded) -> Problem:

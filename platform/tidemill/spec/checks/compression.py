@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tidemill.spec.checks._neighbours import fine_tune_of, lacks_prompt
+from tidemill.catalog import TRAINING
+from tidemill.spec.checks._neighbours import base_of, find, fine_tune_of, lacks_prompt
 from tidemill.spec.compression import Compression
+from tidemill.spec.finetune import FineTune
 from tidemill.spec.load import Project
 from tidemill.spec.options import Found
 
@@ -19,6 +21,7 @@ def check(spec: Compression, project: Project) -> Iterator[Found]:
         yield Found(("calibration", "split"), cause, way_out)
     if spec.of in project.specs:
         yield from _checked_with(spec, project)
+    yield from _steps(spec, project)
     seen: set[str] = set()
     for index, target in enumerate(spec.targets):
         if target.runtime in seen:
@@ -26,6 +29,29 @@ def check(spec: Compression, project: Project) -> Iterator[Found]:
             way_out = "keep one; a second compression can hold the other"
             yield Found(("targets", index, "runtime"), cause, way_out)
         seen.add(target.runtime)
+
+
+def _steps(spec: Compression, project: Project) -> Iterator[Found]:
+    """Steps in an order that works: whole weights first, nothing after fewer bits."""
+    tune = find(project, spec.of, FineTune)
+    if tune and _gives_adapter(tune) and spec.steps[0].type != "merge":
+        cause = f"'{spec.of}' is an adapter, and {spec.steps[0].type} needs whole weights"
+        yield Found(("steps", 0, "type"), cause, "put '- type: merge' before it")
+    for index, step in enumerate(spec.steps[1:], start=1):
+        if spec.steps[index - 1].type == "quantise":
+            cause = f"{step.type} comes after quantise, which gives no weights to work on"
+            yield Found(("steps", index, "type"), cause, "put quantise last")
+    base = base_of(project, spec.of)
+    for index, step in enumerate(spec.steps):
+        if step.given.get("bits") == 4 and base and base.task != "causal-lm":
+            cause = f"4 bits are for language models, '{base.name}' classifies"
+            yield Found(("steps", index, "bits"), cause, "write 'bits: 8'")
+
+
+def _gives_adapter(tune: FineTune) -> bool:
+    if tune.method not in TRAINING.names():
+        return False
+    return getattr(TRAINING.load(tune.method), "FORM", "") == "adapter"
 
 
 def _checked_with(spec: Compression, project: Project) -> Iterator[Found]:

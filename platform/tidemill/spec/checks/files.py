@@ -33,6 +33,15 @@ def check_file(site: Site, folder: Path) -> Iterator[Found]:
         yield from _ending(site, here)
 
 
+def lies_in(folder: Path, name: str) -> bool:
+    """True for a file inside the folder, wherever links lead; never raises."""
+    try:
+        path = (folder / name).resolve()
+        return path.is_file() and path.is_relative_to(folder.resolve())
+    except (OSError, ValueError):
+        return False
+
+
 def _nearest(path: Path, folder: Path) -> str:
     if path.is_dir():
         return "it is a folder; name a file in it"

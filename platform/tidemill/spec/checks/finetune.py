@@ -24,6 +24,9 @@ def check(spec: FineTune, project: Project) -> Iterator[Found]:
     if base and base.task == "causal-lm" and spec.prompt is None:
         cause = f"'{spec.base}' is a causal language model, and there is no prompt"
         yield Found(("base",), cause, "add 'prompt' with the name of a Prompt")
+    if base and base.task != "causal-lm" and spec.prompt is not None:
+        cause = f"'{spec.base}' classifies the column 'text', it takes no prompt"
+        yield Found(("prompt",), cause, "delete 'prompt'")
     if base and base.task != "causal-lm" and dataset and dataset.format != "classification":
         cause = f"'{spec.base}' classifies, and '{spec.dataset}' has format {dataset.format}"
         yield Found(("dataset",), cause, "name a dataset with format classification")

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidemill.errors import Problem
+from tidemill.spec.checks._neighbours import find
+from tidemill.spec.checks.files import lies_in
 from tidemill.spec.load import Project, shown
+from tidemill.spec.model import Model
 from tidemill.spec.options import Found
 from tidemill.spec.prompt import JsonOutput, Prompt, TextOutput
 
@@ -25,6 +28,7 @@ def check(spec: Prompt, project: Project) -> Iterator[Found | Problem]:
     yield from _technique(spec)
     yield from _leak(spec)
     yield from _optimiser(spec)
+    yield from _encoders(spec, project)
     yield from _template(spec, project.folder)
     if isinstance(spec.output, JsonOutput):
         yield from _schema(spec.output)
@@ -58,6 +62,16 @@ def _leak(spec: Prompt) -> Iterator[Found]:
             yield Found(("inputs", index), cause, "take it out of the inputs")
 
 
+def _encoders(spec: Prompt, project: Project) -> Iterator[Found]:
+    for field in ("examples", "context"):
+        encoder = getattr(getattr(spec, field), "encoder", None)
+        model = find(project, encoder, Model)
+        if model and model.task == "causal-lm":
+            cause = f"'encoder: {encoder}' generates text, it does not embed sentences"
+            way_out = "name a Model with 'task: sequence-classification'"
+            yield Found((field, "encoder"), cause, way_out)
+
+
 def _optimiser(spec: Prompt) -> Iterator[Found]:
     search = spec.optimise
     if search is None:
@@ -75,7 +89,7 @@ def _optimiser(spec: Prompt) -> Iterator[Found]:
 
 def _template(spec: Prompt, folder: Path) -> Iterator[Problem]:
     path = folder / spec.template
-    if not path.is_file():
+    if not lies_in(folder, spec.template):
         return
     from jinja2 import TemplateSyntaxError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -87,6 +101,9 @@ def _template(spec: Prompt, folder: Path) -> Iterator[Problem]:
         yield Problem(shown(path), error.lineno, cause, "mend it on this line or above")
     except UnicodeDecodeError:
         yield Problem(shown(path), 1, "the template is not UTF-8", "save it as UTF-8")
+    except (ValueError, RecursionError) as error:
+        cause = f"this is no Jinja2 template: {str(error).splitlines()[0]}"
+        yield Problem(shown(path), 1, cause, "simplify it")
     else:
         yield from _names(spec, tree, shown(path))
 

@@ -1,0 +1,150 @@
+"""`tidemill validate`, `schema` and `render`: what a newcomer reads first."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.spec.conftest import COMPLETE, write_project
+
+from tidemill.cli import commands
+from tidemill.cli._shell import run
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TIDEMILL_SPECS", raising=False)
+    return write_project(tmp_path / "specs" / "support-chat").parent
+
+
+def test_good_specs_are_one_line(specs: Path, capsys: Captured) -> None:
+    code = run(commands, ["validate"])
+
+    assert code == 0
+    assert capsys.readouterr().out == "9 specs in 1 project: all good\n"
+
+
+def test_problems_are_lines_and_a_count_and_exit_1(specs: Path, capsys: Captured) -> None:
+    text = COMPLETE["rollout.yaml"].replace("reply-int8", "repy-int8")
+    (specs / "support-chat" / "rollout.yaml").write_text(text)
+    code = run(commands, ["validate"])
+
+    assert code == 1
+    assert capsys.readouterr().err == (
+        "specs/support-chat/rollout.yaml:4: 'of: repy-int8' names no spec;"
+        " did you mean 'reply-int8'?\n1 problem in 1 file\n"
+    )
+
+
+def test_json_has_every_problem_in_parts(specs: Path, capsys: Captured) -> None:
+    (specs / "support-chat" / "rollout.yaml").write_text("")
+    code = run(commands, ["validate", "--json"])
+    told = json.loads(capsys.readouterr().out)
+
+    assert code == 1
+    assert told["ok"] is False
+    assert told["problems"] == [
+        {
+            "path": "specs/support-chat/rollout.yaml",
+            "line": 1,
+            "cause": "the file is empty",
+            "way_out": "write a spec or delete the file",
+        }
+    ]
+
+
+def test_a_project_and_a_file_can_be_asked_about(specs: Path, capsys: Captured) -> None:
+    (specs / "support-chat" / "rollout.yaml").write_text("")
+    whole = run(commands, ["validate", "specs/support-chat"])
+    broken = run(commands, ["validate", "specs/support-chat/rollout.yaml"])
+    good = run(commands, ["validate", "specs/support-chat/tune.yaml"])
+
+    assert (whole, broken, good) == (1, 1, 0)
+    assert capsys.readouterr().out == "1 spec in 1 project: all good\n"
+
+
+def test_a_folder_that_is_not_there_is_told_with_the_way_to_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = run(commands, ["validate"])
+
+    assert code == 1
+    assert capsys.readouterr().err == (
+        "specs: there is no such folder; a project is a folder of .yaml files below it that begin "
+        "with 'apiVersion: tidemill/v1'; name another folder, or copy one of the examples from "
+        "Tidemill's own specs/\n"
+    )
+
+
+def test_a_folder_without_specs_is_told(tmp_path: Path, capsys: Captured) -> None:
+    code = run(commands, ["validate", "--specs", str(tmp_path)])
+
+    assert code == 1
+    assert capsys.readouterr().err.startswith(f"{tmp_path} holds no specs; a project is a folder")
+
+
+def test_the_schema_is_written_checked_and_found_stale(specs: Path, capsys: Captured) -> None:
+    missing = run(commands, ["schema", "--check"])
+    written = run(commands, ["schema"])
+    current = run(commands, ["schema", "--check"])
+    (specs / "schema.json").write_text("{}")
+    stale = run(commands, ["schema", "--check"])
+
+    assert (missing, written, current, stale) == (2, 0, 0, 2)
+    assert capsys.readouterr().err == "specs/schema.json is stale; run: tidemill schema\n" * 2
+
+
+def test_render_fills_every_default_in_and_loads_again(specs: Path, capsys: Captured) -> None:
+    code = run(commands, ["render", "tune"])
+    values = yaml.safe_load(capsys.readouterr().out)
+
+    assert code == 0
+    assert values["train"]["learning_rate"] == 0.0002
+    assert values["base"] == "base"
+
+
+def test_a_rendered_project_is_the_same_project(specs: Path, capsys: Captured) -> None:
+    run(commands, ["render", "support-chat"])
+    documents = list(yaml.safe_load_all(capsys.readouterr().out))
+    folder = write_project(specs / "support-chat")
+    for old in folder.glob("*.yaml"):
+        old.unlink()
+    for values in documents:
+        (folder / f"{values['name']}.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+
+    assert run(commands, ["validate"]) == 0
+
+
+def test_render_suggests_the_nearest_name(specs: Path, capsys: Captured) -> None:
+    code = run(commands, ["render", "tone"])
+
+    assert code == 1
+    assert capsys.readouterr().err == "no spec is called 'tone'; did you mean 'tune'?\n"
+
+
+def test_a_name_of_two_projects_is_asked_about(specs: Path, capsys: Captured) -> None:
+    changes = {"rollout_yaml": None, "stream_yaml": None, "retrain_yaml": None}
+    quality = COMPLETE["quality.yaml"].replace("baseline:\n  type: live\n  service: chat\n", "")
+    rows = COMPLETE["requests.yaml"].replace("  - type: feedback\n    of: stream\n", "")
+    write_project(specs / "second", quality_yaml=quality, requests_yaml=rows, **changes)
+    code = run(commands, ["render", "tune"])
+
+    assert code == 1
+    assert capsys.readouterr().err == (
+        "no spec is called 'tune'; there are: second/tune, support-chat/tune\n"
+    )
+
+
+def test_the_entry_point_is_the_module(specs: Path) -> None:
+    found = subprocess.run([sys.executable, "-m", "tidemill", "validate"], capture_output=True)
+
+    assert found.returncode == 0
+    assert found.stdout == b"9 specs in 1 project: all good\n"
