@@ -1,0 +1,89 @@
+"""Encoder classifiers on ONNX Runtime: batches of like length, softmax over the labels."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tidemill import machine
+from tidemill.errors import ArtefactError
+from tidemill.form import Form
+from tidemill.runtimes import Messages, Reply, Resolve, Scores, load, refuse
+from tidemill.runtimes.encoder import scores
+
+BATCH = 32
+
+
+def open(folder: Path, form: Form, resolve: Resolve) -> OnnxEncoder:  # noqa: A001
+    """Load the graph; raises ArtefactError for one without labels."""
+    if not form.labels:
+        raise ArtefactError(f"{folder}: this classifier has no labels; compress a fine-tuned one")
+    tokenizer = load.tokenizer(folder)
+    options = machine.session_options()
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(
+        str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+    )
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    limit = int(config.get("max_position_embeddings") or 512)
+    return OnnxEncoder(form, session, tokenizer, limit)
+
+
+class OnnxEncoder:
+    """A `Runtime` for classifiers on an ONNX Runtime session.
+
+    int8 takes texts one by one: dynamic quantisation has one scale for a whole batch, and a text's
+    label must not depend on its neighbours.
+    """
+
+    def __init__(self, form: Form, session: Any, tokenizer: Any, limit: int) -> None:
+        self.form, self.session, self.tokenizer, self.limit = form, session, tokenizer, limit
+        self.batch = 1 if form.precision == "int8" else BATCH
+        self._names = [one.name for one in session.get_inputs()]
+
+    def classify(self, texts: Sequence[str]) -> list[Scores]:
+        """One `Scores` per text, in their order."""
+        found: dict[int, Scores] = {}
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        for start in range(0, len(order), self.batch):
+            places = order[start : start + self.batch]
+            begun = time.perf_counter()
+            rows = self._probabilities([texts[i] for i in places])
+            share = (time.perf_counter() - begun) / len(places)
+            for place, row in zip(places, rows, strict=True):
+                found[place] = scores(self.form.labels, row, share)
+        return [found[place] for place in range(len(texts))]
+
+    def answer(
+        self, conversations: Sequence[Messages], *, max_tokens: int, stop: Sequence[str] = ()
+    ) -> list[Reply]:
+        """Not what a classifier does."""
+        raise refuse("answer", self.form)
+
+    def stream(
+        self, messages: Messages, *, max_tokens: int, stop: Sequence[str] = ()
+    ) -> Iterator[str]:
+        """Not what a classifier does."""
+        raise refuse("stream", self.form)
+
+    def close(self) -> None:
+        """Free the weights."""
+        self.session = None
+
+    def _probabilities(self, texts: list[str]) -> list[list[float]]:
+        import numpy as np
+
+        inputs = self.tokenizer(
+            texts, padding=True, truncation=True, max_length=self.limit, return_tensors="np"
+        )
+        feed = {name: np.asarray(inputs[name], np.int64) for name in self._names if name in inputs}
+        if "token_type_ids" in self._names and "token_type_ids" not in feed:
+            feed["token_type_ids"] = np.zeros_like(feed["input_ids"])
+        logits = self.session.run(["logits"], feed)[0].astype(np.float64)
+        powers = np.exp(logits - logits.max(-1, keepdims=True))
+        rows: list[list[float]] = (powers / powers.sum(-1, keepdims=True)).tolist()
+        return rows
