@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from tidemill.errors import Problem, suggest
@@ -16,7 +17,7 @@ from tidemill.spec.checks import (
     rollout,
     trigger,
 )
-from tidemill.spec.checks.columns import check_columns
+from tidemill.spec.checks.columns import Columns
 from tidemill.spec.checks.files import check_file
 from tidemill.spec.checks.services import check_services, check_shared
 from tidemill.spec.graph import cycle, references
@@ -40,8 +41,9 @@ def check(reading: Reading) -> Iterator[Problem]:
     """Every problem that reading the files one by one could not see."""
     for name, project in reading.workspace.projects.items():
         broken = reading.broken.get(name, {})
+        columns = Columns(project)
         for loaded in project.specs.values():
-            for found in _of_one(loaded, project, broken):
+            for found in chain(_of_one(loaded, project, broken), columns.check(loaded.spec)):
                 yield found if isinstance(found, Problem) else _placed(found, loaded)
         yield from _circles(project)
         unknown = set(broken.values()) - set(KINDS)
@@ -65,7 +67,6 @@ def _of_one(
     rules = RULES.get(loaded.spec.kind)
     if rules:
         yield from rules(loaded.spec, project)
-    yield from check_columns(loaded.spec, project)
 
 
 def _placed(found: Found, loaded: Loaded) -> Problem:

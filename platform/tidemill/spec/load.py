@@ -111,13 +111,13 @@ def _project(
     specs: dict[str, Loaded] = {}
     claimed: dict[str, Path] = {}
     for path in files:
-        content = b""
+        where, content = shown(path), b""
         document: Document | None = None
         try:
-            content = _content(root, path)
-            document = parse(content, shown(path))
+            content = _content(root, path, where)
+            document = parse(content, where)
             problems.extend(_claim(document, path, claimed))
-            loaded = Loaded(shape(document, shown(path)), path, document.lines)
+            loaded = Loaded(shape(document, where), path, document.lines)
         except SpecError as error:
             problems.extend(error.problems)
             broken.update(_identity(document.value) if document else _glimpse(content))
@@ -149,8 +149,7 @@ def _claim(document: Document, path: Path, claimed: dict[str, Path]) -> Iterator
             yield Problem(shown(path), document.line("name"), cause, way_out)
 
 
-def _content(root: Path, path: Path) -> bytes:
-    where = shown(path)
+def _content(root: Path, path: Path, where: Path) -> bytes:
     try:
         if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
             way_out = "copy the file in: a commit holds only what is below the folder"

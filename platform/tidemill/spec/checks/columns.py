@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
-from functools import lru_cache
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tidemill.errors import suggest
@@ -30,67 +30,80 @@ MAX_BYTES = 1 << 18
 """A larger JSONL file is not read: any of its rows may have one column more."""
 
 
-def check_columns(spec: Spec, project: Project) -> Iterator[Found]:
-    """Every column a spec names that its dataset cannot have."""
-    if isinstance(spec, Dataset):
-        yield from _dataset(spec, project.folder)
-    if isinstance(spec, FineTune):
-        yield from _prompt(spec.prompt, ("prompt",), spec.dataset, project)
-    if isinstance(spec, Evaluation):
-        tune = fine_tune_of(project, spec.of)
+@dataclass
+class Columns:
+    """The columns of a project's datasets, each looked up once."""
+
+    project: Project
+    known: dict[str, set[str] | None] = field(default_factory=dict)
+
+    def raw(self, dataset: Dataset) -> set[str] | None:
+        """Under the sources' own names; None where they cannot be known."""
+        if dataset.name not in self.known:
+            self.known[dataset.name] = _raw(dataset, self.project.folder)
+        return self.known[dataset.name]
+
+    def of(self, name: str) -> set[str] | None:
+        """Of the finished rows, without `OURS`; None where they cannot be known."""
+        dataset = find(self.project, name, Dataset)
+        raw = self.raw(dataset) if dataset else None
+        if dataset is None or raw is None:
+            return None
+        return (raw - set(dataset.map.values())) | set(dataset.map)
+
+    def check(self, spec: Spec) -> Iterator[Found]:
+        """Every column a spec names that its dataset cannot have."""
+        if isinstance(spec, Dataset):
+            yield from self._dataset(spec)
+        elif isinstance(spec, FineTune):
+            yield from self._prompt(spec.prompt, ("prompt",), spec.dataset)
+        elif isinstance(spec, Evaluation):
+            yield from self._evaluation(spec)
+
+    def _dataset(self, dataset: Dataset) -> Iterator[Found]:
+        raw = self.raw(dataset)
+        if raw is None:
+            return
+        for ours, theirs in dataset.map.items():
+            if theirs not in raw:
+                cause = f"'{ours}: {theirs}' names no column of the sources"
+                yield Found(("map", ours), cause, suggest(theirs, sorted(raw)))
+        needed = ("text", "label") if dataset.format == "classification" else ()
+        for column in set(needed) - (self.of(dataset.name) or set()):
+            cause = f"format classification needs a column '{column}'"
+            yield Found(("format",), cause, f"map a column to it: 'map: {{{column}: …}}'")
+        if dataset.deduplicate:
+            yield from self._named(dataset.name, dataset.deduplicate.key, ("deduplicate", "key"))
+        if dataset.split.key:
+            yield from self._named(dataset.name, dataset.split.key, ("split", "key"))
+
+    def _evaluation(self, spec: Evaluation) -> Iterator[Found]:
+        tune = fine_tune_of(self.project, spec.of)
         inherited = tune.prompt if tune else None
-        path = "prompt" if spec.prompt else "dataset"
-        yield from _prompt(spec.prompt or inherited, (path,), spec.dataset, project)
-        dataset = find(project, spec.dataset, Dataset)
+        if spec.prompt:
+            yield from self._prompt(spec.prompt, ("prompt",), spec.dataset)
+        elif tune and tune.dataset != spec.dataset:  # else the fine-tune has been told already
+            yield from self._prompt(inherited, ("dataset",), spec.dataset)
         for index, part in enumerate(spec.slices):
-            yield from _named(dataset, project.folder, part.column, ("slices", index, "column"))
+            yield from self._named(spec.dataset, part.column, ("slices", index, "column"))
 
+    def _prompt(self, name: str | None, path: Path_, rows: str) -> Iterator[Found]:
+        prompt, known = find(self.project, name, Prompt), self.of(rows)
+        if prompt is None or known is None:
+            return
+        output = prompt.output
+        label = output.label if isinstance(output, TextOutput) else None
+        wanted = [*prompt.inputs, output.column, *([label] if label else [])]
+        for column in dict.fromkeys(wanted):
+            if column not in known | OURS:
+                cause = f"prompt '{name}' reads the column '{column}', which '{rows}' does not have"
+                yield Found(path, cause, suggest(column, sorted(known)))
 
-def columns(dataset: Dataset, folder: Path) -> set[str] | None:
-    """The columns of the finished rows, without `OURS`; None where they cannot be known."""
-    raw = _raw(dataset, folder)
-    return None if raw is None else (raw - set(dataset.map.values())) | set(dataset.map)
-
-
-def _dataset(dataset: Dataset, folder: Path) -> Iterator[Found]:
-    raw = _raw(dataset, folder)
-    if raw is None:
-        return
-    for ours, theirs in dataset.map.items():
-        if theirs not in raw:
-            cause = f"'{ours}: {theirs}' names no column of the sources"
-            yield Found(("map", ours), cause, suggest(theirs, tuple(raw)))
-    if dataset.format == "classification":
-        for needed in ("text", "label"):
-            if needed not in (columns(dataset, folder) or ()):
-                way_out = f"map a column to it: 'map: {{{needed}: …}}'"
-                cause = f"format classification needs a column '{needed}'"
-                yield Found(("format",), cause, way_out)
-    if dataset.deduplicate:
-        yield from _named(dataset, folder, dataset.deduplicate.key, ("deduplicate", "key"))
-    if dataset.split.key:
-        yield from _named(dataset, folder, dataset.split.key, ("split", "key"))
-
-
-def _prompt(name: str | None, path: Path_, rows: str, project: Project) -> Iterator[Found]:
-    prompt, dataset = find(project, name, Prompt), find(project, rows, Dataset)
-    known = columns(dataset, project.folder) if dataset else None
-    if prompt is None or known is None:
-        return
-    output = prompt.output
-    label = output.label if isinstance(output, TextOutput) else None
-    wanted = [*prompt.inputs, output.column, *([label] if label else [])]
-    for column in dict.fromkeys(wanted):
-        if column not in known | OURS:
-            cause = f"prompt '{name}' reads the column '{column}', which '{rows}' does not have"
-            yield Found(path, cause, suggest(column, tuple(known)))
-
-
-def _named(dataset: Dataset | None, folder: Path, column: str, path: Path_) -> Iterator[Found]:
-    known = columns(dataset, folder) if dataset else None
-    if known is not None and column not in known | OURS:
-        cause = f"'{path[-1]}: {column}' names no column of the rows"
-        yield Found(path, cause, suggest(column, tuple(known)))
+    def _named(self, dataset: str, column: str, path: Path_) -> Iterator[Found]:
+        known = self.of(dataset)
+        if known is not None and column not in known | OURS:
+            cause = f"'{path[-1]}: {column}' names no column of the rows"
+            yield Found(path, cause, suggest(column, sorted(known)))
 
 
 def _raw(dataset: Dataset, folder: Path) -> set[str] | None:
@@ -109,18 +122,12 @@ def _raw(dataset: Dataset, folder: Path) -> set[str] | None:
 
 def _of_file(path: Path) -> set[str] | None:
     try:
-        status = path.stat()
-        return _read(path, status.st_mtime_ns, status.st_size)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            if path.suffix == ".csv":
+                return set(next(csv.reader(file), []))
+            if path.suffix == ".jsonl" and path.stat().st_size <= MAX_BYTES:
+                rows = [json.loads(line) for line in file if line.strip()]
+                return {key for row in rows if isinstance(row, dict) for key in row}
     except (OSError, ValueError, RecursionError, csv.Error):
-        return None  # a missing file has its own message, a broken row is quarantined with its own
-
-
-@lru_cache(maxsize=1024)
-def _read(path: Path, _mtime: int, size: int) -> set[str] | None:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        if path.suffix == ".csv":
-            return set(next(csv.reader(file), []))
-        if path.suffix == ".jsonl" and size <= MAX_BYTES:
-            rows = [json.loads(line) for line in file if line.strip()]
-            return {key for row in rows if isinstance(row, dict) for key in row}
+        pass  # a missing file has its own message, a broken row is quarantined with its own
     return None
