@@ -1,7 +1,6 @@
 """Every spec becomes one asset; the body calls the line and shows what it gave."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: Dagster reads the annotation of `context` itself.
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -11,9 +10,11 @@ import dagster as dg
 from tidemill.adapters.home import Home
 from tidemill.build.checks import declared
 from tidemill.build.line import MAKERS
+from tidemill.spec.base import Spec
 from tidemill.spec.digest import digest
 from tidemill.spec.graph import references
 from tidemill.spec.load import Loaded, Project
+from tidemill.spec.trigger import Trigger
 from tidemill_assets.runs import OFFSETS_TAG, group, key
 from tidemill_assets.show import materialized, progress
 from tidemill_assets.steering import STEERING
@@ -41,7 +42,7 @@ def asset(home: Home, project: Project, loaded: Loaded) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=key(project.name, spec.name),
-        deps=[key(project.name, name) for name in references(spec)],
+        deps=[key(project.name, name) for name in parents(spec)],
         group_name=group(project.name),
         kinds=kinds(spec),
         code_version=digest(loaded, project).removeprefix("sha256:")[:16],
@@ -51,7 +52,8 @@ def asset(home: Home, project: Project, loaded: Loaded) -> dg.AssetsDefinition:
         check_specs=checks,
         pool="weights" if spec.kind in {"FineTune", "Compression"} else None,
     )
-    def made(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    # Dagster takes no generic here: it would read it as several outputs.
+    def made(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
         line = home.line(project.name)
         if spec.kind not in MAKERS:
             return STEERING[spec.kind](home, line, spec.name, context)
@@ -62,6 +64,14 @@ def asset(home: Home, project: Project, loaded: Loaded) -> dg.AssetsDefinition:
         return materialized(spec, result)
 
     return made
+
+
+def parents(spec: Spec) -> tuple[str, ...]:
+    """What stands before an asset in the graph; a trigger comes after its stream, not after what
+    it sets going."""
+    if isinstance(spec, Trigger):
+        return (spec.of,) if spec.of else ()
+    return references(spec)
 
 
 def kinds(spec: Any) -> set[str]:

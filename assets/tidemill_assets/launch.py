@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from collections.abc import Sequence
 
@@ -21,6 +20,9 @@ from tidemill_assets.definitions import definitions
 from tidemill_assets.runs import key
 from tidemill_assets.show import listeners
 
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The run's log is in the UI; the terminal shows progress."""
+
 
 def launch(
     home: Home, project: str, names: Sequence[str], *, tags: dict[str, str], say: Say
@@ -37,7 +39,9 @@ def launch(
     ]
     with dg.DagsterInstance.get() as instance:
         try:
-            result = dg.materialize(assets, selection=keys, instance=instance, tags=tags)
+            result = dg.materialize(
+                assets, selection=keys, instance=instance, tags=tags, run_config=_QUIET
+            )
         except DagsterAssetCheckFailedError as error:
             raise GateFailed(_failed_checks(instance)) from error
         finally:
@@ -64,7 +68,6 @@ def _failed_checks(instance: dg.DagsterInstance) -> str:
 @click.option("--tags", default="{}", help="Tags of the run, as a JSON object.")
 def command(project: str, names: tuple[str, ...], tags: str) -> None:
     """Make assets of one project, in this order."""
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)
     with terminal() as say:
         launch(Home(Settings.read()), project, names, tags=json.loads(tags), say=say)
 

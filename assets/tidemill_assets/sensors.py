@@ -1,7 +1,6 @@
 """Sensors: one a project that looks at its triggers, one that looks at Git."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: Dagster reads the annotation of `context` itself.
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime

@@ -80,7 +80,7 @@ def test_a_broker_that_is_away_is_waited_for(
     ingest = Ingest(
         bus, ledger.events, lambda: {TOPIC: contract()}, SetClock(NOW), heartbeat=tmp_path / "beat"
     )
-    thread = Thread(target=ingest.run, args=[stop])
+    thread = Thread(target=ingest.run, args=[stop], daemon=True)
     thread.start()
     await_(lambda: "no Kafka broker answers" in caplog.text)
     with EmbeddedBroker(port) as broker:

@@ -42,7 +42,7 @@ _HOP = {
 }
 
 
-class Broken(Exception):  # noqa: N818 - never leaves this module
+class Broken(Exception):
     """An arm gave no answer that could be passed on."""
 
 

@@ -32,7 +32,7 @@ class Frozen(BaseModel):
     )
 
 
-class Misfit(ValueError):  # noqa: N818 - says what it is, as in the exceptions of errors.py
+class Misfit(ValueError):
     """A field that does not fit the others; validators raise it, the loader finds its line."""
 
     def __init__(self, field: str, cause: str, way_out: str) -> None:

@@ -81,7 +81,7 @@ def parse(content: bytes, shown: Path) -> Document:
     return Document(value, reader.lines)
 
 
-class _Stop(Exception):  # noqa: N818 - no error of its own: the problem is already written down
+class _Stop(Exception):
     pass
 
 

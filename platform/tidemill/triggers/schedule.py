@@ -50,8 +50,6 @@ def holds(options: Options, state: TriggerState, now: datetime) -> Held:
 def _next(options: Options, after: datetime) -> datetime:
     assert options.at is not None
     at = time.fromisoformat(options.at)
-    for day in range(8):
-        moment = datetime.combine(after.date() + timedelta(days=day), at, after.tzinfo)
-        if moment > after and _DAYS[moment.weekday()] in options.days:
-            return moment
-    raise AssertionError("a week has every day")
+    days = (after.date() + timedelta(days=day) for day in range(8))
+    moments = (datetime.combine(day, at, after.tzinfo) for day in days)
+    return next(m for m in moments if m > after and _DAYS[m.weekday()] in options.days)

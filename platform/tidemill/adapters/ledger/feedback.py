@@ -120,7 +120,7 @@ class FeedbackQueries(ServiceQueries):
         """Counts of everything, and how far each partition was read."""
         states = select(feedback.c.state, func.count()).group_by(feedback.c.state)
         with self.engine.connect() as connection:
-            by_state: dict[str, int] = dict(connection.execute(states).tuples().all())
+            by_state: dict[str, int] = dict(connection.execute(states).all())
             counts = {
                 table.name: connection.scalar(select(func.count()).select_from(table)) or 0
                 for table in (inference, lifecycle, quarantine)

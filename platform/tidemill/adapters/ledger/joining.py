@@ -18,9 +18,8 @@ CHUNK = 500
 T = TypeVar("T")
 
 
-_SET = (
-    "state subject release inference inference_partition inference_offset arrived".split()
-)
+_PLACE = ("inference", "inference_partition", "inference_offset")
+_SET = ("state", "subject", "release", "arrived", *_PLACE)
 _JOIN = (
     update(feedback)
     .where(feedback.c.seq == bindparam("of"))
@@ -37,6 +36,7 @@ class Taken:
     duplicates: int = 0
     quarantined: int = 0
     joined: int = 0
+    """Feedback that found its answer; a little high where a batch also held duplicates."""
 
     def __add__(self, other: Taken) -> Taken:
         return Taken(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
@@ -55,7 +55,7 @@ def take(connection: Connection, intake: Intake) -> Taken:
     new_lifecycle = add(connection, lifecycle, intake.lifecycle)
     broken_rows = intake.broken + bad
     held = add(connection, quarantine, broken_rows)
-    joined = sum(row["state"] == "joined" for row in good)
+    joined = min(new_feedback, sum(row["state"] == "joined" for row in good))
     if new_answers:
         joined += _late_join(connection, [row["response_id"] for row in intake.inference])
     new = new_answers + new_feedback + new_lifecycle
@@ -164,7 +164,8 @@ def add(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
         names = tuple(rows[0])
         marks = ", ".join("?" * len(names))
         columns = ", ".join(f'"{name}"' for name in names)
-        into = f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks}) ON CONFLICT DO NOTHING'
+        into = f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})'  # noqa: S608 - our names
+        into += " ON CONFLICT DO NOTHING"
         return connection.exec_driver_sql(into, list(map(itemgetter(*names), rows))).rowcount
     statement = new_row(connection, table)
     key = next(iter(table.primary_key.columns))

@@ -124,7 +124,7 @@ class ServiceQueries:
             inference.c.service == service, inference.c.time >= stamp(since)
         )
         with self.engine.connect() as connection:
-            return dict(connection.execute(query.group_by(inference.c.release)).tuples().all())
+            return dict(connection.execute(query.group_by(inference.c.release)).all())
 
     def response(self, response_id: str) -> Row | None:
         """The inference record of one answer, its input decoded."""

@@ -1,0 +1,9 @@
+"""Rollouts on a cluster: the InferenceService of each step, for KServe's two ways to split traffic.
+
+KServe decides nothing (kserve#3085): the steps come from the Rollout, the judgement from
+`tidemill.engine.rollout`. Manifests are plain dictionaries, checked before they leave.
+"""
+
+from tidemill.adapters.kserve.manifests import Cluster, render, render_steps
+
+__all__ = ["Cluster", "render", "render_steps"]

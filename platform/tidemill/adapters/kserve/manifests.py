@@ -1,0 +1,178 @@
+"""The InferenceService of each step of a rollout, as plain dictionaries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tidemill.adapters.kserve.schema import KNATIVE, MODE, STANDARD, problems
+from tidemill.errors import ServiceError
+from tidemill.spec.rollout import Rollout
+
+Driver = Literal["kserve-standard", "kserve-knative"]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What a cluster calls things; see `infra/kserve`."""
+
+    storage: str = "pvc://tidemill-releases"
+    """Where release folders lie, one by digest: `<storage>/<64 hex digits>`."""
+    namespace: str | None = None
+    """None leaves it to `kubectl apply -n`."""
+    runtime: str = "tidemill"
+    """Name of the ServingRuntime that holds the model server."""
+    service_account: str | None = None
+    """May read the storage."""
+    replicas: int = 1
+    """Fewest replicas of the live release."""
+    requests: Mapping[str, str] = field(default_factory=lambda: {"cpu": "1", "memory": "2Gi"})
+    limits: Mapping[str, str] = field(default_factory=lambda: {"cpu": "2", "memory": "4Gi"})
+
+
+def render_steps(
+    rollout: Rollout,
+    release: Mapping[str, Any],
+    live: Mapping[str, Any] | None = None,
+    cluster: Cluster | None = None,
+    driver: Driver | None = None,
+) -> list[tuple[int, dict[str, Any]]]:
+    """The manifest of every step, by the candidate's share, in the order they are applied.
+
+    `release` and `live` are release records (`digest`, `commit.sha`). Without a live release there
+    is nobody to share traffic with and the candidate gets all of it at once. `driver` overrides the
+    rollout's.
+    """
+    shares = [step.percent for step in rollout.steps] if live else [100]
+    return [(share, render(rollout, share, release, live, cluster, driver)) for share in shares]
+
+
+def render(
+    rollout: Rollout,
+    percent: int,
+    release: Mapping[str, Any],
+    live: Mapping[str, Any] | None = None,
+    cluster: Cluster | None = None,
+    driver: Driver | None = None,
+) -> dict[str, Any]:
+    """The InferenceService in which the candidate gets `percent` of the traffic.
+
+    Raises ServiceError for a rollout the driver cannot do, with the way out.
+    """
+    driver = driver or _driver(rollout)
+    cluster = cluster or Cluster()
+    if rollout.mode == "shadow":
+        raise ServiceError(
+            f"'{rollout.name}': KServe does not copy requests, so a shadow cannot be rendered; use "
+            "`driver: local`, or a canary that begins at 0 percent"
+        )
+    whole = live is None or percent == 100 or live["digest"] == release["digest"]
+    if driver == "kserve-standard":
+        spec = _standard(cluster, release, live, percent, whole)
+    else:
+        spec = _knative(cluster, release, live, percent, whole)
+    manifest = {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": _metadata(rollout, cluster, release, driver),
+        "spec": spec,
+    }
+    check(manifest)
+    return manifest
+
+
+def check(manifest: Mapping[str, Any]) -> None:
+    """Raise ServiceError, naming every fault, unless KServe would take the manifest as meant."""
+    found = problems(manifest)
+    if found:
+        name = manifest.get("metadata", {}).get("name", "manifest")
+        raise ServiceError(f"InferenceService '{name}': " + "; ".join(found))
+
+
+def predictor_name(release: Mapping[str, Any]) -> str:
+    """A release's own name within its service: `r-` and 10 digits of its digest."""
+    return f"r-{release['digest'].removeprefix('sha256:')[:10]}"
+
+
+def _standard(
+    cluster: Cluster,
+    release: Mapping[str, Any],
+    live: Mapping[str, Any] | None,
+    percent: int,
+    whole: bool,
+) -> dict[str, Any]:
+    """`spec.canary` beside the live predictor (KServe 0.20 and later, kserve#5672).
+
+    The last step names the candidate's Deployment as the stable predictor: nothing restarts. A
+    rollback is the manifest of 0 percent without its canary entry, that is, of the live release.
+    """
+    if whole or live is None:
+        return {"predictor": _named(cluster, release)}
+    canary = {"trafficPercent": percent, "predictor": _named(cluster, release)}
+    return {"predictor": _named(cluster, live), "canary": [canary]}
+
+
+def _knative(
+    cluster: Cluster,
+    release: Mapping[str, Any],
+    live: Mapping[str, Any] | None,
+    percent: int,
+    whole: bool,
+) -> dict[str, Any]:
+    """`canaryTrafficPercent` against the last revision that had all traffic, which KServe keeps."""
+    predictor = _predictor(cluster, release)
+    if whole or live is None:
+        return {"predictor": predictor}
+    return {"predictor": {**predictor, "canaryTrafficPercent": percent}}
+
+
+def _named(cluster: Cluster, release: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": predictor_name(release), **_predictor(cluster, release)}
+
+
+def _predictor(cluster: Cluster, release: Mapping[str, Any]) -> dict[str, Any]:
+    digest = release["digest"].removeprefix("sha256:")
+    predictor: dict[str, Any] = {
+        "minReplicas": cluster.replicas,
+        "labels": {"tidemill.dev/release": digest[:16]},
+        "model": {
+            "modelFormat": {"name": "tidemill"},
+            "runtime": cluster.runtime,
+            "protocolVersion": "v2",
+            "storageUri": f"{cluster.storage.rstrip('/')}/{digest}",
+            "resources": {"requests": dict(cluster.requests), "limits": dict(cluster.limits)},
+        },
+    }
+    if cluster.service_account:
+        predictor["serviceAccountName"] = cluster.service_account
+    return predictor
+
+
+def _metadata(
+    rollout: Rollout, cluster: Cluster, release: Mapping[str, Any], driver: Driver
+) -> dict[str, Any]:
+    mode = STANDARD if driver == "kserve-standard" else KNATIVE
+    metadata: dict[str, Any] = {
+        "name": rollout.service,
+        "labels": {
+            "app.kubernetes.io/managed-by": "tidemill",
+            "tidemill.dev/rollout": rollout.name,
+        },
+        "annotations": {MODE: mode, "tidemill.dev/release": release["digest"]},
+    }
+    commit = (release.get("commit") or {}).get("sha")
+    if commit:
+        metadata["annotations"]["tidemill.dev/commit"] = commit
+    if cluster.namespace:
+        metadata["namespace"] = cluster.namespace
+    return metadata
+
+
+def _driver(rollout: Rollout) -> Driver:
+    if rollout.driver == "local":
+        raise ServiceError(
+            f"'{rollout.name}' has `driver: local`, which needs no manifest; "
+            "name one with --driver kserve-standard or --driver kserve-knative"
+        )
+    return rollout.driver

@@ -1,0 +1,38 @@
+"""Which prompt a model is asked with, and its program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tidemill.ports import Artefact
+
+
+def prompt_of(spec: Any, specs: Mapping[str, Any]) -> str | None:
+    """The spec's own prompt, or that of the fine-tune behind it; None where there is none."""
+    seen = set()
+    while spec is not None and spec.name not in seen:
+        seen.add(spec.name)
+        if getattr(spec, "prompt", None):
+            return str(spec.prompt)
+        spec = specs.get(getattr(spec, "of", None) or getattr(spec, "base", None) or "")
+    return None
+
+
+def load_program(name: str | None, inputs: Mapping[str, Artefact], specs: Mapping[str, Any]) -> Any:
+    """The prompt's program, with the sentence encoder its spec names; None without a prompt."""
+    if name is None or name not in inputs:
+        return None
+    from tidemill.prompts import Program
+
+    return Program.load(inputs[name].path, encode=_encoder(specs.get(name), inputs))
+
+
+def _encoder(prompt: Any, inputs: Mapping[str, Artefact]) -> Callable[[list[str]], Any] | None:
+    parts = (getattr(prompt, "examples", None), getattr(prompt, "context", None))
+    names = [part.encoder for part in parts if part is not None and part.encoder]
+    if not names or names[0] not in inputs:
+        return None
+    from tidemill.runtimes.sentence import Encoder
+
+    return Encoder(inputs[names[0]].path).encode

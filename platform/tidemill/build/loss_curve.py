@@ -1,0 +1,62 @@
+"""The loss of a training run as a picture."""
+
+from __future__ import annotations
+
+import io
+
+from tidemill.errors import MissingExtra
+from tidemill.training._loop import Outcome
+
+_INK, _TRAIN, _HELD_OUT = "#16324f", "#8d99ae", "#e76f51"
+_SMOOTH = 0.8
+
+
+def picture(outcome: Outcome) -> bytes:
+    """Training loss by step (thin: each step, thick: smoothed) and validation loss, as PNG."""
+    try:
+        import matplotlib as mpl
+
+        mpl.use("Agg")
+        import matplotlib.pyplot as plot
+    except ImportError:
+        raise MissingExtra("matplotlib", "data") from None
+    figure, axes = plot.subplots(figsize=(7.2, 4.0), layout="constrained")
+    steps = [step for step, _ in outcome.losses]
+    axes.plot(steps, [v for _, v in outcome.losses], color=_TRAIN, linewidth=0.8, alpha=0.6)
+    axes.plot(
+        steps, _smoothed(outcome.losses), color=_INK, linewidth=2, label="training (smoothed)"
+    )
+    if outcome.looks:
+        at, values = [s for s, _ in outcome.looks], [v for _, v in outcome.looks]
+        axes.plot(at, values, color=_HELD_OUT, linewidth=2, marker="o", label="validation")
+        best = outcome.best or 0.0
+        axes.annotate(
+            f"best {best:.3f}", (outcome.best_step, best), xytext=(0, 10),
+            textcoords="offset points", ha="center", fontsize=10, color=_HELD_OUT,
+        )  # fmt: skip
+    if outcome.resumed_from:
+        axes.axvline(outcome.resumed_from, color=_TRAIN, linestyle=":", label="resumed here")
+    axes.set_xlabel("optimiser step")
+    axes.set_ylabel("loss, nats per token" if outcome.tokens else "loss")
+    axes.set_ylim(bottom=0)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_title(_title(outcome), fontsize=11, color=_INK, loc="left")
+    axes.legend(frameon=False)
+    axes.grid(axis="y", alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=130, metadata={"Software": None})
+    plot.close(figure)
+    return stream.getvalue()
+
+
+def _title(outcome: Outcome) -> str:
+    title = f"{outcome.steps} of {outcome.planned} steps"
+    return f"{title}, stopped early" if outcome.stopped else title
+
+
+def _smoothed(losses: list[tuple[int, float]]) -> list[float]:
+    smooth: list[float] = []
+    for _, loss in losses:
+        smooth.append(loss if not smooth else _SMOOTH * smooth[-1] + (1 - _SMOOTH) * loss)
+    return smooth

@@ -1,0 +1,123 @@
+"""Why a trigger did or did not fire, and what it would have done in the past."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from tidemill.cli._shell import example, json_option, pass_settings, print_json
+from tidemill.errors import TidemillError
+from tidemill.settings import Settings
+from tidemill.spec.feedback import Feedback
+from tidemill.spec.trigger import Trigger
+
+
+@click.group()
+def command() -> None:
+    """Why a trigger did or did not fire, and what it would have done in the past."""
+
+
+@command.command(epilog=example("tidemill trigger explain retrain", "tidemill trigger explain"))
+@click.argument("name", required=False)
+@json_option
+@pass_settings
+def explain(settings: Settings, name: str | None, as_json: bool) -> None:
+    """Say why each trigger (or NAME) fires or does not, now; starts nothing."""
+    found = [_explained(settings, *one) for one in _triggers(settings, name)]
+    if as_json:
+        print_json(found)
+        return
+    for one in found:
+        click.echo(f"{one['trigger']}: {one['verdict']}: {one['reason']}")
+        for condition, numbers in one["numbers"].items():
+            said = ", ".join(f"{key} {_short(value)}" for key, value in numbers.items())
+            click.echo(f"    {condition.partition(':')[2]:<14} {said}")
+        for past in one["fired"][:3]:
+            click.echo(f"    {past['at']:%Y-%m-%d %H:%M} UTC  {past['state']}: {past['reason']}")
+
+
+@command.command(epilog=example("tidemill trigger backtest retrain --days 30"))
+@click.argument("name")
+@click.option("--days", default=30.0, show_default=True, help="How far back.")
+@json_option
+@pass_settings
+def backtest(settings: Settings, name: str, days: float, as_json: bool) -> None:
+    """Replay the ledger's feedback through a trigger as its spec says now."""
+    from tidemill.adapters.clock import SystemClock
+    from tidemill.adapters.ledger import Ledger
+    from tidemill.engine.trigger import backtest as replay
+
+    _, trigger, stream = _triggers(settings, name)[0]
+    if stream is None:
+        raise TidemillError(f"'{name}' looks at no stream (`of`); there is nothing to replay")
+    now = SystemClock().now()
+    start = now - timedelta(days=days)
+    events = Ledger.open(settings.ledger_url).events
+    signals = [s for s in events.signals(stream.topic) if s.arrived >= start]
+    begun = min([s.arrived for s in signals], default=start)
+    share, answers = stream.max_weight_per_subject, events.answers(stream.service, start)
+    firings = replay(trigger, signals, start=begun, end=now, share=share, answers=answers)
+    if as_json:
+        print_json({"trigger": name, "feedback": len(signals), "firings": firings})
+        return
+    click.echo(f"{len(signals)} pieces of feedback, {len(firings)} firings")
+    for firing in firings:
+        click.echo(f"  {firing.at:%Y-%m-%d %H:%M} UTC  {firing.signals:>6}  {firing.reason}")
+
+
+def _triggers(settings: Settings, name: str | None) -> list[tuple[str, Trigger, Feedback | None]]:
+    from tidemill.adapters.home import Home
+
+    home = Home(settings)
+    if name is not None:
+        project, found = home.find(name)
+        chosen = [(project, found)]
+    else:
+        chosen = [
+            (project.name, loaded.spec.name)
+            for project in home.workspace.projects.values()
+            for loaded in project.specs.values()
+            if isinstance(loaded.spec, Trigger)
+        ]
+    triggers = []
+    for project_name, spec_name in chosen:
+        specs = home.project(project_name).specs
+        spec = specs[spec_name].spec
+        if not isinstance(spec, Trigger):
+            raise TidemillError(f"'{spec_name}' is a {spec.kind}, not a Trigger")
+        stream = specs[spec.of].spec if spec.of else None
+        assert stream is None or isinstance(stream, Feedback)
+        triggers.append((project_name, spec, stream))
+    if not triggers:
+        raise TidemillError(f"no Trigger spec in {settings.specs}; write one to close the loop")
+    return triggers
+
+
+def _explained(
+    settings: Settings, project: str, trigger: Trigger, stream: Feedback | None
+) -> Mapping[str, Any]:
+    from tidemill.adapters.ledger import Ledger
+    from tidemill.adapters.ledger.react import state_of
+    from tidemill.engine.trigger import decide
+
+    ledger, now = Ledger.open(settings.ledger_url), datetime.now(UTC)
+    state = state_of(ledger.events, ledger.decisions, project, trigger, stream, now)
+    decision = decide(trigger, state, now)
+    past = ledger.decisions.history(project, trigger.name, limit=10)
+    return {
+        "trigger": f"{project}/{trigger.name}",
+        "fire": decision.fire,
+        "verdict": "fires" if decision.fire else f"does not fire ({decision.blocked_by})",
+        "blocked_by": decision.blocked_by,
+        "reason": decision.reason,
+        "numbers": decision.numbers,
+        "held_since": decision.held_since,
+        "fired": [{"at": d.at, "state": d.state, "reason": d.reason, "run": d.run} for d in past],
+    }
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,137 @@
+"""Send feedback from an application, in three lines.
+
+    from tidemill.client import Tidemill
+
+    with Tidemill("localhost:9092", "support-chat.feedback") as tidemill:
+        tidemill.thumbs(response_id, up=False, subject=user_id)
+
+`response_id` comes with each answer (header `x-tidemill-response-id`). The user id leaves the
+process only as a hash keyed with TIDEMILL_SUBJECT_KEY, which the gateway has to share.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from tidemill.adapters.kafka import KafkaBus
+from tidemill.errors import EventError
+from tidemill.events import Event, Feedback, binary, hash_subject, new_id
+from tidemill.ports import Bus, Message
+
+
+class Tidemill:
+    """Writes to one stream of feedback; every call returns when the broker has the event."""
+
+    def __init__(
+        self,
+        servers: str,
+        topic: str,
+        *,
+        source: str = "/client",
+        subject_key: bytes | str | None = None,
+        bus: Bus | None = None,
+    ) -> None:
+        """`source` names the application; `subject_key` is TIDEMILL_SUBJECT_KEY unless given.
+
+        Without any key a subject is sent as it is: hash user ids yourself then.
+        """
+        key = subject_key if subject_key is not None else os.environ.get("TIDEMILL_SUBJECT_KEY")
+        self._key = key.encode() if isinstance(key, str) else key
+        self._topic, self._source = topic, source
+        self._bus = bus or KafkaBus(servers)
+
+    def thumbs(self, response_id: str, *, up: bool, **about: Any) -> str:
+        """Good or bad; returns the event id."""
+        return self.send(response_id, "thumbs", value=float(up), **about)
+
+    def score(self, response_id: str, value: float, **about: Any) -> str:
+        """A score within the stream's range."""
+        return self.send(response_id, "score", value=value, **about)
+
+    def correction(self, response_id: str, output: str | Mapping[str, Any], **about: Any) -> str:
+        """What the answer should have been, as text or by column; trained on with `consent`."""
+        right = output if isinstance(output, str) else dict(output)
+        return self.send(response_id, "correction", output=right, **about)
+
+    def comment(self, response_id: str, text: str, **about: Any) -> str:
+        """A remark in words."""
+        return self.send(response_id, "comment", comment=text, **about)
+
+    def preference(self, response_id: str, over: str, **about: Any) -> str:
+        """This response was preferred to another one."""
+        return self.send(response_id, "preference", over=over, **about)
+
+    def outcome(self, response_id: str, value: float, **about: Any) -> str:
+        """What came of it in the world: 0 (bad) to 1 (good), such as a solved ticket."""
+        return self.send(response_id, "outcome", value=value, **about)
+
+    def send(
+        self,
+        response_id: str,
+        kind: str,
+        *,
+        subject: str | None = None,
+        consent: bool = False,
+        time: datetime | None = None,
+        event_id: str | None = None,
+        **data: Any,
+    ) -> str:
+        """Any kind of feedback; the same `event_id` twice counts once. Raises `EventError` for what
+        ingest would quarantine, `BrokerDown` where nothing was sent."""
+        event = self._event(response_id, kind, subject, consent, time, event_id, data)
+        self._bus.publish([Message(self._topic, **binary(event))])
+        return event.id
+
+    def send_many(self, feedback: Iterable[Mapping[str, Any]]) -> int:
+        """Many at once, each as the arguments of `send`; far faster. Returns how many."""
+        messages = [
+            Message(self._topic, **binary(self._event(**_arguments(dict(one))))) for one in feedback
+        ]
+        self._bus.publish(messages)
+        return len(messages)
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._bus.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _event(
+        self,
+        response_id: str,
+        kind: str,
+        subject: str | None,
+        consent: bool,
+        time: datetime | None,
+        event_id: str | None,
+        data: Mapping[str, Any],
+    ) -> Event:
+        who = hash_subject(subject, self._key) if subject and self._key else subject
+        given = {"response_id": response_id, "kind": kind, "subject": who, "consent": consent}
+        try:
+            feedback = Feedback.model_validate({**given, **data})
+        except ValidationError as error:
+            said = "; ".join(p["msg"].removeprefix("Value error, ") for p in error.errors())
+            raise EventError(f"this feedback would be quarantined: {said}") from None
+        return Event(feedback, self._source, event_id or new_id(), time or datetime.now(UTC))
+
+
+def _arguments(one: dict[str, Any]) -> dict[str, Any]:
+    names = ("response_id", "kind", "subject", "consent", "time", "event_id")
+    arguments = {name: one.pop(name, None) for name in names}
+    return {**arguments, "consent": bool(arguments["consent"]), "data": one}

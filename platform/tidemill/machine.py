@@ -1,0 +1,77 @@
+"""What this machine's processor can do: cores, bf16, and a heap that does not give memory back."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+from typing import Any
+
+from tidemill.errors import MissingExtra
+
+
+def cores() -> int:
+    """Physical cores this process may use; OMP_NUM_THREADS wins where it is set."""
+    import psutil
+
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdigit() and int(wanted) > 0:
+        return int(wanted)
+    allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed))
+
+
+@cache
+def bf16() -> bool:
+    """True where the processor multiplies bf16 itself; emulated it would be slower than fp32."""
+    import torch
+
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, probe, bool)()) for probe in probes)
+
+
+@cache
+def keep_heap() -> None:
+    """Let glibc keep big blocks for the next step instead of mapping and clearing them anew.
+
+    Activations of tens of megabytes come and go at every step; by default each is a fresh mapping
+    whose pages the kernel has to zero. Does nothing on other C libraries.
+    """
+    import ctypes
+
+    m_trim_threshold, m_mmap_threshold = -1, -3
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(m_mmap_threshold, 1 << 30)
+        libc.mallopt(m_trim_threshold, (1 << 31) - 1)
+    except (OSError, AttributeError):
+        return
+
+
+@cache
+def instructions() -> str:
+    """The widest integer instructions here, as ONNX Runtime's quantiser names them."""
+    import platform
+
+    if platform.machine().lower() in ("arm64", "aarch64"):
+        return "arm64"
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as stream:  # noqa: PTH123
+            flags = next((line for line in stream if line.startswith("flags")), "").split()
+    except OSError:
+        return "avx2"
+    if "avx512_vnni" in flags:
+        return "avx512_vnni"
+    return "avx512" if "avx512f" in flags else "avx2"
+
+
+def session_options() -> Any:
+    """ONNX Runtime session options for this process: its cores, warnings off."""
+    try:
+        import onnxruntime
+    except ImportError:
+        raise MissingExtra("onnxruntime", "compress") from None
+    found = onnxruntime.SessionOptions()
+    found.intra_op_num_threads = cores()
+    found.log_severity_level = 3
+    return found

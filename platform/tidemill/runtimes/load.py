@@ -1,0 +1,90 @@
+"""Loading weights of any safetensors form: a whole model, or an adapter merged into its base."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tidemill.errors import ArtefactError, MissingExtra
+from tidemill.form import Form
+from tidemill.runtimes import Resolve
+
+
+def tokenizer(folder: Path) -> Any:
+    """The folder's tokenizer, with a pad token."""
+    try:
+        from transformers import AutoTokenizer
+    except ImportError:
+        raise MissingExtra("transformers", "train") from None
+    try:
+        loaded = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise ArtefactError(f"{folder}: has no tokenizer ({error}); make the model again") from None
+    if loaded.pad_token is None:
+        loaded.pad_token = loaded.eos_token
+    return loaded
+
+
+def model(folder: Path, form: Form, resolve: Resolve, *, precision: str = "auto") -> Any:
+    """The model in memory, ready to answer; an adapter is merged in fp32, then rounded once."""
+    try:
+        import torch
+    except ImportError:
+        raise MissingExtra("torch", "train") from None
+    from tidemill import machine
+
+    quiet()
+    machine.keep_heap()
+    torch.set_num_threads(machine.cores())
+    low = machine.bf16() if precision == "auto" else precision == "bf16"
+    dtype = torch.bfloat16 if low else torch.float32
+    if form.form == "adapter":
+        loaded = _merged(folder, form, resolve)
+    else:
+        loaded = _auto(form).from_pretrained(folder, dtype=dtype, **_classes(form))
+    return loaded.to(dtype).eval()
+
+
+def _merged(folder: Path, form: Form, resolve: Resolve) -> Any:
+    import torch
+
+    try:
+        from peft import PeftModel
+    except ImportError:
+        raise MissingExtra("peft", "train") from None
+    if not form.base:
+        raise ArtefactError(f"{folder}: an adapter without a base in its form.json; train it again")
+    below = resolve(form.base)
+    if (base_form := Form.read(below)).form == "adapter":
+        base = _merged(below, base_form, resolve)
+    else:
+        base = _auto(form).from_pretrained(below, dtype=torch.float32, **_classes(form))
+    return PeftModel.from_pretrained(base, folder).merge_and_unload()
+
+
+def _auto(form: Form) -> Any:
+    import transformers
+
+    if form.task == "causal-lm":
+        return transformers.AutoModelForCausalLM
+    return transformers.AutoModelForSequenceClassification
+
+
+def _classes(form: Form) -> dict[str, Any]:
+    """What makes a classifier's head the right size on a base that has none."""
+    if form.task == "causal-lm":
+        return {}
+    names = dict(enumerate(form.labels))
+    return {
+        "num_labels": len(names),
+        "id2label": names,
+        "label2id": {v: k for k, v in names.items()},
+    }
+
+
+def quiet() -> None:
+    """Keep transformers from drawing bars and warning of what is meant."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()

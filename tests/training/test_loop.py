@@ -1,0 +1,143 @@
+"""The loop learns, stops when it should, and says so."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.training import killable
+
+from tidemill.errors import Diverged
+from tidemill.spec.finetune import EarlyStop, Train, Watchdog
+from tidemill.training._causal import CausalLearner
+from tidemill.training._loop import Job, run
+from tidemill.training._optimiser import make_optimiser, rate_at
+from tidemill.training._rows import Example
+from tidemill.training._watch import Guard
+
+
+def silent(message: str, **_: Any) -> None:
+    """Says nothing."""
+
+
+def job(**train: Any) -> Job:
+    given = {"learning_rate": 1e-3, **train}
+    return Job(Train(**given), None, Watchdog(), "x", Path("unused"))
+
+
+def test_the_loss_goes_down_and_progress_tells_tokens_per_second(
+    tiny_llm: Path, tmp_path: Path
+) -> None:
+    said: list[str] = []
+
+    _, outcome = killable.train(tiny_llm, tmp_path, lambda message, **_: said.append(message))
+
+    assert outcome.looks[-1][1] < 0.9 * outcome.losses[0][1]
+    assert "tokens/s" in said[0]
+
+
+def test_the_same_seed_gives_the_same_weights(tiny_llm: Path, tmp_path: Path) -> None:
+    first, _ = killable.train(tiny_llm, tmp_path / "1", silent)
+    again, _ = killable.train(tiny_llm, tmp_path / "2", silent)
+    other, _ = killable.train(
+        tiny_llm, tmp_path / "3", silent, train=killable.TRAIN.model_copy(update={"seed": 8})
+    )
+
+    theirs = dict(again.named_parameters())
+    assert all(torch.equal(p, theirs[n]) for n, p in first.named_parameters())
+    others = dict(other.named_parameters())
+    assert not all(torch.equal(p, others[n]) for n, p in first.named_parameters())
+
+
+def test_early_stopping_keeps_the_best_weights(tiny_llm: Path, tmp_path: Path) -> None:
+    model = killable.model(tiny_llm)
+    learner = CausalLearner(model, pad=0, low=False)
+    rows = killable.with_starts(killable.rows(8))
+    opposite = [Example((*row.ids[: row.start], 90, 91, 92), start=row.start) for row in rows]
+    train = Train(epochs=12, learning_rate=5e-3, batch_tokens=64, max_length=32)
+
+    stopping = Job(train, EarlyStop(patience=2), Watchdog(max_ratio=100), "x", tmp_path)
+    outcome = run(learner, rows, opposite, stopping, silent)
+
+    losses = dict(outcome.looks)
+    assert "did not improve in 2 looks" in outcome.stopped
+    assert outcome.steps < outcome.planned
+    assert losses[outcome.best_step] == min(losses.values())
+    from tidemill.training._loop import validation_loss
+
+    assert validation_loss(learner, opposite) == pytest.approx(min(losses.values()), rel=1e-4)
+
+
+def test_a_run_without_validation_rows_goes_to_its_end(tiny_llm: Path, tmp_path: Path) -> None:
+    learner = CausalLearner(killable.model(tiny_llm), pad=0, low=False)
+    rows = killable.with_starts(killable.rows(8))
+    train = Train(epochs=1, batch_tokens=64, max_length=32)
+
+    outcome = run(learner, rows, [], Job(train, EarlyStop(), Watchdog(), "x", tmp_path), silent)
+
+    assert outcome.steps == outcome.planned
+    assert outcome.best is None
+
+
+def test_the_watchdog_stops_a_run_that_runs_away(tiny_llm: Path, tmp_path: Path) -> None:
+    wild = Train(epochs=50, learning_rate=30, warmup_ratio=0, batch_tokens=64, max_length=32)
+
+    with pytest.raises(
+        Diverged, match=r"training diverged at step \d+: .*try `train.learning_rate"
+    ):
+        killable.train(tiny_llm, tmp_path, silent, method="full", train=wild)
+
+
+def test_the_watchdog_names_step_loss_and_way_out() -> None:
+    guard = Guard(Watchdog(max_ratio=2, after_steps=0))
+    for step in range(1, 6):
+        guard.see(step, 1.0, job())
+
+    with pytest.raises(Diverged) as caught:
+        see_all(guard, [4.0] * 14, first=6)
+
+    assert str(caught.value) == (
+        "training diverged at step 7: the loss (4.000) is 2.080 smoothed, over 2 times its best, "
+        "1.000; try `train.learning_rate: 3.3e-04` (it was 1.0e-03), a longer "
+        "`train.warmup_ratio`, or look for broken rows with `tidemill data show`"
+    )
+
+
+def see_all(guard: Guard, losses: list[float], first: int = 1) -> None:
+    for step, loss in enumerate(losses, start=first):
+        guard.see(step, loss, job())
+
+
+def test_a_loss_that_is_no_number_stops_at_once() -> None:
+    with pytest.raises(Diverged, match="not a number any more"):
+        Guard(Watchdog(after_steps=100)).see(1, math.nan, job())
+
+
+def test_the_noise_of_a_very_low_loss_is_no_runaway() -> None:
+    guard = Guard(Watchdog(max_ratio=3, after_steps=0))
+    for step, loss in enumerate([4.0, 1.0, *[0.01] * 40, 0.08, 0.09, 0.1, 0.1], start=1):
+        guard.see(step, loss, job())
+
+    assert guard.best < 0.02
+
+
+def test_the_rate_rises_then_falls_to_nothing() -> None:
+    train = Train(learning_rate=1.0, warmup_ratio=0.1, scheduler="cosine")
+
+    rates = [rate_at(step, 100, train) for step in range(100)]
+
+    assert rates[0] < rates[5] < rates[10] == 1.0
+    assert rates[99] < 0.001
+    assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
+
+
+def test_norms_and_biases_are_not_decayed() -> None:
+    trained = {"w": torch.nn.Parameter(torch.ones(2, 2)), "b": torch.nn.Parameter(torch.ones(2))}
+
+    groups = make_optimiser(trained, Train(weight_decay=0.1)).param_groups
+
+    assert [(len(g["params"]), g["weight_decay"]) for g in groups] == [(1, 0.1), (1, 0.0)]

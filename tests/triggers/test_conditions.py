@@ -1,0 +1,161 @@
+"""Each condition: when it holds, since when, and what it says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from tidemill.catalog import TRIGGERS
+from tidemill.triggers import Answered, Held, Signal, TriggerState
+from tidemill.triggers._weight import cap, weighted_mean
+from tidemill.triggers.drift import psi
+
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)  # a Wednesday
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+
+
+def look(condition: str, state: TriggerState, now: datetime = NOW, **options: object) -> Held:
+    held = TRIGGERS.load(condition).holds(TRIGGERS.options(condition, options), state, now)
+    assert isinstance(held, Held)
+    return held
+
+
+def rating(n: int, value: float, *, subject: str | None = "", ago: timedelta = MINUTE) -> Signal:
+    who = f"u{n}" if subject == "" else subject
+    return Signal("thumbs", NOW - ago, NOW - ago, who, value)
+
+
+@pytest.mark.parametrize("name", TRIGGERS.names())
+def test_every_condition_keeps_the_contract(name: str) -> None:
+    module = TRIGGERS.load(name)
+
+    assert module.VERSION >= 1
+    assert module.__doc__
+    assert module.Options.__doc__
+
+
+def test_one_subject_cannot_fill_the_number_alone() -> None:
+    troll = [rating(n, 0, subject="troll") for n in range(100)]
+    held = look("new_rows", TriggerState(signals=troll, share=0.05), at_least=40)
+
+    assert not held.holds
+    assert held.reason == "2 of 40 new rows (100 before the limit per subject)"
+
+
+def test_nobody_vouches_that_anonymous_feedback_is_many_people() -> None:
+    crowd = [rating(n, 0, subject=None) for n in range(100)]
+
+    assert not look("new_rows", TriggerState(signals=crowd, share=0.05), at_least=40).holds
+
+
+def test_rows_of_other_kinds_do_not_count() -> None:
+    state = TriggerState(signals=[rating(n, 0) for n in range(5)])
+
+    assert look("new_rows", state, at_least=5).holds
+    assert not look("new_rows", state, at_least=5, kinds=["comment"]).holds
+    assert not look("corrections", state, at_least=1).holds
+
+
+def test_a_bad_rate_holds_only_when_it_is_surely_above() -> None:
+    bad = TriggerState(signals=[rating(n, float(n % 2)) for n in range(100)])
+    few = TriggerState(signals=[rating(n, float(n % 2)) for n in range(10)])
+
+    assert look("negative_rate", bad, above=0.4, at_least=40).holds
+    assert not look("negative_rate", bad, above=0.49, at_least=40).holds
+    assert (
+        look("negative_rate", few, above=0.1, at_least=40).reason
+        == "10 of 40 ratings in the window"
+    )
+    assert look("negative_rate", bad, above=0.4).reason == (
+        "50% of 100 ratings are bad, surely above 44%, over the limit of 40%"
+    )
+
+
+def test_a_troll_weighs_no_more_than_its_share_in_the_rate() -> None:
+    happy = [rating(n, 1.0) for n in range(60)]
+    troll = [rating(n, 0.0, subject="troll") for n in range(500)]
+
+    held = look("negative_rate", TriggerState(signals=[*happy, *troll], share=0.05), above=0.2)
+
+    assert not held.holds
+    assert held.numbers["rate"] == pytest.approx(0.05)
+
+
+def test_ratings_outside_the_window_are_left_out() -> None:
+    old = TriggerState(signals=[rating(n, 0.0, ago=2 * DAY) for n in range(50)])
+
+    assert not look("negative_rate", old, above=0.1, window="1d").holds
+
+
+def test_no_rating_at_all_is_no_bad_rate() -> None:
+    assert not look("negative_rate", TriggerState(), above=0.0, at_least=1).holds
+
+
+def test_a_schedule_counts_from_the_last_firing_or_the_first_look() -> None:
+    fresh = TriggerState(start=NOW)
+    fired = TriggerState(start=NOW - 9 * DAY, fired=[NOW - DAY])
+
+    assert look("schedule", fresh, every="1d").reason == "next at 2026-03-05 12:00 UTC"
+    assert look("schedule", fired, every="1d").since == NOW
+    assert not look("schedule", TriggerState(), every="1d").holds
+
+
+def test_a_time_of_day_comes_round_on_its_days() -> None:
+    state = TriggerState(start=NOW)
+    monday = datetime(2026, 3, 9, 3, tzinfo=UTC)
+
+    assert look("schedule", state, at="03:00").reason == "next at 2026-03-05 03:00 UTC"
+    assert (
+        look("schedule", state, at="03:00", days=["mon"]).reason == "next at 2026-03-09 03:00 UTC"
+    )
+    assert look("schedule", state, monday, at="03:00", days=["mon"]).since == monday
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"every": "1d", "at": "03:00"}, {"every": "1s"}, {"at": "03:00", "days": []}]
+)
+def test_a_schedule_that_says_nothing_or_too_much_is_refused(options: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        TRIGGERS.options("schedule", options)
+
+
+def test_a_changed_spec_holds_until_a_firing_took_it_up() -> None:
+    changed = TriggerState(changed=NOW - MINUTE)
+
+    assert not look("spec_change", TriggerState()).holds
+    assert look("spec_change", changed).since == NOW - MINUTE
+    assert not look("spec_change", TriggerState(changed=NOW - MINUTE, fired=[NOW])).holds
+
+
+def answers(label: str, length: int, ago: timedelta, count: int = 200) -> list[Answered]:
+    return [Answered(NOW - ago, label, length + n % 40) for n in range(count)]
+
+
+def test_drift_is_a_moved_distribution_and_needs_enough_answers() -> None:
+    before, same = answers("return", 30, 2 * DAY), answers("return", 30, MINUTE)
+    moved = answers("gift_card", 60, MINUTE)
+
+    assert not look("drift", TriggerState(answers=[*before, *same])).holds
+    assert look("drift", TriggerState(answers=[*before, *moved])).holds
+    assert look("drift", TriggerState(answers=[*before, *moved]), of="length").holds
+    assert not look("drift", TriggerState(answers=moved)).holds
+    fired = TriggerState(answers=[*before, *moved], fired=[NOW - MINUTE])
+    assert look("drift", fired).reason == "the window began before the last firing"
+
+
+def test_the_stability_index_is_zero_for_equal_shares() -> None:
+    assert psi(["a", "b"], ["b", "a"]) == 0
+    assert psi(["a"] * 90 + ["b"] * 10, ["a"] * 50 + ["b"] * 50) == pytest.approx(0.86, abs=0.05)
+
+
+def test_the_cap_keeps_everybody_to_the_share_where_that_can_be() -> None:
+    crowd = [1] * 95 + [500]
+    most = cap(crowd, 0.05)
+
+    assert most / (95 + most) == pytest.approx(0.05)
+    assert cap([3, 4, 5, 1000], 0.05) == 4
+    assert cap([2, 2, 2], 1.0) == 2
+    assert cap([], 0.1) == 0
+    assert weighted_mean({}, 0.1) == (0.0, 0.0)
