@@ -132,7 +132,6 @@ def test_a_broker_that_is_down_is_said_in_one_line(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIDEMILL_BOOTSTRAP_SERVERS", f"127.0.0.1:{free_port()}")
-    monkeypatch.setattr("tidemill.adapters.kafka.PATIENCE", 0.5)
 
     code, said = run("feedback", "send", "r1", "thumbs", "down")
 

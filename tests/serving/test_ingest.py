@@ -37,6 +37,7 @@ def make(bus: MemoryBus, ledger: Ledger, **changes: object) -> Ingest:
     return Ingest(bus, ledger.events, lambda: known, SetClock(NOW))
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_counts_every_event_once(tmp_path: Path) -> None:
     found = prove(tmp_path, events=4000, kills=3, seconds=90)
 
