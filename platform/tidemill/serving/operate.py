@@ -85,7 +85,8 @@ def assets_trouble(settings: Settings) -> str | None:
         return f"Dagster's webserver does not say whether it has the assets ({error!r})"
     said = [(entry["locationOrLoadError"] or {}).get("message") for entry in entries]
     lines = [line for text in said if text for line in text.strip().splitlines()]
-    return lines[0] if lines else None
+    # Right after the start the code server listens but has not imported the assets yet.
+    return next((line for line in lines if "UNAVAILABLE" not in line), None)
 
 
 def report(settings: Settings) -> dict[str, Any]:

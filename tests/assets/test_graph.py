@@ -1,0 +1,78 @@
+"""The asset graph: pinned, so that a changed edge is seen in review and not in production."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from tidemill.adapters.home import Home
+from tidemill.settings import Settings
+from tidemill_assets.definitions import definitions
+
+SPECS = Path(__file__).parents[2] / "specs"
+SNAPSHOT = Path(__file__).with_name("graph.json")
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    home = tmp_path_factory.mktemp("home")
+    return definitions(Home(Settings.read({"TIDEMILL_HOME": str(home)}, specs=SPECS)))
+
+
+def graph(loaded: dg.Definitions) -> dict[str, list[str]]:
+    """Asset key → keys of its parents."""
+    assets = loaded.get_repository_def().asset_graph
+    return {
+        node.key.to_user_string(): sorted(parent.to_user_string() for parent in node.parent_keys)
+        for node in sorted(assets.asset_nodes, key=lambda node: node.key)
+    }
+
+
+def test_the_graph_is_the_one_that_was_reviewed(loaded: dg.Definitions) -> None:
+    found = graph(loaded)
+    if os.environ.get("TIDEMILL_WRITE_SNAPSHOTS"):
+        SNAPSHOT.write_text(json.dumps(found, indent=1) + "\n")
+
+    assert found == json.loads(SNAPSHOT.read_text())
+
+
+def test_every_spec_is_an_asset_in_its_projects_group(loaded: dg.Definitions) -> None:
+    nodes = list(loaded.get_repository_def().asset_graph.asset_nodes)
+
+    specs = list(SPECS.glob("*/*.yaml"))
+    assert len(nodes) == len(specs)
+    assert {n.group_name for n in nodes} == {"support_chat", "product_recs", "legal_summaries"}
+
+
+def test_an_asset_carries_its_spec_as_code_version(loaded: dg.Definitions) -> None:
+    nodes = loaded.get_repository_def().asset_graph.asset_nodes
+
+    assert all(len(node.code_version or "") == 16 for node in nodes)
+
+
+def test_gates_and_expectations_are_blocking_checks(loaded: dg.Definitions) -> None:
+    assets = loaded.get_repository_def().asset_graph
+    key = dg.AssetKey(["support-chat", "reply-quality"])
+
+    checks = {
+        check.name: assets.get_check_spec(check).blocking
+        for check in assets.get_check_keys_for_assets({key})
+    }
+
+    assert checks["accuracy_at_least"]
+    assert all(checks.values())
+
+
+def test_sensors_watch_git_and_every_project_with_triggers(loaded: dg.Definitions) -> None:
+    names = {sensor.name for sensor in loaded.get_repository_def().sensor_defs}
+
+    assert names == {
+        "git_changes",
+        "support_chat_triggers",
+        "product_recs_triggers",
+        "legal_summaries_triggers",
+    }

@@ -1,0 +1,39 @@
+"""`tidemill run`: a real Dagster run in this process, reused or stopped as it should be."""
+
+from __future__ import annotations
+
+import pytest
+
+from tidemill.adapters.home import Home
+from tidemill.build.base import silent
+from tidemill.errors import GateFailed
+from tidemill.serving.dagster_home import prepare
+from tidemill_assets.launch import launch
+
+
+def run(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(prepare(home.settings)))
+    launch(home.reread(), "desk", ["rows"], tags={}, say=silent)
+
+
+def test_a_run_leaves_its_record_and_a_second_one_reuses_it(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(home, monkeypatch)
+    first = home.ledger.assets.latest("desk", "rows")
+    run(home, monkeypatch)
+
+    second = home.ledger.assets.latest("desk", "rows")
+    assert first is not None
+    assert first.run
+    assert second == first
+
+
+def test_a_broken_expectation_stops_the_line_and_says_which(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = home.settings.specs / "desk" / "rows.yaml"
+    path.write_text(path.read_text().replace("min_value: 5", "min_value: 500"))
+
+    with pytest.raises(GateFailed, match="rows: expect_column_value_lengths_to_be_between"):
+        run(home, monkeypatch)

@@ -1,0 +1,112 @@
+"""The trigger sensor: one run for each firing, whatever dies in between."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from tidemill.adapters.home import Home
+from tidemill.engine.trigger import Decision
+from tidemill_assets.runs import DECISION_TAG, OFFSETS_TAG, follow
+from tidemill_assets.sensors import pending, trigger_sensor
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+OFFSETS = {"desk.feedback/0": 7}
+
+
+def fire(home: Home) -> str:
+    """A firing in the ledger that nothing was started for: what a killed daemon leaves."""
+    decision = Decision(True, "2 of 2 new rows")
+    kept = home.ledger.decisions.add("desk", "again", decision, OFFSETS, ["rows"], NOW)
+    assert kept is not None
+    return kept.key
+
+
+def requested(home: Home, instance: dg.DagsterInstance) -> list[dg.RunRequest]:
+    return list(pending(home, home.project("desk"), instance))
+
+
+def started(instance: dg.DagsterInstance, key: str, status: dg.DagsterRunStatus) -> str:
+    """A run of a decision, as Dagster knows it."""
+    job = dg.GraphDefinition(name="made", node_defs=[]).to_job()
+    run = instance.create_run_for_job(job, tags={DECISION_TAG: key}, status=status)
+    return run.run_id
+
+
+def test_a_quiet_stream_is_skipped_with_the_reason(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    context = dg.build_sensor_context(instance=instance)
+
+    result = trigger_sensor(home, "desk")(context)
+
+    assert [str(item.skip_message) for item in result] == ["again: 0 of 2 new rows"]
+
+
+def test_a_firing_whose_daemon_died_is_started_by_the_next_look(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    key = fire(home)
+
+    (request,) = requested(home, instance)
+
+    assert request.run_key == f"{key}#0"
+    assert json.loads(request.tags[OFFSETS_TAG]) == OFFSETS
+    assert dg.AssetKey(["desk", "rows"]) in (request.asset_selection or [])
+
+
+def test_a_firing_that_was_started_is_not_started_again(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    key = fire(home)
+    run = started(instance, key, dg.DagsterRunStatus.STARTED)
+
+    follow(home, instance, NOW)
+
+    assert requested(home, instance) == []
+    assert home.ledger.decisions.get(key).run == run
+    assert home.ledger.decisions.get(key).state == "started"
+
+
+def test_the_end_of_a_run_is_the_end_of_its_decision(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    good, bad = fire(home), fire(home)
+    started(instance, good, dg.DagsterRunStatus.SUCCESS)
+    started(instance, bad, dg.DagsterRunStatus.FAILURE)
+
+    follow(home, instance, NOW)
+    follow(home, instance, NOW)
+
+    assert home.ledger.decisions.get(good).state == "finished"
+    assert home.ledger.decisions.get(bad).state == "failed"
+
+
+def test_a_killed_run_is_started_again_with_the_same_offsets(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    key = fire(home)
+    run = started(instance, key, dg.DagsterRunStatus.STARTED)
+    later = datetime.now(UTC) + timedelta(minutes=5)
+
+    follow(home, instance, later)
+    (request,) = requested(home, instance)
+
+    assert request.run_key == f"{key}#1"
+    assert json.loads(request.tags[OFFSETS_TAG]) == OFFSETS
+    assert instance.get_run_by_id(run).status == dg.DagsterRunStatus.FAILURE  # type: ignore[union-attr]
+
+
+def test_a_run_that_holds_a_lease_is_alive_however_silent(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    key = fire(home)
+    run = started(instance, key, dg.DagsterRunStatus.STARTED)
+    later = datetime.now(UTC) + timedelta(minutes=5)
+    home.ledger.leases.acquire("make:desk/rows", run, timedelta(hours=1), later)
+
+    follow(home, instance, later)
+
+    assert home.ledger.decisions.get(key).state == "started"
