@@ -22,7 +22,7 @@ SPEC: dict[str, Any] = {
     "apiVersion": "tidemill/v1",
     "kind": "Rollout",
     "name": "reply",
-    "of": "reply-int4",
+    "of": "reply-int8",
     "judged_by": "reply-eval",
     "service": CHAT,
     "steps": [

@@ -9,7 +9,6 @@ from typing import Any
 from tidemill.spec.compression import Compression
 from tidemill.spec.dataset import Dataset, Expectation
 from tidemill.spec.evaluation import Evaluation
-from tidemill.spec.finetune import FineTune
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,6 @@ def declared(spec: Any) -> list[Declared]:
         found += [Declared(f"goal_{goal.metric}") for goal in spec.goals]
     elif isinstance(spec, Evaluation):
         found = [Declared(gate_name(gate)) for gate in spec.gates]
-    elif isinstance(spec, FineTune):
-        found = [Declared("watchdog")]
     return unique(found)
 
 
