@@ -17,7 +17,7 @@ from tidemill.build.learning import Learning, causal_rows, labelled_rows
 from tidemill.build.loss_curve import picture
 from tidemill.catalog import TRAINING
 from tidemill.data import read_split
-from tidemill.errors import Diverged, MissingExtra
+from tidemill.errors import Diverged
 from tidemill.form import Form
 from tidemill.ports import Artefact
 from tidemill.runtimes import load
@@ -91,14 +91,8 @@ def _low(spec: FineTune) -> bool:
 
 
 def _load(base: _Base, learning: Learning, low: bool, bench: Bench) -> Any:
-    try:
-        import torch
-    except ImportError:
-        raise MissingExtra("torch", "train") from None
-    machine.keep_heap()
-    torch.set_num_threads(machine.cores())
     form = replace(base.form, labels=learning.labels) if learning.labels else base.form
-    torch.manual_seed(learning.seed)
+    machine.settle().manual_seed(learning.seed)
     bench.say(f"loading the base ({base.form.parameters / 1e6:.0f} M parameters)")
     model = load.model(
         base.artefact.path, form, lambda digest: bench.store.get(digest).path,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tidemill import machine
 from tidemill.errors import ArtefactError, MissingExtra
 from tidemill.form import Form
 from tidemill.runtimes import Resolve
@@ -12,6 +13,7 @@ from tidemill.runtimes import Resolve
 
 def tokenizer(folder: Path) -> Any:
     """The folder's tokenizer, with a pad token."""
+    machine.share()
     try:
         from transformers import AutoTokenizer
     except ImportError:
@@ -27,15 +29,8 @@ def tokenizer(folder: Path) -> Any:
 
 def model(folder: Path, form: Form, resolve: Resolve, *, precision: str = "auto") -> Any:
     """The model in memory, ready to answer; an adapter is merged in fp32, then rounded once."""
-    try:
-        import torch
-    except ImportError:
-        raise MissingExtra("torch", "train") from None
-    from tidemill import machine
-
+    torch = machine.settle()
     quiet()
-    machine.keep_heap()
-    torch.set_num_threads(machine.cores())
     low = machine.bf16() if precision == "auto" else precision == "bf16"
     dtype = torch.bfloat16 if low else torch.float32
     if form.form == "adapter":

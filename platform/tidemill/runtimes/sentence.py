@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tidemill.errors import MissingExtra
+from tidemill import machine
 from tidemill.runtimes import load
 
 MAX_LENGTH = 256
@@ -17,14 +17,9 @@ class Encoder:
     """Embeds sentences with a MiniLM-like encoder (mean pooling, as sentence-transformers does)."""
 
     def __init__(self, folder: Path) -> None:
-        try:
-            import torch
-            from transformers import AutoModel
-        except ImportError as error:
-            raise MissingExtra(str(error.name), "train") from None
-        from tidemill import machine
+        torch = machine.settle()
+        from transformers import AutoModel
 
-        torch.set_num_threads(machine.cores())
         self.tokenizer = load.tokenizer(folder)
         self.model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
 

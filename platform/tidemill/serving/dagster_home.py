@@ -22,6 +22,11 @@ run_monitoring:
 """
 
 
+SHARING = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""Threads of a matrix product sleep while they wait for each other. Spinning, the default, takes the
+core from the very thread that is waited for as soon as anything else runs on the machine."""
+
+
 def prepare(settings: Settings) -> Path:
     """Make DAGSTER_HOME with its `dagster.yaml`; gives the folder."""
     folder = settings.home / "dagster"
@@ -37,6 +42,7 @@ def prepare(settings: Settings) -> Path:
 def environment(settings: Settings) -> dict[str, str]:
     """The environment of a process that works in this home; secrets are passed on as they are."""
     return {
+        **SHARING,
         **os.environ,
         "DAGSTER_HOME": str(prepare(settings)),
         "DAGSTER_DISABLE_TELEMETRY": "1",

@@ -21,6 +21,7 @@ from threading import Event
 import psutil
 
 from tidemill.adapters.processes import Processes, Running, Start
+from tidemill.serving.dagster_home import SHARING
 from tidemill.serving.services import Service, plan, prepare
 from tidemill.settings import Settings
 
@@ -118,7 +119,11 @@ def start(settings: Settings) -> Running:
     """Start the supervisor, detached from this terminal."""
     from tidemill.adapters.processes import python
 
-    environment = {"TIDEMILL_SPECS": str(settings.specs), "TIDEMILL_HOME": str(settings.home)}
+    environment = {
+        **{name: os.environ.get(name, value) for name, value in SHARING.items()},
+        "TIDEMILL_SPECS": str(settings.specs),
+        "TIDEMILL_HOME": str(settings.home),
+    }
     command = python("-m", "tidemill.serving.supervisor")
     return Processes(settings.home / "run").start(
         Start("supervisor", command, environment=environment)

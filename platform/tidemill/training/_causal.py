@@ -69,6 +69,10 @@ class CausalLearner:
         self._top = top
         return depth
 
+    def forget(self) -> None:
+        """Free what `prepare` kept; rows go through all layers again."""
+        self._kept, self._top = {}, None
+
     def _hidden(self, rows: Sequence[Example]) -> Any:
         import torch
 

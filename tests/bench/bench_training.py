@@ -1,0 +1,166 @@
+"""Training tokens a second of our loop against transformers' Trainer with peft on its defaults.
+
+Same base, rows, adapter, learning rate and number of epochs; each in a process of its own, so that
+neither profits from what the other has set. The Trainer's rows are tokenised and masked as ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, object]
+TRAIN_ROWS, HELD_OUT, EPOCHS, RATE, RANK = 96, 40, 2, 1e-3, 16
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+SYSTEM = "You are the help desk of a shop for furniture."
+
+
+def run() -> list[Row]:
+    """Three runs, some three minutes together on two cores."""
+    from tests.bench.bench_generation import _base
+
+    with tempfile.TemporaryDirectory(prefix="tidemill-bench-") as folder:
+        base = _base(Path(folder))
+        trainer, ours, top = (_alone(name, base) for name in ("trainer", "ours", "top"))
+    ratio = ours["speed"] / trainer["speed"]
+    worse = ours["loss"] / trainer["loss"]
+    return [
+        _row("training by Trainer, tokens", trainer["speed"], "/s"),
+        _row("training by us, tokens", ours["speed"], "/s"),
+        _row("training against Trainer, same adapter", ratio, "×", at_least=2.0),
+        _row("validation loss against Trainer's", worse, "×", at_most=1.02),
+        _row("training the top 8 layers, against Trainer", top["speed"] / trainer["speed"], "×"),
+        _row("its validation loss against Trainer's", top["loss"] / trainer["loss"], "×"),
+    ]
+
+
+def _row(
+    name: str,
+    value: float,
+    unit: str,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> Row:
+    ok = (at_least is None or value >= at_least) and (at_most is None or value <= at_most)
+    limit = f">= {at_least:g}" if at_least else f"<= {at_most:g}" if at_most else ""
+    return {"name": name, "value": round(value, 3), "unit": unit, "limit": limit, "ok": ok}
+
+
+def _alone(name: str, base: Path) -> dict[str, float]:
+    """One contestant in a fresh process: tokens/s of the whole training, and validation loss."""
+    command = [sys.executable, "-m", "tests.bench.bench_training", name, str(base)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        command, check=True, env=environment, capture_output=True, text=True, timeout=900
+    )
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _examples(base: Path) -> tuple[list[Any], list[Any], Any]:
+    from tidemill import chat
+    from tidemill.runtimes import load
+    from tidemill.training._rows import fit
+
+    tokenizer = load.tokenizer(base)
+    lines = Path("specs/support-chat/data/requests.jsonl").read_text().splitlines()
+    found = []
+    for row in map(json.loads, lines[: TRAIN_ROWS + HELD_OUT]):
+        asked = [
+            {"role": "system", "content": SYSTEM},
+            {"role": "user", "content": row["request"]},
+        ]
+        wanted = chat.completion(tokenizer, f"{row['intent']} | {row['reply']}")
+        found.append(fit(chat.encode(tokenizer, asked), wanted, 128))
+    return found[:TRAIN_ROWS], found[TRAIN_ROWS:], tokenizer
+
+
+def _tokens(rows: Sequence[Any]) -> int:
+    return EPOCHS * sum(len(row.ids) for row in rows)
+
+
+def _ours(base: Path, layers: int | None) -> dict[str, float]:
+    """Seconds from the loaded model to the trained one, everything counted but the looks."""
+    from tidemill import machine
+    from tidemill.form import Form
+    from tidemill.runtimes import load
+    from tidemill.spec.finetune import Train, Watchdog
+    from tidemill.training import lora
+    from tidemill.training._causal import CausalLearner
+    from tidemill.training._loop import Job, run, validation_loss
+
+    rows, held_out, tokenizer = _examples(base)
+    low = machine.bf16()
+    train = Train(epochs=EPOCHS, learning_rate=RATE, scheduler="linear", batch_tokens=512,
+                  checkpoint_every=1000)  # fmt: skip
+    model = load.model(base, Form.read(base), Path, precision="bf16" if low else "fp32")
+    model = lora.prepare(model, lora.Options(r=RANK, layers=layers), train, "causal-lm")
+    learner = CausalLearner(model, pad=tokenizer.pad_token_id, low=low)
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as checkpoints:
+        job = Job(train, None, Watchdog(), "bench", Path(checkpoints))
+        run(learner, rows, [], job, lambda message, **_: None)
+    seconds = time.perf_counter() - started
+    learner.forget()
+    return {"speed": _tokens(rows) / seconds, "loss": validation_loss(learner, held_out)}
+
+
+def _trainer(base: Path) -> dict[str, float]:
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
+
+    rows, held_out, tokenizer = _examples(base)
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    config = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=TARGETS, task_type="CAUSAL_LM")
+
+    def collate(batch: list[dict[str, Any]]) -> dict[str, Any]:
+        padded = tokenizer.pad([{"input_ids": r["input_ids"]} for r in batch], return_tensors="pt")
+        width = padded["input_ids"].shape[1]
+        labels = [r["labels"] + [-100] * (width - len(r["labels"])) for r in batch]
+        return {**padded, "labels": torch.tensor(labels)}
+
+    data = [
+        {"input_ids": list(r.ids), "labels": [-100] * r.start + list(r.ids[r.start :])}
+        for r in rows
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(
+            model=get_peft_model(model, config),
+            args=TrainingArguments(
+                folder, num_train_epochs=EPOCHS, learning_rate=RATE, report_to=[],
+                remove_unused_columns=False, disable_tqdm=True, save_strategy="no",
+            ),
+            train_dataset=data,  # type: ignore[arg-type]
+            data_collator=collate,
+        )  # fmt: skip
+        started = time.perf_counter()
+        trainer.train()
+        seconds = time.perf_counter() - started
+    from tidemill.training._causal import CausalLearner
+    from tidemill.training._loop import validation_loss
+
+    learner = CausalLearner(trainer.model, pad=tokenizer.pad_token_id, low=False)
+    return {"speed": _tokens(rows) / seconds, "loss": validation_loss(learner, held_out)}
+
+
+def main(name: str, base: str) -> None:
+    """One contestant; its figures as the last line."""
+    contestants = {
+        "trainer": lambda: _trainer(Path(base)),
+        "ours": lambda: _ours(Path(base), None),
+        "top": lambda: _ours(Path(base), 8),
+    }
+    print(json.dumps(contestants[name]()))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
