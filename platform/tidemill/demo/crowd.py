@@ -59,6 +59,11 @@ class Crowd:
             said["tidemill"]["label"],
         )
 
+    def served(self) -> bool:
+        """True once the gateway knows a release of the service; the ledger knows it first."""
+        url = f"http://{self.settings.host}:{self.settings.gateway_port}/{SERVICE}"
+        return self.http.get(f"{url}/openai/v1/models").is_success
+
     def rate(self, answers: Iterable[Answered]) -> int:
         """A thumb for each answer, and a correction for each wrong one; gives the events sent."""
         from tidemill.client import Tidemill
