@@ -99,7 +99,7 @@ def _ours(base: Path, layers: int | None) -> dict[str, float]:
 
     rows, held_out, tokenizer = _examples(base)
     low = machine.bf16()
-    train = Train(epochs=EPOCHS, learning_rate=RATE, scheduler="linear", batch_tokens=512,
+    train = Train(epochs=EPOCHS, learning_rate=RATE, scheduler="linear", batch_tokens=400,
                   checkpoint_every=1000)  # fmt: skip
     model = load.model(base, Form.read(base), Path, precision="bf16" if low else "fp32")
     model = lora.prepare(model, lora.Options(r=RANK, layers=layers), train, "causal-lm")

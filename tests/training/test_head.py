@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch.nn.functional import cross_entropy as torch_cross_entropy
 from tidemill.training import _head
 from tidemill.training._causal import CausalLearner
 from tidemill.training._head import cross_entropy
+from tidemill.training._loop import validation_loss
 from tidemill.training._rows import Example
 
 
@@ -97,3 +99,15 @@ def test_frozen_lower_layers_read_once_give_the_same_loss(tiny_llm: Path) -> Non
     for parameter, gradient in zip(model.model.layers[1].parameters(), gradients, strict=True):
         torch.testing.assert_close(parameter.grad, gradient)
     assert len(model.model.layers) == 2
+
+
+def test_rows_read_once_are_found_again_whatever_they_weigh(tiny_llm: Path) -> None:
+    heavy = [replace(row, weight=2.0) for row in killable.with_starts(killable.rows(4))]
+    model = killable.model(tiny_llm).requires_grad_(False)
+    model.model.layers[1].requires_grad_(True)
+    learner = CausalLearner(model, pad=0, low=False)
+    before = validation_loss(learner, heavy)
+
+    learner.prepare(heavy, lambda done, total: None)
+
+    assert validation_loss(learner, heavy) == pytest.approx(before, rel=1e-5)

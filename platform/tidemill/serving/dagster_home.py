@@ -23,8 +23,8 @@ run_monitoring:
 
 
 SHARING = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Threads of a matrix product sleep while they wait for each other. Spinning, the default, takes the
-core from the very thread that is waited for as soon as anything else runs on the machine."""
+"""Threads of a matrix product sleep while they wait for each other. Spinning, the default, takes
+the core from the very thread that is waited for as soon as anything else runs here."""
 
 
 def prepare(settings: Settings) -> Path:

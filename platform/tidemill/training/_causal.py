@@ -26,7 +26,7 @@ class CausalLearner:
         inner = model.get_base_model() if hasattr(model, "peft_config") else model
         self.backbone = getattr(inner, inner.base_model_prefix)
         self.head = inner.get_output_embeddings()
-        self._kept: dict[Example, Any] = {}
+        self._kept: dict[tuple[int, ...], Any] = {}
         self._top: Any = None
 
     def loss(self, rows: Sequence[Example], smoothing: float) -> Any:
@@ -63,7 +63,7 @@ class CausalLearner:
         for places in by_length(examples, _READ_TOKENS):
             rows = [examples[i] for i in places]
             for row, states in zip(rows, self._read(bottom, rows), strict=True):
-                self._kept[row] = states[: len(row.ids)].clone()
+                self._kept[row.ids] = states[: len(row.ids)].clone()
             done += len(rows)
             tell(done, len(examples))
         self._top = top
@@ -77,7 +77,7 @@ class CausalLearner:
         import torch
 
         if self._top is not None:
-            kept = [self._kept[row] for row in rows]
+            kept = [self._kept[row.ids] for row in rows]
             states = torch.nn.utils.rnn.pad_sequence(kept, batch_first=True)
             with self._as(self._top):
                 return self.backbone(inputs_embeds=states, use_cache=False).last_hidden_state
