@@ -20,6 +20,8 @@ class Outcome:
     """End of the answer, in seconds of the Unix clock."""
     seconds: float
     failed: bool
+    cached: bool = False
+    """True where nothing was generated: its latency says nothing about the release."""
 
 
 class Tally:
@@ -40,9 +42,9 @@ class Tally:
 
 
 def health(outcomes: Iterable[Outcome]) -> ArmHealth:
-    """Counts, and p50 and p95 of the answers that came."""
+    """Counts, and p50 and p95 of the answers that were generated."""
     known = list(outcomes)
-    times = sorted(o.seconds for o in known if not o.failed)
+    times = sorted(o.seconds for o in known if not o.failed and not o.cached)
     return ArmHealth(
         requests=len(known),
         errors=sum(o.failed for o in known),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession, web
 
 SUBJECT, ARM = "x-tidemill-subject", "x-tidemill-arm"
+CACHED = "x-tidemill-cached"
 _LONGEST_BODY = 8 * 2**20
 _HOP = {
     "connection",
@@ -95,18 +96,19 @@ class Gateway:
         route: Route,
     ) -> web.StreamResponse:
         """Pass it on; raises Broken as long as nothing was sent to the client."""
-        started, failed = time.perf_counter(), True
+        started, failed, cached = time.perf_counter(), True, request.method == "GET"
         try:
             async with self._call(request, path, body, arm, route.name(arm)) as answer:
                 if answer.status >= 500:
                     raise Broken(f"the {route.name(arm)} release answers {answer.status}")
+                cached = cached or answer.headers.get(CACHED) == "true"
                 response, failed = await _relay(request, answer)
                 return response
         except _upstream_errors() as error:
             raise Broken(f"the {route.name(arm)} release does not answer ({error})") from error
         finally:
             took = time.perf_counter() - started
-            self.tally.add(service, arm.release, Outcome(time.time(), took, failed))
+            self.tally.add(service, arm.release, Outcome(time.time(), took, failed, cached))
 
     def _call(self, request: web.BaseRequest, path: str, body: bytes, arm: Arm, name: str) -> Any:
         assert self.session is not None

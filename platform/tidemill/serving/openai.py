@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 RESPONSE_ID, RELEASE = "x-tidemill-response-id", "x-tidemill-release"
 SUBJECT, ARM = "x-tidemill-subject", "x-tidemill-arm"
+CACHED = "x-tidemill-cached"
 
 
 class Part(BaseModel):
@@ -165,7 +166,8 @@ def extension(given: Given, work: Work) -> dict[str, Any]:
 
 
 def _headers(given: Given, work: Work) -> dict[str, str]:
-    return {RESPONSE_ID: given.response_id, RELEASE: work.answerer.release.digest}
+    told = {RESPONSE_ID: given.response_id, RELEASE: work.answerer.release.digest}
+    return {**told, CACHED: "true"} if given.cached else told
 
 
 def _usage(given: Given) -> dict[str, int]:
