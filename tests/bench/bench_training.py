@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 Row = dict[str, object]
-TRAIN_ROWS, HELD_OUT, EPOCHS, RATE, RANK = 80, 40, 2, 1e-3, 16
+TRAIN_ROWS, HELD_OUT, EPOCHS, RATE, RANK = 64, 40, 2, 1e-3, 16
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 SYSTEM = "You are the help desk of a shop for furniture."
 
