@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 Row = dict[str, object]
-TRAIN_ROWS, HELD_OUT, EPOCHS, RATE, RANK = 64, 40, 2, 1e-3, 16
+TRAIN_ROWS, HELD_OUT, EPOCHS, RATE, RANK = 80, 40, 2, 1e-3, 16
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 SYSTEM = "You are the help desk of a shop for furniture."
 
 
 def run() -> list[Row]:
-    """Three runs, some three minutes together on two cores."""
+    """Three runs, some four minutes together on two idle cores, most of them the Trainer's."""
     from tests.bench.bench_generation import _base
 
     with tempfile.TemporaryDirectory(prefix="tidemill-bench-") as folder:
