@@ -155,7 +155,10 @@ class Story:
         found: str = self.stage.wait(
             "the release to serve",
             lambda: (
-                (live := self.stage.home.ledger.rollouts.live(SERVICE)) and wanted(live) and live
+                (live := self.stage.home.ledger.rollouts.live(SERVICE))
+                and wanted(live)
+                and self.crowd.served()
+                and live
             ),
             seconds=seconds,
             hint="see `tidemill status` and the logs in the home's run folder",
