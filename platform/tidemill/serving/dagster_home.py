@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tidemill.machine import SHARING
 from tidemill.settings import Settings
 
 _CONFIG = """\
@@ -20,11 +21,6 @@ run_monitoring:
   poll_interval_seconds: 15
   start_timeout_seconds: 180
 """
-
-
-SHARING = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Threads of a matrix product sleep while they wait for each other. Spinning, the default, takes
-the core from the very thread that is waited for as soon as anything else runs here."""
 
 
 def prepare(settings: Settings) -> Path:

@@ -21,7 +21,7 @@ from threading import Event
 import psutil
 
 from tidemill.adapters.processes import Processes, Running, Start
-from tidemill.serving.dagster_home import SHARING
+from tidemill.machine import SHARING
 from tidemill.serving.services import Service, plan, prepare
 from tidemill.settings import Settings
 
