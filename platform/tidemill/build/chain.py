@@ -77,7 +77,9 @@ class Chain:
             module.build(source, out, target, bench.say)
 
         if module.KIND == "engine":
-            made, seconds = self._put(target.runtime, "engine", self.weights, build)
+            made, seconds = self._put(
+                target.runtime, "engine", self.weights, build, compute=list(target.compute)
+            )
             self._engine_checked(self._keep(target.runtime, made), target, made, seconds)
         elif not module.ready(self.main.path):
             self.step(target.runtime, module.KIND, build)
@@ -110,7 +112,7 @@ class Chain:
         return answering.answered_by(runtime, rows, self.program)
 
     def _put(
-        self, name: str, kind: str, source: Artefact, transform: Transform
+        self, name: str, kind: str, source: Artefact, transform: Transform, **facts: Any
     ) -> tuple[Artefact, float]:
         out = self.bench.scratch / f"{len(self.hops)}-{name}"
         shutil.rmtree(out, ignore_errors=True)
@@ -121,7 +123,7 @@ class Chain:
             shutil.rmtree(out, ignore_errors=True)
             raise
         seconds = time.monotonic() - started
-        return self.bench.store.put(out, kind=kind, meta={"of": source.digest}), seconds
+        return self.bench.store.put(out, kind=kind, meta={"of": source.digest, **facts}), seconds
 
     def _keep(self, name: str, made: Artefact) -> str:
         count = sum(key == name or key.startswith(f"{name}-") for key in self.steps)
