@@ -35,7 +35,7 @@ def _package() -> Any:
     except ImportError:
         raise ServiceError(
             "target 'tensorrt' needs NVIDIA's tensorrt package and the GPU it builds for: on that "
-            "machine, pip install tensorrt --extra-index-url https://pypi.nvidia.com; "
+            "machine, pip install tensorrt from NVIDIA's own package index; "
             "for RTX GPUs, `runtime: tensorrt-rtx` builds without one"
         ) from None
     return tensorrt
