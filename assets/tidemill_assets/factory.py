@@ -10,12 +10,13 @@ import dagster as dg
 from tidemill.adapters.home import Home
 from tidemill.build.checks import declared
 from tidemill.build.line import MAKERS
+from tidemill.ports import OFFSETS_TAG
 from tidemill.spec.base import Spec
 from tidemill.spec.digest import digest
 from tidemill.spec.graph import references
 from tidemill.spec.load import Loaded, Project
 from tidemill.spec.trigger import Trigger
-from tidemill_assets.runs import OFFSETS_TAG, group, key
+from tidemill_assets.runs import group, key
 from tidemill_assets.show import materialized, progress
 from tidemill_assets.steering import STEERING
 

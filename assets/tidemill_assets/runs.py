@@ -9,7 +9,6 @@ import dagster as dg
 from tidemill.adapters.home import Home
 from tidemill.adapters.ledger.decisions import Decided
 
-OFFSETS_TAG = "tidemill/offsets"
 DECISION_TAG = "tidemill/decision"
 LOST_TAG = "tidemill/lost"
 ATTEMPTS = 3

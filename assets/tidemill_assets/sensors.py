@@ -12,12 +12,13 @@ from tidemill.adapters.home import Home
 from tidemill.adapters.ledger.react import react
 from tidemill.build.line import Line
 from tidemill.errors import TidemillError
+from tidemill.ports import OFFSETS_TAG
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.graph import downstream, upstream
 from tidemill.spec.load import Project
 from tidemill.spec.trigger import Trigger
 from tidemill_assets.announce import announce
-from tidemill_assets.runs import DECISION_TAG, OFFSETS_TAG, follow, group, key, run_key
+from tidemill_assets.runs import DECISION_TAG, follow, group, key, run_key
 
 TRIGGER_SECONDS, GIT_SECONDS = 5, 15
 

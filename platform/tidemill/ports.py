@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,41 @@ class Repository(Protocol):
 
 
 @dataclass(frozen=True)
+class Proposal:
+    """A pull request (GitHub), a merge request (GitLab), or a pushed branch (plain Git)."""
+
+    number: str
+    """How the forge names it; the branch on a plain remote."""
+    branch: str
+    base: str
+    state: Literal["open", "merged", "closed"]
+    url: str = ""
+    author: str = ""
+    merged_by: str = ""
+    merge_sha: str = ""
+    """The commit that brought it onto the base; empty until then."""
+
+
+class Forge(Protocol):
+    """Where people read and merge changes; every call may be repeated without a second effect."""
+
+    def comment(self, number: str, body: str, *, marker: str) -> str:
+        """Write the one comment that carries `marker`, or replace it in place; gives its address.
+        Raises ServiceError."""
+
+    def propose(self, branch: str, base: str, title: str, body: str) -> Proposal:
+        """Open a proposal for a pushed branch, or bring the open one up to date."""
+
+    def find(self, branch: str) -> Proposal | None:
+        """The newest proposal of a branch."""
+
+    def report(
+        self, sha: str, state: Literal["pending", "success", "failure"], text: str, *, context: str
+    ) -> None:
+        """Set the status that people see beside a commit."""
+
+
+@dataclass(frozen=True)
 class Arm:
     """One release of a service and its share of the traffic."""
 
@@ -202,3 +237,7 @@ class Records(Protocol):
 
     def record(self, making: Making) -> Making:
         """Keep it, with its id."""
+
+
+OFFSETS_TAG = "tidemill/offsets"
+"""Tag of a run: the frozen offsets its datasets take feedback up to, as a JSON object."""

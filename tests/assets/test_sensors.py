@@ -9,7 +9,8 @@ import dagster as dg
 
 from tidemill.adapters.home import Home
 from tidemill.engine.trigger import Decision
-from tidemill_assets.runs import DECISION_TAG, OFFSETS_TAG, follow
+from tidemill.ports import OFFSETS_TAG
+from tidemill_assets.runs import DECISION_TAG, follow
 from tidemill_assets.sensors import pending, trigger_sensor
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ from tidemill.adapters.ledger.base import open_engine
 from tidemill.adapters.store import MemoryStore
 from tidemill.build.line import Line
 from tidemill.errors import MissingArtefact
-from tidemill.spec.load import load
+from tidemill.spec.load import read
 
 DATASET = """apiVersion: tidemill/v1
 kind: Dataset
@@ -47,11 +47,12 @@ class Workshop:
         self.home = home
         self.ledger = AssetLedger(open_engine("sqlite://"))
         self.store = MemoryStore()
+        self.feedback: Stream | None = None
 
     @property
     def line(self) -> Line:
         return Line(
-            project=load(self.home / "specs").projects["shop"],
+            project=read(self.home / "specs").workspace.projects["shop"],
             home=self.home / ".tidemill",
             cache=self.home / "cache",
             store=self.store,
@@ -59,6 +60,7 @@ class Workshop:
             repository=GitRepository(self.home / "specs"),
             clock=SystemClock(),
             keep=self.ledger.keep,
+            feedback=self.feedback,
         )
 
 
@@ -132,3 +134,65 @@ def test_the_record_says_what_went_in_and_with_which_tools(home: Path) -> None:
     assert {"tidemill", "numpy"} <= set(making.tools)
     assert making.commit == {}
     assert making.seconds > 0
+
+
+class Stream:
+    """A stream that stands where the test puts it."""
+
+    def __init__(self) -> None:
+        self.end = 3
+
+    def freeze(self, topic: str) -> dict[str, int]:
+        return {f"{topic}/0": self.end}
+
+    def rows(self, feedback: object, kinds: object, since: object, until: object) -> object:
+        return [], {}
+
+
+FED = """apiVersion: tidemill/v1
+kind: Feedback
+name: said
+topic: shop.said
+service: shop
+kinds: [correction]
+"""
+
+
+def fed(home: Path, stream: Stream) -> Workshop:
+    folder = home / "specs" / "shop"
+    (folder / "said.yaml").write_text(FED)
+    text = (folder / "rows.yaml").read_text()
+    source = "sources: [{type: feedback, of: said}, {type: file"
+    (folder / "rows.yaml").write_text(text.replace("sources: [{type: file", source))
+    workshop = Workshop(home)
+    workshop.feedback = stream
+    return workshop
+
+
+def test_feedback_that_came_since_waits_for_somebody_to_ask(home: Path) -> None:
+    stream = Stream()
+    workshop = fed(home, stream)
+    first = workshop.line.make("rows")
+    stream.end = 9
+
+    again = workshop.line.make("rows")
+    asked = workshop.line.make("rows", until={"shop.said/0": 9})
+
+    assert first.facts["offsets"] == {"shop.said/0": 3}
+    assert again.reused
+    assert not asked.reused
+    assert asked.facts["offsets"] == {"shop.said/0": 9}
+
+
+def test_an_edited_dataset_keeps_the_feedback_it_has(home: Path) -> None:
+    stream = Stream()
+    workshop = fed(home, stream)
+    workshop.line.make("rows")
+    stream.end = 9
+    path = home / "specs" / "shop" / "rows.yaml"
+    path.write_text(path.read_text().replace("seed: 0", "seed: 1"))
+
+    edited = workshop.line.make("rows")
+
+    assert not edited.reused
+    assert edited.facts["offsets"] == {"shop.said/0": 3}

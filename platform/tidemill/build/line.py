@@ -118,8 +118,10 @@ class Line:
     ) -> Made:
         """Make the asset, or reuse the artefact that the same inputs made before.
 
-        `until` are the frozen offsets of a trigger's decision; without them a dataset fed by
-        feedback is frozen now. Raises what the makers raise; nothing is recorded then.
+        `until` are the frozen offsets of a trigger's decision. Without them a dataset fed by
+        feedback keeps the offsets it was made with last, so that a change of specs takes in no
+        feedback that nobody asked for; one that was never made is frozen now. Raises what the
+        makers raise; nothing is recorded then.
         """
         spec = self.specs[name]
         parents = {parent: self.current(parent) for parent in self.parents(name)}
@@ -154,11 +156,16 @@ class Line:
     def _freeze(self, spec: Spec, until: Mapping[str, int] | None) -> dict[str, int]:
         if self.feedback is None or not isinstance(spec, Dataset):
             return {}
+        last = self.records.latest(self.project.name, spec.name)
+        if until is None and last and last.spec_digest == self.spec_digest(spec.name):
+            return dict(last.facts.get("offsets", {}))
+        kept = until if until is not None else last.facts.get("offsets", {}) if last else {}
         frozen: dict[str, int] = {}
         for source in spec.sources:
             if source.type == "feedback":
                 topic = self._feedback_spec(source.of).topic
-                frozen |= until if until is not None else self.feedback.freeze(topic)
+                known = until is not None or any(_topic(place) == topic for place in kept)
+                frozen |= kept if known else self.feedback.freeze(topic)
         return frozen
 
     def _feedback_spec(self, name: str) -> Feedback:
@@ -267,6 +274,11 @@ class Line:
                 run=run,
             )
         )
+
+
+def _topic(place: str) -> str:
+    """The topic of `topic/partition`."""
+    return place.rpartition("/")[0]
 
 
 def tool_versions() -> dict[str, str]:

@@ -1,38 +1,54 @@
 """Make assets: what is missing or stale is made, the rest is reused.
 
 NAMES are specs (`reply-eval` or `support-chat/reply-eval`) or whole projects (`support-chat`).
-Everything a name needs is made first. The run shows in Dagster's UI.
+Everything a name needs is made first. Feedback that has come since a dataset was made waits for a
+trigger, or for `--fresh`. The run shows in Dagster's UI.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from itertools import groupby
 
 import click
 
 from tidemill.adapters.home import Home
 from tidemill.cli._shell import example, json_option, leave, pass_settings, print_json
+from tidemill.ports import OFFSETS_TAG
 from tidemill.serving.dagster_home import environment
 from tidemill.settings import Settings
+from tidemill.spec.feedback import Feedback
 
 
 @click.command(
-    epilog=example("tidemill run support-chat", "tidemill run support-chat/reply-eval --only")
+    epilog=example(
+        "tidemill run support-chat",
+        "tidemill run support-chat/reply-eval --only",
+        "tidemill run support-chat --fresh",
+    )
 )
 @click.argument("names", nargs=-1, required=True)
 @click.option("--only", is_flag=True, help="Do not make what the names need; it has to be there.")
+@click.option("--fresh", is_flag=True, help="Take in the feedback that has come until now.")
 @json_option
 @pass_settings
-def command(settings: Settings, names: tuple[str, ...], only: bool, as_json: bool) -> None:
-    """Make assets: what is missing or stale is made, the rest is reused."""
+def command(
+    settings: Settings, names: tuple[str, ...], only: bool, fresh: bool, as_json: bool
+) -> None:
+    """Make assets: what is missing or stale is made, the rest is reused.
+
+    A dataset keeps the feedback it was made with until a trigger, or `--fresh`, takes in more.
+    """
     home = Home(settings)
     wanted = [pair for name in names for pair in selected(home, name, only)]
     code, report = 0, []
     for project, pairs in groupby(dict.fromkeys(wanted), key=lambda pair: pair[0]):
         specs = [spec for _, spec in pairs]
-        code = code or start(settings, project, specs)
+        tags = {OFFSETS_TAG: json.dumps(frozen_now(home, project))} if fresh else {}
+        code = code or start(settings, project, specs, tags)
         report += [described(home, project, spec) for spec in specs]
     if as_json:
         print_json({"ok": code == 0, "assets": report})
@@ -51,9 +67,19 @@ def selected(home: Home, name: str, only: bool) -> list[tuple[str, str]]:
     return [(project_name, item) for item in upstream(home.project(project_name), spec)]
 
 
-def start(settings: Settings, project: str, specs: list[str]) -> int:
+def frozen_now(home: Home, project: str) -> dict[str, int]:
+    """Where every stream of a project stands now."""
+    streams = (loaded.spec for loaded in home.project(project).specs.values())
+    topics = [spec.topic for spec in streams if isinstance(spec, Feedback)]
+    return {k: end for topic in topics for k, end in home.ledger.events.freeze(topic).items()}
+
+
+def start(
+    settings: Settings, project: str, specs: list[str], tags: Mapping[str, str] | None = None
+) -> int:
     """Run the assets in a process of their own; gives its exit code."""
     command_line = [sys.executable, "-m", "tidemill_assets.launch", project, *specs]
+    command_line += ["--tags", json.dumps(dict(tags))] if tags else []
     return subprocess.run(command_line, env=environment(settings), check=False).returncode
 
 
