@@ -28,6 +28,8 @@ from tidemill.spec.feedback import Feedback as Contract
 TOPIC = "bench.feedback"
 EVENTS, ANSWERS = 100_000, 10_000
 MILLION, PART = 1_000_000, 50_000
+TRIES = 3
+"""The fastest of these counts: what else runs on the machine only ever slows it down."""
 STREAM = Contract(
     apiVersion="tidemill/v1", kind="Feedback", name="bench", topic=TOPIC, service="bench"
 )
@@ -37,7 +39,7 @@ def run() -> list[dict[str, object]]:
     """Feedback per second from the real broker into SQLite; memory over a million events."""
     logging.getLogger("tidemill.ingest").setLevel(logging.ERROR)  # the emptied bus is on purpose
     with tempfile.TemporaryDirectory() as folder:
-        rate = speed(Path(folder))
+        rate = max(speed(Path(folder) / str(number)) for number in range(TRIES))
         growth = memory(Path(folder))
     return [
         {
@@ -73,6 +75,7 @@ def speed(folder: Path) -> float:
             ingest.step()
         seconds = time.perf_counter() - begun
         assert ledger.events.summary()["joined"] == EVENTS - EVENTS // 10
+        ingest.forget()
         sender.close()
         reader.close()
         ledger.engine.dispose()

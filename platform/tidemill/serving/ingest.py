@@ -15,7 +15,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
@@ -27,7 +28,7 @@ from tidemill.adapters.ledger.events import EventLedger, Position
 from tidemill.adapters.ledger.joining import Taken
 from tidemill.errors import Overtaken, ServiceError, StorageError, TidemillError
 from tidemill.events import INFERENCE_TOPIC, LIFECYCLE_TOPIC
-from tidemill.ports import Bus, Clock
+from tidemill.ports import Bus, Clock, Message
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
 
@@ -62,24 +63,47 @@ class Ingest:
         self._next: dict[tuple[str, int], int] = {}
         self._checked = 0.0
         self._trouble = ""
+        self._reader = ThreadPoolExecutor(1, "read-ahead")
+        self._ahead: Future[list[Message]] | None = None
 
     def step(self, wait: float = WAIT) -> Taken:
         """Read one batch and take it in; raises what stands in the way, with nothing written."""
-        self._look_around()
-        records = self.bus.read(self._next, limit=BATCH, timeout=wait)
+        records = self._records(wait)
         if not records:
             return Taken()
+        following = self._next | {(r.topic, r.partition): r.offset + 1 for r in records}
+        self._read_ahead(records, following, wait)
         try:
             taken = self.ledger.ingest(
                 records, self._positions.values(), self._contracts, self.clock.now()
             )
         except BaseException:
-            self._checked = 0.0  # nothing was written: start from the ledger's offsets again
+            self.forget()  # nothing was written: start from the ledger's offsets again
             raise
-        for record in records:
-            self._next[record.topic, record.partition] = record.offset + 1
+        self._next = following
         self.taken += taken
         return taken
+
+    def forget(self) -> None:
+        """Drop what was read ahead; the next step begins at the ledger's offsets."""
+        ahead, self._ahead, self._checked = self._ahead, None, 0.0
+        if ahead is not None:
+            ahead.exception()  # the bus is one thread's at a time: wait, whatever comes
+
+    def _records(self, wait: float) -> list[Message]:
+        if self._ahead is not None:
+            ahead, self._ahead = self._ahead, None
+            return ahead.result()
+        self._look_around()
+        return self.bus.read(self._next, limit=BATCH, timeout=wait)
+
+    def _read_ahead(
+        self, records: Sequence[Message], at: Mapping[tuple[str, int], int], wait: float
+    ) -> None:
+        """In a backlog the next batch is read while the database writes this one."""
+        due = time.monotonic() - self._checked >= CHECK_EVERY
+        if len(records) >= BATCH // 2 and not due:
+            self._ahead = self._reader.submit(self.bus.read, at, limit=BATCH, timeout=wait)
 
     def run(self, stop: Event) -> None:
         """Turn until told to stop; waits out a broker or a database that is away."""
@@ -94,7 +118,7 @@ class Ingest:
             except (ServiceError, StorageError) as error:
                 pause = self._wait_out(str(error), pause)
             self._beat()
-        self._checked = 0.0
+        self.forget()
         self._beat(last=True)
 
     def _look_around(self) -> None:
