@@ -234,7 +234,6 @@ def _checks(spec: Evaluation, verdict: Verdict) -> tuple[Check, ...]:
 
 def _tables(judged: Judged, faults: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     found = {
-        "Measures": [asdict(one) for one in judged.measures],
         "Gains on the baseline": [asdict(one) for one in judged.gains or ()],
         "Worst failures": faults["failures"][: analysis.SHOWN],
         "Groups of failures": faults["clusters"][: analysis.SHOWN],
