@@ -32,6 +32,9 @@ class Settings:
     """TIDEMILL_BROKER_PORT of the embedded broker, default 8602."""
     subject_key: bytes | None = field(repr=False)
     """TIDEMILL_SUBJECT_KEY: keys the hash of user ids. Never logged."""
+    price_per_hour: float | None = None
+    """TIDEMILL_PRICE_PER_HOUR of the machine that makes assets, in any currency; without it a plan
+    names no money."""
 
     @classmethod
     def read(
@@ -52,6 +55,7 @@ class Settings:
             dagster_port=int(env.get("TIDEMILL_DAGSTER_PORT", "8601")),
             broker_port=int(env.get("TIDEMILL_BROKER_PORT", "8602")),
             subject_key=key.encode() if key else None,
+            price_per_hour=_price(env.get("TIDEMILL_PRICE_PER_HOUR")),
         )
 
     @property
@@ -63,3 +67,12 @@ class Settings:
     def cache(self) -> Path:
         """Shared downloads and converted base models (TIDEMILL_CACHE shares it between homes)."""
         return Path(os.environ.get("TIDEMILL_CACHE") or self.home / "cache")
+
+
+def _price(said: str | None) -> float | None:
+    if not said:
+        return None
+    price = float(said)
+    if not 0 <= price < float("inf"):
+        raise ValueError(f"TIDEMILL_PRICE_PER_HOUR is '{said}', not a finite price of 0 or more")
+    return price
