@@ -40,6 +40,8 @@ def value(given: Any) -> str:
         return "–"
     if isinstance(given, str) and given.startswith("sha256:"):
         return given[7:19]
+    if isinstance(given, float) and given == int(given):
+        return str(int(given))
     text = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False, default=str)
     text = plain(text)
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"

@@ -55,9 +55,9 @@ def _table(assets: list[Report]) -> Iterator[str]:
     yield "| --- | --- | --- | --- |"
     for asset in assets[:MOST]:
         why = words.why(asset, code)
-        more = f" (+{len(why) - 1})" if len(why) > 1 else ""
+        first = f"{why[0]} (+{len(why) - 1})" if len(why) > 1 else "".join(why)
         name = code(f"{asset['project']}/{asset['name']}")
-        yield f"| {name} | {asset['state']} | {why[0] if why else ''}{more} | {words.takes(asset)} |"
+        yield f"| {name} | {asset['state']} | {first} | {words.takes(asset)} |"
     if len(assets) > MOST:
         yield f"| … and {len(assets) - MOST} more | | `tidemill plan` shows them all | |"
     yield ""
