@@ -15,7 +15,7 @@ ROWS = st.lists(
     st.fixed_dictionaries({"text": st.sampled_from("abcd"), "label": st.sampled_from("xy")}),
     max_size=6,
 )
-SIDES = st.fixed_dictionaries({name: ROWS for name in SPLITS})
+SIDES = st.fixed_dictionaries(dict.fromkeys(SPLITS, ROWS))
 
 
 def row(text: str, label: str = "x", **more: Any) -> Row:
