@@ -1,4 +1,4 @@
-"""Both sides of a plan: read from Git and the disk, from the cache only where nothing can differ."""
+"""Both sides of a plan, from Git and the disk; from the cache only where nothing can differ."""
 
 from __future__ import annotations
 

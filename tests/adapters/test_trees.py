@@ -162,7 +162,7 @@ def test_a_shallow_clone_says_how_to_get_the_rest(repo: Repo, tmp_path: Path) ->
     repo.git("clone", "--quiet", "--depth=1", "--no-single-branch", url, str(clone.folder))
     here = place(clone)
 
-    with pytest.raises(ServiceError, match="too shallow.*git fetch --unshallow"):
+    with pytest.raises(ServiceError, match=r"too shallow.*git fetch --unshallow"):
         here.merge_base(here.commit("origin/edit"), here.commit("HEAD"))
 
 
@@ -193,7 +193,7 @@ def test_without_any_branch_to_compare_with_one_is_asked_for(repo: Repo) -> None
 
 
 def test_outside_of_git_the_way_in_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ServiceError, match="is in no Git repository.*`git init` makes one"):
+    with pytest.raises(ServiceError, match=r"is in no Git repository.*`git init` makes one"):
         Place.of(tmp_path / "specs")
 
 
