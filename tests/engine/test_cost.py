@@ -66,6 +66,13 @@ def test_twice_the_rows_take_twice_the_time_and_a_model_does_not_grow() -> None:
     assert expected(model, made(60, rows=100, kind="Model")).seconds.median == 60
 
 
+def test_more_work_per_row_counts_against_its_own_past_only() -> None:
+    wanted = Wanted("shop", "tune", "FineTune", longer=2)
+
+    assert expected(wanted, made(60)).seconds.median == 120
+    assert expected(wanted, made(60, name="other")).seconds.median == 60
+
+
 def test_a_run_of_another_order_of_magnitude_says_nothing() -> None:
     assert estimate(Wanted("shop", "tune", "FineTune", rows=10_000), [made(1, rows=2)]) is None
 

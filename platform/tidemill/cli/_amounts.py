@@ -43,7 +43,7 @@ def value(given: Any) -> str:
     if isinstance(given, float) and given == int(given):
         return str(int(given))
     text = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False, default=str)
-    text = plain(text)
+    text = plain(text) or '""'
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 

@@ -30,8 +30,14 @@ class Costs:
     def wish(self, item: Item) -> Wanted:
         """An asset with the size it will have."""
         values = self.wanted[item.key].values
-        budget = values.get("budget")
-        return Wanted(item.project, item.name, item.kind, self._rows(item, values), budget)
+        return Wanted(
+            item.project,
+            item.name,
+            item.kind,
+            rows=self._rows(item, values),
+            longer=self._longer(item),
+            budget=values.get("budget"),
+        )
 
     def of(self, item: Item) -> Estimate | None:
         """What making it will probably take."""
@@ -44,7 +50,7 @@ class Costs:
         own = (one for one in self.past if (one.project, one.name) == (item.project, item.name))
         last = next((one.rows for one in own if one.rows), None)
         if last is not None:
-            return last * _growth(data, split) * self._longer(item)
+            return last * _growth(data, split)
         after = _counts(data, split)[1] if data else 0
         return float(after) if after else None
 
