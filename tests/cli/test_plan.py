@@ -254,13 +254,12 @@ def test_rows_that_would_leak_into_the_test_are_named(repo: Repo, capsys: Captur
 def test_rows_that_cannot_be_read_are_told_and_the_plan_goes_on(
     repo: Repo, capsys: Captured
 ) -> None:
-    repo.write("specs/chat/requests.yaml", COMPLETE["requests.yaml"] + "deduplicate: {key: id}\n")
-    repo.write("specs/chat/data/requests.jsonl", '"no mapping"\n')
+    heavy = '{"request": "q", "answer": "a", "intent": "a", "weight": "heavy"}\n'
+    repo.write("specs/chat/data/requests.jsonl", ROWS + heavy)
+    code, out = planned(capsys)
 
-    found = asset(reported(capsys), "requests")
-
-    assert found["state"] == "changed"
-    assert found["data"] is not None or found["data_note"]
+    assert code == 2
+    assert "rows not compared: data/requests.jsonl:41: weight 'heavy' is no number" in out
 
 
 def test_data_too_large_for_a_plan_is_left_to_data_diff(

@@ -108,7 +108,10 @@ class AssetLedger:
         with self.engine.connect() as connection:
             rows = connection.execute(query.order_by(makings.c.id.desc()).limit(limit)).all()
         whole = (row for row in rows if not row.facts.get("resumed_from"))
-        return [Past(*row[:5], rows=_rows(row.facts)) for row in whole]
+        return [
+            Past(row.project, row.name, row.kind, row.seconds, row.peak_bytes, _rows(row.facts))
+            for row in whole
+        ]
 
     def keep(self, made: Sequence[Artefact]) -> None:
         """Remember artefacts; known digests are left as they are."""

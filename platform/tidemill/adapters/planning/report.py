@@ -35,7 +35,7 @@ Report = dict[str, Any]
 def report(settings: Settings, sides: Sides, clock: Clock) -> Report:
     """What the change would do; JSON-able."""
     items = plan(sides.wanted, sides.built)
-    counts = Counter(item.state for item in items)
+    counts: Counter[str] = Counter(item.state for item in items)
     counts["reused"] += sides.equal
     told = [item for item in items if item.state != "reused"]
     runs = [item for item in told if item.runs]
