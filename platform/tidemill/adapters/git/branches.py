@@ -101,14 +101,19 @@ def push(
 
 def remote_tip(repository: Path, remote: str, branch: str) -> str | None:
     """Where a branch stands on the remote now, its commits fetched; None where there is none."""
+    # Into a ref of our own, because a clone of a single branch tracks no other.
+    into = f"refs/tidemill/remote/{remote}/{branch}"
+    return fetched(repository, remote, f"refs/heads/{branch}", into=into)
+
+
+def fetched(repository: Path, remote: str, ref: str, *, into: str = "") -> str | None:
+    """Where a ref stands on the remote now, fetched into a ref here (by default of the same name,
+    whatever that was); None where the remote has none."""
     known_remote(repository, remote)
-    ref = f"refs/heads/{branch}"
     if not ask(repository, remote, "ls-remote", "--refs", remote, ref).strip():
         return None
-    # Into a ref of our own, because a clone of a single branch tracks no other.
-    kept = f"refs/tidemill/remote/{remote}/{branch}"
-    ask(repository, remote, "fetch", *_QUIETLY, remote, f"+{ref}:{kept}")
-    return git(repository, "rev-parse", "--verify", kept).decode().strip()
+    ask(repository, remote, "fetch", *_QUIETLY, remote, f"+{ref}:{into or ref}")
+    return git(repository, "rev-parse", "--verify", into or ref).decode().strip()
 
 
 _QUIETLY = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
