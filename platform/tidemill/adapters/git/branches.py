@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from tidemill.adapters.git.command import attempt, git, run
 from tidemill.adapters.git.objects import top, write_commit, write_tree
@@ -101,8 +102,9 @@ def push(
 
 def remote_tip(repository: Path, remote: str, branch: str) -> str | None:
     """Where a branch stands on the remote now, its commits fetched; None where there is none."""
-    # Into a ref of our own, because a clone of a single branch tracks no other.
-    into = f"refs/tidemill/remote/{remote}/{branch}"
+    # Into a ref of our own, because a clone of a single branch tracks no other. Its slashes are
+    # quoted: `a` may be gone on the remote when `a/b` comes, and stays here.
+    into = f"refs/tidemill/remote/{quote(remote, safe='')}/{quote(branch, safe='')}"
     return fetched(repository, remote, f"refs/heads/{branch}", into=into)
 
 
