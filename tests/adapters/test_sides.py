@@ -18,7 +18,7 @@ from tidemill.adapters.planning import cache, reading, sides
 from tidemill.adapters.planning.cache import Cache, Kept, code_of, key_of
 from tidemill.adapters.planning.sides import CACHE, Sides, open_sides
 from tidemill.engine.plan import Known, plan
-from tidemill.errors import SpecError
+from tidemill.errors import SpecError, TidemillError
 from tidemill.settings import Settings
 
 
@@ -171,6 +171,31 @@ def test_a_base_that_does_not_validate_is_told_and_the_rest_is_planned(repo: Rep
     assert any(p.startswith(f"{base[:12]}:specs/chat/tune.yaml:4: ") for p in problems)
     assert items["tune"].state == items["quality"].state == "changed"
     assert items["base"].state == "reused"
+
+
+def test_a_folder_without_specs_is_told(tmp_path: Path) -> None:
+    repo = Repo.new(tmp_path / "repo")
+    repo.write("README.md", "nothing yet")
+    repo.commit()
+
+    with pytest.raises(TidemillError, match="holds no specs, here or at main"):
+        states(repo)
+
+
+def test_a_linked_project_is_planned_like_any_other(repo: Repo) -> None:
+    write_project(repo.folder / "specs" / ".kept" / "shop", stream_yaml=None, retrain_yaml=None)
+    for name in ("rollout.yaml", "quality.yaml", "requests.yaml", "tune.yaml", "small.yaml"):
+        (repo.folder / "specs" / ".kept" / "shop" / name).unlink()
+    (repo.folder / "specs" / "linked").symlink_to(".kept/shop")
+    repo.commit()
+    repo.edit("specs/.kept/shop/base.yaml", "licence: Apache-2.0", "licence: MIT")
+
+    with opened(repo) as found:
+        items = plan(found.wanted, found.built)
+
+    assert {item.key: item.state for item in items if item.state != "reused"} == {
+        "shop/base": "changed"
+    }
 
 
 def test_a_second_plan_reads_nothing_and_says_the_same(

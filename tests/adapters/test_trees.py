@@ -197,6 +197,31 @@ def test_outside_of_git_the_way_in_is_told(tmp_path: Path) -> None:
         Place.of(tmp_path / "specs")
 
 
+def test_a_repository_that_git_refuses_to_open_is_told_in_its_words(repo: Repo) -> None:
+    (repo.folder / ".git" / "config").write_text("[core\n")
+
+    with pytest.raises(
+        ServiceError, match=r"Git does not open the repository .*: fatal: bad config"
+    ):
+        place(repo)
+
+
+def test_without_git_the_message_says_so(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+
+    with pytest.raises(ServiceError, match="`git` is not installed"):
+        place(repo)
+
+
+def test_inside_a_hook_the_folder_we_ask_for_counts(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_DIR", ".git")
+    monkeypatch.setenv("GIT_INDEX_FILE", "elsewhere/index")
+
+    assert set(place(repo).working().files) == {"shop/a.yaml", "shop/data/rows.jsonl"}
+
+
 def test_an_unknown_branch_and_a_repository_without_commits_are_told(
     repo: Repo, tmp_path: Path
 ) -> None:

@@ -110,4 +110,5 @@ def _listed(assets: list[Report]) -> Iterator[str]:
 
 def _compared(report: Report) -> str:
     side = "the working tree" if report["working_tree"] else code(report["head"][:12])
-    return f"{side} against {code(report['against'])} from {code(report['base'][:12])}"
+    base = code(report["base"][:12])
+    return f"{side} beside {code(report['against'])}, from {base} where they parted"

@@ -43,9 +43,7 @@ def _nothing(report: Report) -> str:
 def compared(report: Report) -> str:
     """With what."""
     side = "the working tree" if report["working_tree"] else report["head"][:12]
-    return (
-        f"{side} against {plain(report['against'])}, from where they parted ({report['base'][:12]})"
-    )
+    return f"{side} beside {plain(report['against'])}, from {report['base'][:12]} where they parted"
 
 
 def money(estimate: Report) -> str:

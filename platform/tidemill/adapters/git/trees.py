@@ -61,13 +61,16 @@ class Place:
     def of(cls, specs: Path) -> Place:
         """Where a folder stands; raises ServiceError outside of Git."""
         there = next(folder for folder in (specs, *specs.parents) if folder.is_dir())
-        top = attempt(there, "rev-parse", "--show-toplevel")
-        if not top:
+        done = run(there, "rev-parse", "--show-toplevel")
+        said = done.stderr.decode(errors="replace").strip()
+        if done.returncode and "not a git repository" not in said:
+            raise ServiceError(f"Git does not open the repository of {specs}: {said}")
+        if done.returncode:
             raise ServiceError(
                 f"{specs} is in no Git repository, and a plan compares it with a commit; "
                 "`git init` makes one, `tidemill validate` checks the specs without one"
             )
-        root = Path(top.rstrip("\n"))
+        root = Path(os.fsdecode(done.stdout).rstrip("\n"))
         return cls(root, "" if root == specs else specs.relative_to(root).as_posix())
 
     def commit(self, ref: str) -> str:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tidemill.adapters.planning.sides import Sides
+from tidemill.adapters.planning.sides import Side, Sides
 from tidemill.engine.cost import Estimate, Excess, Past, excess, total
 from tidemill.engine.plan import Item, Known, plan
 from tidemill.engine.traffic import Pace, waits
@@ -23,6 +23,7 @@ from tidemill.settings import Settings
 if TYPE_CHECKING:
     from tidemill.adapters.ledger import Ledger
     from tidemill.build.preview import DataDifference
+    from tidemill.spec.load import Project
 
 MAKES_NOTHING = ("Feedback", "Trigger", "Rollout")
 """Kinds that take effect at once, without a run."""
@@ -86,9 +87,8 @@ def compared(
     """One dataset on both sides; raises DataError where the rows cannot be had."""
     from tidemill.build.preview import difference, preview
     from tidemill.spec.dataset import Dataset
-    from tidemill.spec.load import read
 
-    head = read(sides.head.root([project]), only=[project]).workspace.projects[project]
+    head = _project(sides.head, project)
     spec = head.specs[name].spec
     assert isinstance(spec, Dataset)
     _bounded(head.folder, spec, most)
@@ -96,9 +96,17 @@ def compared(
     before = None
     there = sides.built.get(f"{project}/{name}")
     if there and there.kind == "Dataset" and there.digest:
-        base = read(sides.base.root([project]), only=[project]).workspace.projects[project]
-        before = preview(base, name, clock)
+        before = preview(_project(sides.base, project), name, clock)
     return difference(spec, before, after)
+
+
+def _project(side: Side, name: str) -> Project:
+    """One project, read from its files; a link to its folder may have another name."""
+    from tidemill.spec.load import read
+
+    root = side.root([name])
+    found = read(root, only=[name]).workspace.projects.get(name)
+    return found or read(root).workspace.projects[name]
 
 
 def _bounded(folder: Path, spec: Any, most: int | None) -> None:

@@ -20,7 +20,7 @@ from tidemill.adapters.planning import reading
 from tidemill.adapters.planning.cache import Cache, Kept, code_of, key_of
 from tidemill.content import PREFIX, digest_of, hash_file
 from tidemill.engine.plan import Known
-from tidemill.errors import Problem, SpecError
+from tidemill.errors import Problem, SpecError, TidemillError
 from tidemill.settings import Settings
 
 CACHE = "plan-cache-1.db"
@@ -152,6 +152,10 @@ def _side(place: Place, tree: Tree, settings: Settings, commit: str, scratch: Pa
 
 
 def _compare(settings: Settings, ref: str, head: Side, base: Side, head_commit: str) -> Sides:
+    if not head.tree.projects and not base.tree.projects:
+        raise TidemillError(
+            f"{settings.specs} holds no specs, here or at {ref}; name their folder with --specs"
+        )
     cache = Cache(settings.home / CACHE)
     same = {n for n, key in head.keys.items() if key is not None and base.keys.get(n) == key}
     ours, problems = head.read(cache, ())
