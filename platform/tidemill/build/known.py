@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tidemill.build.line import MAKERS
@@ -32,23 +32,23 @@ def known(project: Project) -> Side:
             one = _known(project, name, loaded)
         except SpecError as error:
             side.problems += error.problems
-            one = Known(project.name, name, loaded.spec.kind, "", needs(project, name))
+            needed = needs(project, name, references(loaded.spec))
+            one = Known(project.name, name, loaded.spec.kind, "", needed)
         side.known[one.key] = one
     return side
 
 
-def needs(project: Project, name: str) -> tuple[str, ...]:
+def needs(project: Project, name: str, references: Iterable[str]) -> tuple[str, ...]:
     """What makes an asset stale: the makers among the specs it names (as the line sees it)."""
-    spec = project.specs[name].spec
-    if spec.kind not in RUNS:
+    if project.specs[name].spec.kind not in RUNS:
         return ()
-    named = (other for other in references(spec) if other in project.specs)
-    return tuple(other for other in named if project.specs[other].spec.kind in MAKERS)
+    named = (project.specs[other].spec for other in references if other in project.specs)
+    return tuple(spec.name for spec in named if spec.kind in MAKERS)
 
 
 def _known(project: Project, name: str, loaded: Loaded) -> Known:
     said = told(loaded, project)
-    text = hashlib.sha256(loaded.path.read_bytes()).hexdigest()
-    beside = {FILES: said.files, TECHNIQUES: said.techniques, TEXT: text}
+    beside = {FILES: said.files, TECHNIQUES: said.techniques, TEXT: loaded.sha256}
+    needed = needs(project, name, said.references)
     values = {**said.values, **beside}
-    return Known(project.name, name, loaded.spec.kind, said.digest, needs(project, name), values)
+    return Known(project.name, name, loaded.spec.kind, said.digest, needed, values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -29,6 +30,8 @@ class Loaded:
     """Its file."""
     lines: Mapping[Path_, int] = field(default_factory=dict, repr=False)
     """The line of each key and list item, by path."""
+    sha256: str = ""
+    """Of the file's bytes."""
 
     def line(self, *path: str | int) -> int:
         """The line of a path, or of the nearest thing around it that is written down."""
@@ -118,7 +121,8 @@ def _project(
             content = _content(root, path, where)
             document = parse(content, where)
             problems.extend(_claim(document, path, claimed))
-            loaded = Loaded(shape(document, where), path, document.lines)
+            hashed = hashlib.sha256(content).hexdigest()
+            loaded = Loaded(shape(document, where), path, document.lines, hashed)
         except SpecError as error:
             problems.extend(error.problems)
             broken.update(_identity(document.value) if document else _glimpse(content))
