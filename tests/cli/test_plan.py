@@ -128,6 +128,7 @@ def test_estimates_come_from_the_ledger_with_their_spread(
     assert report["totals"]["without_history"] == ["chat/reply-int8", "chat/quality"]
     assert "About 10 min (8.3 min–12 min) without 2 that have no history yet" in out
     assert "2.0 GiB of memory" in out
+    assert "[10 min (8.3 min–12 min), 2.0 GiB, cost 0.50 (0.42–0.58); by 3 runs]" in out
 
 
 def test_without_a_price_no_money_is_named(repo: Repo, capsys: Captured) -> None:
@@ -135,7 +136,24 @@ def test_without_a_price_no_money_is_named(repo: Repo, capsys: Captured) -> None
     made(repo)
 
     assert asset(reported(capsys), "tune")["estimate"]["money"] is None
-    assert "money" not in planned(capsys)[1]
+    assert "cost" not in planned(capsys)[1]
+
+
+def test_a_price_that_is_none_is_refused(
+    repo: Repo, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEMILL_PRICE_PER_HOUR", "-1")
+    code = run(commands, ["plan"])
+
+    assert code == 1
+    assert "TIDEMILL_PRICE_PER_HOUR is '-1'" in capsys.readouterr().err
+
+
+def test_an_estimate_by_others_of_its_kind_says_so(repo: Repo, capsys: Captured) -> None:
+    repo.write("specs/chat/tune.yaml", LONGER)
+    made(repo, "elsewhere", project="other", peak_bytes=0)
+
+    assert "[10 min; by 1 run of others of its kind]" in planned(capsys)[1]
 
 
 def test_more_epochs_and_more_rows_take_longer(repo: Repo, capsys: Captured) -> None:

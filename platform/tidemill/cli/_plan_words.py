@@ -47,15 +47,14 @@ def compared(report: Report) -> str:
 
 
 def money(estimate: Report) -> str:
-    """The money of an estimate."""
-    return around(estimate["money"], lambda amount: f"{amount:,.2f}") + " of money"
+    """The money of an estimate, in the currency of the price."""
+    return f"cost {around(estimate['money'], lambda amount: f'{amount:,.2f}')}"
 
 
 def why(asset: Report, quote: Quote) -> list[str]:
     """What differs, or what makes it stale."""
-    lines = [_field(change, quote) for change in asset["fields"]]
-    if asset["reason"]:
-        lines.append(asset["reason"])
+    lines = [asset["reason"]] if asset["reason"] else []
+    lines += [_field(change, quote) for change in asset["fields"]]
     if asset["state"] == "changed" and not lines:
         lines.append("its former spec cannot be read")
     return lines
@@ -77,9 +76,11 @@ def takes(asset: Report) -> str:
     expected = asset["estimate"]
     if expected is None:
         return "no history yet"
-    of = "" if expected["basis"] == "asset" else ", by others of its kind"
-    runs = many(expected["runs"], "run")
-    return f"{around(expected['seconds'], seconds)} ({runs}{of})"
+    parts = [around(expected["seconds"], seconds)]
+    parts += [size(expected["memory"]["median"])] if expected["memory"] else []
+    parts += [money(expected)] if expected["money"] else []
+    of = "" if expected["basis"] == "asset" else " of others of its kind"
+    return f"{', '.join(parts)}; by {many(expected['runs'], 'run')}{of}"
 
 
 def data(asset: Report, quote: Quote) -> Iterator[str]:
