@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,8 +115,9 @@ def _project(
 ) -> dict[str, Loaded]:
     specs: dict[str, Loaded] = {}
     claimed: dict[str, Path] = {}
+    folder = shown(files[0]).parent if files else root
     for path in files:
-        where, content = shown(path), b""
+        where, content = folder / path.name, b""
         document: Document | None = None
         try:
             content = _content(root, path, where)
@@ -156,10 +158,14 @@ def _claim(document: Document, path: Path, claimed: dict[str, Path]) -> Iterator
 
 def _content(root: Path, path: Path, where: Path) -> bytes:
     try:
-        if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-            way_out = "copy the file in: a commit holds only what is below the folder"
-            raise SpecError([Problem(where, 1, f"the link leads out of {shown(root)}", way_out)])
-        if path.stat().st_size > MAX_BYTES:
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            if not path.resolve().is_relative_to(root.resolve()):
+                way_out = "copy the file in: a commit holds only what is below the folder"
+                cause = f"the link leads out of {shown(root)}"
+                raise SpecError([Problem(where, 1, cause, way_out)])
+            status = path.stat()
+        if status.st_size > MAX_BYTES:
             raise SpecError([Problem(where, 1, TOO_LARGE, "keep data in files it names")])
         return path.read_bytes()
     except OSError as error:
