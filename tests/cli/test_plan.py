@@ -39,8 +39,8 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repo:
     made.commit("base")
     made.git("checkout", "--quiet", "-b", "edit")
     monkeypatch.chdir(made.folder)
-    for name in ("TIDEMILL_SPECS", "TIDEMILL_HOME", "TIDEMILL_PRICE_PER_HOUR"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("SPECS", "HOME", "PRICE_PER_HOUR", "LEDGER_URL", "REMOTE"):
+        monkeypatch.delenv(f"TIDEMILL_{name}", raising=False)
     return made
 
 
