@@ -295,3 +295,12 @@ def test_a_thousand_specs_load_in_two_seconds(tmp_path: Path) -> None:
 
     assert workspace.count == 1008
     assert seconds < 2
+
+
+def test_problems_of_the_folder_one_stands_in_are_told_by_the_files_name(
+    chat: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(chat(tune_yaml=""))
+
+    with pytest.raises(SpecError, match=r"\Atune\.yaml:1: the file is empty"):
+        load(Path())

@@ -11,33 +11,60 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from tidemill.content import PREFIX, digest_of, hash_file
 from tidemill.errors import Problem, SpecError, UnknownName
-from tidemill.spec.base import NamesFile, NamesTechnique, Spec
+from tidemill.spec.base import NamesFile, NamesTechnique, RefersTo, Spec
 from tidemill.spec.load import Loaded, Project, shown
 from tidemill.spec.options import options_model, uses
-from tidemill.spec.sites import sites
+from tidemill.spec.sites import Site, sites
 
 FORMAT = 1
 """Raise it to make every asset stale."""
 _FOR_PEOPLE = {"owner", "description", "labels"}
 
 
+@dataclass(frozen=True)
+class Told:
+    """A spec as plain values, with everything that its digest is taken over."""
+
+    digest: str
+    """`sha256:` and 64 hex digits."""
+    values: dict[str, Any]
+    """Every default filled in, words for people included."""
+    techniques: dict[str, int]
+    """`tidemill.metrics:accuracy` → its VERSION."""
+    files: dict[str, str]
+    """The files it names, with the hash of their bytes."""
+    references: tuple[str, ...]
+    """The specs it names."""
+
+
 def digest(loaded: Loaded, project: Project) -> str:
     """`sha256:` and 64 hex digits; raises `SpecError` where a named file cannot be read."""
-    spec = loaded.spec
+    return told(loaded, project).digest
+
+
+def told(loaded: Loaded, project: Project) -> Told:
+    """The spec's digest and what went into it; raises `SpecError` as `digest` does."""
+    named = tuple(sites(loaded.spec))
+    values, techniques = filled(loaded.spec), _versions(named)
+    files = _files(loaded, project.folder, named)
+    references = dict.fromkeys(one.name for one in named if isinstance(one.marker, RefersTo))
     content = {
         "format": FORMAT,
-        "spec": _without_people(filled(spec)),
-        "techniques": _versions(spec),
-        "files": _files(loaded, project.folder),
+        "spec": _without_people(values),
+        "techniques": techniques,
+        "files": files,
     }
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return PREFIX + hashlib.sha256(text.encode()).hexdigest()
+    digest = PREFIX + hashlib.sha256(text.encode()).hexdigest()
+    return Told(digest, values, techniques, files, tuple(references))
 
 
 def filled(spec: Spec) -> dict[str, Any]:
@@ -59,10 +86,10 @@ def _without_people(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in _FOR_PEOPLE}
 
 
-def _versions(spec: Spec) -> dict[str, int]:
+def _versions(named: Iterable[Site]) -> dict[str, int]:
     """`tidemill.metrics:accuracy` → its VERSION, for every technique the spec uses."""
     found: dict[str, int] = {}
-    for site in sites(spec):
+    for site in named:
         if not isinstance(site.marker, NamesTechnique):
             continue
         catalog = site.marker.catalog
@@ -74,9 +101,9 @@ def _versions(spec: Spec) -> dict[str, int]:
     return found
 
 
-def _files(loaded: Loaded, folder: Path) -> dict[str, str]:
+def _files(loaded: Loaded, folder: Path, named: Iterable[Site]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for site in sites(loaded.spec):
+    for site in named:
         if not isinstance(site.marker, NamesFile):
             continue
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,8 @@ class Loaded:
     """Its file."""
     lines: Mapping[Path_, int] = field(default_factory=dict, repr=False)
     """The line of each key and list item, by path."""
+    sha256: str = ""
+    """Of the file's bytes."""
 
     def line(self, *path: str | int) -> int:
         """The line of a path, or of the nearest thing around it that is written down."""
@@ -81,14 +85,15 @@ def load(root: Path) -> Workspace:
     return reading.workspace
 
 
-def read(root: Path) -> Reading:
-    """Read every file on its own, without looking across files."""
+def read(root: Path, only: Collection[str] | None = None) -> Reading:
+    """Read every file on its own, without looking across files; of some folders only where they
+    are named."""
     if not root.is_dir():
         raise SpecError([Problem(shown(root), 1, "there is no such folder", "name another one")])
     problems: list[Problem] = []
     projects: dict[str, Project] = {}
     broken: dict[str, dict[str, str]] = {}
-    for folder, files in _folders(root, problems):
+    for folder, files in _folders(root, problems, only):
         name = folder.resolve().name
         broken[name] = {}
         specs = _project(root, files, problems, broken[name])
@@ -110,14 +115,16 @@ def _project(
 ) -> dict[str, Loaded]:
     specs: dict[str, Loaded] = {}
     claimed: dict[str, Path] = {}
+    folder = shown(files[0]).parent if files else root
     for path in files:
-        where, content = shown(path), b""
+        where, content = folder / path.name, b""
         document: Document | None = None
         try:
             content = _content(root, path, where)
             document = parse(content, where)
             problems.extend(_claim(document, path, claimed))
-            loaded = Loaded(shape(document, where), path, document.lines)
+            hashed = hashlib.sha256(content).hexdigest()
+            loaded = Loaded(shape(document, where), path, document.lines, hashed)
         except SpecError as error:
             problems.extend(error.problems)
             broken.update(_identity(document.value) if document else _glimpse(content))
@@ -151,10 +158,14 @@ def _claim(document: Document, path: Path, claimed: dict[str, Path]) -> Iterator
 
 def _content(root: Path, path: Path, where: Path) -> bytes:
     try:
-        if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-            way_out = "copy the file in: a commit holds only what is below the folder"
-            raise SpecError([Problem(where, 1, f"the link leads out of {shown(root)}", way_out)])
-        if path.stat().st_size > MAX_BYTES:
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            if not path.resolve().is_relative_to(root.resolve()):
+                way_out = "copy the file in: a commit holds only what is below the folder"
+                cause = f"the link leads out of {shown(root)}"
+                raise SpecError([Problem(where, 1, cause, way_out)])
+            status = path.stat()
+        if status.st_size > MAX_BYTES:
             raise SpecError([Problem(where, 1, TOO_LARGE, "keep data in files it names")])
         return path.read_bytes()
     except OSError as error:
@@ -162,11 +173,15 @@ def _content(root: Path, path: Path, where: Path) -> bytes:
         raise SpecError([Problem(where, 1, cause, "check the link or its permissions")]) from None
 
 
-def _folders(root: Path, problems: list[Problem]) -> Iterator[tuple[Path, list[Path]]]:
+def _folders(
+    root: Path, problems: list[Problem], only: Collection[str] | None
+) -> Iterator[tuple[Path, list[Path]]]:
     """Projects and their files: the folders below `root`, or `root` itself if it holds specs."""
     own = _files(root, problems)
     below = []
     for folder in sorted(entry for entry in root.iterdir() if _is_project(entry)):
+        if only is not None and folder.name not in only:
+            continue
         if folder.is_symlink() and not folder.resolve().is_relative_to(root.resolve()):
             cause = f"the link leads out of {shown(root)}"
             problems.append(Problem(shown(folder), 1, cause, "copy the folder in"))

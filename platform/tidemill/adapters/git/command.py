@@ -8,10 +8,14 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from tidemill.adapters.git.refusals import without_credentials
 from tidemill.errors import ServiceError
 
 QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"}
 """No question at a terminal nobody sits at, no lock for a look, messages we can read."""
+
+OTHERS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
+"""Set by Git for its hooks, and about another folder than the one we ask for."""
 
 
 def git(
@@ -23,7 +27,7 @@ def git(
     """Standard output of `git -C folder …`; raises ServiceError with what Git said."""
     done = run(folder, *arguments, given=given, environment=environment)
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
+        said = without_credentials(done.stderr.decode(errors="replace").strip())
         raise ServiceError(f"git {' '.join(arguments[:2])} failed: {said}")
     return done.stdout
 
@@ -45,10 +49,11 @@ def run(
     """`git -C folder …` to its end, whatever that is; raises ServiceError where Git is missing."""
     if not shutil.which("git"):
         raise ServiceError("`git` is not installed; install it, or check the specs out by hand")
+    inherited = {name: value for name, value in os.environ.items() if name not in OTHERS}
     return subprocess.run(
         ["git", "-C", str(folder), *arguments],
         input=given,
         capture_output=True,
         check=False,
-        env={**os.environ, **QUIET, **(environment or {})},
+        env={**inherited, **QUIET, **(environment or {})},
     )

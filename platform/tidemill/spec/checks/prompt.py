@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tidemill.errors import Problem
 from tidemill.spec.checks._neighbours import find
@@ -13,9 +14,6 @@ from tidemill.spec.load import Project, shown
 from tidemill.spec.model import Model
 from tidemill.spec.options import Found
 from tidemill.spec.prompt import JsonOutput, Prompt, TextOutput
-
-if TYPE_CHECKING:
-    from jinja2.nodes import Template
 
 SEES = ("labels",)
 """Names every template may use beside the row's inputs."""
@@ -92,10 +90,9 @@ def _template(spec: Prompt, folder: Path) -> Iterator[Problem]:
     if not lies_in(folder, spec.template):
         return
     from jinja2 import TemplateSyntaxError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     try:
-        tree = ImmutableSandboxedEnvironment().parse(path.read_text(encoding="utf-8"))
+        uses = _uses(path.read_text(encoding="utf-8"))
     except TemplateSyntaxError as error:
         cause = f"this is no Jinja2 template: {error.message}"
         yield Problem(shown(path), error.lineno, cause, "mend it on this line or above")
@@ -105,21 +102,43 @@ def _template(spec: Prompt, folder: Path) -> Iterator[Problem]:
         cause = f"this is no Jinja2 template: {str(error).splitlines()[0]}"
         yield Problem(shown(path), 1, cause, "simplify it")
     else:
-        yield from _names(spec, tree, shown(path))
+        yield from _names(spec, uses, shown(path))
 
 
-def _names(spec: Prompt, tree: Template, path: Path) -> Iterator[Problem]:
+@dataclass(frozen=True)
+class _Uses:
+    """What a template asks for."""
+
+    names: tuple[str, ...]
+    """Names that are given to it, sorted."""
+    lines: Mapping[str, int]
+    """Where each name stands first."""
+    others: tuple[int, ...]
+    """Lines on which it reaches for another template."""
+
+
+@lru_cache(maxsize=1000)
+def _uses(text: str) -> _Uses:
+    """Parsed once for all prompts with the same text; raises what Jinja2 raises."""
     from jinja2 import meta, nodes
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    allowed = {*spec.inputs, *SEES, *SEES_WITH.get(spec.technique, ())}
+    tree = ImmutableSandboxedEnvironment().parse(text)
     lines = {name.name: name.lineno for name in reversed(list(tree.find_all(nodes.Name)))}
-    for name in sorted(meta.find_undeclared_variables(tree) - allowed):
+    tags = tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends))
+    names = sorted(meta.find_undeclared_variables(tree))
+    return _Uses(tuple(names), lines, tuple(tag.lineno for tag in tags))
+
+
+def _names(spec: Prompt, uses: _Uses, path: Path) -> Iterator[Problem]:
+    allowed = {*spec.inputs, *SEES, *SEES_WITH.get(spec.technique, ())}
+    for name in (name for name in uses.names if name not in allowed):
         cause = f"the template uses '{name}', which is no input of '{spec.name}'"
         way_out = "add it to the inputs, or take it out here"
-        yield Problem(path, lines.get(name, 1), cause, way_out)
-    for tag in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
+        yield Problem(path, uses.lines.get(name, 1), cause, way_out)
+    for line in uses.others:
         cause = "a template stands alone: its bytes are what a prompt's digest holds"
-        yield Problem(path, tag.lineno, cause, "write the other template's text here")
+        yield Problem(path, line, cause, "write the other template's text here")
 
 
 def _schema(output: JsonOutput) -> Iterator[Found]:
