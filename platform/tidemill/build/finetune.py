@@ -14,7 +14,7 @@ from tidemill import machine
 from tidemill.build.asked import load_program
 from tidemill.build.base import Bench, Made, Measure
 from tidemill.build.learning import Learning, causal_rows, labelled_rows
-from tidemill.build.loss_curve import picture
+from tidemill.build.loss_curve import picture, points
 from tidemill.catalog import TRAINING
 from tidemill.data import read_split
 from tidemill.errors import Diverged
@@ -68,7 +68,7 @@ def make(spec: FineTune, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
     return Made(
         made,
         measures=_measures(outcome, len(learning.validation)),
-        facts=facts,
+        facts={**facts, "curve": points(outcome)},
         pictures={"loss": picture(outcome)},
     )
 

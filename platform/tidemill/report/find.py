@@ -1,0 +1,104 @@
+"""Which release or which dataset a name means."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from tidemill.adapters.home import Home
+from tidemill.errors import SpecError, TidemillError, UnknownName
+from tidemill.spec.load import Project
+
+_DIGEST = re.compile(r"(sha256:)?[0-9a-f]{4,64}")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A release by its record, or a dataset by its project and name."""
+
+    release: dict[str, Any] | None = None
+    dataset: tuple[str, str] | None = None
+
+
+def find(home: Home, name: str, *, datasets: bool = True) -> Found:
+    """What `name` means: a service (its live release, else its newest), a release by a unique
+    beginning of its digest, a Rollout, or a dataset as `project/name` or by a name only one has.
+
+    Raises TidemillError where a service has no release yet, UnknownName with the nearest name.
+    """
+    record = by_service(home, name) or _by_digest(home, name)
+    if record:
+        return Found(release=record)
+    projects = _projects(home)
+    for project, spec_name, spec in _named(projects, name):
+        if spec.kind == "Rollout":
+            return Found(release=of_service(home, spec.service))
+        if spec.kind == "Dataset" and datasets:
+            return Found(dataset=(project, spec_name))
+    if name in _services(projects):
+        return Found(release=of_service(home, name))
+    raise _unknown(home, projects, name, datasets)
+
+
+def of_service(home: Home, service: str) -> dict[str, Any]:
+    """The live release of a service, else its newest; raises TidemillError before the first."""
+    record = by_service(home, service)
+    if record is None:
+        raise TidemillError(f"'{service}' has no release yet; `tidemill run` makes one")
+    return record
+
+
+def by_service(home: Home, service: str) -> dict[str, Any] | None:
+    """The same, or None."""
+    records = home.ledger.assets.releases(service)
+    return home.live(service) or (records[-1] if records else None)
+
+
+def _by_digest(home: Home, name: str) -> dict[str, Any] | None:
+    if not _DIGEST.fullmatch(name):
+        return None
+    return home.ledger.assets.release(f"sha256:{name.removeprefix('sha256:')}")
+
+
+def _projects(home: Home) -> dict[str, Project]:
+    """The projects as they are now; releases can be told of without them."""
+    try:
+        return dict(home.workspace.projects)
+    except SpecError:
+        return {}
+
+
+def _named(projects: dict[str, Project], name: str) -> list[tuple[str, str, Any]]:
+    """Rollouts and datasets of this name; several projects may have one, then it names none."""
+    wanted, _, short = name.rpartition("/")
+    found = [
+        (project.name, short, project.specs[short].spec)
+        for project in projects.values()
+        if short in project.specs and wanted in ("", project.name)
+    ]
+    told = [one for one in found if one[2].kind in ("Rollout", "Dataset")]
+    if len(told) > 1:
+        raise UnknownName("single spec", name, [f"{project}/{short}" for project, short, _ in told])
+    return told
+
+
+def _services(projects: dict[str, Project]) -> list[str]:
+    specs = (loaded.spec for project in projects.values() for loaded in project.specs.values())
+    return [spec.service for spec in specs if spec.kind == "Rollout"]  # type: ignore[attr-defined]
+
+
+def _unknown(
+    home: Home, projects: dict[str, Project], name: str, datasets: bool
+) -> UnknownName:
+    released = {record["service"] for record in home.ledger.assets.releases()}
+    known = sorted({*released, *_services(projects)})
+    if datasets:
+        known += sorted(
+            f"{project.name}/{loaded.spec.name}"
+            for project in projects.values()
+            for loaded in project.specs.values()
+            if loaded.spec.kind == "Dataset"
+        )
+    what = "release, service or dataset" if datasets else "release or service"
+    return UnknownName(what, name, known)

@@ -1,0 +1,54 @@
+"""Templates filled with values; whatever comes from people is escaped, in HTML and in Markdown."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from tidemill.report import words
+from tidemill.report.cards.escape import inline
+
+_WORDS = (
+    "counted", "finite", "interval", "listed", "measured", "metric_name", "percent", "seconds",
+    "short", "size", "when", "with_interval",
+)  # fmt: skip
+
+
+def html(name: str, **values: Any) -> Markup:
+    """An HTML template; every value is escaped unless it is `Markup`."""
+    return Markup(_html().get_template(name).render(**values).strip())  # noqa: S704 - autoescaped
+
+
+def markdown(name: str, **values: Any) -> str:
+    """A Markdown template; every value is made inline text unless it is `Markup`."""
+    return _markdown().get_template(name).render(**values)
+
+
+@cache
+def _html() -> Environment:
+    return _with_words(Environment(autoescape=True, **_shared()))
+
+
+@cache
+def _markdown() -> Environment:
+    # Markdown is no HTML: `finalize` sees every printed value, and text goes out escaped.
+    return _with_words(Environment(autoescape=False, finalize=inline, **_shared()))  # noqa: S701
+
+
+def _shared() -> dict[str, Any]:
+    loader = PackageLoader("tidemill.report", "templates")
+    return {
+        "loader": loader,
+        "undefined": StrictUndefined,
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+        "keep_trailing_newline": True,
+    }
+
+
+def _with_words(environment: Environment) -> Environment:
+    environment.filters.update({name: getattr(words, name) for name in _WORDS})
+    return environment

@@ -1,0 +1,121 @@
+"""Numbers, times and names as people read them, the same in every card and report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any
+
+from tidemill.catalog import METRICS
+from tidemill.engine.gate import DASH, number
+from tidemill.errors import UnknownName
+
+_SPEED = ("quantile", "speed", "size")
+ALL = "all rows"
+
+
+def unit(metric: str) -> str:
+    """`s`, `bytes`, `tokens/s` or nothing."""
+    return str(_of(metric, "UNIT", ""))
+
+
+def lower_is_better(metric: str) -> bool:
+    """True for latency and size."""
+    return _of(metric, "BETTER", "higher") == "lower"
+
+
+def judges_quality(metric: str) -> bool:
+    """True where a metric looks at what was answered, not at how fast or how large."""
+    return _of(metric, "KIND", "") not in _SPEED
+
+
+def highest(metric: str) -> float | None:
+    """The largest value a metric can have; None where there is none."""
+    found = _of(metric, "RANGE", (0.0, None))[1]
+    return None if found is None else float(found)
+
+
+def _of(metric: str, what: str, otherwise: Any) -> Any:
+    try:
+        return getattr(METRICS.load(metric), what)
+    except UnknownName:  # a metric of a release before it was taken out
+        return otherwise
+
+
+def metric_name(metric: str) -> str:
+    """`macro_f1` → macro F1."""
+    return metric.replace("_", " ").replace("f1", "F1")
+
+
+def finite(value: Any) -> bool:
+    """True for a number that can be shown."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def measured(value: Any, metric: str = "") -> str:
+    """A value with its unit; a dash where there is none."""
+    return number(float(value), unit(metric)) if finite(value) else DASH
+
+
+def interval(measure: Mapping[str, Any]) -> str:
+    """`0.71–0.88`; empty where the value is exact or unknown."""
+    low, high = measure.get("low"), measure.get("high")
+    if not (finite(low) and finite(high)) or low == high:
+        return ""
+    return f"{measured(low, measure['metric'])}{DASH}{measured(high, measure['metric'])}"
+
+
+def with_interval(measure: Mapping[str, Any]) -> str:
+    """`0.80 (0.71–0.88)`."""
+    value, bounds = measured(measure.get("value"), measure["metric"]), interval(measure)
+    return f"{value} ({bounds})" if bounds else value
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share as per cent."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def size(count: float) -> str:
+    """Bytes as kB, MB or GB."""
+    for name, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:.1f} {name}"
+    return f"{count:.0f} bytes"
+
+
+def seconds(value: float) -> str:
+    """A stretch of time."""
+    if value < 60:
+        return f"{value:.1f} s" if value >= 1 else f"{1000 * value:.0f} ms"
+    minutes, rest = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def when(value: Any) -> str:
+    """A moment in UTC; takes datetimes and ISO texts."""
+    if value is None:
+        return ""
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError:
+        return str(value)
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
+
+
+def short(digest: str) -> str:
+    """The first 12 hex digits."""
+    return digest.removeprefix("sha256:")[:12]
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 row`, `2 rows`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def listed(items: list[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
