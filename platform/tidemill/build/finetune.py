@@ -64,12 +64,13 @@ def make(spec: FineTune, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
     folder = _write(method, model, base, learning, bench.scratch / "weights")
     facts = _facts(outcome, learning, low)
     made = bench.store.put(folder, kind=_kind(method), meta=facts)
+    unit = "nats per row" if learning.labels else "nats per token"
     _checkpoint.clear(checkpoints)
     return Made(
         made,
         measures=_measures(outcome, len(learning.validation)),
-        facts={**facts, "curve": points(outcome)},
-        pictures={"loss": picture(outcome)},
+        facts={**facts, "curve": points(outcome, unit)},
+        pictures={"loss": picture(outcome, unit)},
     )
 
 

@@ -14,20 +14,20 @@ _SMOOTH = 0.8
 MOST_POINTS = 200
 
 
-def points(outcome: Outcome) -> dict[str, Any]:
+def points(outcome: Outcome, unit: str) -> dict[str, Any]:
     """The curve as a record keeps it: [step, loss] of training (at most 200, means of runs of
     neighbours) and of validation, and the unit."""
     return {
         "train": _thinned(outcome.losses, MOST_POINTS),
         "validation": [[step, round(loss, 5)] for step, loss in outcome.looks],
-        "unit": "nats per token" if outcome.tokens else "",
+        "unit": unit,
         "best_step": outcome.best_step,
         "resumed_from": outcome.resumed_from,
         "stopped": outcome.stopped,
     }
 
 
-def picture(outcome: Outcome) -> bytes:
+def picture(outcome: Outcome, unit: str) -> bytes:
     """Training loss by step (thin: each step, thick: smoothed) and validation loss, as PNG."""
     try:
         import matplotlib as mpl
@@ -53,7 +53,7 @@ def picture(outcome: Outcome) -> bytes:
     if outcome.resumed_from:
         axes.axvline(outcome.resumed_from, color=_TRAIN, linestyle=":", label="resumed here")
     axes.set_xlabel("optimiser step")
-    axes.set_ylabel("loss, nats per token" if outcome.tokens else "loss")
+    axes.set_ylabel(f"loss, {unit}")
     axes.set_ylim(bottom=0)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_title(_title(outcome), fontsize=11, color=_INK, loc="left")

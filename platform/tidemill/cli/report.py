@@ -28,7 +28,7 @@ def command(settings: Settings, name: str, out: Path | None, show: bool, as_json
     """Write one HTML report of a release: verdict, metrics, curves, failures, rollout, provenance.
 
     RELEASE is a digest, or a beginning of one that no other release has; a SERVICE stands for its
-    live release, else for its newest. The file needs nothing else to be read: no script, no network.
+    live release, else for its newest. The file needs no script and no network.
     """
     from tidemill.adapters.home import Home
     from tidemill.report import gather

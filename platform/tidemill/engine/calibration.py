@@ -54,9 +54,7 @@ def _place(value: float, count: int) -> int:
     return max(place - 1, 0) if place == value * count else place
 
 
-def _bin(
-    place: int, members: Sequence[tuple[float, bool]], count: int, confidence: float
-) -> Bin:
+def _bin(place: int, members: Sequence[tuple[float, bool]], count: int, confidence: float) -> Bin:
     right = sum(ok for _, ok in members)
     interval = wilson(right, len(members), confidence)
     return Bin(

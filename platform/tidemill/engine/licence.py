@@ -8,12 +8,34 @@ from itertools import combinations
 
 UNKNOWN = "unknown"
 OPEN = frozenset(
-    "apache-2.0 mit bsd-2-clause bsd-3-clause cc0-1.0 unlicense cc-by-4.0 cc-by-3.0 isc "
-    "odc-by pddl ms-pl zlib".split()
+    [
+        "apache-2.0",
+        "mit",
+        "bsd-2-clause",
+        "bsd-3-clause",
+        "cc0-1.0",
+        "unlicense",
+        "cc-by-4.0",
+        "cc-by-3.0",
+        "isc",
+        "odc-by",
+        "pddl",
+        "ms-pl",
+        "zlib",
+    ]
 )
 """Licences that let a derived work carry another licence (naming the source may be asked)."""
 SHARE_ALIKE = frozenset(
-    "cc-by-sa-4.0 cc-by-sa-3.0 gpl-2.0 gpl-3.0 agpl-3.0 lgpl-3.0 odbl cc-by-nc-sa-4.0".split()
+    [
+        "cc-by-sa-4.0",
+        "cc-by-sa-3.0",
+        "gpl-2.0",
+        "gpl-3.0",
+        "agpl-3.0",
+        "lgpl-3.0",
+        "odbl",
+        "cc-by-nc-sa-4.0",
+    ]
 )
 """Licences that a derived work has to keep."""
 

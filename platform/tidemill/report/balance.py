@@ -40,7 +40,9 @@ def balance(data: DatasetStory) -> tuple[list[Share], int]:
 
 def plot(share: Share, most: int) -> Markup:
     """Its splits one after the other, against the most frequent label."""
-    parts = [(count / max(most, 1), _TONES.get(name, "ink")) for name, count in share.counts.items()]
+    parts = [
+        (count / max(most, 1), _TONES.get(name, "ink")) for name, count in share.counts.items()
+    ]
     said = ", ".join(f"{name} {count}" for name, count in share.counts.items())
     return strip.stacked(f"{share.name}: {said}", parts)
 

@@ -88,9 +88,7 @@ def _services(projects: dict[str, Project]) -> list[str]:
     return [spec.service for spec in specs if spec.kind == "Rollout"]  # type: ignore[attr-defined]
 
 
-def _unknown(
-    home: Home, projects: dict[str, Project], name: str, datasets: bool
-) -> UnknownName:
+def _unknown(home: Home, projects: dict[str, Project], name: str, datasets: bool) -> UnknownName:
     released = {record["service"] for record in home.ledger.assets.releases()}
     known = sorted({*released, *_services(projects)})
     if datasets:

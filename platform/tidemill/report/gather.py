@@ -143,9 +143,7 @@ def _folder(home: Home, known: str, part: str, missing: dict[str, str]) -> Path 
     return None
 
 
-def _json(
-    folder: Path | None, name: str, part: str, missing: dict[str, str]
-) -> dict[str, Any]:
+def _json(folder: Path | None, name: str, part: str, missing: dict[str, str]) -> dict[str, Any]:
     if folder is None:
         missing.setdefault(part, missing.get(parts.REPORT, "It is not there."))
         return {}

@@ -62,7 +62,8 @@ def _slices(story: Story) -> Iterator[str]:
 
 
 def _clusters(story: Story) -> Iterator[str]:
-    for cluster in list(story.faults.get("clusters") or ())[:3]:
+    clusters = [one for one in story.faults.get("clusters") or () if one["rows"] > 1]
+    for cluster in clusters[:3]:
         rows = words.counted(cluster["rows"], "test row")
         if cluster.get("wanted"):
             yield f"It takes '{cluster['wanted']}' for '{cluster['given']}' ({rows})."

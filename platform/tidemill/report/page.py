@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from importlib.resources import files
+from typing import Any
 
 from markupsafe import Markup
 
@@ -42,7 +44,7 @@ def policy(style: str) -> str:
 def facts(story: Story) -> list[tuple[str, str]]:
     """The first things a person asks, with their answers."""
     release = story.release
-    served = next(
+    served: Mapping[str, Any] = next(
         (item for item in release["artefacts"].values() if item["digest"] == release["model"]), {}
     )
     commit = release["commit"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from tidemill.data import SPLITS
 from tidemill.form import Form
 from tidemill.ports import Making
 
@@ -37,8 +38,9 @@ class DatasetStory:
     @property
     def rows(self) -> dict[str, int]:
         """Rows per split."""
-        known = self.summary.get("rows") or (self.making.facts.get("rows") if self.making else {})
-        return dict(known or {})
+        kept = self.making.facts.get("rows") if self.making else None
+        known = self.summary.get("rows") or kept or {}
+        return {name: int(known[name]) for name in SPLITS if name in known}
 
     @property
     def checks(self) -> Sequence[Values]:

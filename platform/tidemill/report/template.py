@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
@@ -9,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tidemill.report import words
-from tidemill.report.cards.escape import inline
+from tidemill.report.cards.escape import code, inline
 
 _WORDS = (
     "counted", "finite", "interval", "listed", "measured", "metric_name", "percent", "seconds",
@@ -24,7 +25,8 @@ def html(name: str, **values: Any) -> Markup:
 
 def markdown(name: str, **values: Any) -> str:
     """A Markdown template; every value is made inline text unless it is `Markup`."""
-    return _markdown().get_template(name).render(**values)
+    text = _markdown().get_template(name).render(**values)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 @cache
@@ -35,7 +37,9 @@ def _html() -> Environment:
 @cache
 def _markdown() -> Environment:
     # Markdown is no HTML: `finalize` sees every printed value, and text goes out escaped.
-    return _with_words(Environment(autoescape=False, finalize=inline, **_shared()))  # noqa: S701
+    found = _with_words(Environment(autoescape=False, finalize=inline, **_shared()))  # noqa: S701
+    found.filters["code"] = code
+    return found
 
 
 def _shared() -> dict[str, Any]:

@@ -88,4 +88,4 @@ def _stands(story: Story) -> tuple[str, Tone]:
     if state == "running":
         waits = ", waiting for a person" if walk.get("waits") else ""
         return f"meeting its users at {walk['percent']:g} %{waits}", "open"
-    return _STANDS.get(state, state), "open"
+    return _STANDS.get(state, str(state)), "open"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import isfinite
-from typing import Any
+from typing import Any, TypeGuard
 
 from tidemill.catalog import METRICS
 from tidemill.engine.gate import DASH, number
@@ -13,6 +13,8 @@ from tidemill.errors import UnknownName
 
 _SPEED = ("quantile", "speed", "size")
 ALL = "all rows"
+_NAMES = {"macro_f1": "macro F1", "rouge_l": "ROUGE-L", "bleu": "BLEU"}
+MINUS, ROOM = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 
 
 def unit(metric: str) -> str:
@@ -22,7 +24,7 @@ def unit(metric: str) -> str:
 
 def lower_is_better(metric: str) -> bool:
     """True for latency and size."""
-    return _of(metric, "BETTER", "higher") == "lower"
+    return bool(_of(metric, "BETTER", "higher") == "lower")
 
 
 def judges_quality(metric: str) -> bool:
@@ -45,25 +47,35 @@ def _of(metric: str, what: str, otherwise: Any) -> Any:
 
 def metric_name(metric: str) -> str:
     """`macro_f1` → macro F1."""
-    return metric.replace("_", " ").replace("f1", "F1")
+    return _NAMES.get(metric, metric.replace("_", " "))
 
 
-def finite(value: Any) -> bool:
+def finite(value: Any) -> TypeGuard[float]:
     """True for a number that can be shown."""
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def measured(value: Any, metric: str = "") -> str:
     """A value with its unit; a dash where there is none."""
-    return number(float(value), unit(metric)) if finite(value) else DASH
+    if not finite(value):
+        return DASH
+    if unit(metric) == "s":
+        said = seconds(float(value))
+    else:
+        said = number(float(value), unit(metric), 1 if unit(metric) == "tokens/s" else 2)
+    return said.replace("-", MINUS)
 
 
 def interval(measure: Mapping[str, Any]) -> str:
     """`0.71–0.88`; empty where the value is exact or unknown."""
     low, high = measure.get("low"), measure.get("high")
-    if not (finite(low) and finite(high)) or low == high:
+    if low is None or high is None or not (finite(low) and finite(high)) or low == high:
         return ""
-    return f"{measured(low, measure['metric'])}{DASH}{measured(high, measure['metric'])}"
+    first, last = measured(low, measure["metric"]), measured(high, measure["metric"])
+    ending = last.partition(" ")[2]
+    if ending and first.endswith(f" {ending}"):
+        first = first.removesuffix(f" {ending}")
+    return f"{first} to {last}" if low < 0 else f"{first}{DASH}{last}"
 
 
 def with_interval(measure: Mapping[str, Any]) -> str:
@@ -74,7 +86,7 @@ def with_interval(measure: Mapping[str, Any]) -> str:
 
 def percent(share: float, digits: int = 1) -> str:
     """A share as per cent."""
-    return f"{100 * share:.{digits}f} %"
+    return f"{100 * share:.{digits}f}{ROOM}%"
 
 
 def size(count: float) -> str:
@@ -87,8 +99,9 @@ def size(count: float) -> str:
 
 def seconds(value: float) -> str:
     """A stretch of time."""
-    if value < 60:
-        return f"{value:.1f} s" if value >= 1 else f"{1000 * value:.0f} ms"
+    if abs(value) < 60:
+        small = f"{1000 * value:.0f} ms" if abs(value) >= 0.01 else f"{1000 * value:.1f} ms"
+        return f"{value:.1f} s" if abs(value) >= 1 else small
     minutes, rest = divmod(round(value), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

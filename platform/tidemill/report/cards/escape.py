@@ -7,8 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-_ACTS = re.compile(r"[\\`*_{}\[\]()#|~$^]")
-_STARTS = re.compile(r"^(\s*)([-+=.]|\d+(?=[.)]))")
+_ACTS = re.compile(r"[\\`*_{}\[\]#|~$]")
+_STARTS = re.compile(r"^(\s*)([-+=](?=[-=\s]|$)|\d+(?=[.)](?:\s|$)))")
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 _LINKS = {"@": "&#64;", "://": "&#58;//", "www.": "www&#46;"}
 
@@ -22,7 +22,7 @@ def inline(value: Any) -> Any:
     if isinstance(value, Markup):
         return str(value)
     text = "" if value is None else str(value)
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    text = re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in text))
     text = "".join(_HTML.get(c, c) for c in text)
     text = _ACTS.sub(lambda found: f"\\{found[0]}", text)
     text = _STARTS.sub(lambda found: f"{found[1]}{_first(found[2])}", text)

@@ -33,9 +33,7 @@ def interval(
     return picture(label, *parts, class_="strip", width="100%", height=HEIGHT)
 
 
-def bar(
-    label: str, share: float, *, mark: float | None = None, tone: str = "ink"
-) -> Markup:
+def bar(label: str, share: float, *, mark: float | None = None, tone: str = "ink") -> Markup:
     """A bar of a share of its cell, 0 to 1."""
     return stacked(label, [(share, tone)], mark=mark)
 

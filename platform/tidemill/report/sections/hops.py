@@ -23,9 +23,8 @@ def render(story: Story) -> Markup:
         rules = story.specs.get(name, {}).get("equivalence") or {}
         least = rules.get("min_agreement")
         hops = [_hop(hop, least) for hop in making.facts.get("hops") or ()]
-        checks = making.checks
-        facts = making.facts
-        chains.append({"name": name, "hops": hops, "checks": checks, "facts": facts, "least": least})
+        known = {"checks": making.checks, "facts": making.facts, "least": least}
+        chains.append({"name": name, "hops": hops, **known})
     return html("sections/hops.html.j2", chains=chains) if chains else Markup("")
 
 
@@ -46,4 +45,4 @@ def _hop(hop: Mapping[str, Any], least: float | None) -> dict[str, Any]:
 
 def _change(lost: float) -> str:
     """As a person says it: a loss falls, a gain rises."""
-    return "unchanged" if abs(lost) < 1e-9 else f"{-lost:+.3f}".replace("-", "−")
+    return "unchanged" if abs(lost) < 1e-9 else f"{-lost:+.3f}".replace("-", words.MINUS)

@@ -41,7 +41,9 @@ def chart(times: Sequence[float]) -> Markup:
     scaled = [factor * one for one in times]
     counts = histogram(scaled, BINS)
     width = max(scaled) / BINS
-    frame = Frame((0, max(scaled)), (0, 1.18 * max(counts)), f"time of an answer, {unit}", "answers")
+    frame = Frame(
+        (0, max(scaled)), (0, 1.18 * max(counts)), f"time of an answer, {unit}", "answers"
+    )
     found = [(place * width, (place + 1) * width, count) for place, count in enumerate(counts)]
     median, late = quantile(scaled, 0.5), quantile(scaled, 0.95)
     label = (

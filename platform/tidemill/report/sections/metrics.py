@@ -35,7 +35,8 @@ class Table:
     title: str
     note: str
     lines: Sequence[Line]
-    scale: tuple[str, str]
+    scale: Sequence[str]
+    """What its plots' ends stand for."""
 
 
 def render(story: Story) -> Markup:
@@ -57,7 +58,8 @@ def table(
     scale = scale_of(metric, measures, limit, gain=gain)
     lines = [_line(metric, one, scale, limit if not one.get("slice") else None) for one in measures]
     note = "less is better" if words.lower_is_better(metric) and not gain else ""
-    ends = (words.measured(scale[0], metric), words.measured(scale[1], metric))
+    level = gain and not any(one.get("value") for one in measures)
+    ends = ("", "") if level else tuple(words.measured(end, metric) for end in scale)
     return Table(words.metric_name(metric), note, lines, ends)
 
 

@@ -22,9 +22,12 @@ def render(story: Story) -> Markup:
     walk = story.rollout
     state = _STATES.get(str(walk["state"]), str(walk["state"])) if walk else ""
     return html(
-        "sections/rollout.html.j2", walk=walk, state=state, steps=[_step(one) for one in story.steps],
+        "sections/rollout.html.j2",
+        walk=walk,
+        state=state,
+        steps=[_step(one) for one in story.steps],
         approved=story.release.get("approved_by") or (),
-    )  # fmt: skip
+    )
 
 
 def _step(step: Mapping[str, Any]) -> dict[str, Any]:
