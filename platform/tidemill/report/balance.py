@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from tidemill.data import SPLITS
+from tidemill.report import words
 from tidemill.report.plots import strip
 from tidemill.report.story import DatasetStory
 
@@ -62,6 +63,6 @@ def _source(source: Mapping[str, object]) -> str:
     if kind == "feedback":
         kinds = source.get("kinds")
         listed = ", ".join(map(str, kinds)) if isinstance(kinds, list | tuple) else ""
-        window = f" of the last {source['window']}" if source.get("window") else ""
+        window = f" of the last {words.stretch(str(source['window']))}" if source.get("window") else ""
         return f"feedback '{source['of']}': {listed}{window}"
     return str(source.get("path", kind))

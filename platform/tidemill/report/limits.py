@@ -83,7 +83,7 @@ def _answers(story: Story) -> Iterator[str]:
     if not story.gains:
         yield "It was not compared with another release: there was no baseline."
     if story.missing:
-        yield "Parts of its evidence are not here any more; see below."
+        yield "Parts of its evidence are not here any more."
 
 
 def _made(story: Story) -> Iterator[str]:

@@ -132,6 +132,12 @@ class Story:
         return [hop for one in self.made("Compression").values() for hop in one.facts["hops"]]
 
     @property
+    def task(self) -> str | None:
+        """causal-lm or sequence-classification, as the served form or the base's spec says."""
+        known = self.specs.get(self.base.get("name", ""), {}).get("task")
+        return self.form.task if self.form else known
+
+    @property
     def base(self) -> Values:
         """The base model of the weights: the one the fine-tunes start from, or the only one."""
         bases = list(self.release["bases"])

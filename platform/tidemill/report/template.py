@@ -6,14 +6,14 @@ import re
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from tidemill.report import words
 from tidemill.report.cards.escape import code, inline
 
 _WORDS = (
-    "counted", "finite", "interval", "listed", "measured", "metric_name", "percent", "seconds",
+    "counted", "finite", "interval", "listed", "measured", "metric_name", "percent", "person", "seconds",
     "short", "size", "when", "with_interval",
 )  # fmt: skip
 
@@ -46,7 +46,6 @@ def _shared() -> dict[str, Any]:
     loader = PackageLoader("tidemill.report", "templates")
     return {
         "loader": loader,
-        "undefined": StrictUndefined,
         "trim_blocks": True,
         "lstrip_blocks": True,
         "keep_trailing_newline": True,

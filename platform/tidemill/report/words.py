@@ -107,6 +107,18 @@ def seconds(value: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
+def stretch(value: str) -> str:
+    """A duration of a spec (`2592000s`) as people say it."""
+    count = float(value.removesuffix("s"))
+    days = count / 86400
+    return counted(int(days), "day") if days >= 1 and days == int(days) else seconds(count)
+
+
+def person(author: str) -> str:
+    """Git's `name <address>` without the address: a card may be published."""
+    return author.partition(" <")[0] or "somebody"
+
+
 def when(value: Any) -> str:
     """A moment in UTC; takes datetimes and ISO texts."""
     if value is None:

@@ -38,7 +38,7 @@ def facts(story: Story) -> dict[str, Any]:
         "base_model": [base] if base else None,
         "base_model_relation": relation(story) if base else None,
         "datasets": [metadata.repository(name) for name in dataset_ids(story)],
-        "pipeline_tag": _TASKS.get(story.form.task) if story.form else None,
+        "pipeline_tag": _TASKS.get(story.task or ""),
         "library_name": _LIBRARIES.get(story.form.form) if story.form else None,
         "tags": metadata.tags(["tidemill", story.service, *_how(story)]),
         "model-index": _index(story),
@@ -54,7 +54,7 @@ def body(story: Story) -> str:
         release=release,
         verdict=verdict(story),
         purpose=_purpose(story),
-        method=[_step(name, making) for name, making in story.makings.items()],
+        method=[_step(story, name) for name in story.makings],
         sources=sources(story.data),
         limits=limits(story),
         chain=release_chain(story),
@@ -119,7 +119,7 @@ def _index(story: Story) -> list[dict[str, Any]]:
 
 
 def _result(story: Story, part: str | None, measures: list[Mapping[str, Any]]) -> dict[str, Any]:
-    task = _TASKS.get(story.form.task if story.form else "", "other")
+    task = _TASKS.get(story.task or "", "other")
     name = dataset_ids(story)[0]
     about = {
         "name": story.data.name,
@@ -150,15 +150,31 @@ def _purpose(story: Story) -> list[tuple[str, str]]:
     return [(name, text) for name, text in said.items() if text]
 
 
-def _step(name: str, making: Any) -> tuple[str, str, str]:
+def _step(story: Story, name: str) -> tuple[str, str, str]:
     """(name, kind, what was done) of one asset."""
+    making, spec = story.makings[name], story.specs.get(name, {})
     known = {key: making.facts[key] for key in _TOLD if key in making.facts}
     told = [
         f"{key.replace('_', ' ')} {value}"
         for key, value in known.items()
         if not isinstance(value, Mapping)
     ]
-    return name, making.kind, "; ".join([*told, f"took {words.seconds(making.seconds)}"])
+    return name, making.kind, "; ".join(
+        [*_said(spec), *told, f"took {words.seconds(making.seconds)}"]
+    )
+
+
+def _said(spec: Mapping[str, Any]) -> list[str]:
+    """What the spec asked for, in a few words."""
+    if spec.get("kind") == "FineTune":
+        train = spec["train"]
+        options = ", ".join(f"{key} {value}" for key, value in spec["options"].items())
+        rate = f"{train['epochs']} epochs at learning rate {train['learning_rate']:g}"
+        return [f"{spec['method']}{f' ({options})' if options else ''}", rate]
+    if spec.get("kind") == "Compression":
+        targets = [f"for {target['runtime']}" for target in spec["targets"]]
+        return [", ".join([*(str(step["type"]) for step in spec["steps"]), *targets])]
+    return []
 
 
 _TOLD = ("technique", "origin", "steps", "rows_total", "rows", "precision", "seed", "tokens")

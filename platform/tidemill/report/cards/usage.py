@@ -27,7 +27,7 @@ def of(story: Story) -> Usage:
 
 
 def _ask(story: Story) -> str:
-    classifies = story.form is not None and story.form.task == "sequence-classification"
+    classifies = story.task == "sequence-classification"
     path, body = _classify(story) if classifies else _chat(story)
     url = f"http://127.0.0.1:8600/{story.service}/{path}"
     said = shlex.quote(json.dumps(body, ensure_ascii=False))

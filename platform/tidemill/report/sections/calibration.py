@@ -28,7 +28,7 @@ def render(story: Story) -> Markup:
     found = bins(sure, confidence=story.confidence)
     return html(
         "sections/calibration.html.j2", chart=chart(found) if found else "", bins=found,
-        error=expected_error(found), rows=len(sure), generative=_writes(story),
+        error=expected_error(found), rows=len(sure), generative=story.task == "causal-lm",
     )  # fmt: skip
 
 
@@ -49,7 +49,3 @@ def chart(found: Sequence[Bin]) -> Markup:
         rules(frame, spans, "accent"), line(frame, points, "accent", thin=True),
         dots(frame, points, "accent"),
     )  # fmt: skip
-
-
-def _writes(story: Story) -> bool:
-    return story.form is not None and story.form.task == "causal-lm"
