@@ -281,7 +281,9 @@ def test_limits_are_drawn_from_the_numbers() -> None:
 def test_a_lone_failure_is_no_limit() -> None:
     one = {"wanted": "refund", "given": "return", "rows": 1, "examples": []}
 
-    assert not any("It takes" in said for said in limits(replace(full(), faults={"clusters": [one]})))
+    assert not any(
+        "It takes" in said for said in limits(replace(full(), faults={"clusters": [one]}))
+    )
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,8 @@ def _source(source: Mapping[str, object]) -> str:
     if kind == "feedback":
         kinds = source.get("kinds")
         listed = ", ".join(map(str, kinds)) if isinstance(kinds, list | tuple) else ""
-        window = f" of the last {words.stretch(str(source['window']))}" if source.get("window") else ""
+        window = (
+            f" of the last {words.stretch(str(source['window']))}" if source.get("window") else ""
+        )
         return f"feedback '{source['of']}': {listed}{window}"
     return str(source.get("path", kind))

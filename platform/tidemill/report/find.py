@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tidemill.adapters.home import Home
-from tidemill.errors import SpecError, TidemillError, UnknownName
+from tidemill.errors import TidemillError, UnknownName
 from tidemill.spec.load import Project
 
 _DIGEST = re.compile(r"(sha256:)?[0-9a-f]{4,64}")
@@ -25,12 +26,13 @@ def find(home: Home, name: str, *, datasets: bool = True) -> Found:
     """What `name` means: a service (its live release, else its newest), a release by a unique
     beginning of its digest, a Rollout, or a dataset as `project/name` or by a name only one has.
 
-    Raises TidemillError where a service has no release yet, UnknownName with the nearest name.
+    Releases are found without the specs. Raises TidemillError where a service has no release yet,
+    UnknownName with the nearest name, SpecError where a name needs specs that cannot be used.
     """
     record = by_service(home, name) or _by_digest(home, name)
     if record:
         return Found(release=record)
-    projects = _projects(home)
+    projects = home.workspace.projects
     for project, spec_name, spec in _named(projects, name):
         if spec.kind == "Rollout":
             return Found(release=of_service(home, spec.service))
@@ -61,15 +63,7 @@ def _by_digest(home: Home, name: str) -> dict[str, Any] | None:
     return home.ledger.assets.release(f"sha256:{name.removeprefix('sha256:')}")
 
 
-def _projects(home: Home) -> dict[str, Project]:
-    """The projects as they are now; releases can be told of without them."""
-    try:
-        return dict(home.workspace.projects)
-    except SpecError:
-        return {}
-
-
-def _named(projects: dict[str, Project], name: str) -> list[tuple[str, str, Any]]:
+def _named(projects: Mapping[str, Project], name: str) -> list[tuple[str, str, Any]]:
     """Rollouts and datasets of this name; several projects may have one, then it names none."""
     wanted, _, short = name.rpartition("/")
     found = [
@@ -83,12 +77,12 @@ def _named(projects: dict[str, Project], name: str) -> list[tuple[str, str, Any]
     return told
 
 
-def _services(projects: dict[str, Project]) -> list[str]:
+def _services(projects: Mapping[str, Project]) -> list[str]:
     specs = (loaded.spec for project in projects.values() for loaded in project.specs.values())
     return [spec.service for spec in specs if spec.kind == "Rollout"]  # type: ignore[attr-defined]
 
 
-def _unknown(home: Home, projects: dict[str, Project], name: str, datasets: bool) -> UnknownName:
+def _unknown(home: Home, projects: Mapping[str, Project], name: str, datasets: bool) -> UnknownName:
     released = {record["service"] for record in home.ledger.assets.releases()}
     known = sorted({*released, *_services(projects)})
     if datasets:

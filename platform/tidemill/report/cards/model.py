@@ -159,8 +159,10 @@ def _step(story: Story, name: str) -> tuple[str, str, str]:
         for key, value in known.items()
         if not isinstance(value, Mapping)
     ]
-    return name, making.kind, "; ".join(
-        [*_said(spec), *told, f"took {words.seconds(making.seconds)}"]
+    return (
+        name,
+        making.kind,
+        "; ".join([*_said(spec), *told, f"took {words.seconds(making.seconds)}"]),
     )
 
 
