@@ -1,4 +1,4 @@
-"""Releases to tell of: one of which all is known, one half lost, one with nothing but its record."""
+"""Releases to tell of: one of which all is known, one half lost, one bare, one that means harm."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def record(**more: Any) -> dict[str, Any]:
         "project": "shop",
         "service": "desk",
         "rollout": "canary",
-        "specs": {name: "sha256:1" for name in ("base", "rows", "tune", "small", "canary")},
+        "specs": dict.fromkeys(("base", "rows", "tune", "small", "canary"), "sha256:1"),
         "model": MODEL_DIGEST,
         "prompt": None,
         "artefacts": {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import re
 from collections import Counter
 from dataclasses import replace
@@ -132,7 +133,7 @@ def test_headings_go_down_one_step_at_a_time(story: Story) -> None:
 
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
 
 def test_lost_bytes_are_named_where_they_are_missed_and_the_rest_is_there() -> None:

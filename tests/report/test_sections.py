@@ -95,7 +95,7 @@ def test_metrics_show_value_interval_rows_and_the_gates_limit() -> None:
     assert "by e-mail" in shown
     assert "9 rows" in shown
     assert shown.count('class="mark"') == 1  # the limit of the gate on accuracy
-    assert "250–350 ms" in shown
+    assert "250–350" in shown  # the value beside it says ms
 
 
 def test_a_measure_without_a_value_is_a_dash_and_no_plot() -> None:

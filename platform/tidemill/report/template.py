@@ -13,8 +13,8 @@ from tidemill.report import words
 from tidemill.report.cards.escape import code, inline
 
 _WORDS = (
-    "counted", "finite", "interval", "listed", "measured", "metric_name", "percent", "person", "seconds",
-    "short", "size", "when", "with_interval",
+    "counted", "metric_name", "percent", "person", "seconds", "short", "size", "when",
+    "with_interval",
 )  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def table(
     lines = [_line(metric, one, scale, limit if not one.get("slice") else None) for one in measures]
     note = "less is better" if words.lower_is_better(metric) and not gain else ""
     level = gain and not any(one.get("value") for one in measures)
-    ends = ("", "") if level else tuple(words.measured(end, metric) for end in scale)
+    ends = ("", "") if level else tuple(_end(metric, end) for end in scale)
     return Table(words.metric_name(metric), note, lines, ends)
 
 
@@ -94,8 +94,16 @@ def _line(
         label = f"{words.metric_name(metric)}, {name}: {said}"
         tone = "ink" if one.get("slice") else "accent"
         plot = strip.interval(label, one["value"], low, high, scale, mark=limit, tone=tone)
-    value = words.measured(one.get("value"), metric)
-    return Line(name, one["rows"], value, words.interval(one), plot)
+    value, bounds = words.measured(one.get("value"), metric), words.interval(one)
+    number, _, unit = value.partition(" ")
+    if metric.endswith("_per_second"):  # the table's name says it already
+        return Line(name, one["rows"], number, bounds.removesuffix(f" {unit}"), plot)
+    return Line(name, one["rows"], value, bounds.removesuffix(f" {unit}"), plot)
+
+
+def _end(metric: str, value: float) -> str:
+    said = words.measured(value, metric) if value else "0"
+    return said.partition(" ")[0] if metric.endswith("_per_second") else said
 
 
 def _limit(story: Story, metric: str) -> float | None:
