@@ -271,6 +271,25 @@ def empty() -> Story:
     return Story(release=bare, data=DatasetStory("shop", "rows", ROWS), now=NOW)
 
 
+def forgotten() -> Story:
+    """Of an older version: its records lack what nobody wrote down then."""
+    whole = full()
+    nothing = {name: replace(one, facts={}, checks=[]) for name, one in whole.makings.items()}
+    vague = [{**one, "low": None, "high": None} for one in MEASURES]
+    lost = [{**one, "value": None} for one in vague]
+    quality = {**whole.release["evaluation"], "measures": [*vague, *lost]}
+    return replace(
+        whole,
+        release={**whole.release, "evaluation": quality},
+        makings=nothing,
+        data=replace(whole.data, making=nothing["rows"], summary={"rows": {"train": 3}}),
+        report={"gains": lost, "baseline": None},
+        faults={"failures": [], "clusters": None},
+        answers=tuple(replace(one, scores={}, seconds=0.0) for one in whole.answers),
+        steps=[{**step, "numbers": None} for step in whole.steps],
+    )
+
+
 def hostile() -> Story:
     """Everything that people can write, written by somebody who means harm."""
     return poisoned(full())
@@ -307,4 +326,10 @@ def _dict(values: Mapping[str, Any] | None) -> dict[str, Any]:
     return dict(values or {})
 
 
-STORIES = {"full": full, "partial": partial, "empty": empty, "hostile": hostile}
+STORIES = {
+    "full": full,
+    "partial": partial,
+    "empty": empty,
+    "hostile": hostile,
+    "forgotten": forgotten,
+}

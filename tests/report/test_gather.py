@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import webbrowser
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -276,6 +277,16 @@ def test_a_commit_that_is_not_here_leaves_only_the_changed_specs_unknown(home: H
     assert known == {"rows", "canary", "encoder", "quality"}
 
 
+def test_a_spec_whose_file_is_gone_is_read_from_its_commit(home: Home) -> None:
+    record = release(home, commit=committed(home, "as released"))
+    (home.settings.specs / "shop" / "rows.csv").unlink()
+
+    told = gather.release(Home(home.settings), record)
+    assert told.specs["rows"]["description"] == "What people ask."
+    without = gather.release(Home(home.settings), {**record, "commit": {}})
+    assert "rows" not in without.specs
+
+
 def test_specs_that_are_gone_altogether_leave_the_record(home: Home) -> None:
     record = release(home)
     shutil.rmtree(home.settings.specs)
@@ -367,6 +378,19 @@ def test_the_report_is_one_file_and_says_where(home: Home, tmp_path: Path) -> No
     assert "<!doctype html>" in path.read_text()
     assert call(home, "report", "desk", "--out", str(tmp_path / "r.html")).exit_code == 0
     assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(("browser", "words"), [(True, ""), (False, "no browser")])
+def test_the_report_can_be_opened_at_once(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, browser: bool, words: str
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", lambda url: opened.append(url) or browser)
+    release(home)
+
+    said = call(home, "report", "desk", "--out", str(tmp_path / "r.html"), "--open")
+    assert opened == [(tmp_path / "r.html").as_uri()]
+    assert words in said.stderr
 
 
 def test_a_report_that_cannot_be_written_leaves_the_old_one(

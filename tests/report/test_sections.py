@@ -9,6 +9,7 @@ import pytest
 from tests.report.stories import HOP, NOW, answered, empty, full, making, measure, record
 
 from tidemill.form import Form
+from tidemill.report import words
 from tidemill.report.limits import limits
 from tidemill.report.plots.chart import Frame, ticks
 from tidemill.report.sections import (
@@ -40,7 +41,7 @@ def test_the_verdict_names_gates_number_gain_and_state() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gain", "words"),
+    ("gain", "said_so"),
     [
         (measure("accuracy", 0.05), "no clear difference to its baseline"),
         (measure("accuracy", -0.3), "worse than its baseline by 0.30 (0.20–0.40)"),
@@ -48,11 +49,11 @@ def test_the_verdict_names_gates_number_gain_and_state() -> None:
     ],
 )
 def test_a_gain_is_said_only_as_far_as_its_interval_goes(
-    gain: dict[str, float], words: str
+    gain: dict[str, float], said_so: str
 ) -> None:
     said = verdict(replace(full(), report={"gains": [gain]}))
 
-    assert words in said.sentence
+    assert said_so in said.sentence
 
 
 @pytest.mark.parametrize(
@@ -276,6 +277,35 @@ def test_limits_are_drawn_from_the_numbers() -> None:
         "'engine': not run here.",
     ):
         assert words in said, words
+
+
+def test_what_was_not_looked_at_is_a_limit_too() -> None:
+    alone = {**record()["evaluation"], "measures": [measure("accuracy", 0.8)]}
+    said = limits(replace(full(), release=record(evaluation=alone), report={}))
+
+    assert "No slices were measured: how it does for parts of its users is not known." in said
+    assert "It was not compared with another release: there was no baseline." in said
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        (words.seconds(0.0042), "4.2 ms"),
+        (words.seconds(0.298), "298 ms"),
+        (words.seconds(75), "1 min 15 s"),
+        (words.seconds(7500), "2 h 5 min"),
+        (words.stretch("2592000s"), "30 days"),
+        (words.stretch("5400s"), "1 h 30 min"),
+        (words.when("last week"), "last week"),
+        (words.when(None), ""),
+        (words.size(3.2e9), "3.2 GB"),
+        (words.measured(-0.5, "accuracy"), "−0.50"),
+        (words.person("Ada <ada@example.com>"), "Ada"),
+        (words.listed(["a", "b", "c"]), "a, b and c"),
+    ],
+)
+def test_words_are_those_of_people(said: str, wanted: str) -> None:
+    assert said == wanted
 
 
 def test_a_lone_failure_is_no_limit() -> None:

@@ -54,5 +54,5 @@ def command(settings: Settings, name: str, out: Path | None, show: bool, as_json
         )  # fmt: skip
     else:
         click.echo(f"{path} ({count / 1000:.0f} kB)")
-    if show:
-        webbrowser.open(path.resolve().as_uri())
+    if show and not webbrowser.open(path.resolve().as_uri()):
+        click.echo("no browser could be started here; open the file yourself", err=True)

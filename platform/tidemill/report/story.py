@@ -129,7 +129,8 @@ class Story:
     @property
     def hops(self) -> Sequence[Values]:
         """The hops of its compressions."""
-        return [hop for one in self.made("Compression").values() for hop in one.facts["hops"]]
+        made = self.made("Compression").values()
+        return [hop for one in made for hop in one.facts.get("hops") or ()]
 
     @property
     def task(self) -> str | None:
