@@ -102,7 +102,7 @@ def test_a_dataset_card_tells_what_was_kept_out_and_expected() -> None:
     for words in (
         "| no consent | 4 |",
         "| email | 3 |",
-        "found and replaced by its kind",
+        "looked for and replaced by its kind",
         "older than 30 days",
         "10.0 % of the subjects are never trained on",
         "broken (a warning): a short text",

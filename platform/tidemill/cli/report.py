@@ -15,9 +15,10 @@ from tidemill.settings import Settings
     epilog=example(
         "tidemill report support-chat --open",
         "tidemill report cd52aa78ec26 --out report.html",
+        "tidemill report support-chat/reply-quality",
     )
 )
-@click.argument("name", metavar="RELEASE|SERVICE")
+@click.argument("name", metavar="RELEASE|SERVICE|EVALUATION")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The file; default below home, by release."
 )
@@ -28,7 +29,8 @@ def command(settings: Settings, name: str, out: Path | None, show: bool, as_json
     """Write one HTML report of a release: verdict, metrics, curves, failures, rollout, provenance.
 
     RELEASE is a digest, or a beginning of one that no other release has; a SERVICE stands for its
-    live release, else for its newest. The file needs no script and no network.
+    live release, else for its newest; an EVALUATION for what it judged last, so that a missed gate
+    can be looked into. The file needs no script and no network.
     """
     from tidemill.adapters.home import Home
     from tidemill.report import gather

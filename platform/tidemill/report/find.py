@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill.adapters.home import Home
+from tidemill.build.release import candidate
 from tidemill.errors import TidemillError, UnknownName
 from tidemill.spec.load import Project
+from tidemill.spec.rollout import Rollout
 
 _DIGEST = re.compile(r"(sha256:)?[0-9a-f]{4,64}")
 
@@ -24,7 +26,8 @@ class Found:
 
 def find(home: Home, name: str, *, datasets: bool = True) -> Found:
     """What `name` means: a service (its live release, else its newest), a release by a unique
-    beginning of its digest, a Rollout, or a dataset as `project/name` or by a name only one has.
+    beginning of its digest, a Rollout, an Evaluation (what it judged, released or not), or a
+    dataset; specs as `project/name` or by a name only one project has.
 
     Releases are found without the specs. Raises TidemillError where a service has no release yet,
     UnknownName with the nearest name, SpecError where a name needs specs that cannot be used.
@@ -36,6 +39,8 @@ def find(home: Home, name: str, *, datasets: bool = True) -> Found:
     for project, spec_name, spec in _named(projects, name):
         if spec.kind == "Rollout":
             return Found(release=of_service(home, spec.service))
+        if spec.kind == "Evaluation":
+            return Found(release=judged(home, project, spec_name))
         if spec.kind == "Dataset" and datasets:
             return Found(dataset=(project, spec_name))
     if name in _services(projects):
@@ -51,6 +56,22 @@ def of_service(home: Home, service: str) -> dict[str, Any]:
     return record
 
 
+def judged(home: Home, project: str, evaluation: str) -> dict[str, Any]:
+    """The record of what an evaluation judged last, whether its gates passed or not.
+
+    Raises TidemillError where no Rollout is judged by it, MissingArtefact where it is stale.
+    """
+    line = home.line(project)
+    for spec in line.specs.values():
+        if isinstance(spec, Rollout) and spec.judged_by == evaluation:
+            found = candidate(line, spec)
+            return home.ledger.assets.release(found["digest"]) or found
+    raise TidemillError(
+        f"no Rollout is judged by '{evaluation}', so there is no release to tell of; its report is "
+        "in its materialisation in Dagster's UI"
+    )
+
+
 def by_service(home: Home, service: str) -> dict[str, Any] | None:
     """The same, or None."""
     records = home.ledger.assets.releases(service)
@@ -64,14 +85,14 @@ def _by_digest(home: Home, name: str) -> dict[str, Any] | None:
 
 
 def _named(projects: Mapping[str, Project], name: str) -> list[tuple[str, str, Any]]:
-    """Rollouts and datasets of this name; several projects may have one, then it names none."""
+    """The rollout, evaluation or dataset of this name; a name that several projects have is none."""
     wanted, _, short = name.rpartition("/")
     found = [
         (project.name, short, project.specs[short].spec)
         for project in projects.values()
         if short in project.specs and wanted in ("", project.name)
     ]
-    told = [one for one in found if one[2].kind in ("Rollout", "Dataset")]
+    told = [one for one in found if one[2].kind in ("Rollout", "Evaluation", "Dataset")]
     if len(told) > 1:
         raise UnknownName("single spec", name, [f"{project}/{short}" for project, short, _ in told])
     return told

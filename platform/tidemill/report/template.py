@@ -13,7 +13,7 @@ from tidemill.report import words
 from tidemill.report.cards.escape import code, inline
 
 _WORDS = (
-    "counted", "metric_name", "percent", "person", "seconds", "short", "size", "when",
+    "counted", "metric_name", "percent", "person", "seconds", "short", "size", "treated", "when",
     "with_interval",
 )  # fmt: skip
 

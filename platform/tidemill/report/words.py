@@ -14,6 +14,12 @@ from tidemill.errors import UnknownName
 _SPEED = ("quantile", "speed", "size")
 ALL = "all rows"
 _NAMES = {"macro_f1": "macro F1", "rouge_l": "ROUGE-L", "bleu": "BLEU"}
+_TREATED = {
+    "redact": "looked for and replaced by its kind",
+    "drop": "looked for, and its rows are left out",
+    "hash": "looked for and replaced by a keyed hash",
+    "keep": "not looked for; it is kept",
+}
 MINUS, ROOM = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 
 
@@ -112,6 +118,11 @@ def stretch(value: str) -> str:
     count = float(value.removesuffix("s"))
     days = count / 86400
     return counted(int(days), "day") if days >= 1 and days == int(days) else seconds(count)
+
+
+def treated(pii: str) -> str:
+    """What a dataset's rules do with personal data, after `personal data is`."""
+    return _TREATED.get(pii, pii)
 
 
 def person(author: str) -> str:

@@ -17,12 +17,6 @@ _TASKS = {
     "chat": "text-generation",
     "preference": "text-generation",
 }
-_TREATMENT = {
-    "redact": "found and replaced by its kind",
-    "drop": "found, and its rows left out",
-    "hash": "found and replaced by a keyed hash",
-    "keep": "not looked for; it is kept",
-}
 
 
 def card(data: DatasetStory) -> str:
@@ -57,7 +51,6 @@ def body(data: DatasetStory) -> str:
         hidden=hidden,
         sources=sources(data),
         columns=columns,
-        treatment=_TREATMENT.get(str(data.privacy.get("pii")), ""),
         licence=dataset_licence(data),
         cleaning=[str(step.get("type")) for step in data.spec.get("clean") or ()],
     )

@@ -170,8 +170,9 @@ def _said(spec: Mapping[str, Any]) -> list[str]:
     """What the spec asked for, in a few words."""
     if spec.get("kind") == "FineTune":
         train = spec["train"]
-        options = ", ".join(f"{key} {value}" for key, value in spec["options"].items())
-        rate = f"{train['epochs']} epochs at learning rate {train['learning_rate']:g}"
+        given = {key: value for key, value in spec["options"].items() if value is not None}
+        options = ", ".join(f"{key} {value}" for key, value in given.items())
+        rate = f"{train['epochs']:g} epochs at learning rate {train['learning_rate']:g}"
         return [f"{spec['method']}{f' ({options})' if options else ''}", rate]
     if spec.get("kind") == "Compression":
         targets = [f"for {target['runtime']}" for target in spec["targets"]]
