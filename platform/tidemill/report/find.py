@@ -85,7 +85,7 @@ def _by_digest(home: Home, name: str) -> dict[str, Any] | None:
 
 
 def _named(projects: Mapping[str, Project], name: str) -> list[tuple[str, str, Any]]:
-    """The rollout, evaluation or dataset of this name; a name that several projects have is none."""
+    """The rollout, evaluation or dataset of this name; one that several projects have is none."""
     wanted, _, short = name.rpartition("/")
     found = [
         (project.name, short, project.specs[short].spec)
