@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib.resources import files
 
 import pytest
 from tests.report.stories import GONE, HOSTILE, STORIES, answered, full, partial
@@ -167,3 +168,46 @@ def test_a_large_evaluation_still_makes_a_small_file() -> None:
     data = replace(story.data, summary={**story.data.summary, "labels": labels})
 
     assert len(page(replace(story, answers=many, data=data)).encode()) < LARGEST
+
+
+@pytest.mark.parametrize("scheme", [0, 1, 2], ids=["light", "dark", "print"])
+def test_words_stand_out_from_the_page_as_wcag_asks(scheme: int) -> None:
+    """4.5 to 1 for words, 3 to 1 for what is drawn (WCAG 2.2, 1.4.3 and 1.4.11)."""
+    style = files("tidemill.report").joinpath("templates", "style.css").read_text("utf-8")
+    rules = [dict(re.findall(r"--(\w+):([^;}]+)", one)) for one in re.findall(r":root{.*?}", style)]
+    colours = rules[scheme]
+
+    for name in ("text", "quiet", "good", "bad", "ink", "accent"):
+        for ground in ("page", "panel"):
+            assert contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
+    assert contrast(colours["soft"], colours["page"]) >= 3
+    for share, words in ((0.38, "text"), (0.78, "page"), (1.0, "page")):
+        shaded = mixed(colours["shade"], colours["panel"], share)
+        assert contrast(colours[words], shaded) >= 4.5, share
+
+
+def rgb(colour: str) -> list[float]:
+    if "," in colour:
+        return [float(part) for part in colour.split(",")]
+    digits = colour.lstrip("#")
+    wide = digits if len(digits) == 6 else "".join(c * 2 for c in digits)
+    return [float(int(wide[place : place + 2], 16)) for place in (0, 2, 4)]
+
+
+def mixed(over: str, under: str, share: float) -> str:
+    pairs = zip(rgb(over), rgb(under), strict=True)
+    return ",".join(str(share * a + (1 - share) * b) for a, b in pairs)
+
+
+def contrast(one: str, other: str) -> float:
+    """The ratio of relative luminances (WCAG 2.2)."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [part / 255 for part in rgb(colour)]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
