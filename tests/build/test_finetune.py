@@ -197,6 +197,7 @@ def test_an_encoder_learns_to_classify(label_shop: Shop, method: str) -> None:
     runtime = open_runtime(made.artefact.path, resolve=lambda d: label_shop.store.get(d).path)
     found = runtime.classify([row["text"] for row in rows(6)])
     assert form.labels == ("order", "refund", "return")
+    assert made.facts["curve"]["unit"] == "nats per row"
     assert [scores.label for scores in found] == [row["label"] for row in rows(6)]
 
 
