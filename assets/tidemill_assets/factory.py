@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations` here: Dagster reads the annotation of `context` itself.
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from tidemill_assets.runs import group, key
 from tidemill_assets.show import materialized, progress
 from tidemill_assets.steering import STEERING
 
+_TAG = re.compile(r"[A-Za-z0-9_.-]{1,63}\Z")
 KINDS: Mapping[str, set[str]] = {
     "Model": {"safetensors", "huggingface"},
     "Dataset": {"parquet", "dvc"},
@@ -48,8 +50,13 @@ def asset(home: Home, project: Project, loaded: Loaded) -> dg.AssetsDefinition:
         kinds=kinds(spec),
         code_version=digest(loaded, project).removeprefix("sha256:")[:16],
         description=spec.description or None,
-        tags={f"tidemill/{label}": value for label, value in spec.labels.items()},
-        metadata={"spec": str(loaded.path.name), "kind": spec.kind, "owner": spec.owner or "–"},
+        tags=tags(spec),
+        metadata={
+            "spec": str(loaded.path.name),
+            "kind": spec.kind,
+            "owner": spec.owner or "–",
+            **{f"label {label}": value for label, value in spec.labels.items()},
+        },
         check_specs=checks,
         pool="weights" if spec.kind in {"FineTune", "Compression"} else None,
     )
@@ -80,6 +87,15 @@ def kinds(spec: Any) -> set[str]:
     found = KINDS[spec.kind]
     targets = {target.runtime for target in getattr(spec, "targets", ())}
     return found | ({"tensorrt"} if any(t.startswith("tensorrt") for t in targets) else set())
+
+
+def tags(spec: Spec) -> dict[str, str]:
+    """The labels that Dagster takes as tags; labels are free text, and one that is no tag would
+    keep the whole code location from loading."""
+    fit = {
+        key: value for key, value in spec.labels.items() if _TAG.match(key) and _TAG.match(value)
+    }
+    return {f"tidemill/{key}": value for key, value in fit.items()}
 
 
 def frozen(context: dg.AssetExecutionContext) -> dict[str, int] | None:

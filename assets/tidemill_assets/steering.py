@@ -10,6 +10,8 @@ import dagster as dg
 from tidemill.adapters.home import Home
 from tidemill.build.line import Line
 from tidemill.build.release import compose
+from tidemill.report import gather
+from tidemill.report.cards import model
 from tidemill.serving.release import Placed, Privacy, Release
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.evaluation import Evaluation
@@ -71,6 +73,7 @@ def release(
             "steps": " → ".join(f"{step.percent} %" for step in spec.steps),
             "commit": record["commit"].get("sha", "–"),
             "artefacts": table([{"name": k, **v} for k, v in record["artefacts"].items()]),
+            "card": dg.MetadataValue.md(model.body(gather.release(home, record))),
         },
         data_version=dg.DataVersion(record["digest"].removeprefix("sha256:")[:16]),
     )

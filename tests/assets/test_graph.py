@@ -76,3 +76,15 @@ def test_sensors_watch_git_and_every_project_with_triggers(loaded: dg.Definition
         "product_recs_triggers",
         "legal_summaries_triggers",
     }
+
+
+def test_a_label_that_is_no_tag_is_shown_and_breaks_nothing(home: Home) -> None:
+    path = home.settings.specs / "desk" / "rows.yaml"
+    labels = "labels: {hub: owner/data set, team: desk}\n"
+    path.write_text(path.read_text().replace("format:", f"{labels}format:"))
+
+    loaded = definitions(Home(home.settings)).get_repository_def().asset_graph
+    rows = loaded.get(dg.AssetKey(["desk", "rows"]))
+    assert rows.tags["tidemill/team"] == "desk"
+    assert "tidemill/hub" not in rows.tags
+    assert rows.metadata["label hub"] == "owner/data set"

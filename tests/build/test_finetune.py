@@ -14,6 +14,7 @@ from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.store.memory import MemoryStore
 from tidemill.build import finetune
 from tidemill.build.base import Bench, Made
+from tidemill.build.loss_curve import points
 from tidemill.errors import DataError, Diverged
 from tidemill.form import Form
 from tidemill.ports import Artefact
@@ -21,6 +22,7 @@ from tidemill.prompts import Program
 from tidemill.runtimes import open_runtime
 from tidemill.spec.finetune import FineTune
 from tidemill.spec.prompt import TextOutput
+from tidemill.training._loop import Outcome
 
 PNG = b"\x89PNG\r\n"
 REPLIES = {"order": "It is on its way.", "refund": "refund it is.", "return": "I want a lamp"}
@@ -141,6 +143,30 @@ def test_the_facts_say_what_was_done(chat_shop: Shop) -> None:
     assert not (chat_shop.root / "scratch" / "checkpoints").exists()
 
 
+def test_the_record_keeps_the_points_of_the_curve_and_the_artefact_does_not(
+    chat_shop: Shop,
+) -> None:
+    chat_shop.put_rows(rows(24))
+
+    made = chat_shop.train()
+    curve = made.facts["curve"]
+
+    assert [step for step, _ in curve["train"]] == list(range(1, made.facts["steps"] + 1))
+    assert min(loss for _, loss in curve["validation"]) == made.facts["validation_loss"]
+    assert curve["unit"] == "nats per token"
+    assert "curve" not in made.artefact.meta
+
+
+def test_a_long_curve_is_thinned_to_the_means_of_neighbours() -> None:
+    outcome = Outcome(losses=[(step, float(step % 2)) for step in range(1, 1001)], looks=[(9, 0.5)])
+    kept = points(outcome, "nats per row")
+
+    assert len(kept["train"]) == 200
+    assert kept["train"][0] == [5, 0.6]
+    assert kept["train"][-1][0] == 1000
+    assert points(Outcome(), "nats per row")["train"] == []
+
+
 def test_the_same_inputs_give_the_same_bytes(chat_shop: Shop) -> None:
     chat_shop.put_rows(rows(12))
 
@@ -171,6 +197,7 @@ def test_an_encoder_learns_to_classify(label_shop: Shop, method: str) -> None:
     runtime = open_runtime(made.artefact.path, resolve=lambda d: label_shop.store.get(d).path)
     found = runtime.classify([row["text"] for row in rows(6)])
     assert form.labels == ("order", "refund", "return")
+    assert made.facts["curve"]["unit"] == "nats per row"
     assert [scores.label for scores in found] == [row["label"] for row in rows(6)]
 
 

@@ -14,7 +14,7 @@ from tidemill import machine
 from tidemill.build.asked import load_program
 from tidemill.build.base import Bench, Made, Measure
 from tidemill.build.learning import Learning, causal_rows, labelled_rows
-from tidemill.build.loss_curve import picture
+from tidemill.build.loss_curve import picture, points
 from tidemill.catalog import TRAINING
 from tidemill.data import read_split
 from tidemill.errors import Diverged
@@ -64,12 +64,13 @@ def make(spec: FineTune, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
     folder = _write(method, model, base, learning, bench.scratch / "weights")
     facts = _facts(outcome, learning, low)
     made = bench.store.put(folder, kind=_kind(method), meta=facts)
+    unit = "nats per row" if learning.labels else "nats per token"
     _checkpoint.clear(checkpoints)
     return Made(
         made,
         measures=_measures(outcome, len(learning.validation)),
-        facts=facts,
-        pictures={"loss": picture(outcome)},
+        facts={**facts, "curve": points(outcome, unit)},
+        pictures={"loss": picture(outcome, unit)},
     )
 
 

@@ -1,17 +1,33 @@
-"""The loss of a training run as a picture."""
+"""The loss of a training run: its points, to be kept, and a picture of them."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from typing import Any
 
 from tidemill.errors import MissingExtra
 from tidemill.training._loop import Outcome
 
 _INK, _TRAIN, _HELD_OUT = "#16324f", "#8d99ae", "#e76f51"
 _SMOOTH = 0.8
+MOST_POINTS = 200
 
 
-def picture(outcome: Outcome) -> bytes:
+def points(outcome: Outcome, unit: str) -> dict[str, Any]:
+    """The curve as a record keeps it: [step, loss] of training (at most 200, means of runs of
+    neighbours) and of validation, and the unit."""
+    return {
+        "train": _thinned(outcome.losses, MOST_POINTS),
+        "validation": [[step, round(loss, 5)] for step, loss in outcome.looks],
+        "unit": unit,
+        "best_step": outcome.best_step,
+        "resumed_from": outcome.resumed_from,
+        "stopped": outcome.stopped,
+    }
+
+
+def picture(outcome: Outcome, unit: str) -> bytes:
     """Training loss by step (thin: each step, thick: smoothed) and validation loss, as PNG."""
     try:
         import matplotlib as mpl
@@ -37,7 +53,7 @@ def picture(outcome: Outcome) -> bytes:
     if outcome.resumed_from:
         axes.axvline(outcome.resumed_from, color=_TRAIN, linestyle=":", label="resumed here")
     axes.set_xlabel("optimiser step")
-    axes.set_ylabel("loss, nats per token" if outcome.tokens else "loss")
+    axes.set_ylabel(f"loss, {unit}")
     axes.set_ylim(bottom=0)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_title(_title(outcome), fontsize=11, color=_INK, loc="left")
@@ -48,6 +64,15 @@ def picture(outcome: Outcome) -> bytes:
     figure.savefig(stream, format="png", dpi=130, metadata={"Software": None})
     plot.close(figure)
     return stream.getvalue()
+
+
+def _thinned(losses: Sequence[tuple[int, float]], most: int) -> list[list[float]]:
+    """Neighbours put together where there are too many; each group stands at its last step."""
+    width = -(-len(losses) // most) or 1
+    groups = [losses[start : start + width] for start in range(0, len(losses), width)]
+    return [
+        [group[-1][0], round(sum(loss for _, loss in group) / len(group), 5)] for group in groups
+    ]
 
 
 def _title(outcome: Outcome) -> str:

@@ -23,12 +23,10 @@ def confusion(answers: Sequence[Answered]) -> bytes | None:
     At most 20 labels, those with the most mistakes; the others are put together. None where the
     rows have no labels.
     """
-    pairs = [_pair(one) for one in answers if one.reference.label is not None]
-    if not pairs:
+    found = confusions(answers)
+    if found is None:
         return None
-    rows, columns = _axes(pairs)
-    counts = Counter((_within(w, rows), _within(g, columns)) for w, g in pairs)
-    table = [[counts[wanted, given] for given in columns] for wanted in rows]
+    rows, columns, table = found
     plot = _pyplot()
     side = 0.42 * len(columns) + 3.2, 0.38 * len(rows) + 2.4
     figure, axes = plot.subplots(figsize=side, layout="constrained")
@@ -38,8 +36,8 @@ def confusion(answers: Sequence[Answered]) -> bytes | None:
     axes.set_yticks(range(len(rows)), rows, fontsize=9)
     axes.set_xlabel("given", color=_INK)
     axes.set_ylabel("wanted", color=_INK)
-    right = sum(wanted == given for wanted, given in pairs)
-    title = f"{right} of {len(pairs)} labels right"
+    right, every = labels_right(answers)
+    title = f"{right} of {every} labels right"
     if OTHER in rows:
         kept = len(rows) - 1
         title += f"; shown are the {kept} labels with the most mistakes"
@@ -51,6 +49,24 @@ def confusion(answers: Sequence[Answered]) -> bytes | None:
                 axes.text(x, y, str(cell), ha="center", va="center", fontsize=9, color=colour)
     axes.spines[:].set_visible(False)
     return _png(plot, figure)
+
+
+def confusions(
+    answers: Sequence[Answered],
+) -> tuple[list[str], list[str], list[list[int]]] | None:
+    """Wanted labels, given labels, and how often each pair came; None without labels."""
+    pairs = _pairs(answers)
+    if not pairs:
+        return None
+    rows, columns = _axes(pairs)
+    counts = Counter((_within(w, rows), _within(g, columns)) for w, g in pairs)
+    return rows, columns, [[counts[wanted, given] for given in columns] for wanted in rows]
+
+
+def labels_right(answers: Sequence[Answered]) -> tuple[int, int]:
+    """How many labels were right, and of how many."""
+    pairs = _pairs(answers)
+    return sum(wanted == given for wanted, given in pairs), len(pairs)
 
 
 def slices(measures: Sequence[Measure], metric: str) -> bytes | None:
@@ -78,8 +94,13 @@ def slices(measures: Sequence[Measure], metric: str) -> bytes | None:
     return _png(plot, figure)
 
 
-def _pair(one: Answered) -> tuple[str, str]:
-    return one.reference.label or NONE, one.answer.label or NONE
+def _pairs(answers: Sequence[Answered]) -> list[tuple[str, str]]:
+    """(wanted, given) label of each row that has one."""
+    return [
+        (one.reference.label or NONE, one.answer.label or NONE)
+        for one in answers
+        if one.reference.label is not None
+    ]
 
 
 def _axes(pairs: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:

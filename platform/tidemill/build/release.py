@@ -20,8 +20,13 @@ def compose(line: Line, rollout: Rollout) -> dict[str, Any]:
     same content is the same release. Raises `GateFailed` where a blocking check of its evaluation
     failed, and `MissingArtefact` where something is stale or not made.
     """
+    _passed(line.current(rollout.judged_by))
+    return candidate(line, rollout)
+
+
+def candidate(line: Line, rollout: Rollout) -> dict[str, Any]:
+    """The same record whether the gates passed or not, for people to look at."""
     evaluation = line.current(rollout.judged_by)
-    _passed(evaluation)
     names = list(dict.fromkeys([*line.upstream(rollout.name), *line.upstream(rollout.judged_by)]))
     makings = {name: line.current(name) for name in (*names, rollout.judged_by)}
     by_kind = {kind: [m for m in makings.values() if m.kind == kind] for kind in _KINDS}

@@ -84,6 +84,15 @@ class AssetLedger:
             makings.c.project == project, makings.c.name == name, makings.c.version == version
         )
 
+    def by_artefact(self, project: str, name: str, artefact: str) -> Making | None:
+        """The record of the run that made an artefact under this name; later ones reused it."""
+        query = select(makings).where(
+            makings.c.project == project, makings.c.name == name, makings.c.artefact == artefact
+        )
+        with self.engine.connect() as connection:
+            row = connection.execute(query.order_by(makings.c.id).limit(1)).first()
+        return _making(row) if row else None
+
     def record(self, making: Making) -> Making:
         """Keep it, with its id."""
         values = asdict(making)

@@ -1,0 +1,71 @@
+"""Write the card of a release or a dataset: a README.md with the Hugging Face hub's metadata."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tidemill.cli._shell import example, json_option, pass_settings, print_json
+from tidemill.settings import Settings
+
+if TYPE_CHECKING:
+    from tidemill.adapters.home import Home
+
+
+@click.command(
+    epilog=example(
+        "tidemill card support-chat",
+        "tidemill card support-chat --out cards/",
+        "tidemill card support-chat/requests --json | jq .metadata",
+    )
+)
+@click.argument("name", metavar="RELEASE|SERVICE|DATASET")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for README.md; a release's dataset card goes into its folder `dataset`.",
+)
+@json_option
+@pass_settings
+def command(settings: Settings, name: str, out: Path | None, as_json: bool) -> None:
+    """Write the card of a release or a dataset: a README.md with the Hugging Face hub's metadata.
+
+    RELEASE is a digest, or a beginning of one that no other release has; a SERVICE stands for its
+    live release, else for its newest; a DATASET is `project/name`, or a name only one project has.
+    Without --out the card is printed.
+    """
+    from tidemill.adapters.home import Home
+    from tidemill.report.write import write
+
+    cards = _cards(Home(settings), name)
+    first, metadata = next(iter(cards.values()))
+    paths = {out / inside: text for inside, (text, _) in cards.items()} if out else {}
+    for path, text in paths.items():
+        write(path, text)
+    if as_json:
+        written = [str(path.resolve()) for path in paths]
+        print_json({"metadata": metadata, "card": first, "paths": written})
+    elif paths:
+        click.echo("\n".join(map(str, paths)))
+    else:
+        click.echo(first, nl=False)
+
+
+def _cards(home: Home, name: str) -> dict[str, tuple[str, dict[str, Any]]]:
+    """File → its text and metadata, the one that was asked for first."""
+    from tidemill.report import gather
+    from tidemill.report.cards import dataset, model
+    from tidemill.report.find import find
+
+    found = find(home, name)
+    if found.release is None:
+        assert found.dataset is not None
+        data = gather.dataset(home, *found.dataset)
+        return {"README.md": (dataset.card(data), dataset.facts(data))}
+    story = gather.release(home, found.release)
+    return {
+        "README.md": (model.card(story), model.facts(story)),
+        "dataset/README.md": (dataset.card(story.data), dataset.facts(story.data)),
+    }

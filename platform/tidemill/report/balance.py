@@ -1,0 +1,70 @@
+"""Rows per label and split, as cards and reports show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from tidemill.data import SPLITS
+from tidemill.report import words
+from tidemill.report.plots import strip
+from tidemill.report.story import DatasetStory
+
+MOST = 30
+_TONES = {"train": "ink", "validation": "soft", "test": "accent"}
+
+
+@dataclass(frozen=True)
+class Share:
+    """One label, or all rows."""
+
+    name: str
+    counts: Mapping[str, int]
+    """Rows per split."""
+
+    @property
+    def total(self) -> int:
+        """Rows of all splits."""
+        return sum(self.counts.values())
+
+
+def balance(data: DatasetStory) -> tuple[list[Share], int]:
+    """Labels, the most frequent first, at most 30; and how many were left out."""
+    found: Mapping[str, Mapping[str, int]] = data.summary.get("labels") or {}
+    names = {label for counts in found.values() for label in counts}
+    shares = [Share(n, {s: found.get(s, {}).get(n, 0) for s in SPLITS}) for n in names]
+    ranked = sorted(shares, key=lambda one: (-one.total, one.name))
+    return ranked[:MOST], max(len(ranked) - MOST, 0)
+
+
+def plot(share: Share, most: int) -> Markup:
+    """Its splits one after the other, against the most frequent label."""
+    parts = [
+        (count / max(most, 1), _TONES.get(name, "ink")) for name, count in share.counts.items()
+    ]
+    said = ", ".join(f"{name} {count}" for name, count in share.counts.items())
+    return strip.stacked(f"{share.name}: {said}", parts)
+
+
+def sources(data: DatasetStory) -> list[str]:
+    """Where rows came from, as a line each."""
+    given = data.spec.get("sources") or ()
+    if not given:
+        return [str(name) for name in data.summary.get("sources") or ()]
+    return [_source(source) for source in given]
+
+
+def _source(source: Mapping[str, object]) -> str:
+    kind = source["type"]
+    if kind == "hub":
+        return f"{source['repo']}/{source.get('path', '')} of the hub at {source['revision']}"
+    if kind == "feedback":
+        kinds = source.get("kinds")
+        listed = ", ".join(map(str, kinds)) if isinstance(kinds, list | tuple) else ""
+        window = (
+            f" of the last {words.stretch(str(source['window']))}" if source.get("window") else ""
+        )
+        return f"feedback '{source['of']}': {listed}{window}"
+    return str(source.get("path", kind))

@@ -1,0 +1,65 @@
+"""The card of a dataset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tidemill.engine.licence import Ingredient, chain
+from tidemill.report.balance import balance, sources
+from tidemill.report.cards import metadata
+from tidemill.report.licences import dataset_licence
+from tidemill.report.story import DatasetStory
+from tidemill.report.template import markdown
+
+_TASKS = {
+    "classification": "text-classification",
+    "completion": "text-generation",
+    "chat": "text-generation",
+    "preference": "text-generation",
+}
+
+
+def card(data: DatasetStory) -> str:
+    """The README.md."""
+    return metadata.block(facts(data)) + "\n" + body(data)
+
+
+def facts(data: DatasetStory) -> dict[str, Any]:
+    """The metadata as plain values; what is not known is left out."""
+    rows = data.rows
+    task = _TASKS.get(str(data.spec.get("format", "")))
+    spec = data.spec
+    return {
+        "pretty_name": f"{data.project}: {data.name}",
+        **metadata.licence(chain([Ingredient("dataset", data.name, dataset_licence(data))])),
+        "language": metadata.languages(spec),
+        "size_categories": [metadata.size_category(sum(rows.values()))] if rows else None,
+        "task_categories": [task] if task else None,
+        "tags": metadata.tags(["tidemill", *(["preference"] if _prefers(data) else [])]),
+        "configs": _configs(rows),
+    }
+
+
+def body(data: DatasetStory) -> str:
+    """Everything below the metadata."""
+    shares, hidden = balance(data)
+    columns = list(data.summary.get("columns") or ())
+    return markdown(
+        "dataset_card.md.j2",
+        data=data,
+        shares=shares,
+        hidden=hidden,
+        sources=sources(data),
+        columns=columns,
+        licence=dataset_licence(data),
+        cleaning=[str(step.get("type")) for step in data.spec.get("clean") or ()],
+    )
+
+
+def _configs(rows: dict[str, int]) -> list[dict[str, Any]]:
+    files = [{"split": name, "path": f"{name}.parquet"} for name, count in rows.items() if count]
+    return [{"config_name": "default", "data_files": files}] if files else []
+
+
+def _prefers(data: DatasetStory) -> bool:
+    return data.spec.get("format") == "preference"

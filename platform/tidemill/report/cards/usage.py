@@ -1,0 +1,54 @@
+"""How to use a release: asked through its gateway, or taken out of the store."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from tidemill.report import words
+from tidemill.report.story import Story
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Commands as they are typed; all of it is code and stands in code blocks."""
+
+    ask: Markup
+    fetch: Markup
+
+
+def of(story: Story) -> Usage:
+    """For the kind of model that serves."""
+    return Usage(Markup(_ask(story)), Markup(_fetch(story)))  # noqa: S704 - names and digests only
+
+
+def _ask(story: Story) -> str:
+    classifies = story.task == "sequence-classification"
+    path, body = _classify(story) if classifies else _chat(story)
+    url = f"http://127.0.0.1:8600/{story.service}/{path}"
+    said = shlex.quote(json.dumps(body, ensure_ascii=False))
+    return f"curl {shlex.quote(url)} -H 'content-type: application/json' \\\n  -d {said}"
+
+
+def _chat(story: Story) -> tuple[str, dict[str, Any]]:
+    message = {"role": "user", "content": "…"}
+    return "openai/v1/chat/completions", {"model": story.service, "messages": [message]}
+
+
+def _classify(story: Story) -> tuple[str, dict[str, Any]]:
+    tensor = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["…"]}
+    return f"v2/models/{story.service}/infer", {"inputs": [tensor]}
+
+
+def _fetch(story: Story) -> str:
+    served = next(
+        (x for x in story.release["artefacts"].values() if x["digest"] == story.release["model"]),
+        {"kind": "model"},
+    )
+    name = f"{served['kind']}-{story.release['model'].removeprefix('sha256:')[:16]}"
+    pointer = f"artefacts/{name}.dvc"
+    return f"dvc pull {pointer}   # in the store of the home; {words.short(story.digest)}"

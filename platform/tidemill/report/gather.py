@@ -1,0 +1,174 @@
+"""Reads what is known of a release or a dataset: ledger, store, specs at their commit."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tidemill.adapters.git import GitRepository
+from tidemill.adapters.git.command import attempt
+from tidemill.adapters.home import Home
+from tidemill.build import answers as answering
+from tidemill.errors import ArtefactError, MissingArtefact, TidemillError
+from tidemill.form import Form
+from tidemill.ports import Making
+from tidemill.report import story as parts
+from tidemill.report.story import DatasetStory, Story
+from tidemill.spec.digest import digest, filled
+from tidemill.spec.load import Project, read
+
+
+def release(home: Home, record: Mapping[str, Any]) -> Story:
+    """All that is known of a release; what cannot be read is in `missing`, with the reason."""
+    specs = _specs(home, record)
+    makings = _makings(home, record)
+    missing: dict[str, str] = {}
+    report = _folder(home, record["evaluation"]["digest"], parts.REPORT, missing)
+    model = _folder(home, record["model"], parts.MODEL, missing)
+    walking = _rollout(home, record)
+    name = record["dataset"]["name"]
+    return Story(
+        release=record,
+        data=_dataset(home, record["project"], name, makings.get(name), specs.get(name), record),
+        now=home.clock.now(),
+        specs=specs,
+        makings=makings,
+        report=_json(report, "report.json", parts.REPORT, missing),
+        faults=_json(report, "failures.json", parts.FAILURES, missing),
+        answers=_answers(report, missing),
+        form=_form(model, missing),
+        rollout=walking,
+        steps=home.ledger.rollouts.steps(walking["id"]) if walking else (),
+        missing=missing,
+    )
+
+
+def dataset(home: Home, project: str, name: str) -> DatasetStory:
+    """All that is known of a dataset as it was made last; raises MissingArtefact before that."""
+    making = home.ledger.assets.latest(project, name)
+    if making is None:
+        raise MissingArtefact(
+            f"'{project}/{name}' has not been made yet; run `tidemill run {project}/{name}`"
+        )
+    loaded = home.project(project).specs[name]
+    same = digest(loaded, home.project(project)) == making.spec_digest
+    return _dataset(home, project, name, making, filled(loaded.spec) if same else None)
+
+
+def _dataset(
+    home: Home,
+    project: str,
+    name: str,
+    making: Making | None,
+    spec: Mapping[str, Any] | None,
+    record: Mapping[str, Any] | None = None,
+) -> DatasetStory:
+    missing: dict[str, str] = {}
+    known = making.artefact if making else record["dataset"]["digest"] if record else ""
+    folder = _folder(home, known, parts.DATASET, missing)
+    summary = _json(folder, "summary.json", parts.DATASET, missing)
+    return DatasetStory(project, name, known, spec or {}, summary, making, missing)
+
+
+def _makings(home: Home, record: Mapping[str, Any]) -> dict[str, Making]:
+    """The record behind each artefact, in the order they were made."""
+    found = [
+        home.ledger.assets.by_artefact(record["project"], name, item["digest"])
+        for name, item in record["artefacts"].items()
+        if "/" not in name
+    ]
+    known = sorted((making for making in found if making), key=lambda making: making.id)
+    return {making.name: making for making in known}
+
+
+def _specs(home: Home, record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The specs of the release's digests: as they are now, else as its commit has them."""
+    wanted, specs = record["specs"], home.settings.specs
+    found = _matching(_project(specs, record["project"]), wanted)
+    sha = record["commit"].get("sha")
+    if len(found) == len(wanted) or not sha or not specs.is_dir():
+        return found
+    try:
+        root = (attempt(specs, "rev-parse", "--show-toplevel") or "").strip()
+        inside = os.path.relpath(specs, root) if root else "."
+        with GitRepository(specs).checkout(sha) as tree:
+            return {**_matching(_project(tree / inside, record["project"]), wanted), **found}
+    except (TidemillError, OSError):
+        return found  # the commit is not here: the card says which specs it does not know
+
+
+def _project(specs: Path, name: str) -> Project | None:
+    try:
+        return read(specs).workspace.projects.get(name)
+    except TidemillError:
+        return None
+
+
+def _matching(project: Project | None, wanted: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    found = {}
+    for name in wanted if project else ():
+        assert project is not None
+        loaded = project.specs.get(name)
+        try:
+            if loaded and digest(loaded, project) == wanted[name]:
+                found[name] = filled(loaded.spec)
+        except TidemillError:
+            continue  # a file it names is gone
+    return found
+
+
+def _rollout(home: Home, record: Mapping[str, Any]) -> dict[str, Any] | None:
+    walks = home.ledger.rollouts.newest(record["service"], limit=1000)
+    mine = next((walk for walk in walks if walk.release == record["digest"]), None)
+    return dict(vars(mine)) if mine else None
+
+
+def _folder(home: Home, known: str, part: str, missing: dict[str, str]) -> Path | None:
+    """Where an artefact lies, its bytes checked."""
+    try:
+        return home.store.get(known).path
+    except MissingArtefact:
+        missing[part] = (
+            f"The bytes of {known[:19]} are not in this home; `dvc pull` in its store brings them "
+            "back, or `tidemill run` makes them again."
+        )
+    except ArtefactError:
+        missing[part] = (
+            f"The bytes of {known[:19]} are not those that were made: they do not match their "
+            "digest, so nothing of them is shown here."
+        )
+    return None
+
+
+def _json(folder: Path | None, name: str, part: str, missing: dict[str, str]) -> dict[str, Any]:
+    if folder is None:
+        missing.setdefault(part, missing.get(parts.REPORT, "It is not there."))
+        return {}
+    try:
+        found = json.loads((folder / name).read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else {}
+    except (OSError, ValueError):
+        missing[part] = f"{name} of this artefact cannot be read."
+        return {}
+
+
+def _answers(folder: Path | None, missing: dict[str, str]) -> tuple[answering.Answered, ...]:
+    if folder is None:
+        missing[parts.ANSWERS] = missing[parts.REPORT]
+        return ()
+    try:
+        return tuple(answering.read(folder).values())
+    except (OSError, ValueError, TypeError, KeyError):
+        missing[parts.ANSWERS] = "The answers of this evaluation cannot be read."
+        return ()
+
+
+def _form(folder: Path | None, missing: dict[str, str]) -> Form | None:
+    try:
+        return Form.read(folder) if folder else None
+    except ArtefactError:
+        missing[parts.MODEL] = "The served artefact has no readable form.json."
+        return None

@@ -1,0 +1,69 @@
+"""The report of a release as one HTML file that needs nothing else: no script, no request."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from markupsafe import Markup
+
+from tidemill.report import words
+from tidemill.report.sections import rendered
+from tidemill.report.story import Story
+from tidemill.report.template import html
+from tidemill.report.verdict import verdict
+
+
+def page(story: Story) -> str:
+    """The whole file. Its policy lets a browser run nothing and fetch nothing; the one style sheet
+    is let in by its hash."""
+    style = files("tidemill.report").joinpath("templates", "style.css").read_text("utf-8")
+    return str(
+        html(
+            "page.html.j2",
+            story=story,
+            release=story.release,
+            verdict=verdict(story),
+            facts=facts(story),
+            sections=rendered(story),
+            style=Markup(style),  # noqa: S704 - our own file
+            policy=policy(style),
+        )
+    )
+
+
+def policy(style: str) -> str:
+    """The Content-Security-Policy of the page."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def facts(story: Story) -> list[tuple[str, str]]:
+    """The first things a person asks, with their answers."""
+    release = story.release
+    served: Mapping[str, Any] = next(
+        (item for item in release["artefacts"].values() if item["digest"] == release["model"]), {}
+    )
+    commit = release["commit"]
+    rows = story.data.rows
+    found = [
+        ("service", release["service"]),
+        ("made", words.when(release["created"])),
+        ("commit", commit["sha"][:12] if commit.get("sha") else "not in Git"),
+        ("base model", story.base.get("name", "none")),
+        ("serves", _serves(story)),
+        ("size", words.size(served["bytes"]) if served else ""),
+        ("data", f"{story.data.name}, {words.counted(sum(rows.values()), 'row')}" if rows else ""),
+    ]
+    return [(name, value) for name, value in found if value]
+
+
+def _serves(story: Story) -> str:
+    form = story.form
+    if form is None:
+        return ""
+    size = f", {form.parameters / 1e6:.0f} M parameters" if form.parameters else ""
+    return f"{form.form}, {form.precision}{size}"

@@ -1,0 +1,36 @@
+"""Sections of the report: a file here is a section, shown in the order of its `ORDER`.
+
+A section module has:
+
+- a docstring whose first line says what a reader finds there,
+- `TITLE: str` and `ORDER: int`,
+- `render(story) -> Markup`: its HTML without the heading; it says what is missing, and why. Empty
+  where the section has nothing to say about this release, and then it is left out.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from markupsafe import Markup
+
+from tidemill.catalog import Catalog
+from tidemill.report.story import Story
+
+SECTIONS = Catalog(__name__, "section")
+
+
+def sections() -> list[ModuleType]:
+    """All of them, in order."""
+    return sorted((SECTIONS.load(name) for name in SECTIONS.names()), key=lambda one: one.ORDER)
+
+
+def rendered(story: Story) -> list[tuple[str, str, Markup]]:
+    """(id, title, HTML) of every section that has something to say."""
+    found = []
+    for section in sections():
+        inside = section.render(story)
+        if inside:
+            name = section.__name__.rpartition(".")[2]
+            found.append((name.replace("_", "-"), str(section.TITLE), inside))
+    return found

@@ -1,0 +1,35 @@
+"""The gain on the release that was live, or that is pinned, over the same rows."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from tidemill.report import words
+from tidemill.report.sections.metrics import by_metric, table
+from tidemill.report.story import REPORT, Story
+from tidemill.report.template import html
+
+TITLE = "Gain on the baseline"
+ORDER = 30
+
+
+def render(story: Story) -> Markup:
+    """A table for each metric around zero; more is better whatever the metric."""
+    tables = [table(name, found, 0.0, gain=True) for name, found in by_metric(story.gains)]
+    return html(
+        "sections/metrics.html.j2", tables=tables, note=_note(story) if tables else "",
+        empty=story.missing.get(REPORT) or "There was no release to compare with yet.",
+        legend="Right of the line is better. An interval that holds zero shows no difference.",
+    )  # fmt: skip
+
+
+def _note(story: Story) -> str:
+    other = story.report.get("baseline") or {}
+    paired = other.get("paired")
+    if paired is None:
+        return ""
+    said = f"Compared on {words.counted(paired, 'row')} that both answered"
+    again = other.get("asked_again")
+    more = f"; {again} of them were put to the baseline anew" if again else ""
+    alone = other.get("unpaired")
+    return f"{said}{more}{f'; {alone} could not be' if alone else ''}."

@@ -1,0 +1,28 @@
+"""What it gets wrong: groups of failures, largest first, with examples."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from tidemill.report.story import FAILURES, Story
+from tidemill.report.template import html
+
+TITLE = "Failures"
+ORDER = 90
+GROUPS, WORST = 12, 10
+
+
+def render(story: Story) -> Markup:
+    """The largest groups with three examples each, then the worst rows."""
+    if FAILURES in story.missing:
+        return html("sections/missing.html.j2", reason=story.missing[FAILURES])
+    clusters = list(story.faults.get("clusters") or ())
+    failures = list(story.faults.get("failures") or ())
+    return html(
+        "sections/failures.html.j2",
+        clusters=clusters[:GROUPS],
+        more=len(clusters) - GROUPS,
+        failures=failures[:WORST],
+        kept=len(failures),
+        rows=story.report.get("rows"),
+    )

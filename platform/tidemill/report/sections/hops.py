@@ -1,0 +1,48 @@
+"""How alike the answers stayed through each transformation, and how small the model became."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from tidemill.report import words
+from tidemill.report.plots import strip
+from tidemill.report.story import Story
+from tidemill.report.template import html
+
+TITLE = "Hop by hop"
+ORDER = 40
+
+
+def render(story: Story) -> Markup:
+    """A table for each compression; empty where the weights serve as they were trained."""
+    chains = []
+    for name, making in story.made("Compression").items():
+        rules = story.specs.get(name, {}).get("equivalence") or {}
+        least = rules.get("min_agreement")
+        hops = [_hop(hop, least) for hop in making.facts.get("hops") or ()]
+        known = {"checks": making.checks, "facts": making.facts, "least": least}
+        chains.append({"name": name, "hops": hops, **known})
+    return html("sections/hops.html.j2", chains=chains) if chains else Markup("")
+
+
+def _hop(hop: Mapping[str, Any], least: float | None) -> dict[str, Any]:
+    alike = hop.get("agreement")
+    lost = [
+        f"{words.metric_name(key.removesuffix(' lost'))} {_change(value)}"
+        for key, value in hop.items()
+        if key.endswith(" lost") and words.finite(value)
+    ]
+    plot = Markup("")
+    if words.finite(alike):
+        tone = "good" if least is None or alike >= least else "bad"
+        label = f"{hop['step']}: {words.percent(alike)} answered as before"
+        plot = strip.bar(label, alike, mark=least, tone=tone)
+    return {**hop, "plot": plot, "lost": ", ".join(lost)}
+
+
+def _change(lost: float) -> str:
+    """As a person says it: a loss falls, a gain rises."""
+    return "unchanged" if abs(lost) < 1e-9 else f"{-lost:+.3f}".replace("-", words.MINUS)

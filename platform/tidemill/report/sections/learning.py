@@ -1,0 +1,60 @@
+"""The loss while the weights were fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from tidemill.ports import Making
+from tidemill.report import words
+from tidemill.report.plots.chart import Frame, Point, dots, line
+from tidemill.report.story import Story
+from tidemill.report.template import html
+
+TITLE = "Learning curves"
+ORDER = 50
+_SMOOTH = 0.8
+
+
+def render(story: Story) -> Markup:
+    """A chart for each fine-tune; empty where nothing was trained."""
+    runs = [
+        {"name": name, "chart": chart(making), "facts": making.facts, "making": making}
+        for name, making in story.made("FineTune").items()
+    ]
+    return html("sections/learning.html.j2", runs=runs) if runs else Markup("")
+
+
+def chart(making: Making) -> Markup:
+    """Training loss by step (thin: as it was; thick: smoothed) and validation loss."""
+    curve: Mapping[str, Any] = making.facts.get("curve") or {}
+    train, held_out = _points(curve.get("train")), _points(curve.get("validation"))
+    every = [*train, *held_out]
+    if len(every) < 2:
+        return Markup("")
+    unit = curve.get("unit") or ""
+    frame = Frame(
+        (0, max(x for x, _ in every)), (0, 1.05 * (max(y for _, y in every) or 1)),
+        "optimiser step", f"loss, {unit}" if unit else "loss",
+    )  # fmt: skip
+    label = f"Loss of {making.name} over {making.facts.get('steps', len(train))} steps"
+    last = making.facts.get("validation_loss")
+    label += f"; validation loss {last:.3f} at best" if words.finite(last) else ""
+    return frame.picture(
+        label, line(frame, train, "soft", thin=True), line(frame, smoothed(train), "ink"),
+        line(frame, held_out, "accent"), dots(frame, held_out, "accent"),
+    )  # fmt: skip
+
+
+def smoothed(points: Sequence[Point]) -> list[Point]:
+    """An exponential mean: each point is four parts what was and one part what is."""
+    found: list[Point] = []
+    for x, y in points:
+        found.append((x, y if not found else _SMOOTH * found[-1][1] + (1 - _SMOOTH) * y))
+    return found
+
+
+def _points(kept: Any) -> list[Point]:
+    return [(float(x), float(y)) for x, y in kept or () if words.finite(x) and words.finite(y)]

@@ -1,0 +1,68 @@
+"""A release in Dagster: the rollout's materialisation shows what came out, as its card."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from tidemill.adapters.home import Home
+from tidemill.build.release import compose
+from tidemill.errors import GateFailed, TidemillError
+from tidemill.report import gather
+from tidemill.report.find import find
+from tidemill.report.page import page
+from tidemill.report.verdict import verdict
+from tidemill_assets.steering import release
+
+
+@pytest.fixture
+def trained(home: Home, tiny_encoder: Path) -> Home:
+    """The project with real weights, everything made that a release needs."""
+    weights = home.settings.specs / "desk" / "weights"
+    shutil.rmtree(weights)
+    shutil.copytree(tiny_encoder, weights)
+    line = home.line("desk")
+    for name in ("rows", "encoder", "tune", "quality"):
+        line.make(name)
+    return home
+
+
+def test_the_rollout_shows_the_card_of_the_release_it_asks_for(trained: Home) -> None:
+    shown = release(trained, trained.line("desk"), "release", dg.build_asset_context())
+    card = shown.metadata["card"]
+    (record,) = trained.ledger.assets.releases("desk")
+    assert isinstance(card, dg.MarkdownMetadataValue)
+    assert card.value is not None
+    assert card.value.startswith(f"# desk, release {record['digest'][7:19]}")
+    assert "| accuracy | all |" in card.value
+
+
+def test_an_evaluation_that_missed_its_gate_has_a_report_of_its_own(trained: Home) -> None:
+    path = trained.settings.specs / "desk" / "quality.yaml"
+    gate = "gates: [{type: at_least, metric: accuracy, value: 1.0}]\n"
+    path.write_text(path.read_text() + gate)
+    home = Home(trained.settings)
+    line = home.line("desk")
+    line.make("quality")
+    with pytest.raises(GateFailed):
+        compose(line, line.specs["release"])
+
+    record = find(home, "quality").release
+    assert record is not None
+    story = gather.release(home, record)
+    assert verdict(story).sentence.startswith("Missed 1 gate of 1: accuracy")
+    assert verdict(story).tone == "bad"
+    assert "Report of a candidate" in page(story)
+    assert home.ledger.assets.releases() == []
+
+
+def test_an_evaluation_that_releases_nothing_says_so(trained: Home) -> None:
+    path = trained.settings.specs / "desk" / "yardstick.yaml"
+    other = (trained.settings.specs / "desk" / "quality.yaml").read_text()
+    path.write_text(other.replace("name: quality", "name: yardstick"))
+
+    with pytest.raises(TidemillError, match="no Rollout is judged by 'yardstick'"):
+        find(Home(trained.settings), "yardstick")

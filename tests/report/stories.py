@@ -1,0 +1,335 @@
+"""Releases to tell of: one of which all is known, one half lost, one bare, one that means harm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tidemill.answer import Answer
+from tidemill.build.answers import Answered
+from tidemill.form import Form
+from tidemill.ports import Making
+from tidemill.report.story import (
+    ANSWERS,
+    DATASET,
+    FAILURES,
+    MODEL,
+    REPORT,
+    DatasetStory,
+    Story,
+)
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+RELEASE, MODEL_DIGEST, REPORT_DIGEST, ROWS = ("sha256:" + letter * 64 for letter in "abcd")
+HOSTILE = "<script>alert(1)</script> [x](javascript:x) | `y` *z* {{ 7*7 }} https://evil.example @me"
+GONE = "The bytes are not in this home."
+
+
+def measure(metric: str, value: float, width: float = 0.1, **more: Any) -> dict[str, Any]:
+    bounds = {"low": value - width, "high": value + width}
+    return {"metric": metric, "value": value, **bounds, "rows": 60, "slice": None, **more}
+
+
+MEASURES = [
+    measure("accuracy", 0.8),
+    measure("accuracy", 0.6, 0.2, slice="by e-mail", rows=9),
+    measure("macro_f1", 0.75),
+    measure("latency_p95", 0.3, 0.05),
+    measure("size", 2.7e8, 0.0),
+]
+GATE = {
+    "name": "accuracy_at_least",
+    "passed": True,
+    "blocking": True,
+    "message": "accuracy 0.80 (0.70–0.90): the lower bound 0.70 reaches 0.50",
+    "facts": {"name": "at_least_accuracy", "metric": "accuracy", "slice": None, "limit": 0.5},
+}
+HOP = {
+    "step": "quantise", "kind": "int8", "rows": 24, "agreement": 0.95, "labels": 0.95,
+    "bytes": 2_000_000, "ratio": 0.5, "seconds": 2.0, "note": "", "accuracy lost": -0.01,
+}  # fmt: skip
+
+
+def making(name: str, kind: str, artefact: str = ROWS, **more: Any) -> Making:
+    known: dict[str, Any] = {
+        "steps": {}, "inputs": {}, "commit": {"sha": "f" * 40}, "tools": {}, "measures": [],
+        "checks": [], "facts": {},
+    }  # fmt: skip
+    return Making(
+        project="shop", name=name, kind=kind, version="v", spec_digest="s", artefact=artefact,
+        started=NOW, seconds=12.5, id=len(name), **{**known, **more},
+    )  # fmt: skip
+
+
+def record(**more: Any) -> dict[str, Any]:
+    item = {"kind": "int8", "bytes": 2_000_000, "meta": {}}
+    return {
+        "digest": RELEASE,
+        "project": "shop",
+        "service": "desk",
+        "rollout": "canary",
+        "specs": dict.fromkeys(("base", "rows", "tune", "small", "canary"), "sha256:1"),
+        "model": MODEL_DIGEST,
+        "prompt": None,
+        "artefacts": {
+            "small": {"digest": MODEL_DIGEST, **item},
+            "rows": {"digest": ROWS, **item, "kind": "dataset"},
+        },
+        "bases": [
+            {
+                "name": "base", "digest": "sha256:b", "sha256": "9" * 64,
+                "source": {"type": "wheel", "package": "a-wheel", "version": "1"},
+            }
+        ],
+        "dataset": {"name": "rows", "digest": ROWS, "offsets": {}, "rows": {}},
+        "seed": 3,
+        "commit": {
+            "sha": "f" * 40, "author": "Ada <ada@example.com>", "when": NOW.isoformat(),
+            "subject": "Answer politely", "dirty": False,
+        },
+        "evaluation": {
+            "name": "quality", "digest": REPORT_DIGEST, "measures": MEASURES, "checks": [GATE],
+        },
+        "tools": {"torch": "2.13.0"},
+        "approved_by": [],
+        "created": NOW.isoformat(),
+        **more,
+    }  # fmt: skip
+
+
+def specs() -> dict[str, dict[str, Any]]:
+    return {
+        "base": {"kind": "Model", "task": "sequence-classification", "licence": "Apache-2.0"},
+        "rows": {
+            "kind": "Dataset",
+            "description": "What people ask.",
+            "labels": {"language": "en", "licence": "CC0-1.0"},
+            "format": "classification",
+            "sources": [
+                {"type": "file", "path": "rows.csv"},
+                {"type": "feedback", "of": "stream", "kinds": ["correction"], "window": "86400s"},
+            ],
+            "clean": [{"type": "strip"}],
+            "deduplicate": {"key": "text", "near": 0.8},
+            "privacy": {
+                "pii": "redact", "kinds": ["email"], "require_consent": True, "regions": [],
+                "retention_days": 30, "holdout_subjects": 0.1,
+            },
+            "split": {"by": "stratified", "key": "label", "seed": 1},
+        },
+        "tune": {
+            "kind": "FineTune", "description": "Knows the desks.", "base": "base",
+            "method": "lora", "options": {"r": 8},
+            "train": {"epochs": 2, "learning_rate": 0.001},
+        },
+        "small": {
+            "kind": "Compression", "description": "In eight bits.",
+            "steps": [{"type": "quantise"}], "targets": [{"runtime": "onnxruntime"}],
+            "equivalence": {"min_agreement": 0.9},
+        },
+        "canary": {"kind": "Rollout", "of": "small", "description": "Ten, then all."},
+    }  # fmt: skip
+
+
+def answered(place: int, wanted: str, given: str, **more: Any) -> Answered:
+    known: dict[str, Any] = {
+        "output": given, "seconds": 0.1 + 0.01 * place, "tokens_in": 0, "tokens_out": 1,
+        "finish": "stop", "row": {"text": f"matter {place}"},
+        "scores": {given: 0.5 + 0.04 * (place % 10), "other": 0.1},
+    }  # fmt: skip
+    return Answered(
+        id=f"r{place}", reference=Answer(wanted, wanted), answer=Answer(given, given),
+        **{**known, **more},
+    )  # fmt: skip
+
+
+def answers() -> tuple[Answered, ...]:
+    wrong = [answered(place, "refund", "return") for place in range(5)]
+    return (*wrong, *(answered(place, label, label) for place in range(5, 30)
+                      for label in ("refund", "return")))  # fmt: skip
+
+
+def failure(**more: Any) -> dict[str, Any]:
+    known = {"asked": "where is my money", "wanted": "refund", "given": "return"}
+    return {"id": "r1", **known, "valid": True, "cut_off": False, "accuracy": 0.0, **more}
+
+
+def dataset_story() -> DatasetStory:
+    counts = {"train": {"refund": 20, "return": 20}, "test": {"refund": 4, "return": 30}}
+    return DatasetStory(
+        project="shop",
+        name="rows",
+        digest=ROWS,
+        spec=specs()["rows"],
+        summary={
+            "rows": {"train": 40, "validation": 0, "test": 34},
+            "columns": ["id", "text", "label"],
+            "duplicates": {"exact": 2, "near": 1},
+            "labels": counts,
+            "offsets": {"desk.feedback/0": [0, 12]},
+            "pii": {"email": 3},
+            "quarantined": {"duplicate": 2, "no consent": 4},
+        },
+        making=making(
+            "rows",
+            "Dataset",
+            checks=[
+                {"name": "minimum", "passed": True, "blocking": True, "message": "74 rows"},
+                {"name": "warn", "passed": False, "blocking": False, "message": "a short text"},
+            ],
+            facts={"rows": {"train": 40, "test": 34}, "offsets": {"desk.feedback/0": 12}},
+        ),
+    )
+
+
+def full() -> Story:
+    """A classifier of which everything is known."""
+    curve = {
+        "train": [[1, 2.0], [2, 1.5], [3, 1.0]], "validation": [[2, 1.4], [3, 1.2]],
+        "unit": "nats per row",
+    }  # fmt: skip
+    tuned = {
+        "steps": 3, "steps_planned": 3, "rows": 40, "train_loss": 1.0, "validation_loss": 1.2,
+        "best_step": 3, "stopped_early": None, "resumed_from": None, "tokens": 900,
+        "tokens_per_second": 90, "precision": "fp32", "seed": 3, "rows_truncated": 2,
+        "rows_too_long": 0, "curve": curve,
+    }  # fmt: skip
+    chain = {
+        "hops": [HOP, {**HOP, "step": "engine", "agreement": None, "note": "not run here"}],
+        "rows": 24, "bytes": 2_000_000, "bytes_before": 4_000_000, "agreement": 0.95,
+    }  # fmt: skip
+    data = dataset_story()
+    assert data.making is not None
+    return Story(
+        release=record(),
+        data=data,
+        now=NOW,
+        specs=specs(),
+        makings={
+            "rows": data.making,
+            "tune": making("tune", "FineTune", inputs={"base": "b", "rows": ROWS}, facts=tuned),
+            "small": making(
+                "small", "Compression", MODEL_DIGEST, facts=chain,
+                checks=[{"name": "e", "passed": True, "blocking": True, "message": "alike"}],
+            ),
+        },
+        report={
+            "rows": 60, "confidence": 0.95, "unreadable": 1, "cut_off": 0,
+            "gains": [measure("accuracy", 0.2), measure("size", 0.0, 0.0)],
+            "baseline": {"paired": 60, "asked_again": 4, "unpaired": 1},
+        },
+        faults={
+            "clusters": [
+                {
+                    "wanted": "refund", "given": "return", "rows": 5, "share_of_label": 0.2,
+                    "examples": ["where is my money"],
+                }
+            ],
+            "failures": [failure()],
+        },
+        answers=answers(),
+        form=Form("onnx", "sequence-classification", "int8", labels=("refund", "return")),
+        rollout={
+            "id": 1, "state": "live", "percent": 100.0, "reason": "every step went well",
+            "requested": NOW, "finished": NOW + timedelta(hours=1), "previous": RELEASE,
+            "waits": False,
+        },
+        steps=[
+            {
+                "at": NOW, "decision": "promote", "percent": 10.0, "reason": "it begins",
+                "looks": 3,
+                "numbers": {"health": {"candidate": {"requests": 5, "error_rate": 0.0,
+                                                     "latency_p95": 0.2}}},
+            }
+        ],
+    )  # fmt: skip
+
+
+def partial() -> Story:
+    """The store was lost: the ledger's records are all there is."""
+    whole = full()
+    missing = dict.fromkeys((REPORT, ANSWERS, FAILURES, MODEL), GONE)
+    makings = {
+        "tune": making("tune", "FineTune", facts={**whole.makings["tune"].facts, "curve": None})
+    }
+    return replace(
+        whole, specs={}, makings=makings, report={}, faults={}, answers=(), form=None,
+        data=replace(whole.data, spec={}, summary={}, missing={DATASET: GONE}),
+        missing=missing, rollout={**(whole.rollout or {}), "state": "running", "waits": True},
+        steps=(),
+    )  # fmt: skip
+
+
+def empty() -> Story:
+    """A release with nothing but its record: no gates, no measures, nothing trained."""
+    bare = record(
+        bases=[], artefacts={}, specs={}, seed=None, commit={}, tools={},
+        evaluation={"name": "quality", "digest": REPORT_DIGEST, "measures": [], "checks": []},
+    )  # fmt: skip
+    return Story(release=bare, data=DatasetStory("shop", "rows", ROWS), now=NOW)
+
+
+def forgotten() -> Story:
+    """Of an older version: its records lack what nobody wrote down then."""
+    whole = full()
+    nothing = {name: replace(one, facts={}, checks=[]) for name, one in whole.makings.items()}
+    vague = [{**one, "low": None, "high": None} for one in MEASURES]
+    lost = [{**one, "value": None} for one in vague]
+    quality = {**whole.release["evaluation"], "measures": [*vague, *lost]}
+    return replace(
+        whole,
+        release={**whole.release, "evaluation": quality},
+        makings=nothing,
+        data=replace(whole.data, making=nothing["rows"], summary={"rows": {"train": 3}}),
+        report={"gains": lost, "baseline": None},
+        faults={"failures": [], "clusters": None},
+        answers=tuple(replace(one, scores={}, seconds=0.0) for one in whole.answers),
+        steps=[{**step, "numbers": None} for step in whole.steps],
+    )
+
+
+def hostile() -> Story:
+    """Everything that people can write, written by somebody who means harm."""
+    return poisoned(full())
+
+
+def poisoned(story: Story) -> Story:
+    release = {**story.release, "commit": {**story.release["commit"], "subject": HOSTILE}}
+    gate = {**GATE, "message": HOSTILE}
+    bad = [{**one, "slice": HOSTILE} for one in MEASURES]
+    release["evaluation"] = {**release["evaluation"], "checks": [gate], "measures": bad}
+    told = {name: {**spec, "description": HOSTILE} for name, spec in story.specs.items()}
+    told["rows"] = {**told["rows"], "sources": [{"type": "file", "path": HOSTILE}]}
+    cluster = {"wanted": HOSTILE, "given": HOSTILE, "rows": 9, "examples": [HOSTILE]}
+    words = {"words": HOSTILE, "rows": 3, "examples": [HOSTILE]}
+    summary = {**story.data.summary, "quarantined": {HOSTILE: 1}, "columns": [HOSTILE],
+               "labels": {"train": {HOSTILE: 3}}, "pii": {HOSTILE: 1}}  # fmt: skip
+    evil = [answered(1, HOSTILE, HOSTILE), answered(2, HOSTILE, "x")]
+    return replace(
+        story,
+        release=release,
+        specs=told,
+        data=replace(story.data, spec=told["rows"], summary=summary),
+        faults={
+            "clusters": [cluster, words],
+            "failures": [failure(asked=HOSTILE, wanted=HOSTILE, given=HOSTILE)],
+        },
+        answers=evil,
+        rollout={**_dict(story.rollout), "reason": HOSTILE},
+        steps=[{**step, "reason": HOSTILE} for step in story.steps],
+    )
+
+
+def _dict(values: Mapping[str, Any] | None) -> dict[str, Any]:
+    return dict(values or {})
+
+
+STORIES = {
+    "full": full,
+    "partial": partial,
+    "empty": empty,
+    "hostile": hostile,
+    "forgotten": forgotten,
+}
