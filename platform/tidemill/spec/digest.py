@@ -2,7 +2,8 @@
 
 In it: the spec with its defaults filled in, keys sorted; the options of its techniques likewise,
 and their VERSION; the bytes of the files it names (of the pointer, for DVC). Left out: `owner`,
-`description`, `labels`, the order of keys, comments, how a value is written (`1m` or `60s`).
+`description`, `labels`, how to search for a better spec (`optimise`, `sweep`), the order of keys,
+comments, how a value is written (`1m` or `60s`).
 The digests of the specs it names are not in it: they come with the asset's version.
 """
 
@@ -17,7 +18,7 @@ from typing import Any
 
 from tidemill.content import PREFIX, digest_of, hash_file
 from tidemill.errors import Problem, SpecError, UnknownName
-from tidemill.spec.base import NamesFile, NamesTechnique, Spec
+from tidemill.spec.base import SEARCHES, NamesFile, NamesTechnique, Spec
 from tidemill.spec.load import Loaded, Project, shown
 from tidemill.spec.options import options_model, uses
 from tidemill.spec.sites import sites
@@ -56,14 +57,15 @@ def filled(spec: Spec) -> dict[str, Any]:
 
 
 def _without_people(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key not in _FOR_PEOPLE}
+    kept = {key: value for key, value in values.items() if key not in _FOR_PEOPLE}
+    return kept | dict.fromkeys(SEARCHES & kept.keys())
 
 
 def _versions(spec: Spec) -> dict[str, int]:
     """`tidemill.metrics:accuracy` → its VERSION, for every technique the spec uses."""
     found: dict[str, int] = {}
     for site in sites(spec):
-        if not isinstance(site.marker, NamesTechnique):
+        if not isinstance(site.marker, NamesTechnique) or site.path[0] in SEARCHES:
             continue
         catalog = site.marker.catalog
         try:
