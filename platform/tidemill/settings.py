@@ -11,6 +11,31 @@ LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
+class ReflectionSettings:
+    """A model that reads what went wrong and writes better instructions."""
+
+    model: str
+    """Its name at that address (TIDEMILL_REFLECTION_MODEL)."""
+    url: str
+    """Address that speaks OpenAI's chat completions, up to `/v1` (TIDEMILL_REFLECTION_URL)."""
+    key: str | None = field(default=None, repr=False)
+    """TIDEMILL_REFLECTION_KEY. Never logged."""
+    price: tuple[float, float] | None = None
+    """Per token read and written (TIDEMILL_REFLECTION_PRICE, per million: `0.15/0.60`)."""
+
+    @classmethod
+    def read(cls, env: Mapping[str, str]) -> ReflectionSettings | None:
+        """The reflection model's part of the environment; None where none is named."""
+        model, url = env.get("TIDEMILL_REFLECTION_MODEL"), env.get("TIDEMILL_REFLECTION_URL")
+        if not model or not url:
+            return None
+        key, price = env.get("TIDEMILL_REFLECTION_KEY"), env.get("TIDEMILL_REFLECTION_PRICE")
+        read, _, written = (price or "").partition("/")
+        per_token = (float(read) / 1e6, float(written or read) / 1e6) if price else None
+        return cls(model, url, key or None, per_token)
+
+
+@dataclass(frozen=True)
 class Settings:
     """Where things are and how to reach them; make it with `Settings.read()`."""
 
@@ -32,6 +57,8 @@ class Settings:
     """TIDEMILL_BROKER_PORT of the embedded broker, default 8602."""
     subject_key: bytes | None = field(repr=False)
     """TIDEMILL_SUBJECT_KEY: keys the hash of user ids. Never logged."""
+    reflection: ReflectionSettings | None = None
+    """TIDEMILL_REFLECTION_MODEL and its like: who writes instructions for `tidemill optimise`."""
 
     @classmethod
     def read(
@@ -52,6 +79,7 @@ class Settings:
             dagster_port=int(env.get("TIDEMILL_DAGSTER_PORT", "8601")),
             broker_port=int(env.get("TIDEMILL_BROKER_PORT", "8602")),
             subject_key=key.encode() if key else None,
+            reflection=ReflectionSettings.read(env),
         )
 
     @property

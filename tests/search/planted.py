@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,7 +85,15 @@ class Teacher:
 
     def say(self, prompt: str, *, max_tokens: int) -> tuple[str, int, int]:
         self.asked.append(prompt)
-        return self.says, len(prompt.split()), len(self.says.split())
+        text = in_form(prompt, self.says)
+        return text, len(prompt.split()), len(text.split())
+
+
+def in_form(prompt: str, says: str) -> str:
+    """The text in the form the prompt asks for: DSPy's fields, or as it is."""
+    _, asked, form = prompt.partition("Respond with the corresponding output fields")
+    fields = re.findall(r"\[\[ ## (\w+) ## \]\]", form) if asked else []
+    return "\n\n".join(f"[[ ## {name} ## ]]\n{says}" for name in fields) or says
 
 
 class Fixed:

@@ -23,6 +23,10 @@ ANSWER = 2048
 """Longest answer asked of a reflection model, in tokens."""
 
 
+MOST = 10_000
+"""Rows a search may ask where nothing limits it."""
+
+
 class Reflection(Protocol):
     """A model that reads what went wrong and writes better instructions."""
 
@@ -68,10 +72,12 @@ class LocalArena:
 
     def left(self) -> int:
         """How many more rows may be asked."""
-        purse = self.account.purse
-        if purse.limits.calls is None:
-            return 1 << 30
-        return max(0, purse.limits.calls - purse.spent.calls - purse.kept.calls)
+        purse, most = self.account.purse, max(1, self.runtime.largest.tokens)
+        calls, tokens = purse.limits.calls, purse.limits.tokens
+        free = [calls - purse.spent.calls - purse.kept.calls] if calls is not None else []
+        if tokens is not None:
+            free.append((tokens - purse.spent.tokens - purse.kept.tokens) // most)
+        return max(0, min(free, default=MOST))
 
     def reflect(self, prompt: str) -> str:
         """What the reflection model says; the same question is asked, and paid, once."""

@@ -12,9 +12,10 @@ from tidemill.build.answers import Answered
 from tidemill.build.arena import LocalArena, Reflection, digest_of_rows
 from tidemill.build.base import Bench
 from tidemill.build.prompt import question
+from tidemill.build.search_report import Flip
 from tidemill.build.remembered import Account, Memory, Remembered
 from tidemill.catalog import SEARCH
-from tidemill.data import read_split
+from tidemill.data import SPLITS, read_split
 from tidemill.engine.estimate import subjects
 from tidemill.engine.search import FEWEST, Decision, Parts, Trial, decide, divide, flips, leader
 from tidemill.engine.search_budget import Cost, Limits
@@ -29,16 +30,6 @@ from tidemill.spec.prompt import Optimise, Prompt
 
 SHOWN = 5
 """Flipped examples shown, each way."""
-
-
-@dataclass(frozen=True)
-class Flip:
-    """A deciding row that the two prompts answer differently well."""
-
-    asked: str
-    wanted: str
-    before: str
-    after: str
 
 
 @dataclass(frozen=True)
@@ -101,6 +92,7 @@ def optimise(
     """
     name, artefact = model
     parts = _parts(spec, search, inputs, wish.seed)
+    wish = replace(wish, remarks=_open(wish.remarks, spec, search, inputs))
     account = Account(wish.limits)
     runtime = Remembered(
         artefact.digest, _generates(artefact), _loader(artefact, bench), memory, account
@@ -210,6 +202,20 @@ def _parts(spec: Prompt, search: Optimise, inputs: Mapping[str, Artefact], seed:
             f"'{search.validate_on}' a larger share in `split.ratios`"
         )
     return parts
+
+
+def _open(
+    remarks: Sequence[Remark], spec: Prompt, search: Optimise, inputs: Mapping[str, Artefact]
+) -> tuple[Remark, ...]:
+    """Remarks on questions that no row outside of the split searched on asks: they tell answers."""
+    folder = inputs[search.dataset].path
+    closed = {
+        question(row, spec.inputs)
+        for split in SPLITS
+        if split != search.train
+        for row in read_split(folder, split)
+    }
+    return tuple(remark for remark in remarks if remark.question not in closed)
 
 
 def _ground(spec: Prompt, search: Optimise, parts: Parts, bench: Bench, wish: Wish) -> Ground:
