@@ -60,7 +60,7 @@ def report(
         ended=found.ended,
         command=command,
         stale=tuple(stale),
-        notes=tuple([*(notes if found.parts.left_out else []), *told]),
+        notes=(*(notes if found.parts.left_out else ()), *told),
         diff=difference({str(PurePosixPath(p)): old for p, old in before.items()}, changed),
     )
 
