@@ -1,4 +1,4 @@
-"""A change of specs as a proposal: one branch, one commit on it, one pull request that is updated."""
+"""A change of specs as a proposal: one branch, one commit, one pull request that is updated."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from tidemill.build.answers import Answered
 from tidemill.build.arena import LocalArena, Reflection, digest_of_rows
 from tidemill.build.base import Bench
 from tidemill.build.prompt import question
-from tidemill.build.search_report import Flip
 from tidemill.build.remembered import Account, Memory, Remembered
+from tidemill.build.search_report import Flip
 from tidemill.catalog import SEARCH
 from tidemill.data import SPLITS, read_split
 from tidemill.engine.estimate import subjects

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from tidemill.adapters.forge import open_forge
 from tidemill.adapters.home import Home
 from tidemill.adapters.proposals import Desk
 from tidemill.build.line import Line
@@ -18,6 +17,8 @@ from tidemill.cli._shell import CHANGES, DONE, leave, print_json
 
 def desk(home: Home) -> Desk:
     """The repository that holds the specs, with its forge; raises ServiceError."""
+    from tidemill.adapters.forge import open_forge
+
     settings = home.settings
     return Desk(settings.specs, settings.forge.remote, open_forge(settings.forge, settings.specs))
 
