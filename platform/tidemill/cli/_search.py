@@ -20,7 +20,7 @@ def desk(home: Home) -> Desk:
     from tidemill.adapters.forge import open_forge
 
     settings = home.settings
-    return Desk(settings.specs, settings.forge.remote, open_forge(settings.forge, settings.specs))
+    return Desk(settings.specs, settings.forge.remote, open_forge(settings))
 
 
 def conclude(

@@ -27,10 +27,11 @@ def search(arena: Arena, rng: Random) -> None:
         return
     right = _right(arena, base, rng)
     for turn in range(TRIES):
-        k = min(ground.most - turn % ground.most, len(right))
-        if k:
-            shown = tuple(rng.sample(right, k))
-            arena.score(replace(base, examples=shown, k=k, selection="fixed"))
+        k = min(ground.most - turn % ground.most, len(ground.pool))
+        shown = rng.sample(right, min(k, len(right)))
+        rest = [row for row in ground.pool if row not in shown]  # labelled ones fill up
+        shown = [*rng.sample(rest, k - len(shown)), *shown]
+        arena.score(replace(base, examples=tuple(shown), k=k, selection="fixed"))
 
 
 def _right(arena: Arena, base: Candidate, rng: Random) -> list[Row]:
