@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests.search.planted import ROWS, Planted
+
 from tidemill.adapters.forge import MemoryForge, open_forge
 from tidemill.adapters.home import Home
 from tidemill.build import optimise

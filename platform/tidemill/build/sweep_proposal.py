@@ -7,7 +7,7 @@ from typing import Any
 
 from tidemill.build.answers import Answered
 from tidemill.build.search_report import Flip, Report, difference
-from tidemill.build.sweep import Swept, said
+from tidemill.build.sweep import Swept, present, said
 from tidemill.engine.search import flips
 from tidemill.spec.finetune import Sweep
 from tidemill.spec.load import Loaded, shown
@@ -22,7 +22,7 @@ def files(swept: Swept, loaded: Loaded) -> dict[str, bytes | None]:
     if swept.leader is None:
         return {}
     changes: dict[Path_, Any] = {}
-    for name, value in swept.leader.items():
+    for name, value in apart(swept).items():
         head, _, field = name.partition(".")
         if (head,) in loaded.lines:
             changes[head, field] = value
@@ -54,7 +54,7 @@ def report(
         ranked_on=f"{ranked} rows of validation",
         decided_on=f"the other {decided} rows of validation",
         trials=tuple((said(trial.candidate), trial.value) for trial in swept.trials),
-        leader=said(swept.leader) if swept.leader else "",
+        leader=said(apart(swept)) if swept.leader else "",
         decision=swept.decision,
         better=better[:SHOWN],
         worse=worse[:SHOWN],
@@ -68,6 +68,12 @@ def report(
         stale=tuple(stale),
         diff=difference({loaded.path.name: loaded.path.read_bytes()}, changed),
     )
+
+
+def apart(swept: Swept) -> dict[str, Any]:
+    """The values of the leader that are not the present ones."""
+    now = present(swept.spec, swept.spec.sweep) if swept.spec.sweep else {}
+    return {name: value for name, value in (swept.leader or {}).items() if now.get(name) != value}
 
 
 def _flips(

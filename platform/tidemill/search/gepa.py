@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tidemill.errors import MissingExtra, OverBudget
+from tidemill.errors import MissingExtra, OverBudget, TidemillError
 from tidemill.metrics import Scored
 from tidemill.search import Arena, Candidate, Random, Remark, Row, value
 
@@ -50,9 +50,10 @@ def search(arena: Arena, rng: Random) -> None:
             seed=rng.randrange(1 << 30),
             raise_on_exception=True,
         )
-    except OverBudget:
-        if not adapter.tried:
-            raise
+    except OverBudget as error:
+        adapter.ended = error
+    if adapter.ended is not None and not isinstance(adapter.ended, OverBudget):
+        raise adapter.ended
     for candidate in adapter.tried:  # on record, as far as they have been asked every row
         arena.score(candidate)
 
@@ -71,6 +72,7 @@ class _Adapter:
         self.arena, self.rng = arena, rng
         self.tried: dict[Candidate, None] = {}
         self.turns = 0
+        self.ended: TidemillError | None = None
         self.said: dict[str, list[Remark]] = defaultdict(list)
         for remark in arena.ground.remarks:
             self.said[_question(remark.asked, arena.ground.inputs)].append(remark)
@@ -91,7 +93,7 @@ class _Adapter:
     def done(self, state: Any) -> bool:  # noqa: ARG002 - GEPA's signature
         """Whether it reflected often enough; asking again costs nothing, so no budget ends it."""
         self.turns += 1
-        return self.turns > TURNS
+        return self.turns > TURNS or self.ended is not None
 
     def make_reflective_dataset(
         self,
@@ -115,7 +117,11 @@ class _Adapter:
     def reflect(self, prompt: Any) -> str:
         """The reflection model's answer; GEPA takes the text between the last fences."""
         text = prompt if isinstance(prompt, str) else "\n\n".join(m["content"] for m in prompt)
-        return self.arena.reflect(text)
+        try:
+            return self.arena.reflect(text)
+        except TidemillError as error:
+            self.ended = error  # GEPA goes on without a reflection that failed
+            raise
 
     def _record(self, row: Row, scored: Scored, worth: float) -> dict[str, Any]:
         inputs = self.arena.ground.inputs
