@@ -143,7 +143,8 @@ def _inline(value: Any, inside: bool = False) -> str:
     text: str = yaml.safe_dump(
         given, default_flow_style=True, allow_unicode=True, width=1 << 30
     ).removesuffix("...\n")
-    return text.strip()[1:-1] if inside else text.strip()
+    text = text.strip(" \n")  # a no-break space is content
+    return text[1:-1] if inside else text
 
 
 def _at(values: Any, path: Path_) -> Any:
@@ -175,7 +176,7 @@ def _read(text: str) -> _Node:
 def _node(event: Any, events: Iterator[Any], text: str) -> _Node:
     start, end = event.start_mark.index, event.end_mark.index
     if isinstance(event, yaml.ScalarEvent):
-        return _Node(start, start + len(text[start:end].rstrip()))
+        return _Node(start, start + len(text[start:end].rstrip(" \t\r\n")))
     node = _Node(start, end, flow=bool(event.flow_style))
     mapping = isinstance(event, yaml.MappingStartEvent)
     while not isinstance(event := next(events), yaml.MappingEndEvent | yaml.SequenceEndEvent):
