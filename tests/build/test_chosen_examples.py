@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.search.planted import Ground
+
 from tidemill.build import candidates, prompt
 from tidemill.data import read_split
 from tidemill.errors import SpecError
