@@ -10,6 +10,14 @@ from pathlib import Path
 LOOPBACK = "127.0.0.1"
 
 
+def _price(text: str) -> tuple[float, float]:
+    read, _, written = text.partition("/")
+    try:
+        return float(read) / 1e6, float(written or read) / 1e6
+    except ValueError:
+        raise ValueError(f"TIDEMILL_REFLECTION_PRICE is '{text}', not like 0.15/0.60") from None
+
+
 @dataclass(frozen=True)
 class ReflectionSettings:
     """A model that reads what went wrong and writes better instructions."""
@@ -30,9 +38,7 @@ class ReflectionSettings:
         if not model or not url:
             return None
         key, price = env.get("TIDEMILL_REFLECTION_KEY"), env.get("TIDEMILL_REFLECTION_PRICE")
-        read, _, written = (price or "").partition("/")
-        per_token = (float(read) / 1e6, float(written or read) / 1e6) if price else None
-        return cls(model, url, key or None, per_token)
+        return cls(model, url, key or None, _price(price) if price else None)
 
 
 @dataclass(frozen=True)

@@ -173,3 +173,5 @@ def test_the_environment_names_model_address_key_and_price() -> None:
     assert found.price == pytest.approx((0.15e-6, 0.6e-6))
     assert "secret" not in repr(found)
     assert ReflectionSettings.read({}) is None
+    with pytest.raises(ValueError, match="TIDEMILL_REFLECTION_PRICE is 'cheap', not like 0"):
+        ReflectionSettings.read({**named, "TIDEMILL_REFLECTION_PRICE": "cheap"})
