@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from tidemill.adapters.git.command import attempt, git, run
 from tidemill.adapters.git.objects import top, write_commit, write_tree
@@ -101,8 +102,9 @@ def push(
 
 def remote_tip(repository: Path, remote: str, branch: str) -> str | None:
     """Where a branch stands on the remote now, its commits fetched; None where there is none."""
-    # Into a ref of our own, because a clone of a single branch tracks no other.
-    into = f"refs/tidemill/remote/{remote}/{branch}"
+    # Into a ref of our own, because a clone of a single branch tracks no other. Its slashes are
+    # quoted: `a` may be gone on the remote when `a/b` comes, and stays here.
+    into = f"refs/tidemill/remote/{quote(remote, safe='')}/{quote(branch, safe='')}"
     return fetched(repository, remote, f"refs/heads/{branch}", into=into)
 
 
@@ -165,6 +167,21 @@ def resolve(repository: Path, ref: str) -> str:
         else "fetch it first, or name another"
     )
     raise ServiceError(f"'{ref}' is no commit here; {way_out}")
+
+
+def changed(folder: Path, ref: str) -> list[str]:
+    """Files below a folder that differ from where `ref` parted, new and uncommitted ones included;
+    paths relative to the folder. Raises ServiceError."""
+    base = resolve(folder, ref)
+    fork = attempt(folder, "merge-base", base, "HEAD")
+    if fork is None:
+        raise ServiceError(
+            f"'{ref}' and HEAD have no commit in common here; "
+            "in a shallow clone run `git fetch --unshallow`"
+        )
+    tracked = git(folder, "diff", "--name-only", "-z", "--relative", "--no-renames", fork.strip())
+    new = git(folder, "ls-files", "--others", "--exclude-standard", "-z")
+    return sorted({path for path in (tracked + new).decode().split("\0") if path})
 
 
 def _tree(root: Path, commit: str) -> str:
