@@ -10,7 +10,8 @@ TidemillError                 exit 1
 │   ├── MissingArtefact       the digest is known, its bytes are not here
 │   ├── TamperedArtefact      the bytes do not match their digest
 │   ├── HashMismatch          a download does not match the sha256 in its spec
-│   └── UnsafeFormat          a pickle, or code that was not pinned
+│   ├── UnsafeFormat          a pickle, or code that was not pinned
+│   └── PromptTooLong         a conversation that does not fit the model
 ├── TrainingError             a training run cannot go on
 │   └── Diverged              the watchdog stopped a loss that ran away
 ├── EventError                an event that breaks its contract
@@ -118,6 +119,10 @@ class HashMismatch(ArtefactError):
 
 class UnsafeFormat(ArtefactError):
     """A pickle, or code that was not pinned."""
+
+
+class PromptTooLong(ArtefactError):
+    """A conversation that does not fit the model."""
 
 
 class TrainingError(TidemillError):

@@ -10,6 +10,37 @@ from pathlib import Path
 LOOPBACK = "127.0.0.1"
 
 
+def _per_token(text: str) -> tuple[float, float]:
+    read, _, written = text.partition("/")
+    try:
+        return float(read) / 1e6, float(written or read) / 1e6
+    except ValueError:
+        raise ValueError(f"TIDEMILL_REFLECTION_PRICE is '{text}', not like 0.15/0.60") from None
+
+
+@dataclass(frozen=True)
+class ReflectionSettings:
+    """A model that reads what went wrong and writes better instructions."""
+
+    model: str
+    """Its name at that address (TIDEMILL_REFLECTION_MODEL)."""
+    url: str
+    """Address that speaks OpenAI's chat completions, up to `/v1` (TIDEMILL_REFLECTION_URL)."""
+    key: str | None = field(default=None, repr=False)
+    """TIDEMILL_REFLECTION_KEY. Never logged."""
+    price: tuple[float, float] | None = None
+    """Per token read and written (TIDEMILL_REFLECTION_PRICE, per million: `0.15/0.60`)."""
+
+    @classmethod
+    def read(cls, env: Mapping[str, str]) -> ReflectionSettings | None:
+        """The reflection model's part of the environment; None where none is named."""
+        model, url = env.get("TIDEMILL_REFLECTION_MODEL"), env.get("TIDEMILL_REFLECTION_URL")
+        if not model or not url:
+            return None
+        key, price = env.get("TIDEMILL_REFLECTION_KEY"), env.get("TIDEMILL_REFLECTION_PRICE")
+        return cls(model, url, key or None, _per_token(price) if price else None)
+
+
 @dataclass(frozen=True)
 class Host:
     """One hosted forge as the environment names it; an empty field is read off the Git remote."""
@@ -42,7 +73,7 @@ class ForgeSettings:
             return Host(
                 url=env.get("TIDEMILL_FORGE_URL") or env.get(url, ""),
                 repository=env.get("TIDEMILL_FORGE_REPOSITORY") or env.get(repository, ""),
-                token=env.get("TIDEMILL_FORGE_TOKEN") or env.get(token) or None,
+                token=(env.get("TIDEMILL_FORGE_TOKEN") or env.get(token, "")).strip() or None,
             )
 
         return cls(
@@ -78,6 +109,8 @@ class Settings:
     price_per_hour: float | None = None
     """TIDEMILL_PRICE_PER_HOUR of the machine that makes assets, in any currency; without it a plan
     names no money."""
+    reflection: ReflectionSettings | None = None
+    """TIDEMILL_REFLECTION_MODEL and its like: who writes instructions for `tidemill optimise`."""
     forge: ForgeSettings = field(default_factory=ForgeSettings)
     """TIDEMILL_FORGE and its like: where pull requests live."""
 
@@ -101,6 +134,7 @@ class Settings:
             broker_port=int(env.get("TIDEMILL_BROKER_PORT", "8602")),
             subject_key=key.encode() if key else None,
             price_per_hour=_price(env.get("TIDEMILL_PRICE_PER_HOUR")),
+            reflection=ReflectionSettings.read(env),
             forge=ForgeSettings.read(env),
         )
 

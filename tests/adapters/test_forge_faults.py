@@ -287,6 +287,35 @@ def test_a_server_that_speaks_no_json_is_not_the_api(hosted: Hosted) -> None:
         hosted.forge.find("tidemill/k")
 
 
+def test_an_answer_that_is_no_list_is_not_the_api_either(hosted: Hosted) -> None:
+    hosted.server.faults = [Fault("GET", Answer(200, {"welcome": True}))]
+
+    with pytest.raises(ServiceError, match=r"does not answer as .* does \(no list\)"):
+        hosted.forge.find("tidemill/k")
+
+
+@pytest.mark.parametrize("token", ["two\nlines", "g\u00e9heim", "tab\there"])
+def test_a_token_that_no_header_can_hold_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(ServiceError, match="holds characters that no token has") as caught:
+        GitHub.open(Host("https://api.example", "ada/shop", token), None)
+    assert token not in str(caught.value)
+
+
+def test_an_address_without_a_scheme_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(ServiceError, match="write it with https://"):
+        GitLab.open(Host("gitlab.example/api/v4", "7", "t"), None)
+
+
+def test_whoever_waits_for_a_limit_is_told_so(
+    hosted: Hosted, caplog: pytest.LogCaptureFixture
+) -> None:
+    hosted.server.budget, hosted.wake = 0, hosted.server.allow
+
+    propose(hosted)
+
+    assert "rate limit; waiting" in caplog.text
+
+
 def test_a_repository_that_moved_is_followed_for_a_look_and_named_for_a_write(
     github: Hosted,
 ) -> None:
@@ -678,7 +707,11 @@ def test_the_address_of_the_api_follows_the_remote() -> None:
 
 
 def test_tokens_do_not_show_in_the_settings() -> None:
-    env = {"GITHUB_TOKEN": "ghs-hush", "GITLAB_TOKEN": "glpat-hush", "TIDEMILL_REMOTE": "upstream"}
+    env = {
+        "GITHUB_TOKEN": "ghs-hush\n",
+        "GITLAB_TOKEN": "glpat-hush",
+        "TIDEMILL_REMOTE": "upstream",
+    }
     read = ForgeSettings.read(env)
 
     assert (read.github.token, read.gitlab.token) == ("ghs-hush", "glpat-hush")

@@ -144,3 +144,19 @@ def test_a_file_that_has_gone_is_told(chat: Write) -> None:
         "specs/support-chat/reply.yaml:4: 'template: reply.j2' cannot be read: "
         "No such file or directory; check the file"
     )
+
+
+def test_how_to_search_for_a_better_spec_makes_nothing_stale(chat: Write) -> None:
+    from tidemill.spec.graph import references
+
+    folder = chat()
+    before = load(Path("specs")).projects["support-chat"]
+    prompt, tune = folder / "reply.yaml", folder / "tune.yaml"
+    prompt.write_text(prompt.read_text() + "optimise: {dataset: requests, metric: rouge_l}\n")
+    space = "sweep: {metric: accuracy, space: {train.epochs: [1, 2]}}\n"
+    tune.write_text(tune.read_text() + space)
+    after = load(Path("specs")).projects["support-chat"]
+
+    for name in ("reply", "tune"):
+        assert digest(after.specs[name], after) == digest(before.specs[name], before)
+    assert references(after.specs["reply"].spec) == ()

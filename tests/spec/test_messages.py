@@ -164,6 +164,14 @@ case(
     reply_yaml=REPLY + "optimise: {dataset: requests, train: test}\n",
 )
 case(
+    "an optimiser that measures speed",
+    reply_yaml=REPLY + "optimise: {dataset: requests, metric: latency_p50}\n",
+)
+case(
+    "a search method that is none",
+    reply_yaml=REPLY + "optimise: {dataset: requests, method: bootstap}\n",
+)
+case(
     "a schema that is none",
     reply_yaml=REPLY.replace("type: text", "type: json\n  schema: {type: strin}"),
 )

@@ -83,8 +83,10 @@ def answered_by(
     program: Program | None,
     say: Say = silent,
     what: str = "answering",
+    *,
+    warm: bool = True,
 ) -> list[Answered]:
-    """The same from a runtime that is open already."""
+    """The same from a runtime that is open already; `warm` asks it once before, unmeasured."""
     if runtime.form.task == "sequence-classification":
         return _classified(runtime, rows, say, what)
     if program is None:
@@ -92,7 +94,7 @@ def answered_by(
             "a causal language model is asked through a prompt; name one in the spec's `prompt` or "
             "in the FineTune behind its `of`"
         )
-    return _generated(runtime, rows, program, say, what)
+    return _generated(runtime, rows, program, say, what, warm)
 
 
 def size_of(folder: Path, *, resolve: Callable[[str], Path]) -> float:
@@ -134,14 +136,15 @@ def _from_record(record: dict[str, Any]) -> Answered:
 
 
 def _generated(
-    runtime: Runtime, rows: Sequence[Row], program: Program, say: Say, what: str
+    runtime: Runtime, rows: Sequence[Row], program: Program, say: Say, what: str, warm: bool
 ) -> list[Answered]:
     conversations = program.conversations(rows)
     keys = [json.dumps(messages, sort_keys=True) for messages in conversations]
     first = {key: place for place, key in reversed(list(enumerate(keys)))}
     places = sorted(first.values(), key=lambda place: (len(keys[place]), place))
     replies: dict[str, Reply] = {}
-    runtime.answer(conversations[:1], max_tokens=2)  # the first answer maps memory: not measured
+    if warm:  # the first answer maps memory: not measured
+        runtime.answer(conversations[:1], max_tokens=2)
     for start in range(0, len(places), BLOCK):
         block = places[start : start + BLOCK]
         asked = [conversations[place] for place in block]

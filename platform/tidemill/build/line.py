@@ -133,7 +133,7 @@ class Line:
             return reused
         started, clock = self.clock.now(), time.monotonic()
         say(f"{name}: making {spec.kind.lower()}")
-        bench = self._bench(spec, frozen, asset_version, say)
+        bench = self._bench(spec, frozen, asset_version[7:23], say)
         maker = import_module(f"tidemill.build.{spec.kind.lower()}")
         made: Made = maker.make(spec, self._inputs(name), bench)
         made = replace(
@@ -143,6 +143,10 @@ class Line:
         seconds = time.monotonic() - clock
         self._record(name, made, parents, asset_version, started, seconds, run)
         return made
+
+    def bench(self, name: str, purpose: str, say: Say = silent) -> Bench:
+        """Where something works that makes no asset, such as a search; with a folder of its own."""
+        return self._bench(self.specs[name], {}, purpose, say)
 
     def _version(self, name: str, parents: Mapping[str, Making], frozen: Mapping[str, int]) -> str:
         said = {
@@ -218,8 +222,8 @@ class Line:
             return self.live(spec.baseline.release) or {}
         return self.live(spec.baseline.service) or {}
 
-    def _bench(self, spec: Spec, frozen: Mapping[str, int], asset_version: str, say: Say) -> Bench:
-        scratch = self.home / "scratch" / self.project.name / spec.name / asset_version[7:23]
+    def _bench(self, spec: Spec, frozen: Mapping[str, int], folder: str, say: Say) -> Bench:
+        scratch = self.home / "scratch" / self.project.name / spec.name / folder
         scratch.mkdir(parents=True, exist_ok=True)
 
         def read(name: str, kinds: Sequence[str], since: datetime | None) -> Any:

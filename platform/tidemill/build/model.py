@@ -27,6 +27,7 @@ def make(spec: Model, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
             f"cannot write the model below {bench.cache} or {bench.scratch}: {error}; "
             "free some space or set TIDEMILL_CACHE to a folder that can be written"
         ) from None
+    (folder / "form.json").unlink(missing_ok=True)  # a hard link: the source's must stay as it is
     weights.form.write(folder)
     facts = {
         "sha256": weights.sha256,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill import chat, machine
-from tidemill.errors import ArtefactError
+from tidemill.errors import ArtefactError, PromptTooLong
 from tidemill.form import Form
 from tidemill.runtimes import Messages, Reply, Resolve, Scores, load, refuse
 from tidemill.runtimes._stop import cut, pieces
@@ -177,9 +177,9 @@ class _Batch:
 
 
 def within(ids: list[int], max_tokens: int, limit: int) -> list[int]:
-    """The prompt's tokens, if they and the answer fit; raises ArtefactError."""
+    """The prompt's tokens, if they and the answer fit; raises PromptTooLong."""
     if not ids or len(ids) + max_tokens > limit:
-        raise ArtefactError(
+        raise PromptTooLong(
             f"a prompt of {len(ids)} tokens and {max_tokens} for the answer exceed the model's "
             f"{limit}; shorten the prompt or lower max_tokens"
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill import chat
-from tidemill.errors import ArtefactError
+from tidemill.errors import PromptTooLong
 from tidemill.form import Form
 from tidemill.runtimes import Messages, Reply, Resolve, Scores, load, refuse
 from tidemill.runtimes._stop import cut, pieces
@@ -81,7 +81,7 @@ class TransformersCausal:
     def _encode(self, messages: Messages, max_tokens: int) -> list[int]:
         ids = chat.encode(self.tokenizer, messages)
         if len(ids) + max_tokens > self._limit:
-            raise ArtefactError(
+            raise PromptTooLong(
                 f"a prompt of {len(ids)} tokens and {max_tokens} for the answer exceed the model's "
                 f"{self._limit}; shorten the prompt or lower max_tokens"
             )

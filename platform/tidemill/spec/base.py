@@ -24,6 +24,11 @@ from tidemill.catalog import Catalog
 API_VERSION = "tidemill/v1"
 
 
+SEARCHES = frozenset({"optimise", "sweep"})
+"""Fields that say how to look for a better spec. What is made of this one does not depend on them:
+they are left out of its digest and of what it needs."""
+
+
 class Frozen(BaseModel):
     """A value that refuses unknown keys and change; a field is documented under the field."""
 

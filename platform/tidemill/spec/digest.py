@@ -2,7 +2,8 @@
 
 In it: the spec with its defaults filled in, keys sorted; the options of its techniques likewise,
 and their VERSION; the bytes of the files it names (of the pointer, for DVC). Left out: `owner`,
-`description`, `labels`, the order of keys, comments, how a value is written (`1m` or `60s`).
+`description`, `labels`, how to search for a better spec (`optimise`, `sweep`), the order of keys,
+comments, how a value is written (`1m` or `60s`).
 The digests of the specs it names are not in it: they come with the asset's version.
 """
 
@@ -19,7 +20,7 @@ from typing import Any
 
 from tidemill.content import PREFIX, digest_of, hash_file
 from tidemill.errors import Problem, SpecError, UnknownName
-from tidemill.spec.base import NamesFile, NamesTechnique, RefersTo, Spec
+from tidemill.spec.base import SEARCHES, NamesFile, NamesTechnique, RefersTo, Spec
 from tidemill.spec.load import Loaded, Project, shown
 from tidemill.spec.options import options_model, uses
 from tidemill.spec.sites import Site, sites
@@ -52,7 +53,7 @@ def digest(loaded: Loaded, project: Project) -> str:
 
 def told(loaded: Loaded, project: Project) -> Told:
     """The spec's digest and what went into it; raises `SpecError` as `digest` does."""
-    named = tuple(sites(loaded.spec))
+    named = tuple(site for site in sites(loaded.spec) if site.path[0] not in SEARCHES)
     values, techniques = filled(loaded.spec), _versions(named)
     files = _files(loaded, project.folder, named)
     references = dict.fromkeys(one.name for one in named if isinstance(one.marker, RefersTo))
@@ -83,7 +84,8 @@ def filled(spec: Spec) -> dict[str, Any]:
 
 
 def _without_people(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key not in _FOR_PEOPLE}
+    kept = {key: value for key, value in values.items() if key not in _FOR_PEOPLE}
+    return kept | dict.fromkeys(SEARCHES & kept.keys())
 
 
 def _versions(named: Iterable[Site]) -> dict[str, int]:

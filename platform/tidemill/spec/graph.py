@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
-from tidemill.spec.base import RefersTo, Spec
+from tidemill.spec.base import SEARCHES, RefersTo, Spec
 from tidemill.spec.sites import Site, sites
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ def reference_sites(spec: Spec) -> Iterator[Site]:
 
 def references(spec: Spec) -> tuple[str, ...]:
     """Names of the specs this one needs, each once, in the order of its fields."""
-    return tuple(dict.fromkeys(site.name for site in reference_sites(spec)))
+    needed = (site for site in reference_sites(spec) if site.path[0] not in SEARCHES)
+    return tuple(dict.fromkeys(site.name for site in needed))
 
 
 def parents(project: Project) -> Mapping[str, tuple[str, ...]]:

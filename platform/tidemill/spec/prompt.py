@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
-from tidemill.catalog import METRICS, PROMPTS
+from tidemill.catalog import METRICS, PROMPTS, SEARCH
 from tidemill.spec.base import FilePath, Frozen, Misfit, NamesTechnique, RefersTo, Spec
 
 
@@ -60,6 +65,15 @@ class Examples(Frozen):
     sentence embedding."""
     encoder: Annotated[str, RefersTo(("Model",))] | None = None
     """The sentence encoder of `similar`."""
+    file: FilePath | None = None
+    """A JSONL file of chosen examples, in the order they are shown, in place of the train split.
+    What `tidemill optimise` finds is written there."""
+
+    @model_serializer(mode="wrap")
+    def _without_file(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A prompt that names no file keeps the digest it had before there was one to name."""
+        values: dict[str, Any] = plain(self)
+        return values if self.file else {k: v for k, v in values.items() if k != "file"}
 
     @model_validator(mode="after")
     def _encoded(self) -> Self:
@@ -83,18 +97,28 @@ class Context(Frozen):
 class Optimise(Frozen):
     """How `tidemill optimise` may search for a better prompt."""
 
-    method: Literal["bootstrap", "random", "miprov2", "gepa"] = "bootstrap"
-    """The search."""
+    method: Annotated[str, NamesTechnique(SEARCH)] = "bootstrap"
+    """The search; `miprov2` and `gepa` need a reflection model."""
     metric: Annotated[str, NamesTechnique(METRICS)] = "exact_match"
     """What is maximised."""
     dataset: Annotated[str, RefersTo(("Dataset",))]
-    """Searches on `train`, decides on `validate`."""
+    """Searches on its `train` split, decides on `validate_on`."""
     train: Literal["train", "validation", "test"] = "train"
     """The split searched on."""
     validate_on: Literal["train", "validation", "test"] = "validation"
     """The split that decides; never the one searched on."""
+    demonstrations: int = Field(default=4, ge=0, le=64)
+    """Most worked examples a found prompt may show; 0 searches instructions alone."""
+    rank_on: int = Field(default=24, ge=1)
+    """Rows of `train` that candidates are ranked on; none of them is shown as an example."""
+    decide_on: int = Field(default=200, ge=6)
+    """At most this many rows of `validate_on` decide."""
     calls: int = Field(default=200, ge=1)
-    """Hard limit of model calls."""
+    """Hard limit of model calls, those that decide included."""
+    tokens: int | None = Field(default=None, ge=1)
+    """Hard limit of tokens, read and written."""
+    money: float | None = Field(default=None, gt=0)
+    """Hard limit of what the reflection model may cost, in the currency of its price."""
 
 
 class Prompt(Spec):

@@ -63,6 +63,14 @@ class Api:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def __post_init__(self) -> None:
+        if not self.url.startswith(("https://", "http://")):
+            raise ServiceError(
+                f"'{self.url}' is no address of {self.forge}'s API; "
+                "write it with https:// in TIDEMILL_FORGE_URL"
+            )
+        # Checked here, because what complains of a header shows it.
+        if not (self.token.isascii() and self.token.isprintable()):
+            raise ServiceError(f"{self.variable} holds characters that no token has; set it anew")
         # Bearer on both forges: httpx drops this header, and no other, when it is sent elsewhere.
         self._client = httpx.Client(
             base_url=self.url.rstrip("/") + "/",
@@ -102,7 +110,10 @@ class Api:
         """Every item of a list, over all of its pages."""
         answer = self._repeated("GET", path, need, params={"per_page": 100, **query})
         while True:
-            yield from self._json(answer)
+            items = self._json(answer)
+            if not isinstance(items, list):
+                raise self._stranger("no list")
+            yield from items
             following = self._next(answer)
             if following is None:
                 return
@@ -193,13 +204,16 @@ class Api:
         try:
             return answer.json()
         except ValueError as error:
-            raise ServiceError(
-                f"{self.url} does not answer as {self.forge} does (no JSON); "
-                "is TIDEMILL_FORGE_URL the address of its API?"
-            ) from error
+            raise self._stranger("no JSON") from error
+
+    def _stranger(self, how: str) -> ServiceError:
+        return ServiceError(
+            f"{self.url} does not answer as {self.forge} does ({how}); "
+            "is TIDEMILL_FORGE_URL the address of its API?"
+        )
 
     def _wait(self, seconds: float, why: object) -> None:
-        _log.info("%s; waiting %.0f s", why, seconds)
+        _log.warning("%s; waiting %.0f s", why, seconds)
         self.sleep(seconds)
 
 

@@ -169,6 +169,21 @@ def resolve(repository: Path, ref: str) -> str:
     raise ServiceError(f"'{ref}' is no commit here; {way_out}")
 
 
+def changed(folder: Path, ref: str) -> list[str]:
+    """Files below a folder that differ from where `ref` parted, new and uncommitted ones included;
+    paths relative to the folder. Raises ServiceError."""
+    base = resolve(folder, ref)
+    fork = attempt(folder, "merge-base", base, "HEAD")
+    if fork is None:
+        raise ServiceError(
+            f"'{ref}' and HEAD have no commit in common here; "
+            "in a shallow clone run `git fetch --unshallow`"
+        )
+    tracked = git(folder, "diff", "--name-only", "-z", "--relative", "--no-renames", fork.strip())
+    new = git(folder, "ls-files", "--others", "--exclude-standard", "-z")
+    return sorted({path for path in (tracked + new).decode().split("\0") if path})
+
+
 def _tree(root: Path, commit: str) -> str:
     return git(root, "rev-parse", "--verify", f"{commit}^{{tree}}").decode().strip()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from tidemill.catalog import METRICS
 from tidemill.errors import Problem
 from tidemill.spec.checks._neighbours import find
 from tidemill.spec.checks.files import lies_in
@@ -78,6 +79,9 @@ def _optimiser(spec: Prompt) -> Iterator[Found]:
         cause = f"the optimiser trains and validates on the same split '{search.train}'"
         way_out = "search on train and decide on validation"
         yield Found(("optimise", "validate_on"), cause, way_out)
+    if METRICS.load(search.metric).KIND in ("quantile", "speed", "size"):
+        cause = f"'metric: {search.metric}' does not look at what is answered"
+        yield Found(("optimise", "metric"), cause, "choose one such as accuracy or rouge_l")
     for field in ("train", "validate_on"):
         if getattr(search, field) == "test":
             cause = "the optimiser looks at the test split, which gates are judged on"

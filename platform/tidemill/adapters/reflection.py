@@ -1,0 +1,82 @@
+"""A reflection model behind any address that speaks OpenAI's chat completions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tidemill.errors import ServiceError
+from tidemill.settings import ReflectionSettings
+
+TRIES = 4
+TIMEOUT = 120.0
+_PASSING = {408, 409, 429, 500, 502, 503, 504}
+_LONGEST_WAIT = 30.0
+
+
+class ChatModel:
+    """A `tidemill.build.arena.Reflection` over HTTP; the key never leaves the request's header."""
+
+    def __init__(
+        self, settings: ReflectionSettings, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.name = f"{settings.model} at {settings.url}"
+        self.price = settings.price
+        self._settings, self._sleep = settings, sleep
+
+    def say(self, prompt: str, *, max_tokens: int) -> tuple[str, int, int]:
+        """Its answer, tokens read, tokens written; raises ServiceError."""
+        body = {
+            "model": self._settings.model,
+            "messages": [{"role": "user", "content": prompt}],
+            "max_tokens": max_tokens,
+        }
+        answer = self._post(body)
+        try:
+            text = answer["choices"][0]["message"]["content"]
+            usage = answer["usage"]
+            return str(text or ""), int(usage["prompt_tokens"]), int(usage["completion_tokens"])
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise ServiceError(
+                f"the reflection model {self.name} did not answer as chat completions do "
+                f"(no {error}); see TIDEMILL_REFLECTION_URL"
+            ) from None
+
+    def _post(self, body: dict[str, Any]) -> Any:
+        import httpx
+
+        key = self._settings.key
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        address = f"{self._settings.url.rstrip('/')}/chat/completions"
+        trouble = ""
+        for attempt in range(TRIES):
+            try:
+                reply = httpx.post(address, json=body, headers=headers, timeout=TIMEOUT)
+            except httpx.HTTPError as error:
+                trouble, wait = type(error).__name__, 2.0**attempt
+            else:
+                if reply.status_code == 200:
+                    return _json(reply)
+                trouble = f"HTTP {reply.status_code}"
+                if reply.status_code not in _PASSING:
+                    break
+                wait = _wait(reply.headers.get("retry-after", ""), 2.0**attempt)
+            if attempt < TRIES - 1:
+                self._sleep(wait)
+        raise ServiceError(
+            f"the reflection model {self.name} does not answer ({trouble}); check "
+            "TIDEMILL_REFLECTION_URL, TIDEMILL_REFLECTION_MODEL and TIDEMILL_REFLECTION_KEY. What "
+            "was answered until here is kept: run the same command again"
+        )
+
+
+def _json(reply: Any) -> Any:
+    try:
+        return reply.json()
+    except ValueError:
+        return None
+
+
+def _wait(said: str, otherwise: float) -> float:
+    return min(float(said), _LONGEST_WAIT) if said.isdigit() else otherwise

@@ -1,0 +1,66 @@
+"""What `optimise` and `sweep` share: where proposals go, and how an outcome is shown."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from tidemill.adapters.home import Home
+from tidemill.adapters.proposals import Desk
+from tidemill.build.line import Line
+from tidemill.build.search_report import Report, markdown, plain, text
+from tidemill.cli._shell import CHANGES, DONE, leave, print_json
+
+
+def desk(home: Home) -> Desk:
+    """The repository that holds the specs, with its forge; raises ServiceError."""
+    from tidemill.adapters.forge import open_forge
+
+    settings = home.settings
+    return Desk(settings.specs, settings.forge.remote, open_forge(settings))
+
+
+def conclude(
+    report: Report,
+    files: Mapping[str, bytes | None],
+    branch: str,
+    folder: Path,
+    at: Desk | None,
+    as_json: bool,
+) -> None:
+    """Show the outcome; with a desk and a gain, propose it. Exits 0 without a gain, 2 with one."""
+    proposal = None
+    if at is not None and report.proposes:
+        title = f"{report.title}: {report.leader}"
+        proposal = at.open(branch, folder, files, _title(title), markdown(report))
+    if as_json:
+        print_json({**plain(report), "proposal": proposal})
+    else:
+        click.echo(text(report))
+        if proposal is not None:
+            click.echo(f"proposed as {proposal.url or proposal.branch}")
+        elif report.proposes:
+            click.echo("nothing is written; --open-pr proposes it")
+    leave(CHANGES if report.proposes else DONE)
+
+
+def downstream(line: Line, name: str) -> list[str]:
+    """Specs that a change of this one makes stale."""
+    return [other for other in line.specs if name in line.upstream(other)]
+
+
+def command_line(verb: str, name: str, **options: object) -> str:
+    """The command that does it again."""
+    parts = ["tidemill", verb, name]
+    for key, value in options.items():
+        if value is not None:
+            parts += [f"--{key}", str(value)]
+    return shlex.join(parts)
+
+
+def _title(text: str) -> str:
+    one = " ".join(text.split())
+    return one if len(one) <= 72 else f"{one[:71]}…"

@@ -1,0 +1,196 @@
+"""Search a better prompt within a budget; held-out rows decide, people merge.
+
+PROMPT is a Prompt with an `optimise` block. Instructions and worked examples are tried on rows of
+the train split; the best is compared with the prompt as it is on rows that nothing has looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from tidemill.cli._shell import example, json_option, pass_settings
+from tidemill.settings import Settings
+
+
+@click.command(
+    epilog=example(
+        "tidemill optimise support-chat/reply-prompt --model smollm2",
+        "tidemill optimise by-example --method similar --seed 1 --json | jq .verdict",
+        "tidemill optimise by-example --open-pr",
+    )
+)
+@click.argument("prompt")
+@click.option("--open-pr", is_flag=True, help="Propose a gain as a branch and a pull request.")
+@click.option(
+    "--model",
+    help="The Model, FineTune or Compression that answers; default the one that an Evaluation asks "
+    "through this prompt.",
+)
+@click.option("--method", help="The search, in place of the spec's.")
+@click.option("--seed", default=0, show_default=True, help="Seeds what is drawn.")
+@click.option("--calls", type=click.IntRange(min=1), help="Hard limit of model calls.")
+@json_option
+@pass_settings
+def command(
+    settings: Settings,
+    prompt: str,
+    open_pr: bool,
+    model: str | None,
+    method: str | None,
+    seed: int,
+    calls: int | None,
+    as_json: bool,
+) -> None:
+    """Search a better prompt within a budget; held-out rows decide, people merge.
+
+    Without --open-pr nothing is written: the table and the diff are printed. Exit code 2 where a
+    gain was found, 0 where none was. What was answered is kept, so that a search that was killed
+    goes on, and the same search costs nothing again.
+    """
+    from tidemill.adapters.home import Home
+    from tidemill.build import prompt_proposal
+    from tidemill.cli import _search
+    from tidemill.cli._progress import terminal
+
+    home = Home(settings)
+    desk = _search.desk(home) if open_pr else None
+    place = _place(home, prompt, model, method)
+    if desk is not None:
+        desk.clean(place.line.project.folder)
+    with terminal() as say:
+        found = place.run(home, seed, calls, say)
+    changed = prompt_proposal.files(found, place.loaded) if found.proposes else {}
+    project = place.line.project
+    again = _search.command_line(
+        "optimise", f"{project.name}/{place.spec.name}",
+        model=place.model, method=method, seed=seed, calls=calls,
+    )  # fmt: skip
+    report = prompt_proposal.report(
+        found,
+        place.search,
+        project.name,
+        project.folder,
+        changed,
+        again,
+        _search.downstream(place.line, place.spec.name),
+        priced=bool(settings.reflection and settings.reflection.price),
+    )
+    branch = f"tidemill/optimise/{project.name}/{place.spec.name}"
+    _search.conclude(report, changed, branch, project.folder, desk, as_json)
+
+
+class _Place:
+    """The prompt, who answers it, and what both need."""
+
+    def __init__(self, line: Any, spec: Any, model: str, method: str | None) -> None:
+        self.line, self.spec, self.model = line, spec, model
+        self.search = spec.optimise
+        self.method = method or spec.optimise.method
+        self.loaded = line.project.specs[spec.name]
+
+    def run(self, home: Any, seed: int, calls: int | None, say: Any) -> Any:
+        from tidemill.adapters.reflection import ChatModel
+        from tidemill.adapters.search_memory import SearchMemory
+        from tidemill.build.optimise import Wish, optimise
+        from tidemill.engine.search_budget import Limits
+
+        search, reflection = self.search, home.settings.reflection
+        inputs = self._inputs(home)
+        wish = Wish(
+            self.method,
+            seed,
+            Limits(calls=calls or search.calls, tokens=search.tokens, money=search.money),
+            self._remarks(home),
+            next((name for name in self._encoders() if name in inputs), ""),
+        )
+        return optimise(
+            self.spec,
+            search,
+            (self.model, home.store.get(self.line.current(self.model).artefact)),
+            inputs,
+            self.line.bench(self.spec.name, "optimise", say),
+            SearchMemory(home.settings.home / "search" / "memory.db"),
+            wish,
+            ChatModel(reflection) if reflection else None,
+        )
+
+    def _inputs(self, home: Any) -> Mapping[str, Any]:
+        from tidemill.errors import MissingArtefact
+
+        self.line.current(self.spec.name)  # the prompt as it is has to be made, and fresh
+        names = dict.fromkeys([*self.line.upstream(self.spec.name), self.search.dataset])
+        found = {name: home.store.get(self.line.current(name).artefact) for name in names}
+        for name in self._encoders():
+            try:
+                found[name] = home.store.get(self.line.current(name).artefact)
+            except MissingArtefact:
+                if self.method == "similar":
+                    raise
+        return found
+
+    def _encoders(self) -> list[str]:
+        from tidemill.spec.model import Model
+
+        specs = self.line.specs.values()
+        return [s.name for s in specs if isinstance(s, Model) and s.task != "causal-lm"]
+
+    def _remarks(self, home: Any) -> tuple[Any, ...]:
+        """What users said, for the methods that reflect on it."""
+        from tidemill.catalog import SEARCH
+
+        dataset = self.line.specs[self.search.dataset]
+        streams = [s.of for s in dataset.sources if s.type == "feedback"]
+        if not getattr(SEARCH.load(self.method), "REFLECTS", False) or not streams:
+            return ()
+        from tidemill.adapters.ledger.remarks import remarks
+
+        key = home.settings.subject_key
+        topics = [self.line.specs[name].topic for name in dict.fromkeys(streams)]
+        engine, inputs = home.ledger.engine, self.spec.inputs
+        return tuple(
+            remark
+            for topic in topics
+            for remark in remarks(engine, topic, dataset.privacy, inputs, key=key)
+        )
+
+
+def _place(home: Any, prompt: str, model: str | None, method: str | None) -> _Place:
+    from tidemill.catalog import SEARCH
+    from tidemill.errors import TidemillError
+    from tidemill.spec.prompt import Prompt
+
+    project, name = home.find(prompt)
+    line = home.line(project)
+    spec = line.specs[name]
+    if not isinstance(spec, Prompt):
+        raise TidemillError(f"'{name}' is a {spec.kind}, not a Prompt")
+    if spec.optimise is None:
+        raise TidemillError(
+            f"'{name}' does not say how it may be optimised; add `optimise` with a dataset and a "
+            f"metric to {line.project.specs[name].path.name}"
+        )
+    if method is not None:
+        SEARCH.load(method)
+    return _Place(line, spec, model or _asked_through(line.specs, name), method)
+
+
+def _asked_through(specs: Mapping[str, Any], prompt: str) -> str:
+    """The one model that an Evaluation asks through a prompt."""
+    from tidemill.build.asked import prompt_of
+    from tidemill.errors import TidemillError
+    from tidemill.spec.evaluation import Evaluation
+
+    found = sorted(
+        {
+            spec.of
+            for spec in specs.values()
+            if isinstance(spec, Evaluation) and prompt_of(spec, specs) == prompt
+        }
+    )
+    if len(found) == 1:
+        return found[0]
+    several = f"{', '.join(found)} are" if found else "no model is"
+    raise TidemillError(f"{several} evaluated with '{prompt}'; say which answers with --model NAME")

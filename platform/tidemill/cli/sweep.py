@@ -1,0 +1,79 @@
+"""Search better hyperparameters by training; held-out rows decide, people merge.
+
+FINETUNE is a FineTune with a `sweep` block. Each trial is a real training; half of the validation
+rows rank them, the other half decides between the best and the present setting.
+"""
+
+from __future__ import annotations
+
+import click
+
+from tidemill.cli._shell import example, json_option, pass_settings
+from tidemill.settings import Settings
+
+
+@click.command(
+    epilog=example(
+        "tidemill sweep support-chat/reply-lora --trials 4", "tidemill sweep summary-lora --open-pr"
+    )
+)
+@click.argument("finetune")
+@click.option("--open-pr", is_flag=True, help="Propose a gain as a branch and a pull request.")
+@click.option("--trials", type=click.IntRange(min=1), help="Hard limit of trials.")
+@click.option("--seed", default=0, show_default=True, help="Seeds which settings are drawn.")
+@json_option
+@pass_settings
+def command(
+    settings: Settings,
+    finetune: str,
+    open_pr: bool,
+    trials: int | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Search better hyperparameters by training; held-out rows decide, people merge.
+
+    Without --open-pr nothing is written: the table and the diff are printed. Exit code 2 where a
+    gain was found, 0 where none was. `budget.hours` limits the sweep as a whole.
+    """
+    from tidemill.adapters.home import Home
+    from tidemill.adapters.search_memory import SearchMemory
+    from tidemill.adapters.store import DvcStore
+    from tidemill.build import sweep_proposal
+    from tidemill.build.sweep import sweep
+    from tidemill.cli import _search
+    from tidemill.cli._progress import terminal
+    from tidemill.errors import TidemillError
+    from tidemill.spec.finetune import FineTune
+
+    home = Home(settings)
+    desk = _search.desk(home) if open_pr else None
+    project, name = home.find(finetune)
+    line = home.line(project)
+    spec = line.specs[name]
+    if not isinstance(spec, FineTune):
+        raise TidemillError(f"'{name}' is a {spec.kind}, not a FineTune")
+    if spec.sweep is None:
+        raise TidemillError(
+            f"'{name}' does not say what a sweep may vary; add `sweep` with a metric and a space "
+            f"to {line.project.specs[name].path.name}"
+        )
+    folder, loaded = line.project.folder, line.project.specs[name]
+    if desk is not None:
+        desk.clean(folder)
+    search = spec.sweep.model_copy(update={"trials": trials}) if trials else spec.sweep
+    with terminal() as say:
+        swept = sweep(
+            spec,
+            search,
+            {up: home.store.get(line.current(up).artefact) for up in line.upstream(name)},
+            line.bench(name, "sweep", say),
+            DvcStore(settings.home / "search" / "trials"),
+            SearchMemory(settings.home / "search" / "memory.db"),
+            seed=seed,
+        )
+    changed = sweep_proposal.files(swept, loaded) if swept.proposes else {}
+    again = _search.command_line("sweep", f"{project}/{name}", trials=trials, seed=seed)
+    stale = [name, *_search.downstream(line, name)]
+    report = sweep_proposal.report(swept, search, project, loaded, changed, again, stale)
+    _search.conclude(report, changed, f"tidemill/sweep/{project}/{name}", folder, desk, as_json)

@@ -1,0 +1,111 @@
+"""Search methods: one file each, named as specs name it; how a better prompt is looked for.
+
+A method has `search(arena, rng)`: it tries candidates with `arena.score` until it has none left or
+the budget is used up (`OverBudget` comes through it; it need not be caught). What it tried is what
+it found: ranking and deciding are not its business, and it never sees a row that decides.
+Optionally `REFLECTS = True` where it needs a reflection model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from random import Random
+from typing import Any, Literal, Protocol
+
+from tidemill.metrics import Scored, measure
+
+__all__ = ["Arena", "Candidate", "Ground", "Random", "Remark", "best", "value"]
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A prompt that may be better: what it changes of the one there is."""
+
+    system: str
+    """The instructions."""
+    examples: tuple[Row, ...] | None = None
+    """The worked examples, in the order they are shown; None draws them from the dataset."""
+    k: int = 0
+    """How many are shown."""
+    selection: Literal["fixed", "random", "similar"] = "fixed"
+
+    @cached_property
+    def digest(self) -> str:
+        """`sha256:` and 64 hex digits of what it says."""
+        said = [self.system, self.examples, self.k, self.selection]
+        text = json.dumps(said, sort_keys=True, ensure_ascii=False, default=str)
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What a user said of an answer, without who said it."""
+
+    asked: Mapping[str, Any]
+    """The inputs that were answered."""
+    question: str
+    """The same, normalised, to find the row that asks it."""
+    answer: str
+    comment: str = ""
+    wanted: str = ""
+    """The answer as the user corrected it; empty for a comment."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a search may look at."""
+
+    start: Candidate
+    """The prompt as it is."""
+    pool: tuple[Row, ...]
+    """Rows that may be shown as examples."""
+    dev: tuple[Row, ...]
+    """Rows that rank the candidates."""
+    inputs: tuple[str, ...]
+    """Columns that are the question."""
+    metric: str
+    most: int
+    """Most examples that may be shown."""
+    wordings: tuple[str, ...] = ()
+    """Instructions that follow from what the spec says an answer is."""
+    encoder: str = ""
+    """The project's sentence encoder; empty where there is none."""
+    remarks: tuple[Remark, ...] = field(default=(), repr=False)
+
+
+class Arena(Protocol):
+    """Where candidates are tried; every call is within the budget or raises OverBudget."""
+
+    ground: Ground
+
+    def score(self, candidate: Candidate) -> float | None:
+        """Its value on the ranking rows, and on record; None where the model cannot take it."""
+
+    def answers(self, candidate: Candidate, rows: Sequence[Row]) -> list[Scored]:
+        """What the model answers to rows of the pool or the ranking rows."""
+
+    def left(self) -> int:
+        """How many more rows may be asked."""
+
+    def reflect(self, prompt: str) -> str:
+        """What the reflection model says; raises ServiceError where none is configured."""
+
+
+def value(arena: Arena, one: Scored) -> float:
+    """A row's own value, more is better and 1 is the best there is."""
+    return measure(arena.ground.metric, [one])
+
+
+def best(arena: Arena, candidates: Sequence[Candidate]) -> Candidate:
+    """The best of a few, tried in their order; the first wins a tie."""
+    scored = [(candidate, arena.score(candidate)) for candidate in candidates]
+    return max(scored, key=lambda pair: float("-inf") if pair[1] is None else pair[1])[0]
