@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, cast
 
 LOOPBACK = "127.0.0.1"
 
@@ -32,6 +33,12 @@ class Settings:
     """TIDEMILL_BROKER_PORT of the embedded broker, default 8602."""
     subject_key: bytes | None = field(repr=False)
     """TIDEMILL_SUBJECT_KEY: keys the hash of user ids. Never logged."""
+    signatures: Literal["off", "require"] = "off"
+    """TIDEMILL_SIGNATURES: whether commits and approvals have to be signed by a known key."""
+    allowed_signers: Path | None = None
+    """TIDEMILL_ALLOWED_SIGNERS: SSH keys that may sign, in OpenSSH's allowed-signers format."""
+    gpg_home: Path | None = None
+    """TIDEMILL_GPG_HOME, else GNUPGHOME: the keyring whose OpenPGP keys may sign."""
 
     @classmethod
     def read(
@@ -52,6 +59,9 @@ class Settings:
             dagster_port=int(env.get("TIDEMILL_DAGSTER_PORT", "8601")),
             broker_port=int(env.get("TIDEMILL_BROKER_PORT", "8602")),
             subject_key=key.encode() if key else None,
+            signatures=_policy(env.get("TIDEMILL_SIGNATURES") or "off"),
+            allowed_signers=_path(env.get("TIDEMILL_ALLOWED_SIGNERS")),
+            gpg_home=_path(env.get("TIDEMILL_GPG_HOME") or env.get("GNUPGHOME")),
         )
 
     @property
@@ -63,3 +73,13 @@ class Settings:
     def cache(self) -> Path:
         """Shared downloads and converted base models (TIDEMILL_CACHE shares it between homes)."""
         return Path(os.environ.get("TIDEMILL_CACHE") or self.home / "cache")
+
+
+def _policy(text: str) -> Literal["off", "require"]:
+    if text not in ("off", "require"):
+        raise ValueError(f"TIDEMILL_SIGNATURES is '{text}'; it is 'off' or 'require'")
+    return cast(Literal["off", "require"], text)
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text).expanduser().resolve() if text else None

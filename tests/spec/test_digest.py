@@ -144,3 +144,21 @@ def test_a_file_that_has_gone_is_told(chat: Write) -> None:
         "specs/support-chat/reply.yaml:4: 'template: reply.j2' cannot be read: "
         "No such file or directory; check the file"
     )
+
+
+def test_a_field_that_came_later_is_in_a_digest_only_where_it_is_used(chat: Write) -> None:
+    rollout = COMPLETE["rollout.yaml"]
+    cluster = rollout + "driver: kserve-standard\n"
+    agreed = rollout + "approval: {by: [ann]}\n"
+    named = {"apply: {mode: direct}", "apply: {mode: render-to-git}"}
+    with_apply = {text: digests(chat(rollout_yaml=f"{cluster}{text}\n")) for text in named}
+    plain = digests(chat(rollout_yaml=cluster))
+
+    assert with_apply["apply: {mode: direct}"] == plain
+    assert with_apply["apply: {mode: render-to-git}"] != plain
+    assert digests(chat(rollout_yaml=agreed)) == digests(
+        chat(rollout_yaml=agreed.replace("[ann]", "[ann], not_by_author: false"))
+    )
+    assert digests(chat(rollout_yaml=agreed)) != digests(
+        chat(rollout_yaml=agreed.replace("[ann]", "[ann], not_by_author: true"))
+    )

@@ -18,6 +18,7 @@ from typing import Any
 from tidemill.content import PREFIX, digest_of, hash_file
 from tidemill.errors import Problem, SpecError, UnknownName
 from tidemill.spec.base import NamesFile, NamesTechnique, Spec
+from tidemill.spec.later import without_later
 from tidemill.spec.load import Loaded, Project, shown
 from tidemill.spec.options import options_model, uses
 from tidemill.spec.sites import sites
@@ -32,7 +33,7 @@ def digest(loaded: Loaded, project: Project) -> str:
     spec = loaded.spec
     content = {
         "format": FORMAT,
-        "spec": _without_people(filled(spec)),
+        "spec": _without_people(without_later(spec, filled(spec))),
         "techniques": _versions(spec),
         "files": _files(loaded, project.folder),
     }
