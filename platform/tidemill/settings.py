@@ -12,6 +12,49 @@ LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
+class Host:
+    """One hosted forge as the environment names it; an empty field is read off the Git remote."""
+
+    url: str = ""
+    """Address of its API (TIDEMILL_FORGE_URL, else GITHUB_API_URL or CI_API_V4_URL)."""
+    repository: str = ""
+    """TIDEMILL_FORGE_REPOSITORY, else GITHUB_REPOSITORY or CI_PROJECT_ID."""
+    token: str | None = field(default=None, repr=False)
+    """TIDEMILL_FORGE_TOKEN, else GITHUB_TOKEN or GITLAB_TOKEN. Never logged."""
+
+
+@dataclass(frozen=True)
+class ForgeSettings:
+    """Where people read and merge changes; make it with `ForgeSettings.read()`."""
+
+    kind: str = ""
+    """TIDEMILL_FORGE, else what continuous integration says it is; empty: ask the remote."""
+    remote: str = "origin"
+    """The Git remote that holds the specs (TIDEMILL_REMOTE)."""
+    github: Host = Host()
+    gitlab: Host = Host()
+
+    @classmethod
+    def read(cls, env: Mapping[str, str]) -> ForgeSettings:
+        """The forge's part of the environment."""
+        inside = "github" if env.get("GITHUB_ACTIONS") else "gitlab" if env.get("GITLAB_CI") else ""
+
+        def host(url: str, repository: str, token: str) -> Host:
+            return Host(
+                url=env.get("TIDEMILL_FORGE_URL") or env.get(url, ""),
+                repository=env.get("TIDEMILL_FORGE_REPOSITORY") or env.get(repository, ""),
+                token=env.get("TIDEMILL_FORGE_TOKEN") or env.get(token) or None,
+            )
+
+        return cls(
+            kind=env.get("TIDEMILL_FORGE", "").strip().lower() or inside,
+            remote=env.get("TIDEMILL_REMOTE") or "origin",
+            github=host("GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_TOKEN"),
+            gitlab=host("CI_API_V4_URL", "CI_PROJECT_ID", "GITLAB_TOKEN"),
+        )
+
+
+@dataclass(frozen=True)
 class Settings:
     """Where things are and how to reach them; make it with `Settings.read()`."""
 
@@ -39,6 +82,8 @@ class Settings:
     """TIDEMILL_ALLOWED_SIGNERS: SSH keys that may sign, in OpenSSH's allowed-signers format."""
     gpg_home: Path | None = None
     """TIDEMILL_GPG_HOME, else GNUPGHOME: the keyring whose OpenPGP keys may sign."""
+    forge: ForgeSettings = field(default_factory=ForgeSettings)
+    """TIDEMILL_FORGE and its like: where pull requests live."""
 
     @classmethod
     def read(
@@ -62,6 +107,7 @@ class Settings:
             signatures=_policy(env.get("TIDEMILL_SIGNATURES") or "off"),
             allowed_signers=_path(env.get("TIDEMILL_ALLOWED_SIGNERS")),
             gpg_home=_path(env.get("TIDEMILL_GPG_HOME") or env.get("GNUPGHOME")),
+            forge=ForgeSettings.read(env),
         )
 
     @property
