@@ -80,6 +80,8 @@ class Settings:
     """TIDEMILL_SIGNATURES: whether commits and approvals have to be signed by a known key."""
     allowed_signers: Path | None = None
     """TIDEMILL_ALLOWED_SIGNERS: SSH keys that may sign, in OpenSSH's allowed-signers format."""
+    revoked_signers: Path | None = None
+    """TIDEMILL_REVOKED_SIGNERS: SSH keys that may not any more, one public key a line."""
     gpg_home: Path | None = None
     """TIDEMILL_GPG_HOME, else GNUPGHOME: the keyring whose OpenPGP keys may sign."""
     forge: ForgeSettings = field(default_factory=ForgeSettings)
@@ -106,6 +108,7 @@ class Settings:
             subject_key=key.encode() if key else None,
             signatures=_policy(env.get("TIDEMILL_SIGNATURES") or "off"),
             allowed_signers=_path(env.get("TIDEMILL_ALLOWED_SIGNERS")),
+            revoked_signers=_path(env.get("TIDEMILL_REVOKED_SIGNERS")),
             gpg_home=_path(env.get("TIDEMILL_GPG_HOME") or env.get("GNUPGHOME")),
             forge=ForgeSettings.read(env),
         )

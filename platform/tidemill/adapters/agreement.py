@@ -1,0 +1,213 @@
+"""Approvals at the edge: who asks, who wrote the change, who agreed, and what they saw."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tidemill.adapters.git import history, statements
+from tidemill.adapters.git.statements import Signers
+from tidemill.adapters.ledger import Ledger
+from tidemill.adapters.ledger.approvals import Consent
+from tidemill.adapters.ledger.decisions import Decided
+from tidemill.adapters.ledger.rollouts import Walking
+from tidemill.engine.approval import Identity, refusal
+from tidemill.errors import NeedsApproval, SpecError
+from tidemill.ports import Clock
+from tidemill.settings import Settings
+from tidemill.spec.lock import FILE, parse_lock
+from tidemill.spec.rollout import Rollout
+from tidemill.spec.trigger import Approval
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What people agreed to, and whether they may."""
+
+    ledger: Ledger
+    settings: Settings
+    clock: Clock
+
+    @property
+    def signers(self) -> Signers:
+        """The keys that count."""
+        return Signers.read(self.settings)
+
+    def refusal(
+        self,
+        identity: Identity,
+        approval: Approval | None,
+        release: str | None,
+        *,
+        given: Iterable[Consent] = (),
+    ) -> str | None:
+        """Why this person may not agree to a release (or, without one, to a trigger's run)."""
+        strict = approval is not None and approval.not_by_author
+        return refusal(
+            identity,
+            approval,
+            authors=self.authors(release) if strict else (),
+            given=[consent.who for consent in given],
+            signatures=self.settings.signatures == "require",
+        )
+
+    def authors(self, release: str | None) -> frozenset[str] | None:
+        """Who wrote what a release brings that the live one does not have; None: nobody knows."""
+        record = self.ledger.assets.release(release) if release else None
+        if record is None or not record["commit"] or record["commit"]["dirty"]:
+            return None
+        live = self.ledger.rollouts.live(record["service"])
+        before = self.ledger.assets.release(live) if live and live != release else None
+        since = (before["commit"] or {}).get("sha", "") if before else ""
+        folder = self.settings.specs / record["project"]
+        here = folder if folder.is_dir() else self.settings.specs
+        found = history.authors(self.settings.specs, since, record["commit"]["sha"], here)
+        return None if found is None else found | {record["commit"]["author"]}
+
+    def given(self, walking: Walking, rollout: Rollout) -> list[Consent]:
+        """Approvals of a rollout's release that count now, a merged lock's among them."""
+        found = [*self.ledger.approvals.of(walking.release), *self._merged(walking)]
+        return [c for c in found if self._counts(c, rollout.approval, walking.release)]
+
+    def may_take(self, decided: Decided, identity: Identity, approval: Approval | None) -> None:
+        """Raise NeedsApproval where this person may not agree to what a trigger wants to run."""
+        strict = approval is not None and approval.not_by_author
+        authors = self._unbuilt(decided) if strict else ()
+        why_not = refusal(
+            identity, approval, authors=authors, signatures=self.settings.signatures == "require"
+        )
+        if why_not:
+            raise NeedsApproval(why_not)
+
+    def agree(self, consent: Consent) -> Consent:
+        """Sign what was seen where a key is set, and keep the approval."""
+        said = {
+            "approves": consent.subject,
+            "kind": consent.kind,
+            "name": consent.name,
+            "note": consent.note,
+            "saw": consent.saw,
+            "who": consent.who,
+        }
+        statement = json.dumps(said, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
+        if consent.how == "signed":
+            signature = statements.sign(self.settings.specs, statement.encode())
+            key = statements.verify(statement.encode(), signature, consent.who, self.signers)
+            consent = replace(consent, signature=signature, key=key)
+        return self.ledger.approvals.give(replace(consent, statement=statement))
+
+    def promoted(self, walking: Walking, step: int, by: str) -> Consent:
+        """Keep what `rollout promote` said."""
+        consent = Consent(
+            kind="release",
+            subject=walking.release,
+            name=walking.service,
+            who=by,
+            how="unsigned",
+            at=self.clock.now(),
+            note="rollout promote",
+            saw=self.seen(walking),
+            step=step,
+        )
+        return self.agree(consent)
+
+    def seen(self, walking: Walking) -> dict[str, Any]:
+        """What a person is shown of a rollout now."""
+        record = self.ledger.assets.release(walking.release)
+        known = figures(record) if record else {"release": walking.release}
+        asks = {"reason": walking.reason, "percent": walking.percent, "waits": walking.waits}
+        return {**known, "rollout": asks}
+
+    def person(self) -> Identity:
+        """Who sits here; `agree` puts the fingerprint in the place of the key, or refuses."""
+        found = statements.person(self.settings.specs)
+        key = statements.signing_key(self.settings.specs, self.signers)
+        return replace(found, how="signed", key=key) if key else found
+
+    def _unbuilt(self, decided: Decided) -> frozenset[str] | None:
+        """Authors of the commits since what a trigger runs was made last."""
+        made = [self.ledger.assets.latest(decided.project, name) for name in decided.targets]
+        since = next((m.commit.get("sha", "") for m in made if m and m.commit), "")
+        folder = self.settings.specs / decided.project
+        return history.authors(self.settings.specs, since, "HEAD", folder)
+
+    def _counts(self, consent: Consent, approval: Approval | None, release: str) -> bool:
+        if self.refusal(consent.identity, approval, release) is not None:
+            return False
+        if consent.how != "signed" or self.settings.signatures != "require":
+            return True
+        try:  # a row of the ledger is no proof: the signature is
+            said = consent.statement.encode()
+            fits = json.loads(consent.statement).get("approves") == release
+            return fits and bool(
+                statements.verify(said, consent.signature, consent.who, self.signers)
+            )
+        except (NeedsApproval, ValueError):
+            return False
+
+    def _merged(self, walking: Walking) -> list[Consent]:
+        """Whoever merged a lock that names the release as wanted; kept in the ledger once found."""
+        record = self.ledger.assets.release(walking.release)
+        if record is None:
+            return []
+        path = self.settings.specs / record["project"] / FILE
+
+        def names(content: bytes | None) -> bool:
+            return wanted(content, path, walking.service) == walking.release
+
+        found = history.brought(self.settings.specs, path, names) if path.exists() else None
+        if found is None or not found.merge:
+            return []
+        signed = statements.signer(self.settings.specs, found.sha, self.signers)
+        who = signed or Identity(found.address, "merge", found.name)
+        consent = Consent(
+            kind="release",
+            subject=walking.release,
+            name=walking.service,
+            who=who.who,
+            how="merge",
+            at=self.clock.now(),
+            called=who.name,
+            key=who.key,
+            statement=f"merged as {found.sha}",
+            saw={**figures(record), "merge": found.sha},
+        )
+        known = self.ledger.approvals.of(walking.release)
+        if any(c.how == "merge" and c.statement == consent.statement for c in known):
+            return []
+        return [self.ledger.approvals.give(consent)]
+
+
+def wanted(content: bytes | None, path: Path, service: str) -> str | None:
+    """The release that a lock asks people to agree to; None where it cannot be read."""
+    try:
+        entry = parse_lock(content, path).services.get(service) if content else None
+    except SpecError:
+        return None
+    return entry.wanted.release if entry and entry.wanted else None
+
+
+def figures(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a person is shown of a release: its report's digest, figures and gates."""
+    evaluation = record["evaluation"]
+    return {
+        "release": record["digest"],
+        "commit": record["commit"].get("sha", ""),
+        "specs": dict(record["specs"]),
+        "dataset": record["dataset"]["digest"],
+        "report": evaluation["digest"],
+        "figures": [dict(m) for m in evaluation["measures"] if not m.get("slice")],
+        "gates": [check["message"] for check in evaluation["checks"]],
+    }
+
+
+def shown(saw: Mapping[str, Any]) -> Sequence[str]:
+    """The same as lines for a person."""
+    lines = [
+        f"{m['metric']:<16} {m['value']:.4g} ({m['low']:.4g} to {m['high']:.4g}), {m['rows']} rows"
+        for m in saw.get("figures", ())
+    ]
+    return [*lines, *saw.get("gates", ())]
