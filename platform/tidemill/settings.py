@@ -87,6 +87,12 @@ class Settings:
     forge: ForgeSettings = field(default_factory=ForgeSettings)
     """TIDEMILL_FORGE and its like: where pull requests live."""
 
+    kubeconfig: Path | None = None
+    """KUBECONFIG, its first file that exists: the cluster of rollouts with a kserve driver; a pod's
+    own service account where not given."""
+    namespace: str | None = None
+    """TIDEMILL_NAMESPACE of the InferenceServices; the kubeconfig's, or the pod's, by default."""
+
     @classmethod
     def read(
         cls, environ: Mapping[str, str] | None = None, *, specs: Path | None = None
@@ -111,6 +117,8 @@ class Settings:
             revoked_signers=_path(env.get("TIDEMILL_REVOKED_SIGNERS")),
             gpg_home=_path(env.get("TIDEMILL_GPG_HOME") or env.get("GNUPGHOME")),
             forge=ForgeSettings.read(env),
+            kubeconfig=_first(env.get("KUBECONFIG")),
+            namespace=env.get("TIDEMILL_NAMESPACE") or None,
         )
 
     @property
@@ -128,6 +136,12 @@ def _policy(text: str) -> Literal["off", "require"]:
     if text not in ("off", "require"):
         raise ValueError(f"TIDEMILL_SIGNATURES is '{text}'; it is 'off' or 'require'")
     return cast(Literal["off", "require"], text)
+
+
+def _first(paths: str | None) -> Path | None:
+    """Of a list of files the first that exists, else the first; `kubectl` would merge them."""
+    found = [Path(one).expanduser() for one in (paths or "").split(os.pathsep) if one]
+    return next((one for one in found if one.is_file()), found[0] if found else None)
 
 
 def _path(text: str | None) -> Path | None:

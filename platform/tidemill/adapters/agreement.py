@@ -14,7 +14,7 @@ from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.ledger.approvals import Consent
 from tidemill.adapters.ledger.decisions import Decided
 from tidemill.adapters.ledger.rollouts import Walking
-from tidemill.engine.approval import Identity, refusal
+from tidemill.engine.approval import Identity, plain, refusal
 from tidemill.errors import NeedsApproval, SpecError
 from tidemill.ports import Clock
 from tidemill.settings import Settings
@@ -81,6 +81,16 @@ class Agreement:
         )
         if why_not:
             raise NeedsApproval(why_not)
+
+    def once(self, consent: Consent) -> tuple[Consent, bool]:
+        """`agree`, or what this person said before, word for word as it was; True where it is new.
+
+        So `tidemill approve` may be killed and run again.
+        """
+        for known in self.ledger.approvals.of(consent.subject):
+            if known.step == consent.step and plain(known.who) == plain(consent.who):
+                return known, False
+        return self.agree(consent), True
 
     def agree(self, consent: Consent) -> Consent:
         """Sign what was seen where a key is set, and keep the approval."""

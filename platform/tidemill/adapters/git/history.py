@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tidemill.adapters.git.command import attempt
+from tidemill.adapters.git.command import attempt, git
 
 _LOOKED_AT = 50
 """Commits that touched the file, newest first, among which the one that brought it is sought."""
@@ -37,6 +37,12 @@ def authors(repository: Path, since: str, until: str, folder: Path) -> frozenset
     if said is None:
         return None
     return frozenset(line.strip() for line in said.splitlines() if line.strip())
+
+
+def inside(folder: Path) -> Path:
+    """A folder's path from the root of its repository; raises ServiceError outside Git."""
+    top = git(folder, "rev-parse", "--show-toplevel").decode().strip()
+    return folder.resolve().relative_to(Path(top).resolve())
 
 
 def show(repository: Path, commit: str, path: Path) -> bytes | None:
