@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from tidemill.adapters.git.refusals import without_credentials
 from tidemill.errors import ServiceError
 
 QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"}
@@ -23,7 +24,7 @@ def git(
     """Standard output of `git -C folder …`; raises ServiceError with what Git said."""
     done = run(folder, *arguments, given=given, environment=environment)
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
+        said = without_credentials(done.stderr.decode(errors="replace").strip())
         raise ServiceError(f"git {' '.join(arguments[:2])} failed: {said}")
     return done.stdout
 
