@@ -1,4 +1,4 @@
-"""The deployer of rollouts whose driver is a cluster's, made from the ledger and the environment."""
+"""The deployer of rollouts with a cluster's driver, made from ledger and environment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from tidemill.adapters.kserve.deployer import KServeDeployer, Known
+from tidemill.adapters.kserve.deployer import Known, KServeDeployer
 from tidemill.adapters.kserve.kubernetes import Api, connect
 from tidemill.adapters.kserve.to_git import GitDeployer
 from tidemill.adapters.ledger import Ledger

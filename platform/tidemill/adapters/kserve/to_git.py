@@ -10,7 +10,7 @@ from typing import Protocol
 
 import yaml
 
-from tidemill.adapters.git.branches import push, publish, remote_tip
+from tidemill.adapters.git.branches import publish, push, remote_tip
 from tidemill.adapters.git.command import attempt
 from tidemill.adapters.git.here import commit_here
 from tidemill.adapters.kserve.deployer import Known
