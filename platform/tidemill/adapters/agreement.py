@@ -69,7 +69,8 @@ class Agreement:
 
     def given(self, walking: Walking, rollout: Rollout) -> list[Consent]:
         """Approvals of a rollout's release that count now, a merged lock's among them."""
-        found = [*self.ledger.approvals.of(walking.release), *self._merged(walking)]
+        said = [c for c in self.ledger.approvals.of(walking.release) if c.how != "merge"]
+        found = [*said, *self._merged(walking)]
         return [c for c in found if self._counts(c, rollout.approval, walking.release)]
 
     def may_take(self, decided: Decided, identity: Identity, approval: Approval | None) -> None:
@@ -88,7 +89,8 @@ class Agreement:
         So `tidemill approve` may be killed and run again.
         """
         for known in self.ledger.approvals.of(consent.subject):
-            if known.step == consent.step and plain(known.who) == plain(consent.who):
+            same = (known.step, known.how) == (consent.step, consent.how)
+            if same and plain(known.who) == plain(consent.who) and self._holds(known):
                 return known, False
         return self.agree(consent), True
 
@@ -147,31 +149,37 @@ class Agreement:
     def _counts(self, consent: Consent, approval: Approval | None, release: str) -> bool:
         if self.refusal(consent.identity, approval, release) is not None:
             return False
-        if consent.how != "signed" or self.settings.signatures != "require":
+        return self.settings.signatures != "require" or self._holds(consent)
+
+    def _holds(self, consent: Consent) -> bool:
+        """A row of the ledger is no proof: the signature is, of this very subject."""
+        if consent.how != "signed":
             return True
-        try:  # a row of the ledger is no proof: the signature is
+        try:
             said = consent.statement.encode()
-            fits = json.loads(consent.statement).get("approves") == release
-            return fits and bool(
-                statements.verify(said, consent.signature, consent.who, self.signers)
-            )
+            fits = json.loads(consent.statement).get("approves") == consent.subject
+            key = statements.verify(said, consent.signature, consent.who, self.signers)
+            return fits and key == consent.key
         except (NeedsApproval, ValueError):
             return False
 
     def _merged(self, walking: Walking) -> list[Consent]:
-        """Whoever merged a lock that names the release as wanted; kept in the ledger once found."""
-        record = self.ledger.assets.release(walking.release)
-        if record is None:
-            return []
-        path = self.settings.specs / record["project"] / FILE
+        """Whoever merged a lock that wants the release, while the branch still says so.
+
+        Read from Git at every look, and kept in the ledger for `why`: a row alone proves nothing.
+        """
+        specs, record = self.settings.specs, self.ledger.assets.release(walking.release)
+        path = specs / record["project"] / FILE if record else specs / FILE
 
         def names(content: bytes | None) -> bool:
             return wanted(content, path, walking.service) == walking.release
 
-        found = history.brought(self.settings.specs, path, names) if path.exists() else None
+        if record is None or not names(history.show(specs, "HEAD", path)):
+            return []
+        found = history.brought(specs, path, names)
         if found is None or not found.merge:
             return []
-        signed = statements.signer(self.settings.specs, found.sha, self.signers)
+        signed = statements.signer(specs, found.sha, self.signers)
         who = signed or Identity(found.address, "merge", found.name)
         consent = Consent(
             kind="release",
@@ -185,9 +193,6 @@ class Agreement:
             statement=f"merged as {found.sha}",
             saw={**figures(record), "merge": found.sha},
         )
-        known = self.ledger.approvals.of(walking.release)
-        if any(c.how == "merge" and c.statement == consent.statement for c in known):
-            return []
         return [self.ledger.approvals.give(consent)]
 
 

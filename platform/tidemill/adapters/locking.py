@@ -63,17 +63,20 @@ def composed(
 ) -> Lock | None:
     """The lock of one project; None where nothing was ever released and no file is there."""
     kept = {} if all_ or old is None else {k: v for k, v in old.services.items() if k not in mine}
-    entries = {service: entry(home, service, wanted=wanted) for service in mine}
+    asked = {k: v.wanted.release for k, v in (old.services if old else {}).items() if v.wanted}
+    entries = {service: entry(home, service, asked.get(service), wanted=wanted) for service in mine}
     known = {service: one for service, one in entries.items() if one.live or one.wanted}
     if old is None and not known:
         return None
     return Lock(version=1, project=project, services={**kept, **known})
 
 
-def entry(home: Home, service: str, *, wanted: bool = False) -> LockedService:
-    """What the lock says of one service."""
+def entry(
+    home: Home, service: str, asked: str | None = None, *, wanted: bool = False
+) -> LockedService:
+    """What the lock says of one service; what it `asked` for stays while that is under way."""
     live = home.ledger.rollouts.serving(service)
-    open_ = home.ledger.rollouts.open(service) if wanted else []
+    open_ = [w for w in home.ledger.rollouts.open(service) if wanted or w.release == asked]
     return LockedService(
         live=release(home, live) if live else None,
         wanted=release(home, open_[-1]) if open_ else None,

@@ -44,7 +44,7 @@ approvals = Table(
     Column("note", Text, nullable=False),
     Column("saw", JSON, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
-    UniqueConstraint("subject", "step", "person", name="approvals_once"),
+    UniqueConstraint("subject", "step", "person", "how", "key", name="approvals_once"),
 )
 
 
@@ -82,21 +82,21 @@ class Consent:
 
 
 class ApprovalLedger:
-    """Approvals by what they are for; one person counts once for each step."""
+    """Approvals by what they are for; said again in the same way they are the same approval."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
     def give(self, consent: Consent) -> Consent:
-        """Keep an approval, with its id; the same person's for the same step stays the first."""
+        """Keep an approval, with its id; the same person's, in the same step and way, stays the
+        first. A signature after words without one is an approval of its own."""
         values = {**asdict(consent), "person": plain(consent.who), "saw": dict(consent.saw)}
         values.pop("id")
         try:
             with self.engine.begin() as connection:
                 key = connection.execute(insert(approvals).values(**values)).inserted_primary_key
         except IntegrityError:
-            mine = (c for c in self.of(consent.subject) if c.step == consent.step)
-            return next(c for c in mine if plain(c.who) == plain(consent.who))
+            return next(c for c in self.of(consent.subject) if _way(c) == _way(consent))
         assert key is not None
         return replace(consent, id=int(key[0]))
 
@@ -106,6 +106,10 @@ class ApprovalLedger:
         with self.engine.connect() as connection:
             rows = connection.execute(query.order_by(approvals.c.id)).all()
         return [_consent(row) for row in rows]
+
+
+def _way(consent: Consent) -> tuple[int, str, str, str]:
+    return consent.step, plain(consent.who), consent.how, consent.key
 
 
 def _consent(row: Row[Any]) -> Consent:
