@@ -60,7 +60,7 @@ class KServeDeployer:
     cluster: Cluster = field(default_factory=Cluster)
     ready_timeout: float = 600.0
     """Seconds a release may take to come up: its weights are fetched first."""
-    settle: float = 5.0
+    settle: float = 2.0
     """Seconds a split waits for the cluster; the controller asks again at its next tick."""
     pause: float = 1.0
 

@@ -38,7 +38,9 @@ class Api:
     """InferenceServices of one namespace."""
 
     def __init__(self, access: Access, timeout: float = 10.0) -> None:
-        self.access, self.timeout = access, timeout
+        self.access = access
+        once = httpx.Limits(max_keepalive_connections=0)  # nothing is left open between two ticks
+        self._client = httpx.Client(verify=access.verify, timeout=timeout, limits=once)
 
     def get(self, name: str) -> dict[str, Any] | None:
         """One InferenceService; None where there is none. Raises ServiceError."""
@@ -67,8 +69,7 @@ class Api:
         headers = {**self.access.headers, "accept": "application/json", **more.pop("headers", {})}
         url = f"{self.access.server.rstrip('/')}/{path}"
         try:
-            with httpx.Client(verify=self.access.verify, timeout=self.timeout) as client:
-                return client.request(method, url, headers=headers, **more)
+            return self._client.request(method, url, headers=headers, **more)
         except httpx.HTTPError as error:
             raise ServiceError(
                 f"InferenceService '{name}': the cluster at {self.access.server} does not answer "
@@ -149,10 +150,9 @@ def _from_plugin(plugin: Mapping[str, Any]) -> str:
 def _verify(
     cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Path
 ) -> ssl.SSLContext | bool:
-    if cluster.get("insecure-skip-tls-verify"):
+    plain = not str(cluster["server"]).startswith("https")
+    if plain or cluster.get("insecure-skip-tls-verify"):
         return False
-    if not str(cluster["server"]).startswith("https"):
-        return True
     authority = _bytes(cluster, "certificate-authority", folder)
     context = ssl.create_default_context(cadata=authority.decode() if authority else None)
     certificate = _bytes(user, "client-certificate", folder)
