@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from tidemill.adapters.git.command import attempt, git, run
 from tidemill.adapters.git.objects import top, write_commit, write_tree
@@ -101,14 +102,20 @@ def push(
 
 def remote_tip(repository: Path, remote: str, branch: str) -> str | None:
     """Where a branch stands on the remote now, its commits fetched; None where there is none."""
+    # Into a ref of our own, because a clone of a single branch tracks no other. Its slashes are
+    # quoted: `a` may be gone on the remote when `a/b` comes, and stays here.
+    into = f"refs/tidemill/remote/{quote(remote, safe='')}/{quote(branch, safe='')}"
+    return fetched(repository, remote, f"refs/heads/{branch}", into=into)
+
+
+def fetched(repository: Path, remote: str, ref: str, *, into: str = "") -> str | None:
+    """Where a ref stands on the remote now, fetched into a ref here (by default of the same name,
+    whatever that was); None where the remote has none."""
     known_remote(repository, remote)
-    ref = f"refs/heads/{branch}"
     if not ask(repository, remote, "ls-remote", "--refs", remote, ref).strip():
         return None
-    # Into a ref of our own, because a clone of a single branch tracks no other.
-    kept = f"refs/tidemill/remote/{remote}/{branch}"
-    ask(repository, remote, "fetch", *_QUIETLY, remote, f"+{ref}:{kept}")
-    return git(repository, "rev-parse", "--verify", kept).decode().strip()
+    ask(repository, remote, "fetch", *_QUIETLY, remote, f"+{ref}:{into or ref}")
+    return git(repository, "rev-parse", "--verify", into or ref).decode().strip()
 
 
 _QUIETLY = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+_OVERTAKEN = r"stale info|non-fast-forward|fetch first|cannot lock ref|\[rejected\]"
 _CAUSES: tuple[tuple[str, str], ...] = (
     (
         r"protected branch|GH006|GH013|not allowed to (force )?push|hook declined",
@@ -16,7 +17,7 @@ _CAUSES: tuple[tuple[str, str], ...] = (
         "workflow, GIT_DEPTH: 0 in a GitLab job)",
     ),
     (
-        r"stale info|non-fast-forward|fetch first|cannot lock ref|\[rejected\]",
+        _OVERTAKEN,
         "somebody pushed to it in between; fetch and run again",
     ),
     (
@@ -43,6 +44,11 @@ def why(said: str) -> str:
         if re.search(pattern, said, re.IGNORECASE):
             return cause
     return " ".join(without_credentials(said).split()) or "Git says no more"
+
+
+def overtaken(said: str) -> bool:
+    """True where another push came first, so that looking again and trying again may help."""
+    return re.search(_OVERTAKEN, said, re.IGNORECASE) is not None
 
 
 def without_credentials(said: str) -> str:
