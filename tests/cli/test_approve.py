@@ -26,7 +26,7 @@ from tidemill.adapters.lock_proposal import propose
 from tidemill.cli import commands
 from tidemill.cli._shell import run
 from tidemill.engine.trigger import Decision
-from tidemill.errors import NeedsApproval
+from tidemill.errors import NeedsApproval, ServiceError
 from tidemill.ports import ArmHealth
 from tidemill.serving.controller import Controller
 
@@ -289,7 +289,7 @@ def test_what_is_not_asked_for_cannot_be_approved(
 class Walk:
     """The controller on a shop, with a clock that is set."""
 
-    def __init__(self, shop: Shop, **environment: str) -> None:
+    def __init__(self, shop: Shop, forge: MemoryForge | None = None, **environment: str) -> None:
         home = shop.home(**environment)
         self.ledger, self.clock = home.ledger, SetClock(NOW)
         self.deployer = MemoryDeployer()
@@ -297,7 +297,9 @@ class Walk:
             home.ledger.rollouts,
             self.deployer,
             self.clock,
-            agreement=Agreement(home.ledger, home.settings, self.clock),
+            agreement=Agreement(
+                home.ledger, home.settings, self.clock, (lambda: forge) if forge else None
+            ),
         )
 
     def on(self, seconds: float = 40, times: int = 4) -> float:
@@ -314,7 +316,7 @@ class Walk:
 
 @pytest.fixture
 def walk(shop: Shop) -> Callable[..., Walk]:
-    return lambda **environment: Walk(shop, **environment)
+    return lambda *forge, **environment: Walk(shop, *forge, **environment)
 
 
 def test_the_controller_waits_for_the_approval_and_goes_on_with_it(
@@ -476,6 +478,68 @@ def test_a_fast_forward_names_nobody_and_approves_nothing(
 
     assert walk().on() == 10
     assert given(pushed) == []
+
+
+def squash(shop: Shop, by: str) -> MemoryForge:
+    """Merge the lock's pull request as one commit of the forge's own."""
+    forge = MemoryForge()
+    proposal = propose(shop.home(), (), forge, "main")
+    assert proposal is not None
+    git(shop.work, "fetch", "--quiet", "origin")
+    git(shop.work, "merge", "--quiet", "--squash", "tidemill/lock")
+    forge.merge(proposal.number, by, shop.commit("Lock (#1)", who="bob"))
+    return forge
+
+
+def test_of_a_squashed_merge_the_forge_says_who_it_was(
+    pushed: Shop, walk: Callable[..., Walk]
+) -> None:
+    pushed.ask(pushed.release("c"), **STEPS, approval={"by": ["ann-lee"], "before_percent": 10})
+    forge = squash(pushed, "ann-lee")
+
+    assert walk().on() == 10
+    assert walk(MemoryForge()).on() == 10
+    assert walk(forge).on() == 100
+
+
+def test_a_forges_login_cannot_show_that_it_is_not_the_author(
+    pushed: Shop, walk: Callable[..., Walk]
+) -> None:
+    strict(pushed)
+
+    assert walk(squash(pushed, "bobby")).on() == 10
+
+
+def test_a_forge_that_does_not_answer_is_asked_again(
+    pushed: Shop, walk: Callable[..., Walk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forge = squash(pushed, "ann@shop.example")
+    walking = walk(forge)
+    with monkeypatch.context() as patch:
+        patch.setattr(forge, "find", down)
+        assert walking.on() == 10
+    assert walking.on() == 100
+
+
+def down(_: str) -> None:
+    raise ServiceError("the forge does not answer")
+
+
+def test_guardrails_are_looked_at_even_while_git_cannot_say_who_agreed(
+    shop: Shop, walk: Callable[..., Walk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = {"guardrails": [{"signal": "error_rate", "at_most": 0.05}]}
+    shop.ask(shop.release("c"), **STEPS, **ASKS, **limit)
+    walking = walk()
+    walking.on()
+    monkeypatch.setattr(Agreement, "given", lambda *_: down(""))
+    bad = ArmHealth(100, 90, 0.1, 0.1)
+    for _ in range(4):
+        walking.clock.advance(timedelta(seconds=40))
+        walking.deployer.observe(SERVICE, "sha256:" + "c" * 64, walking.clock.now(), bad)
+        walking.controller.tick()
+
+    assert walking.ledger.rollouts.newest(SERVICE)[0].state == "rolled_back"
 
 
 def test_where_signatures_are_asked_for_the_merge_has_to_be_signed(

@@ -11,12 +11,12 @@ from tests.adapters.places import SERVICE, Shop, git
 
 from tidemill.adapters import lock_proposal
 from tidemill.adapters.forge.memory import MemoryForge
-from tidemill.adapters.lock_proposal import BRANCH, propose
+from tidemill.adapters.lock_proposal import propose
 from tidemill.adapters.store import DvcStore
 from tidemill.cli import commands
 from tidemill.cli._shell import run
 from tidemill.errors import ServiceError, SpecError
-from tidemill.spec.lock import read
+from tidemill.spec.lock import BRANCH, read
 
 
 @pytest.fixture
@@ -256,3 +256,23 @@ def test_a_broken_lock_on_the_base_and_a_base_that_is_not_there_are_told(live: S
         propose(live.home(), (), MemoryForge(), "main")
     with pytest.raises(ServiceError, match="no branch 'trunk'"):
         propose(live.home(), (), MemoryForge(), "trunk")
+
+
+def test_the_verb_opens_one_proposal_on_a_plain_remote(
+    live: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lock("--open-pr") == 0
+    assert lock("--open-pr", "--json") == 0
+    out = capsys.readouterr().out
+    refs = git(live.root / "remote.git", "for-each-ref", "--format=%(refname)").splitlines()
+
+    assert out.startswith("open: ")
+    assert json.loads(out[out.index("{") :])["proposal"]["branch"] == BRANCH
+    assert refs == ["refs/heads/main", f"refs/heads/{BRANCH}", *refs[2:]]
+    assert len(refs) == 3
+
+    git(live.work, "fetch", "--quiet", "origin")
+    git(live.work, "merge", "--quiet", "--ff-only", f"origin/{BRANCH}")
+    git(live.work, "push", "--quiet", "origin", "main")
+    assert lock("--open-pr") == 0
+    assert "'main' says it already" in capsys.readouterr().out

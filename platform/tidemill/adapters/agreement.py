@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tidemill.adapters.git import history, statements
+from tidemill.adapters.git.history import Brought
 from tidemill.adapters.git.statements import Signers
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.ledger.approvals import Consent
 from tidemill.adapters.ledger.decisions import Decided
 from tidemill.adapters.ledger.rollouts import Walking
 from tidemill.engine.approval import Identity, plain, refusal
-from tidemill.errors import NeedsApproval, SpecError
-from tidemill.ports import Clock
+from tidemill.errors import NeedsApproval, SpecError, TidemillError
+from tidemill.ports import Clock, Forge
 from tidemill.settings import Settings
+from tidemill.spec.lock import BRANCH as LOCK_BRANCH
 from tidemill.spec.lock import FILE, parse_lock
 from tidemill.spec.rollout import Rollout
 from tidemill.spec.trigger import Approval
@@ -30,6 +32,8 @@ class Agreement:
     ledger: Ledger
     settings: Settings
     clock: Clock
+    forge: Callable[[], Forge] | None = None
+    """Says who merged where a squashed merge does not; None: nobody is asked."""
 
     @property
     def signers(self) -> Signers:
@@ -46,10 +50,12 @@ class Agreement:
     ) -> str | None:
         """Why this person may not agree to a release (or, without one, to a trigger's run)."""
         strict = approval is not None and approval.not_by_author
+        login = identity.how == "merge" and "@" not in identity.who  # names no author of Git's
+        authors = self.authors(release) if strict and not login else None if strict else ()
         return refusal(
             identity,
             approval,
-            authors=self.authors(release) if strict else (),
+            authors=authors,
             given=[consent.who for consent in given],
             signatures=self.settings.signatures == "require",
         )
@@ -177,10 +183,9 @@ class Agreement:
         if record is None or not names(history.show(specs, "HEAD", path)):
             return []
         found = history.brought(specs, path, names)
-        if found is None or not found.merge:
+        who = self._merger(found) if found else None
+        if found is None or who is None:
             return []
-        signed = statements.signer(specs, found.sha, self.signers)
-        who = signed or Identity(found.address, "merge", found.name)
         consent = Consent(
             kind="release",
             subject=walking.release,
@@ -194,6 +199,24 @@ class Agreement:
             saw={**figures(record), "merge": found.sha},
         )
         return [self.ledger.approvals.give(consent)]
+
+    def _merger(self, found: Brought) -> Identity | None:
+        """Who merged: the author of a merge commit, else whom the forge names; None: nobody knows.
+
+        A fast-forward keeps the proposer's commit as it was, and with it no name but theirs.
+        """
+        if found.merge:
+            signed = statements.signer(self.settings.specs, found.sha, self.signers)
+            return signed or Identity(found.address, "merge", found.name)
+        if self.forge is None:
+            return None
+        try:
+            proposal = self.forge().find(LOCK_BRANCH)
+        except TidemillError:  # it is asked again at the next look
+            return None
+        if proposal is None or proposal.merge_sha != found.sha or not proposal.merged_by:
+            return None
+        return Identity(plain(proposal.merged_by), "merge", proposal.merged_by)
 
 
 def wanted(content: bytes | None, path: Path, service: str) -> str | None:

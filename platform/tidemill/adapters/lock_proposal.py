@@ -13,10 +13,7 @@ from tidemill.adapters.locking import composed, services, top, written
 from tidemill.engine.drift import short
 from tidemill.errors import ServiceError
 from tidemill.ports import Forge, Proposal
-from tidemill.spec.lock import FILE, Lock, LockedRelease, parse_lock, text
-
-BRANCH = "tidemill/lock"
-"""One branch for all projects of a repository, and so one pull request."""
+from tidemill.spec.lock import BRANCH, FILE, Lock, LockedRelease, parse_lock, text
 
 
 def commit(home: Home, named: Collection[str]) -> str | None:
@@ -49,8 +46,7 @@ def propose(home: Home, named: Collection[str], forge: Forge, base: str) -> Prop
 
 def base_branch(home: Home) -> str:
     """The branch that a lock is merged into: the one that is checked out."""
-    found: str = current_branch(home.settings.specs)
-    return found
+    return current_branch(home.settings.specs)
 
 
 def subject(locks: Collection[Lock]) -> str:

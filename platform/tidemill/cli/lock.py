@@ -97,8 +97,7 @@ def _propose(home: Home, services: tuple[str, ...]) -> dict[str, Any]:
     from tidemill.adapters.lock_proposal import base_branch, propose
 
     base = base_branch(home)
-    with open_forge(home.settings) as forge:
-        found = propose(home, services, forge, base)
+    found = propose(home, services, open_forge(home.settings), base)
     if found is None:
         return {"proposal": None, "said": f"'{base}' says it already; there is nothing to propose"}
     return {"proposal": found, "said": f"{found.state}: {found.url or found.branch}"}

@@ -15,6 +15,7 @@ from threading import Event
 from tidemill.adapters.agreement import Agreement
 from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.deploy_local import LocalDeployer
+from tidemill.adapters.forge import open_forge
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.ledger.rollouts import Change, Walking
 from tidemill.engine.sequential import Rated, RatingSummary
@@ -135,7 +136,7 @@ def main() -> None:
         Rates(ledger, settings),
         tell,
         elsewhere(ledger, settings),
-        Agreement(ledger, settings, clock),
+        Agreement(ledger, settings, clock, lambda: open_forge(settings)),
         forgetting(settings.home),
     )
     owner = f"{socket.gethostname()}:{settings.home}"

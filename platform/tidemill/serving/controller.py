@@ -200,7 +200,11 @@ class Controller:
         asks = walking.waits or (rollout.approval is not None and state.approved_by is None)
         if self.agreement is None or not asks:
             return state
-        given = self.agreement.given(walking, rollout)
+        try:
+            given = self.agreement.given(walking, rollout)
+        except TidemillError as error:  # guardrails are looked at all the same
+            log.warning("%s: who agreed cannot be read now: %s", walking.service, error)
+            return state
         if given and state.approved_by is None:
             state = replace(state, approved_by=given[0].who)
         here = [consent for consent in given if consent.step == state.step >= 0]

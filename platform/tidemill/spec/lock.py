@@ -16,6 +16,8 @@ from tidemill.spec.shape import translate
 from tidemill.spec.words import shown_value
 
 FILE = "tidemill.lock"
+BRANCH = "tidemill/lock"
+"""Where it is proposed: one branch for all projects of a repository, and so one pull request."""
 VERSION = 1
 HEADER = """\
 # What is live in this project, and what people are asked to agree to. Written by `tidemill lock`;
