@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tidemill.adapters.git import history, statements
 from tidemill.adapters.git.history import Brought
@@ -117,20 +117,25 @@ class Agreement:
             consent = replace(consent, signature=signature, key=key)
         return self.ledger.approvals.give(replace(consent, statement=statement))
 
-    def promoted(self, walking: Walking, step: int, by: str) -> Consent:
+    def promoted(self, walking: Walking, by: str) -> Consent:
         """Keep what `rollout promote` said."""
-        consent = Consent(
-            kind="release",
-            subject=walking.release,
-            name=walking.service,
-            who=by,
-            how="unsigned",
-            at=self.clock.now(),
-            note="rollout promote",
-            saw=self.seen(walking),
-            step=step,
-        )
-        return self.agree(consent)
+        return self.agree(self.of_rollout(walking, Identity(by), "rollout promote"))
+
+    def of_rollout(self, walking: Walking, identity: Identity, note: str) -> Consent:
+        """An approval of a rollout's release as it stands now."""
+        step = int((walking.walk or {}).get("step", -1))
+        saw = self.seen(walking)
+        return self._consent(identity, "release", walking.release, walking.service, saw, note, step)
+
+    def of_decision(self, decided: Decided, identity: Identity, note: str) -> Consent:
+        """An approval of what a trigger wants to run."""
+        saw = {
+            "reason": decided.reason,
+            "numbers": dict(decided.numbers),
+            "offsets": dict(decided.offsets),
+            "runs": list(decided.targets),
+        }
+        return self._consent(identity, "decision", decided.key, decided.trigger, saw, note)
 
     def seen(self, walking: Walking) -> dict[str, Any]:
         """What a person is shown of a rollout now."""
@@ -186,19 +191,34 @@ class Agreement:
         who = self._merger(found) if found else None
         if found is None or who is None:
             return []
-        consent = Consent(
-            kind="release",
-            subject=walking.release,
-            name=walking.service,
-            who=who.who,
-            how="merge",
+        saw = {**figures(record), "merge": found.sha}
+        consent = self._consent(who, "release", walking.release, walking.service, saw)
+        said = f"merged as {found.sha}"
+        return [self.ledger.approvals.give(replace(consent, statement=said))]
+
+    def _consent(
+        self,
+        identity: Identity,
+        kind: Literal["release", "decision"],
+        subject: str,
+        name: str,
+        saw: Mapping[str, Any],
+        note: str = "",
+        step: int = -1,
+    ) -> Consent:
+        return Consent(
+            kind=kind,
+            subject=subject,
+            name=name,
+            who=identity.who,
+            how=identity.how,
             at=self.clock.now(),
-            called=who.name,
-            key=who.key,
-            statement=f"merged as {found.sha}",
-            saw={**figures(record), "merge": found.sha},
+            called=identity.name,
+            key=identity.key,
+            note=note,
+            saw=saw,
+            step=step,
         )
-        return [self.ledger.approvals.give(consent)]
 
     def _merger(self, found: Brought) -> Identity | None:
         """Who merged: the author of a merge commit, else whom the forge names; None: nobody knows.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,7 +38,21 @@ class Checkout:
     commit: str
     workspace: Workspace | None
     """Its specs; None where they cannot be used."""
-    trouble: str = ""
+
+    @cached_property
+    def digests(self) -> Mapping[str, Mapping[str, str]] | None:
+        """Project → spec → digest; None where they cannot be used."""
+        if self.workspace is None:
+            return None
+        try:
+            return {
+                project.name: {
+                    name: digest(loaded, project) for name, loaded in project.specs.items()
+                }
+                for project in self.workspace.projects.values()
+            }
+        except SpecError:
+            return None
 
 
 def standings(home: Home, see: See) -> list[Standing]:
@@ -64,20 +79,20 @@ def checkout(home: Home) -> Iterator[Checkout]:
     repository = GitRepository(home.settings.specs)
     head = repository.head()
     if head is None:
-        yield Checkout("", _loaded(home.settings.specs)[0])
+        yield Checkout("", _loaded(home.settings.specs))
     elif not head.dirty:
-        yield Checkout(head.sha, *_loaded(home.settings.specs))
+        yield Checkout(head.sha, _loaded(home.settings.specs))
     else:
         with repository.checkout(head.sha) as tree:
             inside = history.inside(home.settings.specs)
-            yield Checkout(head.sha, *_loaded(tree / inside))
+            yield Checkout(head.sha, _loaded(tree / inside))
 
 
-def _loaded(folder: Path) -> tuple[Workspace | None, str]:
+def _loaded(folder: Path) -> Workspace | None:
     try:
-        return load(folder), ""
-    except SpecError as error:
-        return None, str(error.problems[0])
+        return load(folder)
+    except SpecError:
+        return None
 
 
 def _all(home: Home) -> dict[str, str]:
@@ -108,7 +123,7 @@ def _standing(home: Home, git: Checkout, service: str, project: str, see: See) -
     return Standing(
         project=project,
         service=service,
-        git=GitSide(**{**vars(side), "specs": _digests(git, project)}),
+        git=replace(side, specs=None if git.digests is None else git.digests.get(project, {})),
         ledger=_ledger_side(home, service),
         live=see(service, live) if live else LiveSide({}),
         damaged=_damaged(home, live.release if live else None),
@@ -161,18 +176,6 @@ def _ledger_side(home: Home, service: str) -> LedgerSide:
     others = {w.release: w.percent for w in walks[-1:] if w.spec.get("mode") != "shadow"}
     shares = {live.release: 100.0 - sum(others.values()), **others}
     return LedgerSide(live.release, record["specs"] if record else {}, shares)
-
-
-def _digests(git: Checkout, project: str) -> Mapping[str, str] | None:
-    if git.workspace is None:
-        return None
-    if project not in git.workspace.projects:
-        return {}
-    found = git.workspace.projects[project]
-    try:
-        return {name: digest(loaded, found) for name, loaded in found.specs.items()}
-    except SpecError:
-        return None
 
 
 def _damaged(home: Home, release: str | None) -> dict[str, Literal["missing", "tampered"]]:

@@ -59,7 +59,6 @@ def command(settings: Settings, name: str, release: str | None, note: str, as_js
 def _rollout(
     home: Home, agreement: Agreement, service: str, release: str | None, note: str
 ) -> tuple[Consent, bool]:
-    from tidemill.adapters.ledger.approvals import Consent
     from tidemill.spec.rollout import Rollout
 
     walking = _candidate(home, service, release)
@@ -67,27 +66,13 @@ def _rollout(
     if approval is None and not walking.waits:
         raise TidemillError(f"the rollout of '{service}' asks nobody; see `tidemill status`")
     identity = agreement.person()
-    consent = Consent(
-        kind="release",
-        subject=walking.release,
-        name=service,
-        who=identity.who,
-        how=identity.how,
-        at=home.clock.now(),
-        called=identity.name,
-        key=identity.key,
-        note=note,
-        saw=agreement.seen(walking),
-        step=int((walking.walk or {}).get("step", -1)),
-    )
     why_not = agreement.refusal(identity, approval, walking.release)
     if why_not:
         raise NeedsApproval(why_not)
-    return agreement.once(consent)
+    return agreement.once(agreement.of_rollout(walking, identity, note))
 
 
 def _trigger(home: Home, agreement: Agreement, name: str, note: str) -> tuple[Consent, bool]:
-    from tidemill.adapters.ledger.approvals import Consent
     from tidemill.spec.trigger import Trigger
 
     project, found = home.find(name)
@@ -99,23 +84,7 @@ def _trigger(home: Home, agreement: Agreement, name: str, note: str) -> tuple[Co
         raise TidemillError(f"trigger '{name}' asks nobody; see `tidemill trigger explain {found}`")
     decided, identity = asked[-1], agreement.person()
     agreement.may_take(decided, identity, spec.approval)
-    consent = Consent(
-        kind="decision",
-        subject=decided.key,
-        name=found,
-        who=identity.who,
-        how=identity.how,
-        at=home.clock.now(),
-        called=identity.name,
-        key=identity.key,
-        note=note,
-        saw={
-            "reason": decided.reason,
-            "numbers": dict(decided.numbers),
-            "offsets": dict(decided.offsets),
-            "runs": list(decided.targets),
-        },
-    )
+    consent = agreement.of_decision(decided, identity, note)
     given, fresh = agreement.once(consent)
     home.ledger.decisions.answer(decided.key, identity.who, home.clock.now(), yes=True)
     return given, fresh

@@ -28,6 +28,7 @@ _WAIT = timedelta(minutes=1)
 @click.option("--check", is_flag=True, help="Change nothing; exit 2 where a lock is not in step.")
 @click.option("--commit", "commit_", is_flag=True, help="Commit it on the branch checked out.")
 @click.option("--open-pr", is_flag=True, help="Push it as a branch and open a pull request.")
+@click.option("--base", help="Branch the pull request is for; default the one checked out.")
 @json_option
 @pass_settings
 def command(
@@ -36,6 +37,7 @@ def command(
     check: bool,
     commit_: bool,
     open_pr: bool,
+    base: str | None,
     as_json: bool,
 ) -> None:
     """Record in Git what is live: release, artefacts with their DVC pointers, dataset, figures.
@@ -53,7 +55,7 @@ def command(
     with home.ledger.leases.held("lock", _owner(), wait=_WAIT) as held:
         if not held:
             raise ServiceError("another `tidemill lock` has been at work for a minute; try again")
-        found = _propose(home, services) if open_pr else _write(home, services, commit_)
+        found = _propose(home, services, base) if open_pr else _write(home, services, commit_)
     if as_json:
         print_json(found)
     else:
@@ -92,11 +94,11 @@ def _write(home: Home, services: tuple[str, ...], commit_: bool) -> dict[str, An
     return {"written": changed, "said": said}
 
 
-def _propose(home: Home, services: tuple[str, ...]) -> dict[str, Any]:
+def _propose(home: Home, services: tuple[str, ...], base: str | None) -> dict[str, Any]:
     from tidemill.adapters.forge import open_forge
     from tidemill.adapters.lock_proposal import base_branch, propose
 
-    base = base_branch(home)
+    base = base or base_branch(home)
     found = propose(home, services, open_forge(home.settings), base)
     if found is None:
         return {"proposal": None, "said": f"'{base}' says it already; there is nothing to propose"}

@@ -316,7 +316,7 @@ class Controller:
         if why_not:
             raise NeedsApproval(why_not)
         if self.agreement is not None:
-            self.agreement.promoted(walking, state.step, by)
+            self.agreement.promoted(walking, by)
         return state.agreed(by), f"approved by {by}"
 
     def _back(self, walking: Walking, by: str) -> None:
