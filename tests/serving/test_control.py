@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.adapters.kube import Kube, kubeconfig, serve
-from tests.adapters.places import SERVICE, Shop
+from tests.adapters.places import NOW, SERVICE, Shop
 
+from tidemill.adapters.clock import SetClock
+from tidemill.adapters.deploy_memory import MemoryDeployer
 from tidemill.adapters.kserve.deployer import KServeDeployer
 from tidemill.adapters.kserve.to_git import GitDeployer
 from tidemill.serving.cluster import elsewhere
 from tidemill.serving.control import forgetting
+from tidemill.serving.controller import Controller
 from tidemill.serving.reach import NEEDS_CLUSTER
 
 
@@ -82,3 +87,40 @@ def test_of_several_kubeconfigs_the_first_that_exists_counts(shop: Shop) -> None
     several = os.pathsep.join([str(shop.root / "nowhere"), str(there)])
 
     assert shop.home(KUBECONFIG=several).settings.kubeconfig == there
+
+
+@pytest.mark.parametrize("driver", ["kserve-standard", "kserve-knative"])
+def test_the_controller_walks_a_release_through_a_cluster_and_back(shop: Shop, driver: str) -> None:
+    one, two = shop.release("a"), shop.release("b")
+    steps = {"steps": [{"percent": p, "hold": "1s"} for p in (0, 25, 100)], "interval": "1s"}
+    kube, clock = Kube(), SetClock(NOW)
+    with serve(kube) as server:
+        home = shop.home(KUBECONFIG=str(kubeconfig(shop.root, server)))
+        ledger = home.ledger
+        pick = elsewhere(ledger, home.settings)
+        controller = Controller(ledger.rollouts, MemoryDeployer(), clock, elsewhere=pick)
+        place = pick(spec(shop, driver=driver))
+        assert isinstance(place, KServeDeployer)
+        seen: list[dict[str, float]] = []
+
+        def tick(times: int) -> None:
+            for _ in range(times):
+                clock.advance(timedelta(seconds=2))
+                controller.tick()
+                shares = place.serving(SERVICE)
+                if not seen or seen[-1] != shares:
+                    seen.append(shares)
+
+        for release in (one, two):
+            key = shop.ask(release, driver=driver, **steps)
+            until = time.monotonic() + 60
+            while ledger.rollouts.get(key).state != "live" and time.monotonic() < until:
+                tick(1)
+        serving = ledger.rollouts.serving(SERVICE)
+        assert serving is not None
+        ledger.rollouts.command(serving.id, "rollback", "bob")
+        tick(1)
+        controller.close()
+
+    assert seen == [{one: 100}, {one: 100, two: 0}, {one: 75, two: 25}, {two: 100}, {one: 100}]
+    assert ledger.rollouts.live(SERVICE) == one
