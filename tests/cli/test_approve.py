@@ -499,6 +499,9 @@ def test_of_a_squashed_merge_the_forge_says_who_it_was(
 
     assert walk().on() == 10
     assert walk(MemoryForge()).on() == 10
+    other = MemoryForge()
+    other.merge(other.propose("tidemill/lock", "main", "", "").number, "ann-lee", "another commit")
+    assert walk(other).on() == 10
     assert walk(forge).on() == 100
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.adapters.places import SERVICE, Shop, git
 
 from tidemill.adapters import lock_proposal
 from tidemill.adapters.forge.memory import MemoryForge
+from tidemill.adapters.git import GitRepository
 from tidemill.adapters.lock_proposal import propose
 from tidemill.adapters.store import DvcStore
 from tidemill.cli import commands
@@ -122,10 +124,10 @@ def test_a_full_disk_leaves_the_former_lock(live: Shop, monkeypatch: pytest.Monk
     before = live.lock.read_bytes()
     live.go_live(live.release("b"))
 
-    def full(self: Path, content: bytes) -> int:
+    def full(self: Path, _target: Path) -> Path:
         raise OSError(28, "No space left on device", str(self))
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "replace", full)
 
     assert lock() == 1
     assert live.lock.read_bytes() == before
@@ -159,6 +161,18 @@ def test_a_commit_that_was_killed_half_way_is_ended_by_the_next(live: Shop) -> N
     assert git(live.work, "rev-list", "--count", "HEAD") == "2"
 
 
+def test_a_lock_that_is_not_committed_yet_makes_no_release_dirty(live: Shop) -> None:
+    lock()
+    head = GitRepository(live.work / "specs").head()
+    assert head is not None
+    assert not head.dirty
+
+    (live.project / "tune.yaml").write_text("changed")
+    head = GitRepository(live.work / "specs").head()
+    assert head is not None
+    assert head.dirty
+
+
 def test_no_branch_and_no_repository_are_told(
     live: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,6 +183,19 @@ def test_no_branch_and_no_repository_are_told(
     (live.work / ".git").rename(live.root / "elsewhere")
     assert lock("--commit") == 1
     assert "is in no Git repository" in capsys.readouterr().err
+    assert lock() == 0
+
+
+def test_of_two_at_once_one_works_and_the_other_waits(
+    live: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leases = live.home().ledger.leases
+    monkeypatch.setattr("tidemill.cli.lock._WAIT", timedelta(milliseconds=10))
+    with leases.held("lock", "another") as held:
+        assert held
+        assert lock() == 1
+    assert "another `tidemill lock` has been at work" in capsys.readouterr().err
+    assert not live.lock.exists()
     assert lock() == 0
 
 

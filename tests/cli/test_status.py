@@ -218,6 +218,20 @@ def test_a_cluster_is_asked_where_one_is_configured(
         assert look()[1] == ["live differs"]
 
 
+def test_a_cluster_that_does_not_answer_is_said_to_be_unseen(
+    shop: Shop, look: Any, monkeypatch: pytest.MonkeyPatch, free_port: int
+) -> None:
+    on_cluster(shop)
+    away = kubeconfig(shop.root, f"http://127.0.0.1:{free_port}")
+    monkeypatch.setenv("KUBECONFIG", str(away))
+    one, drift = look()
+    assert "does not answer" in one["live"]["why"]
+    assert drift == []
+
+    away.write_text("- nonsense\n")
+    assert "cannot be used" in look()[0]["live"]["why"]
+
+
 def test_outside_git_ledger_and_live_are_compared_all_the_same(
     shop: Shop, look: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -319,7 +319,7 @@ def test_each_rollback_goes_one_kept_release_further_and_no_further(stage: Stage
 
 def test_a_former_release_that_comes_back_keeps_its_folder(stage: Stage) -> None:
     for name in ("one", "two", "one"):
-        stage.go_live(name, keep_versions=1)
+        stage.go_live(name, keep_versions=2)
     stage.controller.tick()
 
     assert stage.ledger.live(CHAT) == "one"
@@ -339,7 +339,7 @@ def test_a_clusters_rollout_waits_for_a_cluster_and_is_never_walked_here(stage: 
     )
     assert stage.deployer.running == {}
     assert stage.shares == {}
-    assert len(stage.ledger.steps(key)) == 1
+    assert [step["looks"] for step in stage.ledger.steps(key)] == [1]
 
 
 def test_with_a_cluster_it_is_walked_there(stage: Stage) -> None:

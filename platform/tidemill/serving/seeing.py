@@ -12,7 +12,7 @@ from tidemill.adapters.standing import See, standings
 from tidemill.engine.drift import LiveSide, Standing, drifts
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.serving.cluster import cluster_of
-from tidemill.serving.reach import driver
+from tidemill.serving.reach import NEEDS_CLUSTER, driver
 from tidemill.settings import Settings
 
 
@@ -34,19 +34,30 @@ def seeing(home: Home) -> See:
     local = LocalDeployer(settings.home, gateway)
 
     def see(service: str, live: Walking) -> LiveSide:
+        if driver(live) != "local":
+            return _on_cluster(home, service)
         try:
-            if driver(live) != "local":
-                place = cluster_of(home.ledger, settings)
-                if isinstance(place, str):
-                    return LiveSide(None, "not reachable from here: no KUBECONFIG")
-                return LiveSide(place.serving(service))
             shares = local.serving(service)
-        except ServiceError as error:
-            return LiveSide(None, str(error))
+        except ServiceError:
+            return LiveSide(None, f"the gateway at {gateway} does not answer")
         busy = [release for release, percent in shares.items() if percent > 0]
         return LiveSide(shares, down=local.down(service, busy))
 
     return see
+
+
+def _on_cluster(home: Home, service: str) -> LiveSide:
+    place = cluster_of(home.ledger, home.settings)
+    if isinstance(place, str):
+        return LiveSide(None, "not reachable from here: " + _why(place))
+    try:
+        return LiveSide(place.serving(service))
+    except ServiceError as error:
+        return LiveSide(None, str(error))
+
+
+def _why(place: str) -> str:
+    return "no KUBECONFIG" if place == NEEDS_CLUSTER else place
 
 
 def _plain(standing: Standing) -> dict[str, Any]:
