@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, cast
 
 LOOPBACK = "127.0.0.1"
 
@@ -111,8 +112,22 @@ class Settings:
     names no money."""
     reflection: ReflectionSettings | None = None
     """TIDEMILL_REFLECTION_MODEL and its like: who writes instructions for `tidemill optimise`."""
+    signatures: Literal["off", "require"] = "off"
+    """TIDEMILL_SIGNATURES: whether commits and approvals have to be signed by a known key."""
+    allowed_signers: Path | None = None
+    """TIDEMILL_ALLOWED_SIGNERS: SSH keys that may sign, in OpenSSH's allowed-signers format."""
+    revoked_signers: Path | None = None
+    """TIDEMILL_REVOKED_SIGNERS: SSH keys that may not any more, one public key a line."""
+    gpg_home: Path | None = None
+    """TIDEMILL_GPG_HOME, else GNUPGHOME: the keyring whose OpenPGP keys may sign."""
     forge: ForgeSettings = field(default_factory=ForgeSettings)
     """TIDEMILL_FORGE and its like: where pull requests live."""
+
+    kubeconfig: Path | None = None
+    """KUBECONFIG, its first file that exists: the cluster of rollouts with a kserve driver; a pod's
+    own service account where not given."""
+    namespace: str | None = None
+    """TIDEMILL_NAMESPACE of the InferenceServices; the kubeconfig's, or the pod's, by default."""
 
     @classmethod
     def read(
@@ -135,7 +150,13 @@ class Settings:
             subject_key=key.encode() if key else None,
             price_per_hour=_price(env.get("TIDEMILL_PRICE_PER_HOUR")),
             reflection=ReflectionSettings.read(env),
+            signatures=_policy(env.get("TIDEMILL_SIGNATURES") or "off"),
+            allowed_signers=_path(env.get("TIDEMILL_ALLOWED_SIGNERS")),
+            revoked_signers=_path(env.get("TIDEMILL_REVOKED_SIGNERS")),
+            gpg_home=_path(env.get("TIDEMILL_GPG_HOME") or env.get("GNUPGHOME")),
             forge=ForgeSettings.read(env),
+            kubeconfig=_first(env.get("KUBECONFIG")),
+            namespace=env.get("TIDEMILL_NAMESPACE") or None,
         )
 
     @property
@@ -156,3 +177,19 @@ def _price(said: str | None) -> float | None:
     if not 0 <= price < float("inf"):
         raise ValueError(f"TIDEMILL_PRICE_PER_HOUR is '{said}', not a finite price of 0 or more")
     return price
+
+
+def _policy(text: str) -> Literal["off", "require"]:
+    if text not in ("off", "require"):
+        raise ValueError(f"TIDEMILL_SIGNATURES is '{text}'; it is 'off' or 'require'")
+    return cast(Literal["off", "require"], text)
+
+
+def _first(paths: str | None) -> Path | None:
+    """Of a list of files the first that exists, else the first; `kubectl` would merge them."""
+    found = [Path(one).expanduser() for one in (paths or "").split(os.pathsep) if one]
+    return next((one for one in found if one.is_file()), found[0] if found else None)
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text).expanduser().resolve() if text else None

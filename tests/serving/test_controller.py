@@ -16,6 +16,7 @@ from tidemill.adapters.ledger.rollouts import RolloutLedger
 from tidemill.errors import ServiceError
 from tidemill.ports import Arm, ArmHealth
 from tidemill.serving.controller import Controller
+from tidemill.serving.reach import NEEDS_CLUSTER, kept
 
 CHAT = "support-chat"
 SPEC: dict[str, Any] = {
@@ -50,6 +51,8 @@ class Stage:
         self.ledger = RolloutLedger(open_engine("sqlite://"))
         self.deployer = MemoryDeployer()
         self.told: list[str] = []
+        self.forgotten: list[str] = []
+        self.cluster: MemoryDeployer | str = NEEDS_CLUSTER
         self.controller = self.fresh()
 
     def fresh(self) -> Controller:
@@ -59,6 +62,8 @@ class Stage:
             self.deployer,
             self.clock,
             tell=lambda what, walking, change: self.told.append(what),
+            elsewhere=lambda spec: self.cluster,
+            forget=lambda walking: self.forgotten.append(walking.release),
         )
 
     def ask(self, release: str, **changes: Any) -> int:
@@ -69,6 +74,13 @@ class Stage:
         for release, seen in health.items():
             self.deployer.observe(CHAT, release, self.clock.now(), seen)
         self.controller.tick()
+
+    def go_live(self, release: str, **changes: Any) -> None:
+        """Walk a release to everybody."""
+        key = self.ask(release, **changes)
+        while self.ledger.get(key).state in ("requested", "running"):
+            seen = {arm.release: GOOD for arm in self.deployer.arms.get(CHAT, ())}
+            self.pass_time(10, **seen)
 
     @property
     def shares(self) -> dict[str, float]:
@@ -269,3 +281,103 @@ def test_trouble_with_one_service_does_not_stop_another(
     stage.controller.tick()
 
     assert stage.shares == {"one": 100}
+
+
+def folders(stage: Stage) -> list[str]:
+    """Former releases that a rollback can still reach, newest first."""
+    return [w.release for w in kept(stage.ledger.serving(CHAT), stage.ledger.retired(CHAT))]
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3])
+def test_exactly_as_many_former_releases_stay_ready_as_the_spec_says(
+    stage: Stage, keep: int
+) -> None:
+    names = ["one", "two", "three", "four", "five"]
+    for name in names:
+        stage.go_live(name, keep_versions=keep)
+    stage.controller.tick()
+
+    assert folders(stage) == names[-2::-1][:keep]
+    assert stage.forgotten == names[: 4 - keep]
+    assert set(stage.deployer.running[CHAT]) == {"five", "four"}
+
+
+def test_each_rollback_goes_one_kept_release_further_and_no_further(stage: Stage) -> None:
+    for name in ("one", "two", "three", "four"):
+        stage.go_live(name, keep_versions=2)
+    seen = []
+    for _ in range(4):
+        serving = stage.ledger.serving(CHAT)
+        assert serving is not None
+        stage.ledger.command(serving.id, "rollback", "bob")
+        stage.pass_time(1)
+        seen.append(stage.ledger.live(CHAT))
+
+    assert seen[:2] == ["three", "two"]
+    assert "one" in stage.forgotten
+
+
+def test_a_former_release_that_comes_back_keeps_its_folder(stage: Stage) -> None:
+    for name in ("one", "two", "one"):
+        stage.go_live(name, keep_versions=2)
+    stage.controller.tick()
+
+    assert stage.ledger.live(CHAT) == "one"
+    assert folders(stage) == ["two"]
+    assert stage.forgotten == []
+
+
+def test_a_clusters_rollout_waits_for_a_cluster_and_is_never_walked_here(stage: Stage) -> None:
+    key = stage.ask("one", driver="kserve-standard")
+    for _ in range(3):
+        stage.pass_time(10)
+    walking = stage.ledger.get(key)
+
+    assert (walking.state, walking.reason) == (
+        "requested",
+        "needs a cluster: set KUBECONFIG, or `driver: local`",
+    )
+    assert stage.deployer.running == {}
+    assert stage.shares == {}
+    assert [step["looks"] for step in stage.ledger.steps(key)] == [1]
+
+
+def test_with_a_cluster_it_is_walked_there(stage: Stage) -> None:
+    key = stage.ask("one", driver="kserve-standard")
+    stage.controller.tick()
+    there = stage.cluster = MemoryDeployer()
+    stage.pass_time(1)
+    stage.ask("two", driver="kserve-standard")
+    stage.pass_time(1)
+
+    assert stage.ledger.get(key).state == "live"
+    assert {arm.release: arm.percent for arm in there.arms[CHAT]} == {"one": 90, "two": 10}
+    assert stage.deployer.running == {}
+
+
+def test_a_cluster_that_went_away_leaves_what_it_serves_alone(stage: Stage) -> None:
+    there = stage.cluster = MemoryDeployer()
+    stage.ask("one", driver="kserve-standard")
+    stage.controller.tick()
+    stage.cluster = "the kubeconfig cannot be used"
+    serving = stage.ledger.serving(CHAT)
+    assert serving is not None
+    stage.ledger.command(serving.id, "rollback", "bob")
+    stage.pass_time(1)
+
+    assert {arm.release: arm.percent for arm in there.arms[CHAT]} == {"one": 100}
+    assert stage.ledger.get(serving.id).command is None
+    assert stage.ledger.get(serving.id).reason == "the kubeconfig cannot be used"
+
+
+def test_releases_of_two_drivers_never_share_traffic(walking: Stage) -> None:
+    walking.cluster = MemoryDeployer()
+    key = walking.ask("three", driver="kserve-knative")
+    for _ in range(3):
+        walking.pass_time(10, one=GOOD)
+
+    assert walking.shares == {"one": 100}
+    assert "driver local, which cannot share traffic with kserve-knative" in (
+        walking.ledger.get(key).reason
+    )
+    assert walking.cluster.running == {}

@@ -160,3 +160,21 @@ def test_how_to_search_for_a_better_spec_makes_nothing_stale(chat: Write) -> Non
     for name in ("reply", "tune"):
         assert digest(after.specs[name], after) == digest(before.specs[name], before)
     assert references(after.specs["reply"].spec) == ()
+
+
+def test_a_field_that_came_later_is_in_a_digest_only_where_it_is_used(chat: Write) -> None:
+    rollout = COMPLETE["rollout.yaml"]
+    cluster = rollout + "driver: kserve-standard\n"
+    agreed = rollout + "approval: {by: [ann]}\n"
+    named = {"apply: {mode: direct}", "apply: {mode: render-to-git}"}
+    with_apply = {text: digests(chat(rollout_yaml=f"{cluster}{text}\n")) for text in named}
+    plain = digests(chat(rollout_yaml=cluster))
+
+    assert with_apply["apply: {mode: direct}"] == plain
+    assert with_apply["apply: {mode: render-to-git}"] != plain
+    assert digests(chat(rollout_yaml=agreed)) == digests(
+        chat(rollout_yaml=agreed.replace("[ann]", "[ann], not_by_author: false"))
+    )
+    assert digests(chat(rollout_yaml=agreed)) != digests(
+        chat(rollout_yaml=agreed.replace("[ann]", "[ann], not_by_author: true"))
+    )

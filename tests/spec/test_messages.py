@@ -226,6 +226,17 @@ case(
     "a local rollout of an engine",
     small_yaml=SMALL.replace("runtime: onnxruntime", "runtime: tensorrt-rtx\n    compute: [SM89]"),
 )
+case(
+    "manifests for this machine",
+    rollout_yaml=ROLLOUT + "apply: {mode: render-to-git, path: deploy}\n",
+)
+case(
+    "manifests outside the repository",
+    rollout_yaml=ROLLOUT
+    + "driver: kserve-standard\napply: {mode: render-to-git, path: ../elsewhere}\n",
+)
+case("no way to apply", rollout_yaml=ROLLOUT + "apply: {mode: render}\n")
+case("a shadow on a cluster", rollout_yaml=ROLLOUT + "driver: kserve-knative\nmode: shadow\n")
 case("an A/B test without ratings", rollout_yaml=ROLLOUT + "mode: ab\n")
 case("ratings that never come", rollout_yaml=ROLLOUT + "quality: {metric: outcome}\n")
 case(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -61,6 +61,16 @@ class LocalDeployer:
             release: ArmHealth(**{k: v for k, v in values.items() if k in known})
             for release, values in self._arms(service, since.timestamp()).items()
         }
+
+    def serving(self, service: str) -> dict[str, float]:
+        """Percent by release that the gateway goes by; raises ServiceError where it is down."""
+        seen = self._arms(service, 0.0)
+        return {release: float(values["percent"]) for release, values in seen.items()}
+
+    def down(self, service: str, releases: Iterable[str]) -> tuple[str, ...]:
+        """Those whose model server does not run."""
+        known = {name: self.processes.get(_name(service, name)) for name in releases}
+        return tuple(name for name, running in known.items() if not (running and running.alive))
 
     def stop(self, service: str, release: str) -> None:
         """Take a release down; it must have no traffic."""

@@ -59,7 +59,10 @@ def status(settings: Settings, service: str | None, as_json: bool) -> None:
 @click.option("--by", default=getpass.getuser, help="Who says so; default the user's name.")
 @pass_settings
 def promote(settings: Settings, service: str, by: str) -> None:
-    """Agree to what a rollout asks for, or let a paused one go on."""
+    """Let a paused rollout go on, or agree to what one asks for.
+
+    To agree counts as an approval without a signature, by the same rules: `tidemill approve` signs.
+    """
     _tell(settings, service, "promote", by)
 
 

@@ -28,7 +28,8 @@ def command(settings: Settings, as_json: bool) -> None:
 def _lines(found: Mapping[str, Any]) -> list[str]:
     lines = [f"home {found['home']}"]
     if not found["processes"]:
-        return [*lines, "nothing runs; start it with `tidemill up`"]
+        lines.append("nothing runs; start it with `tidemill up`")
+        return [*lines, *_standings(found)]
     for process in found["processes"]:
         state = "runs" if process["alive"] else "down"
         lines.append(f"  {state}  {process['name']:<34} {process['url']}")
@@ -42,14 +43,41 @@ def _lines(found: Mapping[str, Any]) -> list[str]:
         said = [f"{name} {value}" for name, value in counts.items() if name not in hidden]
         lines.append(f"ingest  {', '.join(said)}")
         lines += [f"  trouble: {counts['trouble']}"] if counts["trouble"] else []
-    return lines
+    return [*lines, *_standings(found)]
+
+
+def _standings(found: Mapping[str, Any]) -> list[str]:
+    """Git, ledger and live side by side, and where they differ."""
+    lines = []
+    if found["standings"]:
+        lines.append(f"{'':24}{'Git':15}{'ledger':15}live")
+    for one in found["standings"]:
+        git = _digest(one["git"]["release"]) if one["git"]["commit"] else "no commit"
+        live = one["live"]["shares"]
+        shown = "not seen: " + one["live"]["why"] if live is None else _shares(live)
+        row = f"{git:15}{_digest(one['ledger']['release']):15}{shown}"
+        lines.append(f"{one['service']:24}{row}")
+        lines += [f"  drift: {drift['said']}" for drift in one["drift"]]
+    if found["standings"] and not any(one["drift"] for one in found["standings"]):
+        lines.append("no drift")
+    return [*lines, f"drift cannot be seen: {found['trouble']}"] if found["trouble"] else lines
+
+
+def _shares(shares: Mapping[str, float]) -> str:
+    busy = sorted(shares.items(), key=lambda one: -one[1])
+    return ", ".join(f"{_digest(name)} {p:g} %" for name, p in busy if p > 0) or "nothing"
+
+
+def _digest(release: str | None) -> str:
+    return release.removeprefix("sha256:")[:12] if release else "nothing"
 
 
 def _service(service: Mapping[str, Any]) -> list[str]:
     live = service["live"] or "nothing"
     lines = [f"service {service['service']}: {live[7:19] if service['live'] else live} is live"]
     for rollout in service["open"]:
-        waits = "; waits for a person: `tidemill rollout promote`" if rollout["waits"] else ""
+        approve = f"; waits for a person: `tidemill approve {service['service']}`"
+        waits = approve if rollout["waits"] else ""
         lines.append(
             f"  {rollout['release'][7:19]} at {rollout['percent']:g} %: {rollout['reason']}{waits}"
         )

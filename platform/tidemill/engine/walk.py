@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from tidemill.engine.approval import Identity, refusal
 from tidemill.errors import NeedsApproval
 from tidemill.spec.trigger import Approval
 
@@ -57,10 +58,17 @@ class RolloutState:
         )
 
     def approve(self, who: str, approval: Approval | None) -> RolloutState:
-        """A person agrees; raises NeedsApproval where this one may not."""
-        allowed = approval.by if approval else ()
-        if allowed and who not in allowed:
-            raise NeedsApproval(f"{who} may not approve; it takes {' or '.join(allowed)}")
+        """A person on the list agrees; raises NeedsApproval for one who is not.
+
+        Whether somebody wrote the change, or has to sign, is `tidemill.engine.approval`'s to say.
+        """
+        why_not = refusal(Identity(who), Approval(by=approval.by) if approval else None)
+        if why_not:
+            raise NeedsApproval(why_not)
+        return self.agreed(who)
+
+    def agreed(self, who: str) -> RolloutState:
+        """Somebody who may has agreed, in this step."""
         return replace(self, approved_by=who, approved_step=self.step)
 
     def pause(self) -> RolloutState:

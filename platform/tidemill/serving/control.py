@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
 
+from tidemill.adapters.agreement import Agreement
 from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.deploy_local import LocalDeployer
+from tidemill.adapters.forge import open_forge
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.ledger.rollouts import Change, Walking
 from tidemill.engine.sequential import Rated, RatingSummary
@@ -20,6 +24,7 @@ from tidemill.errors import TidemillError
 from tidemill.events import LIFECYCLE_TOPIC, Happening, Lifecycle, binary
 from tidemill.events import Event as CloudEvent
 from tidemill.ports import Bus, Message
+from tidemill.serving.cluster import elsewhere
 from tidemill.serving.controller import Controller
 from tidemill.serving.release import Release
 from tidemill.settings import Settings
@@ -98,6 +103,20 @@ class Herald:
             log.warning("no lifecycle event written: %s", error)
 
 
+def forgetting(home: Path) -> Callable[[Walking], None]:
+    """Removes the folder of a release that is not kept ready any more.
+
+    Its artefacts stay in the store: to run its commit again brings the folder back at once.
+    """
+
+    def forget(walking: Walking) -> None:
+        folder = Path(walking.folder)
+        if folder.resolve().parent == (home / "releases").resolve():
+            shutil.rmtree(folder, ignore_errors=True)
+
+    return forget
+
+
 def main() -> None:
     """Tick until told to stop; only one controller works on a ledger at a time."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -110,7 +129,16 @@ def main() -> None:
     deployer = LocalDeployer(settings.home, gateway, settings.brokers)
 
     tell = Herald(settings.brokers)
-    controller = Controller(ledger.rollouts, deployer, clock, Rates(ledger, settings), tell)
+    controller = Controller(
+        ledger.rollouts,
+        deployer,
+        clock,
+        Rates(ledger, settings),
+        tell,
+        elsewhere(ledger, settings),
+        Agreement(ledger, settings, clock, lambda: open_forge(settings)),
+        forgetting(settings.home),
+    )
     owner = f"{socket.gethostname()}:{settings.home}"
     while not stopping.wait(TICK):
         with suppress(KeyboardInterrupt):

@@ -90,7 +90,8 @@ def assets_trouble(settings: Settings) -> str | None:
 
 
 def report(settings: Settings) -> dict[str, Any]:
-    """Processes, services with their rollouts, and ingest's counts."""
+    """Processes, services with their rollouts, ingest's counts, and where Git, ledger and live
+    differ."""
     run = settings.home / "run"
     known = [*Processes(run).known(), *Processes(run, "models").known()]
     return {
@@ -98,7 +99,22 @@ def report(settings: Settings) -> dict[str, Any]:
         "running": running(settings),
         "processes": [_process(one) for one in known],
         **_ledger(settings),
+        **_standings(settings),
     }
+
+
+def _standings(settings: Settings) -> dict[str, Any]:
+    if not _has_ledger(settings):
+        return {"standings": [], "trouble": ""}
+    from tidemill.serving.seeing import three_sides
+
+    return three_sides(settings)
+
+
+def _has_ledger(settings: Settings) -> bool:
+    """False where a ledger of this machine was never made."""
+    sqlite = settings.ledger_url.removeprefix("sqlite:///")
+    return sqlite == settings.ledger_url or Path(sqlite).exists()
 
 
 def _process(one: Running) -> dict[str, Any]:
@@ -113,8 +129,7 @@ def _process(one: Running) -> dict[str, Any]:
 
 
 def _ledger(settings: Settings) -> dict[str, Any]:
-    sqlite = settings.ledger_url.removeprefix("sqlite:///")
-    if sqlite != settings.ledger_url and not Path(sqlite).exists():
+    if not _has_ledger(settings):
         return {"services": [], "ingest": {}}
     from tidemill.adapters.ledger import Ledger
 

@@ -71,6 +71,12 @@ class NamesTechnique:
         return {**handler(core), "enum": list(names)} if names else handler(core)
 
 
+@dataclass(frozen=True)
+class Later:
+    """Marks a field that came after digests were in use: with its default it is not in them, so
+    that specs that do not name it keep the digest they had."""
+
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 """Lower-case letters, digits and hyphens, 63 at most: valid as a Kubernetes name as well."""
 

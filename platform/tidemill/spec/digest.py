@@ -21,6 +21,7 @@ from typing import Any
 from tidemill.content import PREFIX, digest_of, hash_file
 from tidemill.errors import Problem, SpecError, UnknownName
 from tidemill.spec.base import SEARCHES, NamesFile, NamesTechnique, RefersTo, Spec
+from tidemill.spec.later import without_later
 from tidemill.spec.load import Loaded, Project, shown
 from tidemill.spec.options import options_model, uses
 from tidemill.spec.sites import Site, sites
@@ -59,7 +60,7 @@ def told(loaded: Loaded, project: Project) -> Told:
     references = dict.fromkeys(one.name for one in named if isinstance(one.marker, RefersTo))
     content = {
         "format": FORMAT,
-        "spec": _without_people(values),
+        "spec": _without_people(without_later(loaded.spec, values)),
         "techniques": techniques,
         "files": files,
     }

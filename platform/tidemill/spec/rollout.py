@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tidemill.spec.base import Duration, Frozen, Misfit, Name, RefersTo, Spec
+from tidemill.spec.base import Duration, Frozen, Later, Misfit, Name, RefersTo, Spec
 from tidemill.spec.trigger import Approval
 
 
@@ -60,6 +61,35 @@ class Quality(Frozen):
     """Number of ratings the interval is made narrowest for; fixed before the start."""
 
 
+class Direct(Frozen):
+    """The controller talks to the cluster itself."""
+
+    mode: Literal["direct"]
+    """Picks the shape."""
+
+
+class RenderToGit(Frozen):
+    """Each step's InferenceService is committed; Argo CD or Flux applies it."""
+
+    mode: Literal["render-to-git"]
+    """Picks the shape."""
+    path: str = "deploy"
+    """Folder of the repository, from its root; the file is `<service>.yaml` in it."""
+    branch: str | None = Field(default=None, min_length=1)
+    """Branch that gets the commits; the one that the specs are on when not given."""
+
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        parts = PurePosixPath(self.path).parts
+        if not parts or parts[0] in ("/", ".git") or ".." in parts:
+            cause = f"'path: {self.path}' is no folder inside the repository"
+            raise Misfit("path", cause, "write one such as deploy/production")
+        return self
+
+
+Apply = Annotated[Direct | RenderToGit, Field(discriminator="mode")]
+
+
 class Rollout(Spec):
     """How a release meets its users."""
 
@@ -72,6 +102,8 @@ class Rollout(Spec):
     """The name applications call; one live release each."""
     driver: Literal["local", "kserve-standard", "kserve-knative"] = "local"
     """What deploys it."""
+    apply: Annotated[Apply, Later()] = Direct(mode="direct")
+    """How a step reaches a cluster; `render-to-git` needs a kserve driver."""
     mode: Literal["canary", "ab", "shadow"] = "canary"
     """`canary` walks the steps, `ab` holds the first step until ratings decide, `shadow` copies
     requests and answers nobody."""
@@ -88,7 +120,8 @@ class Rollout(Spec):
     approval: Approval | None = None
     """A person has to agree."""
     keep_versions: int = Field(default=3, ge=1)
-    """Former releases kept ready for a rollback."""
+    """Former releases kept ready for a rollback: their folders stay, and on this machine the newest
+    one's processes keep running; those before it are started when they are needed."""
     cache: bool = True
     """Answer a repeated request from the exact-response cache."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -16,6 +16,8 @@ from tidemill.spec.options import technique_problems
 from tidemill.spec.positions import Document, Path_
 from tidemill.spec.words import shown_value, words
 
+_TAGS = ("type", "runtime", "mode")
+
 
 def shape(document: Document, shown: Path) -> Spec:
     """The spec a document holds; raises `SpecError` with every problem of this document."""
@@ -23,7 +25,7 @@ def shape(document: Document, shown: Path) -> Spec:
     try:
         spec = kind.model_validate(document.value)
     except ValidationError as error:
-        raise SpecError(_translate(error, kind, document, shown)) from None
+        raise SpecError(translate(error, kind, document, shown)) from None
     problems = [
         Problem(shown, document.line(*found.path), found.cause, found.way_out)
         for found in technique_problems(spec)
@@ -60,9 +62,10 @@ def _kind(document: Document, shown: Path) -> type[Spec]:
     return KINDS[name]
 
 
-def _translate(
+def translate(
     error: ValidationError, kind: type[BaseModel], document: Document, shown: Path
 ) -> Iterator[Problem]:
+    """What pydantic says about a document, each problem at its line."""
     for details in error.errors(include_url=False):
         if details["type"] == "too_short" and details["input"]:
             continue  # pydantic counts the items that are right; the wrong ones are told already
@@ -94,16 +97,19 @@ def locate(loc: tuple[int | str, ...], value: Any) -> Path_:
     return tuple(path)
 
 
-def tags(value: dict[str, Any]) -> tuple[Any, Any]:
+def tags(value: dict[str, Any]) -> tuple[Any, ...]:
     """What may pick a shape inside a spec."""
-    return value.get("type"), value.get("runtime")
+    return tuple(value.get(key) for key in _TAGS)
 
 
 def _holder(kind: type[BaseModel], path: Path_, value: Any) -> type[BaseModel] | None:
     """The model whose field the last key of a path is."""
     annotation: Any = kind
     for part in path[:-1]:
-        if isinstance(part, str):
+        if get_origin(annotation) is dict:  # the part is a key that the writer chose
+            annotation = get_args(annotation)[1]
+            value = value.get(part) if isinstance(value, dict) else None
+        elif isinstance(part, str):
             model = _picked(annotation, value)
             field = _field(model, part) if model else None
             if field is None:
@@ -138,5 +144,5 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _literals(model: type[BaseModel]) -> set[Any]:
     fields = model.model_fields
-    found = [fields[name].annotation for name in ("type", "runtime") if name in fields]
+    found = [fields[name].annotation for name in _TAGS if name in fields]
     return {literal for annotation in found for literal in get_args(annotation)}

@@ -8,7 +8,16 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from tidemill.catalog import TRIGGERS, Catalog
-from tidemill.spec.base import Duration, Frozen, Misfit, NamesTechnique, RefersTo, Spec, Technique
+from tidemill.spec.base import (
+    Duration,
+    Frozen,
+    Later,
+    Misfit,
+    NamesTechnique,
+    RefersTo,
+    Spec,
+    Technique,
+)
 
 
 class Condition(Technique):
@@ -55,9 +64,11 @@ class Approval(Frozen):
     """A person has to agree."""
 
     by: tuple[str, ...] = ()
-    """Who may approve; anybody when empty."""
+    """Who may approve, by e-mail address; anybody when empty."""
     before_percent: int | None = Field(default=None, ge=0, le=100)
     """Rollouts only: needed before traffic goes beyond this share."""
+    not_by_author: Annotated[bool, Later()] = False
+    """True where nobody may approve a change that they wrote themselves."""
 
 
 Runnable = Annotated[str, RefersTo(("Dataset", "FineTune", "Compression", "Evaluation", "Rollout"))]

@@ -19,6 +19,10 @@ _PATTERNS = {
         "is no name",
         "use lower-case letters, digits and hyphens, 63 at most",
     ),
+    r"^sha256:[0-9a-f]{64}$": (
+        "is no digest",
+        "write `sha256:` and 64 hexadecimal digits",
+    ),
     r"^[0-9a-f]{64}$": ("is no SHA-256", "write its 64 hexadecimal digits"),
     r"^[0-9a-f]{40}$": (
         "is no full commit hash",

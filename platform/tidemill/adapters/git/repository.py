@@ -45,5 +45,6 @@ class GitRepository:
         if not line:
             return None
         sha, author, when, subject = line.strip().split("\0")
-        dirty = bool(attempt(self.folder, "status", "--porcelain", "--", str(self.folder)))
+        here = ("--", str(self.folder), ":(exclude,glob)**/tidemill.lock")  # a record, no spec
+        dirty = bool(attempt(self.folder, "status", "--porcelain", *here))
         return Commit(sha, author, datetime.fromisoformat(when), subject, dirty)

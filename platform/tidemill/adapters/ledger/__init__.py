@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from tidemill.adapters.ledger.approvals import ApprovalLedger
 from tidemill.adapters.ledger.assets import AssetLedger
 from tidemill.adapters.ledger.base import open_engine
 from tidemill.adapters.ledger.decisions import DecisionLedger
@@ -19,6 +20,7 @@ class Ledger:
     """All facets over one engine."""
 
     engine: Engine
+    approvals: ApprovalLedger
     assets: AssetLedger
     decisions: DecisionLedger
     events: EventLedger
@@ -31,6 +33,7 @@ class Ledger:
         engine = open_engine(url)
         return cls(
             engine,
+            ApprovalLedger(engine),
             AssetLedger(engine),
             DecisionLedger(engine),
             EventLedger(engine),

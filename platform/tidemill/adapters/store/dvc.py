@@ -49,6 +49,14 @@ class DvcStore(Shelf):
     def records(self) -> list[Record]:
         return [_read(path) for path in sorted(self.artefacts.glob("*.dvc"))]
 
+    def pointer(self, digest: str) -> Mapping[str, Any] | None:
+        """md5, size and nfiles of an artefact's entry in DVC; None where it is not known here."""
+        record = self._find(digest)
+        if record is None:
+            return None
+        out = yaml.safe_load(self._pointer(record).read_text())["outs"][0]
+        return {key: out[key] for key in ("md5", "size", "nfiles")}
+
     def _find(self, digest: str) -> Record | None:
         for path in self.artefacts.glob(f"*-{short(digest)}.dvc"):
             record = _read(path)

@@ -27,6 +27,13 @@ def check(spec: Rollout, project: Project) -> Iterator[Found]:
         if "onnxruntime" not in runtimes:
             cause = f"driver local serves on onnxruntime, '{spec.of}' has only {runtimes[0]}"
             yield Found(("of",), cause, f"add the target onnxruntime to '{spec.of}'")
+    if spec.driver == "local" and spec.apply.mode == "render-to-git":
+        cause = "driver local runs processes of this machine; there is nothing to render to Git"
+        way_out = "choose driver kserve-standard or kserve-knative, or drop 'apply'"
+        yield Found(("apply",), cause, way_out)
+    if spec.driver != "local" and spec.mode == "shadow":
+        cause = f"'mode: shadow' copies requests, which KServe ('driver: {spec.driver}') does not"
+        yield Found(("mode",), cause, "use driver local, or a canary that begins at 0 percent")
     if spec.mode == "ab" and spec.quality is None:
         way_out = "add 'quality', or choose mode canary"
         yield Found(("mode",), "mode ab is decided by ratings, and there is no 'quality'", way_out)

@@ -1,0 +1,102 @@
+"""What an InferenceService says of itself: ready or not, and how its traffic is really shared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tidemill.adapters.kserve.schema import KNATIVE, MODE
+
+RELEASE = "tidemill.dev/release"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One InferenceService as the cluster reports it."""
+
+    ready: bool = False
+    """True where the controller has seen the last change and everything in it is ready."""
+    canary: int | None = None
+    """Percent of the traffic that the candidate really gets; None without a candidate."""
+    release: str = ""
+    """The release that was applied last: the candidate, or the only one."""
+    names: frozenset[str] = frozenset()
+    """Names and release labels of its predictors."""
+    url: str = ""
+    said: str = "it does not exist"
+    """What it is waiting for, in a line."""
+
+    def has(self, name: str, release: str) -> bool:
+        """True where a release is one of its predictors; Knative keeps the former one unnamed."""
+        label = release.removeprefix("sha256:")[:16]
+        former = self.canary is not None and "" in self.names
+        return bool({name, label} & self.names) or (former and release != self.release)
+
+
+def read(found: Mapping[str, Any]) -> Seen:
+    """The state of an InferenceService; see `status` in `serving.kserve.io/v1beta1`."""
+    spec, status = found.get("spec") or {}, found.get("status") or {}
+    metadata = found.get("metadata") or {}
+    marks = metadata.get("annotations") or {}
+    knative = marks.get(MODE) == KNATIVE
+    canary = _knative(spec, status) if knative else _standard(spec, status)
+    waits = _waits(metadata, spec, status)
+    shares = "nobody shares" if canary is None else f"the candidate has {canary} %"
+    return Seen(
+        ready=not waits,
+        canary=canary,
+        release=marks.get(RELEASE, ""),
+        names=_names(spec, knative and "canaryTrafficPercent" in (spec.get("predictor") or {})),
+        url=_url(status),
+        said=waits or f"it is ready, and {shares}",
+    )
+
+
+def _names(spec: Mapping[str, Any], former: bool) -> frozenset[str]:
+    predictors = [spec.get("predictor") or {}]
+    predictors += [one.get("predictor") or {} for one in spec.get("canary") or ()]
+    labels = [(one.get("labels") or {}).get(RELEASE) for one in predictors]
+    known = {name for name in (*labels, *(one.get("name") for one in predictors)) if name}
+    return frozenset(known | ({""} if former else set()))
+
+
+def _waits(metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping[str, Any]) -> str:
+    """What is not ready; nothing where all is. An older status says nothing of the new spec."""
+    if int(status.get("observedGeneration", 0)) < int(metadata.get("generation", 0)):
+        return "KServe has not seen the last change yet"
+    conditions = {one["type"]: one for one in status.get("conditions") or ()}
+    wanted = ["Ready", *(["CanaryReady"] if spec.get("canary") else [])]
+    for name in wanted:
+        one = conditions.get(name) or {}
+        if one.get("status") != "True":
+            why = one.get("message") or one.get("reason") or "no condition says why"
+            return f"{name} is {one.get('status', 'unknown')} ({why})"
+    return ""
+
+
+def _standard(spec: Mapping[str, Any], status: Mapping[str, Any]) -> int | None:
+    """Standard mode: `status.canaryStatuses`, one a canary (kserve#5912)."""
+    told = {one["name"]: one for one in status.get("canaryStatuses") or ()}
+    names = [one["predictor"]["name"] for one in spec.get("canary") or ()]
+    if not names:
+        return None
+    return sum(int(told[name].get("trafficPercent", 0)) for name in names if name in told)
+
+
+def _knative(spec: Mapping[str, Any], status: Mapping[str, Any]) -> int | None:
+    """Knative mode: the traffic of the newest revision; the rest is on the one before."""
+    if (spec.get("predictor") or {}).get("canaryTrafficPercent") is None:
+        return None
+    predictor = (status.get("components") or {}).get("predictor") or {}
+    newest = predictor.get("latestReadyRevision")
+    return sum(
+        int(one.get("percent") or 0)
+        for one in predictor.get("traffic") or ()
+        if one.get("latestRevision") or one.get("revisionName") == newest
+    )
+
+
+def _url(status: Mapping[str, Any]) -> str:
+    url = status.get("url") or ""
+    return url if isinstance(url, str) else ""

@@ -1,0 +1,109 @@
+"""Agree to a rollout or to what a trigger wants to run, with the identity of Git."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from tidemill.cli._shell import example, json_option, pass_settings, print_json
+from tidemill.errors import NeedsApproval, TidemillError, UnknownName
+from tidemill.settings import Settings
+
+if TYPE_CHECKING:
+    from tidemill.adapters.agreement import Agreement
+    from tidemill.adapters.home import Home
+    from tidemill.adapters.ledger.approvals import Consent
+    from tidemill.adapters.ledger.rollouts import Walking
+
+
+@click.command(
+    epilog=example(
+        "tidemill approve support-chat --note 'read fifty answers'",
+        "tidemill approve support-chat/retrain",
+    )
+)
+@click.argument("name", metavar="SERVICE|TRIGGER")
+@click.option("--release", metavar="DIGEST", help="Agree to this release and no other.")
+@click.option("--note", default="", help="Why; kept with the approval.")
+@json_option
+@pass_settings
+def command(settings: Settings, name: str, release: str | None, note: str, as_json: bool) -> None:
+    """Agree to a rollout or to what a trigger wants to run, with the identity of Git.
+
+    What you agree to is printed, signed with Git's signing key where TIDEMILL_ALLOWED_SIGNERS (SSH)
+    or TIDEMILL_GPG_HOME (OpenPGP) say whose keys count, and kept; the controller goes on at its
+    next look. Exit code 3 where you may not.
+    """
+    from tidemill.adapters.agreement import Agreement, shown
+    from tidemill.adapters.home import Home
+
+    home = Home(settings)
+    agreement = Agreement(home.ledger, settings, home.clock)
+    if name in home.ledger.rollouts.services():
+        consent, fresh = _rollout(home, agreement, name, release, note)
+    elif release:
+        raise UnknownName("service", name, home.ledger.rollouts.services())
+    else:
+        consent, fresh = _trigger(home, agreement, name, note)
+    if as_json:
+        print_json(consent)
+        return
+    for line in shown(consent.saw):
+        click.echo(f"  {line}")
+    how = f"signed, {consent.key}" if consent.how == "signed" else consent.how
+    before = "" if fresh else " before"
+    click.echo(f"{consent.who} approved {_what(consent)}{before} ({how})")
+
+
+def _rollout(
+    home: Home, agreement: Agreement, service: str, release: str | None, note: str
+) -> tuple[Consent, bool]:
+    from tidemill.spec.rollout import Rollout
+
+    walking = _candidate(home, service, release)
+    approval = Rollout.model_validate(walking.spec).approval
+    if approval is None and not walking.waits:
+        raise TidemillError(f"the rollout of '{service}' asks nobody; see `tidemill status`")
+    identity = agreement.person()
+    why_not = agreement.refusal(identity, approval, walking.release)
+    if why_not:
+        raise NeedsApproval(why_not)
+    return agreement.once(agreement.of_rollout(walking, identity, note))
+
+
+def _trigger(home: Home, agreement: Agreement, name: str, note: str) -> tuple[Consent, bool]:
+    from tidemill.spec.trigger import Trigger
+
+    project, found = home.find(name)
+    spec = home.project(project).specs[found].spec
+    if not isinstance(spec, Trigger):
+        raise TidemillError(f"'{name}' is a {spec.kind}; name a service or a Trigger")
+    asked = [d for d in home.ledger.decisions.asked() if (d.project, d.trigger) == (project, found)]
+    if not asked:
+        raise TidemillError(f"trigger '{name}' asks nobody; see `tidemill trigger explain {found}`")
+    decided, identity = asked[-1], agreement.person()
+    agreement.may_take(decided, identity, spec.approval)
+    consent = agreement.of_decision(decided, identity, note)
+    given, fresh = agreement.once(consent)
+    home.ledger.decisions.answer(decided.key, identity.who, home.clock.now(), yes=True)
+    return given, fresh
+
+
+def _candidate(home: Home, service: str, release: str | None) -> Walking:
+    open_ = home.ledger.rollouts.open(service)
+    if not open_:
+        raise TidemillError(f"'{service}' has no rollout under way; there is nothing to approve")
+    if release is None:
+        return open_[-1]
+    wanted = release.removeprefix("sha256:")
+    found = [w for w in open_ if w.release.removeprefix("sha256:").startswith(wanted)]
+    if len(found) != 1:
+        raise UnknownName("release under way", release, [w.release for w in open_])
+    return found[0]
+
+
+def _what(consent: Consent) -> str:
+    if consent.kind == "decision":
+        return f"run {consent.subject}"
+    return f"release {consent.subject.removeprefix('sha256:')[:12]} of {consent.name}"

@@ -1,0 +1,46 @@
+"""Which deployer brings a rollout out, and why a rollout has to wait where none can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tidemill.adapters.ledger.rollouts import Walking
+from tidemill.ports import Deployer
+
+NEEDS_CLUSTER = "needs a cluster: set KUBECONFIG, or `driver: local`"
+Elsewhere = Callable[[Mapping[str, Any]], Deployer | str]
+"""The deployer of a Rollout spec whose driver is not local, or why there is none."""
+
+
+def no_cluster(_spec: Mapping[str, Any]) -> Deployer | str:
+    """What a home without a cluster says."""
+    return NEEDS_CLUSTER
+
+
+def driver(walking: Walking) -> str:
+    """The driver of a rollout's spec."""
+    return str(walking.spec.get("driver", "local"))
+
+
+def mismatch(walking: Walking, live: Walking | None) -> str | None:
+    """Why a candidate cannot share traffic with what is live; None where it can."""
+    if live is None or driver(walking) == driver(live):
+        return None
+    return (
+        f"the live release is served by driver {driver(live)}, which cannot share traffic with "
+        f"{driver(walking)}; give this rollout a service of its own, or go back to "
+        f"`driver: {driver(live)}`"
+    )
+
+
+def kept(live: Walking | None, retired: Sequence[Walking]) -> list[Walking]:
+    """Former releases that stay ready, newest first: as many as the live rollout keeps.
+
+    A release that is live again, or was retired twice, counts once.
+    """
+    if live is None:
+        return []
+    first = {walking.release: walking for walking in reversed(retired)}
+    known = [w for w in retired if first[w.release] is w and w.release != live.release]
+    return known[: int(live.spec.get("keep_versions", 3))]
