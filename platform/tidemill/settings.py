@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Literal, Self, cast
 
 LOOPBACK = "127.0.0.1"
 
@@ -32,6 +33,20 @@ class Settings:
     """TIDEMILL_BROKER_PORT of the embedded broker, default 8602."""
     subject_key: bytes | None = field(repr=False)
     """TIDEMILL_SUBJECT_KEY: keys the hash of user ids. Never logged."""
+    git_remote: str | None = field(default=None, repr=False)
+    """TIDEMILL_GIT_REMOTE: the repository that `tidemill sync` follows; may hold a password."""
+    git_branch: str = "main"
+    """TIDEMILL_GIT_BRANCH of that repository."""
+    git_folder: str = "specs"
+    """TIDEMILL_GIT_FOLDER: where the projects lie in it."""
+    signatures: Literal["off", "require"] = "off"
+    """TIDEMILL_SIGNATURES: whether every new commit has to be signed by a known key."""
+    allowed_signers: Path | None = None
+    """TIDEMILL_ALLOWED_SIGNERS: SSH keys that may sign, in OpenSSH's allowed-signers format."""
+    revoked_signers: Path | None = None
+    """TIDEMILL_REVOKED_SIGNERS: SSH keys that may not any more, one public key a line."""
+    gpg_home: Path | None = None
+    """TIDEMILL_GPG_HOME, else GNUPGHOME: the keyring whose OpenPGP keys may sign."""
 
     @classmethod
     def read(
@@ -39,11 +54,12 @@ class Settings:
     ) -> Settings:
         """Settings from the environment; `specs` from the command line wins."""
         env = os.environ if environ is None else environ
-        folder = (specs or Path(env.get("TIDEMILL_SPECS", "specs"))).resolve()
-        home = Path(env.get("TIDEMILL_HOME") or folder.parent / ".tidemill").resolve()
+        named = specs or Path(env.get("TIDEMILL_SPECS", "specs"))
+        home = Path(env.get("TIDEMILL_HOME") or named.resolve().parent / ".tidemill").resolve()
         key = env.get("TIDEMILL_SUBJECT_KEY")
-        return cls(
-            specs=folder,
+        found = cls(
+            # Not resolved: `tidemill sync` switches a link on the way to the specs.
+            specs=Path(os.path.abspath(named)),  # noqa: PTH100
             home=home,
             ledger_url=env.get("TIDEMILL_LEDGER_URL") or f"sqlite:///{home / 'ledger.db'}",
             bootstrap_servers=env.get("TIDEMILL_BOOTSTRAP_SERVERS") or None,
@@ -52,7 +68,15 @@ class Settings:
             dagster_port=int(env.get("TIDEMILL_DAGSTER_PORT", "8601")),
             broker_port=int(env.get("TIDEMILL_BROKER_PORT", "8602")),
             subject_key=key.encode() if key else None,
+            git_remote=env.get("TIDEMILL_GIT_REMOTE") or None,
+            git_branch=env.get("TIDEMILL_GIT_BRANCH") or "main",
+            git_folder=_inside(env.get("TIDEMILL_GIT_FOLDER") or "specs"),
+            signatures=_policy(env.get("TIDEMILL_SIGNATURES") or "off"),
+            allowed_signers=_path(env.get("TIDEMILL_ALLOWED_SIGNERS")),
+            revoked_signers=_path(env.get("TIDEMILL_REVOKED_SIGNERS")),
+            gpg_home=_path(env.get("TIDEMILL_GPG_HOME") or env.get("GNUPGHOME")),
         )
+        return found if specs or env.get("TIDEMILL_SPECS") else found.followed
 
     @property
     def brokers(self) -> str:
@@ -63,3 +87,32 @@ class Settings:
     def cache(self) -> Path:
         """Shared downloads and converted base models (TIDEMILL_CACHE shares it between homes)."""
         return Path(os.environ.get("TIDEMILL_CACHE") or self.home / "cache")
+
+    @property
+    def git_home(self) -> Path:
+        """The mirror of the followed repository, and its worktrees."""
+        return self.home / "git"
+
+    @property
+    def followed(self) -> Self:
+        """With a remote: these settings on the specs of the commit that was applied last."""
+        if self.git_remote is None:
+            return self
+        return replace(self, specs=self.git_home / "current" / self.git_folder)
+
+
+def _inside(folder: str) -> str:
+    path = PurePosixPath(folder)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"TIDEMILL_GIT_FOLDER is '{folder}'; it is a path inside the repository")
+    return str(path)
+
+
+def _policy(text: str) -> Literal["off", "require"]:
+    if text not in ("off", "require"):
+        raise ValueError(f"TIDEMILL_SIGNATURES is '{text}'; it is 'off' or 'require'")
+    return cast(Literal["off", "require"], text)
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text).expanduser().resolve() if text else None

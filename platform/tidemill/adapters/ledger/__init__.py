@@ -12,6 +12,7 @@ from tidemill.adapters.ledger.decisions import DecisionLedger
 from tidemill.adapters.ledger.events import EventLedger
 from tidemill.adapters.ledger.leases import LeaseLedger
 from tidemill.adapters.ledger.rollouts import RolloutLedger
+from tidemill.adapters.ledger.syncs import SyncLedger
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Ledger:
     events: EventLedger
     leases: LeaseLedger
     rollouts: RolloutLedger
+    syncs: SyncLedger
 
     @classmethod
     def open(cls, url: str) -> Ledger:
@@ -36,4 +38,5 @@ class Ledger:
             EventLedger(engine),
             LeaseLedger(engine),
             RolloutLedger(engine),
+            SyncLedger(engine),
         )

@@ -83,6 +83,12 @@ class AssetLedger:
             makings.c.project == project, makings.c.name == name, makings.c.version == version
         )
 
+    def by_artefact(self, project: str, name: str, artefact: str) -> Making | None:
+        """The newest record that gave these very bytes."""
+        return self._newest(
+            makings.c.project == project, makings.c.name == name, makings.c.artefact == artefact
+        )
+
     def record(self, making: Making) -> Making:
         """Keep it, with its id."""
         values = asdict(making)
