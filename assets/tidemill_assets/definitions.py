@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from tidemill.adapters.git.trees import begin
+from tidemill.adapters.git.worktrees import begin
 from tidemill.adapters.home import Home
 from tidemill.errors import SpecError
 from tidemill.settings import Settings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tidemill.adapters.git.mirror import Mirror
 from tidemill.adapters.git.signatures import Signers
-from tidemill.adapters.git.trees import Trees
+from tidemill.adapters.git.worktrees import Trees
 from tidemill.adapters.home import Home
 from tidemill.build.known import built, wanted
 from tidemill.engine.plan import Item, Known

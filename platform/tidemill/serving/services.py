@@ -10,7 +10,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from tidemill.adapters.broker import EmbeddedBroker
-from tidemill.adapters.git.trees import begin
+from tidemill.adapters.git.worktrees import begin
 from tidemill.adapters.processes import Start, claim, free_port, listens, python
 from tidemill.serving import dagster_home
 from tidemill.settings import LOOPBACK, Settings

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from tidemill.adapters import owner
 from tidemill.adapters.git.mirror import FETCH_SECONDS, Mirror
-from tidemill.adapters.git.trees import Trees, begin
+from tidemill.adapters.git.worktrees import Trees, begin
 from tidemill.adapters.home import Home
 from tidemill.adapters.ledger.decisions import Decided
 from tidemill.adapters.ledger.syncs import Sync
