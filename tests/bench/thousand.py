@@ -7,7 +7,7 @@ from pathlib import Path
 CHAIN = {
     "model": """kind: Model
 name: base-{n}
-source: {{type: wheel, package: some-weights, version: 1.0.0, file: weights.gguf, sha256: {sha}}}
+source: {{type: wheel, package: some-weights, version: 1.0.0, file: weights.gguf, sha256: "{sha}"}}
 format: gguf
 licence: Apache-2.0
 """,
@@ -15,7 +15,7 @@ licence: Apache-2.0
 name: rows-{n}
 format: completion
 sources: [{{type: file, path: data/rows.jsonl}}]
-clean: [{{type: strip_whitespace}}]
+clean: [{{type: strip}}]
 expectations: [{{type: expect_column_values_to_not_be_null, column: request}}]
 """,
     "prompt": """kind: Prompt

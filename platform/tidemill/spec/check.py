@@ -42,8 +42,9 @@ def check(reading: Reading) -> Iterator[Problem]:
     for name, project in reading.workspace.projects.items():
         broken = reading.broken.get(name, {})
         columns = Columns(project)
+        kinds = {**broken, **{name: one.spec.kind for name, one in project.specs.items()}}
         for loaded in project.specs.values():
-            for found in chain(_of_one(loaded, project, broken), columns.check(loaded.spec)):
+            for found in chain(_of_one(loaded, project, kinds), columns.check(loaded.spec)):
                 yield found if isinstance(found, Problem) else _placed(found, loaded)
         yield from _circles(project)
         unknown = set(broken.values()) - set(KINDS)
@@ -55,13 +56,11 @@ def check(reading: Reading) -> Iterator[Problem]:
 
 
 def _of_one(
-    loaded: Loaded, project: Project, broken: Mapping[str, str]
+    loaded: Loaded, project: Project, kinds: Mapping[str, str]
 ) -> Iterator[Found | Problem]:
-    known = {name: other.spec.kind for name, other in project.specs.items()}
     for site in sites(loaded.spec):
         if isinstance(site.marker, RefersTo):
-            others = {**broken, **known}
-            yield from _reference(site, others, loaded.spec.name)
+            yield from _reference(site, kinds, loaded.spec.name)
         elif isinstance(site.marker, NamesFile):
             yield from check_file(site, project.folder)
     rules = RULES.get(loaded.spec.kind)
@@ -76,6 +75,8 @@ def _placed(found: Found, loaded: Loaded) -> Problem:
 def _reference(site: Site, kinds: Mapping[str, str], own: str) -> Iterator[Found]:
     assert isinstance(site.marker, RefersTo)
     wanted = site.marker.kinds
+    if kinds.get(site.name) in wanted:
+        return
     known = [name for name, kind in kinds.items() if kind in wanted and name != own]
     here = f"'{site.key}: {site.name}'"
     what = _either(wanted)

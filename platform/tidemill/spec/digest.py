@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,17 +28,37 @@ FORMAT = 1
 _FOR_PEOPLE = {"owner", "description", "labels"}
 
 
+@dataclass(frozen=True)
+class Told:
+    """A spec as plain values, with everything that its digest is taken over."""
+
+    digest: str
+    """`sha256:` and 64 hex digits."""
+    values: dict[str, Any]
+    """Every default filled in, words for people included."""
+    techniques: dict[str, int]
+    """`tidemill.metrics:accuracy` → its VERSION."""
+    files: dict[str, str]
+    """The files it names, with the hash of their bytes."""
+
+
 def digest(loaded: Loaded, project: Project) -> str:
     """`sha256:` and 64 hex digits; raises `SpecError` where a named file cannot be read."""
-    spec = loaded.spec
+    return told(loaded, project).digest
+
+
+def told(loaded: Loaded, project: Project) -> Told:
+    """The spec's digest and what went into it; raises `SpecError` as `digest` does."""
+    values, techniques = filled(loaded.spec), _versions(loaded.spec)
+    files = _files(loaded, project.folder)
     content = {
         "format": FORMAT,
-        "spec": _without_people(filled(spec)),
-        "techniques": _versions(spec),
-        "files": _files(loaded, project.folder),
+        "spec": _without_people(values),
+        "techniques": techniques,
+        "files": files,
     }
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return PREFIX + hashlib.sha256(text.encode()).hexdigest()
+    return Told(PREFIX + hashlib.sha256(text.encode()).hexdigest(), values, techniques, files)
 
 
 def filled(spec: Spec) -> dict[str, Any]:

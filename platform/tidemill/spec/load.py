@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,14 +81,15 @@ def load(root: Path) -> Workspace:
     return reading.workspace
 
 
-def read(root: Path) -> Reading:
-    """Read every file on its own, without looking across files."""
+def read(root: Path, only: Collection[str] | None = None) -> Reading:
+    """Read every file on its own, without looking across files; of some folders only where they
+    are named."""
     if not root.is_dir():
         raise SpecError([Problem(shown(root), 1, "there is no such folder", "name another one")])
     problems: list[Problem] = []
     projects: dict[str, Project] = {}
     broken: dict[str, dict[str, str]] = {}
-    for folder, files in _folders(root, problems):
+    for folder, files in _folders(root, problems, only):
         name = folder.resolve().name
         broken[name] = {}
         specs = _project(root, files, problems, broken[name])
@@ -162,11 +163,15 @@ def _content(root: Path, path: Path, where: Path) -> bytes:
         raise SpecError([Problem(where, 1, cause, "check the link or its permissions")]) from None
 
 
-def _folders(root: Path, problems: list[Problem]) -> Iterator[tuple[Path, list[Path]]]:
+def _folders(
+    root: Path, problems: list[Problem], only: Collection[str] | None
+) -> Iterator[tuple[Path, list[Path]]]:
     """Projects and their files: the folders below `root`, or `root` itself if it holds specs."""
     own = _files(root, problems)
     below = []
     for folder in sorted(entry for entry in root.iterdir() if _is_project(entry)):
+        if only is not None and folder.name not in only:
+            continue
         if folder.is_symlink() and not folder.resolve().is_relative_to(root.resolve()):
             cause = f"the link leads out of {shown(root)}"
             problems.append(Problem(shown(folder), 1, cause, "copy the folder in"))

@@ -1,0 +1,195 @@
+"""The files of a folder of specs as Git sees them: at a commit, or in the working tree.
+
+Git's own object ids say which projects are equal on two sides, so that only what differs has to be
+read. The working tree is never touched: files of a commit are written into a folder of the
+caller's, through an index of their own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tidemill.adapters.git.command import attempt, git, run
+from tidemill.errors import ServiceError
+
+ENDINGS = (".yaml", ".yml")
+LINK, MODULE = "120000", "160000"
+_BRANCHES = ("refs/remotes/origin/HEAD", "origin/main", "origin/master", "main", "master")
+
+
+@dataclass(frozen=True)
+class Blob:
+    """One file: its mode, and the id Git gives its contents."""
+
+    mode: str
+    id: str
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The files below the specs folder on one side."""
+
+    files: Mapping[str, Blob]
+    """By path relative to the specs folder; what Git ignores or does not know is not in it, save
+    for specs."""
+    projects: Mapping[str, Mapping[str, Blob]] = field(init=False, repr=False)
+    """Folders that hold specs, each with its files; '' for specs beside the folders."""
+
+    def __post_init__(self) -> None:
+        found: dict[str, dict[str, Blob]] = {}
+        for path, blob in self.files.items():
+            found.setdefault(path.partition("/")[0] if "/" in path else "", {})[path] = blob
+        links = {path for path, blob in found.get("", {}).items() if blob.mode == LINK}
+        projects = {name: files for name, files in found.items() if any(map(is_spec, files))}
+        projects |= {link: {link: self.files[link]} for link in links if not is_spec(link)}
+        object.__setattr__(self, "projects", projects)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder of specs in its repository."""
+
+    top: Path
+    """The repository's working tree."""
+    prefix: str
+    """The specs folder below it, with forward slashes; '' for the top itself."""
+
+    @classmethod
+    def of(cls, specs: Path) -> Place:
+        """Where a folder stands; raises ServiceError outside of Git."""
+        there = next(folder for folder in (specs, *specs.parents) if folder.is_dir())
+        top = attempt(there, "rev-parse", "--show-toplevel")
+        if not top:
+            raise ServiceError(
+                f"{specs} is in no Git repository, and a plan compares it with a commit; "
+                "`git init` makes one, `tidemill validate` checks the specs without one"
+            )
+        root = Path(top.rstrip("\n"))
+        return cls(root, "" if root == specs else specs.relative_to(root).as_posix())
+
+    def commit(self, ref: str) -> str:
+        """The commit a name stands for; raises ServiceError for an unknown one."""
+        found = attempt(
+            self.top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"
+        )
+        if found:
+            return found.strip()
+        if ref == "HEAD":
+            raise ServiceError("the repository has no commit yet; make the first one, then plan")
+        raise ServiceError(
+            f"'{ref}' names no commit here; `git fetch origin` brings branches that are on the "
+            "remote only, `git branch -a` lists what there is"
+        )
+
+    def default_branch(self) -> str:
+        """What a branch is compared with unless told: the remote's default branch, else main."""
+        for ref in _BRANCHES:
+            if attempt(self.top, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"):
+                return ref.removeprefix("refs/remotes/")
+        raise ServiceError(
+            "there is no origin/HEAD and no branch main to compare with; name one with --against, "
+            "or let Git know the remote's with `git remote set-head origin --auto`"
+        )
+
+    def merge_base(self, one: str, other: str) -> str:
+        """The commit two commits come from; raises ServiceError with the way out."""
+        found = attempt(self.top, "merge-base", one, other)
+        if found:
+            return found.strip()
+        if (attempt(self.top, "rev-parse", "--is-shallow-repository") or "").strip() == "true":
+            raise ServiceError(
+                "the clone is too shallow: the commit both sides come from is not in it; "
+                "`git fetch --unshallow` gets it (in a GitHub workflow: `fetch-depth: 0`, in a "
+                "GitLab job: `GIT_DEPTH: 0`)"
+            )
+        raise ServiceError(
+            f"{one[:12]} and {other[:12]} have no commit in common; name another --against"
+        )
+
+    def at(self, commit: str) -> Tree:
+        """The specs of a commit; empty where it has none."""
+        found: dict[str, Blob] = {}
+        listed = self._git("ls-tree", "-r", "-z", "--full-tree", commit, "--", *self._paths())
+        for line in _fields(listed):
+            about, _, path = line.partition("\t")
+            mode, _, blob = about.split(" ")
+            found[self._below(path)] = Blob(mode, blob)
+        return Tree(found)
+
+    def working(self) -> Tree:
+        """The specs as they are on disk, whether or not they are committed or ignored."""
+        found: dict[str, Blob] = {}
+        doubtful: dict[str, str] = {}
+        paths = ("--", *self._paths())
+        for line in _fields(self._git("ls-files", "-v", "-s", "-z", *paths)):
+            about, _, path = line.partition("\t")
+            tag, mode, blob, stage = about.split(" ")
+            found[path] = Blob(mode, blob)
+            if tag != "H" or stage != "0":  # hidden from `diff`, or in conflict
+                doubtful[path] = mode
+        changed = self._git("diff", "--no-ext-diff", "--no-renames", "--name-only", "-z", *paths)
+        doubtful |= {path: found[path].mode for path in _fields(changed)}
+        others = _fields(self._git("ls-files", "--others", "-z", *paths))
+        doubtful |= {path: "100644" for path in others if is_spec(self._below(path))}
+        found |= self._hashed(doubtful, found)
+        return Tree({self._below(path): blob for path, blob in found.items()})
+
+    def write(self, commit: str, paths: Iterable[str], into: Path) -> Path:
+        """Write files of a commit (paths below the specs folder) as a checkout would; gives the
+        specs folder in there."""
+        index = {"GIT_INDEX_FILE": str(into / "index")}
+        given = "".join(f"{self._above(path)}\0" for path in paths).encode(*_NAMES)
+        git(self.top, "read-tree", commit, environment=index)
+        tree = into / "tree" if self.prefix else into / "tree" / self.top.name
+        prefix = f"--prefix={tree}/"
+        git(self.top, "checkout-index", "-z", "--stdin", prefix, given=given, environment=index)
+        specs = tree / self.prefix
+        specs.mkdir(parents=True, exist_ok=True)
+        return specs
+
+    def _hashed(self, doubtful: Mapping[str, str], found: dict[str, Blob]) -> dict[str, Blob]:
+        """What stands on disk under these paths, as Git would store it; what is gone is dropped."""
+        there = []
+        for path, mode in doubtful.items():
+            found.pop(path, None)
+            whole = self.top / path
+            if whole.is_symlink() or mode in (LINK, MODULE):
+                found[path] = Blob(LINK, "")
+            elif whole.is_file():
+                there.append(path)
+        if not there:
+            return {}
+        given = "".join(f"{path}\n" for path in there).encode(*_NAMES)
+        done = run(self.top, "hash-object", "--stdin-paths", given=given)
+        ids = done.stdout.decode().split()
+        if done.returncode or len(ids) != len(there):  # unreadable, or a line feed in a name
+            return {path: Blob(LINK, "") for path in there}
+        return {path: Blob(doubtful[path], blob) for path, blob in zip(there, ids, strict=True)}
+
+    def _git(self, *arguments: str) -> bytes:
+        return git(self.top, "--literal-pathspecs", *arguments)
+
+    def _paths(self) -> tuple[str, ...]:
+        return (f"{self.prefix}/",) if self.prefix else ()
+
+    def _below(self, path: str) -> str:
+        return path[len(self.prefix) + 1 :] if self.prefix else path
+
+    def _above(self, path: str) -> str:
+        return f"{self.prefix}/{path}" if self.prefix else path
+
+
+_NAMES = ("utf-8", "surrogateescape")
+
+
+def is_spec(path: str) -> bool:
+    """True for a file that the loader takes for a spec: in a project's folder or beside them."""
+    deep, hidden = path.count("/") > 1, path.startswith(".") or "/." in path
+    return path.endswith(ENDINGS) and not deep and not hidden
+
+
+def _fields(listed: bytes) -> list[str]:
+    return [os.fsdecode(part) for part in listed.split(b"\0") if part]
