@@ -1,31 +1,25 @@
-"""Both sides of a plan: what the specs want, and what the ledger says is built."""
+"""What the ledger says is built, as the side of a plan that a commit is compared with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tidemill.build.known import known
 from tidemill.build.line import MAKERS
 from tidemill.engine.plan import Known
+from tidemill.errors import SpecError
 from tidemill.ports import Making, Records
-from tidemill.spec.digest import digest, filled
-from tidemill.spec.graph import references
 from tidemill.spec.load import Workspace
 
 
 def wanted(workspace: Workspace) -> dict[str, Known]:
-    """Every spec of a workspace by `project/name`."""
-    found = {}
-    for project in workspace.projects.values():
-        for name, loaded in project.specs.items():
-            found[f"{project.name}/{name}"] = Known(
-                project=project.name,
-                name=name,
-                kind=loaded.spec.kind,
-                digest=digest(loaded, project),
-                needs=references(loaded.spec),
-                values=filled(loaded.spec),
-            )
-    return found
+    """Every spec of a workspace by `project/name`; raises SpecError for files they name that
+    cannot be read."""
+    sides = [known(project) for project in workspace.projects.values()]
+    problems = [problem for side in sides for problem in side.problems]
+    if problems:
+        raise SpecError(problems)
+    return {key: one for side in sides for key, one in side.known.items()}
 
 
 def built(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 from typing import Any, Literal
 
+from tidemill.engine.cost import Past, Wanted, estimate, excess
 from tidemill.engine.plan import Item, Known, plan
 from tidemill.errors import Problem
 
@@ -49,16 +49,6 @@ class Judgement:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Spending:
-    """What one asset may cost, and what it cost before."""
-
-    hours: float | None
-    """The budget of one run; None where the spec sets none."""
-    seconds: Sequence[float] = ()
-    """How long its former makings took."""
-
-
 def judge_commit(
     *,
     signatures: Sequence[Signature] | None = None,
@@ -88,24 +78,22 @@ def judge_commit(
     return Judgement()
 
 
-def over_budget(items: Sequence[Item], spending: Mapping[str, Spending]) -> list[str]:
-    """A sentence for each asset that would be made and whose median run is over its budget.
-
-    An asset that was never made has no figure and is not held back.
-    """
-    found = []
-    for item in items:
-        one = spending.get(item.key)
-        if not item.runs or one is None or one.hours is None or not one.seconds:
-            continue
-        hours = median(one.seconds) / 3600
-        if hours > one.hours:
-            runs = "its last run" if len(one.seconds) == 1 else f"its last {len(one.seconds)} runs"
-            found.append(
-                f"{item.key} takes {hours:.2g} h by {runs}, over its budget of {one.hours:g} h; "
-                "raise `budget.hours` or make it smaller"
-            )
-    return found
+def over_budget(
+    items: Sequence[Item],
+    wishes: Sequence[Wanted],
+    past: Sequence[Past],
+    price_per_hour: float | None = None,
+) -> list[str]:
+    """A sentence for each asset that would be made and whose past says it will cost more than its
+    budget; one without a past has no figure and is not held back."""
+    made = {item.key for item in items if item.runs}
+    return [
+        f"{one.project}/{one.name} will take about {one.expected:.2g} {one.what} by what such runs "
+        f"took, its budget is {one.limit:g}; raise `budget.{one.what}` or make it smaller"
+        for wish in wishes
+        if f"{wish.project}/{wish.name}" in made
+        for one in excess(wish, estimate(wish, past, price_per_hour))
+    ]
 
 
 def changes(

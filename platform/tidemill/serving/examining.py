@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,14 +10,12 @@ from tidemill.adapters.git.mirror import Mirror
 from tidemill.adapters.git.signatures import Signers
 from tidemill.adapters.git.worktrees import Trees
 from tidemill.adapters.home import Home
-from tidemill.build.known import built, wanted
+from tidemill.build.built import built, wanted
+from tidemill.engine.cost import Wanted
 from tidemill.engine.plan import Item, Known
-from tidemill.engine.sync import Judgement, Spending, changes, judge_commit, over_budget
+from tidemill.engine.sync import Judgement, changes, judge_commit, over_budget
 from tidemill.errors import SpecError, TidemillError
 from tidemill.spec.load import Workspace, load
-
-HISTORY = 500
-"""Former makings of a project that say what the next ones take."""
 
 
 @dataclass(frozen=True)
@@ -52,26 +50,25 @@ class Examiner:
         self.trees.make(sha)
         try:
             workspace = self.workspace(sha)
+            items, former = self.plan(workspace, before)
         except SpecError as error:
-            return Examined(judge_commit(problems=error.problems), signer=signer)
-        items, former = self.plan(workspace, before)
-        over = over_budget(items, self._spending(workspace))
+            problems = [replace(one, path=self._inside(sha, one.path)) for one in error.problems]
+            return Examined(judge_commit(problems=problems), signer=signer)
+        over = self._over(items, workspace)
         return Examined(judge_commit(over=over), items, signer, former)
 
     def workspace(self, sha: str) -> Workspace:
-        """The specs of a commit; raises SpecError with paths as the repository has them."""
-        if sha in self._read:
-            return self._read[sha]
-        tree = self.trees.folder / sha
-        problems = self.trees.problems(sha, self.home.settings.git_folder)
-        try:
-            workspace = load(self.specs(sha))
-        except SpecError as error:
-            problems += [replace(one, path=_inside(tree, one.path)) for one in error.problems]
-        if problems:
-            raise SpecError(problems)
-        self._read[sha] = workspace
-        return workspace
+        """The specs of a commit; raises SpecError with all that stands against using them."""
+        if sha not in self._read:
+            problems = self.trees.problems(sha, self.home.settings.git_folder)
+            try:
+                workspace = load(self.specs(sha))
+            except SpecError as error:
+                raise SpecError([*problems, *error.problems]) from None
+            if problems:
+                raise SpecError(problems)
+            self._read[sha] = workspace
+        return self._read[sha]
 
     def specs(self, sha: str) -> Path:
         """Where a commit's projects lie."""
@@ -109,26 +106,19 @@ class Examiner:
         signer = f"{tip.signer} ({tip.key})" if tip.signer else tip.key
         return signer, judge_commit(signatures=found)
 
-    def _spending(self, workspace: Workspace) -> dict[str, Spending]:
-        found: dict[str, Spending] = {}
-        for project in workspace.projects.values():
-            budgets = {
-                name: loaded.spec.budget.hours
-                for name, loaded in project.specs.items()
-                if loaded.spec.budget and loaded.spec.budget.hours is not None
-            }
-            if not budgets:
-                continue
-            took: dict[str, list[float]] = {}
-            for making in self.home.ledger.assets.history(project.name, limit=HISTORY):
-                if making.seconds > 0:
-                    took.setdefault(making.name, []).append(making.seconds)
-            for name, hours in budgets.items():
-                found[f"{project.name}/{name}"] = Spending(hours, took.get(name, ()))
-        return found
+    def _inside(self, sha: str, path: Path) -> Path:
+        """A path as the repository has it."""
+        whole, tree = Path.cwd() / path, self.trees.folder / sha
+        return whole.relative_to(tree) if whole.is_relative_to(tree) else path
 
-
-def _inside(tree: Path, path: Path) -> Path:
-    """A path as the repository has it."""
-    whole = Path.cwd() / path
-    return whole.relative_to(tree) if whole.is_relative_to(tree) else path
+    def _over(self, items: Sequence[Item], workspace: Workspace) -> list[str]:
+        """What would go over its budget, by what such makings took."""
+        wishes = [
+            Wanted(project.name, name, one.spec.kind, budget=one.spec.budget.model_dump())
+            for project in workspace.projects.values()
+            for name, one in project.specs.items()
+            if one.spec.budget
+        ]
+        kinds = {wish.kind for wish in wishes}
+        past = self.home.ledger.assets.past(sorted(kinds)) if wishes else []
+        return over_budget(items, wishes, past, self.home.settings.price_per_hour)
