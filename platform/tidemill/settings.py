@@ -12,6 +12,49 @@ LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
+class Host:
+    """One hosted forge as the environment names it; an empty field is read off the Git remote."""
+
+    url: str = ""
+    """Address of its API (TIDEMILL_FORGE_URL, else GITHUB_API_URL or CI_API_V4_URL)."""
+    repository: str = ""
+    """TIDEMILL_FORGE_REPOSITORY, else GITHUB_REPOSITORY or CI_PROJECT_ID."""
+    token: str | None = field(default=None, repr=False)
+    """TIDEMILL_FORGE_TOKEN, else GITHUB_TOKEN or GITLAB_TOKEN. Never logged."""
+
+
+@dataclass(frozen=True)
+class ForgeSettings:
+    """Where people read and merge changes; make it with `ForgeSettings.read()`."""
+
+    kind: str = ""
+    """TIDEMILL_FORGE, else what continuous integration says it is; empty: ask the remote."""
+    remote: str = "origin"
+    """The Git remote that holds the specs (TIDEMILL_REMOTE)."""
+    github: Host = Host()
+    gitlab: Host = Host()
+
+    @classmethod
+    def read(cls, env: Mapping[str, str]) -> ForgeSettings:
+        """The forge's part of the environment."""
+        inside = "github" if env.get("GITHUB_ACTIONS") else "gitlab" if env.get("GITLAB_CI") else ""
+
+        def host(url: str, repository: str, token: str) -> Host:
+            return Host(
+                url=env.get("TIDEMILL_FORGE_URL") or env.get(url, ""),
+                repository=env.get("TIDEMILL_FORGE_REPOSITORY") or env.get(repository, ""),
+                token=env.get("TIDEMILL_FORGE_TOKEN") or env.get(token) or None,
+            )
+
+        return cls(
+            kind=env.get("TIDEMILL_FORGE", "").strip().lower() or inside,
+            remote=env.get("TIDEMILL_REMOTE") or "origin",
+            github=host("GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_TOKEN"),
+            gitlab=host("CI_API_V4_URL", "CI_PROJECT_ID", "GITLAB_TOKEN"),
+        )
+
+
+@dataclass(frozen=True)
 class Settings:
     """Where things are and how to reach them; make it with `Settings.read()`."""
 
@@ -47,6 +90,11 @@ class Settings:
     """TIDEMILL_REVOKED_SIGNERS: SSH keys that may not any more, one public key a line."""
     gpg_home: Path | None = None
     """TIDEMILL_GPG_HOME, else GNUPGHOME: the keyring whose OpenPGP keys may sign."""
+    price_per_hour: float | None = None
+    """TIDEMILL_PRICE_PER_HOUR of the machine that makes assets, in any currency; without it a plan
+    names no money."""
+    forge: ForgeSettings = field(default_factory=ForgeSettings)
+    """TIDEMILL_FORGE and its like: where pull requests live."""
 
     @classmethod
     def read(
@@ -75,6 +123,8 @@ class Settings:
             allowed_signers=_path(env.get("TIDEMILL_ALLOWED_SIGNERS")),
             revoked_signers=_path(env.get("TIDEMILL_REVOKED_SIGNERS")),
             gpg_home=_path(env.get("TIDEMILL_GPG_HOME") or env.get("GNUPGHOME")),
+            price_per_hour=_price(env.get("TIDEMILL_PRICE_PER_HOUR")),
+            forge=ForgeSettings.read(env),
         )
         return found if specs or env.get("TIDEMILL_SPECS") else found.followed
 
@@ -116,3 +166,12 @@ def _policy(text: str) -> Literal["off", "require"]:
 
 def _path(text: str | None) -> Path | None:
     return Path(text).expanduser().resolve() if text else None
+
+
+def _price(said: str | None) -> float | None:
+    if not said:
+        return None
+    price = float(said)
+    if not 0 <= price < float("inf"):
+        raise ValueError(f"TIDEMILL_PRICE_PER_HOUR is '{said}', not a finite price of 0 or more")
+    return price

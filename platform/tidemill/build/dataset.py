@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tidemill.build.balance import picture
@@ -35,21 +36,12 @@ def make(spec: Dataset, inputs: Mapping[str, Artefact], bench: Bench) -> Made:  
     start = time.monotonic()
     if spec.privacy.pii != "keep":
         check_kinds(spec.privacy.kinds)
-    rows, unusable, offsets = _gather(spec, bench)
-    prompt = _prompt_of(bench, _columns(rows))
-    made = prepare(
-        rows,
-        spec,
-        now=bench.clock.now(),
-        key=Settings.read().subject_key,
-        share=_share(spec, bench),
-        unusable=unusable,
-        asks=prompt.inputs if prompt else (),
-    )
-    labels = _labels(spec, made, bench)
+    gathered = gather(spec, bench)
+    made = ready(spec, bench, gathered)
+    labels = labels_of(spec, made, bench)
     facts = {
         "sources": [_name(source) for source in spec.sources],
-        "offsets": {place: list(span) for place, span in sorted(offsets.items())},
+        "offsets": {place: list(span) for place, span in sorted(gathered.offsets.items())},
         "labels": labels,
     }
     folder = bench.scratch / "dataset"
@@ -74,8 +66,33 @@ def make(spec: Dataset, inputs: Mapping[str, Artefact], bench: Bench) -> Made:  
     )
 
 
-def _gather(spec: Dataset, bench: Bench) -> tuple[list[Row], Dropped, Ranges]:
-    """Rows of all sources under our names, what is no row, and the frozen offset ranges."""
+@dataclass(frozen=True)
+class Gathered:
+    """Rows of all sources under our names."""
+
+    rows: list[Row]
+    unusable: Dropped
+    """What is no row, with the reason."""
+    offsets: Ranges
+    """The frozen offset ranges."""
+
+
+def ready(spec: Dataset, bench: Bench, gathered: Gathered) -> Prepared:
+    """The gathered rows through every gate."""
+    prompt = _prompt_of(bench, _columns(gathered.rows))
+    return prepare(
+        gathered.rows,
+        spec,
+        now=bench.clock.now(),
+        key=Settings.read().subject_key,
+        share=_share(spec, bench),
+        unusable=gathered.unusable,
+        asks=prompt.inputs if prompt else (),
+    )
+
+
+def gather(spec: Dataset, bench: Bench) -> Gathered:
+    """The rows of every source, read."""
     rows: list[Row] = []
     unusable: Dropped = []
     offsets: Ranges = {}
@@ -89,7 +106,7 @@ def _gather(spec: Dataset, bench: Bench) -> tuple[list[Row], Dropped, Ranges]:
             found = mapping.apply(found, spec.map)
         rows += found
         unusable += bad
-    return rows, unusable, offsets
+    return Gathered(rows, unusable, offsets)
 
 
 def _feedback(
@@ -152,7 +169,7 @@ def _name(source: Any) -> str:
     return f"{source.repo}/{source.path}" if source.type == "hub" else str(source.path)
 
 
-def _labels(spec: Dataset, made: Prepared, bench: Bench) -> dict[str, dict[str, int]]:
+def labels_of(spec: Dataset, made: Prepared, bench: Bench) -> dict[str, dict[str, int]]:
     """Rows per label and split, where the rows have a label."""
     columns = _columns(row for rows in made.splits.values() for row in rows)
     prompt = _prompt_of(bench, columns)
@@ -203,12 +220,17 @@ def _where_they_went(made: Prepared) -> str:
     return f"quarantined: {went}" if went else "the sources hold no more"
 
 
-def _leakage(made: Prepared) -> tuple[bool, str, dict[str, Any]]:
-    """Proof on the finished rows: nothing that is trained on is asked in the test."""
+def leaking(made: Prepared) -> tuple[int, int]:
+    """Train rows that ask what a test row asks, and rows that were kept out because they would."""
     asked = {question_of(row) for row in made.splits["test"]}
     both = sum(question_of(row) in asked for row in made.splits["train"])
     counts = made.quarantine.counts()
-    kept_out = sum(count for reason, count in counts.items() if reason.startswith("leaks"))
+    return both, sum(count for reason, count in counts.items() if reason.startswith("leaks"))
+
+
+def _leakage(made: Prepared) -> tuple[bool, str, dict[str, Any]]:
+    """Proof on the finished rows: nothing that is trained on is asked in the test."""
+    both, kept_out = leaking(made)
     message = f"{both} train rows ask what a test row asks; {kept_out} were kept out"
     return both == 0, message, {"leaking": both, "kept_out": kept_out}
 

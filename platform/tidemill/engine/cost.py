@@ -40,7 +40,9 @@ class Wanted:
     name: str
     kind: str
     rows: float | None = None
-    """Rows it will work on, where that is known; twice the epochs count as twice the rows."""
+    """Rows it will work on, where that is known."""
+    longer: float = 1.0
+    """How many times as much work each row is as in its own past (twice the epochs: 2)."""
     budget: Mapping[str, Any] | None = None
     """`hours` and `money` one run may take."""
 
@@ -99,7 +101,9 @@ def estimate(
     """
     made = [one for one in past if one.kind == wanted.kind and one.seconds > 0]
     own = [one for one in made if (one.project, one.name) == (wanted.project, wanted.name)]
-    used = [(one, factor) for one in own or made if (factor := _factor(wanted, one)) is not None]
+    longer = wanted.longer if own else 1.0
+    factors = [(one, _factor(wanted, one, longer)) for one in own or made]
+    used = [(one, factor) for one, factor in factors if factor is not None]
     if not used:
         return None
     weights = [1 / (1 + abs(log(factor)) / _SIMILAR) for _, factor in used]
@@ -166,12 +170,11 @@ def spread(values: Sequence[float], weights: Sequence[float]) -> Spread:
     return Spread(at(0.1), at(0.5), at(0.9))
 
 
-def _factor(wanted: Wanted, one: Past) -> float | None:
-    """How many times as large the wanted one is; 1 where sizes are unknown, None where so far off
-    that the past run says nothing."""
-    if not wanted.rows or not one.rows:
-        return 1.0
-    factor = wanted.rows / one.rows
+def _factor(wanted: Wanted, one: Past, longer: float) -> float | None:
+    """How many times as much work the wanted one is, as far as sizes are known; None where it is
+    so far off that the past run says nothing."""
+    rows = wanted.rows / one.rows if wanted.rows and one.rows else 1.0
+    factor = rows * longer
     return factor if 1 / _LONGEST_SCALE <= factor <= _LONGEST_SCALE else None
 
 

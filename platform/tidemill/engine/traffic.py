@@ -85,7 +85,7 @@ def waits(rollout: Mapping[str, Any], pace: Pace | None) -> tuple[Wait, ...]:
     told then. Many ratings of few subjects count for less, and take longer.
     """
     quality = rollout.get("quality")
-    if not quality:
+    if not quality or rollout.get("mode") == "shadow":  # nobody sees a shadow's answers
         return ()
     variance = min(pace.variance, WIDEST) if pace and pace.ratings else WIDEST
     found = []

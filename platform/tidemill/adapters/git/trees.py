@@ -17,7 +17,7 @@ from tidemill.errors import ServiceError
 
 ENDINGS = (".yaml", ".yml")
 LINK, MODULE = "120000", "160000"
-_BRANCHES = ("refs/remotes/origin/HEAD", "origin/main", "origin/master", "main", "master")
+_MAIN = ("main", "master")
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,14 @@ class Place:
             "remote only, `git branch -a` lists what there is"
         )
 
-    def default_branch(self) -> str:
+    def default_branch(self, remote: str = "origin") -> str:
         """What a branch is compared with unless told: the remote's default branch, else main."""
-        for ref in _BRANCHES:
+        for ref in (f"{remote}/HEAD", *(f"{remote}/{name}" for name in _MAIN), *_MAIN):
             if attempt(self.top, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"):
-                return ref.removeprefix("refs/remotes/")
+                return ref
         raise ServiceError(
-            "there is no origin/HEAD and no branch main to compare with; name one with --against, "
-            "or let Git know the remote's with `git remote set-head origin --auto`"
+            f"there is no {remote}/HEAD and no branch main to compare with; name one with "
+            f"--against, or let Git know it with `git remote set-head {remote} --auto`"
         )
 
     def merge_base(self, one: str, other: str) -> str:

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from tidemill.adapters.ledger.base import metadata
+from tidemill.engine.cost import Past
 from tidemill.ports import Artefact, Making
 
 artefacts = Table(
@@ -105,6 +106,16 @@ class AssetLedger:
             for row in connection.execute(query.order_by(makings.c.id.desc()).limit(limit)):
                 yield _making(row)
 
+    def past(self, kinds: Sequence[str], *, limit: int = 2000) -> list[Past]:
+        """What making assets of these kinds took, newest first; reused artefacts are left out."""
+        names = ("project", "name", "kind", "seconds", "peak_bytes", "facts")
+        query = select(*(makings.c[name] for name in names))
+        query = query.where(makings.c.kind.in_(list(kinds)), makings.c.seconds > 0)
+        with self.engine.connect() as connection:
+            rows = connection.execute(query.order_by(makings.c.id.desc()).limit(limit)).all()
+        whole = (row for row in rows if not row.facts.get("resumed_from"))
+        return [Past(*row[:5], rows=_rows(row.facts)) for row in whole]
+
     def keep(self, made: Sequence[Artefact]) -> None:
         """Remember artefacts; known digests are left as they are."""
         now = datetime.now(UTC)
@@ -168,6 +179,12 @@ class AssetLedger:
         with self.engine.connect() as connection:
             row = connection.execute(query).first()
         return _making(row) if row else None
+
+
+def _rows(facts: Mapping[str, Any]) -> int | None:
+    """How many rows an asset was made of, where its facts say so."""
+    found = facts.get("rows_total", facts.get("rows"))
+    return found if isinstance(found, int) else None
 
 
 def _making(row: Row[Any]) -> Making:

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Engine, and_, func, select
 
 from tidemill.adapters.ledger.event_tables import feedback, inference, moment, stamp
+from tidemill.engine.traffic import Pace
 from tidemill.ports import ArmHealth
 from tidemill.triggers import Answered
 from tidemill.triggers._weight import cap, weighted_mean
@@ -83,6 +84,18 @@ class ServiceQueries:
             Ratings(release, subject, min(n, most[release]), min(n, most[release]) * mean)
             for release, subject, n, mean in found
         ]
+
+    def pace(self, service: str, metric: str, since: datetime, now: datetime) -> Pace | None:
+        """How many ratings of a kind arrived since a moment, over how long, and their mean; None
+        without any. Less than a day counts as a day: a burst is no rate."""
+        wanted = [feedback.c.service == service, feedback.c.state == "joined"]
+        wanted += [feedback.c.kind == metric, feedback.c.arrived >= stamp(since)]
+        query = select(func.count(), func.min(feedback.c.arrived), func.avg(feedback.c.rating))
+        with self.engine.connect() as connection:
+            count, first, mean = connection.execute(query.where(*wanted)).one()
+        if not count:
+            return None
+        return Pace(count, max(1.0, (stamp(now) - first) / 86_400), float(mean or 0.0))
 
     def negative_rate(
         self, service: str, since: datetime, *, share: float = 1.0, release: str | None = None

@@ -93,7 +93,7 @@ class Cache:
                 some = wanted[start : start + 500]
                 marks = ",".join("?" * len(some))
                 for row in database.execute(_SELECT.replace("?", marks), some):
-                    if row[4] == _checksum(*row[:4]):
+                    if _is_sound(*row):
                         found[row[0]] = Kept(row[1], row[2], json.loads(row[3]))
                 database.execute(_TOUCH.replace("in (?)", f"in ({marks})"), [time.time(), *some])
         return found
@@ -154,6 +154,11 @@ def _connect(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _is_sound(key: Any, brief: Any, whole: Any, outside: Any, checksum: Any) -> bool:
+    kinds = isinstance(brief, bytes) and isinstance(whole, bytes) and isinstance(outside, str)
+    return kinds and checksum == _checksum(key, brief, whole, outside)
 
 
 def _row(key: str, kept: Kept, now: float) -> tuple[Any, ...]:

@@ -134,7 +134,7 @@ def open_sides(settings: Settings, against: str | None, head: str | None) -> Ite
     cannot give."""
     place = Place.of(settings.specs)
     head_commit = place.commit(head or "HEAD")
-    ref = against or place.default_branch()
+    ref = against or place.default_branch(settings.forge.remote)
     base_commit = place.merge_base(place.commit(ref), head_commit)
     scratch = Path(tempfile.mkdtemp(prefix="tidemill-plan-"))
     try:

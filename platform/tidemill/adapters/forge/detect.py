@@ -1,0 +1,83 @@
+"""Which forge holds the specs, and which proposal a job of continuous integration looks at."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tidemill.errors import UnknownName
+from tidemill.settings import ForgeSettings
+
+KINDS = ("github", "gitlab", "plain")
+_SCP = re.compile(r"^(?:[^@/]+@)?(?P<host>[^:/]+):(?P<path>[^/].*)$")
+_PULL = re.compile(r"^refs/pull/(\d+)/")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a remote points: a host and the path of the repository on it, without credentials."""
+
+    host: str
+    path: str
+
+
+def parse(remote: str) -> Address | None:
+    """The address of a Git remote (https, ssh, `git@host:path`); None for a folder."""
+    if "://" in remote:
+        parts = urlsplit(remote)
+        if parts.scheme == "file" or not parts.hostname:
+            return None
+        return Address(parts.hostname.lower(), _path(parts.path))
+    found = _SCP.match(remote)
+    return Address(found["host"].lower(), _path(found["path"])) if found else None
+
+
+def _path(path: str) -> str:
+    return path.strip("/").removesuffix(".git")
+
+
+def choose(settings: ForgeSettings, address: Address | None) -> str:
+    """github, gitlab or plain: by setting, else by the remote's host; raises UnknownName."""
+    if settings.kind:
+        if settings.kind not in KINDS:
+            raise UnknownName("forge (TIDEMILL_FORGE)", settings.kind, KINDS)
+        return settings.kind
+    names = address.host.split(".") if address else []
+    return next((kind for kind in ("github", "gitlab") if kind in names), "plain")
+
+
+def proposal_number(environ: Mapping[str, str]) -> str | None:
+    """The number of the pull or merge request this job runs for; None outside of one.
+
+    TIDEMILL_PROPOSAL wins; else what GitHub Actions and GitLab CI say of the job.
+    """
+    if said := environ.get("TIDEMILL_PROPOSAL") or environ.get("CI_MERGE_REQUEST_IID"):
+        return said
+    if pull := _PULL.match(environ.get("GITHUB_REF", "")):
+        return pull[1]
+    if number := _of_event(environ.get("GITHUB_EVENT_PATH", "")):
+        return number
+    # A branch pipeline of GitLab names the merge requests of its branch: `group/project!7,…`
+    opened = [name for name in environ.get("CI_OPEN_MERGE_REQUESTS", "").split(",") if name]
+    return opened[0].rpartition("!")[2] if len(opened) == 1 else None
+
+
+def _of_event(path: str) -> str | None:
+    """The pull request of an event that does not check one out (pull_request_target, …)."""
+    try:
+        event: Any = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+    except (OSError, ValueError):
+        return None
+    if not isinstance(event, dict):
+        return None
+    run = event.get("workflow_run") or {}
+    pulls = [event.get("pull_request") or {}, *(run.get("pull_requests") or [])]
+    if (event.get("issue") or {}).get("pull_request"):
+        pulls.append(event["issue"])
+    numbers = [str(pull["number"]) for pull in pulls if pull.get("number")]
+    return numbers[0] if numbers else None

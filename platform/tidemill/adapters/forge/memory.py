@@ -1,0 +1,87 @@
+"""A forge in memory: what tests and a look around use in place of GitHub or GitLab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from tidemill.adapters.forge.text import carries, marked
+from tidemill.errors import ServiceError
+from tidemill.ports import Proposal
+
+LIMIT = 65_536
+"""Characters of a comment, as on GitHub."""
+
+
+@dataclass
+class Page:
+    """What people see of one proposal."""
+
+    proposal: Proposal
+    title: str
+    body: str
+    comments: list[str] = field(default_factory=list)
+
+
+class MemoryForge:
+    """Proposals, comments and statuses for as long as the object lives."""
+
+    def __init__(self, author: str = "tidemill") -> None:
+        self.author = author
+        self.pages: dict[str, Page] = {}
+        """Every proposal ever opened, by number, oldest first."""
+        self.statuses: dict[tuple[str, str], tuple[str, str]] = {}
+        """(commit, context) → (state, text)."""
+
+    def comment(self, number: str, body: str, *, marker: str) -> str:
+        """Write the one comment that carries `marker`, or replace it in place; gives its address.
+        Raises ServiceError where there is no such proposal."""
+        comments = self._page(number).comments
+        text = marked(body, marker, LIMIT)
+        for place, old in enumerate(comments):
+            if carries(old, marker):
+                comments[place] = text
+                return f"memory:{number}#{place + 1}"
+        comments.append(text)
+        return f"memory:{number}#{len(comments)}"
+
+    def propose(self, branch: str, base: str, title: str, body: str) -> Proposal:
+        """Open a proposal for a branch, or bring the open one up to date."""
+        found = self.find(branch)
+        if found is None or found.state != "open":
+            number = str(len(self.pages) + 1)
+            url = f"memory:{number}"
+            found = Proposal(number, branch, base, "open", url=url, author=self.author)
+            self.pages[number] = Page(found, title, body)
+        page = self.pages[found.number]
+        page.title, page.body = title, body
+        page.proposal = replace(found, base=base)
+        return page.proposal
+
+    def find(self, branch: str) -> Proposal | None:
+        """The newest proposal of a branch."""
+        of_branch = [p.proposal for p in self.pages.values() if p.proposal.branch == branch]
+        return of_branch[-1] if of_branch else None
+
+    def report(
+        self, sha: str, state: Literal["pending", "success", "failure"], text: str, *, context: str
+    ) -> None:
+        """Set the status that people see beside a commit."""
+        self.statuses[sha, context] = (state, text)
+
+    def merge(self, number: str, by: str, sha: str) -> Proposal:
+        """Do what a person does with the green button."""
+        page = self._page(number)
+        page.proposal = replace(page.proposal, state="merged", merged_by=by, merge_sha=sha)
+        return page.proposal
+
+    def close(self, number: str) -> Proposal:
+        """Turn a proposal down."""
+        page = self._page(number)
+        page.proposal = replace(page.proposal, state="closed")
+        return page.proposal
+
+    def _page(self, number: str) -> Page:
+        if number not in self.pages:
+            raise ServiceError(f"there is no proposal '{number}' in this forge")
+        return self.pages[number]
