@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from contextlib import suppress
 from datetime import datetime
@@ -13,16 +14,16 @@ from tidemill.adapters.ledger.leases import LeaseLedger
 
 
 def me() -> str:
-    """Host, process and start time: no two processes share it, on whatever machine."""
+    """Host, process, start time and a random word: no two callers share it, on whatever machine."""
     process = psutil.Process()
-    return f"{_host()} {process.pid} {process.create_time():.2f}"
+    return f"{_host()} {process.pid} {process.create_time():.2f} {os.urandom(4).hex()}"
 
 
 def gone(owner: str) -> bool:
     """True for a process of this machine that has ended; False for one elsewhere, of which nothing
     is known here, and for an owner that is no process."""
     match owner.split(" "):
-        case [host, pid, created] if host == _host() and pid.isdecimal():
+        case [host, pid, created, _] if host == _host() and pid.isdecimal():
             with suppress(psutil.Error):
                 process = psutil.Process(int(pid))
                 other = abs(process.create_time() - float(created)) >= 0.02

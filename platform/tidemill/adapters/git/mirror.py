@@ -33,13 +33,9 @@ _CONFIG = """\
 \thooksPath = /dev/null
 \tfsmonitor = false
 \tautocrlf = false
-[extensions]
-\tpartialClone = origin
 [remote "origin"]
 \turl = "{url}"
-\tpromisor = true
-\tpartialclonefilter = blob:none
-[gc]
+{partial}[gc]
 \tauto = 0
 \tworktreePruneExpire = never
 [submodule]
@@ -54,6 +50,12 @@ _CONFIG = """\
 \tsmudge =
 \tprocess =
 \trequired = false
+"""
+_PARTIAL = """\
+\tpromisor = true
+\tpartialclonefilter = blob:none
+[extensions]
+\tpartialClone = origin
 """
 
 
@@ -88,7 +90,7 @@ class Mirror:
             self._git("update-ref", TIP, tip)
             return tip
         options = ("--quiet", "--no-tags", "--no-recurse-submodules", "--update-shallow")
-        more = ("--filter=blob:none", "--no-write-fetch-head", "--no-auto-gc")
+        more = ("--no-write-fetch-head", "--no-auto-gc", *self._filter())
         self.talk("fetch", *options, *more, "origin", f"+refs/heads/{self.branch}:{TIP}")
         fetched = self.tip()
         assert fetched is not None
@@ -130,11 +132,19 @@ class Mirror:
         """Pack what has piled up; Git decides whether it is worth it."""
         attempt(self.folder, "-c", "gc.auto=6700", "gc", "--auto", "--quiet")
 
+    def _filter(self) -> tuple[str, ...]:
+        """Without contents, unless the remote is itself cut off: Git 2.39 then asks for the parents
+        it cannot have again and again."""
+        local = Path(self.remote.removeprefix("file://"))
+        cut = (local / "shallow").exists() or (local / ".git" / "shallow").exists()
+        return () if cut else ("--filter=blob:none",)
+
     def _prepare(self) -> None:
         """Make the repository, or bring its settings up to date; both may be repeated."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.folder / "config"
-        wanted = _CONFIG.format(url=self.remote.replace("\\", "\\\\").replace('"', '\\"'))
+        url = self.remote.replace("\\", "\\\\").replace('"', '\\"')
+        wanted = _CONFIG.format(url=url, partial=_PARTIAL if self._filter() else "")
         if not all((self.folder / name).exists() for name in ("HEAD", "objects", "refs")):
             git(self.folder, "init", "--bare", "--quiet")
         if not path.exists() or path.read_text() != wanted:
