@@ -1,6 +1,7 @@
-"""Runs `tidemill sync`, and kills itself at one step: `python -m tests.sync.killed STEP before|after`.
+"""Runs `tidemill sync` and kills itself: `python -m tests.sync.killed STEP before|after|during`.
 
-STEP is `module:attribute` (a dotted attribute of a class will do).
+STEP is `module:attribute` (a dotted attribute of a class will do); `during` is for the start of a
+process, which goes on alone.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import subprocess
 import sys
 from importlib import import_module
 from typing import Any
@@ -26,6 +28,8 @@ def kill_at(step: str, when: str) -> None:
 
     @functools.wraps(real)
     def dying(*args: Any, **options: Any) -> Any:
+        if when == "during":
+            subprocess.Popen(args[0], env=options["env"])
         if when == "after":
             real(*args, **options)
         os.kill(os.getpid(), signal.SIGKILL)

@@ -29,10 +29,21 @@ def made(follower: Follower, name: str, *, seconds: float = 1.0) -> None:
     line = home.line("desk")
     home.ledger.assets.record(
         Making(
-            **{"project": "desk", "name": name, "kind": "Dataset", "version": "v"},
-            **{"spec_digest": line.spec_digest(name), "artefact": f"sha256:{name}", "steps": {}},
-            **{"inputs": {}, "commit": {}, "tools": {}, "measures": [], "checks": [], "facts": {}},
-            **{"started": home.clock.now(), "seconds": seconds},
+            project="desk",
+            name=name,
+            kind="Dataset",
+            version="v",
+            spec_digest=line.spec_digest(name),
+            artefact=f"sha256:{name}",
+            steps={},
+            inputs={},
+            commit={},
+            tools={},
+            measures=[],
+            checks=[],
+            facts={},
+            started=home.clock.now(),
+            seconds=seconds,
         )
     )
 
@@ -114,7 +125,7 @@ def test_a_broken_commit_changes_nothing_and_says_where_it_is_broken(
 def test_a_commit_without_the_specs_folder_is_broken(desk: Remote, follow: Follow) -> None:
     follow().look()
     before = current(follow())
-    desk.push("all gone", **dict.fromkeys(SPECS), **{"README": "nothing"})
+    desk.push("all gone", **dict.fromkeys(SPECS), README="nothing")
 
     outcome = follow().look()
 
@@ -265,9 +276,7 @@ def test_an_asset_whose_input_was_made_anew_is_stale(desk: Remote, follow: Follo
     ]
 
 
-def test_the_commit_status_and_the_event_say_what_came_of_it(
-    desk: Remote, follow: Follow
-) -> None:
+def test_the_commit_status_and_the_event_say_what_came_of_it(desk: Remote, follow: Follow) -> None:
     forge = MemoryForge()
     events: list[tuple[str, object]] = []
     follower = follow()
