@@ -43,7 +43,7 @@ class ForgeSettings:
             return Host(
                 url=env.get("TIDEMILL_FORGE_URL") or env.get(url, ""),
                 repository=env.get("TIDEMILL_FORGE_REPOSITORY") or env.get(repository, ""),
-                token=env.get("TIDEMILL_FORGE_TOKEN") or env.get(token) or None,
+                token=(env.get("TIDEMILL_FORGE_TOKEN") or env.get(token, "")).strip() or None,
             )
 
         return cls(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from tidemill.adapters.git.refusals import without_credentials
 from tidemill.errors import ServiceError
 
 QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"}
@@ -27,7 +28,7 @@ def git(
     `timeout` seconds."""
     done = run(folder, *arguments, given=given, environment=environment, timeout=timeout)
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
+        said = without_credentials(done.stderr.decode(errors="replace").strip())
         raise ServiceError(f"git {' '.join(arguments[:2])} failed: {said}")
     return done.stdout
 

@@ -91,11 +91,12 @@ def _template(spec: Prompt, folder: Path) -> Iterator[Problem]:
     path = folder / spec.template
     if not lies_in(folder, spec.template):
         return
-    from jinja2 import TemplateSyntaxError
+    from jinja2 import TemplateSyntaxError, meta
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     try:
         tree = ImmutableSandboxedEnvironment().parse(path.read_text(encoding="utf-8"))
+        used = meta.find_undeclared_variables(tree)  # also raises for a filter there is none of
     except TemplateSyntaxError as error:
         cause = f"this is no Jinja2 template: {error.message}"
         yield Problem(shown(path), error.lineno, cause, "mend it on this line or above")
@@ -105,15 +106,15 @@ def _template(spec: Prompt, folder: Path) -> Iterator[Problem]:
         cause = f"this is no Jinja2 template: {str(error).splitlines()[0]}"
         yield Problem(shown(path), 1, cause, "simplify it")
     else:
-        yield from _names(spec, tree, shown(path))
+        yield from _names(spec, tree, used, shown(path))
 
 
-def _names(spec: Prompt, tree: Template, path: Path) -> Iterator[Problem]:
-    from jinja2 import meta, nodes
+def _names(spec: Prompt, tree: Template, used: set[str], path: Path) -> Iterator[Problem]:
+    from jinja2 import nodes
 
     allowed = {*spec.inputs, *SEES, *SEES_WITH.get(spec.technique, ())}
     lines = {name.name: name.lineno for name in reversed(list(tree.find_all(nodes.Name)))}
-    for name in sorted(meta.find_undeclared_variables(tree) - allowed):
+    for name in sorted(used - allowed):
         cause = f"the template uses '{name}', which is no input of '{spec.name}'"
         way_out = "add it to the inputs, or take it out here"
         yield Problem(path, lines.get(name, 1), cause, way_out)

@@ -1,0 +1,152 @@
+"""GitHub: pull requests, their comments and commit statuses (REST API, version 2022-11-28)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+from urllib.parse import quote
+
+from tidemill.adapters.forge.api import Api, Need, Refused
+from tidemill.adapters.forge.detect import Address
+from tidemill.adapters.forge.text import carries, cut, line, marked
+from tidemill.errors import ServiceError
+from tidemill.ports import Proposal
+from tidemill.settings import Host
+
+LIMIT = 65_536
+"""Characters of a comment or a description; more is answered with 422."""
+_STATUS_LIMIT = 140
+_TRUSTED = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
+_WRITE_PULLS = "`pull-requests: write`"
+
+
+class GitHub:
+    """One repository on github.com or on a GitHub Enterprise server."""
+
+    def __init__(self, api: Api, repository: str) -> None:
+        self.api, self.repository = api, repository
+        self._repo = f"repos/{quote(repository)}"
+
+    @classmethod
+    def open(cls, host: Host, address: Address | None, **options: Any) -> Self:
+        """From the settings, what is missing read off the remote; raises ServiceError."""
+        repository = host.repository or (address.path if address else "")
+        if repository.count("/") != 1:
+            raise ServiceError(
+                "it is not known which GitHub repository this is; set TIDEMILL_FORGE_REPOSITORY "
+                "(or GITHUB_REPOSITORY) to OWNER/NAME"
+            )
+        if not host.token:
+            raise ServiceError(
+                "GITHUB_TOKEN (or TIDEMILL_FORGE_TOKEN) is not set; Tidemill needs a token with "
+                "`pull-requests: write`, `statuses: write` and `contents: write` of "
+                f"{repository} to comment and to open pull requests"
+            )
+        headers = {
+            "accept": "application/vnd.github+json",
+            "x-github-api-version": "2022-11-28",
+        }
+        url = host.url or _api(address)
+        api = Api("GitHub", url, host.token, "GITHUB_TOKEN", headers, **options)
+        return cls(api, repository)
+
+    def comment(self, number: str, body: str, *, marker: str) -> str:
+        """Write the one comment that carries `marker`, or replace it in place; gives its address.
+        Raises ServiceError."""
+        need = Need(f"comment on pull request {number}", _WRITE_PULLS)
+        path = f"{self._repo}/issues/{quote(number)}/comments"
+        text = marked(body, marker, LIMIT)
+
+        def find() -> Any | None:
+            found = self.api.pages(path, need)
+            return next((c for c in found if carries(c["body"], marker) and _ours(c)), None)
+
+        there = self.api.create(path, need, {"body": text}, find)
+        if there["body"] != text:
+            one = f"{self._repo}/issues/comments/{there['id']}"
+            there = self.api.change("PATCH", one, need, {"body": text})
+        return str(there["html_url"])
+
+    def propose(self, branch: str, base: str, title: str, body: str) -> Proposal:
+        """Open a pull request for a pushed branch, or bring the open one up to date."""
+        need = Need(
+            f"open a pull request for '{branch}'",
+            f"{_WRITE_PULLS}; for the token of a workflow also the repository's setting "
+            "'Allow GitHub Actions to create and approve pull requests'",
+        )
+        wanted = {"title": line(title, 256), "body": cut(body, LIMIT), "base": base}
+
+        def find() -> Any | None:
+            return self._newest(branch, need, "open")
+
+        try:
+            there = self.api.create(f"{self._repo}/pulls", need, {**wanted, "head": branch}, find)
+        except Refused as refused:
+            there = find() if "already exists" in refused.said else None
+            if there is None:
+                raise
+        if any(_value(there, key) != value for key, value in wanted.items()):
+            one = f"{self._repo}/pulls/{there['number']}"
+            there = self.api.change("PATCH", one, need, wanted)
+        return _proposal(there)
+
+    def find(self, branch: str) -> Proposal | None:
+        """The newest pull request of a branch of this repository, forks left out."""
+        need = Need(f"look for a pull request of '{branch}'", "`pull-requests: read`")
+        newest = self._newest(branch, need, "all")
+        if newest is None:
+            return None
+        # Only the single pull request says who merged it.
+        merged = newest.get("merged_at")
+        one = f"{self._repo}/pulls/{newest['number']}"
+        return _proposal(self.api.get(one, need) if merged else newest)
+
+    def report(
+        self, sha: str, state: Literal["pending", "success", "failure"], text: str, *, context: str
+    ) -> None:
+        """Set the status that people see beside a commit."""
+        need = Need(f"set a status of {sha[:12]}", "`statuses: write`")
+        wanted = {"state": state, "description": line(text, _STATUS_LIMIT), "context": context}
+
+        def find() -> Any | None:
+            # Statuses add up (1,000 at most for one context): the newest of each comes first.
+            listed = self.api.pages(f"{self._repo}/commits/{quote(sha)}/statuses", need)
+            newest: dict[str, Any] = next((s for s in listed if s["context"] == context), {})
+            return newest if newest.items() >= wanted.items() else None
+
+        self.api.create(f"{self._repo}/statuses/{quote(sha)}", need, wanted, find)
+
+    def _newest(self, branch: str, need: Need, state: str) -> Any | None:
+        owner = self.repository.partition("/")[0]
+        query = {"head": f"{owner}:{branch}", "sort": "created", "direction": "desc"}
+        found = self.api.pages(f"{self._repo}/pulls", need, state=state, **query)
+        return next((pull for pull in found if pull["head"]["ref"] == branch), None)
+
+
+def _api(address: Address | None) -> str:
+    host = address.host if address else "github.com"
+    return "https://api.github.com" if host.endswith("github.com") else f"https://{host}/api/v3"
+
+
+def _ours(comment: Mapping[str, Any]) -> bool:
+    """False for what a stranger wrote: who edits such a comment later would speak for us."""
+    bot = comment["user"]["type"] == "Bot"
+    return bot or comment.get("author_association") in _TRUSTED
+
+
+def _value(pull: Mapping[str, Any], key: str) -> str:
+    return str(pull["base"]["ref"] if key == "base" else pull[key] or "")
+
+
+def _proposal(pull: Mapping[str, Any]) -> Proposal:
+    merged = bool(pull.get("merged_at"))
+    return Proposal(
+        number=str(pull["number"]),
+        branch=pull["head"]["ref"],
+        base=pull["base"]["ref"],
+        state="merged" if merged else "open" if pull["state"] == "open" else "closed",
+        url=pull["html_url"],
+        author=(pull.get("user") or {}).get("login", ""),
+        merged_by=(pull.get("merged_by") or {}).get("login", "") if merged else "",
+        merge_sha=pull.get("merge_commit_sha") or "" if merged else "",
+    )

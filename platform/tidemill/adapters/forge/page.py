@@ -1,0 +1,70 @@
+"""What a plain remote keeps of one proposal: a few files of text that `git show` prints."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from tidemill.adapters.forge.text import marked
+from tidemill.adapters.git.command import attempt, git
+from tidemill.errors import ServiceError
+
+LIMIT = 1_000_000
+"""Characters of a comment."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Title, text and comments of a proposal, and where its branch and its base stood."""
+
+    title: str
+    base: str
+    author: str
+    head: str
+    """Newest commit of the branch that was seen; what is left when the branch is deleted."""
+    since: str
+    """Where it left the base."""
+    body: str = ""
+    comments: Mapping[str, str] = field(default_factory=dict)
+    """File name → text."""
+
+    def with_comment(self, body: str, marker: str) -> tuple[Page, str]:
+        """The page with the comment that carries `marker` written or replaced, and its file."""
+        name = f"{hashlib.sha256(marker.encode()).hexdigest()[:12]}.md"
+        text = marked(body, marker, LIMIT)
+        return replace(self, comments={**self.comments, name: text}), f"comments/{name}"
+
+    def files(self) -> dict[str, bytes | None]:
+        """As files of a tree."""
+        facts = {k: v for k, v in asdict(self).items() if k not in ("body", "comments")}
+        texts = {f"comments/{name}": text for name, text in self.comments.items()}
+        texts["body.md"] = self.body
+        texts["proposal.json"] = json.dumps(facts, indent=2, sort_keys=True) + "\n"
+        return {path: text.encode() for path, text in texts.items()}
+
+
+def ref_of(branch: str) -> str:
+    """Where the page of a branch is kept; slashes are quoted, so that `a` and `a/b` both fit."""
+    return f"refs/tidemill/proposals/{quote(branch, safe='')}"
+
+
+def read(folder: Path, commit: str) -> Page:
+    """The page that a commit holds; raises ServiceError where it holds none."""
+    try:
+        facts: dict[str, Any] = json.loads(_text(folder, commit, "proposal.json"))
+        names = (attempt(folder, "ls-tree", "--name-only", f"{commit}:comments") or "").split()
+        comments = {name: _text(folder, commit, f"comments/{name}") for name in names}
+        return Page(**facts, body=_text(folder, commit, "body.md"), comments=comments)
+    except (ValueError, TypeError) as error:
+        raise ServiceError(
+            f"{commit[:12]} is not a proposal as Tidemill writes it: {error}"
+        ) from error
+
+
+def _text(folder: Path, commit: str, path: str) -> str:
+    return git(folder, "cat-file", "blob", f"{commit}:{path}").decode()

@@ -1,0 +1,219 @@
+"""Commits to a branch and pushes it, without touching the working tree or the index of the user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from tidemill.adapters.git.command import attempt, git, run
+from tidemill.adapters.git.objects import top, write_commit, write_tree
+from tidemill.adapters.git.refusals import why
+from tidemill.errors import ServiceError
+
+_SIGN = "Tidemill-Tree: "
+"""Begins the last line of a commit of ours; what follows is true until somebody amends it."""
+
+
+def publish(
+    repository: Path,
+    remote: str,
+    base_ref: str,
+    branch: str,
+    files: Mapping[str, bytes | None],
+    message: str,
+    *,
+    author: str | None = None,
+) -> str:
+    """Commit files to a branch and push it; gives the commit.
+
+    May be killed anywhere and run again: the remote ends with the one commit, made by whichever
+    run came first. A branch of an earlier run on an older base is replaced, a person's never is.
+    Raises ServiceError.
+    """
+    there = remote_tip(repository, remote, branch)
+    known = [there] if there else []
+    sha = commit_files(repository, base_ref, branch, files, message, author=author, known=known)
+    if sha != there and sha != resolve(top(repository), base_ref):
+        push(repository, branch, remote, force_with_lease=there)
+    return sha
+
+
+def commit_files(
+    repository: Path,
+    base_ref: str,
+    branch: str,
+    files: Mapping[str, bytes | None],
+    message: str,
+    *,
+    author: str | None = None,
+    known: Sequence[str] = (),
+) -> str:
+    """A branch that is `base_ref` and one commit that writes these files (None removes one).
+
+    Asked again for the same it gives the commit there is, be it the tip of the branch here, of its
+    remote-tracking branch or one of `known`. Where the base holds all of it already there is
+    nothing to commit: gives the base's commit and leaves the branch alone. Paths are relative to
+    the root of the repository. The message ends with a line that names the tree, so that a later
+    run knows its own work from a person's, which is never dropped. Raises ServiceError.
+    """
+    root = top(repository)
+    base = resolve(root, base_ref)
+    if attempt(root, "check-ref-format", "--branch", branch) is None:
+        raise ServiceError(f"'{branch}' cannot be the name of a branch; choose another")
+    tree = write_tree(root, base, files)
+    message = f"{message.rstrip()}\n\n{_SIGN}{tree}"
+    if tree == _tree(root, base):
+        return base
+    here = attempt(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}")
+    tips = [tip.strip() for tip in (here or "", *_tracking(root, branch), *known) if tip.strip()]
+    commit = next((tip for tip in tips if _is(root, tip, base, tree, message)), "")
+    if commit != (here or "").strip():
+        _free(root, branch)
+    if not commit:
+        for tip in dict.fromkeys(tips):
+            _ours(root, branch, tip, base)
+        commit = write_commit(root, tree, [base], message, author=author)
+    reason = "tidemill: commit files"
+    git(root, "update-ref", "-m", reason, f"refs/heads/{branch}", commit, (here or "").strip())
+    return commit
+
+
+def push(
+    repository: Path, branch: str, remote: str = "origin", *, force_with_lease: str | None = None
+) -> str:
+    """Push a branch; gives the commit it stands at.
+
+    `force_with_lease` is the one commit on the remote that may be replaced; without it only a
+    fast-forward is pushed. Raises ServiceError with the cause and the way out.
+    """
+    known_remote(repository, remote)
+    ref = f"refs/heads/{branch}"
+    sha = attempt(repository, "rev-parse", "--verify", "--quiet", ref)
+    if sha is None:
+        raise ServiceError(f"there is no branch '{branch}' here to push")
+    lease = [f"--force-with-lease={ref}:{force_with_lease}"] if force_with_lease else []
+    done = run(repository, "push", "--porcelain", *lease, remote, f"{ref}:{ref}")
+    if done.returncode:
+        cause = why((done.stderr + done.stdout).decode(errors="replace"))
+        raise ServiceError(f"'{branch}' could not be pushed to {remote}: {cause}")
+    return sha.strip()
+
+
+def remote_tip(repository: Path, remote: str, branch: str) -> str | None:
+    """Where a branch stands on the remote now, its commits fetched; None where there is none."""
+    # Into a ref of our own, because a clone of a single branch tracks no other. Its slashes are
+    # quoted: `a` may be gone on the remote when `a/b` comes, and stays here.
+    into = f"refs/tidemill/remote/{quote(remote, safe='')}/{quote(branch, safe='')}"
+    return fetched(repository, remote, f"refs/heads/{branch}", into=into)
+
+
+def fetched(repository: Path, remote: str, ref: str, *, into: str = "") -> str | None:
+    """Where a ref stands on the remote now, fetched into a ref here (by default of the same name,
+    whatever that was); None where the remote has none."""
+    known_remote(repository, remote)
+    if not ask(repository, remote, "ls-remote", "--refs", remote, ref).strip():
+        return None
+    ask(repository, remote, "fetch", *_QUIETLY, remote, f"+{ref}:{into or ref}")
+    return git(repository, "rev-parse", "--verify", into or ref).decode().strip()
+
+
+_QUIETLY = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
+
+
+def ask(repository: Path, remote: str, *arguments: str) -> str:
+    """What a command that talks to a remote says; raises ServiceError with the way out."""
+    done = run(repository, *arguments)
+    if done.returncode:
+        raise ServiceError(
+            f"{remote} could not be read: {why(done.stderr.decode(errors='replace'))}"
+        )
+    return done.stdout.decode(errors="replace")
+
+
+def known_remote(repository: Path, remote: str) -> None:
+    """Raises ServiceError where the repository has no such remote (an address needs none)."""
+    if (
+        "://" in remote
+        or Path(remote).is_absolute()
+        or attempt(repository, "remote", "get-url", remote)
+    ):
+        return
+    names = ", ".join((attempt(repository, "remote") or "").split())
+    raise ServiceError(
+        f"there is no remote '{remote}'; set TIDEMILL_REMOTE to one of: {names}"
+        if names
+        else f"there is no remote '{remote}'; add one: git remote add {remote} ADDRESS"
+    )
+
+
+def current_branch(repository: Path) -> str:
+    """The branch that is checked out; raises ServiceError where HEAD is detached."""
+    said = attempt(repository, "symbolic-ref", "--quiet", "--short", "HEAD")
+    if said is None:
+        raise ServiceError("no branch is checked out (HEAD is detached); run `git switch BRANCH`")
+    return said.strip()
+
+
+def resolve(repository: Path, ref: str) -> str:
+    """The commit a ref stands for; raises ServiceError where it stands for none."""
+    found = attempt(repository, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+    if found:
+        return found.strip()
+    shallow = (attempt(repository, "rev-parse", "--is-shallow-repository") or "").strip() == "true"
+    way_out = (
+        "this is a shallow clone; run `git fetch --unshallow` (fetch-depth: 0 in a GitHub workflow)"
+        if shallow
+        else "fetch it first, or name another"
+    )
+    raise ServiceError(f"'{ref}' is no commit here; {way_out}")
+
+
+def changed(folder: Path, ref: str) -> list[str]:
+    """Files below a folder that differ from where `ref` parted, new and uncommitted ones included;
+    paths relative to the folder. Raises ServiceError."""
+    base = resolve(folder, ref)
+    fork = attempt(folder, "merge-base", base, "HEAD")
+    if fork is None:
+        raise ServiceError(
+            f"'{ref}' and HEAD have no commit in common here; "
+            "in a shallow clone run `git fetch --unshallow`"
+        )
+    tracked = git(folder, "diff", "--name-only", "-z", "--relative", "--no-renames", fork.strip())
+    new = git(folder, "ls-files", "--others", "--exclude-standard", "-z")
+    return sorted({path for path in (tracked + new).decode().split("\0") if path})
+
+
+def _tree(root: Path, commit: str) -> str:
+    return git(root, "rev-parse", "--verify", f"{commit}^{{tree}}").decode().strip()
+
+
+def _tracking(root: Path, branch: str) -> list[str]:
+    said = attempt(root, "for-each-ref", "--format=%(objectname)", f"refs/remotes/*/{branch}")
+    return (said or "").split()
+
+
+def _is(root: Path, tip: str, base: str, tree: str, message: str) -> bool:
+    """True where the tip is the very commit that is asked for."""
+    said = attempt(root, "log", "-1", "--no-show-signature", "--format=%P%n%T%n%B", tip)
+    parents, _, rest = (said or "").partition("\n")
+    found_tree, _, body = rest.partition("\n")
+    return parents == base and found_tree == tree and body.strip() == message.strip()
+
+
+def _ours(root: Path, branch: str, tip: str, base: str) -> None:
+    """Raise where replacing this tip would drop more than the one commit of an earlier run."""
+    commits = (attempt(root, "rev-list", "--abbrev-commit", tip, f"^{base}") or "").split()
+    message = attempt(root, "log", "-1", "--no-show-signature", "--format=%B", tip) or ""
+    if len(commits) > 1 or (commits and f"{_SIGN}{_tree(root, tip)}" not in message.splitlines()):
+        raise ServiceError(
+            f"'{branch}' holds commits of somebody else ({', '.join(commits)}); "
+            "merge, rename or delete that branch, then run again"
+        )
+
+
+def _free(root: Path, branch: str) -> None:
+    """Raise where a working tree stands on the branch: its files would seem changed."""
+    said = attempt(root, "worktree", "list", "--porcelain") or ""
+    if f"branch refs/heads/{branch}" in said.splitlines():
+        raise ServiceError(f"'{branch}' is checked out; run `git switch -` and try again")

@@ -1,0 +1,1 @@
+"""Real Git remotes, and servers on loopback that behave as the published APIs do."""
