@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from tidemill.adapters.forge import open_forge
 from tidemill.adapters.git import GitRepository
 from tidemill.adapters.home import Home
 from tidemill.adapters.ledger.decisions import Decided
@@ -44,7 +45,7 @@ def remote(home: Home, instance: dg.DagsterInstance) -> dg.SensorResult | dg.Ski
     """One look at the remote; runs are asked for by the process that has the commit's assets."""
     fresh = home.reread()
     follow(fresh, instance, fresh.clock.now())
-    follower = Follower(fresh, timeout=FETCH_SECONDS)
+    follower = Follower(fresh, forge=open_forge, timeout=FETCH_SECONDS)
     try:
         outcome = follower.look()
     except TidemillError as error:

@@ -144,6 +144,6 @@ def follow(remote: Remote, tmp_path: Path) -> Follow:
     """A follower of the remote; environment variables as keywords."""
 
     def make(**more: str) -> Follower:
-        return follower(settings_of(remote, tmp_path / "home", **more), tell=quiet)
+        return follower(settings_of(remote, tmp_path / "home", **more), tell=quiet, forge=None)
 
     return make

@@ -284,7 +284,7 @@ def test_the_commit_status_and_the_event_say_what_came_of_it(desk: Remote, follo
     def tell(_home: Home, what: str, *_names: str, **facts: object) -> None:
         events.append((what, facts["commit"]))
 
-    seeing = Follower(follower.home, forge=forge, tell=tell)
+    seeing = Follower(follower.home, forge=lambda _settings: forge, tell=tell)
     seeing.look()
     first = current(follower)
     desk.change("kind: Dataset", "kind: Datasets")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -70,7 +70,8 @@ class Follower:
     """Keeps one home at the tip of its branch."""
 
     home: Home
-    forge: Forge | None = None
+    forge: Callable[[Settings], Forge] | None = None
+    """Opens the forge that shows a status beside each commit."""
     say: Say = silent
     timeout: float = FETCH_SECONDS
     tell: Callable[..., None] = announce
@@ -225,7 +226,9 @@ class Follower:
         if self.forge is None:
             return
         try:
-            self.forge.report(sync.commit, state, sync.reason, context=CONTEXT)
+            # At the mirror, whose `origin` is the remote: a refused commit may have no worktree.
+            forge = self.forge(replace(self.home.settings, specs=self.mirror.folder))
+            forge.report(sync.commit, state, sync.reason, context=CONTEXT)
         except TidemillError as error:
             log.warning("the status beside %s could not be set: %s", sync.commit[:10], error)
 
@@ -243,7 +246,9 @@ class Follower:
 
 def follower(settings: Settings, **more: Any) -> Follower:
     """What follows the remote of these settings."""
-    return Follower(Home(settings.followed), **more)
+    from tidemill.adapters.forge import open_forge
+
+    return Follower(Home(settings.followed), **{"forge": open_forge, **more})
 
 
 def _key(sync: Sync) -> str:

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tidemill.adapters.git.command import attempt, git, run
+from tidemill.adapters.git.refusals import without_credentials
 from tidemill.errors import ServiceError, suggest
 from tidemill.ports import Commit
 
@@ -23,7 +24,6 @@ FETCH_SECONDS = 600.0
 LOOK_SECONDS = 30.0
 """Time for asking the remote where its branch is."""
 _FORMAT = "%H%x00%an <%ae>%x00%aI%x00%s"
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _LOCKED = re.compile(r"Unable to create '(.+?\.lock)': File exists")
 _CONFIG = """\
 # Written by Tidemill; this is a copy of a remote branch and may be deleted.
@@ -72,7 +72,7 @@ class Mirror:
     @property
     def shown(self) -> str:
         """The remote without its password."""
-        return _PASSWORD.sub("***", self.remote)
+        return without_credentials(self.remote)
 
     def fetch(self) -> str:
         """The sha of the branch's newest commit, which is here afterwards.
@@ -177,8 +177,7 @@ class Mirror:
         try:
             return git(self.folder, *arguments, timeout=limit)
         except ServiceError as error:
-            said = " ".join(str(error).replace(self.remote, self.shown).split())
-            said = _PASSWORD.sub("***", said)
+            said = " ".join(without_credentials(str(error)).split())
             locked = _LOCKED.search(said)
             if locked and _abandoned(Path(locked[1]), limit):
                 return self.talk(*arguments, limit=limit)
