@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dagster as dg
 
+from tidemill.adapters.git.worktrees import begin
 from tidemill.adapters.home import Home
 from tidemill.errors import SpecError
 from tidemill.settings import Settings
 from tidemill_assets.factory import asset
-from tidemill_assets.sensors import sensors
+from tidemill_assets.git_sensors import git_sensor
+from tidemill_assets.sensors import trigger_sensors
 
 
 def definitions(home: Home) -> dg.Definitions:
@@ -27,12 +29,14 @@ def definitions(home: Home) -> dg.Definitions:
             for project in projects
             for loaded in project.specs.values()
         ],
-        sensors=sensors(home, projects),
+        sensors=[*trigger_sensors(home, projects), git_sensor(home)],
         executor=dg.in_process_executor,
     )
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What Dagster loads."""
-    return definitions(Home(Settings.read()))
+    """What Dagster loads; where a remote is followed, the assets of the commit applied last."""
+    settings = Settings.read().followed
+    begin(settings)
+    return definitions(Home(settings))

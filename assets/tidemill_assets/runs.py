@@ -10,6 +10,7 @@ from tidemill.adapters.home import Home
 from tidemill.adapters.ledger.decisions import Decided
 
 DECISION_TAG = "tidemill/decision"
+COMMIT_TAG = "tidemill/commit"
 LOST_TAG = "tidemill/lost"
 ATTEMPTS = 3
 """Runs that one decision may lose to killed processes before it counts as failed."""

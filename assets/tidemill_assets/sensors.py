@@ -1,4 +1,4 @@
-"""Sensors: one a project that looks at its triggers, one that looks at Git."""
+"""Sensors that look at the triggers, one a project."""
 
 # No `from __future__ import annotations` here: Dagster reads the annotation of `context` itself.
 import json
@@ -7,26 +7,24 @@ from datetime import datetime
 
 import dagster as dg
 
-from tidemill.adapters.git import GitRepository
 from tidemill.adapters.home import Home
+from tidemill.adapters.ledger.decisions import SYNC
 from tidemill.adapters.ledger.react import react
 from tidemill.build.line import Line
-from tidemill.errors import TidemillError
 from tidemill.ports import OFFSETS_TAG
+from tidemill.serving.announce import announce
 from tidemill.spec.feedback import Feedback
-from tidemill.spec.graph import downstream, upstream
+from tidemill.spec.graph import upstream
 from tidemill.spec.load import Project
 from tidemill.spec.trigger import Trigger
-from tidemill_assets.announce import announce
 from tidemill_assets.runs import DECISION_TAG, follow, group, key, run_key
 
-TRIGGER_SECONDS, GIT_SECONDS = 5, 15
+TRIGGER_SECONDS = 5
 
 
-def sensors(home: Home, projects: Sequence[Project]) -> list[dg.SensorDefinition]:
-    """The sensors of all projects."""
-    with_triggers = [project for project in projects if triggers(project)]
-    return [*(trigger_sensor(home, p.name) for p in with_triggers), git_sensor(home)]
+def trigger_sensors(home: Home, projects: Sequence[Project]) -> list[dg.SensorDefinition]:
+    """The sensors of all projects that have triggers."""
+    return [trigger_sensor(home, project.name) for project in projects if triggers(project)]
 
 
 def triggers(project: Project) -> list[Trigger]:
@@ -81,7 +79,7 @@ def look_at(home: Home, project: Project, trigger: Trigger, now: datetime) -> st
 def pending(home: Home, project: Project, instance: dg.DagsterInstance) -> Iterator[dg.RunRequest]:
     """A run for each firing that has none yet; Dagster refuses a run key it has seen."""
     for decided in home.ledger.decisions.pending():
-        if decided.project == project.name:
+        if decided.project == project.name and decided.trigger != SYNC:
             yield dg.RunRequest(
                 run_key=run_key(decided, instance),
                 asset_selection=[
@@ -115,46 +113,3 @@ def stale(line: Line) -> list[str]:
         if made and made.spec_digest != line.spec_digest(name):
             found.append(name)
     return found
-
-
-def git_sensor(home: Home) -> dg.SensorDefinition:
-    """Makes what a new commit made stale, in projects that were made before."""
-
-    @dg.sensor(
-        name="git_changes",
-        minimum_interval_seconds=GIT_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        asset_selection=dg.AssetSelection.all(),
-        description="Makes the assets whose specs a new commit changed.",
-    )
-    def look(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        commit = GitRepository(home.settings.specs).head()
-        if commit is None:
-            return dg.SkipReason(f"{home.settings.specs} is not in a Git repository")
-        if commit.sha == context.cursor:
-            return dg.SkipReason(f"still at {commit.sha[:10]}")
-        try:
-            requests = list(stale_requests(home.reread(), commit.sha))
-        except TidemillError as error:
-            return dg.SkipReason(f"{commit.sha[:10]} cannot be used: {error}")
-        return dg.SensorResult(run_requests=requests, cursor=commit.sha)
-
-    return look
-
-
-def stale_requests(home: Home, sha: str) -> Iterator[dg.RunRequest]:
-    """One run a project for what is stale and what comes after it."""
-    for project in home.workspace.projects.values():
-        decides_itself = any(
-            condition.type == "spec_change"
-            for trigger in triggers(project)
-            for condition in (*trigger.when.any, *trigger.when.all)
-        )
-        names = [] if decides_itself else stale(home.line(project.name))
-        if names:
-            wanted = upstream(project, *downstream(project, *names))
-            yield dg.RunRequest(
-                run_key=f"git/{project.name}/{sha}",
-                asset_selection=[key(project.name, name) for name in wanted],
-                tags={"tidemill/commit": sha},
-            )

@@ -9,7 +9,8 @@ import dagster as dg
 
 from tidemill.adapters.home import Home
 from tidemill.build.line import Line
-from tidemill.build.release import compose
+from tidemill.build.release import compose, spec_digests
+from tidemill.errors import TidemillError
 from tidemill.report import gather
 from tidemill.report.cards import model
 from tidemill.serving.release import Placed, Privacy, Release
@@ -58,7 +59,8 @@ def release(
     spec = line.specs[name]
     assert isinstance(spec, Rollout)
     record = compose(line, spec)
-    folder = home.settings.home / "releases" / record["digest"].removeprefix("sha256:")[:24]
+    refuse_replaced(home, line, spec, record["specs"])
+    folder = home.release_folder(record["digest"])
     place(line, spec, record).write(folder)
     home.ledger.assets.add_release(record)
     home.ledger.rollouts.request(
@@ -77,6 +79,25 @@ def release(
         },
         data_version=dg.DataVersion(record["digest"].removeprefix("sha256:")[:16]),
     )
+
+
+def refuse_replaced(home: Home, line: Line, spec: Rollout, specs: Mapping[str, str]) -> None:
+    """Raise where this run reads the specs of a commit, and a newer one changed what counts."""
+    trees = home.settings.git_home / "trees"
+    folder = line.project.folder.resolve()
+    if not folder.is_relative_to(trees):
+        return
+    tree = trees / folder.relative_to(trees).parts[0]
+    now = home.at(home.settings.git_home / "current" / folder.parent.relative_to(tree))
+    try:
+        wanted = spec_digests(now.line(line.project.name), spec)
+    except (TidemillError, KeyError):
+        wanted = {}
+    if wanted != specs:
+        raise TidemillError(
+            f"'{spec.name}' was made from {tree.name[:10]}, and a newer commit changed or took "
+            "away what it is made of; its release is not brought out"
+        )
 
 
 def place(line: Line, spec: Rollout, record: Mapping[str, Any]) -> Release:

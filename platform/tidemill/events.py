@@ -127,6 +127,8 @@ Happening = Literal[
     "release-made",
     "step-advanced",
     "rolled-back",
+    "commit-applied",
+    "commit-refused",
 ]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal, cast
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Literal, Self, cast
 
 LOOPBACK = "127.0.0.1"
 
@@ -107,11 +107,12 @@ class Settings:
     """TIDEMILL_BROKER_PORT of the embedded broker, default 8602."""
     subject_key: bytes | None = field(repr=False)
     """TIDEMILL_SUBJECT_KEY: keys the hash of user ids. Never logged."""
-    price_per_hour: float | None = None
-    """TIDEMILL_PRICE_PER_HOUR of the machine that makes assets, in any currency; without it a plan
-    names no money."""
-    reflection: ReflectionSettings | None = None
-    """TIDEMILL_REFLECTION_MODEL and its like: who writes instructions for `tidemill optimise`."""
+    git_remote: str | None = field(default=None, repr=False)
+    """TIDEMILL_GIT_REMOTE: the repository that `tidemill sync` follows; may hold a password."""
+    git_branch: str = "main"
+    """TIDEMILL_GIT_BRANCH of that repository."""
+    git_folder: str = "specs"
+    """TIDEMILL_GIT_FOLDER: where the projects lie in it."""
     signatures: Literal["off", "require"] = "off"
     """TIDEMILL_SIGNATURES: whether commits and approvals have to be signed by a known key."""
     allowed_signers: Path | None = None
@@ -120,6 +121,11 @@ class Settings:
     """TIDEMILL_REVOKED_SIGNERS: SSH keys that may not any more, one public key a line."""
     gpg_home: Path | None = None
     """TIDEMILL_GPG_HOME, else GNUPGHOME: the keyring whose OpenPGP keys may sign."""
+    price_per_hour: float | None = None
+    """TIDEMILL_PRICE_PER_HOUR of the machine that makes assets, in any currency; without it a plan
+    names no money."""
+    reflection: ReflectionSettings | None = None
+    """TIDEMILL_REFLECTION_MODEL and its like: who writes instructions for `tidemill optimise`."""
     forge: ForgeSettings = field(default_factory=ForgeSettings)
     """TIDEMILL_FORGE and its like: where pull requests live."""
 
@@ -135,11 +141,12 @@ class Settings:
     ) -> Settings:
         """Settings from the environment; `specs` from the command line wins."""
         env = os.environ if environ is None else environ
-        folder = (specs or Path(env.get("TIDEMILL_SPECS", "specs"))).resolve()
-        home = Path(env.get("TIDEMILL_HOME") or folder.parent / ".tidemill").resolve()
+        named = specs or Path(env.get("TIDEMILL_SPECS", "specs"))
+        home = Path(env.get("TIDEMILL_HOME") or named.resolve().parent / ".tidemill").resolve()
         key = env.get("TIDEMILL_SUBJECT_KEY")
-        return cls(
-            specs=folder,
+        found = cls(
+            # Not resolved: `tidemill sync` switches a link on the way to the specs.
+            specs=Path(os.path.abspath(named)),  # noqa: PTH100
             home=home,
             ledger_url=env.get("TIDEMILL_LEDGER_URL") or f"sqlite:///{home / 'ledger.db'}",
             bootstrap_servers=env.get("TIDEMILL_BOOTSTRAP_SERVERS") or None,
@@ -148,16 +155,20 @@ class Settings:
             dagster_port=int(env.get("TIDEMILL_DAGSTER_PORT", "8601")),
             broker_port=int(env.get("TIDEMILL_BROKER_PORT", "8602")),
             subject_key=key.encode() if key else None,
-            price_per_hour=_price(env.get("TIDEMILL_PRICE_PER_HOUR")),
-            reflection=ReflectionSettings.read(env),
+            git_remote=env.get("TIDEMILL_GIT_REMOTE") or None,
+            git_branch=env.get("TIDEMILL_GIT_BRANCH") or "main",
+            git_folder=_inside(env.get("TIDEMILL_GIT_FOLDER") or "specs"),
             signatures=_policy(env.get("TIDEMILL_SIGNATURES") or "off"),
             allowed_signers=_path(env.get("TIDEMILL_ALLOWED_SIGNERS")),
             revoked_signers=_path(env.get("TIDEMILL_REVOKED_SIGNERS")),
             gpg_home=_path(env.get("TIDEMILL_GPG_HOME") or env.get("GNUPGHOME")),
+            price_per_hour=_price(env.get("TIDEMILL_PRICE_PER_HOUR")),
+            reflection=ReflectionSettings.read(env),
             forge=ForgeSettings.read(env),
             kubeconfig=_first(env.get("KUBECONFIG")),
             namespace=env.get("TIDEMILL_NAMESPACE") or None,
         )
+        return found if specs or env.get("TIDEMILL_SPECS") else found.followed
 
     @property
     def brokers(self) -> str:
@@ -169,6 +180,35 @@ class Settings:
         """Shared downloads and converted base models (TIDEMILL_CACHE shares it between homes)."""
         return Path(os.environ.get("TIDEMILL_CACHE") or self.home / "cache")
 
+    @property
+    def git_home(self) -> Path:
+        """The mirror of the followed repository, and its worktrees."""
+        return self.home / "git"
+
+    @property
+    def followed(self) -> Self:
+        """With a remote: these settings on the specs of the commit that was applied last."""
+        if self.git_remote is None:
+            return self
+        return replace(self, specs=self.git_home / "current" / self.git_folder)
+
+
+def _inside(folder: str) -> str:
+    path = PurePosixPath(folder)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"TIDEMILL_GIT_FOLDER is '{folder}'; it is a path inside the repository")
+    return str(path)
+
+
+def _policy(text: str) -> Literal["off", "require"]:
+    if text not in ("off", "require"):
+        raise ValueError(f"TIDEMILL_SIGNATURES is '{text}'; it is 'off' or 'require'")
+    return cast(Literal["off", "require"], text)
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text).expanduser().resolve() if text else None
+
 
 def _price(said: str | None) -> float | None:
     if not said:
@@ -179,17 +219,7 @@ def _price(said: str | None) -> float | None:
     return price
 
 
-def _policy(text: str) -> Literal["off", "require"]:
-    if text not in ("off", "require"):
-        raise ValueError(f"TIDEMILL_SIGNATURES is '{text}'; it is 'off' or 'require'")
-    return cast(Literal["off", "require"], text)
-
-
 def _first(paths: str | None) -> Path | None:
     """Of a list of files the first that exists, else the first; `kubectl` would merge them."""
     found = [Path(one).expanduser() for one in (paths or "").split(os.pathsep) if one]
     return next((one for one in found if one.is_file()), found[0] if found else None)
-
-
-def _path(text: str | None) -> Path | None:
-    return Path(text).expanduser().resolve() if text else None

@@ -20,7 +20,7 @@ from tidemill.adapters.clock import SetClock
 from tidemill.adapters.deploy_memory import MemoryDeployer
 from tidemill.adapters.forge.memory import MemoryForge
 from tidemill.adapters.git import statements
-from tidemill.adapters.git.statements import Signers
+from tidemill.adapters.git.signatures import Signers
 from tidemill.adapters.ledger.approvals import Consent, approvals
 from tidemill.adapters.lock_proposal import propose
 from tidemill.cli import commands

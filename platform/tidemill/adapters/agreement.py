@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from tidemill.adapters.git import history, statements
 from tidemill.adapters.git.history import Brought
-from tidemill.adapters.git.statements import Signers
+from tidemill.adapters.git.signatures import Signers
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.ledger.approvals import Consent
 from tidemill.adapters.ledger.decisions import Decided

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 
 from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.git import GitRepository
@@ -44,13 +45,22 @@ class Home:
     @cached_property
     def workspace(self) -> Workspace:
         """The specs as they are now; raises SpecError with every problem."""
-        return load(self.settings.specs)
+        # Resolved: what is read here stays one commit's when sync switches the link to another.
+        return load(self.settings.specs.resolve())
 
     def reread(self) -> Home:
         """This home with the specs as they are now, over the same ledger."""
-        fresh = Home(self.settings)
+        return self.at(self.settings.specs)
+
+    def at(self, specs: Path) -> Home:
+        """This home with the specs of another folder, over the same ledger."""
+        fresh = Home(replace(self.settings, specs=specs))
         fresh.__dict__["ledger"] = self.ledger
         return fresh
+
+    def release_folder(self, digest: str) -> Path:
+        """Where a release's `release.json` lies."""
+        return self.settings.home / "releases" / digest.removeprefix("sha256:")[:24]
 
     def line(self, project: str) -> Line:
         """The line of one project."""
@@ -60,7 +70,7 @@ class Home:
             cache=self.settings.cache,
             store=self.store,
             records=self.ledger.assets,
-            repository=GitRepository(self.settings.specs),
+            repository=GitRepository(self.workspace.root),
             clock=self.clock,
             keep=self.ledger.assets.keep,
             feedback=self.ledger.events,

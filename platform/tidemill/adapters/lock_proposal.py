@@ -45,7 +45,9 @@ def propose(home: Home, named: Collection[str], forge: Forge, base: str) -> Prop
 
 
 def base_branch(home: Home) -> str:
-    """The branch that a lock is merged into: the one that is checked out."""
+    """The branch that a lock is merged into: the one that is followed, or checked out."""
+    if home.settings.git_remote:
+        return home.settings.git_branch
     return current_branch(home.settings.specs)
 
 

@@ -148,6 +148,10 @@ class Line:
         """Where something works that makes no asset, such as a search; with a folder of its own."""
         return self._bench(self.specs[name], {}, purpose, say)
 
+    def remember(self, found: Making, inputs: Mapping[str, str]) -> None:
+        """Make a former record the newest again; nothing was made, so it took no time."""
+        self.records.record(replace(found, inputs=inputs, seconds=0.0, id=0))
+
     def _version(self, name: str, parents: Mapping[str, Making], frozen: Mapping[str, int]) -> str:
         said = {
             "spec": self.spec_digest(name),
@@ -185,8 +189,7 @@ class Line:
             return None
         newest = self.records.latest(found.project, found.name)
         if newest and newest.id != found.id:
-            inputs = {name: parent.artefact for name, parent in parents.items()}
-            self.records.record(replace(found, inputs=inputs, seconds=0.0, id=0))
+            self.remember(found, {name: parent.artefact for name, parent in parents.items()})
         return Made(
             artefact=artefact,
             steps=steps,

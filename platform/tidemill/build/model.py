@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tidemill.build.base import Bench, Made
 from tidemill.errors import StorageError
+from tidemill.form import FORM
 from tidemill.models.fetch import fetch, link_tree
 from tidemill.ports import Artefact
 from tidemill.spec.model import Model
@@ -27,7 +28,7 @@ def make(spec: Model, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
             f"cannot write the model below {bench.cache} or {bench.scratch}: {error}; "
             "free some space or set TIDEMILL_CACHE to a folder that can be written"
         ) from None
-    (folder / "form.json").unlink(missing_ok=True)  # a hard link: the source's must stay as it is
+    (folder / FORM).unlink(missing_ok=True)  # a link: written through, it would change the source
     weights.form.write(folder)
     facts = {
         "sha256": weights.sha256,

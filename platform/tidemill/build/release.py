@@ -27,15 +27,14 @@ def compose(line: Line, rollout: Rollout) -> dict[str, Any]:
 def candidate(line: Line, rollout: Rollout) -> dict[str, Any]:
     """The same record whether the gates passed or not, for people to look at."""
     evaluation = line.current(rollout.judged_by)
-    names = list(dict.fromkeys([*line.upstream(rollout.name), *line.upstream(rollout.judged_by)]))
-    makings = {name: line.current(name) for name in (*names, rollout.judged_by)}
+    makings = {name: line.current(name) for name in behind(line, rollout)}
     by_kind = {kind: [m for m in makings.values() if m.kind == kind] for kind in _KINDS}
     served = makings[rollout.of]
     content: dict[str, Any] = {
         "project": line.project.name,
         "service": rollout.service,
         "rollout": rollout.name,
-        "specs": {name: line.spec_digest(name) for name in (*makings, rollout.name)},
+        "specs": spec_digests(line, rollout),
         "model": served.artefact,
         "prompt": next((m.artefact for m in by_kind["Prompt"]), None),
         "artefacts": _artefacts(line, makings),
@@ -67,6 +66,17 @@ def candidate(line: Line, rollout: Rollout) -> dict[str, Any]:
         "approved_by": [],
         "created": line.clock.now().isoformat(),
     }
+
+
+def behind(line: Line, rollout: Rollout) -> list[str]:
+    """Everything that is made for a rollout's releases, in the order of making."""
+    names = dict.fromkeys([*line.upstream(rollout.name), *line.upstream(rollout.judged_by)])
+    return [*(name for name in names if name != rollout.judged_by), rollout.judged_by]
+
+
+def spec_digests(line: Line, rollout: Rollout) -> dict[str, str]:
+    """Name → digest of every spec that a release of this rollout is made by (`record["specs"]`)."""
+    return {name: line.spec_digest(name) for name in (*behind(line, rollout), rollout.name)}
 
 
 def _digest(content: Mapping[str, Any]) -> str:

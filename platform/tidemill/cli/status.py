@@ -26,7 +26,7 @@ def command(settings: Settings, as_json: bool) -> None:
 
 
 def _lines(found: Mapping[str, Any]) -> list[str]:
-    lines = [f"home {found['home']}"]
+    lines = [f"home {found['home']}", *_git(found["git"])]
     if not found["processes"]:
         lines.append("nothing runs; start it with `tidemill up`")
         return [*lines, *_standings(found)]
@@ -82,3 +82,24 @@ def _service(service: Mapping[str, Any]) -> list[str]:
             f"  {rollout['release'][7:19]} at {rollout['percent']:g} %: {rollout['reason']}{waits}"
         )
     return lines
+
+
+def _git(git: Mapping[str, Any] | None) -> list[str]:
+    """The followed branch: what is applied, and why the newest commit is not."""
+    if git is None:
+        return []
+    seen, applied = git["seen"], git["applied"]
+    lines = [f"git  {git['remote']} {git['branch']}: {_commit(applied) or 'nothing'} is applied"]
+    lines += [f"  trouble: {git['trouble']}"] if git["trouble"] else []
+    if seen and seen["state"] != "applied":
+        lines.append(f"  {_commit(seen)} is {seen['state']} {seen['refusal']}: {seen['reason']}")
+    for orphan in git["orphans"]:
+        lines.append(
+            f"  '{orphan['service']}' is live, and no spec of {orphan['project']} describes it any "
+            "more; it stays so until it is taken down"
+        )
+    return lines
+
+
+def _commit(commit: Mapping[str, Any] | None) -> str:
+    return f"{commit['commit'][:10]} {commit['subject']}" if commit else ""

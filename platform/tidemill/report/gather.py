@@ -76,7 +76,7 @@ def _dataset(
 def _makings(home: Home, record: Mapping[str, Any]) -> dict[str, Making]:
     """The record behind each artefact, in the order they were made."""
     found = [
-        home.ledger.assets.by_artefact(record["project"], name, item["digest"])
+        home.ledger.assets.origin(record["project"], name, item["digest"])
         for name, item in record["artefacts"].items()
         if "/" not in name
     ]

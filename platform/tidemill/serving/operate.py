@@ -20,10 +20,16 @@ from tidemill.settings import Settings
 
 if TYPE_CHECKING:
     from tidemill.adapters.ledger import Ledger
+    from tidemill.adapters.ledger.syncs import Sync
 
 
 _LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries {
   locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
+
+_RELOAD = """mutation { reloadRepositoryLocation(repositoryLocationName: "tidemill") {
+  ... on WorkspaceLocationEntry { locationOrLoadError { ... on PythonError { message } } }
+  ... on ReloadNotSupported { message } ... on RepositoryLocationNotFound { message }
+  ... on UnauthorizedError { message } ... on PythonError { message } } }"""
 
 
 def running(settings: Settings) -> bool:
@@ -33,7 +39,11 @@ def running(settings: Settings) -> bool:
 
 
 def bring_up(settings: Settings, say: Say, timeout: float) -> None:
-    """Start the supervisor and wait for every service; on failure all is stopped again."""
+    """Start the supervisor and wait for every service; on failure all is stopped again.
+
+    Where a remote is followed, they serve the specs of the commit that was applied last.
+    """
+    settings = settings.followed
     _writable(settings.home)
     processes = Processes(settings.home / "run")
     left = {p.name for p in processes.known() if p.alive}
@@ -89,6 +99,23 @@ def assets_trouble(settings: Settings) -> str | None:
     return next((line for line in lines if "UNAVAILABLE" not in line), None)
 
 
+def reload_assets(settings: Settings, patience: float = 120.0) -> str | None:
+    """Have Dagster read the specs anew; gives what stands against it, in a line.
+
+    With less `patience` (seconds) than loading takes it is on its way, and nothing is known.
+    """
+    url = f"http://{settings.host}:{settings.dagster_port}/graphql"
+    try:
+        answer = httpx.post(url, json={"query": _RELOAD}, timeout=patience).json()
+        said = answer["data"]["reloadRepositoryLocation"]
+    except httpx.ReadTimeout:
+        return None
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        return f"Dagster's webserver does not load the assets anew ({error!r})"
+    trouble = said.get("message") or (said.get("locationOrLoadError") or {}).get("message")
+    return trouble.strip().splitlines()[0] if trouble else None
+
+
 def report(settings: Settings) -> dict[str, Any]:
     """Processes, services with their rollouts, ingest's counts, and where Git, ledger and live
     differ."""
@@ -130,7 +157,7 @@ def _process(one: Running) -> dict[str, Any]:
 
 def _ledger(settings: Settings) -> dict[str, Any]:
     if not _has_ledger(settings):
-        return {"services": [], "ingest": {}}
+        return {"services": [], "ingest": {}, "git": None}
     from tidemill.adapters.ledger import Ledger
 
     ledger = Ledger.open(settings.ledger_url)
@@ -153,7 +180,48 @@ def _ledger(settings: Settings) -> dict[str, Any]:
         for service in ledger.rollouts.services()
     ]
     ingest = {**ledger.events.summary(), **_ingest(settings, ledger)}
-    return {"services": services, "ingest": ingest}
+    return {"services": services, "ingest": ingest, "git": _git(settings, ledger)}
+
+
+def _git(settings: Settings, ledger: Ledger) -> dict[str, Any] | None:
+    """The followed branch: what was seen, what is applied, and what stands between them."""
+    look, newest = ledger.syncs.look(), ledger.syncs.newest()
+    if look is None:
+        return None
+    applied = next(iter(ledger.syncs.applied()), None)
+    return {
+        "remote": look.remote,
+        "branch": look.branch,
+        "looked": look.at.isoformat(),
+        "trouble": look.trouble,
+        "seen": _commit(newest),
+        "applied": _commit(applied),
+        "orphans": _orphans(settings, ledger) if applied else [],
+    }
+
+
+def _commit(sync: Sync | None) -> dict[str, Any] | None:
+    names = ("commit", "subject", "author", "state", "refusal", "reason", "signer")
+    return {name: getattr(sync, name) for name in names} if sync else None
+
+
+def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
+    """Services that are live though the applied commit has no rollout of theirs any more."""
+    from tidemill.spec.load import read
+
+    specs = settings.git_home / "current" / settings.git_folder
+    found = []
+    for service in ledger.rollouts.services():
+        digest = ledger.rollouts.live(service)
+        record = ledger.assets.release(digest) if digest else None
+        if record is None:
+            continue
+        folder = specs / record["project"]
+        projects = read(folder).workspace.projects if folder.is_dir() else {}
+        names = {name for project in projects.values() for name in project.specs}
+        if record["rollout"] not in names:
+            found.append({"service": service, "project": record["project"]})
+    return found
 
 
 def _ingest(settings: Settings, ledger: Ledger) -> dict[str, Any]:

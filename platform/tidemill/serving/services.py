@@ -10,6 +10,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from tidemill.adapters.broker import EmbeddedBroker
+from tidemill.adapters.git.worktrees import begin
 from tidemill.adapters.processes import Start, claim, free_port, listens, python
 from tidemill.serving import dagster_home
 from tidemill.settings import LOOPBACK, Settings
@@ -48,6 +49,7 @@ def plan(settings: Settings) -> list[Service]:
 def prepare(settings: Settings) -> None:
     """Folders and files the services need; Dagster's are written only when they differ."""
     dagster_home.prepare(settings)
+    begin(settings)
     (settings.home / "run").mkdir(parents=True, exist_ok=True)
     _write(settings.home / "workspace.yaml", _WORKSPACE.format(port=_code_port(settings)))
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from tidemill.adapters.git.refusals import without_credentials
@@ -23,9 +25,11 @@ def git(
     *arguments: str,
     given: bytes | None = None,
     environment: Mapping[str, str] | None = None,
+    timeout: float | None = None,
 ) -> bytes:
-    """Standard output of `git -C folder …`; raises ServiceError with what Git said."""
-    done = run(folder, *arguments, given=given, environment=environment)
+    """Standard output of `git -C folder …`; raises ServiceError with what Git said, or after
+    `timeout` seconds."""
+    done = run(folder, *arguments, given=given, environment=environment, timeout=timeout)
     if done.returncode:
         said = without_credentials(done.stderr.decode(errors="replace").strip())
         raise ServiceError(f"git {' '.join(arguments[:2])} failed: {said}")
@@ -45,15 +49,38 @@ def run(
     *arguments: str,
     given: bytes | None = None,
     environment: Mapping[str, str] | None = None,
+    timeout: float | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """`git -C folder …` to its end, whatever that is; raises ServiceError where Git is missing."""
+    """`git -C folder …` to its end, whatever that is; raises ServiceError where Git is missing, or
+    does not end within `timeout` seconds."""
     if not shutil.which("git"):
         raise ServiceError("`git` is not installed; install it, or check the specs out by hand")
+    command = ["git", "-C", str(folder), *arguments]
     inherited = {name: value for name, value in os.environ.items() if name not in OTHERS}
-    return subprocess.run(
-        ["git", "-C", str(folder), *arguments],
-        input=given,
-        capture_output=True,
-        check=False,
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         env={**inherited, **QUIET, **(environment or {})},
-    )
+        start_new_session=timeout is not None,  # its helpers (ssh, https) end with it
+    ) as process:
+        try:
+            output, said = process.communicate(given, timeout)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            raise ServiceError(
+                f"git {arguments[0]} did not end within {timeout:g} s; it was stopped"
+            ) from None
+        except BaseException:
+            _end(process)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, output, said)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Stop Git and, where it leads a group of its own, everything it started."""
+    with suppress(ProcessLookupError):
+        if os.getpgid(process.pid) == process.pid:
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()

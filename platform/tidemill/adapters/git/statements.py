@@ -7,33 +7,18 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from tidemill.adapters.git.command import attempt, run
+from tidemill.adapters.git.command import attempt
+from tidemill.adapters.git.signatures import Signers
 from tidemill.engine.approval import Identity
 from tidemill.errors import NeedsApproval, ServiceError
-from tidemill.settings import Settings
 
 NAMESPACE = "tidemill"
 """What SSH signatures are made for: one for a commit or a file does not pass as an approval."""
 _SSH_KEY = re.compile(r"^Good \"\S+\" signature for (.+) with \S+ key (SHA256:\S+)$", re.MULTILINE)
 _GPG = re.compile(r"^\[GNUPG:\] (\S+) ?(.*)$", re.MULTILINE)
 _SSH_MARK = "-----BEGIN SSH SIGNATURE-----"
-
-
-@dataclass(frozen=True)
-class Signers:
-    """The keys that count: SSH keys of an allowed-signers file, OpenPGP keys of a keyring."""
-
-    allowed: Path | None = None
-    revoked: Path | None = None
-    gpg_home: Path | None = None
-
-    @classmethod
-    def read(cls, settings: Settings) -> Signers:
-        """Those of the settings."""
-        return cls(settings.allowed_signers, settings.revoked_signers, settings.gpg_home)
 
 
 def person(folder: Path) -> Identity:
@@ -78,19 +63,8 @@ def verify(statement: bytes, signature: str, who: str, signers: Signers) -> str:
 
 def signer(repository: Path, commit: str, signers: Signers) -> Identity | None:
     """Who signed a commit with a key that counts; None where nobody did."""
-    options = ["-c", f"gpg.ssh.allowedSignersFile={signers.allowed or os.devnull}"]
-    options += ["-c", f"gpg.ssh.revocationFile={signers.revoked or ''}"]
-    home = {"GNUPGHOME": str(signers.gpg_home)} if signers.gpg_home else {}
-    done = run(repository, *options, "verify-commit", "--raw", commit, environment=home)
-    said = done.stderr.decode(errors="replace")
-    if done.returncode:
-        return None
-    if good := _SSH_KEY.search(said):
-        return Identity(good[1], "merge", key=str(good[2]))
-    words = _words(said)
-    if signers.gpg_home is None or "VALIDSIG" not in words:
-        return None
-    return Identity(_address(words.get("GOODSIG", "")), "merge", key=words["VALIDSIG"].split()[-1])
+    found = signers.check(repository, commit)
+    return Identity(_address(found.signer), "merge", key=found.key) if found.good else None
 
 
 def _verify_ssh(statement: bytes, path: Path, who: str, signers: Signers) -> str:

@@ -13,6 +13,7 @@ from tidemill.adapters.ledger.decisions import DecisionLedger
 from tidemill.adapters.ledger.events import EventLedger
 from tidemill.adapters.ledger.leases import LeaseLedger
 from tidemill.adapters.ledger.rollouts import RolloutLedger
+from tidemill.adapters.ledger.syncs import SyncLedger
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Ledger:
     events: EventLedger
     leases: LeaseLedger
     rollouts: RolloutLedger
+    syncs: SyncLedger
 
     @classmethod
     def open(cls, url: str) -> Ledger:
@@ -39,4 +41,5 @@ class Ledger:
             EventLedger(engine),
             LeaseLedger(engine),
             RolloutLedger(engine),
+            SyncLedger(engine),
         )

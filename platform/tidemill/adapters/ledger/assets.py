@@ -85,6 +85,12 @@ class AssetLedger:
         )
 
     def by_artefact(self, project: str, name: str, artefact: str) -> Making | None:
+        """The newest record that gave these very bytes."""
+        return self._newest(
+            makings.c.project == project, makings.c.name == name, makings.c.artefact == artefact
+        )
+
+    def origin(self, project: str, name: str, artefact: str) -> Making | None:
         """The record of the run that made an artefact under this name; later ones reused it."""
         query = select(makings).where(
             makings.c.project == project, makings.c.name == name, makings.c.artefact == artefact

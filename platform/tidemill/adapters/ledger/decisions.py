@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
@@ -32,6 +33,9 @@ from tidemill.errors import UnknownName
 
 State = Literal["asked", "decided", "started", "finished", "failed", "refused"]
 """asked (a person has to approve) → decided → started → finished or failed."""
+
+SYNC = "@sync"
+"""Stands where a trigger's name is, for runs that a commit asked for; no spec can be called so."""
 
 decisions = Table(
     "decisions",
@@ -176,6 +180,45 @@ class DecisionLedger:
         except IntegrityError:
             return None
         return self.get(key)
+
+    def ask_for(
+        self, key: str, project: str, reason: str, targets: Sequence[str], now: datetime
+    ) -> Decided:
+        """A run that `tidemill sync` asks for under a key of its own; the same key again is the
+        same run."""
+        values = {
+            "key": key,
+            "project": project,
+            "trigger": SYNC,
+            "at": now,
+            "state": "decided",
+            "reason": reason,
+            "numbers": {},
+            "offsets": {},
+            "targets": list(targets),
+            "run": "",
+            "by": "",
+            "message": "",
+            "updated": now,
+        }
+        with suppress(IntegrityError), self.engine.begin() as connection:
+            connection.execute(insert(decisions).values(**values))
+        return self.get(key)
+
+    def synced(self, prefix: str) -> list[Decided]:
+        """What sync asked for under keys that begin so, oldest first."""
+        mine = (decisions.c.trigger == SYNC, decisions.c.key.startswith(prefix, autoescape=True))
+        query = select(decisions).where(*mine).order_by(decisions.c.id)
+        with self.engine.connect() as connection:
+            return [_decided(row) for row in connection.execute(query)]
+
+    def withdraw(self, but: str, message: str, now: datetime) -> None:
+        """Take back what sync asked for and nothing started, except under keys that begin so."""
+        mine = (decisions.c.trigger == SYNC, decisions.c.state == "decided")
+        others = ~decisions.c.key.startswith(but, autoescape=True)
+        values = {"state": "refused", "message": message, "updated": now}
+        with self.engine.begin() as connection:
+            connection.execute(update(decisions).where(*mine, others).values(**values))
 
     def get(self, key: str) -> Decided:
         """One decision; raises `UnknownName` with the nearest key."""

@@ -1,0 +1,194 @@
+"""Follow a branch: take its new commits in, make what they changed, refuse what is not sound.
+
+Each new commit of TIDEMILL_GIT_REMOTE is checked out beside the one in force; its signatures,
+specs, plan and budget are judged, and only then it takes effect. One that is refused changes
+nothing.
+A revert brings the release back that the same specs made before.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tidemill.cli._progress import terminal
+from tidemill.cli._shell import example, json_option, leave, pass_settings, print_json
+from tidemill.errors import TidemillError
+from tidemill.settings import Settings
+
+if TYPE_CHECKING:
+    from tidemill.build.base import Say
+    from tidemill.serving.sync import Follower, Outcome
+
+WAIT = timedelta(minutes=30)
+"""How long one sync waits for another that works."""
+
+
+@click.command(
+    epilog=example(
+        "tidemill sync --once --remote git@example.com:team/specs.git",
+        "TIDEMILL_GIT_REMOTE=https://example.com/team/specs tidemill sync --follow --interval 30s",
+    )
+)
+@click.option("--once", is_flag=True, help="Look once, then end; the default.")
+@click.option("--follow", is_flag=True, help="Go on looking until stopped.")
+@click.option("--interval", default="30s", show_default=True, help="Between two looks.")
+@click.option("--remote", help="The repository; default $TIDEMILL_GIT_REMOTE.")
+@click.option("--branch", help="Its branch; default $TIDEMILL_GIT_BRANCH, else main.")
+@json_option
+@pass_settings
+def command(
+    settings: Settings,
+    once: bool,
+    follow: bool,
+    interval: str,
+    remote: str | None,
+    branch: str | None,
+    as_json: bool,
+) -> None:
+    """Follow a branch of a remote: apply its new commits, refuse what is not sound.
+
+    Ends with 0 in sync, 2 applied, 1 the remote or the commit is not usable, 3 over budget or a
+    person has to agree.
+    """
+    from tidemill.serving.sync import follower
+
+    if once and follow:
+        raise click.UsageError("choose one of --once and --follow")
+    settings = replace(
+        settings,
+        git_remote=remote or settings.git_remote,
+        git_branch=branch or settings.git_branch,
+    )
+    pause = seconds(interval)
+    with terminal() as say:
+        following = follower(settings, say=say)
+        if not follow:
+            leave(look(following, as_json, say))
+        go_on(following, pause, as_json, say)
+
+
+def look(following: Follower, as_json: bool, say: Say) -> int:
+    """One look, and the runs it asks for; gives the exit code."""
+    outcome = following.look(WAIT)
+    code = run(following, outcome, say)
+    if as_json:
+        print_json(described(following, outcome))
+    elif outcome.news or outcome.came == "in-sync":
+        click.echo(told(outcome), err=outcome.code not in (0, 2))
+    return code if outcome.code in (0, 2) else outcome.code
+
+
+def go_on(following: Follower, pause: float, as_json: bool, say: Say) -> None:
+    """Look again and again; what is wrong is said, and tried again at the next look."""
+    stopping = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    last = ""
+    while not stopping.is_set():
+        try:
+            outcome = following.look(WAIT)
+            if outcome.news and told(outcome) != last:
+                last = told(outcome)
+                if as_json:
+                    print_json(described(following, outcome))
+                else:
+                    click.echo(last)
+            run(following, outcome, say)
+        except TidemillError as error:
+            click.echo(str(error), err=True)
+        stopping.wait(pause)
+
+
+def run(following: Follower, outcome: Outcome, say: Say) -> int:
+    """Start the runs that a commit asked for: Dagster does where it runs, else this process does.
+
+    Gives the exit code: 2 where something was applied, or that of a run that failed.
+    """
+    from tidemill.serving.operate import reload_assets, running
+
+    sync = outcome.sync
+    if sync is None or outcome.came not in ("applied", "in-sync"):
+        return outcome.code
+    settings = following.home.settings
+    if running(settings):
+        trouble = reload_assets(settings) if outcome.came == "applied" else None
+        if trouble:
+            say(trouble)
+        return outcome.code
+    codes = [
+        carry_out(replace(settings, specs=following.specs(sync)), decided.key, sync.commit)
+        for decided in following.pending(sync)
+    ]
+    return next((code for code in codes if code), 2 if codes else outcome.code)
+
+
+def carry_out(settings: Settings, key: str, commit: str) -> int:
+    """Make what one decision asks for, from the specs of its commit; gives the exit code."""
+    from tidemill.serving.dagster_home import environment
+
+    command_line = [sys.executable, "-m", "tidemill_assets.carry_out", key, commit]
+    return subprocess.run(command_line, env=environment(settings), check=False).returncode
+
+
+def told(outcome: Outcome) -> str:
+    """An outcome for people."""
+    sync = outcome.sync
+    if sync is None or outcome.came in ("unreachable", "busy"):
+        return outcome.reason
+    head = f"{sync.commit[:10]} {sync.subject} ({sync.author})"
+    if outcome.came == "refused":
+        return f"{head}\n  refused, {sync.refusal}: {outcome.reason}\n  what is live stays"
+    lines = [f"  {item.state:<9} {item.key}{reason(item)}" for item in outcome.items if shown(item)]
+    return "\n".join([f"{head}: {outcome.came}", *lines, f"  {outcome.reason}"])
+
+
+def shown(item: Any) -> bool:
+    """Only what a person has to see."""
+    return bool(item.state != "reused")
+
+
+def reason(item: Any) -> str:
+    """Why, where there is something to say."""
+    return f": {item.reason}" if item.reason else ""
+
+
+def described(following: Follower, outcome: Outcome) -> dict[str, object]:
+    """An outcome for machines."""
+    sync = outcome.sync
+    runs: Sequence[Any] = following.home.ledger.decisions.synced(f"@git/{sync.id}/") if sync else ()
+    return {
+        "came": outcome.came,
+        "reason": outcome.reason,
+        "remote": following.mirror.shown,
+        "branch": following.mirror.branch,
+        "commit": sync.commit if sync else None,
+        "refusal": sync.refusal if sync else "",
+        "signer": sync.signer if sync else "",
+        "plan": sync.plan if sync else [],
+        "runs": [
+            {"project": one.project, "targets": one.targets, "state": one.state, "run": one.run}
+            for one in runs
+        ],
+    }
+
+
+def seconds(interval: str) -> float:
+    """A duration such as `30s`; raises UsageError."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from tidemill.spec.base import Duration
+
+    try:
+        found: timedelta = TypeAdapter(Duration).validate_python(interval)
+    except ValidationError as error:
+        raise click.UsageError(f"--interval: {error.errors()[0]['msg']}") from None
+    return found.total_seconds()
