@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-PROOFS = ("ingest_kill", "shuffled_labels", "banking77")
+PROOFS = ("ingest_kill", "shuffled_labels", "banking77", "gitops")
 
 
 def main(wanted: list[str]) -> int:
