@@ -89,6 +89,7 @@ def test_a_dataset_holds_its_splits_its_quarantine_and_its_summary(
 
     assert made.artefact.kind == "dataset"
     assert sorted(path.name for path in folder.iterdir()) == [
+        "origins.parquet",
         "quarantine.parquet",
         "summary.json",
         "test.parquet",

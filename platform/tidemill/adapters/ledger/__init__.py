@@ -11,6 +11,7 @@ from tidemill.adapters.ledger.base import open_engine
 from tidemill.adapters.ledger.decisions import DecisionLedger
 from tidemill.adapters.ledger.events import EventLedger
 from tidemill.adapters.ledger.leases import LeaseLedger
+from tidemill.adapters.ledger.lineage import LineageLedger
 from tidemill.adapters.ledger.rollouts import RolloutLedger
 
 
@@ -23,6 +24,7 @@ class Ledger:
     decisions: DecisionLedger
     events: EventLedger
     leases: LeaseLedger
+    lineage: LineageLedger
     rollouts: RolloutLedger
 
     @classmethod
@@ -35,5 +37,6 @@ class Ledger:
             DecisionLedger(engine),
             EventLedger(engine),
             LeaseLedger(engine),
+            LineageLedger(engine),
             RolloutLedger(engine),
         )

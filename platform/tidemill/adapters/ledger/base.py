@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, MetaData, create_engine, event
+from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
@@ -35,6 +36,12 @@ def open_engine(url: str) -> Engine:
             f"{error.orig}; check TIDEMILL_LEDGER_URL, the folder's permissions and the free space"
         ) from error
     return engine
+
+
+def new_row(connection: Connection, table: Table) -> Any:
+    """An insert that passes over rows that are there already."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    return dialect.insert(table).on_conflict_do_nothing()
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:

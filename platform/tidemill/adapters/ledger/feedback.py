@@ -160,6 +160,7 @@ def _row(row: Mapping[Any, Any]) -> Row:
         "time": moment(row["time"]),
         "response_id": row["response_id"],
         "event_id": row["event_id"],
+        "place": f"{row['topic']}/{row['partition']}/{row['offset']}",
     }
 
 
