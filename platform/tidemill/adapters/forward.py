@@ -4,12 +4,12 @@ knows: every artefact, release and answer."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from tidemill.adapters.home import Home
 from tidemill.adapters.targets import Target, find
-from tidemill.engine.lineage import Edge, walk, without_makings
+from tidemill.engine.lineage import Edge, without_makings
 
 NEWEST = 5
 """Answers that are listed; the others are counted."""
@@ -28,35 +28,34 @@ class _Begun:
     facts: Row = field(default_factory=dict)
 
 
-def descend(home: Home, text: str) -> dict[str, Any]:
+def descend(
+    home: Home, text: str, *, limit: int | None = None, drawn: bool = True
+) -> dict[str, Any]:
     """All that came of one thing, newest first: artefacts, releases, and answers with their count.
 
     `text` is an id as `targets.find` takes it. A subject may be given by its plain id, which is
-    hashed with the key of the environment, or by the hash.
+    hashed with the key of the environment, or by the hash. At most `limit` artefacts and releases
+    are listed; all are counted. The edges between them are there where it is to be `drawn`.
     """
+    home.take_in_rows()
     target = find(home, text)
     begun = _BEGIN[target.what](home, target)
-    remember_rows(home)
-    edges = home.ledger.lineage.edges(begun.nodes, "forward")
-    reached = walk(begun.nodes, edges, "forward")
-    digests = [node for node in reached if node.startswith("sha256:")]
-    releases = home.ledger.lineage.release_rows(digests)
-    artefacts = home.ledger.lineage.artefact_rows(digests)
-    answered = home.ledger.lineage.answered(releases)
+    with home.ledger.lineage.reach(begun.nodes, "forward") as reached:
+        kinds, answered = reached.kinds(), reached.answered()
+        artefacts, releases = reached.artefacts(limit), reached.releases()
+        edges = without_makings(reached.edges()) if drawn else []
     newest = _newest(home, answered)
-    drawn = [Edge(f"answer:{one['response_id']}", one["release"], "answered by") for one in newest]
+    edges += [Edge(f"answer:{one['response_id']}", one["release"], "answered by") for one in newest]
     return {
         "target": {"what": target.what, "id": target.id},
         "direction": "forward",
         "facts": begun.facts,
+        "counts": {"artefacts": kinds, "releases": len(releases)},
         "rows": begun.rows,
-        "artefacts": _artefacts(home, artefacts, reached, edges),
+        "artefacts": _named(home, artefacts),
         "releases": _releases(home, releases, answered),
-        "answers": {
-            "count": sum(count for count, _ in answered.values()),
-            "newest": newest,
-        },
-        "edges": [asdict(edge) for edge in [*begun.edges, *without_makings(edges), *drawn]],
+        "answers": {"count": sum(count for count, _ in answered.values()), "newest": newest},
+        "edges": [edge._asdict() for edge in [*begun.edges, *edges]],
         "notes": begun.notes,
     }
 
@@ -65,18 +64,6 @@ def answers(home: Home, found: Row) -> Iterator[Row]:
     """Every answer that `descend` counted, release by release, newest first."""
     digests = [release["digest"] for release in found["releases"]]
     yield from home.ledger.lineage.answers("release", digests, None)
-
-
-def remember_rows(home: Home) -> None:
-    """Take in the rows of datasets that an older version made, as far as their bytes are here."""
-    from tidemill.adapters.store.shelf import name_of
-
-    for digest in home.ledger.lineage.without_rows():
-        folder = home.store.artefacts / name_of("dataset", digest)
-        if folder.is_dir():
-            from tidemill.data import origins
-
-            home.ledger.lineage.keep_rows(digest, origins.read(folder))
 
 
 def _commit(_home: Home, target: Target) -> _Begun:
@@ -132,7 +119,6 @@ def names_of(home: Home, subject: str) -> list[str]:
 
 
 def _of_rows(home: Home, rows: Sequence[Row]) -> _Begun:
-    remember_rows(home)
     told = {row["id"]: row for row in rows}
     held = home.ledger.lineage.holding(told)
     found = [{**told[one["row"]], "dataset": one["dataset"], "split": one["split"]} for one in held]
@@ -157,37 +143,33 @@ _BEGIN = {
 }
 
 
-def _artefacts(
-    home: Home, artefacts: dict[str, Row], reached: dict[str, int], edges: Sequence[Edge]
-) -> list[Row]:
-    """Artefacts with the project and spec that made each, newest first."""
-    gave = {e.child: e for e in edges if e.parent.startswith("making:") and e.parent in reached}
-    keys = {d: int(gave[d].parent.removeprefix("making:")) for d in artefacts if d in gave}
-    makings = home.ledger.lineage.making_rows(keys.values())
+def _named(home: Home, artefacts: Sequence[Row]) -> list[Row]:
+    """Artefacts with the project and spec that made each."""
+    made = home.ledger.lineage.made_by(item["digest"] for item in artefacts)
+    makings = home.ledger.lineage.making_rows(key for key, _ in made.values())
     found = []
-    for digest, item in artefacts.items():
-        making = makings.get(keys.get(digest, 0), {})
-        role = gave[digest].role if digest in gave else ""
+    for item in artefacts:
+        key, role = made.get(item["digest"], (0, ""))
+        making = makings.get(key, {})
         step = f"/{role.removeprefix('step:')}" if role.startswith("step:") else ""
         name = f"{making.get('name', '')}{step}"
         found.append({**item, "name": name, "project": making.get("project", "")})
-    return sorted(found, key=lambda one: (one["created"], one["digest"]), reverse=True)
+    return found
 
 
 def _releases(
-    home: Home, releases: dict[str, Row], answered: dict[str, tuple[int, float]]
+    home: Home, releases: Sequence[Row], answered: dict[str, tuple[int, float]]
 ) -> list[Row]:
-    services = {release["service"] for release in releases.values()}
+    services = {release["service"] for release in releases}
     live = {service: home.ledger.rollouts.live(service) for service in services}
-    found = [
+    return [
         {
             **release,
-            "live": live[release["service"]] == digest,
-            "answers": answered.get(digest, (0, 0.0))[0],
+            "live": live[release["service"]] == release["digest"],
+            "answers": answered.get(release["digest"], (0, 0.0))[0],
         }
-        for digest, release in releases.items()
+        for release in releases
     ]
-    return sorted(found, key=lambda one: (one["created"], one["digest"]), reverse=True)
 
 
 def _newest(home: Home, answered: dict[str, tuple[int, float]]) -> list[Row]:

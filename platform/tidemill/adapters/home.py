@@ -14,6 +14,7 @@ from tidemill.adapters.git import GitRepository
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.row_texts import RowTexts
 from tidemill.adapters.store import DvcStore
+from tidemill.adapters.store.shelf import name_of
 from tidemill.errors import ServiceError, StorageError, TidemillError, UnknownName
 from tidemill.ports import Artefact
 from tidemill.settings import Settings
@@ -91,6 +92,15 @@ class Home:
                 self.ledger.lineage.keep_rows(item.digest, origins.read(item.path))
                 with suppress(TidemillError, OSError):  # `why` makes it when it is asked
                     self.texts.add(item.digest, item.path)
+
+    def take_in_rows(self) -> None:
+        """Of datasets that an older version made, remember the rows, as far as files are here."""
+        for digest in self.ledger.lineage.without_rows():
+            folder = self.store.artefacts / name_of("dataset", digest)
+            if folder.is_dir():
+                from tidemill.data import origins
+
+                self.ledger.lineage.keep_rows(digest, origins.read(folder))
 
     def project(self, name: str) -> Project:
         """One project; raises UnknownName with the nearest."""

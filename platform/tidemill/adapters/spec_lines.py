@@ -32,10 +32,10 @@ def lines_at(
         found: Lines = json.loads(path.read_text())
         return found, _dirty(commit)
     try:
-        if not blame.known(specs, sha):
-            return {}, [_missing(specs, sha)]
         spoken = blame.spec_lines(specs, project, sha)
     except TidemillError as error:
+        if not blame.known(specs, sha):
+            return {}, [_missing(specs, sha)]
         return {}, [f"the spec lines cannot be read: {error}"]
     found = {name: [asdict(line) for line in lines] for name, lines in spoken.items()}
     if blame.shallow(specs):
@@ -43,6 +43,20 @@ def lines_at(
         return found, [f"{note}; `git fetch --unshallow` brings the history", *_dirty(commit)]
     _keep(path, found)
     return found, _dirty(commit)
+
+
+def line_at(
+    specs: Path, project: str, commit: Mapping[str, Any], row: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Commit and author of the line of a project's file that a row came from, or a note why not."""
+    sha, path = str(commit["sha"]), f"{project}/{row['source']}"
+    try:
+        (line,) = blame.blamed(specs, sha, path, row["line"])
+    except (TidemillError, ValueError):
+        if not blame.known(specs, sha):
+            return {}, [_missing(specs, sha)]
+        return {}, [f"{path}:{row['line']} is not in commit {sha[:12]}: Git does not have the file"]
+    return {"path": line.path, "commit": line.commit, "author": line.author}, _dirty(commit)
 
 
 def _missing(specs: Path, sha: str) -> str:

@@ -89,6 +89,7 @@ def _in_git(home: Home, text: str) -> list[Target]:
 def _row(home: Home, text: str, _kind: str) -> list[Target]:
     if not _is_hex(text) or len(text) > 16:
         return []
+    home.take_in_rows()
     return [Target("row", one) for one in home.ledger.lineage.rows_like(text)]
 
 

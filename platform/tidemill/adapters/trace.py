@@ -8,7 +8,7 @@ from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from tidemill.adapters.home import Home
-from tidemill.adapters.spec_lines import lines_at
+from tidemill.adapters.spec_lines import line_at, lines_at
 from tidemill.adapters.targets import Target, find
 from tidemill.engine.lineage import Edge, walk, without_makings
 from tidemill.engine.provenance import Evidence, Link, ancestry, as_json, trail
@@ -40,7 +40,7 @@ def trace(
         "direction": "back",
         "verified": all(link["bytes_match"] is not False for link in links),
         "links": links,
-        "edges": [asdict(edge) for edge in told["edges"]],
+        "edges": [edge._asdict() for edge in told["edges"]],
         "notes": told["notes"],
     }
 
@@ -110,8 +110,9 @@ def _row(home: Home, target: Target, _meaning: bool) -> Row:
     """A row comes of a line of a file, or of feedback on an answer."""
     row = home.ledger.lineage.row(target.id)
     assert row is not None
-    links = [Link("row", row["id"], None, {k: v for k, v in row.items() if v is not None})]
-    edges, notes = [], []
+    about, notes = _source_line(home, row)
+    links = [Link("row", row["id"], None, {k: v for k, v in row.items() if v is not None} | about)]
+    edges = []
     if row["event"]:
         links.append(Link("feedback", row["event"], None, {"place": row["place"]}))
         edges.append(Edge(f"row:{row['id']}", f"event:{row['event']}", "feedback"))
@@ -125,6 +126,17 @@ def _row(home: Home, target: Target, _meaning: bool) -> Row:
         else:
             notes.append(f"the answer {row['answer']} is no longer in the ledger")
     return {"links": links, "edges": edges, "notes": notes}
+
+
+def _source_line(home: Home, row: Row) -> tuple[Row, list[str]]:
+    """Who wrote the line of a file that a row came from, at the commit of a dataset with it."""
+    held = [one["dataset"] for one in home.ledger.lineage.holding([row["id"]])]
+    made = home.ledger.lineage.made_by(held)
+    makings = home.ledger.lineage.makings(key for key, _ in made.values())
+    for _, making in sorted(makings.items(), reverse=True):
+        if row["line"] and making.commit:
+            return line_at(home.settings.specs, making.project, making.commit, row)
+    return {}, []
 
 
 def _commit(_home: Home, target: Target, _meaning: bool) -> Row:

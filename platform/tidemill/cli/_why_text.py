@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -37,14 +36,13 @@ def forward(found: Row) -> Iterator[str]:
     given = found["facts"].get("answers_given")
     if given is not None:
         yield f"  {'answers to it':13} {given:,}"
-    yield from _listed("row", found["rows"], _row)
-    kinds = Counter(item["kind"] for item in found["artefacts"])
-    if kinds:
-        counts = ", ".join(f"{kind} {count:,}" for kind, count in kinds.most_common())
-        yield f"  {'artefacts':13} {len(found['artefacts']):,}: {counts}"
-    yield from _listed("", found["artefacts"], _artefact)
-    yield f"  {'releases':13} {len(found['releases']):,}"
-    yield from _listed("", found["releases"], _release)
+    yield from _listed("row", found["rows"], _row, len(found["rows"]))
+    kinds, releases = found["counts"]["artefacts"], found["counts"]["releases"]
+    counts = ", ".join(f"{kind} {count:,}" for kind, count in kinds.items())
+    yield f"  {'artefacts':13} {sum(kinds.values()):,}{f': {counts}' if counts else ''}"
+    yield from _listed("", found["artefacts"], _artefact, sum(kinds.values()))
+    yield f"  {'releases':13} {releases:,}"
+    yield from _listed("", found["releases"], _release, releases)
     yield f"  {'answers':13} {found['answers']['count']:,}"
     for one in found["answers"]["newest"]:
         yield f"    {answer(one)}"
@@ -104,11 +102,11 @@ def _notes(found: Row) -> Iterator[str]:
         yield f"! {note}"
 
 
-def _listed(title: str, items: Sequence[Row], say: Any) -> Iterator[str]:
+def _listed(title: str, items: Sequence[Row], say: Any, count: int) -> Iterator[str]:
     for item in items[:SHOWN]:
         yield f"  {title:13} {say(item)}" if title else f"    {say(item)}"
-    if len(items) > SHOWN:
-        yield f"    … {len(items) - SHOWN:,} more are in --json"
+    if count > SHOWN:
+        yield f"    … {count - SHOWN:,} more are in --json"
 
 
 def _row(row: Row) -> str:

@@ -59,8 +59,10 @@ def command(
         raise click.UsageError("--all lists answers; it goes with --forward")
     if forward:
         from tidemill.adapters.forward import descend
+        from tidemill.cli._why_text import SHOWN
 
-        found = descend(home, target)
+        whole = as_json or svg is not None
+        found = descend(home, target, limit=None if whole else SHOWN, drawn=whole)
     else:
         from tidemill.adapters.trace import trace
 

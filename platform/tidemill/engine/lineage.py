@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Direction = Literal["back", "forward"]
 
 
-@dataclass(frozen=True, order=True)
-class Edge:
+class Edge(NamedTuple):
     """One thing that came of another, and as what the other took part."""
 
     child: str
@@ -68,12 +66,6 @@ def walk(starts: Iterable[str], edges: Iterable[Edge], direction: Direction) -> 
         frontier = [node for node in dict.fromkeys(ahead) if node not in found]
         distance += 1
     return found
-
-
-def between(nodes: Iterable[str], edges: Iterable[Edge]) -> list[Edge]:
-    """The edges whose two ends are both among the nodes, sorted."""
-    known = set(nodes)
-    return sorted({edge for edge in edges if edge.child in known and edge.parent in known})
 
 
 def without_makings(edges: Iterable[Edge]) -> list[Edge]:

@@ -64,14 +64,15 @@ def blamed(folder: Path, sha: str, path: str, line: int | None = None) -> list[L
 
 
 def _spec(specs: Path, sha: str, path: str) -> tuple[str, list[Line]] | None:
-    content = git(specs, "show", f"{sha}:./{path}")
+    said = git(specs, "blame", "--porcelain", sha, "--", path)
+    content = b"\n".join(line[1:] for line in said.split(b"\n") if line.startswith(b"\t"))
     try:
         document = parse(content, Path(path))
     except SpecError:
         return None
     if not isinstance(document.value, Mapping) or not isinstance(document.value.get("name"), str):
         return None
-    lines = {line.line: line for line in blamed(specs, sha, path)}
+    lines = {line.line: line for line in _porcelain(said.decode(errors="replace"))}
     fields = [
         Line(**{**vars(lines[number]), "field": field, "value": value})
         for at, field, value in _leaves(document.value)

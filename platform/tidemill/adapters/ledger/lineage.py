@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, and_, func, literal, or_, select
@@ -24,6 +25,7 @@ from tidemill.adapters.ledger.lineage_tables import (
     write_edges,
     write_rows,
 )
+from tidemill.adapters.ledger.reach import Reach, reach
 from tidemill.engine.lineage import Direction, Edge, of_making, of_release
 from tidemill.ports import Making
 
@@ -43,21 +45,14 @@ class LineageLedger:
         self.engine = engine
         self._catch_up()
 
+    def reach(self, starts: Iterable[str], direction: Direction) -> AbstractContextManager[Reach]:
+        """All that the starts came of, or all that came of them, for as long as the block runs."""
+        return reach(self.engine, starts, direction)
+
     def edges(self, starts: Iterable[str], direction: Direction) -> list[Edge]:
-        """Every edge on a way from the starts: towards what they came of, or what came of them."""
-        near, far = edges.c.child, edges.c.parent
-        if direction == "forward":
-            near, far = far, near
-        found: set[Edge] = set()
-        with self.engine.connect() as connection:
-            for chunk in _chunks(starts):
-                first = select(far.label("node")).where(near.in_(chunk))
-                reach = first.cte("reach", recursive=True)
-                reach = reach.union(select(far).join(reach, near == reach.c.node))
-                on = select(edges).join(reach, near == reach.c.node)
-                for query in (select(edges).where(near.in_(chunk)), on):
-                    found |= {Edge(*row) for row in connection.execute(query)}
-        return sorted(found)
+        """Every edge on a way from the starts, sorted."""
+        with self.reach(starts, direction) as found:
+            return found.edges()
 
     def named(self, beginning: str) -> list[tuple[str, str]]:
         """(`release` or `artefact`, digest) of all whose digest begins so, at most twenty."""
@@ -115,11 +110,18 @@ class LineageLedger:
         query = select(artefacts.c.digest, artefacts.c.kind, artefacts.c.bytes, artefacts.c.created)
         return {row["digest"]: row for row in self._by(query, artefacts.c.digest, digests)}
 
-    def release_rows(self, digests: Iterable[str]) -> dict[str, Row]:
-        """Project, service and creation time of releases, by digest."""
-        names = ("digest", "project", "service", "created")
-        query = select(*(releases.c[name] for name in names))
-        return {row["digest"]: row for row in self._by(query, releases.c.digest, digests)}
+    def made_by(self, digests: Iterable[str]) -> dict[str, tuple[int, str]]:
+        """A making that gave each artefact, and as what: `output` before `step:…`."""
+        mine = select(edges.c.child, func.min(edges.c.role + " " + edges.c.parent))
+        mine = mine.where(edges.c.parent >= "making:", edges.c.parent < "making;")
+        found: dict[str, tuple[int, str]] = {}
+        with self.engine.connect() as connection:
+            for chunk in _chunks(digests):
+                query = mine.where(edges.c.child.in_(chunk)).group_by(edges.c.child)
+                for digest, said in connection.execute(query):
+                    role, _, making = said.rpartition(" ")
+                    found[digest] = int(making.removeprefix("making:")), role
+        return found
 
     # Rows.
 
@@ -193,16 +195,6 @@ class LineageLedger:
             ):
                 found += connection.scalars(query.limit(1))
         return [one for one in found if one[:SHORTEST_ID] == response[:SHORTEST_ID]]
-
-    def answered(self, digests: Iterable[str]) -> dict[str, tuple[int, float]]:
-        """How many answers each release gave, and the time of its newest."""
-        query = select(inference.c.release, func.count(), func.max(inference.c.time))
-        found: dict[str, tuple[int, float]] = {}
-        with self.engine.connect() as connection:
-            for chunk in _chunks(digests):
-                mine = query.where(inference.c.release.in_(chunk)).group_by(inference.c.release)
-                found |= {release: (n, last) for release, n, last in connection.execute(mine)}
-        return found
 
     def answers(self, where: str, values: Iterable[str], limit: int | None) -> Iterator[Row]:
         """Answers by `release` or `subject`, for each value newest first, at most `limit` each."""
