@@ -76,11 +76,12 @@ class Grown:
         return Home(Settings.read(self.environment))
 
 
-def git(folder: Path, *arguments: str, author: str = "Ann") -> str:
+def git(folder: Path, *arguments: str, author: str = "Ann", date: str = "") -> str:
     """Run Git as somebody."""
     who = ["-c", f"user.name={author}", "-c", f"user.email={author.lower()}@example.invalid"]
     command = ["git", "-C", str(folder), *who, *arguments]
     quiet = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    quiet |= {"GIT_AUTHOR_DATE": date} if date else {}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=quiet)
     return done.stdout.strip()
 
@@ -93,9 +94,10 @@ def grow(root: Path) -> Grown:
         (project / name).write_text(text)
     git(root, "init", "--quiet", "--initial-branch=main")
     git(root, "add", "specs")
-    git(root, "commit", "--quiet", "--message", "Describe the shop")
+    git(root, "commit", "--quiet", "--message", "Describe the shop", date="2026-01-01T00:00:00Z")
     (project / "rows.yaml").write_text(SPECS["rows.yaml"].replace("seed: 1", "seed: 2"))
-    git(root, "commit", "--quiet", "--all", "--message", "Deal the rows anew", author="Ben")
+    again = ["commit", "--quiet", "--all", "--message", "Deal the rows anew"]
+    git(root, *again, author="Ben", date="2026-02-01T00:00:00Z")
     commit = git(root, "rev-parse", "HEAD")
     settings = {"TIDEMILL_SPECS": str(root / "specs"), "TIDEMILL_HOME": str(root / "home")}
     home = Home(Settings.read(settings))

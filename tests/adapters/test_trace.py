@@ -367,3 +367,43 @@ def test_home_indexes_the_rows_of_a_dataset_as_it_is_kept(original: Grown) -> No
 
     assert (original.root / "home" / "why" / f"rows-{short}.db").exists()
     assert original.home.ledger.lineage.without_rows() == []
+
+
+def test_a_commit_that_nothing_was_made_at_leads_to_what_has_its_lines(original: Grown) -> None:
+    first = git(original.root, "rev-list", "--max-parents=0", "HEAD")
+    found = descend(original.home, f"commit:{first}")
+    made = {item["digest"] for item in found["artefacts"]}
+
+    assert set(original.datasets) <= made
+    assert original.model not in made
+    assert releases(found) == set(original.releases)
+
+
+def test_a_commit_that_is_not_in_the_repository_is_followed_in_the_ledger(grown: Grown) -> None:
+    shutil.rmtree(grown.root / ".git")
+    found = descend(grown.home, f"commit:{grown.commit}")
+
+    assert releases(found) == set(grown.releases)
+    assert "only what was made at it" in found["notes"][0]
+
+
+def test_rows_are_compared_by_meaning_with_the_projects_own_encoder(
+    grown: Grown, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    home = grown.home
+    shutil.copytree(tiny_encoder, tmp_path / "encoder")
+    encoder = home.store.put(tmp_path / "encoder", kind="model")
+    home.keep([encoder])
+    making = next(home.ledger.assets.history("shop"))
+    home.ledger.assets.record(replace(making, kind="Model", artefact=encoder.digest, id=0))
+    first, second = (of(trace(home, "r2", meaning=True), "row") for _ in range(2))
+
+    assert first == second
+    assert len(first) == 5
+    assert all(-1 <= row["facts"]["similarity"] <= 1.0001 for row in first)
+
+
+def test_without_an_encoder_meaning_is_not_compared_and_that_is_said(original: Grown) -> None:
+    found = trace(original.home, "r2", meaning=True)
+
+    assert "project 'shop' has no sentence encoder here" in found["notes"][0]

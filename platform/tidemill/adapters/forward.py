@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tidemill.adapters.commits import later
 from tidemill.adapters.home import Home
 from tidemill.adapters.targets import Target, find
 from tidemill.engine.lineage import Edge, without_makings
 
+_BEFORE_ROWS = ("answer", "event", "subject")
 NEWEST = 5
 """Answers that are listed; the others are counted."""
 Row = dict[str, Any]
@@ -44,6 +46,9 @@ def descend(
         kinds, answered = reached.kinds(), reached.answered()
         artefacts, releases = reached.artefacts(limit), reached.releases()
         edges = without_makings(reached.edges()) if drawn else []
+    if target.what in _BEFORE_ROWS:
+        start = f"{target.what}:{target.id}"
+        begun.edges += [Edge(f"row:{row['id']}", start, target.what) for row in begun.rows]
     newest = _newest(home, answered)
     edges += [Edge(f"answer:{one['response_id']}", one["release"], "answered by") for one in newest]
     return {
@@ -66,8 +71,11 @@ def answers(home: Home, found: Row) -> Iterator[Row]:
     yield from home.ledger.lineage.answers("release", digests, None)
 
 
-def _commit(_home: Home, target: Target) -> _Begun:
-    return _Begun([f"commit:{target.id}"])
+def _commit(home: Home, target: Target) -> _Begun:
+    """What was made at the commit, and at later ones by specs in which its changes live on."""
+    me = f"commit:{target.id}"
+    made, notes = later(home, target.id)
+    return _Begun([me, *made], edges=[Edge(node, me, "its lines") for node in made], notes=notes)
 
 
 def _artefact(_home: Home, target: Target) -> _Begun:
@@ -76,9 +84,6 @@ def _artefact(_home: Home, target: Target) -> _Begun:
 
 def _answer(home: Home, target: Target) -> _Begun:
     begun = _of_rows(home, home.ledger.lineage.rows_of("answer", target.id))
-    begun.edges += [
-        Edge(f"row:{row['id']}", f"answer:{target.id}", "feedback") for row in begun.rows
-    ]
     if not begun.rows:
         begun.notes.append("no feedback on this answer became a row of a dataset")
     return begun

@@ -78,6 +78,13 @@ class LineageLedger:
         with self.engine.connect() as connection:
             return [node.removeprefix("commit:") for node in connection.scalars(query)]
 
+    def makings_at(self, sha: str) -> dict[int, Row]:
+        """The makings at a commit, by id."""
+        query = select(edges.c.child).where(edges.c.parent == f"commit:{sha}")
+        with self.engine.connect() as connection:
+            nodes = [node for node in connection.scalars(query) if node.startswith("making:")]
+        return self.making_rows(int(node.removeprefix("making:")) for node in nodes)
+
     def artefacts_of(self, kind: str, name: str, project: str | None = None) -> list[str]:
         """Digests of what the specs of this kind and name gave, newest first."""
         wanted = [makings.c.kind == kind, makings.c.name == name]
@@ -86,6 +93,14 @@ class LineageLedger:
         query = query.group_by(makings.c.artefact).order_by(func.max(makings.c.id).desc())
         with self.engine.connect() as connection:
             return [digest for digest, _ in connection.execute(query)]
+
+    def models(self, project: str) -> list[str]:
+        """Digests of a project's base models, newest first."""
+        newest = func.max(makings.c.id).desc()
+        query = select(makings.c.artefact).group_by(makings.c.artefact).order_by(newest)
+        mine = makings.c.project == project, makings.c.kind == "Model"
+        with self.engine.connect() as connection:
+            return list(connection.scalars(query.where(*mine)))
 
     def names(self, kind: str | None = None) -> list[str]:
         """Names of all specs (of a kind) that gave something."""
