@@ -31,7 +31,7 @@ PROJECT = "support-chat"
 ANSWERS = 1_000_000
 RELEASES = 1_650
 """Each brings six artefacts, so that there are about ten thousand."""
-ROWS, HELD = 20_000, 200
+ROWS, HELD = 20_000, 60
 """Rows of the newest dataset, whose files are there; of each older one the ledger knows these."""
 LIMIT = 1.0
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

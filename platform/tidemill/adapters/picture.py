@@ -27,6 +27,7 @@ _COLOURS = {
     "report": "#fff3b8",
 }
 _OTHER = "#eef1f4"
+_HEX = set("0123456789abcdef")
 _STYLE = (
     "text{font-family:system-ui,'Segoe UI',Helvetica,Arial,sans-serif;fill:#1f2933}"
     ".w{font-size:11px;fill:#52606d}.n{font-size:13px;font-weight:600}"
@@ -158,7 +159,8 @@ def _box(node: str, placed: Layout, known: Known, target: str) -> str:
     x, y = MARGIN + at * ACROSS, MARGIN + high * DOWN
     colour = _COLOURS.get(what, _OTHER)
     short = f"{what} {rest[:12]}" if kind == "sha256" else what
-    shown = name if len(name) <= CHARACTERS else f"{name[: CHARACTERS - 1]}…"
+    most = CHARACTERS if set(name) - _HEX else 16  # digits are wider than letters
+    shown = name if len(name) <= most else f"{name[: most - 1]}…"
     return (
         f'<g class="{"t" if node == target else "b"}"><title>{_text(told)}</title>'
         f'<rect x="{x:g}" y="{y:.1f}" width="{WIDE}" height="{HIGH}" rx="6" fill="{colour}"/>'
