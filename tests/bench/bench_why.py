@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -86,11 +87,15 @@ def row(name: str, seconds: float) -> dict[str, object]:
 def best(arguments: Sequence[str], environment: Mapping[str, str], times: int) -> float:
     """Seconds of the quickest run."""
     found = []
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     for _ in range(times):
         begun = time.perf_counter()
         command = [sys.executable, "-m", "tidemill", "why", *arguments]
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
         found.append(time.perf_counter() - begun)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"{' '.join(arguments)[:60]}: {worked / times:.2f} s of processor time", flush=True)
     return min(found)
 
 
