@@ -23,11 +23,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypedDict
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from tidemill.errors import EventError, suggest
+from tidemill.ports import INFERENCE_TOPIC as INFERENCE_TOPIC
+from tidemill.ports import LIFECYCLE_TOPIC as LIFECYCLE_TOPIC
 from tidemill.spec.base import Frozen
 from tidemill.spec.feedback import FeedbackKind
-
-INFERENCE_TOPIC = "tidemill.inference"
-LIFECYCLE_TOPIC = "tidemill.lifecycle"
 
 Key = Annotated[str, Field(min_length=1, max_length=200)]
 """A name or id; short enough for an index of any database."""

@@ -13,6 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+INFERENCE_TOPIC = "tidemill.inference"
+LIFECYCLE_TOPIC = "tidemill.lifecycle"
+
 
 @dataclass(frozen=True)
 class Message:

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 Row = dict[str, object]
-PARTS = ("start", "plan", "ingest", "serving", "generation", "training", "memory")
+PARTS = ("start", "plan", "why", "ingest", "serving", "generation", "training", "memory")
 REPORT = Path(".tidemill/bench.json")
 
 

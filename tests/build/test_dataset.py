@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ import pytest
 from tidemill.adapters.store import MemoryStore
 from tidemill.build import dataset
 from tidemill.build.base import Bench
-from tidemill.data import read_split, summary
+from tidemill.data import SPLITS, origins, read_split, summary
 from tidemill.errors import DataError
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.feedback import Feedback
@@ -89,6 +90,7 @@ def test_a_dataset_holds_its_splits_its_quarantine_and_its_summary(
 
     assert made.artefact.kind == "dataset"
     assert sorted(path.name for path in folder.iterdir()) == [
+        "origins.parquet",
         "quarantine.parquet",
         "summary.json",
         "test.parquet",
@@ -255,6 +257,36 @@ def test_feedback_becomes_rows_by_the_prompt_with_weight_subject_and_group(
     assert {row["weight"] for row in said.values()} == {2.0}
     assert summary(made.artefact.path)["offsets"] == {"said/0": [0, 7]}
     assert summary(made.artefact.path)["labels"]["train"]["order"] > 20
+
+
+def test_each_row_keeps_the_line_or_the_event_it_came_from(
+    bench: Bench, write: Callable[..., None]
+) -> None:
+    write(replies(), extra="")
+    said = given(1, place="said/0/6")
+    folder = dataset.make(spec(**CHAT), {}, with_feedback(bench, said)).artefact.path
+    rows = {row["id"]: row for name in SPLITS for row in read_split(folder, name)}
+    told = origins.read(folder)
+    (fed,) = [row for row in told if row["event"]]
+
+    assert [row["id"] for row in told] == list(rows)
+    assert {rows[r["id"]]["text"]: r["line"] for r in told if not r["event"]} == {
+        f"question {number}": number + 1 for number in range(40)
+    }
+    assert (fed["event"], fed["place"], fed["answer"]) == ("e1", "said/0/6", "r1")
+    assert (fed["source"], fed["subject"], fed["line"]) == ("feedback:said", "user-1", None)
+
+
+def test_a_dataset_of_an_older_version_has_rows_without_lines(
+    bench: Bench, write: Callable[..., None], tmp_path: Path
+) -> None:
+    write(asked())
+    made = dataset.make(spec(), {}, bench)
+    old = tmp_path / "old"
+    shutil.copytree(made.artefact.path, old, ignore=shutil.ignore_patterns("origins.parquet"))
+
+    assert {row["line"] for row in origins.read(old)} == {None}
+    assert len(origins.read(old)) == 40
 
 
 def test_feedback_without_consent_question_or_form_is_kept_out_and_the_last_word_counts(

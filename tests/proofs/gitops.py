@@ -202,7 +202,7 @@ def rank(team: Team) -> dict[str, Any]:
               "support-canary": "stale"}  # fmt: skip
     team.planned = [name for name in wanted if name != "support-canary"]
     return {
-        "ok": code == 2 and states == wanted and found["totals"]["seconds"] is not None,
+        "ok": code == 2 and states == wanted and bool(found["totals"]["estimate"]),
         "exit": code,
         "totals": found["totals"],
         "said": team.types("plan").stdout,

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.git import GitRepository
 from tidemill.adapters.ledger import Ledger
+from tidemill.adapters.row_texts import RowTexts
 from tidemill.adapters.store import DvcStore
-from tidemill.build.line import Line
-from tidemill.errors import ServiceError, StorageError, UnknownName
+from tidemill.adapters.store.shelf import name_of
+from tidemill.errors import ServiceError, StorageError, TidemillError, UnknownName
+from tidemill.ports import Artefact
 from tidemill.settings import Settings
-from tidemill.spec.load import Project, Workspace, load
+
+if TYPE_CHECKING:  # a verb that reads the ledger only should start at once
+    from tidemill.build.line import Line
+    from tidemill.spec.load import Project, Workspace
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,11 @@ class Home:
         return DvcStore(self.settings.home / "store")
 
     @cached_property
+    def texts(self) -> RowTexts:
+        """The texts of datasets' rows, to find near ones."""
+        return RowTexts(self.settings.home / "why")
+
+    @cached_property
     def clock(self) -> SystemClock:
         """The machine's time."""
         return SystemClock()
@@ -45,6 +56,8 @@ class Home:
     @cached_property
     def workspace(self) -> Workspace:
         """The specs as they are now; raises SpecError with every problem."""
+        from tidemill.spec.load import load
+
         # Resolved: what is read here stays one commit's when sync switches the link to another.
         return load(self.settings.specs.resolve())
 
@@ -64,6 +77,8 @@ class Home:
 
     def line(self, project: str) -> Line:
         """The line of one project."""
+        from tidemill.build.line import Line
+
         return Line(
             project=self.project(project),
             home=self.settings.home,
@@ -72,10 +87,30 @@ class Home:
             records=self.ledger.assets,
             repository=GitRepository(self.workspace.root),
             clock=self.clock,
-            keep=self.ledger.assets.keep,
+            keep=self.keep,
             feedback=self.ledger.events,
             live=self.live,
         )
+
+    def keep(self, made: Sequence[Artefact]) -> None:
+        """Remember artefacts, and of datasets which rows they hold."""
+        from tidemill.data import origins
+
+        self.ledger.assets.keep(made)
+        for item in made:
+            if item.kind == "dataset":
+                self.ledger.lineage.keep_rows(item.digest, origins.read(item.path))
+                with suppress(TidemillError, OSError):  # `why` makes it when it is asked
+                    self.texts.add(item.digest, item.path)
+
+    def take_in_rows(self) -> None:
+        """Of datasets that an older version made, remember the rows, as far as files are here."""
+        for digest in self.ledger.lineage.without_rows():
+            folder = self.store.artefacts / name_of("dataset", digest)
+            if folder.is_dir():
+                from tidemill.data import origins
+
+                self.ledger.lineage.keep_rows(digest, origins.read(folder))
 
     def project(self, name: str) -> Project:
         """One project; raises UnknownName with the nearest."""

@@ -1,65 +1,105 @@
-"""Walk from an answer back to commit, data, weights, evaluation and rollout step."""
+"""Walk from an answer back to all that made it, or forward to all that came of a thing."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import click
 
-from tidemill.adapters.home import Home
-from tidemill.adapters.trace import trace
 from tidemill.cli._shell import example, json_option, leave, pass_settings, print_json
 from tidemill.settings import Settings
 
+_EXAMPLES = (
+    "tidemill why 01J8ZC…",
+    "tidemill why 11e12f82 --json | jq .links",
+    "tidemill why 01J8ZC… --svg why.svg",
+    "tidemill why --forward commit:ac6ce31",
+    "tidemill why --forward subject:c-1577",
+    "tidemill why --forward model:smollm2",
+)
 
-@click.command(epilog=example("tidemill why 01J8ZC…", "tidemill why 01J8ZC… --json | jq .links"))
-@click.argument("response_id")
+
+@click.command(epilog=example(*_EXAMPLES))
+@click.argument("target")
+@click.option("--forward", is_flag=True, help="What came of it, instead of what it came of.")
+@click.option("--all", "everything", is_flag=True, help="List every answer, one a line.")
+@click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw it to a file.")
+@click.option("--verify", is_flag=True, help="Hash every byte again, however unchanged it looks.")
+@click.option("--meaning", is_flag=True, help="Compare rows by the project's sentence encoder.")
 @json_option
 @pass_settings
-def command(settings: Settings, response_id: str, as_json: bool) -> None:
-    """Walk from an answer back to commit, data, weights, evaluation and rollout step.
+def command(
+    settings: Settings,
+    target: str,
+    forward: bool,
+    everything: bool,
+    svg: Path | None,
+    verify: bool,
+    meaning: bool,
+    as_json: bool,
+) -> None:
+    """Walk from an answer back to all that made it, or forward to all that came of a thing.
 
-    RESPONSE_ID is in the header `x-tidemill-response-id` of every answer. The bytes on disk are
-    compared with every digest; exit code 1 where one does not match.
+    TARGET is a response id (the header `x-tidemill-response-id` of every answer), a release, an
+    artefact, a row or, forwards, a commit, a subject or an event; the beginning of an id is enough
+    where only one thing begins so. `KIND:ID` says which is meant: answer, release, artefact,
+    commit, row, event, subject, or model, dataset, prompt, finetune, compression, evaluation with
+    a spec's name. A subject's plain id is hashed with TIDEMILL_SUBJECT_KEY; its hash does too.
+
+    Backwards, the files on disk are compared with every digest: by the size, times and inode that
+    they had when they were last hashed, and by their bytes where one of these changed (or all with
+    --verify). ✓ they match, ✗ they do not (exit code 1), – they are not here.
     """
-    found = trace(Home(settings), response_id)
+    from tidemill.adapters.home import Home
+
+    home = Home(settings)
+    if everything and not forward:
+        raise click.UsageError("--all lists answers; it goes with --forward")
+    if forward:
+        from tidemill.adapters.forward import descend
+        from tidemill.cli._why_text import SHOWN
+
+        whole = as_json or svg is not None
+        found = descend(home, target, limit=None if whole else SHOWN, drawn=whole)
+    else:
+        from tidemill.adapters.trace import trace
+
+        found = trace(home, target, every_byte=verify, meaning=meaning)
+    if svg is not None:
+        _draw(found, svg)
+    if everything:
+        _stream(home, found, as_json)
+    else:
+        _print(found, as_json)
+    leave(0 if found.get("verified", True) else 1)
+
+
+def _print(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(found)
-    else:
-        for link in found["links"]:
-            click.echo(line(link))
-    leave(0 if found["verified"] else 1)
+        return
+    from tidemill.cli import _why_text
+
+    said = _why_text.forward if found["direction"] == "forward" else _why_text.back
+    for line in said(found):
+        click.echo(line)
 
 
-def line(link: dict[str, Any]) -> str:
-    """One link as a person reads it."""
-    mark = {True: "✓", False: "✗", None: " "}[link["bytes_match"]]
-    digest = (link["digest"] or "").removeprefix("sha256:")[:12]
-    facts = link["facts"]
-    return f"{mark} {link['what']:13} {link['name']:28} {digest:13} {said(link['what'], facts)}"
+def _stream(home: Any, found: dict[str, Any], as_json: bool) -> None:
+    """Every answer as it is read, so that a million of them need no memory."""
+    from tidemill.adapters.forward import answers
+    from tidemill.cli._why_text import answer
+
+    for one in answers(home, found):
+        click.echo(json.dumps(one, default=str, ensure_ascii=False) if as_json else answer(one))
 
 
-def said(what: str, facts: dict[str, Any]) -> str:
-    """The facts of a link worth a person's line."""
-    if what == "answer":
-        latency = f"{facts.get('latency', 0):.2f} s"
-        return f"{facts.get('time', '')} in {latency}: {str(facts.get('output', ''))[:60]!r}"
-    if what == "commit":
-        dirty = ", with uncommitted changes" if facts.get("dirty") else ""
-        return f"“{facts.get('subject', '')}” by {facts.get('author', '')}{dirty}"
-    if what == "dataset":
-        spans = ", ".join(f"{key} up to {offset}" for key, offset in facts["offsets"].items())
-        return f"{facts['rows']} {spans}".strip()
-    if what == "base model":
-        return f"sha256 {facts['sha256']}"
-    if what == "evaluation":
-        parts = [
-            f"{m['metric']} {m['value']:.3g} ({m['low']:.3g}–{m['high']:.3g})"
-            for m in facts["measures"]
-        ]
-        return "; ".join(parts)
-    if what == "rollout step":
-        return f"{facts['decision']}: {facts['reason']}"
-    if "bytes" in facts:
-        return f"{facts['bytes'] / 1e6:.1f} MB"
-    return ""
+def _draw(found: dict[str, Any], path: Path) -> None:
+    from tidemill.adapters.picture import draw
+
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(draw(found), encoding="utf-8")
+    partial.replace(path)
+    click.echo(f"drawn to {path}", err=True)

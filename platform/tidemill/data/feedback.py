@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tidemill.data.rows import CONSENT, FEEDBACK, ORIGIN, SOURCE, SPLIT, Dropped, Row
+from tidemill.data.rows import (
+    ANSWER,
+    CONSENT,
+    EVENT,
+    FEEDBACK,
+    ORIGIN,
+    PLACE,
+    SOURCE,
+    SPLIT,
+    Dropped,
+    Row,
+)
 
 Fill = Callable[[Any, str | None], Mapping[str, Any] | None]
 """From an answer (text, or a mapping by column) and its label, where that is known apart, to the
@@ -61,5 +72,8 @@ def _about(one: Mapping[str, Any], stream: str, weight: float) -> Row:
         SPLIT: None,
         SOURCE: f"feedback:{stream}",
         ORIGIN: f"feedback:{stream}/{one.get('event_id')}",
+        EVENT: one.get("event_id"),
+        PLACE: one.get("place"),
+        ANSWER: one.get("response_id"),
     }
     return about | ({"region": one["region"]} if one.get("region") else {})

@@ -20,6 +20,9 @@ SPLIT, ORIGIN, SOURCE = "__split", "__origin", "__source"
 FEEDBACK, CONSENT, QUESTION = "__feedback", "__consent", "__question"
 """More of ours: whether it is feedback, whether its user agreed, what it asks (normalised)."""
 
+EVENT, PLACE, ANSWER = "__event", "__place", "__answer"
+"""Of a row that was feedback: the event's id, its topic/partition/offset, and its answer."""
+
 ABOUT = ("id", "subject", "group", "region", "time", "source", "weight", "consent")
 """Columns about a row rather than of it."""
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tidemill.data import SPLITS
+from tidemill.data import SPLITS, origins
+from tidemill.data.origins import origin
 from tidemill.data.pipeline import Prepared, ordered_columns
 from tidemill.data.rows import ORIGIN, SOURCE, Row, columns_of
 from tidemill.errors import DataError, MissingExtra
@@ -24,6 +25,7 @@ def write(folder: Path, made: Prepared, facts: Mapping[str, Any]) -> dict[str, A
         _parquet(table.slice(start, count), folder / f"{name}.parquet")
         start += count
     _parquet(_quarantined(made), folder / "quarantine.parquet")
+    _parquet(_table(list(map(origin, rows)), origins.COLUMNS), folder / origins.FILE)
     summary = {
         "rows": made.counts,
         "quarantined": made.quarantine.counts(),

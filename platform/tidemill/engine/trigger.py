@@ -6,10 +6,12 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from tidemill.spec.trigger import Trigger
 from tidemill.triggers import Answered, Held, Signal, TriggerState
+
+if TYPE_CHECKING:
+    from tidemill.spec.trigger import Trigger
 
 Blocker = Literal["conditions", "debounce", "cooldown", "daily-limit", "paused", "approval"]
 DAY = timedelta(hours=24)

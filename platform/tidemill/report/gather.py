@@ -31,7 +31,7 @@ def release(home: Home, record: Mapping[str, Any]) -> Story:
     walking = _rollout(home, record)
     name = record["dataset"]["name"]
     return Story(
-        release=record,
+        release={**record, "approved_by": _approved(home, record)},
         data=_dataset(home, record["project"], name, makings.get(name), specs.get(name), record),
         now=home.clock.now(),
         specs=specs,
@@ -44,6 +44,12 @@ def release(home: Home, record: Mapping[str, Any]) -> Story:
         steps=home.ledger.rollouts.steps(walking["id"]) if walking else (),
         missing=missing,
     )
+
+
+def _approved(home: Home, record: Mapping[str, Any]) -> list[str]:
+    """Who agreed to the release, each once."""
+    given = [consent.who for consent in home.ledger.approvals.of(record["digest"])]
+    return list(dict.fromkeys([*record.get("approved_by", ()), *given]))
 
 
 def dataset(home: Home, project: str, name: str) -> DatasetStory:

@@ -12,6 +12,7 @@ from tidemill.adapters.ledger.base import open_engine
 from tidemill.adapters.ledger.decisions import DecisionLedger
 from tidemill.adapters.ledger.events import EventLedger
 from tidemill.adapters.ledger.leases import LeaseLedger
+from tidemill.adapters.ledger.lineage import LineageLedger
 from tidemill.adapters.ledger.rollouts import RolloutLedger
 from tidemill.adapters.ledger.syncs import SyncLedger
 
@@ -26,6 +27,7 @@ class Ledger:
     decisions: DecisionLedger
     events: EventLedger
     leases: LeaseLedger
+    lineage: LineageLedger
     rollouts: RolloutLedger
     syncs: SyncLedger
 
@@ -40,6 +42,7 @@ class Ledger:
             DecisionLedger(engine),
             EventLedger(engine),
             LeaseLedger(engine),
+            LineageLedger(engine),
             RolloutLedger(engine),
             SyncLedger(engine),
         )

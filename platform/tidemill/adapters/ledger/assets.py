@@ -24,7 +24,9 @@ from sqlalchemy import (
 )
 
 from tidemill.adapters.ledger.base import metadata
+from tidemill.adapters.ledger.lineage_tables import write_edges
 from tidemill.engine.cost import Past
+from tidemill.engine.lineage import of_making, of_release
 from tidemill.ports import Artefact, Making
 
 artefacts = Table(
@@ -105,7 +107,8 @@ class AssetLedger:
         values.pop("id")
         with self.engine.begin() as connection:
             key = connection.execute(insert(makings).values(**values)).inserted_primary_key
-        assert key is not None
+            assert key is not None
+            write_edges(connection, of_making(key[0], values))
         return Making(**{**values, "id": key[0]})
 
     def history(self, project: str, *, limit: int = 500) -> Iterator[Making]:
@@ -185,6 +188,7 @@ class AssetLedger:
                     created=datetime.now(UTC),
                 )
             )
+            write_edges(connection, of_release(record))
 
     def _newest(self, *where: Any) -> Making | None:
         query = select(makings).where(*where).order_by(makings.c.id.desc()).limit(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, MetaData, create_engine, event
+from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
@@ -35,6 +35,15 @@ def open_engine(url: str) -> Engine:
             f"{error.orig}; check TIDEMILL_LEDGER_URL, the folder's permissions and the free space"
         ) from error
     return engine
+
+
+def new_row(connection: Connection, table: Table) -> Any:
+    """An insert that passes over rows that are there already."""
+    if connection.dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert
+    else:  # not at the top: a dialect that is not used takes its time to import
+        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
+    return insert(table).on_conflict_do_nothing()
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:

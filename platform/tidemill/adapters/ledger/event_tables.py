@@ -66,6 +66,14 @@ inference = Table(
     Index("inference_once", "event_id", "source", unique=True),
     Index("inference_by_response", "response_id"),
     Index("inference_by_service", "service", "time"),
+    Index("inference_by_release", "release", "time"),
+)
+_of_somebody = inference.c.subject.is_not(None)
+Index(
+    "inference_by_subject",
+    inference.c.subject,
+    sqlite_where=_of_somebody,
+    postgresql_where=_of_somebody,
 )
 
 feedback = Table(

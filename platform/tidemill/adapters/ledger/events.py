@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, and_, delete, insert, select, update
 from sqlalchemy.exc import DataError, OperationalError, StatementError
 
+from tidemill.adapters.ledger.base import new_row
 from tidemill.adapters.ledger.event_tables import (
     REPLAYED,
     feedback,
@@ -21,10 +22,12 @@ from tidemill.adapters.ledger.event_tables import (
 )
 from tidemill.adapters.ledger.feedback import FeedbackQueries
 from tidemill.adapters.ledger.intake import Intake, Row, broken, sort, unpack
-from tidemill.adapters.ledger.joining import Taken, chunks, expire, new_row, take
+from tidemill.adapters.ledger.joining import Taken, chunks, expire, take
 from tidemill.errors import Overtaken, StorageError
 from tidemill.ports import Message, Span
-from tidemill.spec.feedback import Feedback as Contract
+
+if TYPE_CHECKING:
+    from tidemill.spec.feedback import Feedback as Contract
 
 
 @dataclass(frozen=True)

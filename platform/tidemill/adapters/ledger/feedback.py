@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select
 
@@ -20,10 +20,12 @@ from tidemill.adapters.ledger.event_tables import (
     stamp,
 )
 from tidemill.adapters.ledger.services import ServiceQueries
-from tidemill.events import INFERENCE_TOPIC
-from tidemill.spec.feedback import Feedback as Contract
+from tidemill.ports import INFERENCE_TOPIC
 from tidemill.triggers import Signal
 from tidemill.triggers._weight import cap
+
+if TYPE_CHECKING:
+    from tidemill.spec.feedback import Feedback as Contract
 
 SIGNALS = 50_000
 """Most signals a condition gets to see; with at most `PER_SUBJECT` of each subject."""
@@ -160,6 +162,7 @@ def _row(row: Mapping[Any, Any]) -> Row:
         "time": moment(row["time"]),
         "response_id": row["response_id"],
         "event_id": row["event_id"],
+        "place": f"{row['topic']}/{row['partition']}/{row['offset']}",
     }
 
 

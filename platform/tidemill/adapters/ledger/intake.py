@@ -6,27 +6,19 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidemill.adapters.ledger.event_tables import stamp
 from tidemill.errors import EventError
-from tidemill.events import (
-    INFERENCE_TOPIC,
-    LIFECYCLE_TOPIC,
-    Data,
-    Event,
-    Feedback,
-    Inference,
-    Lifecycle,
-    decode,
-)
-from tidemill.ports import Message
-from tidemill.spec.feedback import Feedback as Contract
+from tidemill.ports import INFERENCE_TOPIC, LIFECYCLE_TOPIC, Message
+
+if TYPE_CHECKING:  # whoever only reads the ledger does not wait for the models of events
+    from tidemill.events import Data, Event, Feedback, Inference, Lifecycle
+    from tidemill.spec.feedback import Feedback as Contract
 
 AHEAD = timedelta(days=1)
 """Clocks may be off by this much; a time further in the future would poison every window."""
 Row = dict[str, Any]
-_SHAPES: Mapping[str, type[Data]] = {INFERENCE_TOPIC: Inference, LIFECYCLE_TOPIC: Lifecycle}
 
 
 @dataclass(frozen=True)
@@ -41,6 +33,8 @@ class Intake:
 
 def sort(records: Iterable[Message], contracts: Mapping[str, Contract], now: datetime) -> Intake:
     """Decode and check each record; offsets stay as the records have them."""
+    from tidemill.events import Feedback, Inference, decode
+
     intake = Intake()
     arrived = stamp(now)
     for record in records:
@@ -87,7 +81,10 @@ def unpack(text: str) -> tuple[tuple[str, bytes], ...]:
 
 
 def _expected(event: Event, topic: str, contract: Contract | None) -> Data:
-    wanted = Feedback if contract else _SHAPES.get(topic)
+    from tidemill.events import Feedback, Inference, Lifecycle
+
+    shapes: Mapping[str, type[Data]] = {INFERENCE_TOPIC: Inference, LIFECYCLE_TOPIC: Lifecycle}
+    wanted = Feedback if contract else shapes.get(topic)
     if wanted is None:
         raise EventError(f"no Feedback spec names the topic '{topic}'; add one, then replay")
     if not isinstance(event.data, wanted):

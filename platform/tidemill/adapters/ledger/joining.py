@@ -9,8 +9,8 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, and_, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from tidemill.adapters.ledger.base import new_row
 from tidemill.adapters.ledger.event_tables import feedback, inference, lifecycle, quarantine
 from tidemill.adapters.ledger.intake import Intake, Row, pack
 
@@ -170,12 +170,6 @@ def add(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
     statement = new_row(connection, table)
     key = next(iter(table.primary_key.columns))
     return len(connection.execute(statement.returning(key), rows).all())
-
-
-def new_row(connection: Connection, table: Table) -> Any:
-    """An insert that passes over rows that are there already."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table).on_conflict_do_nothing()
 
 
 def chunks(items: Iterable[T]) -> Iterator[list[T]]:

@@ -169,6 +169,10 @@ class RolloutLedger:
         """The last rollouts, newest first."""
         return self._all(*_of(service))[::-1][:limit]
 
+    def of(self, release: str) -> list[Walking]:
+        """The rollouts of a release, oldest first."""
+        return self._all(rollouts.c.release == release)
+
     def services(self) -> list[str]:
         """Services that ever had a rollout."""
         with self.engine.connect() as connection:

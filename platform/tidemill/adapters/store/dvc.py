@@ -64,6 +64,10 @@ class DvcStore(Shelf):
                 return record
         return None
 
+    def _named(self, name: str) -> Record | None:
+        path = self.artefacts / f"{name}.dvc"
+        return _read(path) if path.exists() else None
+
     def _keep(self, folder: Path) -> Mapping[str, Any]:
         """The bytes go into the cache first; the pointer that names them is written last."""
         from dvc_data.hashfile.build import build

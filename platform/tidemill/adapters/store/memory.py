@@ -28,6 +28,9 @@ class MemoryStore(Shelf):
     def _find(self, digest: str) -> Record | None:
         return self._records.get(digest)
 
+    def _named(self, name: str) -> Record | None:
+        return next((one for one in self._records.values() if one.name == name), None)
+
     def _keep(self, folder: Path) -> Mapping[str, Any]:  # noqa: ARG002 - nothing backs it
         return {}
 

@@ -73,6 +73,10 @@ class Shelf:
     def _find(self, digest: str) -> Record | None:
         raise NotImplementedError
 
+    def _named(self, name: str) -> Record | None:
+        """The record of a name, without a look at the others."""
+        raise NotImplementedError
+
     def _keep(self, folder: Path) -> Mapping[str, Any]:
         """Back the bytes of a folder; what this gives is passed on to `_register`."""
         raise NotImplementedError
@@ -123,6 +127,21 @@ class Shelf:
         if not (self.artefacts / record.name).is_dir():
             return self.get(digest)
         self._check(record, seen={})
+        return self._artefact(record)
+
+    def inspect(self, digest: str, kind: str, *, every_byte: bool = False) -> Artefact:
+        """Its files if they lie here, checked as `get` does, or hashed again; fetches nothing.
+
+        Raises MissingArtefact where they do not lie here, TamperedArtefact where they changed.
+        """
+        record = self._named(name_of(kind, digest))
+        if record is None or record.digest != digest:
+            raise MissingArtefact(
+                f"no {kind} {digest} in {self.root}; it was dropped, or never here"
+            )
+        if not (self.artefacts / record.name).is_dir():
+            raise MissingArtefact(f"the files of {kind} {digest} are not here; `dvc pull` has them")
+        self._check(record, seen={} if every_byte else self._seen(record))
         return self._artefact(record)
 
     def drop(self, digest: str) -> None:

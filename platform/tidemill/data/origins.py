@@ -1,0 +1,57 @@
+"""Where each row of a dataset came from: `origins.parquet` beside its splits.
+
+One line for each row, in the order train, validation, test. Training and evaluation read the
+splits only, so nothing here is learned from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tidemill.data import SPLITS
+from tidemill.data.rows import ANSWER, EVENT, ORIGIN, PLACE, Row
+from tidemill.errors import MissingExtra
+
+FILE = "origins.parquet"
+COLUMNS = ("id", "line", "event", "place", "answer")
+
+
+def origin(row: Mapping[str, Any]) -> Row:
+    """The line of a finished row: its id, and a line of its source or the event it was."""
+    event = row.get(EVENT)
+    _, _, line = str(row.get(ORIGIN, "")).rpartition(":")
+    return {
+        "id": row["id"],
+        "line": int(line) if event is None and line.isdigit() else None,
+        "event": event,
+        "place": row.get(PLACE),
+        "answer": row.get(ANSWER) if event is not None else None,
+    }
+
+
+def read(folder: Path) -> list[Row]:
+    """For each row of a dataset artefact: id, split, source, subject, line, event, place, answer.
+
+    A dataset of an older version has no lines and no events; a split that is not there has no
+    rows. Raises MissingExtra without pyarrow.
+    """
+    try:
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingExtra("pyarrow", "data") from error
+    found: list[Row] = []
+    for split in SPLITS:
+        path = folder / f"{split}.parquet"
+        if path.exists():
+            columns = pq.read_table(path, columns=["id", "source", "subject"]).to_pylist()
+            found += [{**_UNKNOWN, **one, "split": split} for one in columns]
+    if (folder / FILE).exists():
+        told = pq.read_table(folder / FILE).to_pylist()
+        for row, one in zip(found, told, strict=True):
+            row.update(one)
+    return found
+
+
+_UNKNOWN = dict.fromkeys(("line", "event", "place", "answer"))
