@@ -23,10 +23,13 @@ from tidemill_assets.runs import DECISION_TAG, follow, group, key, run_key
 TRIGGER_SECONDS, GIT_SECONDS = 5, 15
 
 
-def sensors(home: Home, projects: Sequence[Project]) -> list[dg.SensorDefinition]:
-    """The sensors of all projects."""
-    with_triggers = [project for project in projects if triggers(project)]
-    return [*(trigger_sensor(home, p.name) for p in with_triggers), git_sensor(home)]
+def sensors(
+    home: Home, projects: Sequence[Project], prefix: Sequence[str] = ()
+) -> list[dg.SensorDefinition]:
+    """The sensors of these projects; `prefix` as in their assets' keys."""
+    names = [project.name for project in projects if triggers(project)]
+    watched = [project.name for project in projects]
+    return [*(trigger_sensor(home, n, prefix) for n in names), git_sensor(home, watched, prefix)]
 
 
 def triggers(project: Project) -> list[Trigger]:
@@ -35,11 +38,11 @@ def triggers(project: Project) -> list[Trigger]:
     return [spec for spec in found if isinstance(spec, Trigger)]
 
 
-def trigger_sensor(home: Home, name: str) -> dg.SensorDefinition:
+def trigger_sensor(home: Home, name: str, prefix: Sequence[str] = ()) -> dg.SensorDefinition:
     """Looks at the triggers of one project; a firing is in the ledger before a run is asked for."""
 
     @dg.sensor(
-        name=f"{group(name)}_triggers",
+        name="_".join([*map(group, prefix), group(name), "triggers"]),
         minimum_interval_seconds=TRIGGER_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         asset_selection=dg.AssetSelection.groups(group(name)),
@@ -51,7 +54,7 @@ def trigger_sensor(home: Home, name: str) -> dg.SensorDefinition:
         follow(fresh, context.instance, now)
         project = fresh.project(name)
         said = [look_at(fresh, project, trigger, now) for trigger in triggers(project)]
-        requests = list(pending(fresh, project, context.instance))
+        requests = list(pending(fresh, project, context.instance, prefix))
         yield from requests
         if not requests:
             yield dg.SkipReason("; ".join(said))
@@ -78,14 +81,16 @@ def look_at(home: Home, project: Project, trigger: Trigger, now: datetime) -> st
     return f"{trigger.name}: {found.decision.reason}"
 
 
-def pending(home: Home, project: Project, instance: dg.DagsterInstance) -> Iterator[dg.RunRequest]:
+def pending(
+    home: Home, project: Project, instance: dg.DagsterInstance, prefix: Sequence[str] = ()
+) -> Iterator[dg.RunRequest]:
     """A run for each firing that has none yet; Dagster refuses a run key it has seen."""
     for decided in home.ledger.decisions.pending():
         if decided.project == project.name:
             yield dg.RunRequest(
                 run_key=run_key(decided, instance),
                 asset_selection=[
-                    key(project.name, name) for name in upstream(project, *decided.targets)
+                    key(project.name, name, prefix) for name in upstream(project, *decided.targets)
                 ],
                 tags={
                     DECISION_TAG: decided.key,
@@ -117,14 +122,17 @@ def stale(line: Line) -> list[str]:
     return found
 
 
-def git_sensor(home: Home) -> dg.SensorDefinition:
-    """Makes what a new commit made stale, in projects that were made before."""
+def git_sensor(
+    home: Home, watched: Sequence[str], prefix: Sequence[str] = ()
+) -> dg.SensorDefinition:
+    """Makes what a new commit made stale, in those of the `watched` projects that were made
+    before."""
 
     @dg.sensor(
-        name="git_changes",
+        name="_".join([*map(group, prefix), "git_changes"]),
         minimum_interval_seconds=GIT_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        asset_selection=dg.AssetSelection.all(),
+        asset_selection=dg.AssetSelection.groups(*map(group, watched)),
         description="Makes the assets whose specs a new commit changed.",
     )
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
@@ -134,7 +142,7 @@ def git_sensor(home: Home) -> dg.SensorDefinition:
         if commit.sha == context.cursor:
             return dg.SkipReason(f"still at {commit.sha[:10]}")
         try:
-            requests = list(stale_requests(home.reread(), commit.sha))
+            requests = list(stale_requests(home.reread(), commit.sha, watched, prefix))
         except TidemillError as error:
             return dg.SkipReason(f"{commit.sha[:10]} cannot be used: {error}")
         return dg.SensorResult(run_requests=requests, cursor=commit.sha)
@@ -142,9 +150,13 @@ def git_sensor(home: Home) -> dg.SensorDefinition:
     return look
 
 
-def stale_requests(home: Home, sha: str) -> Iterator[dg.RunRequest]:
-    """One run a project for what is stale and what comes after it."""
+def stale_requests(
+    home: Home, sha: str, watched: Sequence[str], prefix: Sequence[str] = ()
+) -> Iterator[dg.RunRequest]:
+    """One run a watched project for what is stale and what comes after it."""
     for project in home.workspace.projects.values():
+        if project.name not in watched:
+            continue
         decides_itself = any(
             condition.type == "spec_change"
             for trigger in triggers(project)
@@ -155,6 +167,6 @@ def stale_requests(home: Home, sha: str) -> Iterator[dg.RunRequest]:
             wanted = upstream(project, *downstream(project, *names))
             yield dg.RunRequest(
                 run_key=f"git/{project.name}/{sha}",
-                asset_selection=[key(project.name, name) for name in wanted],
+                asset_selection=[key(project.name, name, prefix) for name in wanted],
                 tags={"tidemill/commit": sha},
             )

@@ -35,12 +35,16 @@ class Settings:
 
     @classmethod
     def read(
-        cls, environ: Mapping[str, str] | None = None, *, specs: Path | None = None
+        cls,
+        environ: Mapping[str, str] | None = None,
+        *,
+        specs: Path | None = None,
+        home: Path | None = None,
     ) -> Settings:
-        """Settings from the environment; `specs` from the command line wins."""
+        """Settings from the environment; `specs` and `home` from the caller win."""
         env = os.environ if environ is None else environ
         folder = (specs or Path(env.get("TIDEMILL_SPECS", "specs"))).resolve()
-        home = Path(env.get("TIDEMILL_HOME") or folder.parent / ".tidemill").resolve()
+        home = Path(home or env.get("TIDEMILL_HOME") or folder.parent / ".tidemill").resolve()
         key = env.get("TIDEMILL_SUBJECT_KEY")
         return cls(
             specs=folder,
