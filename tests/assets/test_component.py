@@ -184,7 +184,7 @@ def test_a_mistake_in_the_yaml_is_told(
 ) -> None:
     more(location, lines)
 
-    with pytest.raises(Exception) as caught:  # noqa: PT011, B017 - whichever Dagster wraps it in
+    with pytest.raises(Exception) as caught:
         load()
 
     told, error = "", caught.value
@@ -196,7 +196,7 @@ def test_a_mistake_in_the_yaml_is_told(
 def test_a_broken_spec_is_told_with_its_line(load: Load, location: Path) -> None:
     (location / "models/specs/desk/rows.yaml").write_text("kind: Dataset\n")
 
-    with pytest.raises(Exception) as caught:  # noqa: PT011, B017 - whichever Dagster wraps it in
+    with pytest.raises(Exception) as caught:
         load()
 
     told, error = "", caught.value

@@ -110,7 +110,8 @@ def test_the_classifier_it_writes_learns_and_passes_its_gate(
     base["source"] = {"type": "path", "path": "weights"}
     (folder / "encoder.yaml").write_text(yaml.safe_dump(base))
     tune = yaml.safe_load((folder / "finetune.yaml").read_text())
-    tune["train"] |= {"learning_rate": 0.003, "epochs": 30}  # random weights have more to learn
+    more = {"learning_rate": 0.003, "epochs": 40, "batch_tokens": 256}
+    tune |= {"early_stop": None, "train": tune["train"] | more}  # random weights have more to learn
     (folder / "finetune.yaml").write_text(yaml.safe_dump(tune))
 
     works = line("desk")
