@@ -12,6 +12,7 @@ from tidemill.spec.checks.files import lies_in
 from tidemill.spec.load import Project, shown
 from tidemill.spec.model import Model
 from tidemill.spec.options import Found
+from tidemill.spec.positions import MAX_BYTES, TOO_LARGE
 from tidemill.spec.prompt import JsonOutput, Prompt, TextOutput
 
 if TYPE_CHECKING:
@@ -94,18 +95,20 @@ def _template(spec: Prompt, folder: Path) -> Iterator[Problem]:
     from jinja2 import TemplateSyntaxError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+    if path.stat().st_size > MAX_BYTES:
+        yield Problem(shown(path), 1, TOO_LARGE, "keep data in files of its own")
+        return
     try:
         tree = ImmutableSandboxedEnvironment().parse(path.read_text(encoding="utf-8"))
+        yield from list(_names(spec, tree, shown(path)))
     except TemplateSyntaxError as error:
         cause = f"this is no Jinja2 template: {error.message}"
         yield Problem(shown(path), error.lineno, cause, "mend it on this line or above")
     except UnicodeDecodeError:
         yield Problem(shown(path), 1, "the template is not UTF-8", "save it as UTF-8")
-    except (ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         cause = f"this is no Jinja2 template: {str(error).splitlines()[0]}"
         yield Problem(shown(path), 1, cause, "simplify it")
-    else:
-        yield from _names(spec, tree, shown(path))
 
 
 def _names(spec: Prompt, tree: Template, path: Path) -> Iterator[Problem]:
