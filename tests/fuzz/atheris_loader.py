@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import atheris
@@ -29,10 +30,8 @@ SHOWN = Path("x.yaml")
 
 def one(content: bytes) -> None:
     """Read a document and give it its shape."""
-    try:
+    with suppress(SpecError):
         shape(parse(content, SHOWN), SHOWN)
-    except SpecError as error:
-        assert str(error)
 
 
 def main() -> None:

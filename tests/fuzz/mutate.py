@@ -11,7 +11,7 @@ from tests.fuzz.projects import projects, specs
 
 WORDS = [
     *("", "~", "no", "1e999", "-1", "0", "1.5", "2h", "99999999999w", "..", "../x", "/etc/passwd"),
-    *("a" * 300, "é", "\u202e", "\ud83d\ude00", "{{ x }}", "{% raw %}", "sha256:" + "0" * 64, "x\0y"),
+    *("a" * 300, "é", "\u202e", "\ud83d\ude00", "{{ x }}", "{% raw %}", "x\0y"),
     *("data", "reply-int8", "merge", "accuracy", "onnxruntime", "train.epochs", "2024-01-01"),
 ]  # fmt: skip
 BYTES = [
