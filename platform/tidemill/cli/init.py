@@ -112,27 +112,21 @@ def _choice(
     if task is None and (output or label):
         task = "generation" if output else "classification"
     generates = task == "generation"
-    columns = {
-        "asked": asked,
-        "answered": output if generates else label,
-        "label": label if generates else None,
-    }
+    wanted, leads = (output, label) if generates else (label, None)
     if not (task or asks or sure):
         raise TidemillError(
             f"what should the model do? add --task {'|'.join(TASKS)}, or --yes to take the guess"
         )
     if not asks:
-        return choose(found, task, **columns)
+        return choose(found, task, asked=asked, answered=wanted, label=leads)
     if task is None:
-        guess = choose(found, **columns).task
-        task = click.prompt(_QUESTION, type=click.Choice(TASKS), default=guess)
-    guess = choose(found, task, **columns)
-    given = asked or click.prompt("Which column is the model given?", default=guess.asked)
-    wanted = columns["answered"] or click.prompt(
-        f"Which column should it {'write' if task == 'generation' else 'choose'}?",
-        default=guess.answered,
-    )
-    return choose(found, task, asked=given, answered=wanted, label=columns["label"])
+        likely = choose(found, asked=asked).task
+        task = click.prompt(_QUESTION, type=click.Choice(TASKS), default=likely)
+    guess = choose(found, task, asked=asked, answered=wanted, label=leads)
+    verb = "write" if task == "generation" else "choose"
+    asked = asked or click.prompt("Which column is the model given?", default=guess.asked)
+    wanted = wanted or click.prompt(f"Which column should it {verb}?", default=guess.answered)
+    return choose(found, task, asked=asked, answered=wanted, label=leads)
 
 
 def _name(name: str | None, path: Path, asks: bool) -> str:
