@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from tidemill.adapters.git.worktrees import begin
 from tidemill.adapters.home import Home
-from tidemill.errors import SpecError
+from tidemill.errors import SpecError, UnknownName
 from tidemill.settings import Settings
 from tidemill_assets.factory import asset
 from tidemill_assets.git_sensors import git_sensor
@@ -19,18 +21,27 @@ def definitions(home: Home) -> dg.Definitions:
     Runs go in one process: importing torch and transformers costs more than a small asset, and a
     laptop has one model in memory at a time.
     """
+    return dg.Definitions.merge(part(home), dg.Definitions(executor=dg.in_process_executor))
+
+
+def part(home: Home, names: Sequence[str] = (), prefix: Sequence[str] = ()) -> dg.Definitions:
+    """Assets, checks and sensors of the named projects (of all without names), for any code
+    location; the location's own executor runs them. `prefix` comes before every key."""
     try:
-        projects = list(home.workspace.projects.values())
-    except SpecError as error:
+        known = home.workspace.projects
+        projects = [home.project(name) for name in names] or list(known.values())
+    except (SpecError, UnknownName) as error:
         raise dg.DagsterInvalidDefinitionError(str(error)) from error
     return dg.Definitions(
         assets=[
-            asset(home, project, loaded)
+            asset(home, project, loaded, prefix)
             for project in projects
             for loaded in project.specs.values()
         ],
-        sensors=[*trigger_sensors(home, projects), git_sensor(home)],
-        executor=dg.in_process_executor,
+        sensors=[
+            *trigger_sensors(home, projects, prefix),
+            git_sensor(home, [project.name for project in projects], prefix),
+        ],
     )
 
 

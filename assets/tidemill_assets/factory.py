@@ -3,7 +3,7 @@
 # No `from __future__ import annotations` here: Dagster reads the annotation of `context` itself.
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -35,17 +35,20 @@ KINDS: Mapping[str, set[str]] = {
 }
 
 
-def asset(home: Home, project: Project, loaded: Loaded) -> dg.AssetsDefinition:
-    """The asset of one spec."""
+def asset(
+    home: Home, project: Project, loaded: Loaded, prefix: Sequence[str] = ()
+) -> dg.AssetsDefinition:
+    """The asset of one spec; `prefix` comes before its key in somebody else's code location."""
     spec = loaded.spec
+    own = key(project.name, spec.name, prefix)
     checks = [
-        dg.AssetCheckSpec(check.name, asset=key(project.name, spec.name), blocking=check.blocking)
+        dg.AssetCheckSpec(check.name, asset=own, blocking=check.blocking)
         for check in declared(spec)
     ]
 
     @dg.asset(
-        key=key(project.name, spec.name),
-        deps=[key(project.name, name) for name in parents(spec)],
+        key=own,
+        deps=[key(project.name, name, prefix) for name in parents(spec)],
         group_name=group(project.name),
         kinds=kinds(spec),
         code_version=digest(loaded, project).removeprefix("sha256:")[:16],

@@ -1,7 +1,7 @@
 """The sensor that watches Git: the branch of a remote where one is followed, else the checkout."""
 
 # No `from __future__ import annotations` here: Dagster reads the annotation of `context` itself.
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -14,7 +14,7 @@ from tidemill.errors import TidemillError
 from tidemill.serving.operate import reload_assets
 from tidemill.serving.sync import Follower
 from tidemill.spec.graph import downstream, upstream
-from tidemill_assets.runs import COMMIT_TAG, DECISION_TAG, follow, key, run_key
+from tidemill_assets.runs import COMMIT_TAG, DECISION_TAG, follow, group, key, run_key
 from tidemill_assets.sensors import stale, triggers
 
 SECONDS = 15
@@ -22,26 +22,36 @@ FETCH_SECONDS = 40.0
 """A sensor has a minute in all; a larger first fetch is what `tidemill sync --once` is for."""
 
 
-def git_sensor(home: Home) -> dg.SensorDefinition:
-    """Makes what a new commit made stale."""
+def git_sensor(
+    home: Home, watched: Sequence[str], prefix: Sequence[str] = ()
+) -> dg.SensorDefinition:
+    """Makes what a new commit made stale, in the `watched` projects; `prefix` as in their assets'
+    keys."""
     followed = home.settings.git_remote is not None
 
     @dg.sensor(
-        name="git_changes",
+        name="_".join([*map(group, prefix), "git_changes"]),
         minimum_interval_seconds=SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        asset_selection=dg.AssetSelection.all(),
+        asset_selection=dg.AssetSelection.groups(*map(group, watched)),
         description="Follows the branch of the remote and makes what a new commit changed."
         if followed
         else "Makes the assets whose specs a new commit changed.",
     )
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        return remote(home, context.instance) if followed else checkout(home, context.cursor)
+        if followed:
+            return remote(home, context.instance, watched, prefix)
+        return checkout(home, context.cursor, watched, prefix)
 
     return look
 
 
-def remote(home: Home, instance: dg.DagsterInstance) -> dg.SensorResult | dg.SkipReason:
+def remote(
+    home: Home,
+    instance: dg.DagsterInstance,
+    watched: Sequence[str],
+    prefix: Sequence[str] = (),
+) -> dg.SensorResult | dg.SkipReason:
     """One look at the remote; runs are asked for by the process that has the commit's assets."""
     fresh = home.reread()
     follow(fresh, instance, fresh.clock.now())
@@ -51,25 +61,30 @@ def remote(home: Home, instance: dg.DagsterInstance) -> dg.SensorResult | dg.Ski
     except TidemillError as error:
         return dg.SkipReason(str(error))
     newest = next(iter(home.ledger.syncs.applied()), None)
-    waiting = [d for d in follower.pending(newest) if d.state == "decided"] if newest else []
+    pending = follower.pending(newest) if newest else []
+    waiting = [one for one in pending if one.state == "decided" and one.project in watched]
     if newest and home.workspace.root.resolve() != follower.specs(newest):
         trouble = reload_assets(home.settings, patience=1.0)
         return dg.SkipReason(trouble or f"the assets of {newest.commit[:10]} are being loaded")
     if newest is None or not waiting:
         return dg.SkipReason(outcome.reason)
-    return dg.SensorResult(run_requests=[request(newest, one, instance) for one in waiting])
+    return dg.SensorResult(run_requests=[request(newest, one, instance, prefix) for one in waiting])
 
 
-def request(sync: Sync, decided: Decided, instance: dg.DagsterInstance) -> dg.RunRequest:
+def request(
+    sync: Sync, decided: Decided, instance: dg.DagsterInstance, prefix: Sequence[str] = ()
+) -> dg.RunRequest:
     """The run of one project that a commit asked for."""
     return dg.RunRequest(
         run_key=run_key(decided, instance),
-        asset_selection=[key(decided.project, name) for name in decided.targets],
+        asset_selection=[key(decided.project, name, prefix) for name in decided.targets],
         tags={DECISION_TAG: decided.key, COMMIT_TAG: sync.commit},
     )
 
 
-def checkout(home: Home, cursor: str | None) -> dg.SensorResult | dg.SkipReason:
+def checkout(
+    home: Home, cursor: str | None, watched: Sequence[str], prefix: Sequence[str] = ()
+) -> dg.SensorResult | dg.SkipReason:
     """One look at the working tree, in projects that were made before."""
     commit = GitRepository(home.settings.specs).head()
     if commit is None:
@@ -77,15 +92,19 @@ def checkout(home: Home, cursor: str | None) -> dg.SensorResult | dg.SkipReason:
     if commit.sha == cursor:
         return dg.SkipReason(f"still at {commit.sha[:10]}")
     try:
-        requests = list(stale_requests(home.reread(), commit.sha))
+        requests = list(stale_requests(home.reread(), commit.sha, watched, prefix))
     except TidemillError as error:
         return dg.SkipReason(f"{commit.sha[:10]} cannot be used: {error}")
     return dg.SensorResult(run_requests=requests, cursor=commit.sha)
 
 
-def stale_requests(home: Home, sha: str) -> Iterator[dg.RunRequest]:
-    """One run a project for what is stale and what comes after it."""
+def stale_requests(
+    home: Home, sha: str, watched: Sequence[str], prefix: Sequence[str] = ()
+) -> Iterator[dg.RunRequest]:
+    """One run a watched project for what is stale and what comes after it."""
     for project in home.workspace.projects.values():
+        if project.name not in watched:
+            continue
         decides_itself = any(
             condition.type == "spec_change"
             for trigger in triggers(project)
@@ -96,6 +115,6 @@ def stale_requests(home: Home, sha: str) -> Iterator[dg.RunRequest]:
             wanted = upstream(project, *downstream(project, *names))
             yield dg.RunRequest(
                 run_key=f"git/{project.name}/{sha}",
-                asset_selection=[key(project.name, name) for name in wanted],
+                asset_selection=[key(project.name, name, prefix) for name in wanted],
                 tags={COMMIT_TAG: sha},
             )

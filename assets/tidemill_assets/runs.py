@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import dagster as dg
@@ -18,9 +19,9 @@ SILENCE = timedelta(seconds=90)
 """A run that holds no lease and wrote nothing for this long was killed."""
 
 
-def key(project: str, name: str) -> dg.AssetKey:
-    """The asset key of a spec: its project, then its name."""
-    return dg.AssetKey([project, name])
+def key(project: str, name: str, prefix: Sequence[str] = ()) -> dg.AssetKey:
+    """The asset key of a spec: what a code location puts first, its project, then its name."""
+    return dg.AssetKey([*prefix, project, name])
 
 
 def group(project: str) -> str:

@@ -22,9 +22,11 @@ from tidemill_assets.runs import DECISION_TAG, follow, group, key, run_key
 TRIGGER_SECONDS = 5
 
 
-def trigger_sensors(home: Home, projects: Sequence[Project]) -> list[dg.SensorDefinition]:
-    """The sensors of all projects that have triggers."""
-    return [trigger_sensor(home, project.name) for project in projects if triggers(project)]
+def trigger_sensors(
+    home: Home, projects: Sequence[Project], prefix: Sequence[str] = ()
+) -> list[dg.SensorDefinition]:
+    """The sensors of all projects that have triggers; `prefix` as in their assets' keys."""
+    return [trigger_sensor(home, project.name, prefix) for project in projects if triggers(project)]
 
 
 def triggers(project: Project) -> list[Trigger]:
@@ -33,11 +35,11 @@ def triggers(project: Project) -> list[Trigger]:
     return [spec for spec in found if isinstance(spec, Trigger)]
 
 
-def trigger_sensor(home: Home, name: str) -> dg.SensorDefinition:
+def trigger_sensor(home: Home, name: str, prefix: Sequence[str] = ()) -> dg.SensorDefinition:
     """Looks at the triggers of one project; a firing is in the ledger before a run is asked for."""
 
     @dg.sensor(
-        name=f"{group(name)}_triggers",
+        name="_".join([*map(group, prefix), group(name), "triggers"]),
         minimum_interval_seconds=TRIGGER_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         asset_selection=dg.AssetSelection.groups(group(name)),
@@ -49,7 +51,7 @@ def trigger_sensor(home: Home, name: str) -> dg.SensorDefinition:
         follow(fresh, context.instance, now)
         project = fresh.project(name)
         said = [look_at(fresh, project, trigger, now) for trigger in triggers(project)]
-        requests = list(pending(fresh, project, context.instance))
+        requests = list(pending(fresh, project, context.instance, prefix))
         yield from requests
         if not requests:
             yield dg.SkipReason("; ".join(said))
@@ -76,14 +78,16 @@ def look_at(home: Home, project: Project, trigger: Trigger, now: datetime) -> st
     return f"{trigger.name}: {found.decision.reason}"
 
 
-def pending(home: Home, project: Project, instance: dg.DagsterInstance) -> Iterator[dg.RunRequest]:
+def pending(
+    home: Home, project: Project, instance: dg.DagsterInstance, prefix: Sequence[str] = ()
+) -> Iterator[dg.RunRequest]:
     """A run for each firing that has none yet; Dagster refuses a run key it has seen."""
     for decided in home.ledger.decisions.pending():
         if decided.project == project.name and decided.trigger != SYNC:
             yield dg.RunRequest(
                 run_key=run_key(decided, instance),
                 asset_selection=[
-                    key(project.name, name) for name in upstream(project, *decided.targets)
+                    key(project.name, name, prefix) for name in upstream(project, *decided.targets)
                 ],
                 tags={
                     DECISION_TAG: decided.key,

@@ -43,6 +43,10 @@ class TidemillError(Exception):
     exit_code: ClassVar[int] = 1
 
 
+_LONGEST = 500
+"""Characters of a cause that are shown: what a file says may be a megabyte on one line."""
+
+
 @dataclass(frozen=True, order=True)
 class Problem:
     """One thing wrong with one line of one file."""
@@ -54,7 +58,8 @@ class Problem:
 
     def __str__(self) -> str:
         tail = f"; {self.way_out}" if self.way_out else ""
-        text = f"{self.path}:{self.line}: {self.cause}{tail}"
+        cause = self.cause if len(self.cause) <= _LONGEST else f"{self.cause[:_LONGEST]}…"
+        text = f"{self.path}:{self.line}: {cause}{tail}"
         # One problem is one line, and what a file says never drives the terminal.
         return "".join(c if c.isprintable() else " " for c in text)
 
@@ -77,7 +82,7 @@ class UnknownName(TidemillError):
 
 def suggest(name: str, known: Sequence[str]) -> str:
     """The nearest known name as a question, or the whole list when nothing is near."""
-    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    near = get_close_matches(name[:_LONGEST], known, n=1, cutoff=0.6)
     if near:
         return f"did you mean '{near[0]}'?"
     return f"there are: {', '.join(sorted(known))}" if known else "there are none yet"

@@ -6,9 +6,86 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Literal, Self, cast
+from typing import Any, Literal, Self, cast
+
+from tidemill.errors import TidemillError, suggest
 
 LOOPBACK = "127.0.0.1"
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+
+
+@dataclass(frozen=True)
+class KafkaSecurity:
+    """How clients and brokers prove themselves to each other; in plain text without any of it."""
+
+    protocol: str = "PLAINTEXT"
+    """TIDEMILL_KAFKA_SECURITY_PROTOCOL; SASL_SSL where a user name is given."""
+    mechanism: str | None = None
+    """TIDEMILL_KAFKA_SASL_MECHANISM, default SCRAM-SHA-512."""
+    username: str | None = None
+    """TIDEMILL_KAFKA_USERNAME."""
+    password: str | None = field(default=None, repr=False)
+    """TIDEMILL_KAFKA_PASSWORD. Never logged."""
+    ca_file: str | None = None
+    """TIDEMILL_KAFKA_CA_FILE: who signed the brokers' certificates; the system's list without."""
+    cert_file: str | None = None
+    """TIDEMILL_KAFKA_CERT_FILE: this client's certificate (mutual TLS)."""
+    key_file: str | None = None
+    """TIDEMILL_KAFKA_KEY_FILE: its private key."""
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None) -> KafkaSecurity:
+        """From the environment; raises TidemillError for what cannot work together."""
+        env = os.environ if environ is None else environ
+        given = {
+            name: env.get(f"TIDEMILL_KAFKA_{name.upper()}") or None
+            for name in ("username", "password", "ca_file", "cert_file", "key_file")
+        }
+        files = any(given[name] for name in ("ca_file", "cert_file", "key_file"))
+        usual = "SASL_SSL" if given["username"] else "SSL" if files else "PLAINTEXT"
+        protocol = _one_of(env, "TIDEMILL_KAFKA_SECURITY_PROTOCOL", PROTOCOLS, usual)
+        mechanism = _one_of(env, "TIDEMILL_KAFKA_SASL_MECHANISM", MECHANISMS, MECHANISMS[-1])
+        sasl = protocol.startswith("SASL")
+        found = cls(protocol, mechanism if sasl else None, **given)
+        found._check()
+        return found
+
+    def _check(self) -> None:
+        if self.mechanism and not (self.username and self.password):
+            raise TidemillError(
+                f"Kafka over {self.protocol} needs a user; set TIDEMILL_KAFKA_USERNAME and "
+                "TIDEMILL_KAFKA_PASSWORD"
+            )
+        if bool(self.cert_file) != bool(self.key_file):
+            raise TidemillError(
+                "TIDEMILL_KAFKA_CERT_FILE and TIDEMILL_KAFKA_KEY_FILE go together; set both or none"
+            )
+        for name in ("ca_file", "cert_file", "key_file"):
+            path = getattr(self, name)
+            if path and not Path(path).is_file():
+                raise TidemillError(f"TIDEMILL_KAFKA_{name.upper()}: there is no file {path}")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """As kafka-python's clients take it; holds the password."""
+        found = {
+            "security_protocol": self.protocol,
+            "sasl_mechanism": self.mechanism,
+            "sasl_plain_username": self.username if self.mechanism else None,
+            "sasl_plain_password": self.password if self.mechanism else None,
+            "ssl_cafile": self.ca_file,
+            "ssl_certfile": self.cert_file,
+            "ssl_keyfile": self.key_file,
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def _one_of(env: Mapping[str, str], name: str, known: tuple[str, ...], usual: str) -> str:
+    value = (env.get(name) or usual).upper()
+    if value not in known:
+        raise TidemillError(f"{name} is '{value}'; {suggest(value, known)}")
+    return value
 
 
 def _per_token(text: str) -> tuple[float, float]:
@@ -134,15 +211,22 @@ class Settings:
     own service account where not given."""
     namespace: str | None = None
     """TIDEMILL_NAMESPACE of the InferenceServices; the kubeconfig's, or the pod's, by default."""
+    kafka: KafkaSecurity = KafkaSecurity()
+    """TIDEMILL_KAFKA_*: TLS and credentials."""
 
     @classmethod
     def read(
-        cls, environ: Mapping[str, str] | None = None, *, specs: Path | None = None
+        cls,
+        environ: Mapping[str, str] | None = None,
+        *,
+        specs: Path | None = None,
+        home: Path | None = None,
     ) -> Settings:
-        """Settings from the environment; `specs` from the command line wins."""
+        """Settings from the environment; `specs` and `home` from the caller win."""
         env = os.environ if environ is None else environ
         named = specs or Path(env.get("TIDEMILL_SPECS", "specs"))
-        home = Path(env.get("TIDEMILL_HOME") or named.resolve().parent / ".tidemill").resolve()
+        beside = named.resolve().parent / ".tidemill"
+        home = Path(home or env.get("TIDEMILL_HOME") or beside).resolve()
         key = env.get("TIDEMILL_SUBJECT_KEY")
         found = cls(
             # Not resolved: `tidemill sync` switches a link on the way to the specs.
@@ -167,6 +251,7 @@ class Settings:
             forge=ForgeSettings.read(env),
             kubeconfig=_first(env.get("KUBECONFIG")),
             namespace=env.get("TIDEMILL_NAMESPACE") or None,
+            kafka=KafkaSecurity.read(env),
         )
         return found if specs or env.get("TIDEMILL_SPECS") else found.followed
 

@@ -64,7 +64,8 @@ def loaded(clone: Path) -> Home:
 
 
 def look(home: Home, instance: dg.DagsterInstance) -> dg.SensorResult | dg.SkipReason:
-    found = git_sensor(home)(dg.build_sensor_context(instance=instance))
+    watched = sorted(home.workspace.projects)
+    found = git_sensor(home, watched)(dg.build_sensor_context(instance=instance))
     assert isinstance(found, dg.SensorResult | dg.SkipReason)
     return found
 

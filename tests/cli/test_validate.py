@@ -79,8 +79,8 @@ def test_a_folder_that_is_not_there_is_told_with_the_way_to_begin(
     assert code == 1
     assert capsys.readouterr().err == (
         "specs: there is no such folder; a project is a folder of .yaml files below it that begin "
-        "with 'apiVersion: tidemill/v1'; name another folder, or copy one of the examples from "
-        "Tidemill's own specs/\n"
+        "with 'apiVersion: tidemill/v1'; name another folder, or begin with "
+        "`tidemill init --data FILE.csv`\n"
     )
 
 

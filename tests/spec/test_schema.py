@@ -70,6 +70,10 @@ def test_every_field_of_every_kind_is_described() -> None:
     assert silent == []
 
 
+def test_the_schema_says_where_it_lives() -> None:
+    assert schema()["$id"].endswith("/specs/schema.json")
+
+
 def test_catalogs_become_enumerations() -> None:
     defs = schema()["$defs"]
 

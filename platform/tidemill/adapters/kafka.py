@@ -6,13 +6,15 @@ is joined. Any trouble ends as `BrokerDown` with the address; the next call conn
 
 from __future__ import annotations
 
-import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from tidemill.adapters.kafka_refusal import OVERHEARD, listen, refusal
 from tidemill.errors import BrokerDown, EventError
 from tidemill.ports import Message, Span
+from tidemill.settings import KafkaSecurity
 
 PATIENCE = 5.0
 T = TypeVar("T")
@@ -22,9 +24,13 @@ NIL = "00000000-0000-0000-0000-000000000000"
 class KafkaBus:
     """One process's connection to a Kafka-protocol broker; clients are made when first used."""
 
-    def __init__(self, servers: str, *, patience: float = PATIENCE) -> None:
-        """`servers` is `host:port[,host:port]`; `patience` the seconds to wait for an answer."""
+    def __init__(
+        self, servers: str, *, patience: float = PATIENCE, security: KafkaSecurity | None = None
+    ) -> None:
+        """`servers` is `host:port[,host:port]`; `patience` the seconds to wait for an answer;
+        `security` comes from the environment (TIDEMILL_KAFKA_*) where it is not given."""
         self.servers = servers
+        self._security = security or KafkaSecurity.read()
         self._patience = int(patience * 1000)
         self._producer: Any = None
         self._consumer: Any = None
@@ -32,8 +38,7 @@ class KafkaBus:
         self._known: dict[str, str] = {}
         """Topics that exist, and which incarnation this bus has seen."""
         self._at: dict[tuple[str, int], int] = {}
-        # It logs each failed connection attempt; what matters is raised as BrokerDown.
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)
+        listen()  # it logs each failed attempt; what matters is raised as BrokerDown
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Write and wait until the broker has them; a retry may write some twice."""
@@ -110,18 +115,22 @@ class KafkaBus:
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        from kafka.errors import KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
+        from kafka import errors
 
+        started = time.monotonic()
         try:
             yield
-        except MessageSizeTooLargeError as error:
+        except errors.MessageSizeTooLargeError as error:
             raise EventError(f"an event is larger than the broker takes: {error}") from None
-        except TopicAuthorizationFailedError as error:
+        except errors.TopicAuthorizationFailedError as error:
             raise BrokerDown(f"{self.servers} refuses access: {error}; check its ACLs") from None
-        except (KafkaError, OSError) as error:
+        except (errors.KafkaError, OSError) as error:
             self._drop()
+            heard = OVERHEARD.since(started) or (type(error).__name__, str(error))
+            why = refusal(self.servers, self._security, *heard)
             raise BrokerDown(
-                f"no Kafka broker answers at {self.servers} ({type(error).__name__}); start one "
+                why
+                or f"no Kafka broker answers at {self.servers} ({type(error).__name__}); start one "
                 "with `tidemill up`, or set TIDEMILL_BOOTSTRAP_SERVERS"
             ) from error
 
@@ -215,6 +224,7 @@ class KafkaBus:
             "request_timeout_ms": self._patience,
             "reconnect_backoff_max_ms": 1000,
             "client_id": "tidemill",
+            **self._security.options,
         }
 
     def _drop(self) -> None:

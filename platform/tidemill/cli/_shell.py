@@ -78,7 +78,9 @@ def example(*lines: str) -> str:
 
 def print_json(value: Any) -> None:
     """Write a value to standard output as JSON; paths, times and dataclasses become strings."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+    # A file name that is not UTF-8 holds lone surrogates; this writes them as JSON escapes.
+    click.echo(text.encode("utf-8", "backslashreplace").decode())
 
 
 def leave(code: int) -> NoReturn:

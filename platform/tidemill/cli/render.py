@@ -12,17 +12,23 @@ from tidemill.settings import Settings
 
 
 @click.command(
-    epilog=example("tidemill render support-chat/reply-int8", "tidemill render reply-int8 --json")
+    epilog=example(
+        "tidemill render support-chat/reply-int8",
+        "tidemill render reply-int8 --docs",
+        "tidemill render reply-int8 --json",
+    )
 )
 @click.argument("names", nargs=-1, required=True)
+@click.option("--docs", is_flag=True, help="Write what each field means above it.")
 @json_option
 @pass_settings
-def command(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
+def command(settings: Settings, names: tuple[str, ...], docs: bool, as_json: bool) -> None:
     """Print specs with every default filled in, as the platform reads them.
 
     A NAME is project/spec, a spec's name where only one project has it, or a whole project.
     """
     from tidemill.spec.digest import filled
+    from tidemill.spec.documented import documented
     from tidemill.spec.load import load
 
     workspace = load(settings.specs)
@@ -32,11 +38,12 @@ def command(settings: Settings, names: tuple[str, ...], as_json: bool) -> None:
         for name, loaded in project.specs.items()
     }
     wanted = [full for name in names for full in _matching(name, tuple(by_name))]
-    rendered = [filled(by_name[full]) for full in dict.fromkeys(wanted)]
+    specs = [by_name[full] for full in dict.fromkeys(wanted)]
     if as_json:
-        print_json(rendered)
+        print_json([filled(spec) for spec in specs])
         return
-    click.echo("---\n".join(_yaml(values) for values in rendered), nl=False)
+    texts = (documented(spec) if docs else _yaml(filled(spec)) for spec in specs)
+    click.echo("---\n".join(texts), nl=False)
 
 
 def _matching(name: str, known: tuple[str, ...]) -> list[str]:

@@ -49,7 +49,7 @@ def command(settings: Settings, path: Path | None, as_json: bool) -> None:
 def _start() -> str:
     return (
         "a project is a folder of .yaml files below it that begin with 'apiVersion: tidemill/v1'; "
-        "name another folder, or copy one of the examples from Tidemill's own specs/"
+        "name another folder, or begin with `tidemill init --data FILE.csv`"
     )
 
 

@@ -65,7 +65,7 @@ def _jsonl(path: Path, shown: str) -> Read:
             where = f"{shown}:{number}"
             try:
                 row = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 bad.append(_bad(where, shown, f"not JSON ({error})", line))
                 continue
             if isinstance(row, dict):

@@ -29,9 +29,10 @@ def check(source: str, path: Path, allowed: Iterable[str]) -> None:
 
     try:
         tree = _environment().parse(source, filename=str(path))
+        used = meta.find_undeclared_variables(tree)  # raises for a filter that does not exist
     except TemplateSyntaxError as error:
         raise _broken(path, error.lineno, error.message or "syntax error", ()) from error
-    used, known = meta.find_undeclared_variables(tree), sorted(allowed)
+    known = sorted(allowed)
     lines = {name.name: name.lineno for name in reversed(list(tree.find_all(nodes.Name)))}
     wrong = sorted(used - set(known))
     if wrong:

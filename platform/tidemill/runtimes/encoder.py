@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tidemill.errors import ArtefactError
 from tidemill.form import Form
-from tidemill.runtimes import Messages, Reply, Resolve, Scores, load, refuse
+from tidemill.runtimes import Resolve, load
+from tidemill.runtimes._classifier import Classifier
 
 BATCH = 64
 
@@ -26,36 +25,12 @@ def open(folder: Path, form: Form, resolve: Resolve) -> TorchEncoder:  # noqa: A
     return TorchEncoder(form, model, tokenizer)
 
 
-class TorchEncoder:
+class TorchEncoder(Classifier):
     """A `Runtime` for classifiers on transformers."""
 
     def __init__(self, form: Form, model: Any, tokenizer: Any, *, batch: int = BATCH) -> None:
-        self.form, self.model, self.tokenizer, self.batch = form, model, tokenizer, batch
-
-    def classify(self, texts: Sequence[str]) -> list[Scores]:
-        """One `Scores` per text, in their order."""
-        found: list[Scores | None] = [None] * len(texts)
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        for start in range(0, len(order), self.batch):
-            places = order[start : start + self.batch]
-            begun = time.perf_counter()
-            rows = self._probabilities([texts[i] for i in places])
-            share = (time.perf_counter() - begun) / len(places)
-            for place, row in zip(places, rows, strict=True):
-                found[place] = scores(self.form.labels, row, share)
-        return [one for one in found if one is not None]
-
-    def answer(
-        self, conversations: Sequence[Messages], *, max_tokens: int, stop: Sequence[str] = ()
-    ) -> list[Reply]:
-        """Not what a classifier does."""
-        raise refuse("answer", self.form)
-
-    def stream(
-        self, messages: Messages, *, max_tokens: int, stop: Sequence[str] = ()
-    ) -> Iterator[str]:
-        """Not what a classifier does."""
-        raise refuse("stream", self.form)
+        super().__init__(form, batch=batch)
+        self.model, self.tokenizer = model, tokenizer
 
     def close(self) -> None:
         """Free the weights."""
@@ -72,10 +47,3 @@ class TorchEncoder:
             logits = self.model(**inputs).logits.float()
         rows: list[list[float]] = logits.softmax(-1).tolist()
         return rows
-
-
-def scores(labels: Sequence[str], probabilities: Sequence[float], seconds: float) -> Scores:
-    """The best label and the probability of every one; ties go to the first label."""
-    best = max(range(len(labels)), key=lambda i: probabilities[i])
-    every = dict(zip(labels, map(float, probabilities), strict=True))
-    return Scores(labels[best], every[labels[best]], every, seconds)

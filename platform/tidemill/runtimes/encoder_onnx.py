@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tidemill import machine
 from tidemill.errors import ArtefactError
 from tidemill.form import Form
-from tidemill.runtimes import Messages, Reply, Resolve, Scores, load, refuse
-from tidemill.runtimes.encoder import scores
+from tidemill.runtimes import Resolve, load
+from tidemill.runtimes._classifier import Classifier
 
 BATCH = 32
 
@@ -33,7 +31,7 @@ def open(folder: Path, form: Form, resolve: Resolve) -> OnnxEncoder:  # noqa: A0
     return OnnxEncoder(form, session, tokenizer, limit)
 
 
-class OnnxEncoder:
+class OnnxEncoder(Classifier):
     """A `Runtime` for classifiers on an ONNX Runtime session.
 
     int8 takes texts one by one: dynamic quantisation has one scale for a whole batch, and a text's
@@ -41,34 +39,9 @@ class OnnxEncoder:
     """
 
     def __init__(self, form: Form, session: Any, tokenizer: Any, limit: int) -> None:
-        self.form, self.session, self.tokenizer, self.limit = form, session, tokenizer, limit
-        self.batch = 1 if form.precision == "int8" else BATCH
+        super().__init__(form, batch=1 if form.precision == "int8" else BATCH)
+        self.session, self.tokenizer, self.limit = session, tokenizer, limit
         self._names = [one.name for one in session.get_inputs()]
-
-    def classify(self, texts: Sequence[str]) -> list[Scores]:
-        """One `Scores` per text, in their order."""
-        found: dict[int, Scores] = {}
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        for start in range(0, len(order), self.batch):
-            places = order[start : start + self.batch]
-            begun = time.perf_counter()
-            rows = self._probabilities([texts[i] for i in places])
-            share = (time.perf_counter() - begun) / len(places)
-            for place, row in zip(places, rows, strict=True):
-                found[place] = scores(self.form.labels, row, share)
-        return [found[place] for place in range(len(texts))]
-
-    def answer(
-        self, conversations: Sequence[Messages], *, max_tokens: int, stop: Sequence[str] = ()
-    ) -> list[Reply]:
-        """Not what a classifier does."""
-        raise refuse("answer", self.form)
-
-    def stream(
-        self, messages: Messages, *, max_tokens: int, stop: Sequence[str] = ()
-    ) -> Iterator[str]:
-        """Not what a classifier does."""
-        raise refuse("stream", self.form)
 
     def close(self) -> None:
         """Free the weights."""

@@ -243,7 +243,7 @@ def serve(settings: Settings, stop: Event) -> None:
     """Ingest for a home until told to stop."""
     from tidemill.adapters.ledger import Ledger
 
-    bus = KafkaBus(settings.brokers)
+    bus = KafkaBus(settings.brokers, security=settings.kafka)
     log.info("reading from %s into the ledger", settings.brokers)
     ingest = Ingest(
         bus,

@@ -239,7 +239,7 @@ def _ingest(settings: Settings, ledger: Ledger) -> dict[str, Any]:
     with ledger.engine.connect() as connection:
         rows = connection.execute(select(offsets.c.topic, offsets.c.partition, offsets.c.next))
         read = {(topic, partition): after for topic, partition, after in rows}
-    bus = KafkaBus(settings.brokers, patience=3)
+    bus = KafkaBus(settings.brokers, patience=3, security=settings.kafka)
     try:
         spans = {topic: bus.partitions(topic) for topic in {topic for topic, _ in read}}
         found["lag"] = sum(

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,7 +95,7 @@ def read(root: Path, only: Collection[str] | None = None) -> Reading:
     projects: dict[str, Project] = {}
     broken: dict[str, dict[str, str]] = {}
     for folder, files in _folders(root, problems, only):
-        name = folder.resolve().name
+        name = Path(os.path.realpath(folder)).name
         broken[name] = {}
         specs = _project(root, files, problems, broken[name])
         projects[name] = Project(name, folder, specs)
@@ -158,19 +159,36 @@ def _claim(document: Document, path: Path, claimed: dict[str, Path]) -> Iterator
 
 def _content(root: Path, path: Path, where: Path) -> bytes:
     try:
-        status = path.lstat()
-        if stat.S_ISLNK(status.st_mode):
-            if not path.resolve().is_relative_to(root.resolve()):
-                way_out = "copy the file in: a commit holds only what is below the folder"
-                cause = f"the link leads out of {shown(root)}"
-                raise SpecError([Problem(where, 1, cause, way_out)])
-            status = path.stat()
-        if status.st_size > MAX_BYTES:
-            raise SpecError([Problem(where, 1, TOO_LARGE, "keep data in files it names")])
-        return path.read_bytes()
+        if path.is_symlink() and not inside(path, root):
+            way_out = "copy the file in: a commit holds only what is below the folder"
+            raise SpecError([Problem(where, 1, f"the link leads out of {shown(root)}", way_out)])
+        content = _bounded(path)
     except OSError as error:
         cause = f"the file cannot be read: {error.strerror}"
         raise SpecError([Problem(where, 1, cause, "check the link or its permissions")]) from None
+    if content is None:
+        raise SpecError([Problem(where, 1, "this is no ordinary file", "put a file in its place")])
+    if len(content) > MAX_BYTES:
+        raise SpecError([Problem(where, 1, TOO_LARGE, "keep data in files it names")])
+    return content
+
+
+def _bounded(path: Path) -> bytes | None:
+    """The first `MAX_BYTES` and one more of a file; None for a pipe, a device or a socket, which
+    are opened without waiting for whoever writes to them."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return None
+        return file.read(MAX_BYTES + 1)
+
+
+def inside(path: Path, folder: Path) -> bool:
+    """True where a path stays below a folder, wherever links lead; links in a circle do too.
+
+    `Path.resolve` raises RuntimeError on a circle (until Python 3.13); `realpath` does not.
+    """
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def _folders(
@@ -179,14 +197,16 @@ def _folders(
     """Projects and their files: the folders below `root`, or `root` itself if it holds specs."""
     own = _files(root, problems)
     below = []
-    for folder in sorted(entry for entry in root.iterdir() if _is_project(entry)):
+    folders = sorted(root / entry.name for entry in _entries(root, []) if _is_project(entry))
+    for folder in folders:
         if only is not None and folder.name not in only:
             continue
-        if folder.is_symlink() and not folder.resolve().is_relative_to(root.resolve()):
+        if folder.is_symlink() and not inside(folder, root):
             cause = f"the link leads out of {shown(root)}"
             problems.append(Problem(shown(folder), 1, cause, "copy the folder in"))
         elif files := _files(folder, problems):
             below.append((folder, files))
+    problems.extend(_alike([folder for folder, _ in below]))
     if not own:
         yield from below
     elif any(_says_api_version(path) for _, files in below for path in files):
@@ -198,28 +218,62 @@ def _folders(
         yield root, own
 
 
-def _is_project(entry: Path) -> bool:
-    return not entry.name.startswith(".") and entry.is_dir()
+def _is_project(entry: os.DirEntry[str]) -> bool:
+    return not entry.name.startswith(".") and _is_dir(entry)
+
+
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
+
+
+def _entries(folder: Path, problems: list[Problem]) -> list[os.DirEntry[str]]:
+    """What a folder holds; one that nobody may read, or that has gone meanwhile, is told."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        cause = f"the folder cannot be read: {error.strerror}"
+        problems.append(Problem(shown(folder), 1, cause, "check its permissions"))
+        return []
 
 
 def _files(folder: Path, problems: list[Problem]) -> list[Path]:
     found = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith(".") or not entry.name.endswith((ENDING, ".yml")):
-                continue
-            if entry.is_dir():
-                continue
-            path = folder / entry.name
-            found.append(path)
-            if not entry.name.endswith(ENDING):
-                cause = "specs end in .yaml"
-                problems.append(Problem(shown(path), 1, cause, f"rename it to {path.stem}{ENDING}"))
+    for entry in _entries(folder, problems):
+        if entry.name.startswith(".") or not entry.name.endswith((ENDING, ".yml")):
+            continue
+        path = folder / entry.name
+        if _is_dir(entry):
+            cause = f"a folder whose name ends in {path.suffix}"
+            problems.append(Problem(shown(path), 1, cause, f"rename it to '{path.stem}'"))
+            continue
+        found.append(path)
+        if not entry.name.endswith(ENDING):
+            cause = "specs end in .yaml"
+            problems.append(Problem(shown(path), 1, cause, f"rename it to {path.stem}{ENDING}"))
+    problems.extend(_alike(found))
     return sorted(found)
+
+
+def _alike(paths: list[Path]) -> Iterator[Problem]:
+    """Names that are one name to a file system without case, and names that are no text."""
+    seen: dict[str, Path] = {}
+    for path in sorted(paths):
+        first = seen.setdefault(unicodedata.normalize("NFC", path.name).casefold(), path)
+        if first != path:
+            cause = f"'{path.name}' and '{first.name}' are one name on macOS and Windows"
+            yield Problem(shown(path), 1, cause, "rename one of them")
+        try:
+            path.name.encode()
+        except UnicodeEncodeError:
+            yield Problem(shown(path), 1, "the name is not UTF-8", "rename it")
 
 
 def _says_api_version(path: Path) -> bool:
     try:
-        return b"apiVersion: tidemill/" in path.read_bytes()[:MAX_BYTES]
+        return b"apiVersion: tidemill/" in (_bounded(path) or b"")
     except OSError:
         return False

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,10 +37,17 @@ Path_ = tuple[str | int, ...]
 MAX_BYTES = 1 << 20
 TOO_LARGE = "the file is larger than 1 MiB"
 MAX_DEPTH = 50
+MAX_VALUES = 50_000
+"""Keys and list items of a document; each costs a kilobyte once something is wrong with it."""
+MAX_KEY = 200
+MOST_PROBLEMS = 50
+"""Of one file: more help nobody."""
 _CONFLICT = re.compile(rb"^(<{7}|>{7})( |$)", re.MULTILINE)
 _FORBIDDEN = re.compile(
     "[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]"
 )
+_WIDEST = 2**63 - 1
+"""What databases and other languages hold of a whole number."""
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _BASED = re.compile(r"0(o[0-7]+|x[0-9a-fA-F]+)\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
@@ -69,13 +77,8 @@ def parse(content: bytes, shown: Path) -> Document:
     """The document in these bytes; raises `SpecError` with every problem found."""
     reader = _Reader(content, shown)
     value: Any = None
-    try:
-        reader.check_bytes()
-        value = reader.document()
-    except _Stop:
-        pass
-    except (yaml.MarkedYAMLError, yaml.reader.ReaderError) as error:
-        reader.syntax(error)
+    with suppress(_Stop):
+        value = reader.read()
     if reader.problems:
         raise SpecError(reader.problems)
     return Document(value, reader.lines)
@@ -94,11 +97,22 @@ class _Reader:
     parser: Any = None
 
     def problem(self, line: int, cause: str, way_out: str) -> None:
+        if len(self.problems) >= MOST_PROBLEMS:
+            raise _Stop
         self.problems.append(Problem(self.shown, line, cause, way_out))
 
     def stop(self, line: int, cause: str, way_out: str) -> _Stop:
         self.problem(line, cause, way_out)
         return _Stop()
+
+    def read(self) -> Any:
+        """The document's value; what cannot be parsed becomes a problem."""
+        self.check_bytes()
+        try:
+            return self.document()
+        except (yaml.MarkedYAMLError, yaml.reader.ReaderError) as error:
+            self.syntax(error)
+            return None
 
     def check_bytes(self) -> None:
         """What makes the whole file unreadable, before YAML looks at it."""
@@ -130,10 +144,12 @@ class _Reader:
 
     def node(self, event: Any, path: Path_, depth: int) -> Any:
         """The value that starts with this event."""
-        self.lines.setdefault(path, event.start_mark.line + 1)
+        line = event.start_mark.line + 1
+        self.lines.setdefault(path, line)
+        if len(self.lines) > MAX_VALUES:
+            raise self.stop(line, f"more than {MAX_VALUES:,} values", "keep data in files it names")
         if isinstance(event, yaml.ScalarEvent):
             return self.scalar(event)
-        line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
             self.problem(line, f"'*{event.anchor}' is an alias", "write the value out")
             return None
@@ -180,6 +196,8 @@ class _Reader:
         line = event.start_mark.line + 1
         if not isinstance(event, yaml.ScalarEvent):
             raise self.stop(line, "a key that is not a word", "write `key: value`")
+        if len(event.value) > MAX_KEY:
+            raise self.stop(line, f"a key of {len(event.value):,} characters", "look for a ':'")
         self.plain(event)
         if event.value == "<<" and not event.style:
             self.problem(line, "'<<' is a merge key", "write the keys out")
@@ -194,10 +212,12 @@ class _Reader:
             value = _resolve(text)
         except ValueError:
             value = math.inf
-        if isinstance(value, float) and not math.isfinite(value):
+        wide = isinstance(value, int) and abs(value) > _WIDEST
+        if wide or (isinstance(value, float) and not math.isfinite(value)):
             shown = text if len(text) < 30 else f"{text[:20]}…"
+            cause = "has more than 64 bits" if wide else "is no finite number"
             line = event.start_mark.line + 1
-            self.problem(line, f"'{shown}' is no finite number", "write one, or quote it")
+            self.problem(line, f"'{shown}' {cause}", "write one, or quote it")
         return value
 
     def syntax(self, error: yaml.YAMLError) -> None:

@@ -19,6 +19,8 @@ from tidemill.spec.trigger import Condition
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
 """The draft the YAML language server knows best."""
+HOME = "https://raw.githubusercontent.com/tidemill/tidemill/main/specs/schema.json"
+"""Where the newest one is; editors of other repositories may point there."""
 _TECHNIQUES: tuple[type[Technique], ...] = (CleanStep, CompressionStep, Condition)
 Json = dict[str, Any]
 
@@ -37,6 +39,7 @@ def schema() -> Json:
     defs["FineTune"]["allOf"] = list(_methods(defs))
     return {
         "$schema": DIALECT,
+        "$id": HOME,
         "title": "Tidemill spec",
         "type": "object",
         "required": ["apiVersion", "kind", "name"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -13,7 +14,7 @@ from tidemill.errors import Problem, SpecError, suggest
 from tidemill.spec.base import API_VERSION, Misfit, Spec
 from tidemill.spec.kinds import KINDS
 from tidemill.spec.options import technique_problems
-from tidemill.spec.positions import Document, Path_
+from tidemill.spec.positions import MOST_PROBLEMS, Document, Path_
 from tidemill.spec.words import shown_value, words
 
 _TAGS = ("type", "runtime", "mode")
@@ -25,7 +26,8 @@ def shape(document: Document, shown: Path) -> Spec:
     try:
         spec = kind.model_validate(document.value)
     except ValidationError as error:
-        raise SpecError(translate(error, kind, document, shown)) from None
+        told = islice(translate(error, kind, document, shown), MOST_PROBLEMS)
+        raise SpecError(told) from None
     problems = [
         Problem(shown, document.line(*found.path), found.cause, found.way_out)
         for found in technique_problems(spec)

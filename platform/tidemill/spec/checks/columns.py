@@ -10,6 +10,7 @@ import csv
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 
 from tidemill.errors import suggest
@@ -124,7 +125,8 @@ def _of_file(path: Path) -> set[str] | None:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             if path.suffix == ".csv":
-                return set(next(csv.reader(file), []))
+                # A file without line ends would be one line of any size.
+                return set(next(csv.reader(StringIO(file.read(MAX_BYTES))), []))
             if path.suffix == ".jsonl" and path.stat().st_size <= MAX_BYTES:
                 rows = [json.loads(line) for line in file if line.strip()]
                 return {key for row in rows if isinstance(row, dict) for key in row}

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from tidemill.errors import suggest
 from tidemill.spec.dataset import DvcSource, FileSource
+from tidemill.spec.load import inside
 from tidemill.spec.model import PathSource
 from tidemill.spec.options import Found
 from tidemill.spec.sites import Site
@@ -19,12 +20,12 @@ def check_file(site: Site, folder: Path) -> Iterator[Found]:
     here = f"'{site.key}: {site.name}'"
     path = folder / site.name
     try:
-        inside = path.resolve().is_relative_to(folder.resolve())
+        within = inside(path, folder)
         there = path.is_file() or (isinstance(site.holder, PathSource) and path.is_dir())
     except (OSError, ValueError):
         yield Found(site.path, f"{here} is no path", "name a file of the project")
         return
-    if not inside or PurePosixPath(site.name).is_absolute():
+    if not within or PurePosixPath(site.name).is_absolute():
         way_out = "copy the file in: a commit holds only what is below the folder"
         yield Found(site.path, f"{here} lies outside of the project", way_out)
     elif not there:
@@ -36,8 +37,7 @@ def check_file(site: Site, folder: Path) -> Iterator[Found]:
 def lies_in(folder: Path, name: str) -> bool:
     """True for a file inside the folder, wherever links lead; never raises."""
     try:
-        path = (folder / name).resolve()
-        return path.is_file() and path.is_relative_to(folder.resolve())
+        return (folder / name).is_file() and inside(folder / name, folder)
     except (OSError, ValueError):
         return False
 

@@ -14,6 +14,7 @@ from tidemill.spec.checks.files import lies_in
 from tidemill.spec.load import Project, shown
 from tidemill.spec.model import Model
 from tidemill.spec.options import Found
+from tidemill.spec.positions import MAX_BYTES, TOO_LARGE
 from tidemill.spec.prompt import JsonOutput, Prompt, TextOutput
 
 SEES = ("labels",)
@@ -95,6 +96,9 @@ def _template(spec: Prompt, folder: Path) -> Iterator[Problem]:
         return
     from jinja2 import TemplateSyntaxError
 
+    if path.stat().st_size > MAX_BYTES:
+        yield Problem(shown(path), 1, TOO_LARGE, "keep data in files of its own")
+        return
     try:
         uses = _uses(path.read_text(encoding="utf-8"))
     except TemplateSyntaxError as error:
@@ -102,7 +106,7 @@ def _template(spec: Prompt, folder: Path) -> Iterator[Problem]:
         yield Problem(shown(path), error.lineno, cause, "mend it on this line or above")
     except UnicodeDecodeError:
         yield Problem(shown(path), 1, "the template is not UTF-8", "save it as UTF-8")
-    except (ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         cause = f"this is no Jinja2 template: {str(error).splitlines()[0]}"
         yield Problem(shown(path), 1, cause, "simplify it")
     else:

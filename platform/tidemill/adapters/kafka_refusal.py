@@ -1,0 +1,64 @@
+"""Why a broker let nobody in: kafka-python tries again until its time is up and tells only its log.
+
+Its bootstrap (3.0.12, `_do_bootstrap` in net/manager.py) swallows refused credentials and failed
+TLS handshakes and ends in a timeout; the exception itself is an argument of its warning. To be
+deleted when the bootstrap raises it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from tidemill.settings import KafkaSecurity
+
+
+class Overheard(logging.Handler):
+    """The last exception of a connection attempt in this process, and when it was."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._last: tuple[float, str, str] | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the exception among the record's arguments; not the timeout that ends it all."""
+        given = record.args if isinstance(record.args, tuple) else ()
+        for one in given:
+            kind = type(one).__name__
+            if isinstance(one, BaseException) and kind != "KafkaTimeoutError":
+                # Not the exception itself: its traceback would keep the socket open.
+                self._last = (time.monotonic(), kind, str(one))
+
+    def since(self, moment: float) -> tuple[str, str] | None:
+        """Class and text of the last one, if it is not older than this."""
+        return self._last[1:] if self._last and self._last[0] >= moment else None
+
+
+OVERHEARD = Overheard()
+
+
+def listen() -> None:
+    """Hear what the connection manager warns of, and let nothing of it reach the terminal."""
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    manager = logging.getLogger("kafka.net.manager")
+    manager.setLevel(logging.WARNING)
+    manager.propagate = False
+    if OVERHEARD not in manager.handlers:
+        manager.addHandler(OVERHEARD)
+
+
+def refusal(servers: str, security: KafkaSecurity, kind: str, text: str) -> str | None:
+    """What a person can do about refused credentials or a failed handshake, given an exception's
+    class and text; None for anything else."""
+    if kind in ("SaslAuthenticationFailedError", "UnsupportedSaslMechanismError"):
+        return (
+            f"{servers} refuses the credentials of '{security.username}' by {security.mechanism} "
+            f"({kind}); check TIDEMILL_KAFKA_USERNAME, TIDEMILL_KAFKA_PASSWORD and "
+            "TIDEMILL_KAFKA_SASL_MECHANISM"
+        )
+    if "SSL" in security.protocol and "[SSL" in text:
+        return (
+            f"no TLS with {servers} ({text}); check TIDEMILL_KAFKA_CA_FILE, and that this port "
+            f"speaks {security.protocol}"
+        )
+    return None

@@ -1,0 +1,177 @@
+"""Start a project from a CSV or JSONL file: three questions, or flags.
+
+Looks at the rows, guesses the columns, and writes a complete project with comments that teach:
+dataset, model, fine-tune, compression, evaluation with gates taken from the data, rollout, stream
+and trigger. Nothing is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tidemill.cli._shell import example, json_option, pass_settings, print_json
+from tidemill.errors import TidemillError
+from tidemill.settings import Settings
+
+if TYPE_CHECKING:
+    from tidemill.data.look import Look
+    from tidemill.start.guess import Choice
+    from tidemill.start.project import Written
+
+TASKS = ("generation", "classification", "ranking")
+_QUESTION = (
+    "What should the model do?\n"
+    "  generation      write an answer\n"
+    "  classification  choose one of a few labels\n"
+    "  ranking         order a closed list, the best first\n"
+)
+
+
+@click.command(
+    epilog=example(
+        "tidemill init",
+        "tidemill init help-desk --data tickets.csv --yes",
+        "tidemill init recs --data clicks.jsonl --task ranking --text query --label item",
+        "tidemill init faq --data faq.csv --task generation --input question --output answer",
+    )
+)
+@click.argument("name", required=False)
+@click.option("--data", type=click.Path(path_type=Path), metavar="FILE", help="A .csv or .jsonl.")
+@click.option("--task", type=click.Choice(TASKS), help="Guessed from the columns without it.")
+@click.option("--text", "--input", "asked", metavar="COLUMN", help="What the model is given.")
+@click.option("--output", metavar="COLUMN", help="What it should write (generation).")
+@click.option("--label", metavar="COLUMN", help="What it should choose; with --output: leads it.")
+@click.option("--owner", default="", help="Who answers for the project: a person or a team.")
+@click.option("-y", "--yes", is_flag=True, help="Take every guess without asking.")
+@json_option
+@pass_settings
+def command(
+    settings: Settings,
+    name: str | None,
+    data: Path | None,
+    task: Any,
+    asked: str | None,
+    output: str | None,
+    label: str | None,
+    owner: str,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Start a project from a CSV or JSONL file: three questions, or flags."""
+    from tidemill.data.look import look
+    from tidemill.start.project import write
+    from tidemill.start.remarks import remarks, seen
+
+    asks = _asks(yes, as_json)
+    found = look(data or _file(asks))
+    if asks:
+        click.echo(f"{found.path}: {seen(found)}")
+    choice = _choice(found, task, asked, output, label, asks=asks, sure=yes)
+    project = _name(name, found.path, asks)
+    told = list(remarks(found, choice))
+    written = write(found, choice, name=project, specs=settings.specs, owner=owner)
+    if as_json:
+        print_json(_plain(written, choice, told))
+    else:
+        _tell(written, choice, told)
+
+
+def _asks(yes: bool, as_json: bool) -> bool:
+    """True where a person sits at a terminal and wants to be asked."""
+    return not yes and not as_json and sys.stdin.isatty()
+
+
+def _file(asks: bool) -> Path:
+    if not asks:
+        raise TidemillError(
+            "there is no terminal to ask on, and no --data; try: "
+            "tidemill init NAME --data FILE.csv --yes"
+        )
+    return Path(click.prompt("Which file holds your data (.csv or .jsonl)?"))
+
+
+def _choice(
+    found: Look,
+    task: Any,
+    asked: str | None,
+    output: str | None,
+    label: str | None,
+    *,
+    asks: bool,
+    sure: bool,
+) -> Choice:
+    """The task and its columns: given, or guessed and agreed to."""
+    from tidemill.start.guess import choose
+
+    if output and task in ("classification", "ranking"):
+        raise TidemillError(f"--output is for generation; {task} chooses a --label")
+    if task is None and (output or label):
+        task = "generation" if output else "classification"
+    generates = task == "generation"
+    wanted, leads = (output, label) if generates else (label, None)
+    if not (task or asks or sure):
+        raise TidemillError(
+            f"what should the model do? add --task {'|'.join(TASKS)}, or --yes to take the guess"
+        )
+    if not asks:
+        return choose(found, task, asked=asked, answered=wanted, label=leads)
+    if task is None:
+        likely = choose(found, asked=asked).task
+        task = click.prompt(_QUESTION, type=click.Choice(TASKS), default=likely)
+    guess = choose(found, task, asked=asked, answered=wanted, label=leads)
+    verb = "write" if task == "generation" else "choose"
+    asked = asked or click.prompt("Which column is the model given?", default=guess.asked)
+    wanted = wanted or click.prompt(f"Which column should it {verb}?", default=guess.answered)
+    return choose(found, task, asked=asked, answered=wanted, label=leads)
+
+
+def _name(name: str | None, path: Path, asks: bool) -> str:
+    import re
+
+    from tidemill.start.names import slug
+
+    if name is None:
+        guess = slug(path.stem) or "project"
+        name = str(click.prompt("What is the project called?", default=guess)) if asks else guess
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
+        hint = f" such as '{slug(name)}'" if slug(name) else ""
+        raise TidemillError(
+            f"'{name}' is no name for a project; use lower-case letters, digits and hyphens{hint}"
+        )
+    return name
+
+
+def _next(written: Written) -> list[str]:
+    from tidemill.spec.load import shown
+
+    return [
+        f"tidemill validate {shown(written.folder)}",
+        f"tidemill run {written.project}",
+        "tidemill up",
+    ]
+
+
+def _plain(written: Written, choice: Choice, told: list[str]) -> dict[str, Any]:
+    return {
+        "project": written.project,
+        "task": choice.task,
+        "columns": {"asked": choice.asked, "answered": choice.answered, "label": choice.label},
+        "files": [str(file) for file in written.files],
+        "remarks": told,
+        "next": _next(written),
+    }
+
+
+def _tell(written: Written, choice: Choice, told: list[str]) -> None:
+    from tidemill.spec.load import shown
+
+    click.echo(f"{choice.task}: '{choice.answered}' from '{choice.asked}'")
+    for remark in told:
+        click.echo(f"note: {remark}")
+    click.echo(f"wrote {written.specs} specs to {shown(written.folder)}, all good; next:")
+    for line in _next(written):
+        click.echo(f"  {line}")

@@ -1,0 +1,70 @@
+"""What a new project asks of its first model, from what its data is like.
+
+A gate has to mean something on the first day: whoever always gives the commonest answer must not
+pass it, and a good model must be able to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, floor
+
+from tidemill.engine.statistics import wilson
+
+TEST_SHARE = 0.2
+"""Share of the rows that a new project keeps for its gates."""
+GOOD = 0.9
+"""The accuracy that a good first model is expected to have."""
+_AMBITION = 0.3
+"""How far from guessing to perfect the first gate lies."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A first gate on a share of right answers, and the figures it comes from."""
+
+    value: float
+    """What the lower confidence bound has to reach."""
+    guesser: float
+    """The share that always giving the commonest answer gets right."""
+    test_rows: int
+    """About how many rows it will be judged on."""
+    reachable: bool
+    """False where even `GOOD` has a lower bound below the gate: there are too few rows."""
+
+
+def opening(counts: Sequence[int], *, confidence: float = 0.95) -> Opening:
+    """The first gate on accuracy for rows with these numbers of each label.
+
+    It lies a third of the way from guessing to perfect, or where a model that is 90 % right on so
+    few rows still passes; but always above what the commonest label alone gets right, so that its
+    lower bound (Wilson) cannot reach it.
+    """
+    total = sum(counts)
+    if total <= 0:
+        raise ValueError("there are no rows to take a gate from")
+    guesser = max(counts) / total
+    test_rows = max(1, round(total * TEST_SHARE))
+    within_reach = wilson(round(GOOD * test_rows), test_rows, confidence).low
+    wanted = min(guesser + _AMBITION * (1 - guesser), within_reach)
+    # Rounded down for the model, but never to where guessing passes.
+    value = max(floor(wanted * 100) / 100, min(1.0, ceil(guesser * 100 + 1) / 100))
+    return Opening(value, guesser, test_rows, value <= within_reach)
+
+
+def overlap_gate(constant: float) -> float:
+    """The first gate on an overlap metric (0 to 1), given what the best single answer reaches."""
+    return ceil((constant + 0.1 * (1 - constant)) * 100) / 100
+
+
+def minimum_rows(distinct: int) -> int:
+    """Fewer rows than this mean that an export was cut short: two thirds of today's."""
+    enough = distinct * 2 // 3
+    step = 10 if enough >= 50 else 1
+    return max(1, enough // step * step)
+
+
+def epochs(rows: int, *, passes: int, most: int) -> int:
+    """Passes over the train split so that about `passes` rows are seen, 2 to `most` times each."""
+    return max(2, min(most, passes // max(1, rows)))
