@@ -57,7 +57,7 @@ class Place:
         folder = self.tmp / "llm"
         shutil.copytree(llm, folder)
         tensors = load_file(folder / "model.safetensors")
-        loud = {name: t * 8 if "proj" in name else t for name, t in tensors.items()}
+        loud = {name: t * 3 if "proj" in name else t for name, t in tensors.items()}
         save_file(loud, folder / "model.safetensors", metadata={"format": "pt"})
         return self.store.put(folder, kind="model")
 
