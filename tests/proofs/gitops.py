@@ -149,13 +149,13 @@ class Team:
         answer.raise_for_status()
         return str(answer.headers["x-tidemill-release"])
 
-    def until(self, ready: Callable[[], bool]) -> bool:
-        """Ask again and again, with requests that walk a canary, until it is so."""
+    def until(self, ready: Callable[[], bool], *, asking: bool = True) -> bool:
+        """Look again and again, `asking` requests that walk a canary, until it is so."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             if ready():
                 return True
-            if self.live():
+            if asking and self.live():
                 for _ in range(4):
                     self.answers()
             time.sleep(0.5)
@@ -317,7 +317,7 @@ def unsigned(team: Team) -> dict[str, Any]:
     team.types("down")
     team.environment |= policy
     team.types("up")
-    team.until(lambda: _serves(team, team.former))
+    team.until(lambda: _serves(team, team.former), asking=False)
     team.edit("finetune.yaml", "  r: 16", "  r: 12")
     team.commit("Nobody signed this")
     team.git("push", "-q", "origin", "main")
