@@ -48,7 +48,11 @@ def compared(report: Report) -> str:
 
 def money(estimate: Report) -> str:
     """The money of an estimate, in the currency of the price."""
-    return f"cost {around(estimate['money'], lambda amount: f'{amount:,.2f}')}"
+    return f"cost {around(estimate['money'], _amount)}"
+
+
+def _amount(value: float) -> str:
+    return "under 0.01" if 0 < value < 0.01 else f"{value:,.2f}"
 
 
 def why(asset: Report, quote: Quote) -> list[str]:
