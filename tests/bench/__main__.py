@@ -1,12 +1,16 @@
-"""`make bench`: every speed claim, measured here and now; a table, and `.tidemill/bench.json`."""
+"""`make bench`: every speed claim, measured here and now; a table, and `.tidemill/bench.json`.
+
+Each part has a process of its own: what one leaves in memory slows the next one down.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 import traceback
-from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 
 Row = dict[str, object]
@@ -19,7 +23,8 @@ def main(wanted: list[str]) -> int:
     rows: list[Row] = []
     for part in wanted or PARTS:
         print(f"── {part}", flush=True)
-        found = measured(import_module(f"tests.bench.bench_{part}").run, part)
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+            found = alone.submit(measured, part).result()
         print(table(found), flush=True)
         rows += found
     REPORT.parent.mkdir(exist_ok=True)
@@ -30,10 +35,11 @@ def main(wanted: list[str]) -> int:
     return 0 if all(row["ok"] for row in rows) else 2
 
 
-def measured(run: Callable[[], list[Row]], part: str) -> list[Row]:
+def measured(part: str) -> list[Row]:
     """The rows of one part; a part that breaks is a row that is not ok."""
     try:
-        return run()
+        rows: list[Row] = import_module(f"tests.bench.bench_{part}").run()
+        return rows
     except Exception:  # noqa: BLE001 - one broken part must not hide the other figures
         traceback.print_exc()
         return [{"name": f"{part} broke", "value": None, "unit": "", "limit": "", "ok": False}]
