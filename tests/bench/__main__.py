@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import sys
-import traceback
 from concurrent.futures import ProcessPoolExecutor
-from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 
-Row = dict[str, object]
+from tests.bench.part import Row, measured
+
 PARTS = ("start", "plan", "why", "ingest", "serving", "generation", "training", "memory")
 REPORT = Path(".tidemill/bench.json")
 
@@ -33,16 +32,6 @@ def main(wanted: list[str]) -> int:
     fresh.replace(REPORT)
     print(f"\n{table(rows)}\n\nwritten to {REPORT}")
     return 0 if all(row["ok"] for row in rows) else 2
-
-
-def measured(part: str) -> list[Row]:
-    """The rows of one part; a part that breaks is a row that is not ok."""
-    try:
-        rows: list[Row] = import_module(f"tests.bench.bench_{part}").run()
-        return rows
-    except Exception:  # noqa: BLE001 - one broken part must not hide the other figures
-        traceback.print_exc()
-        return [{"name": f"{part} broke", "value": None, "unit": "", "limit": "", "ok": False}]
 
 
 def table(rows: list[Row]) -> str:
