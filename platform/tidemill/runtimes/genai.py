@@ -52,12 +52,14 @@ class GenAI:
 
     def stream(
         self, messages: Messages, *, max_tokens: int, stop: Sequence[str] = ()
-    ) -> Iterator[str]:
-        """Pieces of text as they are made."""
+    ) -> Iterator[str | Reply]:
+        """Pieces of text as they are made, then the `Reply`."""
+        begun = time.perf_counter()
         ids = self._encode(messages, max_tokens)
         made: list[int] = []
         grown = (self._grown(made, token) for token in self._tokens(ids, max_tokens))
-        return pieces(grown, stop)
+        yield from pieces(grown, stop)
+        yield self._reply(ids, made, max_tokens, stop, begun)
 
     def classify(self, texts: Sequence[str]) -> list[Scores]:
         """Not what a causal language model does."""
@@ -75,6 +77,11 @@ class GenAI:
             made.append(token)
             if stop and len(made) % _CHECK_STOP_EVERY == 0 and cut(self._text(made), stop)[1]:
                 break
+        return self._reply(ids, made, max_tokens, stop, begun)
+
+    def _reply(
+        self, ids: list[int], made: list[int], max_tokens: int, stop: Sequence[str], begun: float
+    ) -> Reply:
         text, stopped = cut(self._text(made), stop)
         long = len(made) >= max_tokens and not stopped
         seconds = time.perf_counter() - begun

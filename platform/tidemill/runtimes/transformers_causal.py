@@ -64,11 +64,12 @@ class TransformersCausal:
 
     def stream(
         self, messages: Messages, *, max_tokens: int, stop: Sequence[str] = ()
-    ) -> Iterator[str]:
-        """Pieces of text as they are made."""
+    ) -> Iterator[str | Reply]:
+        """Pieces of text as they are made, then the `Reply`."""
+        begun = time.perf_counter()
         row = _Row(0, self._encode(messages, max_tokens))
-        grown = (self._text(row) for _ in self._run([row], max_tokens, stop))
-        return pieces(grown, stop)
+        yield from pieces((self._text(row) for _ in self._run([row], max_tokens, stop)), stop)
+        yield self._reply(row, time.perf_counter() - begun, stop)
 
     def classify(self, texts: Sequence[str]) -> list[Scores]:
         """Not what a causal language model does."""
