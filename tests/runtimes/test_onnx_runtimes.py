@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,11 +60,14 @@ def test_an_answer_does_not_depend_on_its_neighbours(runtime: Runtime) -> None:
     assert together == [runtime.answer([one], max_tokens=8)[0].text for one in ASKED]
 
 
-def test_pieces_add_up_to_the_answer(runtime: Runtime) -> None:
+def test_pieces_add_up_to_the_answer_and_its_counts_follow(runtime: Runtime) -> None:
     for messages in ASKED:
-        whole = runtime.answer([messages], max_tokens=10)[0].text
+        (whole,) = runtime.answer([messages], max_tokens=10)
 
-        assert "".join(runtime.stream(messages, max_tokens=10)) == whole
+        *pieces, reply = runtime.stream(messages, max_tokens=10)
+
+        assert "".join(map(str, pieces)) == whole.text
+        assert reply == replace(whole, seconds=reply.seconds)
 
 
 def test_tokens_are_counted_and_the_limit_is_kept(runtime: Runtime) -> None:
@@ -81,7 +85,10 @@ def test_a_stop_string_ends_the_answer_and_is_not_shown(runtime: Runtime) -> Non
 
     assert reply.text == whole[: whole.find(mark)]
     assert reply.finish == "stop"
-    assert "".join(runtime.stream(ASKED[1], max_tokens=10, stop=[mark])) == reply.text
+    *pieces, streamed = runtime.stream(ASKED[1], max_tokens=10, stop=[mark])
+    assert "".join(map(str, pieces)) == streamed.text == reply.text
+    assert (streamed.tokens_in, streamed.finish) == (reply.tokens_in, "stop")
+    assert 0 < streamed.tokens_out <= reply.tokens_out
 
 
 def test_a_prompt_that_does_not_fit_is_a_message(runtime: Runtime) -> None:

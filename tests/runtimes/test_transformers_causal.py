@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +61,13 @@ def test_an_end_token_ends_one_row_and_not_the_others(runtime: Any) -> None:
     assert [r.finish for r in cut] == [r.finish for r in alone]
 
 
-def test_streamed_pieces_add_up_to_the_answer(runtime: Any) -> None:
+def test_streamed_pieces_add_up_to_the_answer_and_its_counts_follow(runtime: Any) -> None:
     (reply,) = runtime.answer([conversation(ASKED[0])], max_tokens=12)
 
-    found = list(runtime.stream(conversation(ASKED[0]), max_tokens=12))
+    *found, streamed = runtime.stream(conversation(ASKED[0]), max_tokens=12)
 
     assert "".join(found) == reply.text
+    assert streamed == replace(reply, seconds=streamed.seconds)
 
 
 def test_a_stop_string_ends_the_answer_and_is_not_shown(runtime: Any) -> None:
@@ -73,10 +75,10 @@ def test_a_stop_string_ends_the_answer_and_is_not_shown(runtime: Any) -> None:
     mark = whole.text[5:7]
 
     (reply,) = runtime.answer([conversation(ASKED[0])], max_tokens=12, stop=[mark])
-    streamed = "".join(runtime.stream(conversation(ASKED[0]), max_tokens=12, stop=[mark]))
+    *found, streamed = runtime.stream(conversation(ASKED[0]), max_tokens=12, stop=[mark])
 
-    assert reply.text == streamed == whole.text[: whole.text.index(mark)]
-    assert reply.finish == "stop"
+    assert reply.text == "".join(found) == streamed.text == whole.text[: whole.text.index(mark)]
+    assert reply.finish == streamed.finish == "stop"
 
 
 def test_half_a_stop_string_is_held_back_until_it_is_none() -> None:

@@ -63,8 +63,9 @@ class Planted:
 
     def stream(
         self, messages: Messages, *, max_tokens: int, stop: Sequence[str] = ()
-    ) -> Iterator[str]:
-        yield self._one(messages).text
+    ) -> Iterator[str | Reply]:
+        reply = self._one(messages)
+        yield from (reply.text, reply)
 
     def classify(self, texts: Sequence[str]) -> list[Scores]:
         raise NotImplementedError

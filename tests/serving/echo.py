@@ -29,9 +29,11 @@ class Echo:
 
     def stream(
         self, messages: Messages, *, max_tokens: int, stop: Sequence[str] = ()
-    ) -> Iterator[str]:
-        for number, word in enumerate(self._one(messages, max_tokens).text.split()):
+    ) -> Iterator[str | Reply]:
+        reply = self._one(messages, max_tokens)
+        for number, word in enumerate(reply.text.split()):
             yield f" {word}" if number else word
+        yield reply
 
     def classify(self, texts: Sequence[str]) -> list[Scores]:
         return [Scores("short" if len(t) < 10 else "long", 0.9, {"short": 0.9}) for t in texts]

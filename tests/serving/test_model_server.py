@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -49,26 +50,59 @@ def test_a_chat_completion_is_openais_and_names_response_and_release(
     assert answer.headers["x-tidemill-response-id"] == body["id"] == body["tidemill"]["response_id"]
 
 
+def streamed(client: httpx.Client, text: str, **named: object) -> tuple[list[Any], httpx.Headers]:
+    """The chunks of a streamed answer, and the headers before them."""
+    wanted = {"messages": messages(text), "stream": True, **named}
+    with client.stream("POST", CHAT, json=wanted) as answer:
+        *chunks, end = [line[6:] for line in answer.iter_lines() if line]
+    assert end == "[DONE]"
+    return [json.loads(chunk) for chunk in chunks], answer.headers
+
+
 def test_a_stream_sends_pieces_and_ends_with_done(served: tuple[Release, httpx.Client]) -> None:
     release, client = served
-    wanted = {
-        "messages": messages("one two three"),
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
 
-    with client.stream("POST", CHAT, json=wanted) as answer:
-        lines = [line[6:] for line in answer.iter_lines() if line]
+    chunks, headers = streamed(client, "one two three")
 
-    *chunks, end = lines
-    read = [json.loads(chunk) for chunk in chunks]
-    pieces = [c["choices"][0]["delta"].get("content", "") for c in read if c["choices"]]
-    assert end == "[DONE]"
+    pieces = [chunk["choices"][0]["delta"].get("content", "") for chunk in chunks]
     assert "".join(pieces) == "three two one"
     assert len([piece for piece in pieces if piece]) == 3
-    assert read[-1]["usage"]["completion_tokens"] == 3
-    assert {chunk["id"] for chunk in read} == {answer.headers["x-tidemill-response-id"]}
-    assert answer.headers["x-tidemill-release"] == release.digest
+    assert {chunk["id"] for chunk in chunks} == {headers["x-tidemill-response-id"]}
+    assert headers["x-tidemill-release"] == release.digest
+
+
+def test_a_stream_that_is_asked_for_usage_ends_with_it_made_or_cached(
+    served: tuple[Release, httpx.Client],
+) -> None:
+    wanted = {"max_tokens": 2, "stream_options": {"include_usage": True}}
+
+    made, cached = (streamed(served[1], "how many tokens", **wanted)[0] for _ in range(2))
+
+    assert len(cached) < len(made)
+    for *before, last in (made, cached):
+        assert last["choices"] == []
+        assert last["usage"] == {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+        assert [chunk["usage"] for chunk in before] == [None] * len(before)
+        assert before[-1]["choices"][0]["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize("options", [None, {}, {"include_usage": False}])
+def test_a_stream_that_is_not_asked_for_usage_says_none(
+    served: tuple[Release, httpx.Client], options: object
+) -> None:
+    chunks, _ = streamed(served[1], "one two three", stream_options=options)
+
+    assert [chunk for chunk in chunks if "usage" in chunk] == []
+    assert all(chunk["choices"] for chunk in chunks)
+
+
+def test_stream_options_without_a_stream_are_refused(served: tuple[Release, httpx.Client]) -> None:
+    wanted = {"messages": messages("hi"), "stream_options": {"include_usage": True}}
+
+    answer = served[1].post(CHAT, json=wanted)
+
+    assert answer.status_code == 400
+    assert "`stream_options` needs `stream: true`" in answer.json()["error"]["message"]
 
 
 def test_the_same_question_again_comes_from_the_cache(served: tuple[Release, httpx.Client]) -> None:
@@ -118,6 +152,7 @@ def test_health_metadata_models_and_metrics_are_there(
         ({"messages": []}, 400, "needs `messages`"),
         ({"messages": [{"role": "user"}], "max_tokens": 0}, 400, "max_tokens"),
         ({"messages": [{"content": "hi"}]}, 400, "messages.0.role: Field required"),
+        ({"stream_options": {"include_usage": 2}}, 400, "stream_options.include_usage: Input"),
         ({"messages": messages("hi"), "model": "other"}, 404, "no model 'other' here"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},

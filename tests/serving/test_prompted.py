@@ -37,9 +37,9 @@ class Scripted:
 
     def stream(
         self, messages: Messages, *, max_tokens: int, stop: Sequence[str] = ()
-    ) -> Iterator[str]:
-        self.shown.append(messages)
+    ) -> Iterator[str | Reply]:
         yield from (self.says[start : start + 3] for start in range(0, len(self.says), 3))
+        yield from self.answer([messages], max_tokens=max_tokens, stop=stop)
 
     def classify(self, texts: Sequence[str]) -> list[Scores]:
         return [Scores(f"about {text}", 0.75, {}) for text in texts]

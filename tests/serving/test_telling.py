@@ -24,12 +24,16 @@ Make = Callable[..., tuple[Release, Path]]
 KEY = b"key"
 
 
-def told(release: Release, said: str, **named: Any) -> Inference:
+def told(release: Release, said: str, *, stream: bool = False, **named: Any) -> Inference:
     bus = MemoryBus()
     answerer = load(release, open_model=open_echo)
     teller = Teller(release, lambda: bus, KEY)
     answerer.tell = lambda given: teller.tell(given, row_of(answerer, given))
-    answerer.answer(Ask(({"role": "user", "content": said},), **named))
+    ask = Ask(({"role": "user", "content": said},), **named)
+    if stream:
+        list(answerer.stream(ask))
+    else:
+        answerer.answer(ask)
     teller.close()
     (message,) = bus.read({(release.topic or INFERENCE_TOPIC, 0): 0}, limit=10, timeout=1)
     data = decode(message.headers, message.value).data
@@ -37,10 +41,13 @@ def told(release: Release, said: str, **named: Any) -> Inference:
     return data
 
 
-def test_an_answer_becomes_an_event_that_ingest_reads(release: Make) -> None:
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_an_answer_becomes_an_event_that_ingest_reads(release: Make, stream: bool) -> None:
     made, _ = release()
 
-    event = told(made, "where is it", subject="ann", conversation="c1", arm="candidate")
+    event = told(
+        made, "where is it", stream=stream, subject="ann", conversation="c1", arm="candidate"
+    )
 
     assert (event.service, event.release, event.commit) == (made.service, made.digest, "c0ffee")
     assert event.output == "it is where"

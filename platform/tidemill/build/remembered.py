@@ -108,9 +108,10 @@ class Remembered:
 
     def stream(
         self, messages: Messages, *, max_tokens: int, stop: Sequence[str] = ()
-    ) -> Iterator[str]:
-        """The whole answer as one piece."""
-        yield self.answer([messages], max_tokens=max_tokens, stop=stop)[0].text
+    ) -> Iterator[str | Reply]:
+        """The whole answer as one piece, then the `Reply`."""
+        reply = self.answer([messages], max_tokens=max_tokens, stop=stop)[0]
+        yield from (reply.text, reply)
 
     def classify(self, texts: Sequence[str]) -> list[Scores]:
         """A classifier takes no prompt, so there is nothing to search."""

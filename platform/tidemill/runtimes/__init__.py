@@ -52,8 +52,9 @@ class Runtime(Protocol):
 
     def stream(
         self, messages: Messages, *, max_tokens: int, stop: Sequence[str] = ()
-    ) -> Iterator[str]:
-        """Pieces of text as they are made; causal language models only."""
+    ) -> Iterator[str | Reply]:
+        """Pieces of text as they are made, then the `Reply` they add up to, its tokens counted;
+        causal language models only."""
 
     def classify(self, texts: Sequence[str]) -> list[Scores]:
         """One `Scores` per text, in their order; classifiers only."""

@@ -41,7 +41,7 @@ class Classifier(ABC):
 
     def stream(
         self, messages: Messages, *, max_tokens: int, stop: Sequence[str] = ()
-    ) -> Iterator[str]:
+    ) -> Iterator[str | Reply]:
         """Not what a classifier does."""
         raise refuse("stream", self.form)
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tidemill import chat, machine
+from tidemill import machine
 from tidemill.errors import ArtefactError, MissingExtra
 from tidemill.form import Form
-from tidemill.runtimes import Messages, Reply, Resolve, Scores, load, refuse
-from tidemill.runtimes._stop import cut, pieces
-from tidemill.runtimes.onnx_causal import within
-
-_CHECK_STOP_EVERY = 4
+from tidemill.runtimes import Resolve, load
+from tidemill.runtimes._causal import Causal, Row
 
 
 def open(folder: Path, form: Form, resolve: Resolve) -> GenAI:  # noqa: A001
@@ -35,79 +31,33 @@ def open(folder: Path, form: Form, resolve: Resolve) -> GenAI:  # noqa: A001
     return GenAI(form, model, load.tokenizer(folder), said["model"])
 
 
-class GenAI:
+class GenAI(Causal):
     """A `Runtime` on ONNX Runtime GenAI. Decoding is greedy."""
 
     def __init__(self, form: Form, model: Any, tokenizer: Any, said: dict[str, Any]) -> None:
-        self.form, self.model, self.tokenizer = form, model, tokenizer
-        ends = said["eos_token_id"]
-        self._ends = set(ends if isinstance(ends, list) else [ends]) | {tokenizer.eos_token_id}
-        self._limit = int(said["context_length"])
-
-    def answer(
-        self, conversations: Sequence[Messages], *, max_tokens: int, stop: Sequence[str] = ()
-    ) -> list[Reply]:
-        """One reply per conversation, in their order; each takes the time it takes when served."""
-        return [self._answer(messages, max_tokens, stop) for messages in conversations]
-
-    def stream(
-        self, messages: Messages, *, max_tokens: int, stop: Sequence[str] = ()
-    ) -> Iterator[str]:
-        """Pieces of text as they are made."""
-        ids = self._encode(messages, max_tokens)
-        made: list[int] = []
-        grown = (self._grown(made, token) for token in self._tokens(ids, max_tokens))
-        return pieces(grown, stop)
-
-    def classify(self, texts: Sequence[str]) -> list[Scores]:
-        """Not what a causal language model does."""
-        raise refuse("classify", self.form)
+        ends, limit = said["eos_token_id"], int(said["context_length"])
+        super().__init__(form, tokenizer, batch=1, ends=ends, limit=limit)
+        self.model = model
 
     def close(self) -> None:
         """Free the weights."""
         self.model = None
 
-    def _answer(self, messages: Messages, max_tokens: int, stop: Sequence[str]) -> Reply:
-        begun = time.perf_counter()
-        ids = self._encode(messages, max_tokens)
-        made: list[int] = []
-        for token in self._tokens(ids, max_tokens):
-            made.append(token)
-            if stop and len(made) % _CHECK_STOP_EVERY == 0 and cut(self._text(made), stop)[1]:
-                break
-        text, stopped = cut(self._text(made), stop)
-        long = len(made) >= max_tokens and not stopped
-        seconds = time.perf_counter() - begun
-        return Reply(text, len(ids), len(made), seconds, "length" if long else "stop")
-
-    def _tokens(self, ids: list[int], max_tokens: int) -> Iterator[int]:
-        """New tokens up to the end token, which is not given; at most `max_tokens`.
-
-        `max_length` bounds the KV buffer, which would otherwise be made for the model's maximum.
-        """
+    def _run(self, rows: list[Row], max_tokens: int, stop: Sequence[str]) -> Iterator[None]:
+        # `max_length` bounds the KV buffer, which would otherwise be made for the model's maximum.
         import onnxruntime_genai as og
 
+        (row,) = rows
         params = og.GeneratorParams(self.model)
         # One more than wanted: at `max_length` GenAI says it is done whether or not the model is.
-        length = min(len(ids) + max_tokens + 1, self._limit)
+        length = min(len(row.prompt) + max_tokens + 1, self._limit)
         params.set_search_options(max_length=length, do_sample=False, batch_size=1)
         generator = og.Generator(self.model, params)
-        generator.append_tokens(ids)
-        for _ in range(max_tokens):
+        generator.append_tokens(row.prompt)
+        while not row.finish:
             generator.generate_next_token()
-            token = int(generator.get_next_tokens()[0])
-            if token in self._ends:
-                return
-            yield token
+            row.made.append(int(generator.get_next_tokens()[0]))
+            self._judge(row, max_tokens, stop)
+            yield
             if generator.is_done():
                 return
-
-    def _encode(self, messages: Messages, max_tokens: int) -> list[int]:
-        return within(chat.encode(self.tokenizer, messages), max_tokens, self._limit)
-
-    def _grown(self, made: list[int], token: int) -> str:
-        made.append(token)
-        return self._text(made)
-
-    def _text(self, made: list[int]) -> str:
-        return str(self.tokenizer.decode(made, skip_special_tokens=True))

@@ -8,20 +8,17 @@ whole batch and a row's answer would depend on its neighbours.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tidemill import chat, machine
-from tidemill.errors import ArtefactError, PromptTooLong
+from tidemill import machine
+from tidemill.errors import ArtefactError
 from tidemill.form import Form
-from tidemill.runtimes import Messages, Reply, Resolve, Scores, load, refuse
-from tidemill.runtimes._stop import cut, pieces
+from tidemill.runtimes import Resolve, load
+from tidemill.runtimes._causal import Causal, Row, padded
 
 BATCH = 16
-_CHECK_STOP_EVERY = 4
 
 
 def open(folder: Path, form: Form, resolve: Resolve) -> OnnxCausal:  # noqa: A001
@@ -41,70 +38,24 @@ def open(folder: Path, form: Form, resolve: Resolve) -> OnnxCausal:  # noqa: A00
     return OnnxCausal(form, session, tokenizer, config)
 
 
-@dataclass
-class _Row:
-    """One conversation on its way."""
-
-    place: int
-    prompt: list[int]
-    made: list[int] = field(default_factory=list)
-    finish: str = ""
-
-
-class OnnxCausal:
+class OnnxCausal(Causal):
     """A `Runtime` on an ONNX Runtime session."""
 
     def __init__(self, form: Form, session: Any, tokenizer: Any, config: dict[str, Any]) -> None:
-        self.form, self.session, self.tokenizer = form, session, tokenizer
-        self.batch = 1 if form.precision == "int8" else BATCH
-        ends = config.get("eos_token_id")
-        self._ends = set(ends if isinstance(ends, list) else [ends]) | {tokenizer.eos_token_id}
-        self._limit = int(config.get("max_position_embeddings") or 1 << 30)
-
-    def answer(
-        self, conversations: Sequence[Messages], *, max_tokens: int, stop: Sequence[str] = ()
-    ) -> list[Reply]:
-        """One reply per conversation, in their order."""
-        rows = [_Row(i, self._encode(c, max_tokens)) for i, c in enumerate(conversations)]
-        by_length = sorted(rows, key=lambda row: len(row.prompt))
-        replies: dict[int, Reply] = {}
-        for start in range(0, len(rows), self.batch):
-            batch = by_length[start : start + self.batch]
-            begun = time.perf_counter()
-            for _ in self._run(batch, max_tokens, stop):
-                pass
-            share = (time.perf_counter() - begun) / len(batch)
-            replies |= {row.place: self._reply(row, share, stop) for row in batch}
-        return [replies[place] for place in range(len(rows))]
-
-    def stream(
-        self, messages: Messages, *, max_tokens: int, stop: Sequence[str] = ()
-    ) -> Iterator[str]:
-        """Pieces of text as they are made."""
-        row = _Row(0, self._encode(messages, max_tokens))
-        return pieces((self._text(row) for _ in self._run([row], max_tokens, stop)), stop)
-
-    def classify(self, texts: Sequence[str]) -> list[Scores]:
-        """Not what a causal language model does."""
-        raise refuse("classify", self.form)
+        super().__init__(
+            form,
+            tokenizer,
+            batch=1 if form.precision == "int8" else BATCH,
+            ends=config.get("eos_token_id"),
+            limit=int(config.get("max_position_embeddings") or 0),
+        )
+        self.session = session
 
     def close(self) -> None:
         """Free the weights."""
         self.session = None
 
-    def _encode(self, messages: Messages, max_tokens: int) -> list[int]:
-        return within(chat.encode(self.tokenizer, messages), max_tokens, self._limit)
-
-    def _text(self, row: _Row) -> str:
-        return str(self.tokenizer.decode(row.made, skip_special_tokens=True))
-
-    def _reply(self, row: _Row, seconds: float, stop: Sequence[str]) -> Reply:
-        text, _ = cut(self._text(row), stop)
-        finish = "length" if row.finish == "length" else "stop"
-        return Reply(text, len(row.prompt), len(row.made), seconds, finish)  # type: ignore[arg-type]
-
-    def _run(self, rows: list[_Row], max_tokens: int, stop: Sequence[str]) -> Iterator[None]:
-        """Extend the rows token by token, in place; yields after every token."""
+    def _run(self, rows: list[Row], max_tokens: int, stop: Sequence[str]) -> Iterator[None]:
         batch = _Batch(self.session, rows, self.tokenizer.pad_token_id)
         while not all(row.finish for row in rows):
             batch.step()
@@ -113,27 +64,15 @@ class OnnxCausal:
                     self._judge(row, max_tokens, stop)
             yield
 
-    def _judge(self, row: _Row, max_tokens: int, stop: Sequence[str]) -> None:
-        """Set `finish` where the row has ended; an end token is not part of the answer."""
-        if row.made[-1] in self._ends:
-            row.made.pop()
-            row.finish = "stop"
-        elif stop and len(row.made) % _CHECK_STOP_EVERY == 0 and cut(self._text(row), stop)[1]:
-            row.finish = "stop"
-        elif len(row.made) >= max_tokens:
-            row.finish = "stop" if cut(self._text(row), stop)[1] else "length"
-
 
 class _Batch:
     """Rows that run together: ids, mask and cache, padded on the left; all run until all end."""
 
-    def __init__(self, session: Any, rows: list[_Row], pad: int) -> None:
+    def __init__(self, session: Any, rows: list[Row], pad: int) -> None:
         import numpy as np
 
         self.session, self.rows = session, rows
-        width = max(len(row.prompt) for row in rows)
-        ids = [[pad] * (width - len(r.prompt)) + r.prompt for r in rows]
-        mask = [[0] * (width - len(r.prompt)) + [1] * len(r.prompt) for r in rows]
+        ids, mask = padded(rows, pad)
         self.ids = np.array(ids, dtype=np.int64)
         self.mask = np.array(mask, dtype=np.int64)
         self.names = {one.name for one in session.get_inputs()}
@@ -174,13 +113,3 @@ class _Batch:
         for row, token in zip(self.rows, self.ids[:, 0].tolist(), strict=True):
             if not row.finish:
                 row.made.append(token)
-
-
-def within(ids: list[int], max_tokens: int, limit: int) -> list[int]:
-    """The prompt's tokens, if they and the answer fit; raises PromptTooLong."""
-    if not ids or len(ids) + max_tokens > limit:
-        raise PromptTooLong(
-            f"a prompt of {len(ids)} tokens and {max_tokens} for the answer exceed the model's "
-            f"{limit}; shorten the prompt or lower max_tokens"
-        )
-    return ids

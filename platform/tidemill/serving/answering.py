@@ -103,14 +103,16 @@ class Answerer:
             given = self.answer(ask, response_id)
             yield from (given.answer.text, given)
             return
-        shown, raw, pieces = "", "", 0
-        for piece in self.runtime.stream(messages, max_tokens=self._max_tokens(ask), stop=ask.stop):
-            raw, pieces = raw + piece, pieces + 1
-            more = self._shown(raw, shown)
-            if more:
+        shown, raw = "", ""
+        for item in self.runtime.stream(messages, max_tokens=self._max_tokens(ask), stop=ask.stop):
+            if isinstance(item, Reply):
+                reply = item
+            else:
+                raw += item
+                more = self._shown(raw, shown)
                 shown += more
-                yield more
-        reply = self._reply(ask, raw, pieces, started)
+                if more:
+                    yield more
         if self.release.cache:
             self.cache.put(self._key(ask, messages), (reply, None))
         given = self._given(ask, messages, reply, started, response_id)
@@ -173,12 +175,6 @@ class Answerer:
     def _key(self, ask: Ask, messages: tuple[Mapping[str, str], ...]) -> bytes:
         parameters = {"max_tokens": self._max_tokens(ask), "stop": list(ask.stop)}
         return request_key(self.release.digest, messages, parameters)
-
-    def _reply(self, ask: Ask, raw: str, pieces: int, started: float) -> Reply:
-        # A stream does not say how it ended: as many pieces as tokens allowed means cut off.
-        finish = "length" if pieces >= self._max_tokens(ask) else "stop"
-        seconds = time.perf_counter() - started
-        return Reply(raw, 0, pieces, seconds, "length" if finish == "length" else "stop")
 
     def _parse(self, raw: str) -> Answer:
         if self.classifies:

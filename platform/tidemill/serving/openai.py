@@ -58,13 +58,19 @@ class Extension(BaseModel):
     conversation: str | None = None
 
 
+class StreamOptions(BaseModel):
+    """What a stream is to say beyond the answer."""
+
+    include_usage: bool | None = None
+
+
 class ChatRequest(BaseModel):
     """What is read of a chat completion request; sampling parameters are ignored (greedy)."""
 
     model: str | None = None
     messages: list[ChatMessage] = Field(default_factory=list)
     stream: bool = False
-    stream_options: dict[str, Any] | None = None
+    stream_options: StreamOptions | None = None
     max_tokens: int | None = Field(default=None, ge=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
     stop: str | list[str] | None = None
@@ -73,7 +79,9 @@ class ChatRequest(BaseModel):
     tidemill: Extension = Extension()
 
     def ask(self, headers: Any) -> Ask:
-        """The request as the release takes it."""
+        """The request as the release takes it; raises BadRequest for what does not go together."""
+        if self.stream_options and not self.stream:
+            raise BadRequest("`stream_options` needs `stream: true`; set that, or leave it out")
         stop = [self.stop] if isinstance(self.stop, str) else self.stop or []
         return Ask(
             messages=tuple(message.plain() for message in self.messages),
@@ -190,19 +198,22 @@ def _refused(status: int, message: str) -> Response:
 async def _events(
     items: AsyncIterator[str | Given], service: str, response_id: str, wanted: ChatRequest
 ) -> AsyncIterator[str]:
-    head = {
+    head: dict[str, Any] = {
         "id": response_id,
         "object": "chat.completion.chunk",
         "created": int(time.time()),
         "model": service,
     }
+    usage = bool(wanted.stream_options and wanted.stream_options.include_usage)
+    if usage:  # as OpenAI: null until the last chunk
+        head["usage"] = None
     yield _line(head, {"role": "assistant", "content": ""})
     async for item in items:
         if isinstance(item, str):
             yield _line(head, {"content": item})
         else:
             yield _line(head, {}, item.finish)
-            if (wanted.stream_options or {}).get("include_usage"):
+            if usage:
                 yield _sse({**head, "choices": [], "usage": _usage(item)})
     yield "data: [DONE]\n\n"
 

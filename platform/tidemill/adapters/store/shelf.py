@@ -6,6 +6,7 @@ import fcntl
 import json
 import shutil
 import stat
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -57,7 +58,7 @@ def storage_errors(where: Path) -> Iterator[None]:
         ) from error
 
 
-class Shelf:
+class Shelf(ABC):
     """A folder of artefacts; subclasses say where records live and what backs the bytes."""
 
     def __init__(self, root: Path) -> None:
@@ -70,31 +71,33 @@ class Shelf:
 
     # What subclasses fill in.
 
+    @abstractmethod
     def _find(self, digest: str) -> Record | None:
-        raise NotImplementedError
+        """The record of a digest."""
 
+    @abstractmethod
     def _named(self, name: str) -> Record | None:
         """The record of a name, without a look at the others."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _keep(self, folder: Path) -> Mapping[str, Any]:
         """Back the bytes of a folder; what this gives is passed on to `_register`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _register(self, record: Record, kept: Mapping[str, Any]) -> None:
         """Write the record down; from then on it is an artefact."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _unregister(self, record: Record) -> None:
-        raise NotImplementedError
+        """Forget the record; from then on it is no artefact."""
 
+    @abstractmethod
     def _restore(self, record: Record) -> None:
         """Bring a missing folder back from what backs the store; raises MissingArtefact."""
-        raise NotImplementedError
 
+    @abstractmethod
     def records(self) -> list[Record]:
         """Everything that was put, sorted by name."""
-        raise NotImplementedError
 
     # The port.
 
@@ -256,7 +259,7 @@ class Shelf:
             else:
                 left.unlink(missing_ok=True)
 
-    def _sweep(self) -> None:
+    def _sweep(self) -> None:  # noqa: B027 - a store that shares no bytes has none to free
         """Free what nothing refers to any more."""
 
 
