@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
 import pytest
+from tests.halted import until
 from tests.sync.conftest import Follow, Remote
+from tests.sync.test_signatures import Keys, signed
 
+from tidemill.adapters import owner
 from tidemill.adapters.git.mirror import Mirror
 from tidemill.adapters.git.worktrees import Trees
 
@@ -51,6 +57,24 @@ def test_a_remote_that_goes_away_before_the_files_came_changes_nothing(
     assert not (follow().trees.folder / sha).exists()
     assert follow(TIDEMILL_GIT_REMOTE=address).look().came == "applied"
     assert (follow().home.settings.specs / "desk/note.txt").read_text() == "new\n"
+
+
+def test_a_commit_with_a_submodule_in_its_specs_is_refused_with_its_path(
+    desk: Remote, follow: Follow, tmp_path: Path
+) -> None:
+    follow().look()
+    before = follow().trees.current()
+    other = Remote.make(tmp_path / "other")
+    other.push("theirs", **{"x.yaml": "a: 1\n"})
+    allowed = ("-c", "protocol.file.allow=always")
+    desk.git(*allowed, "submodule", "--quiet", "add", str(other.bare), "specs/theirs")
+    desk.push("a submodule")
+
+    outcome = follow().look()
+
+    assert outcome.came == "refused"
+    assert outcome.reason.startswith("a problem: specs/theirs:1: a submodule is not followed; ")
+    assert follow().trees.current() == before
 
 
 def test_a_history_that_is_cut_off_below_the_applied_commit_is_followed_and_said(
@@ -196,3 +220,65 @@ def test_a_commit_that_was_accepted_is_carried_through_after_a_kill(
             follow().look()
 
     assert follow(TIDEMILL_SIGNATURES="require").look().came == "applied"
+
+
+def test_a_rewritten_branch_is_followed_by_a_mirror_that_lost_what_was_applied(
+    desk: Remote, follow: Follow
+) -> None:
+    follow().look()
+    home = follow().home.settings.git_home
+    for name in ("mirror.git", "trees"):
+        for folder in [home / name, *(home / name).rglob("*")]:
+            if folder.is_dir():
+                folder.chmod(0o700)
+        shutil.rmtree(home / name)
+    desk.git("checkout", "--quiet", "--orphan", "other")
+    desk.commit("another beginning")
+    desk.git("push", "--quiet", "--force", "origin", "HEAD:main")
+    desk.git("reflog", "expire", "--expire=now", "--all", at=desk.bare)
+    desk.git("gc", "--quiet", "--prune=now", at=desk.bare)
+
+    outcome = follow().look()
+
+    assert outcome.came == "applied"
+    assert follow().trees.current() == desk.git("rev-parse", "HEAD")
+
+
+def test_of_a_commit_that_is_not_here_nothing_is_known_but_the_new_one(
+    desk: Remote, mirror: Mirror
+) -> None:
+    tip = mirror.fetch()
+
+    assert mirror.since(tip, "1" * 40) == [tip]
+
+
+def test_a_branch_that_goes_back_to_a_signed_commit_is_checked_again(
+    desk: Remote, follow: Follow, tmp_path: Path
+) -> None:
+    keys = Keys(tmp_path / "keys")
+    policy = {"TIDEMILL_SIGNATURES": "require", "TIDEMILL_ALLOWED_SIGNERS": str(keys.allowed)}
+    ada = keys.make("ada")
+    first = signed(desk, ada)
+    desk.git("push", "--quiet", "origin", "HEAD")
+    follow(**policy).look()
+    signed(desk, ada)
+    desk.git("push", "--quiet", "origin", "HEAD")
+    follow(**policy).look()
+    desk.git("push", "--quiet", "--force", "origin", f"{first}:refs/heads/main")
+
+    outcome = follow(**policy).look()
+
+    assert outcome.came == "applied"
+    assert outcome.sync is not None
+    assert outcome.sync.signer.startswith("ada@example.com")
+
+
+def test_a_zombie_holds_nothing_any_more() -> None:
+    """A killed child that its parent has not asked about yet still has a process number."""
+    code = "from tidemill.adapters.owner import me; print(me())"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as dead:
+        assert dead.stdout is not None
+        holder = dead.stdout.read().strip()
+        until(lambda: psutil.Process(dead.pid).status() == psutil.STATUS_ZOMBIE)
+
+        assert owner.gone(holder)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,12 @@ def syncing(
             process.kill()  # nothing where it ended by itself
 
 
+def runs(home: Path) -> int:
+    """How many runs Dagster knows of."""
+    with closing(sqlite3.connect(home / "dagster" / "history" / "runs.db")) as history:
+        return int(history.execute("select count(*) from runs").fetchone()[0])
+
+
 @pytest.mark.slow
 def test_one_works_the_other_waits_and_each_asset_is_made_once(
     desk: Remote, follow: Follow, tmp_path: Path
@@ -66,6 +73,7 @@ def test_one_works_the_other_waits_and_each_asset_is_made_once(
     assert [(one.key, one.state) for one in ledger.decisions.synced("@git/")] == [
         ("@git/1/desk", "finished")
     ]
+    assert runs(home) == 1
     makings = list(ledger.assets.history("desk"))
     assert sorted(one.name for one in makings) == ["others", "rows"]
     assert len({one.run for one in makings}) == 1
