@@ -1,4 +1,4 @@
-"""What `tidemill up` does before its services start, and what it says of a broker that is silent."""
+"""What `tidemill up` does before its services start, and says of a broker that is silent."""
 
 from __future__ import annotations
 
