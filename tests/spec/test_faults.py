@@ -223,7 +223,7 @@ def bomb() -> str:
 def test_memory_stays_below_a_limit(chat: Write, what: str) -> None:
     folder = chat(rollout_yaml=ROLLOUT + bomb())
     message = f"{AT}:11: '&l0' is an anchor"
-    if what.endswith("byte") or what.endswith("bytes"):
+    if what.endswith(("byte", "bytes")):
         with (folder / "rollout.yaml").open("ab") as file:
             if what == "a gigabyte":  # more than the process may have
                 file.truncate(1 << 30)
