@@ -89,6 +89,8 @@ def test_it_ends_in_the_same_state(
     assert found["asked"] == [("@git/1/desk", ("others", "rows"))]
     assert sha in found["trees"]
     assert not any(name.startswith(".") for name in found["trees"])
+    tree = follow().trees.folder / sha
+    assert [path for path in tree.rglob("*") if path.stat().st_mode & 0o222] == []  # made whole
     assert status(desk, sha) == "tidemill/sync\tsuccess\tmakes others, rows of desk"
 
 
