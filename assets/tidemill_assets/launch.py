@@ -12,6 +12,7 @@ from dagster._core.errors import DagsterAssetCheckFailedError
 
 from tidemill.adapters.home import Home
 from tidemill.build.base import Say
+from tidemill.build.line import Line
 from tidemill.cli._progress import terminal
 from tidemill.cli._shell import run
 from tidemill.errors import GateFailed
@@ -43,23 +44,28 @@ def launch(
                 assets, selection=keys, instance=instance, tags=tags, run_config=_QUIET
             )
         except DagsterAssetCheckFailedError as error:
-            raise GateFailed(_failed_checks(instance)) from error
+            raise GateFailed(_failed_checks(instance, home.line(project))) from error
         finally:
             listeners.remove(say)
         return {"run": result.run_id}
 
 
-def _failed_checks(instance: dg.DagsterInstance) -> str:
-    """What the blocking checks of the newest run said."""
+def _failed_checks(instance: dg.DagsterInstance, line: Line) -> str:
+    """What the blocking checks of the newest run said, and where to look next."""
     run = instance.get_run_records(limit=1)[0].dagster_run
-    said = [
-        f"{check.asset_key.path[-1]}: {check.description or check.check_name}"
+    failed = [
+        (check.asset_key.path[-1], check.description or check.check_name)
         for event in instance.all_logs(run.run_id)
         if event.dagster_event and event.dagster_event.event_type_value == "ASSET_CHECK_EVALUATION"
         for check in [event.dagster_event.asset_check_evaluation_data]
         if not check.passed and check.blocking
     ]
-    return "; ".join(said) or "a blocking check failed"
+    said = "; ".join(f"{name}: {what}" for name, what in failed) or "a blocking check failed"
+    way_out = "mend it and run again"
+    for name, _ in failed:
+        if line.specs[name].kind == "Evaluation":
+            way_out = f"`tidemill report {line.project.name}/{name}` shows the rows behind it"
+    return f"{said}; what is live stays, {way_out}"
 
 
 @click.command()

@@ -130,6 +130,25 @@ def test_render_suggests_the_nearest_name(specs: Path, capsys: Captured) -> None
     assert capsys.readouterr().err == "no spec is called 'tone'; did you mean 'tune'?\n"
 
 
+@pytest.mark.parametrize("verb", ["run", "render"])
+def test_where_there_are_no_specs_a_verb_says_how_to_begin(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TIDEMILL_SPECS", raising=False)
+    missing = run(commands, [verb, "support-chat"])
+    Path("specs").mkdir()
+    empty = run(commands, [verb, "support-chat"])
+
+    assert (missing, empty) == (1, 1)
+    assert capsys.readouterr().err == (
+        "specs:1: there is no such folder; name another one, or begin with "
+        "`tidemill init --data FILE.csv`\n"
+        "specs holds no specs; begin with `tidemill init --data FILE.csv`, or name another folder "
+        "with --specs\n"
+    )
+
+
 def test_a_name_of_two_projects_is_asked_about(specs: Path, capsys: Captured) -> None:
     changes = {"rollout_yaml": None, "stream_yaml": None, "retrain_yaml": None}
     quality = COMPLETE["quality.yaml"].replace("baseline:\n  type: live\n  service: chat\n", "")

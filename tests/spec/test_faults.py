@@ -217,13 +217,18 @@ def bomb() -> str:
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("what", ["a hundred megabytes", "an alias bomb", "a million aliases"])
+@pytest.mark.parametrize(
+    "what", ["a hundred megabytes", "a gigabyte", "an alias bomb", "a million aliases"]
+)
 def test_memory_stays_below_a_limit(chat: Write, what: str) -> None:
     folder = chat(rollout_yaml=ROLLOUT + bomb())
     message = f"{AT}:11: '&l0' is an anchor"
-    if what == "a hundred megabytes":
+    if what.endswith(("byte", "bytes")):
         with (folder / "rollout.yaml").open("ab") as file:
-            file.write(b"# padding\n" * (10 << 20))
+            if what == "a gigabyte":  # more than the process may have
+                file.truncate(1 << 30)
+            else:
+                file.write(b"# padding\n" * (10 << 20))
         message = f"{AT}:1: the file is larger than 1 MiB; keep data in files it names"
     elif what == "a million aliases":
         text = "labels: [" + "*a," * ((MAX_BYTES - 1000) // 3) + "]\n"

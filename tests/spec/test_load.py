@@ -47,7 +47,10 @@ def test_an_empty_folder_is_an_empty_workspace(tmp_path: Path) -> None:
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
     missing = tmp_path / "spec"
 
-    assert complaint(missing) == f"{missing}:1: there is no such folder; name another one"
+    assert complaint(missing) == (
+        f"{missing}:1: there is no such folder; name another one, or begin with "
+        "`tidemill init --data FILE.csv`"
+    )
 
 
 def test_hidden_folders_and_yaml_of_subfolders_are_not_specs(chat: Write) -> None:

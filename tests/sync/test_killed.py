@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.sync.conftest import Follow, Remote
+from tests.halted import environment
+from tests.sync.conftest import Follow, Remote, quiet, settings_of
 
-ROOT = Path(__file__).parents[2]
+from tidemill.serving.sync import follower
+
 GIT, LEDGER = "tidemill.adapters.git", "tidemill.adapters.ledger"
+SYNC = ("sync", "--once", "--json")
 STEPS = [
     (f"{GIT}.mirror:Mirror.fetch", "after"),
     (f"{LEDGER}.syncs:SyncLedger.arrive", "after"),
@@ -28,23 +30,21 @@ STEPS = [
     (f"{LEDGER}.decisions:DecisionLedger.ask_for", "after"),
     (f"{LEDGER}.decisions:DecisionLedger.withdraw", "after"),
     ("tidemill.serving.sync:Follower._publish", "before"),
+    ("tidemill.serving.sync:Follower._publish", "after"),
     ("tidemill.cli.sync:run", "before"),
 ]
 
 
 def python(remote: Remote, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+    named = {
         "TIDEMILL_HOME": str(home),
         "TIDEMILL_GIT_REMOTE": str(remote.bare),
         "TIDEMILL_BOOTSTRAP_SERVERS": "127.0.0.1:1",
-        "PYTHONWARNINGS": "",
     }
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=home.parent,
-        env=environment,
+        env=environment(**named),
         capture_output=True,
         text=True,
         check=False,
@@ -65,6 +65,11 @@ def seen(follow: Follow) -> dict[str, Any]:
     }
 
 
+def status(remote: Remote, sha: str) -> str:
+    """What stands beside a commit on the remote."""
+    return remote.git("notes", "--ref=refs/notes/tidemill/status", "show", sha, at=remote.bare)
+
+
 @pytest.mark.parametrize(("step", "when"), STEPS)
 def test_it_ends_in_the_same_state(
     step: str, when: str, desk: Remote, follow: Follow, tmp_path: Path
@@ -72,8 +77,8 @@ def test_it_ends_in_the_same_state(
     home = tmp_path / "home"
     sha = desk.git("rev-parse", "HEAD")
 
-    killed = python(desk, home, "-m", "tests.sync.killed", step, when)
-    outcome = follow().look()
+    killed = python(desk, home, "-m", "tests.halted", step, when, *SYNC)
+    outcome = follower(settings_of(desk, home), tell=quiet).look()
 
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert outcome.came in ("applied", "in-sync")
@@ -84,6 +89,28 @@ def test_it_ends_in_the_same_state(
     assert found["asked"] == [("@git/1/desk", ("others", "rows"))]
     assert sha in found["trees"]
     assert not any(name.startswith(".") for name in found["trees"])
+    tree = follow().trees.folder / sha
+    assert [path for path in tree.rglob("*") if path.stat().st_mode & 0o222] == []  # made whole
+    assert status(desk, sha) == "tidemill/sync\tsuccess\tmakes others, rows of desk"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_refusal_is_told_even_when_the_sync_was_killed_before_it_could_tell(
+    when: str, desk: Remote, follow: Follow, tmp_path: Path
+) -> None:
+    follow().look()
+    good = follow().trees.current()
+    desk.change("kind: Dataset", "kind: Datasets")
+    broken = desk.push("broken")
+    step = "tidemill.serving.sync:Follower._publish"
+
+    killed = python(desk, tmp_path / "home", "-m", "tests.halted", step, when, *SYNC)
+    outcome = follower(settings_of(desk, tmp_path / "home"), tell=quiet).look()
+
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert outcome.came == "refused"
+    assert status(desk, broken).startswith("tidemill/sync\tfailure\ta problem: ")
+    assert follow().trees.current() == good
 
 
 @pytest.mark.slow
@@ -93,7 +120,8 @@ def test_a_sync_killed_while_its_run_works_starts_no_second_one(
     """The run outlives it; the next sync waits for it and finds the work done."""
     home = tmp_path / "home"
 
-    killed = python(desk, home, "-m", "tests.sync.killed", "subprocess:run", "during")
+    during = ("subprocess:run", "during")
+    killed = python(desk, home, "-m", "tests.halted", *during, *SYNC)
     again = python(desk, home, "-m", "tidemill", "sync", "--json")
 
     assert killed.returncode == -signal.SIGKILL, killed.stderr

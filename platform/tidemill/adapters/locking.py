@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
@@ -114,8 +113,8 @@ def release(home: Home, walking: Walking) -> LockedRelease:
 
 
 def write(path: Path, lock: Lock) -> None:
-    """Put the lock there whole, or leave what was there."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    """Put the lock there whole, or leave what was there; what a killed one left is written over."""
+    fresh = path.with_name(f".{path.name}.new")
     try:
         fresh.write_bytes(text(lock))
         fresh.replace(path)

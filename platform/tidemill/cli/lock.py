@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
     from tidemill.adapters.home import Home
     from tidemill.engine.drift import Drift
 
+_LEASE = "lock"
 _WAIT = timedelta(minutes=1)
 
 
@@ -45,6 +44,7 @@ def command(
     Without an option the files are written into the working tree. A pull request names a release
     under way as `wanted`; whoever merges it approves that release.
     """
+    from tidemill.adapters import owner
     from tidemill.adapters.home import Home
 
     if check + commit_ + open_pr > 1:
@@ -52,7 +52,9 @@ def command(
     home = Home(settings)
     if check:
         _check(home, services, as_json)
-    with home.ledger.leases.held("lock", _owner(), wait=_WAIT) as held:
+    leases = home.ledger.leases
+    owner.free(leases, _LEASE, home.clock.now())
+    with leases.held(_LEASE, owner.me(), wait=_WAIT) as held:
         if not held:
             raise ServiceError("another `tidemill lock` has been at work for a minute; try again")
         found = _propose(home, services, base) if open_pr else _write(home, services, commit_)
@@ -103,7 +105,3 @@ def _propose(home: Home, services: tuple[str, ...], base: str | None) -> dict[st
     if found is None:
         return {"proposal": None, "said": f"'{base}' says it already; there is nothing to propose"}
     return {"proposal": found, "said": f"{found.state}: {found.url or found.branch}"}
-
-
-def _owner() -> str:
-    return f"lock:{socket.gethostname()}:{os.getpid()}"

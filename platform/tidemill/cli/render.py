@@ -31,7 +31,7 @@ def command(settings: Settings, names: tuple[str, ...], docs: bool, as_json: boo
     from tidemill.spec.documented import documented
     from tidemill.spec.load import load
 
-    workspace = load(settings.specs)
+    workspace = load(settings.specs).begun()
     by_name = {
         f"{project.name}/{name}": loaded.spec
         for project in workspace.projects.values()

@@ -24,7 +24,13 @@ from tidemill.settings import Settings
 def command(settings: Settings, timeout: float, as_json: bool) -> None:
     """Start everything this home needs, in the background."""
     from tidemill.cli._progress import terminal
-    from tidemill.serving.operate import addresses, assets_trouble, bring_up, running
+    from tidemill.serving.operate import (
+        addresses,
+        assets_trouble,
+        bring_up,
+        broker_trouble,
+        running,
+    )
 
     if running(settings):
         state: dict[str, object] = {"already": True, "addresses": addresses(settings)}
@@ -38,6 +44,7 @@ def command(settings: Settings, timeout: float, as_json: bool) -> None:
         seconds = round(time.monotonic() - started, 1)
         state = {"already": False, "seconds": seconds, "addresses": addresses(settings)}
     state["trouble"] = assets_trouble(settings)
+    state["broker"] = broker_trouble(settings)
     if as_json:
         print_json(state)
     else:
@@ -49,6 +56,8 @@ def _summary(settings: Settings, state: dict[str, object]) -> str:
     found = state["addresses"]
     assert isinstance(found, dict)
     lines = [f"  {what:<10} {where}" for what, where in found.items()]
+    if state["broker"]:
+        lines.append(f"  {state['broker']}")
     if state["trouble"]:
         lines.append(f"  Dagster cannot load the assets: {state['trouble']}")
     return "\n".join([head, *lines, f"logs in {settings.home / 'run'}; stop with `tidemill down`"])

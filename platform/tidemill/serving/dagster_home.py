@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 from tidemill.machine import SHARING
@@ -22,6 +24,12 @@ run_monitoring:
   start_timeout_seconds: 180
 """
 
+_OPEN = """\
+from dagster import DagsterInstance
+with DagsterInstance.get() as it:
+    it.run_storage, it.event_log_storage, it.schedule_storage
+"""
+
 
 def prepare(settings: Settings) -> Path:
     """Make DAGSTER_HOME with its `dagster.yaml`; gives the folder."""
@@ -33,6 +41,17 @@ def prepare(settings: Settings) -> Path:
         fresh.write_text(_CONFIG)
         fresh.replace(path)
     return folder
+
+
+def open_storages(settings: Settings) -> None:
+    """Make Dagster's databases before several of its processes do: two that make one at once each
+    enter its version, and with two versions it is never read again.
+
+    Nothing where they are there; what goes wrong is told by the services, which try it again.
+    """
+    if not (prepare(settings) / "schedules" / "schedules.db").exists():
+        opening = [sys.executable, "-c", _OPEN]
+        subprocess.run(opening, env=environment(settings), capture_output=True, check=False)
 
 
 def environment(settings: Settings) -> dict[str, str]:

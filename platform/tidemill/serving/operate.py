@@ -85,6 +85,17 @@ def addresses(settings: Settings) -> dict[str, str]:
     }
 
 
+def broker_trouble(settings: Settings) -> str | None:
+    """That the broker which was named does not answer; None where it does, or is our own."""
+    servers = settings.bootstrap_servers
+    if not servers or any(listens(one.strip()) for one in servers.split(",")):
+        return None
+    return (
+        f"no Kafka broker answers at {servers}; feedback is taken in once one does (it is named "
+        "in TIDEMILL_BOOTSTRAP_SERVERS; without that an embedded one starts)"
+    )
+
+
 def assets_trouble(settings: Settings) -> str | None:
     """Why Dagster could not load the assets, in a line; None where it could."""
     url = f"http://{settings.host}:{settings.dagster_port}/graphql"

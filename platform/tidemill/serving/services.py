@@ -48,7 +48,7 @@ def plan(settings: Settings) -> list[Service]:
 
 def prepare(settings: Settings) -> None:
     """Folders and files the services need; Dagster's are written only when they differ."""
-    dagster_home.prepare(settings)
+    dagster_home.open_storages(settings)
     begin(settings)
     (settings.home / "run").mkdir(parents=True, exist_ok=True)
     _write(settings.home / "workspace.yaml", _WORKSPACE.format(port=_code_port(settings)))

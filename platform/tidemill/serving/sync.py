@@ -4,7 +4,7 @@ The ledger says how far a commit has come (`seen → refused`, or `applying → 
 be repeated, so that a sync that was killed anywhere ends in the same state when it runs again:
 
     fetch → worktree → signatures, specs, plan, budget → [applying] → link switched → former
-    releases asked for → runs asked for (each under a key of its own) → [applied]
+    releases asked for → runs asked for (each under a key of its own) → told → [applied]
 
 A commit that is refused changes nothing of all that: the link and what is live stay.
 """
@@ -146,6 +146,8 @@ class Follower:
     def _refuse(self, sync: Sync, found: Examined) -> Outcome:
         reason = found.judgement.reason
         news = (sync.state, sync.reason) != ("refused", reason)
+        if news:
+            self._publish("commit-refused", replace(sync, reason=reason), "failure")
         sync = self.home.ledger.syncs.move(
             sync.id,
             "refused",
@@ -155,8 +157,6 @@ class Follower:
             signer=found.signer,
             plan=_listed(found.items),
         )
-        if news:
-            self._publish("commit-refused", sync, "failure")
         return Outcome("refused", reason, sync, found.items, news)
 
     def _apply(
@@ -173,8 +173,8 @@ class Follower:
         items, _ = examiner.plan(examiner.workspace(sync.commit), before)
         asked = self._ask(sync, targets(items, restored))
         reason = self._summary(sync, found, before, restored, asked)
+        self._publish("commit-applied", replace(sync, reason=reason), "success")
         sync = syncs.move(sync.id, "applied", clock.now(), reason)
-        self._publish("commit-applied", sync, "success")
         self._prune()
         return Outcome("applied", reason, sync, found.items)
 
@@ -220,7 +220,8 @@ class Follower:
         return "; ".join(told) or "nothing to make"
 
     def _publish(self, what: Any, sync: Sync, state: Literal["success", "failure"]) -> None:
-        """Tell the lifecycle topic and the forge; neither may stop the work."""
+        """Tell the lifecycle topic and the forge; neither may stop the work. Before the ledger says
+        that it is done, so that one that was killed in between tells it again, not never."""
         facts = {"commit": sync.commit, "reason": sync.reason, "author": sync.author}
         self.tell(self.home, what, "git", sync.branch, **facts)
         if self.forge is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tidemill.errors import Problem, SpecError
+from tidemill.errors import Problem, SpecError, TidemillError
 from tidemill.spec.base import Spec
 from tidemill.spec.positions import MAX_BYTES, TOO_LARGE, Document, Path_, parse
 from tidemill.spec.shape import shape
@@ -62,6 +62,16 @@ class Workspace:
         """How many specs there are."""
         return sum(len(project.specs) for project in self.projects.values())
 
+    def begun(self) -> Workspace:
+        """Itself; raises TidemillError where there are no specs at all: then it is no name that is
+        wrong."""
+        if not self.projects:
+            raise TidemillError(
+                f"{shown(self.root)} holds no specs; begin with `tidemill init --data FILE.csv`, "
+                "or name another folder with --specs"
+            )
+        return self
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -90,7 +100,8 @@ def read(root: Path, only: Collection[str] | None = None) -> Reading:
     """Read every file on its own, without looking across files; of some folders only where they
     are named."""
     if not root.is_dir():
-        raise SpecError([Problem(shown(root), 1, "there is no such folder", "name another one")])
+        way_out = "name another one, or begin with `tidemill init --data FILE.csv`"
+        raise SpecError([Problem(shown(root), 1, "there is no such folder", way_out)])
     problems: list[Problem] = []
     projects: dict[str, Project] = {}
     broken: dict[str, dict[str, str]] = {}
