@@ -96,7 +96,7 @@ VALUES = st.one_of(
     st.lists(st.sampled_from(["a line", "two: words", "- three", "# four", ""]), max_size=4).map(
         "\n".join
     ),
-    st.dictionaries(st.sampled_from(["one", "two"]), st.integers(), min_size=1),
+    st.dictionaries(st.sampled_from(["one", "two"]), st.integers(-(2**63), 2**63 - 1), min_size=1),
 )
 PATHS = st.sampled_from(
     [

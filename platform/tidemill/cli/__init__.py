@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from tidemill import __version__
-from tidemill.cli._shell import run
+from tidemill.cli import _shell
 from tidemill.errors import suggest
 
 
@@ -68,4 +68,4 @@ def commands() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """The entry point of `tidemill`."""
-    sys.exit(run(commands, args))
+    sys.exit(_shell.run(commands, args))  # `run` here is a verb, once it is imported

@@ -196,12 +196,15 @@ def _ordered(wanted: Mapping[str, Known]) -> Iterator[Known]:
 
 
 def _differing(path: str, old: Any, new: Any) -> Iterator[FieldChange]:
+    below: list[FieldChange] = []
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in (*new, *(key for key in old if key not in new)):
-            yield from _differing(_below(path, str(key)), old.get(key), new.get(key))
+            below += _differing(_below(path, str(key)), old.get(key), new.get(key))
     elif isinstance(old, list | tuple) and isinstance(new, list | tuple):
-        yield from _in_list(path, list(old), list(new))
-    elif old != new:
+        below += _in_list(path, list(old), list(new))
+    if below:
+        yield from below
+    elif path and old != new:  # plain values; or nothing but nulls that one side does not have
         yield FieldChange(path, old, new)
 
 
