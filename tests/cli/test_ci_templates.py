@@ -41,15 +41,9 @@ def lines() -> list[str]:
     return sorted({line for line in run if line.startswith("tidemill ")})
 
 
-def verbs() -> list[str]:
-    return commands.list_commands(click.Context(commands))  # type: ignore[attr-defined]
-
-
 @pytest.mark.parametrize("line", lines())
 def test_each_command_is_a_verb_whose_options_parse(line: str) -> None:
     words = shlex.split(re.split(r" (?:>>|\|\|) ", line)[0])[1:]
-    if words[0] == "plan" and "plan" not in verbs():
-        pytest.skip("tidemill plan is not in this checkout")
 
     found = commands.get_command(click.Context(commands), words[0])
 
