@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import uuid
 
 import pytest
@@ -83,6 +85,47 @@ def test_a_bus_goes_on_with_a_broker_that_was_restarted_and_sees_that_it_forgot(
 
     assert before != after
     assert [m.value for m in read] == [b"2"]
+
+
+def producers() -> list[threading.Thread]:
+    return [t for t in threading.enumerate() if t.name.endswith("network-thread")]
+
+
+def processor_seconds(threads: list[threading.Thread], pause: float) -> float:
+    """Processor time that these threads take while nothing is written."""
+    clocks = [time.pthread_getcpuclockid(thread.ident or 0) for thread in threads]
+    before = sum(map(time.clock_gettime, clocks))
+    time.sleep(pause)
+    return sum(map(time.clock_gettime, clocks)) - before
+
+
+def test_a_producer_with_nothing_to_do_rests() -> None:
+    port, others = free_port(), producers()
+    with EmbeddedBroker(port) as running:
+        bus = KafkaBus(running.address)
+        bus.publish([Message("first", b"1")])
+        bus.publish([Message("second", b"1")])
+        mine = [thread for thread in producers() if thread not in others]
+        with_a_second_topic = processor_seconds(mine, 1)
+    with EmbeddedBroker(port):
+        time.sleep(1)  # it connects anew by itself, and its topics are gone
+        without_its_topics = processor_seconds(mine, 1)
+        bus.close()
+
+    assert len(mine) == 1
+    assert with_a_second_topic < 0.2
+    assert without_its_topics < 0.2
+
+
+def test_a_producer_that_cannot_deliver_leaves_no_thread_behind() -> None:
+    others, port = producers(), free_port()
+    with EmbeddedBroker(port) as running:
+        bus = KafkaBus(running.address, patience=1.5)
+        bus.publish([Message("t", b"1")])
+    with pytest.raises(BrokerDown):
+        bus.publish([Message("t", b"2")])
+
+    assert [thread for thread in producers() if thread not in others] == []
 
 
 def test_a_port_in_use_is_a_message(broker: EmbeddedBroker) -> None:

@@ -197,9 +197,9 @@ class KafkaBus:
 
     def _writer(self) -> Any:
         if self._producer is None:
-            from kafka import KafkaProducer
+            from tidemill.adapters.kafka_producer import Producer
 
-            self._producer = KafkaProducer(
+            self._producer = Producer(
                 **self._common(),
                 enable_idempotence=True,
                 acks="all",
@@ -233,7 +233,7 @@ class KafkaBus:
         self._forget()
         try:
             if producer is not None:
-                producer.close(timeout=0)
+                producer.abandon()
             for client in others:
                 if client is not None:
                     client.close()

@@ -14,7 +14,7 @@ from typing import Any
 
 from tidemill.errors import Problem, SpecError, TidemillError
 from tidemill.spec.base import Spec
-from tidemill.spec.positions import MAX_BYTES, TOO_LARGE, Document, Path_, parse
+from tidemill.spec.positions import MAX_BYTES, Document, Path_, parse
 from tidemill.spec.shape import shape
 
 ENDING = ".yaml"
@@ -179,14 +179,12 @@ def _content(root: Path, path: Path, where: Path) -> bytes:
         raise SpecError([Problem(where, 1, cause, "check the link or its permissions")]) from None
     if content is None:
         raise SpecError([Problem(where, 1, "this is no ordinary file", "put a file in its place")])
-    if len(content) > MAX_BYTES:
-        raise SpecError([Problem(where, 1, TOO_LARGE, "keep data in files it names")])
     return content
 
 
 def _bounded(path: Path) -> bytes | None:
-    """The first `MAX_BYTES` and one more of a file; None for a pipe, a device or a socket, which
-    are opened without waiting for whoever writes to them."""
+    """The first `MAX_BYTES` of a file and one more, at which `parse` stops; None for a pipe, a
+    device or a socket, which are opened without waiting for whoever writes to them."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
