@@ -16,6 +16,17 @@ from tidemill.errors import ServiceError
 QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"}
 """No question at a terminal nobody sits at, no lock for a look, messages we can read."""
 
+_SETTINGS = (
+    "log.showSignature=false",  # else a line before each signed commit
+    "log.follow=false",
+    "log.diffMerges=separate",
+    "diff.relative=false",
+    "status.showUntrackedFiles=normal",  # a new spec counts, whatever its author likes to see
+    "core.quotePath=false",
+)
+PLAIN = tuple(word for one in _SETTINGS for word in ("-c", one))
+"""A person's own settings of these change what Git says, and we read what it says."""
+
 OTHERS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
 """Set by Git for its hooks, and about another folder than the one we ask for."""
 
@@ -55,7 +66,7 @@ def run(
     does not end within `timeout` seconds."""
     if not shutil.which("git"):
         raise ServiceError("`git` is not installed; install it, or check the specs out by hand")
-    command = ["git", "-C", str(folder), *arguments]
+    command = ["git", "-C", str(folder), *PLAIN, *arguments]
     inherited = {name: value for name, value in os.environ.items() if name not in OTHERS}
     with subprocess.Popen(
         command,
