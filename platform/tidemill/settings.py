@@ -91,9 +91,12 @@ def _one_of(env: Mapping[str, str], name: str, known: tuple[str, ...], usual: st
 def _per_token(text: str) -> tuple[float, float]:
     read, _, written = text.partition("/")
     try:
-        return float(read) / 1e6, float(written or read) / 1e6
+        prices = float(read) / 1e6, float(written or read) / 1e6
     except ValueError:
         raise ValueError(f"TIDEMILL_REFLECTION_PRICE is '{text}', not like 0.15/0.60") from None
+    if not all(0 <= price < float("inf") for price in prices):  # no limit would hold
+        raise ValueError(f"TIDEMILL_REFLECTION_PRICE is '{text}', not finite prices of 0 or more")
+    return prices
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -88,14 +89,47 @@ def test_a_sweep_that_was_killed_trains_nothing_twice(
 
 
 def test_hours_that_are_used_up_start_no_other_trial(
-    shop: Shop, capsys: pytest.CaptureFixture[str]
+    shop: Shop,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    write(shop, steps=1, more="budget: {hours: 0.000001}\n")
+    write(shop, steps=1)
+    assert sweep(shop) == 0
+    notes = [json.loads(note.read_text()) for note in (tmp_path / "home").rglob("trial.json")]
+    taken = next(note["seconds"] for note in notes if not note["setting"])
+    capsys.readouterr()
+    write(shop, steps=1, more=f"budget: {{hours: {(taken + 0.01) / 3600:.9f}}}\n")
+    monkeypatch.setattr(finetune, "run", None)  # no other is trained
 
     assert sweep(shop) == 0
     shown = capsys.readouterr().out
     assert "the search ended: the budget of the search is used up (seconds: " in shown
-    assert "trainings: 1, 1 of them in this run" in shown
+    assert "trainings: 1, 0 of them in this run" in shown
+
+
+def test_a_training_is_stopped_where_the_hours_end(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(shop, steps=100_000, more="budget: {hours: 0.0005}\n")  # 1.8 s
+    began = time.monotonic()
+
+    assert sweep(shop) == 3
+    assert time.monotonic() - began < 30
+    said = capsys.readouterr().err
+    assert "the budget of the search is used up" in said
+    assert "before the present setting was trained; raise `budget.hours`" in said
+
+
+def test_another_run_does_not_begin_the_hours_anew(
+    shop: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(shop, steps=100_000, more="budget: {hours: 0.0005}\n")
+    assert sweep(shop) == 3
+    monkeypatch.setattr(finetune, "run", None)  # training on would fall over it
+
+    assert sweep(shop) == 3
+    assert "raise `budget.hours`" in capsys.readouterr().err
 
 
 def test_too_few_validation_rows_say_so(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:

@@ -175,3 +175,15 @@ def test_the_environment_names_model_address_key_and_price() -> None:
     assert ReflectionSettings.read({}) is None
     with pytest.raises(ValueError, match="TIDEMILL_REFLECTION_PRICE is 'cheap', not like 0"):
         ReflectionSettings.read({**named, "TIDEMILL_REFLECTION_PRICE": "cheap"})
+
+
+@pytest.mark.parametrize("price", ["nan", "-1", "0.15/inf", "0.15/-0.60"])
+def test_a_price_with_which_no_limit_of_money_would_hold_is_refused(price: str) -> None:
+    named = {
+        "TIDEMILL_REFLECTION_MODEL": "big",
+        "TIDEMILL_REFLECTION_URL": "http://127.0.0.1:1/v1",
+        "TIDEMILL_REFLECTION_PRICE": price,
+    }
+
+    with pytest.raises(ValueError, match="not finite prices of 0 or more"):
+        ReflectionSettings.read(named)

@@ -20,7 +20,7 @@ from tidemill.build import finetune
 from tidemill.build.answers import Answered
 from tidemill.build.arena import digest_of_rows
 from tidemill.build.asked import load_program
-from tidemill.build.base import Bench
+from tidemill.build.base import Bench, Say
 from tidemill.build.prompt import question
 from tidemill.build.remembered import Memory
 from tidemill.catalog import METRICS
@@ -74,7 +74,8 @@ def sweep(
     *,
     seed: int = 0,
 ) -> Swept:
-    """Train, rank, decide; raises DataError where there are too few validation rows.
+    """Train, rank, decide; raises DataError where there are too few validation rows, OverBudget
+    where not even the present setting can be trained within the hours.
 
     `kept` takes the weights of the trials, apart from the artefacts that releases are made of.
     """
@@ -84,6 +85,11 @@ def sweep(
     points: list[Setting] = [{}]
     points += settings(search.space, present(spec, search), search.trials, seed)
     trials, ended = _trials(stage, points)
+    if not trials:
+        raise OverBudget(
+            f"{ended} before the present setting was trained; raise `budget.hours`, or shorten the "
+            "training. What was trained is kept"
+        )
     first = leader(trials)
     swept = Swept(
         spec=spec, seed=seed, trials=tuple(trials), leader=None, decision=None, before=(),
@@ -92,7 +98,7 @@ def sweep(
     )  # fmt: skip
     if first is None or not first.candidate:
         return swept
-    before, after = (stage.answers(which, stage.deciding) for which in (points[0], first.candidate))
+    before, after = (stage.decided(which) for which in (points[0], first.candidate))
     rows = digest_of_rows(stage.rows.digest, stage.deciding)
     decision = decide(
         search.metric,
@@ -103,8 +109,9 @@ def sweep(
         seed=seed,
     )
     return replace(
-        swept, leader=first.candidate, decision=decision, before=tuple(before), after=tuple(after)
-    )
+        swept, leader=first.candidate, decision=decision, before=tuple(before), after=tuple(after),
+        spent=stage.purse.spent,
+    )  # fmt: skip
 
 
 def present(spec: FineTune, search: Sweep) -> dict[str, Any]:
@@ -128,14 +135,14 @@ def _trials(stage: _Stage, points: Sequence[Setting]) -> tuple[list[Trial], str]
     trials: list[Trial] = []
     longest = 0.0
     for place, setting in enumerate(points):
-        try:
-            stage.purse.ask(Cost(seconds=longest))
-        except OverBudget as error:
-            return trials, str(error)
         left = longest * (len(points) - place)
         about = f", about {left / 60:.0f} min left" if longest else ""
-        stage.bench.say(f"trial {place + 1} of {len(points)}: {said(setting)}{about}")
-        value, seconds = stage.value(setting)
+        try:
+            stage.purse.ask(Cost(seconds=longest))
+            stage.bench.say(f"trial {place + 1} of {len(points)}: {said(setting)}{about}")
+            value, seconds = stage.value(setting)
+        except OverBudget as error:
+            return trials, str(error)
         longest = max(longest, seconds)
         stage.bench.say(f"trial {place + 1}", done=place + 1, total=len(points))
         trials.append(Trial(setting, value, better))
@@ -189,16 +196,31 @@ class _Stage:
         self.program = load_program(spec.prompt, inputs, bench.specs)
 
     def value(self, setting: Setting) -> tuple[float | None, float]:
-        """The metric on the ranking rows, None where it diverged, and what it took in seconds."""
+        """The metric on the ranking rows, None where it diverged, and what it took in seconds.
+
+        Raises OverBudget at the step at which the hours are used up.
+        """
         note = self._folder(setting) / "trial.json"
         if not note.exists():
-            self._train(setting, note)
-        told = json.loads(note.read_text(encoding="utf-8"))
+            self._within_hours(setting, note)
+        told = _read(note)
         seconds = float(told["seconds"])
         self.purse = self.purse.pay(Cost(calls=1, seconds=seconds))
+        deciding = 2 * float(told.get("answering", 0.0)) * len(self.deciding) / len(self.ranking)
+        self.purse = self.purse.keep(Cost(seconds=max(self.purse.kept.seconds, deciding)))
         return told["value"], seconds
 
-    def answers(self, setting: Setting, rows: Sequence[Mapping[str, Any]]) -> list[Answered]:
+    def decided(self, setting: Setting) -> list[Answered]:
+        """What the weights of a trial answer to the rows that decide."""
+        self.purse = self.purse.keep(Cost())
+        started = time.monotonic()
+        given = self.answers(setting, self.deciding)
+        self.purse = self.purse.pay(Cost(seconds=time.monotonic() - started))
+        return given
+
+    def answers(
+        self, setting: Setting, rows: Sequence[Mapping[str, Any]], say: Say | None = None
+    ) -> list[Answered]:
         """What the weights of a trial answer."""
         note = self._folder(setting) / "weights.json"
         digest = json.loads(note.read_text(encoding="utf-8"))["artefact"]
@@ -207,33 +229,54 @@ class _Stage:
             rows,
             self.program,
             resolve=lambda wanted: self.bench.store.get(wanted).path,
-            say=self.bench.say,
+            say=say or self.bench.say,
             what=f"answering {len(rows)} rows, {said(setting)}",
         )
 
-    def _train(self, setting: Setting, note: Path) -> None:
+    def _within_hours(self, setting: Setting, note: Path) -> None:
+        """A trial that is stopped where the hours end; what it took counts in the next run too."""
+        stopped, weights = note.with_name("stopped.json"), note.with_name("weights.json")
+        before = [_read(one)["seconds"] for one in (stopped, weights) if one.exists()]
+        started = time.monotonic() - max(before, default=0.0)
+
+        def say(message: str, *, done: float | None = None, total: float | None = None) -> None:
+            self.purse.ask(Cost(seconds=time.monotonic() - started))
+            self.bench.say(message, done=done, total=total)
+
+        try:
+            self.purse.ask(Cost(seconds=time.monotonic() - started))
+            self._train(setting, note, started, say)
+        except OverBudget:
+            seconds = time.monotonic() - started
+            _write(stopped, {"seconds": seconds})
+            self.purse = self.purse.pay(Cost(seconds=seconds))
+            raise
+
+    def _train(self, setting: Setting, note: Path, started: float, say: Say) -> None:
         """Train and answer; a sweep killed between the two only answers."""
         weights = note.with_name("weights.json")
-        before = json.loads(weights.read_text(encoding="utf-8")) if weights.exists() else None
-        started = time.monotonic()
-        if before is None:
-            bench = replace(self.bench, scratch=note.parent)
+        if not weights.exists():
+            bench = replace(self.bench, scratch=note.parent, say=say)
             try:
                 made = finetune.make(varied(self.spec, setting), self.inputs, bench)
             except Diverged as error:
                 self.bench.say(f"{said(setting)} diverged: {error}")
-                self._note(note, setting, None, time.monotonic() - started)
+                self._note(note, setting, None, time.monotonic() - started, 0.0)
                 return
-            before = {"artefact": made.artefact.digest, "seconds": time.monotonic() - started}
-            _write(weights, before)
+            seconds = time.monotonic() - started
+            _write(weights, {"artefact": made.artefact.digest, "seconds": seconds})
         answering_from = time.monotonic()
-        given = self.answers(setting, self.ranking)
+        given = self.answers(setting, self.ranking, say)
         value = measure(self.search.metric, [one.scored for one in given])
-        self._note(note, setting, value, before["seconds"] + time.monotonic() - answering_from)
+        now = time.monotonic()
+        self._note(note, setting, value, now - started, now - answering_from)
 
-    def _note(self, note: Path, setting: Setting, value: float | None, seconds: float) -> None:
+    def _note(
+        self, note: Path, setting: Setting, value: float | None, seconds: float, answering: float
+    ) -> None:
         self.fresh += Cost(calls=1, seconds=seconds)
-        _write(note, {"setting": dict(setting), "value": value, "seconds": seconds})
+        told = {"value": value, "seconds": seconds, "answering": answering}
+        _write(note, {"setting": dict(setting), **told})
 
     def _folder(self, setting: Setting) -> Path:
         """One folder for each training: its name is the digest of all that decides the weights."""
@@ -261,6 +304,11 @@ def _watched(folder: Path, ranking: Sequence[int], out: Path) -> Artefact:
     for name, table in tables.items():
         pq.write_table(table, out / f"{name}.parquet")
     return Artefact(digest_of(out), "dataset", out, 0)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
