@@ -19,6 +19,7 @@ TidemillError                 exit 1
 │   ├── PortTaken             another process listens there
 │   ├── Overtaken             another ingest process read on from here
 │   ├── Overloaded            too many requests wait already
+│   ├── AnswerLost            a question was sent, and no answer came: it may have to be paid
 │   └── BrokerDown            no Kafka-protocol broker answers
 ├── BadRequest                a request to a service that cannot be answered as it stands
 ├── StorageError              no space, or no permission to write
@@ -152,6 +153,10 @@ class PortTaken(ServiceError):
 
 class Overloaded(ServiceError):
     """Too many requests wait already."""
+
+
+class AnswerLost(ServiceError):
+    """A question was sent and no answer came; it may have to be paid all the same."""
 
 
 class Overtaken(ServiceError):

@@ -12,6 +12,7 @@ import pytest
 from tests.search.planted import Ground, Planted, Teacher, in_form
 
 from tidemill.adapters.reflection import TRIES, ChatModel
+from tidemill.build.arena import LOST
 from tidemill.data import read_split
 from tidemill.engine.search_budget import Limits
 from tidemill.errors import ServiceError, TidemillError
@@ -27,6 +28,7 @@ class Server:
 
     def __init__(self) -> None:
         self.says, self.failures = BETTER, [0]
+        self.lost = 0
         self.asked: list[dict[str, Any]] = []
         self.keys: list[str] = []
         outer = self
@@ -36,6 +38,9 @@ class Server:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 outer.keys.append(self.headers.get("authorization", ""))
                 outer.asked.append({"path": self.path, **body})
+                if outer.lost:
+                    outer.lost -= 1
+                    return  # read, and hung up without a word
                 status, answer = outer.answer(body)
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
@@ -119,6 +124,46 @@ def test_money_stops_the_search_before_it_is_exceeded(
 
     assert found.spent.money <= 0.001
     assert not server.asked
+
+
+def test_a_question_whose_answer_is_lost_counts_against_the_limit(
+    ground: Ground, plant: Plant, server: Server
+) -> None:
+    pytest.importorskip("gepa")
+    plant(Planted(0.1, told=0.8))
+    server.lost = 99
+    model = ChatModel(server.settings, sleep=lambda _: None)
+    found = ground.run("gepa", reflection=model, limits=Limits(calls=600, money=0.009))
+
+    assert len(server.asked) == 1
+    assert 0.004 < found.spent.money <= 0.009
+
+
+def test_a_lost_answer_is_asked_for_again_and_paid_twice(
+    ground: Ground, plant: Plant, server: Server
+) -> None:
+    pytest.importorskip("gepa")
+    plant(Planted(0.1, told=0.8))
+    server.lost = 1
+    model = ChatModel(server.settings, sleep=lambda _: None)
+    found = ground.run("gepa", reflection=model, limits=Limits(calls=600, money=1.0))
+
+    answered = (len(server.asked) - 1) * (100e-6 + 20e-6)
+    assert found.proposes
+    assert found.spent.money > answered + 2048 * 2e-6
+
+
+def test_answers_that_stay_lost_end_the_search(
+    ground: Ground, plant: Plant, server: Server
+) -> None:
+    pytest.importorskip("gepa")
+    plant(Planted(0.1, told=0.8))
+    server.lost = 99
+    model = ChatModel(server.settings, sleep=lambda _: None)
+
+    with pytest.raises(ServiceError, match="does not answer \\(RemoteProtocolError\\)"):
+        ground.run("gepa", reflection=model, limits=Limits(calls=600, money=1.0))
+    assert len(server.asked) == LOST
 
 
 def test_a_limit_of_money_needs_a_price(ground: Ground, plant: Plant) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tidemill.errors import ServiceError
+from tidemill.errors import AnswerLost, ServiceError
 from tidemill.settings import ReflectionSettings
 
 TRIES = 4
@@ -26,7 +26,11 @@ class ChatModel:
         self._settings, self._sleep = settings, sleep
 
     def say(self, prompt: str, *, max_tokens: int) -> tuple[str, int, int]:
-        """Its answer, tokens read, tokens written; raises ServiceError."""
+        """Its answer, tokens read, tokens written; raises ServiceError.
+
+        What the server refuses is asked again. A question that was sent and stayed without an
+        answer is not, for it may have to be paid: AnswerLost.
+        """
         body = {
             "model": self._settings.model,
             "messages": [{"role": "user", "content": prompt}],
@@ -46,6 +50,7 @@ class ChatModel:
     def _post(self, body: dict[str, Any]) -> Any:
         import httpx
 
+        not_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
         key = self._settings.key
         headers = {"authorization": f"Bearer {key}"} if key else {}
         address = f"{self._settings.url.rstrip('/')}/chat/completions"
@@ -53,8 +58,10 @@ class ChatModel:
         for attempt in range(TRIES):
             try:
                 reply = httpx.post(address, json=body, headers=headers, timeout=TIMEOUT)
-            except httpx.HTTPError as error:
+            except not_sent as error:
                 trouble, wait = type(error).__name__, 2.0**attempt
+            except httpx.HTTPError as error:
+                raise AnswerLost(self._away(type(error).__name__)) from None
             else:
                 if reply.status_code == 200:
                     return _json(reply)
@@ -64,7 +71,10 @@ class ChatModel:
                 wait = _wait(reply.headers.get("retry-after", ""), 2.0**attempt)
             if attempt < TRIES - 1:
                 self._sleep(wait)
-        raise ServiceError(
+        raise ServiceError(self._away(trouble))
+
+    def _away(self, trouble: str) -> str:
+        return (
             f"the reflection model {self.name} does not answer ({trouble}); check "
             "TIDEMILL_REFLECTION_URL, TIDEMILL_REFLECTION_MODEL and TIDEMILL_REFLECTION_KEY. What "
             "was answered until here is kept: run the same command again"

@@ -14,7 +14,7 @@ from tidemill.build.remembered import Account, Remembered, most_of
 from tidemill.catalog import METRICS
 from tidemill.engine.search import Trial
 from tidemill.engine.search_budget import NOTHING, Cost
-from tidemill.errors import PromptTooLong, ServiceError, TidemillError
+from tidemill.errors import AnswerLost, PromptTooLong, ServiceError, TidemillError
 from tidemill.metrics import Scored, measure
 from tidemill.prompts import Program
 from tidemill.search import Candidate, Ground, Row
@@ -22,6 +22,9 @@ from tidemill.search import Candidate, Ground, Row
 ANSWER = 2048
 """Longest answer asked of a reflection model, in tokens."""
 
+
+LOST = 3
+"""Times that a question is sent whose answers get lost."""
 
 MOST = 10_000
 """Rows a search may ask where nothing limits it."""
@@ -35,7 +38,8 @@ class Reflection(Protocol):
     """Per token read and per token written; None where nobody said."""
 
     def say(self, prompt: str, *, max_tokens: int) -> tuple[str, int, int]:
-        """Its answer, tokens read, tokens written; raises ServiceError."""
+        """Its answer, tokens read, tokens written; raises ServiceError, AnswerLost where it may have
+        to be paid without an answer."""
 
 
 @dataclass
@@ -89,11 +93,12 @@ class LocalArena:
         model = self.reflection
         key = hashlib.sha256(json.dumps([model.name, prompt]).encode()).hexdigest()
         most = most_of([{"content": prompt}], ANSWER)
+        dearest = self._priced(most.tokens - ANSWER, ANSWER)
         if key not in self.account.charged:
-            self.account.purse.ask(self._priced(most.tokens - ANSWER, ANSWER))
+            self.account.purse.ask(dearest)
         known = self.runtime.memory.known([key]).get(key)
         if known is None:
-            text, read, written = model.say(prompt, max_tokens=ANSWER)
+            text, read, written = self._answer(model, prompt, dearest)
             reply: dict[str, Any] = {"text": text, "tokens_in": read, "tokens_out": written}
             self.runtime.memory.keep({key: reply})
         else:
@@ -102,6 +107,18 @@ class LocalArena:
             cost = self._priced(int(reply["tokens_in"]), int(reply["tokens_out"]))
             self.account.pay(key, cost, fresh=known is None)
         return str(reply["text"])
+
+    def _answer(self, model: Reflection, prompt: str, dearest: Cost) -> tuple[str, int, int]:
+        """An answer; a lost one is paid at the most it can have cost before it is asked again."""
+        for _ in range(LOST):
+            try:
+                return model.say(prompt, max_tokens=ANSWER)
+            except AnswerLost as error:
+                lost = error
+                paid = f"lost {len(self.account.charged)}"
+                self.account.pay(paid, dearest, fresh=True)
+                self.account.purse.ask(dearest)
+        raise lost
 
     def ask(self, candidate: Candidate, rows: Sequence[Row]) -> list[Answered]:
         """The same with everything an answer carries."""

@@ -117,6 +117,8 @@ class _Adapter:
     def reflect(self, prompt: Any) -> str:
         """The reflection model's answer; GEPA takes the text between the last fences."""
         text = prompt if isinstance(prompt, str) else "\n\n".join(m["content"] for m in prompt)
+        if self.ended is not None:
+            raise self.ended  # GEPA asks once more
         try:
             return self.arena.reflect(text)
         except TidemillError as error:
