@@ -49,6 +49,14 @@ def test_specs_may_be_the_whole_repository(tmp_path: Path) -> None:
     assert (root / "shop" / "a.yaml").read_text() == SPEC
 
 
+def test_specs_may_lie_behind_a_link(repo: Repo, tmp_path: Path) -> None:
+    (tmp_path / "current").symlink_to(repo.folder)
+    direct = Place.of(repo.folder / "specs")
+
+    assert Place.of(tmp_path / "current" / "specs") == direct
+    assert Place.of(tmp_path / "current" / "nothing" / "yet").prefix == "nothing/yet"
+
+
 def test_an_uncommitted_edit_shows_and_taking_it_back_hides_it(repo: Repo) -> None:
     here = place(repo)
     before = here.working()

@@ -71,7 +71,10 @@ class Place:
                 "`git init` makes one, `tidemill validate` checks the specs without one"
             )
         root = Path(os.fsdecode(done.stdout).rstrip("\n"))
-        return cls(root, "" if root == specs else specs.relative_to(root).as_posix())
+        # Git knows no links on the way; what is not there yet stands below what is.
+        whole = there.resolve() / specs.relative_to(there)
+        prefix = whole.relative_to(root.resolve()).as_posix()
+        return cls(root, "" if prefix == "." else prefix)
 
     def commit(self, ref: str) -> str:
         """The commit a name stands for; raises ServiceError for an unknown one."""
