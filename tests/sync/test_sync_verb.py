@@ -112,3 +112,13 @@ def test_named_specs_win_over_the_followed_ones(tmp_path: Path) -> None:
 def test_settings_that_cannot_be_are_named(name: str, value: str) -> None:
     with pytest.raises(ValueError, match=name):
         Settings.read({name: value})
+
+
+def test_a_commits_words_do_not_drive_the_terminal(call: CliRunner, desk: Remote) -> None:
+    desk.change("kind: Dataset", "kind: Datasets")
+    desk.push("Fix \x1b[2Jit")
+
+    said = sync(call).output + call.invoke(commands, ["status"]).output
+
+    assert "Fix  [2Jit" in said
+    assert "\x1b" not in said

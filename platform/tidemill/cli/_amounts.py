@@ -52,6 +52,11 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
+def plain_lines(text: str) -> str:
+    """The same of several lines: what people wrote in specs, commits and feedback."""
+    return "\n".join(map(plain, text.split("\n")))
+
+
 def many(count: int, what: str) -> str:
     """`1 asset`, `3 assets`."""
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tidemill.build.base import Say
+from tidemill.cli._amounts import plain_lines
 
 
 @contextmanager
@@ -20,7 +21,7 @@ def terminal() -> Iterator[Say]:
 
     console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # a commit may say [skip ci]
         BarColumn(bar_width=30),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
@@ -29,8 +30,9 @@ def terminal() -> Iterator[Say]:
         bar = progress.add_task("", total=None)
 
         def say(message: str, *, done: float | None = None, total: float | None = None) -> None:
+            message = plain_lines(message)
             if done is None:
-                console.print(message, highlight=False)
+                console.print(message, highlight=False, markup=False)
                 progress.update(bar, description=message, total=None)
             else:
                 progress.update(bar, description=message, completed=done, total=total)
@@ -46,7 +48,7 @@ def _lines() -> Say:
         quarter = int(4 * done / total) if done is not None and total else -1
         if quarter == -1 or quarter != last[0]:
             share = f" {done:g}/{total:g}" if done is not None and total else ""
-            print(f"{message}{share}", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"{plain_lines(message)}{share}", file=sys.stderr, flush=True)  # noqa: T201
         last[0] = quarter
 
     return say

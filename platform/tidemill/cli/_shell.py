@@ -27,6 +27,7 @@ from typing import Any, NoReturn
 
 import click
 
+from tidemill.cli._amounts import plain_lines
 from tidemill.errors import StorageError, TidemillError
 from tidemill.settings import Settings
 
@@ -101,7 +102,7 @@ def run(group: click.Command, args: list[str] | None = None) -> int:
         click.echo("interrupted", err=True)
         return INTERRUPTED
     except TidemillError as error:
-        click.echo(str(error), err=True)
+        click.echo(plain_lines(str(error)), err=True)
         _debug()
         return error.exit_code
     except BrokenPipeError:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from tidemill.cli._amounts import plain
 from tidemill.cli._shell import example, json_option, pass_settings, print_json
 from tidemill.errors import SpecError, TidemillError, UnknownName
 from tidemill.settings import Settings
@@ -78,7 +79,7 @@ def tail(settings: Settings, stream: str | None, limit: int, follow: bool, as_js
         return
     while True:
         for row in rows:
-            click.echo(json.dumps(row, default=str, ensure_ascii=False) if as_json else _line(row))
+            click.echo(json.dumps(row, default=str, ensure_ascii=False) if as_json else plain(_line(row)))
         if not follow:
             if not rows:
                 click.echo("no feedback yet; see `tidemill status` for whether ingest runs")
@@ -106,7 +107,8 @@ def quarantine(settings: Settings, limit: int, as_json: bool) -> None:
         return
     for row in rows:
         where = f"{row['topic']}/{row['partition']}@{row['offset']}"
-        click.echo(f"{row['id']:>6}  {where}  {row['reason']}\n        {row['value'][:100]}")
+        click.echo(plain(f"{row['id']:>6}  {where}  {row['reason']}"))
+        click.echo(plain(f"        {row['value'][:100]}"))
     if not rows:
         click.echo("the quarantine is empty")
 

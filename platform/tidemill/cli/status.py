@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tidemill.cli._amounts import plain
 from tidemill.cli._shell import example, json_option, pass_settings, print_json
 from tidemill.settings import Settings
 
@@ -22,7 +23,7 @@ def command(settings: Settings, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    click.echo("\n".join(_lines(found)))
+    click.echo("\n".join(map(plain, _lines(found))))
 
 
 def _lines(found: Mapping[str, Any]) -> list[str]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tidemill.cli._amounts import plain_lines
 from tidemill.cli._progress import terminal
 from tidemill.cli._shell import example, json_option, leave, pass_settings, print_json
 from tidemill.errors import TidemillError
@@ -83,7 +84,7 @@ def look(following: Follower, as_json: bool, say: Say) -> int:
     if as_json:
         print_json(described(following, outcome))
     elif outcome.news or outcome.came == "in-sync":
-        click.echo(told(outcome), err=outcome.code not in (0, 2))
+        click.echo(plain_lines(told(outcome)), err=outcome.code not in (0, 2))
     return code if outcome.code in (0, 2) else outcome.code
 
 
@@ -101,10 +102,10 @@ def go_on(following: Follower, pause: float, as_json: bool, say: Say) -> None:
                 if as_json:
                     print_json(described(following, outcome))
                 else:
-                    click.echo(last)
+                    click.echo(plain_lines(last))
             run(following, outcome, say)
         except TidemillError as error:
-            click.echo(str(error), err=True)
+            click.echo(plain_lines(str(error)), err=True)
         stopping.wait(pause)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from tidemill.cli._amounts import plain
 from tidemill.cli._shell import ERROR, example, json_option, leave, pass_settings, print_json
 from tidemill.errors import Problem, SpecError, TidemillError
 from tidemill.settings import Settings
@@ -61,7 +62,7 @@ def _report(problems: tuple[Problem, ...], count: int, projects: int, as_json: b
         ]
         print_json({"ok": not problems, "specs": count, "projects": projects, "problems": found})
     elif problems:
-        click.echo("\n".join(map(str, problems)), err=True)
+        click.echo("\n".join(plain(str(one)) for one in problems), err=True)
         files = len({problem.path for problem in problems})
         click.echo(f"{_many(len(problems), 'problem')} in {_many(files, 'file')}", err=True)
     else:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from tidemill.cli._amounts import plain
 from tidemill.cli._shell import example, json_option, leave, pass_settings, print_json
 from tidemill.settings import Settings
 
@@ -84,7 +85,7 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
 
     said = _why_text.forward if found["direction"] == "forward" else _why_text.back
     for line in said(found):
-        click.echo(line)
+        click.echo(plain(line))
 
 
 def _stream(home: Any, found: dict[str, Any], as_json: bool) -> None:
@@ -93,7 +94,7 @@ def _stream(home: Any, found: dict[str, Any], as_json: bool) -> None:
     from tidemill.cli._why_text import answer
 
     for one in answers(home, found):
-        click.echo(json.dumps(one, default=str, ensure_ascii=False) if as_json else answer(one))
+        click.echo(json.dumps(one, default=str, ensure_ascii=False) if as_json else plain(answer(one)))
 
 
 def _draw(found: dict[str, Any], path: Path) -> None:
