@@ -339,3 +339,6 @@ def test_what_git_says_otherwise_is_passed_on_without_secrets() -> None:
         without_credentials("ssh://git@host/x and https://a:b@c/d")
         == "ssh://host/x and https://c/d"
     )
+    assert without_credentials("https://ada:p@ss@host/x, https://h/a@b") == (
+        "https://host/x, https://h/a@b"
+    )

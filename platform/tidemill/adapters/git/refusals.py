@@ -52,5 +52,6 @@ def overtaken(said: str) -> bool:
 
 
 def without_credentials(said: str) -> str:
-    """The text with every `user:secret@` taken out of its addresses."""
-    return re.sub(r"://[^@/\s]+@", "://", said)
+    """The text with every `user:secret@` taken out of its addresses, up to the last `@` before the
+    host's end: a secret may hold one."""
+    return re.sub(r"://[^/\s]+@", "://", said)
