@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
 
 from tidemill.errors import StorageError
 
 metadata = MetaData()
+_MADE = re.compile(r"already exists|duplicate key value")
+"""What SQLite and PostgreSQL say of a table that came between the look and the making."""
 
 
 def open_engine(url: str) -> Engine:
@@ -28,13 +31,24 @@ def open_engine(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _tune_sqlite)
     try:
-        metadata.create_all(engine)
+        _create(engine)
     except OperationalError as error:
         raise StorageError(
             f"the ledger at {parsed.render_as_string(hide_password=True)} cannot be opened: "
             f"{error.orig}; check TIDEMILL_LEDGER_URL, the folder's permissions and the free space"
         ) from error
     return engine
+
+
+def _create(engine: Engine) -> None:
+    """The tables that are missing; another process may be making the same at this moment."""
+    for _ in metadata.tables:
+        try:
+            return metadata.create_all(engine)
+        except DBAPIError as error:
+            if not _MADE.search(str(error.orig)):
+                raise
+    return metadata.create_all(engine)
 
 
 def new_row(connection: Connection, table: Table) -> Any:
