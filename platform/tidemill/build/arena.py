@@ -38,8 +38,8 @@ class Reflection(Protocol):
     """Per token read and per token written; None where nobody said."""
 
     def say(self, prompt: str, *, max_tokens: int) -> tuple[str, int, int]:
-        """Its answer, tokens read, tokens written; raises ServiceError, AnswerLost where it may have
-        to be paid without an answer."""
+        """Its answer, tokens read, tokens written; raises ServiceError, AnswerLost where there is
+        none and it may have to be paid all the same."""
 
 
 @dataclass

@@ -79,7 +79,9 @@ def tail(settings: Settings, stream: str | None, limit: int, follow: bool, as_js
         return
     while True:
         for row in rows:
-            click.echo(json.dumps(row, default=str, ensure_ascii=False) if as_json else plain(_line(row)))
+            click.echo(
+                json.dumps(row, default=str, ensure_ascii=False) if as_json else plain(_line(row))
+            )
         if not follow:
             if not rows:
                 click.echo("no feedback yet; see `tidemill status` for whether ingest runs")

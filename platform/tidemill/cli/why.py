@@ -94,7 +94,8 @@ def _stream(home: Any, found: dict[str, Any], as_json: bool) -> None:
     from tidemill.cli._why_text import answer
 
     for one in answers(home, found):
-        click.echo(json.dumps(one, default=str, ensure_ascii=False) if as_json else plain(answer(one)))
+        line = json.dumps(one, default=str, ensure_ascii=False) if as_json else plain(answer(one))
+        click.echo(line)
 
 
 def _draw(found: dict[str, Any], path: Path) -> None:
