@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -81,6 +82,39 @@ def test_a_troll_weighs_no_more_than_its_share_in_the_rate() -> None:
 
     assert not held.holds
     assert held.numbers["rate"] == pytest.approx(0.05)
+
+
+def test_a_few_subjects_who_say_the_same_again_and_again_are_not_many() -> None:
+    loud = [rating(n, float(n % 3 > 0), subject=f"u{n % 30}") for n in range(600)]
+    once = [rating(n, float(n % 3 > 0), subject=f"u{n}") for n in range(30)]
+    low = [
+        look("negative_rate", TriggerState(signals=given), above=0.2).numbers["low"]
+        for given in (loud, once)
+    ]
+    same = [rating(n, 0.0, subject=f"u{n % 30}") for n in range(600)]
+    alike = [rating(n, 0.0, subject=f"u{n}") for n in range(30)]
+    sure = [
+        look("negative_rate", TriggerState(signals=given), above=0.2).numbers["low"]
+        for given in (same, alike)
+    ]
+
+    assert low[0] == pytest.approx(low[1])
+    assert sure[0] == pytest.approx(sure[1])
+
+
+def test_subjects_as_unhappy_as_the_limit_seldom_hold() -> None:
+    rng = np.random.default_rng(3)
+    held = 0
+    for _ in range(200):
+        moods = rng.beta(0.6, 2.4, size=30)
+        given = [
+            rating(n, float(rng.random() > mood), subject=f"u{n}")
+            for n, mood in enumerate(moods)
+            for _ in range(15)
+        ]
+        held += look("negative_rate", TriggerState(signals=given, share=0.05), above=0.2).holds
+
+    assert held / 200 < 0.15
 
 
 def test_ratings_outside_the_window_are_left_out() -> None:
