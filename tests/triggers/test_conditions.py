@@ -193,3 +193,24 @@ def test_the_cap_keeps_everybody_to_the_share_where_that_can_be() -> None:
     assert cap([2, 2, 2], 1.0) == 2
     assert cap([], 0.1) == 0
     assert weighted_mean({}, 0.1) == (0.0, 0.0)
+
+
+def test_a_middling_rating_is_not_a_bad_one_and_one_from_the_future_is_none_yet() -> None:
+    middling = [rating(n, 0.5) for n in range(40)]
+    ahead = [rating(n, 0.0, ago=-MINUTE) for n in range(40)]
+
+    assert look("negative_rate", TriggerState(signals=middling), above=0.1).numbers["rate"] == 0
+    assert look("negative_rate", TriggerState(signals=ahead), above=0.1).numbers["ratings"] == 0
+
+
+def test_a_time_of_day_that_just_fired_is_next_due_tomorrow() -> None:
+    fired = TriggerState(start=NOW - DAY, fired=[NOW])
+
+    assert look("schedule", fired, at="12:00").reason == "next at 2026-03-05 12:00 UTC"
+
+
+def test_a_share_of_the_wanted_number_is_rounded_up() -> None:
+    two = [rating(n, 0, subject="one") for n in range(9)]
+    held = look("new_rows", TriggerState(signals=two, share=0.05), at_least=30)
+
+    assert held.numbers["counted"] == 2
