@@ -448,4 +448,7 @@ def test_a_guardrail_that_was_broken_once_has_to_be_good_again_before_the_next_s
     bad = look(rollout, good, SLOW, minutes=2).state
     quiet = look(rollout, bad, ArmHealth(3, 0, 0.1, 0.2), minutes=11)
 
-    assert (quiet.decision, quiet.reason) == ("hold", "not judged yet: latency_p95 at most 0.5: no data")
+    assert (quiet.decision, quiet.reason) == (
+        "hold",
+        "not judged yet: latency_p95 at most 0.5: no data",
+    )
