@@ -11,6 +11,7 @@ from tests.adapters.streams import MINUTE, NOW, TOPIC, answer, contract, take, t
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.ledger.react import Reaction, react
 from tidemill.adapters.memory_bus import MemoryBus
+from tidemill.engine.trigger import Decision
 from tidemill.errors import UnknownName
 from tidemill.events import INFERENCE_TOPIC
 from tidemill.spec.trigger import Trigger
@@ -134,3 +135,24 @@ def test_a_drift_condition_reads_the_answers_it_needs(ledger: Ledger) -> None:
     drifting = trigger(when={"any": [{"type": "drift", "at_least": 25}]})
 
     assert look(ledger, drifting, MINUTE).decision.fire
+
+
+def test_what_was_answered_once_cannot_be_answered_again(ledger: Ledger) -> None:
+    feed(ledger, MemoryBus(), 1, 2)
+    asked = look(ledger, trigger(approval={})).kept
+    assert asked
+    ledger.decisions.answer(asked.key, "ada", NOW, yes=False)
+    ledger.decisions.answer(asked.key, "bob", NOW, yes=True)
+
+    told = ledger.decisions.get(asked.key)
+    assert (told.state, told.by) == ("refused", "ada")
+
+
+def test_a_firing_is_the_end_of_how_long_its_conditions_held(ledger: Ledger) -> None:
+    held = Decision(False, "a burst", "debounce", NOW)
+    ledger.decisions.note("shop", "retrain", held, NOW)
+    ledger.decisions.note("shop", "retrain", Decision(True, "fires", None, NOW), NOW)
+
+    look = ledger.decisions.look("shop", "retrain")
+    assert look
+    assert look.decision.held_since is None

@@ -201,8 +201,20 @@ def test_ratings_are_summed_per_release_and_subject(ledger: Ledger) -> None:
         ("sha256:two", "u0", 2, 0.0),
         ("sha256:two", "u1", 2, 2.0),
     ]
-    assert ledger.events.negative_rate("chat", NOW) == (0.625, 8)
-    assert ledger.events.negative_rate("chat", NOW, release="sha256:one") == (0.75, 4)
+
+
+def test_anonymous_ratings_are_one_subject_and_nobody_counts_beyond_its_share(
+    ledger: Ledger,
+) -> None:
+    answers = [answer(n, release="sha256:one") for n in range(16)]
+    loud = [thumb(n, subject=None, value=1.0) for n in range(10)]
+    others = [thumb(n, subject=f"u{n}", value=0.0) for n in range(10, 16)]
+    take(ledger.events, MemoryBus(), [*answers, *loud, *others])
+
+    found = ledger.events.ratings("chat", "thumbs", NOW, share=0.25)
+
+    assert {r.subject: (r.ratings, r.total) for r in found if r.ratings > 1} == {"": (2, 2.0)}
+    assert len(found) == 7
 
 
 def test_health_counts_errors_and_latencies_per_release(ledger: Ledger) -> None:

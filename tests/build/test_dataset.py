@@ -354,7 +354,7 @@ def test_held_out_subjects_are_only_in_the_test_split(
     [
         ({"map": {"label": "intnt"}}, r"no column 'intnt', which `map\.label` names"),
         ({"sources": [{"type": "file", "path": "gone.csv"}]}, r"gone\.csv: no such file"),
-        ({"deduplicate": {"key": "txt"}}, r"deduplicate\.key: the rows have no column 'txt'"),
+        ({"deduplicate": {"key": "txt"}}, r"deduplicate\.key: the rows have no column 'txt'; did"),
         ({"split": {"by": "group", "key": "user"}}, r"split\.key: the rows have no column 'user'"),
         ({"privacy": {"kinds": ["name"]}}, "named-entity model"),
         ({"sources": [{"type": "feedback", "of": "said"}]}, "no ledger is open"),

@@ -115,7 +115,10 @@ def test_quarantine_shows_the_reason_and_a_fixed_spec_lets_it_be_replayed(
             "no stream is called 'support-chat.fedback'; did you mean 'support-chat.feedback'?",
         ),
         (["trigger", "explain", "retrian"], "no spec is called 'retrian'"),
-        (["trigger", "explain", "chat-feedback"], "'chat-feedback' is a Feedback, not a Trigger"),
+        (
+            ["trigger", "explain", "chat-feedback"],
+            "'chat-feedback' is a Feedback, not a Trigger; name one of",
+        ),
     ],
 )
 def test_a_slip_of_the_fingers_gets_one_clear_message(

@@ -111,6 +111,34 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Plant:
     return put
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["optimise", "shop/rows"], "'rows' is a Dataset, not a Prompt; name one of ask"),
+        (["sweep", "shop/rows"], "'rows' is a Dataset, not a FineTune; shop has none"),
+        (
+            ["optimise", "shop/ask"],
+            "'ask' has no `optimise` block; add one with a dataset and a metric to ask.yaml",
+        ),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_with_the_way_out(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    said: str,
+) -> None:
+    monkeypatch.setenv("TIDEMILL_HOME", str(tmp_path / "home"))
+    project = tmp_path / "specs" / "shop"
+    (project / "weights").mkdir(parents=True)
+    for name, text in FILES.items():
+        (project / name).write_text(text.partition("optimise:")[0])
+
+    assert run(commands, [*command, "--specs", str(tmp_path / "specs")]) == 1
+    assert said in capsys.readouterr().err
+
+
 def test_a_gain_is_printed_with_its_diff_and_nothing_is_written(
     shop: Shop, plant: Plant, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import subprocess
 import sys
 import time
@@ -85,6 +86,8 @@ def test_redacting_takes_less_than_a_millisecond_and_hostile_text_not_much_more(
     started = time.perf_counter()
     redact("a" * 20_000 + "@", KINDS)
     redact("1" * 20_000, KINDS)
+    redact("4 " * 2_000, KINDS)
+    redact("AB12 " * 500, KINDS)
     hostile = time.perf_counter() - started
 
     assert taken < 0.003
@@ -182,3 +185,48 @@ def test_about_the_wanted_share_of_subjects_is_held_out() -> None:
     held = sum(held_out(f"user-{i}", 0.1, b"k") for i in range(2000))
 
     assert 140 < held < 260
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("4111111111111111 12/25", "[card] 12/25"),
+        ("4111 1111 1111 1111 123", "[card] 123"),
+        ("order 12 4111-1111-1111-1111 12 25", "order 12 [card] 12 25"),
+        ("3782 822463 10005 1234", "[card] 1234"),
+        ("4111 1111 1111 1111 5555 5555 5555 4444 09", "[card] [card] 09"),
+        ("a 2-series card: 2221000000000009", "a 2-series card: [card]"),
+        ("4111\u00a01111\u00a01111\u00a01111", "[card]"),
+        ("4111.1111.1111.1111", "[card]"),
+    ],
+)
+def test_a_card_is_found_among_other_numbers_and_however_it_is_spaced(
+    text: str, clean: str
+) -> None:
+    assert redact(text, ["card"])[0] == clean
+
+
+@pytest.mark.parametrize("text", ["3.14159265358973", "seats 12 4111 22 333333 4445", "4 5 6 7 8"])
+def test_numbers_that_only_add_up_like_a_card_stay(text: str) -> None:
+    assert redact(text, ["card"]) == (text, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("ref AB12 3456 please pay DE89 3704 0044 0532 0130 00", "ref AB12 3456 please pay [iban]"),
+        ("my ab12 account GB29NWBK60161331926819 now", "my ab12 account [iban] now"),
+        ("DE89-3704-0044-0532-0130-00", "[iban]"),
+        ("DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000", "[iban]"),
+    ],
+)
+def test_an_iban_is_found_whatever_looks_like_one_before_it(text: str, clean: str) -> None:
+    assert redact(text, ["iban"])[0] == clean
+
+
+def test_holding_out_is_another_draw_than_any_other_use_of_the_key() -> None:
+    plain = [f"user-{i}" for i in range(300)]
+
+    assert [held_out(name, 0.5, b"k") for name in plain] != [
+        hmac.new(b"k", name.encode(), "sha256").digest()[0] < 128 for name in plain
+    ]

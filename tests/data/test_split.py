@@ -142,3 +142,29 @@ def test_a_few_rows_still_fill_every_wanted_split() -> None:
 def test_an_unknown_key_names_the_nearest_column() -> None:
     with pytest.raises(DataError, match="no column 'groop'; did you mean 'group'"):
         split.apply(rows(4), Split(by="group", key="groop"), nobody)
+
+
+def test_a_blank_cell_is_no_group_and_a_zero_is_one() -> None:
+    way = Split(by="group", key="group")
+    blank = [{"text": f"t{i}", "group": " " if i % 2 else ""} for i in range(200)]
+    zero = [{"text": f"t{i}", "group": 0} for i in range(20)]
+    dealt, _ = split.apply(blank, way, nobody)
+    before = split.apply(zero, way, nobody)[0]
+    after = split.apply([*zero, {"text": "another", "group": 0}], way, nobody)[0]
+
+    assert all(dealt[name] for name in SPLITS)
+    assert [len(after[name]) - len(before[name]) for name in SPLITS if before[name]] == [1]
+
+
+def test_a_held_out_subject_takes_along_whoever_asks_the_same() -> None:
+    given_rows = [{"text": "the same", "subject": name} for name in ("first", "held")]
+    dealt, _ = split.apply(given_rows, Split(), lambda row: row["subject"] == "held")
+
+    assert [row["subject"] for row in dealt["test"]] == ["first", "held"]
+
+
+def test_what_was_asked_again_lately_is_as_new_as_the_last_time() -> None:
+    given_rows = [*rows(10, start=1), {"text": "text 1", "time": 99}]
+    dealt, _ = split.apply(given_rows, Split(by="time", key="time"), nobody)
+
+    assert {row["time"] for row in dealt["test"]} == {1, 99}

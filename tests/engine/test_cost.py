@@ -125,6 +125,7 @@ def test_a_budget_that_is_kept_or_cannot_be_judged_is_no_excess() -> None:
 
     assert excess(wanted, expected(TUNE, made(3600))) == ()  # no price, so no money
     assert excess(wanted, None) == ()
+    assert excess(wanted, expected(TUNE, made(7200))) == ()  # all of it, and no more
     assert excess(TUNE, expected(TUNE, made(1e9))) == ()
 
 

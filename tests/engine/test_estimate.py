@@ -51,3 +51,21 @@ def test_metrics_know_their_units() -> None:
         "latency_p50": "s",
         "size": "bytes",
     }
+
+
+def test_less_is_better_for_a_latency_and_its_gain_is_what_was_saved() -> None:
+    slow, quick = (
+        [Scored(Answer("", "a"), Answer("", "a"), seconds=s + i / 1e3) for i in range(20)]
+        for s in (2.0, 1.0)
+    )
+
+    assert gain("latency_p50", quick, slow).low == pytest.approx(1.0)
+    assert gain("latency_p50", slow, quick).high == pytest.approx(-1.0)
+
+
+def test_a_gain_on_rows_of_few_subjects_is_less_sure() -> None:
+    rows = [{"subject": f"s{i // 8}"} for i in range(40)]
+    alone = gain("accuracy", answers(40, 24), answers(40, 8))
+    together = gain("accuracy", answers(40, 24), answers(40, 8), clusters=subjects(rows))
+
+    assert together.high - together.low > 1.3 * (alone.high - alone.low)

@@ -213,3 +213,22 @@ def test_no_field_of_a_spec_begins_as_our_own_keys_do() -> None:
     names = {info.alias or n for kind in KINDS.values() for n, info in kind.model_fields.items()}
 
     assert not [name for name in names if name.startswith("@")]
+
+
+def test_the_nearest_cause_is_named_and_what_is_gone_is_as_near_as_any() -> None:
+    side = chain(data={"digest": "other"}, small={"needs": ("data", "tune")})
+    lost = chain(data={"digest": "other"}, small={"needs": ("gone", "tune")})
+    reasons = [
+        {item.name: item.reason for item in plan(wanted, chain())} for wanted in (side, lost)
+    ]
+
+    assert reasons[0]["small"] == "'data' is changed"
+    assert reasons[0]["quality"] == "'data' is changed (through 'small')"
+    assert reasons[1]["small"] == "'gone' is gone"
+
+
+def test_of_two_causes_the_nearer_one_is_named_whatever_their_names() -> None:
+    side = chain(data={"digest": "other"}, small={"digest": "other"})
+    reasons = {item.name: item.reason for item in plan(side, chain())}
+
+    assert reasons["quality"] == "'small' is changed"

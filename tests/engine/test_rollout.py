@@ -422,3 +422,33 @@ def test_the_share_only_rises_until_it_falls_to_nothing(
 
     rising = [share for share in shares if at.status != "rolled_back" or share > 0]
     assert rising == sorted(rising)
+
+
+def test_a_signal_right_at_its_limit_is_within() -> None:
+    found = look(spec(), state(), ArmHealth(100, 5, 0.1, 0.5))
+
+    assert found.decision == "promote"
+    assert [one["outcome"] for one in found.numbers["guardrails"]] == ["within", "within"]
+
+
+def test_strikes_outlive_looks_that_see_nothing() -> None:
+    rollout = spec(
+        guardrails=[{**LATENCY, "failure_limit": 2, "initial_delay": "2m", "min_requests": 10}]
+    )
+    struck = state(strikes={"latency_p95 at most 0.5": 1})
+
+    for early, health in ((1.0, GOOD), (3.0, ArmHealth(2, 0, 0.1, 0.2))):
+        seen = look(rollout, struck, health, minutes=early).state
+        assert look(rollout, seen, SLOW, minutes=5).decision == "roll_back"
+
+
+def test_a_guardrail_that_was_broken_once_has_to_be_good_again_before_the_next_step() -> None:
+    rollout = spec(guardrails=[{**LATENCY, "failure_limit": 3, "min_requests": 10}])
+    good = look(rollout, state(), GOOD, minutes=1).state
+    bad = look(rollout, good, SLOW, minutes=2).state
+    quiet = look(rollout, bad, ArmHealth(3, 0, 0.1, 0.2), minutes=11)
+
+    assert (quiet.decision, quiet.reason) == (
+        "hold",
+        "not judged yet: latency_p95 at most 0.5: no data",
+    )

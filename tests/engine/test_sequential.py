@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemill.engine.sequential import (
+    FEWEST,
     Rated,
     bound,
     check_split,
@@ -55,6 +56,13 @@ def test_the_difference_is_that_of_the_means_and_its_variance_that_of_two_sample
     assert d == pytest.approx(np.mean(new) - np.mean(live))
     assert variance == pytest.approx(np.var(new) / 500 + np.var(live) / 500, rel=0.01)
     assert n == 1000
+
+
+def test_the_variance_of_few_subjects_is_the_unbiased_one() -> None:
+    rated = [Rated(f"{arm}{i}", arm == "c", 1, float(i % 2)) for arm in "lc" for i in range(2)]
+    imagined = 2 * (0.5**2 + 0.5**2) / 4**2
+
+    assert difference(rated)[1] - imagined == pytest.approx(4 * 0.25**2 * 4 / 3)
 
 
 def test_many_ratings_of_one_subject_do_not_count_as_many_subjects() -> None:
@@ -139,6 +147,40 @@ def test_identical_arms_raise_no_more_false_alarms_than_alpha_at_any_look() -> N
     assert naive.mean() > 0.2
 
 
+def test_the_first_looks_of_a_small_arm_raise_no_more_false_alarms_either() -> None:
+    rng = np.random.default_rng(5)
+    runs, alarms = 120, 0
+    for _ in range(runs):
+        new, good = rng.random(240) < 0.1, rng.random(240) < 0.7
+        rated = [Rated(f"s{i}", bool(new[i]), 1, float(good[i])) for i in range(240)]
+        looks = (
+            compare(rated[:n], margin=0.0, alpha=0.05, expected_ratings=1000)
+            for n in range(2, 241, 3)
+        )
+        alarms += any(one.finding in ("harm", "better") for one in looks)
+
+    assert alarms / runs <= 0.05
+
+
+@pytest.mark.parametrize("subjects", [1, FEWEST - 1])
+def test_a_few_bad_ratings_of_the_candidate_are_no_harm_yet(subjects: int) -> None:
+    rated = [Rated(f"l{i}", False, 1, float(i % 10 > 1)) for i in range(200)]
+    rated += [Rated(f"c{i}", True, 3, 0.0) for i in range(subjects)]
+    found = compare(rated, margin=0.02, alpha=0.05, expected_ratings=400)
+    more = [*rated, *(Rated(f"C{i}", True, 3, 0.0) for i in range(20))]
+
+    assert (found.finding, found.low, found.high) == ("inconclusive", -1.0, 1.0)
+    assert compare(more, margin=0.02, alpha=0.05, expected_ratings=400).finding == "harm"
+
+
+def test_an_arm_whose_few_ratings_are_all_alike_is_not_taken_for_certain() -> None:
+    live = [Rated(f"l{i}", False, 1, float(i % 10 > 2)) for i in range(200)]
+    alike = [Rated(f"c{i}", True, 1, 1.0) for i in range(12)]
+    spread = [Rated(f"c{i}", True, 1, float(i > 0)) for i in range(12)]
+
+    assert difference([*live, *alike])[1] > difference([*live, *spread])[1] / 3
+
+
 def test_a_split_as_it_was_set_is_sound() -> None:
     assert check_split(9010, 990, 10).sound
     assert check_split(0, 0, 10).sound
@@ -150,4 +192,6 @@ def test_a_skewed_split_is_found() -> None:
 
     assert not found.sound
     assert found.p < 0.001
+    assert check_split(9000 - 90, 1000 + 90, 10).p == pytest.approx(0.0027, abs=1e-4)
+    assert check_split(9000 - 90, 1000 + 90, 10).sound
     assert found.observed == pytest.approx(0.07)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemill.engine.sequential import bound
+from tidemill.engine.sequential import FEWEST, bound
 from tidemill.engine.traffic import Pace, in_days, needed, waits
 
 MARGINS = st.floats(0.005, 0.3)
@@ -28,8 +29,14 @@ def test_that_many_ratings_are_enough_and_one_fewer_is_not(
 
     assert found is not None
     assert half_width(found, variance, percent, alpha, expected) <= margin
-    if found > 1:
+    if found > ceil(FEWEST / min(percent / 100, 1 - percent / 100)):
         assert half_width(found - 1, variance, percent, alpha, expected) > margin
+
+
+def test_the_smaller_arm_needs_its_fewest_subjects_whatever_the_margin() -> None:
+    found = needed(0.01, 1, margin=0.9, alpha=0.2, expected_ratings=10)
+
+    assert found == 100 * FEWEST
 
 
 @given(SHARES, MARGINS)

@@ -179,3 +179,23 @@ def test_without_a_step_a_backtest_looks_at_most_a_thousand_times() -> None:
     year = timedelta(days=365)
 
     assert backtest(trigger(), signals(3), start=NOW - year, end=NOW + year) != []
+
+
+def test_cooldown_and_daily_limit_end_on_the_moment() -> None:
+    cooled = TriggerState(signals=signals(3), fired=[NOW - HOUR])
+    rested = TriggerState(signals=signals(3), fired=[NOW - 24 * HOUR])
+
+    assert decide(trigger(), cooled, NOW).fire
+    assert not decide(trigger(), cooled, NOW - SECOND).fire
+    assert decide(trigger(daily_limit=1), rested, NOW).fire
+
+
+def test_all_conditions_hold_from_the_last_of_them_and_any_from_the_first() -> None:
+    corrected = [Signal("correction", NOW - HOUR, NOW - HOUR, "u9"), *signals(3)]
+    parts = [{"type": "new_rows", "at_least": 4}, {"type": "corrections", "at_least": 1}]
+    since = [
+        decide(trigger({how: parts}), TriggerState(signals=corrected), NOW).held_since
+        for how in ("all", "any")
+    ]
+
+    assert since == [NOW, NOW - HOUR]

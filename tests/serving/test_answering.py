@@ -12,6 +12,7 @@ from tests.serving.echo import open_echo
 from tidemill.errors import BadRequest, Overloaded
 from tidemill.serving import work as work_module
 from tidemill.serving.answering import Answerer, Ask, Given
+from tidemill.serving.cache import LeastRecent, request_key
 from tidemill.serving.model_server import load
 from tidemill.serving.release import Release
 from tidemill.serving.work import Work
@@ -59,6 +60,7 @@ def test_other_parameters_are_another_request(answerer: Answerer) -> None:
 
     assert answerer.known(ask("a b c")) is not None
     assert answerer.known(ask("a b c", max_tokens=2)) is None
+    assert answerer.known(ask("a b c", stop=("c",))) is None
 
 
 def test_the_stream_says_what_the_answer_says(answerer: Answerer) -> None:
@@ -94,3 +96,31 @@ def test_a_flood_is_refused_and_the_queue_empties(
 
     assert sum(isinstance(one, Given) for one in found) == 2
     assert sum(isinstance(one, Overloaded) for one in found) == 3
+
+
+def test_a_key_differs_by_release_role_system_message_and_parameters_only() -> None:
+    def key(release: str = "one", role: str = "user", system: str = "", **more: object) -> bytes:
+        turns = [{"role": "system", "content": system}] if system else []
+        return request_key(release, [*turns, {"role": role, "content": "a"}], {"n": 1, **more})
+
+    others = [
+        key("two"),
+        key(role="assistant"),
+        key(system="be brief"),
+        key(system="be kind"),
+        key(n=2),
+        key(stop=["x"]),
+    ]
+
+    assert key() == request_key("one", [{"content": "a", "role": "user"}], {"n": 1})
+    assert len({key(), *others}) == len(others) + 1
+
+
+def test_what_was_asked_for_last_is_kept_longest() -> None:
+    kept: LeastRecent[int] = LeastRecent(2)
+    kept.put(b"one", 1)
+    kept.put(b"two", 2)
+    kept.get(b"one")
+    kept.put(b"three", 3)
+
+    assert (kept.get(b"one"), kept.get(b"two"), len(kept)) == (1, None, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -83,6 +84,39 @@ def test_a_troll_weighs_no_more_than_its_share_in_the_rate() -> None:
     assert held.numbers["rate"] == pytest.approx(0.05)
 
 
+def test_a_few_subjects_who_say_the_same_again_and_again_are_not_many() -> None:
+    loud = [rating(n, float(n % 3 > 0), subject=f"u{n % 30}") for n in range(600)]
+    once = [rating(n, float(n % 3 > 0), subject=f"u{n}") for n in range(30)]
+    low = [
+        look("negative_rate", TriggerState(signals=given), above=0.2).numbers["low"]
+        for given in (loud, once)
+    ]
+    same = [rating(n, 0.0, subject=f"u{n % 30}") for n in range(600)]
+    alike = [rating(n, 0.0, subject=f"u{n}") for n in range(30)]
+    sure = [
+        look("negative_rate", TriggerState(signals=given), above=0.2).numbers["low"]
+        for given in (same, alike)
+    ]
+
+    assert low[0] == pytest.approx(low[1])
+    assert sure[0] == pytest.approx(sure[1])
+
+
+def test_subjects_as_unhappy_as_the_limit_seldom_hold() -> None:
+    rng = np.random.default_rng(3)
+    held = 0
+    for _ in range(200):
+        moods = rng.beta(0.6, 2.4, size=30)
+        given = [
+            rating(n, float(rng.random() > mood), subject=f"u{n}")
+            for n, mood in enumerate(moods)
+            for _ in range(15)
+        ]
+        held += look("negative_rate", TriggerState(signals=given, share=0.05), above=0.2).holds
+
+    assert held / 200 < 0.15
+
+
 def test_ratings_outside_the_window_are_left_out() -> None:
     old = TriggerState(signals=[rating(n, 0.0, ago=2 * DAY) for n in range(50)])
 
@@ -159,3 +193,24 @@ def test_the_cap_keeps_everybody_to_the_share_where_that_can_be() -> None:
     assert cap([2, 2, 2], 1.0) == 2
     assert cap([], 0.1) == 0
     assert weighted_mean({}, 0.1) == (0.0, 0.0)
+
+
+def test_a_middling_rating_is_not_a_bad_one_and_one_from_the_future_is_none_yet() -> None:
+    middling = [rating(n, 0.5) for n in range(40)]
+    ahead = [rating(n, 0.0, ago=-MINUTE) for n in range(40)]
+
+    assert look("negative_rate", TriggerState(signals=middling), above=0.1).numbers["rate"] == 0
+    assert look("negative_rate", TriggerState(signals=ahead), above=0.1).numbers["ratings"] == 0
+
+
+def test_a_time_of_day_that_just_fired_is_next_due_tomorrow() -> None:
+    fired = TriggerState(start=NOW - DAY, fired=[NOW])
+
+    assert look("schedule", fired, at="12:00").reason == "next at 2026-03-05 12:00 UTC"
+
+
+def test_a_share_of_the_wanted_number_is_rounded_up() -> None:
+    two = [rating(n, 0, subject="one") for n in range(9)]
+    held = look("new_rows", TriggerState(signals=two, share=0.05), at_least=30)
+
+    assert held.numbers["counted"] == 2

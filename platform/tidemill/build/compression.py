@@ -154,7 +154,10 @@ def _rows(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> li
     rows = read_split(inputs[name].path, "validation")[:wanted]
     rows += read_split(inputs[name].path, "train")[: wanted - len(rows)]
     if not rows:
-        raise DataError(f"dataset '{name}' has neither validation nor train rows to compare on")
+        raise DataError(
+            f"dataset '{name}' has neither validation nor train rows to compare on; give its "
+            "split shares of them"
+        )
     return rows
 
 

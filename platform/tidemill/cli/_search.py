@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +14,8 @@ from tidemill.adapters.proposals import Desk
 from tidemill.build.line import Line
 from tidemill.build.search_report import Report, markdown, plain, text
 from tidemill.cli._shell import CHANGES, DONE, leave, print_json
+from tidemill.errors import TidemillError
+from tidemill.spec.base import Spec
 
 
 def desk(home: Home) -> Desk:
@@ -21,6 +24,23 @@ def desk(home: Home) -> Desk:
 
     settings = home.settings
     return Desk(settings.specs, settings.forge.remote, open_forge(settings))
+
+
+def find(home: Home, wanted: str, kind: type[Spec], block: str, needs: str) -> tuple[Line, Any]:
+    """The line of a spec that may be searched, and the spec; raises where it has no such block."""
+    project, name = home.find(wanted)
+    line = home.line(project)
+    spec, called = line.specs[name], kind.__name__
+    if not isinstance(spec, kind):
+        fit = [n for n, s in sorted(line.specs.items()) if isinstance(s, kind)]
+        way_out = f"name one of {', '.join(fit)}" if fit else f"{project} has none"
+        raise TidemillError(f"'{name}' is a {spec.kind}, not a {called}; {way_out}")
+    if getattr(spec, block) is None:
+        raise TidemillError(
+            f"'{name}' has no `{block}` block; add one with {needs} to "
+            f"{line.project.specs[name].path.name}"
+        )
+    return line, spec
 
 
 def conclude(

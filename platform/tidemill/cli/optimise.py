@@ -159,22 +159,13 @@ class _Place:
 
 def _place(home: Any, prompt: str, model: str | None, method: str | None) -> _Place:
     from tidemill.catalog import SEARCH
-    from tidemill.errors import TidemillError
+    from tidemill.cli import _search
     from tidemill.spec.prompt import Prompt
 
-    project, name = home.find(prompt)
-    line = home.line(project)
-    spec = line.specs[name]
-    if not isinstance(spec, Prompt):
-        raise TidemillError(f"'{name}' is a {spec.kind}, not a Prompt")
-    if spec.optimise is None:
-        raise TidemillError(
-            f"'{name}' does not say how it may be optimised; add `optimise` with a dataset and a "
-            f"metric to {line.project.specs[name].path.name}"
-        )
+    line, spec = _search.find(home, prompt, Prompt, "optimise", "a dataset and a metric")
     if method is not None:
         SEARCH.load(method)
-    return _Place(line, spec, model or _asked_through(line.specs, name), method)
+    return _Place(line, spec, model or _asked_through(line.specs, spec.name), method)
 
 
 def _asked_through(specs: Mapping[str, Any], prompt: str) -> str:

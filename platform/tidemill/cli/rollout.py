@@ -162,7 +162,9 @@ def _target(ledger: RolloutLedger, service: str, do: str) -> Walking:
         return under_way[-1]
     if do == "rollback" and serving is not None:
         return serving
-    raise ServiceError(f"'{service}' has no rollout under way")
+    raise ServiceError(
+        f"'{service}' has no rollout under way; `tidemill rollout status` shows what is live"
+    )
 
 
 def _ledger(settings: Settings) -> RolloutLedger:

@@ -43,21 +43,12 @@ def command(
     from tidemill.build.sweep import sweep
     from tidemill.cli import _search
     from tidemill.cli._progress import terminal
-    from tidemill.errors import TidemillError
     from tidemill.spec.finetune import FineTune
 
     home = Home(settings)
     desk = _search.desk(home) if open_pr else None
-    project, name = home.find(finetune)
-    line = home.line(project)
-    spec = line.specs[name]
-    if not isinstance(spec, FineTune):
-        raise TidemillError(f"'{name}' is a {spec.kind}, not a FineTune")
-    if spec.sweep is None:
-        raise TidemillError(
-            f"'{name}' does not say what a sweep may vary; add `sweep` with a metric and a space "
-            f"to {line.project.specs[name].path.name}"
-        )
+    line, spec = _search.find(home, finetune, FineTune, "sweep", "a metric and a space")
+    project, name = line.project.name, spec.name
     folder, loaded = line.project.folder, line.project.specs[name]
     if desk is not None:
         desk.clean(folder)

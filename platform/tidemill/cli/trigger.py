@@ -87,7 +87,9 @@ def _triggers(settings: Settings, name: str | None) -> list[tuple[str, Trigger, 
         specs = home.project(project_name).specs
         spec = specs[spec_name].spec
         if not isinstance(spec, Trigger):
-            raise TidemillError(f"'{spec_name}' is a {spec.kind}, not a Trigger")
+            fit = [name for name, one in sorted(specs.items()) if isinstance(one.spec, Trigger)]
+            way_out = f"name one of {', '.join(fit)}" if fit else f"{project_name} has none"
+            raise TidemillError(f"'{spec_name}' is a {spec.kind}, not a Trigger; {way_out}")
         stream = specs[spec.of].spec if spec.of else None
         assert stream is None or isinstance(stream, Feedback)
         triggers.append((project_name, spec, stream))

@@ -60,7 +60,9 @@ def compress(
         _store(tensors, out / file.name, metadata)
         say("pruning", done=place + 1, total=len(files))
     if not total:
-        raise ArtefactError(f"{source}: no matrix in it can be pruned with these options")
+        raise ArtefactError(
+            f"{source}: no matrix in it can be pruned with these options; name other layers"
+        )
     say(f"{zeros / total:.1%} of {total:,} weights are zero")
     copy(source, out, [p.name for p in sorted(source.iterdir()) if p.name not in (NOTE, FORM)])
     note(out, "prune", {**options.model_dump(), "achieved": zeros / total, "weights": total})

@@ -10,7 +10,7 @@ from typing import Any
 from tidemill.data import SPLITS, deduplicate, mapping, privacy, split, weights
 from tidemill.data.expectations import Outcome, judge
 from tidemill.data.rows import ORIGIN, SOURCE, Quarantine, Row, columns_of, give_ids, mark_questions
-from tidemill.errors import DataError
+from tidemill.errors import DataError, suggest
 from tidemill.spec.dataset import Dataset
 
 _ALWAYS = ("id", "subject", "group", "source", "weight")
@@ -85,7 +85,8 @@ def _unrepeated(rows: list[Row], spec: Dataset, made: Prepared) -> list[Row]:
         return rows
     key = spec.deduplicate.key
     if rows and not any(key in row for row in rows):
-        raise DataError(f"deduplicate.key: the rows have no column '{key}'")
+        names = sorted({name for row in rows for name in columns_of(row)})
+        raise DataError(f"deduplicate.key: the rows have no column '{key}'; {suggest(key, names)}")
     done = deduplicate.apply(rows, key, spec.deduplicate.near)
     made.quarantine.take(done.dropped)
     made.duplicates = {"exact": done.exact, "near": done.near}

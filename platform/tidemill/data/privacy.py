@@ -49,11 +49,14 @@ def check_kinds(kinds: Iterable[str]) -> None:
         )
 
 
-def held_out(subject: str | None, share: float, key: bytes = b"") -> bool:
-    """Whether a subject is never trained on: a keyed hash, so that nobody can choose to be."""
-    if not subject or share <= 0:
+def held_out(subject: object, share: float, key: bytes = b"") -> bool:
+    """Whether a subject is never trained on: a keyed hash, so that nobody can choose to be.
+
+    A subject is what a row names: a string, or a number as it stands in a JSONL or Parquet file.
+    """
+    if subject is None or subject == "" or share <= 0:
         return False
-    digest = hmac.new(key, b"holdout:" + subject.encode(), hashlib.sha256).digest()
+    digest = hmac.new(key, b"holdout:" + str(subject).encode(), hashlib.sha256).digest()
     return int.from_bytes(digest[:8], "big") / 2**64 < share
 
 

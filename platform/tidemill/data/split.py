@@ -74,8 +74,8 @@ def _units(rows: Sequence[Row], split: Split) -> list[Unit]:
     first: dict[tuple[str, str], int] = {}
     for place, row in enumerate(rows):
         ties = [("text", question_of(row))]
-        if split.by == "group" and row.get(str(split.key)) is not None:
-            ties.append(("group", str(row[str(split.key)])))
+        if (group := _group(row, split)) is not None:
+            ties.append(("group", group))
         for tie in ties:
             a, b = sorted((root(first.setdefault(tie, place)), root(place)))
             parent[b] = a
@@ -83,6 +83,12 @@ def _units(rows: Sequence[Row], split: Split) -> list[Unit]:
     for place in range(len(rows)):
         units.setdefault(root(place), []).append(place)
     return list(units.values())
+
+
+def _group(row: Row, split: Split) -> str | None:
+    """A row's group where the split goes by groups; a blank cell is no group."""
+    value = row.get(str(split.key)) if split.by == "group" else None
+    return None if value is None or not str(value).strip() else str(value)
 
 
 def _deal(rows: Sequence[Row], units: Sequence[Unit], split: Split) -> dict[int, str]:
@@ -102,10 +108,9 @@ def _deal(rows: Sequence[Row], units: Sequence[Unit], split: Split) -> dict[int,
 
 def _draw(rows: Sequence[Row], unit: Unit, split: Split) -> float:
     """A unit's number in [0, 1): of its group where there is one, else of its text."""
-    if split.by == "group":
-        groups = sorted(str(rows[i][str(split.key)]) for i in unit if rows[i].get(str(split.key)))
-        if groups:
-            return share("split", str(split.seed), "group", groups[0])
+    groups = [group for i in unit if (group := _group(rows[i], split)) is not None]
+    if groups:
+        return share("split", str(split.seed), "group", min(groups))
     text = min(question_of(rows[i]) for i in unit)
     return share("split", str(split.seed), "text", text)
 

@@ -127,7 +127,7 @@ def _item(
     cause = _cause(known, wanted, causes)
     if before is None:
         state: State = "new"
-    elif before.digest != known.digest or before.kind != known.kind:
+    elif before.digest != known.digest:
         state = "changed"
     elif cause:
         state = "stale"

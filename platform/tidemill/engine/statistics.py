@@ -89,19 +89,6 @@ def bootstrap(
     )
 
 
-def paired_bootstrap(
-    candidate: Sequence[float],
-    baseline: Sequence[float],
-    confidence: float = 0.95,
-    seed: int = 0,
-    *,
-    clusters: Sequence[Hashable] | None = None,
-) -> Interval:
-    """BCa bootstrap interval of the mean difference of two sequences over the same rows."""
-    gains = [a - b for a, b in zip(candidate, baseline, strict=True)]
-    return bootstrap(gains, confidence, seed, clusters=clusters)
-
-
 def bootstrap_of(
     statistic: Statistic,
     n: int,

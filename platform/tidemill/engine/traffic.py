@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from tidemill.engine.sequential import bound
+from tidemill.engine.sequential import FEWEST, bound
 
 WIDEST = 0.25
 """The largest variance of ratings in 0..1."""
@@ -56,8 +56,8 @@ class Wait:
 def needed(
     variance: float, percent: float, *, margin: float, alpha: float, expected_ratings: int
 ) -> int | None:
-    """The fewest ratings whose half-width is at most `margin`; None where there is no such number
-    (a margin of 0, or all traffic on one arm)."""
+    """The fewest ratings whose half-width is at most `margin`, of `FEWEST` subjects in each arm;
+    None where there is no such number (a margin of 0, or all traffic on one arm)."""
     share = percent / 100
     if margin <= 0 or not 0 < share < 1:
         return None
@@ -75,7 +75,7 @@ def needed(
     while most - least > 1:
         middle = (least + most) // 2
         least, most = (middle, most) if wide(middle) else (least, middle)
-    return most
+    return max(most, ceil(FEWEST / min(share, 1 - share)))
 
 
 def waits(rollout: Mapping[str, Any], pace: Pace | None) -> tuple[Wait, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -149,10 +149,6 @@ class Program:
         """The template over the row's inputs, `labels`, and what a technique adds."""
         given = {name: row[name] for name in self.inputs if name in row}
         return _template.render(self.template, self.path, {"labels": self.labels, **given, **more})
-
-    def with_labels(self, labels: Iterable[str]) -> Program:
-        """The same program, knowing which labels there are."""
-        return replace(self, labels=tuple(labels))
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -101,7 +101,9 @@ def _answer(look: Look, asked: str | None) -> str:
 def _asked(look: Look, answered: str) -> str:
     texts = [c for c in look.columns if c.kind == "text" and c.name != answered]
     if not texts:
-        raise DataError(f"{look.path} has no column of text beside '{answered}'")
+        raise DataError(
+            f"{look.path} has no column of text beside '{answered}'; name one with --input"
+        )
     return min(texts, key=lambda c: (_rank(c, _ASKED), -c.words)).name
 
 

@@ -18,10 +18,16 @@ def cap(counts: Iterable[int], share: float) -> float:
     return max(_exact(ordered, share), float(median_low(ordered)))
 
 
+def capped(counts: Iterable[int], share: float) -> list[float]:
+    """What each subject weighs, in order."""
+    given = list(counts)
+    most = cap(given, share)
+    return [min(float(n), most) for n in given]
+
+
 def weighted_mean(means: Mapping[str, tuple[int, float]], share: float) -> tuple[float, float]:
     """Weighted mean and total weight of subject → (ratings, mean); (0, 0) without any."""
-    most = cap((n for n, _ in means.values()), share)
-    weights = [min(float(n), most) for n, _ in means.values()]
+    weights = capped((n for n, _ in means.values()), share)
     total = sum(weights)
     if not total:
         return 0.0, 0.0

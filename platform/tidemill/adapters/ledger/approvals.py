@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from tidemill.adapters.ledger.base import metadata
+from tidemill.adapters.ledger.base import metadata, utc
 from tidemill.engine.approval import How, Identity, plain
 
 approvals = Table(
@@ -115,6 +115,4 @@ def _way(consent: Consent) -> tuple[int, str, str, str]:
 def _consent(row: Row[Any]) -> Consent:
     values = dict(row._mapping)
     values.pop("person")
-    if values["at"].tzinfo is None:  # SQLite forgets the zone
-        values["at"] = values["at"].replace(tzinfo=UTC)
-    return Consent(**values)
+    return Consent(**{**values, "at": utc(values["at"])})

@@ -23,7 +23,7 @@ from sqlalchemy import (
     select,
 )
 
-from tidemill.adapters.ledger.base import metadata
+from tidemill.adapters.ledger.base import metadata, utc
 from tidemill.adapters.ledger.lineage_tables import write_edges
 from tidemill.engine.cost import Past
 from tidemill.engine.lineage import of_making, of_release
@@ -205,6 +205,4 @@ def _rows(facts: Mapping[str, Any]) -> int | None:
 
 def _making(row: Row[Any]) -> Making:
     values = dict(row._mapping)
-    if values["started"].tzinfo is None:  # SQLite forgets the zone
-        values["started"] = values["started"].replace(tzinfo=UTC)
-    return Making(**values)
+    return Making(**{**values, "started": utc(values["started"])})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,11 @@ def new_row(connection: Connection, table: Table) -> Any:
     else:  # not at the top: a dialect that is not used takes its time to import
         from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
     return insert(table).on_conflict_do_nothing()
+
+
+def utc(when: datetime) -> datetime:
+    """The same moment with its zone: SQLite forgets it, and everything is written in UTC."""
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:

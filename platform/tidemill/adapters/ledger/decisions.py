@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, cast
 
 from sqlalchemy import (
@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from tidemill.adapters.ledger.base import metadata
+from tidemill.adapters.ledger.base import metadata, utc
 from tidemill.engine.trigger import Decision
 from tidemill.errors import UnknownName
 
@@ -285,11 +285,6 @@ class DecisionLedger:
             moved = connection.execute(update(decisions).where(where).values(**values)).rowcount
         if not moved:
             self.get(key)  # raises where there is none
-
-
-def utc(when: datetime) -> datetime:
-    """SQLite forgets the zone; everything is written in UTC."""
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when
 
 
 def _decided(row: Row[Any]) -> Decided:

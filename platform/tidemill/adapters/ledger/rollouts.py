@@ -24,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from tidemill.adapters.ledger.base import metadata
+from tidemill.adapters.ledger.base import metadata, utc
 from tidemill.errors import UnknownName
 
 State = Literal[
@@ -110,7 +110,7 @@ class Change:
 
 
 class RolloutLedger:
-    """Rollouts by service; at most one is open and one is live for each."""
+    """Rollouts by service; at most one is live for each, and the controller leaves one open."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -125,7 +125,8 @@ class RolloutLedger:
     ) -> int:
         """Ask for a release to be rolled out; the same release again is the same rollout.
 
-        An open rollout of another release of the service is superseded. Gives the rollout's id.
+        Of several open rollouts of a service the controller goes on with the newest and calls the
+        others superseded. Gives the rollout's id.
         """
         at = now or datetime.now(UTC)
         with self.engine.begin() as connection:
@@ -199,7 +200,7 @@ class RolloutLedger:
         query = select(rollout_steps).where(rollout_steps.c.rollout == key)
         with self.engine.connect() as connection:
             rows = connection.execute(query.order_by(rollout_steps.c.id)).all()
-        return [{**row._mapping, "at": _aware(row._mapping["at"])} for row in rows]
+        return [{**row._mapping, "at": utc(row.at)} for row in rows]
 
     def command(self, key: int, do: Command, by: str) -> None:
         """Leave what a person wants; the controller does it at its next tick."""
@@ -211,7 +212,7 @@ class RolloutLedger:
     def decided(self, key: int, change: Change, now: datetime) -> None:
         """Write a decision and what follows from it, in one transaction.
 
-        Looks in a row that decide the same for the same reason are one line with a count.
+        Looks in a row that hold, or that ask, are one line with a count and the newest reason.
         """
         with self.engine.begin() as connection:
             connection.execute(
@@ -298,10 +299,6 @@ def _retire(connection: Connection, key: int, now: datetime) -> None:
 
 def _walking(row: Row[Any]) -> Walking:
     values = dict(row._mapping)
-    times = {name: _aware(values[name]) for name in ("requested", "step_started", "finished")}
-    return Walking(**{**values, **times, "waits": bool(values["waits"])})
-
-
-def _aware(when: datetime | None) -> datetime | None:
-    # SQLite forgets the zone; everything is written in UTC.
-    return when.replace(tzinfo=UTC) if when is not None and when.tzinfo is None else when
+    times = {n: values[n] for n in ("requested", "step_started", "finished") if values[n]}
+    aware = {name: utc(when) for name, when in times.items()}
+    return Walking(**{**values, **aware, "waits": bool(values["waits"])})

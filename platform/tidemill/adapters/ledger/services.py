@@ -15,7 +15,7 @@ from tidemill.adapters.ledger.event_tables import feedback, inference, moment, s
 from tidemill.engine.traffic import Pace
 from tidemill.ports import ArmHealth
 from tidemill.triggers import Answered
-from tidemill.triggers._weight import cap, weighted_mean
+from tidemill.triggers._weight import cap
 
 ANSWERS = 50_000
 """Most answers a condition gets to see."""
@@ -96,22 +96,6 @@ class ServiceQueries:
         if not count:
             return None
         return Pace(count, max(1.0, (stamp(now) - first) / 86_400), float(mean or 0.0))
-
-    def negative_rate(
-        self, service: str, since: datetime, *, share: float = 1.0, release: str | None = None
-    ) -> tuple[float, int]:
-        """Share of bad ratings given since a moment, nobody beyond its share; and their number."""
-        who = func.coalesce(feedback.c.subject, "")
-        wanted = [feedback.c.service == service, feedback.c.state == "joined"]
-        wanted += [feedback.c.rating.is_not(None), feedback.c.time >= stamp(since)]
-        if release is not None:
-            wanted.append(feedback.c.release == release)
-        bad = func.count().filter(feedback.c.rating < 0.5)
-        query = select(who, func.count(), bad).where(*wanted).group_by(who)
-        with self.engine.connect() as connection:
-            found = {who: (n, bad / n) for who, n, bad in connection.execute(query)}
-        rate, _ = weighted_mean(found, share)
-        return rate, sum(n for n, _ in found.values())
 
     def health(self, service: str, since: datetime, *, newest: int = 5000) -> dict[str, ArmHealth]:
         """Requests, errors and latencies of each release, from its inference events."""

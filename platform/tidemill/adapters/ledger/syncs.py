@@ -23,8 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from tidemill.adapters.ledger.base import metadata
-from tidemill.adapters.ledger.decisions import utc
+from tidemill.adapters.ledger.base import metadata, utc
 from tidemill.ports import Commit
 
 State = Literal["seen", "refused", "applying", "applied", "superseded"]
