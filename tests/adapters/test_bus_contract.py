@@ -67,7 +67,8 @@ def test_a_broker_that_is_away_is_named_with_the_way_out() -> None:
 
     assert str(raised.value) == (
         f"no Kafka broker answers at 127.0.0.1:{port} (KafkaTimeoutError); start one with "
-        "`tidemill up`, or set TIDEMILL_BOOTSTRAP_SERVERS"
+        "`tidemill up` (what runs brings its own back, see `tidemill status`), or set "
+        "TIDEMILL_BOOTSTRAP_SERVERS"
     )
 
 

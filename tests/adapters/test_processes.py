@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -13,6 +14,8 @@ import pytest
 
 from tidemill.adapters.processes import Processes, Running, Start
 from tidemill.errors import ServiceError
+from tidemill.serving import supervisor as supervising
+from tidemill.serving.services import Service
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 FAMILY = [
@@ -89,3 +92,39 @@ def test_one_that_is_never_ready_is_not_waited_for(processes: Processes) -> None
     with pytest.raises(ServiceError, match=r"not ready after 0\.2 s"):
         processes.await_ready(started, lambda: False, 0.2)
     processes.stop(replace(started))
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_disk_that_is_full_for_a_while_ends_no_supervisor_and_leaves_no_orphan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    monkeypatch.setattr(supervising, "PAUSES", (0.0,))
+    processes = Full(tmp_path / "run")
+    sleeping = Start("ingest", SLEEP)
+    running = processes.start(sleeping)
+    supervisor = supervising.Supervisor([], processes)
+    child = supervising.Child(Service(sleeping, "the ingest", lambda: True), running, 0.0)
+    try:
+        processes.stop(running)
+        processes.refused = times
+        for _ in range(times + 1):
+            supervisor.look(child)
+            assert processes.marked() == []
+        supervisor.look(child)
+
+        assert child.running.alive
+        assert [process.pid for process in processes.marked()] == [child.running.pid]
+    finally:
+        processes.stop_all()
+
+
+class Full(Processes):
+    """Processes on a disk that has no room for so many of its files."""
+
+    refused = 0
+
+    def _write(self, running: Running) -> None:
+        if self.refused:
+            self.refused -= 1
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super()._write(running)

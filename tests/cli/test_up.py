@@ -9,14 +9,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import httpx
 import psutil
 import pytest
 
-from tidemill.adapters.processes import MARK, Processes, free_port
+from tidemill.adapters.deploy_local import LocalDeployer
+from tidemill.adapters.home import Home as Open
+from tidemill.adapters.ledger import Ledger
+from tidemill.adapters.processes import MARK, Processes, Running, Start, free_port, python
+from tidemill.serving.operate import _writable, bring_up
+from tidemill.serving.services import answers
+from tidemill.settings import Settings
 
 QUIET = {"OMP_NUM_THREADS": "1", "TIDEMILL_SUBJECT_KEY": "a key", "PYTHONWARNINGS": ""}
 
@@ -70,6 +78,27 @@ def home(tmp_path: Path) -> Iterator[Home]:
     home = Home(tmp_path)
     yield home
     home.processes.stop_all()
+
+
+@pytest.mark.slow
+def test_of_two_ups_at_once_one_supervisor_is_left(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in home.environment.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings.read(specs=home.folder / "specs")
+    together = Barrier(2)
+
+    def up(_: int) -> None:
+        together.wait()
+        bring_up(settings, lambda *_, **__: None, 180)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(up, range(2)))
+
+    words = [psutil.Process(pid).cmdline() for pid in home.left]
+    assert len([line for line in words if "tidemill.serving.supervisor" in line]) == 1
+    assert set(home.alive()) >= {"supervisor", "ingest", "gateway", "webserver"}
 
 
 @pytest.mark.slow
@@ -137,6 +166,78 @@ def test_status_of_an_empty_home_says_how_to_start(home: Home) -> None:
     said = home.verb("status").stdout
 
     assert "nothing runs; start it with `tidemill up`" in said
+
+
+def sleeping(home: Home, name: str) -> Running:
+    """A process under the name of one of the home's services."""
+    return home.processes.start(Start(name, python("-c", "import time; time.sleep(60)")))
+
+
+def test_status_says_that_a_killed_ingest_is_down_and_who_brings_it_back(home: Home) -> None:
+    ingest = sleeping(home, "ingest")
+    (home.folder / "run" / "ingest.json").write_text('{"state": "running", "trouble": ""}')
+    Ledger.open(f"sqlite:///{home.folder / 'ledger.db'}")
+    os.kill(ingest.pid, signal.SIGKILL)
+    while ingest.alive:
+        time.sleep(0.01)
+
+    alone = home.verb("status").stdout
+    sleeping(home, "supervisor")
+    guarded = home.verb("status").stdout
+
+    assert "state down" in alone
+    assert "no supervisor runs, so what is down stays down; `tidemill up` starts it" in alone
+    assert "own broker does not answer" in alone
+    assert "`tidemill up` starts it" in alone.split("own broker")[1]
+    assert "`tidemill up`" not in guarded
+    assert f"it is started again, see {home.folder / 'run' / 'broker.log'}" in guarded
+
+
+def test_services_are_reached_beside_a_proxy_that_the_environment_names(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    url = f"http://127.0.0.1:{home.ports['TIDEMILL_GATEWAY_PORT']}"
+    listen = ("--home", str(home.folder), "--port", home.ports["TIDEMILL_GATEWAY_PORT"])
+    home.processes.start(Start("gateway", python("-m", "tidemill.serving.gateway", *listen)))
+
+    until = time.monotonic() + 20
+    while not answers(f"{url}/-/health"):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+    assert LocalDeployer(home.folder, url).serving("nobody") == {}
+
+
+def test_looking_on_costs_a_controller_next_to_nothing(home: Home) -> None:
+    url = f"http://127.0.0.1:{home.ports['TIDEMILL_GATEWAY_PORT']}"
+    listen = ("--home", str(home.folder), "--port", home.ports["TIDEMILL_GATEWAY_PORT"])
+    home.processes.start(Start("gateway", python("-m", "tidemill.serving.gateway", *listen)))
+    while not answers(f"{url}/-/health"):
+        time.sleep(0.1)
+    deployer = LocalDeployer(home.folder, url)
+    deployer.serving("nobody")
+
+    begun = time.process_time()
+    for _ in range(50):
+        deployer.serving("nobody")
+
+    assert (time.process_time() - begun) / 50 < 0.008  # certificates alone would be 25 ms
+
+
+def test_homes_are_opened_side_by_side(home: Home) -> None:
+    settings = Settings.read({}, specs=home.folder / "specs", home=home.folder)
+
+    def probe(_: int) -> None:
+        for _ in range(300):
+            Open(settings)._writable()
+            _writable(settings.home)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(probe, range(4)))
 
 
 def test_a_home_that_cannot_be_written_is_said_to_be(home: Home) -> None:

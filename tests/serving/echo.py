@@ -10,8 +10,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tidemill.errors import PromptTooLong
 from tidemill.form import Form
 from tidemill.runtimes import Messages, Reply, Resolve, Scores
+
+LIMIT = 10_000
+"""Letters of the longest message; a real model counts tokens."""
 
 
 class Echo:
@@ -33,6 +37,8 @@ class Echo:
         reply = self._one(messages, max_tokens)
         for number, word in enumerate(reply.text.split()):
             yield f" {word}" if number else word
+            if self.faults[:1] == ["dribble"]:
+                time.sleep(float(self.faults[1]))
         yield reply
 
     def classify(self, texts: Sequence[str]) -> list[Scores]:
@@ -46,6 +52,8 @@ class Echo:
         said = messages[-1]["content"]
         if self.faults[:1] == ["fail"] and said != "hello":
             raise RuntimeError("planted fault")
+        if len(said) > LIMIT:
+            raise PromptTooLong(f"a prompt of {len(said)} letters exceeds the model's {LIMIT}")
         if self.faults[:1] == ["slow"]:
             time.sleep(float(self.faults[1]))
         words = said.split()[::-1][:max_tokens]

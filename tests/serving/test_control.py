@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 from tests.adapters.kube import Kube, kubeconfig, serve
 from tests.adapters.places import NOW, SERVICE, Shop
 
@@ -16,8 +17,9 @@ from tidemill.adapters.clock import SetClock
 from tidemill.adapters.deploy_memory import MemoryDeployer
 from tidemill.adapters.kserve.deployer import KServeDeployer
 from tidemill.adapters.kserve.to_git import GitDeployer
+from tidemill.adapters.ledger import Ledger
 from tidemill.serving.cluster import elsewhere
-from tidemill.serving.control import forgetting
+from tidemill.serving.control import forgetting, waited_out
 from tidemill.serving.controller import Controller
 from tidemill.serving.reach import NEEDS_CLUSTER
 
@@ -31,6 +33,29 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
 def spec(shop: Shop, **fields: Any) -> dict[str, Any]:
     values = shop.home().project("support-chat").specs["rollout"].spec.model_dump(mode="json")
     return {**values, "driver": "kserve-standard", **fields}
+
+
+def test_a_ledger_without_space_is_waited_out_and_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}")
+
+    def small(connection: Any, *_: Any) -> None:
+        connection.execute("PRAGMA max_page_count = 1")
+
+    def turn() -> None:
+        for name in range(500):
+            ledger.leases.acquire(f"{name} {'x' * 150}", "me", timedelta(seconds=1), NOW)
+
+    event.listen(ledger.engine, "connect", small)
+    ledger.engine.dispose()
+    full = waited_out(turn, "")
+    again = waited_out(turn, full)
+    told = [record.getMessage() for record in caplog.records]
+
+    assert again == full == "database or disk is full"
+    assert told == ["the ledger cannot be used: database or disk is full; waiting"]
+    assert waited_out(lambda: None, again) == ""
 
 
 def test_only_a_release_folder_of_this_home_is_removed(shop: Shop, tmp_path: Path) -> None:

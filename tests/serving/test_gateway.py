@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from tidemill.adapters.routing import FILE, Route, RouteFile
@@ -43,6 +44,13 @@ class Upstream:
 
             def _failing(self) -> None:
                 self._send(500, b"{}")
+
+            def _busy(self) -> None:
+                self._send(503, b"{}")
+
+            def _late(self) -> None:
+                time.sleep(0.5)
+                self._streaming()
 
             def _streaming(self, end: bool = True) -> None:
                 self.send_response(200)
@@ -205,6 +213,86 @@ def test_a_stream_that_breaks_off_is_seen_to_and_counts_as_an_error(front: Front
         answer.read()
 
     assert front.arms()["live"]["errors"] == 1
+
+
+def test_a_client_that_leaves_before_the_first_piece_is_no_fault_of_the_arm(front: Front) -> None:
+    front.share(100)
+    front.new.behaviour = "late"
+    host, port = front.client.base_url.host, front.client.base_url.port
+    head = f"POST {CHAT} HTTP/1.1\r\nhost: {host}\r\ncontent-length: 2\r\n\r\n{{}}"
+
+    for _ in range(3):
+        with socket.create_connection((host, port or 80)) as client:
+            client.sendall(head.encode())
+            time.sleep(0.1)
+    until = time.monotonic() + 5
+    while front.arms()["new"]["requests"] < 3 and time.monotonic() < until:
+        time.sleep(0.05)
+
+    assert (front.arms()["new"]["requests"], front.arms()["new"]["errors"]) == (3, 0)
+    assert front.live.seen == []  # nobody waits for a second answer
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b'{"user": "\\ud800"}', {}),
+        (b"{}", {"x-tidemill-subject": b"\xff\xfe"}),
+        (b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", {}),
+        (b'{"user": "\xff"}', {}),
+    ],
+    ids=["a lone surrogate", "a header of any bytes", "nested too deeply", "no UTF-8"],
+)
+def test_a_body_or_a_name_that_cannot_be_read_is_the_releases_to_judge(
+    front: Front, body: bytes, headers: dict[str, Any]
+) -> None:
+    front.share(50)
+
+    answer = front.client.post(CHAT, content=body, headers=headers)
+
+    assert answer.status_code == 200
+    assert (front.live.seen + front.new.seen)[0][2] == body
+
+
+def test_a_body_that_is_too_long_is_refused_before_it_is_read(front: Front) -> None:
+    def endless() -> Iterator[bytes]:
+        for _ in range(400):
+            yield b"x" * 2**20
+
+    before = _peak()
+    answers = []
+    for content in (b"x" * (9 * 2**20), endless()):
+        try:
+            answers.append(front.client.post(CHAT, content=content).status_code)
+        except httpx.TransportError:  # it hangs up on who does not stop sending
+            answers.append(413)
+
+    assert answers == [413, 413]
+    assert front.live.seen == []
+    assert _peak() - before < 100 * 2**20
+
+
+def _peak() -> int:
+    """Memory of the gateway of this test, in bytes, at its highest."""
+    found = [
+        Path(f"/proc/{child.pid}/status").read_text()
+        for child in psutil.Process().children()
+        if "tidemill.serving.gateway" in child.cmdline()
+    ]
+    (line,) = [line for line in found[0].splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
+
+
+def test_a_release_that_is_busy_is_not_said_to_be_restarted(front: Front) -> None:
+    front.live.behaviour = "busy"
+
+    answer = front.ask()
+
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert answer.json()["error"]["message"] == (
+        "chat: the live release answers 503; try again in a moment"
+    )
 
 
 def test_a_shadow_gets_copies_and_answers_nobody(front: Front) -> None:

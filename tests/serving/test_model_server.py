@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -161,6 +163,7 @@ def test_health_metadata_models_and_metrics_are_there(
         ),
         ({"tidemill": {"inputs": {"text": "a"}}}, 400, "no prompt"),
         ({"tidemill": {"input": {}}}, 400, "tidemill.input"),
+        ({"messages": messages("a " * 20_000)}, 400, "exceeds the model's 10000"),
         ("{", 400, "Invalid JSON"),
     ],
 )
@@ -176,6 +179,60 @@ def test_a_wrong_request_is_told_what_is_wrong(
     assert said in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"), [(["a " * 20_000], "exceeds the model's 10000"), (["a"] * 65, "at most 64")]
+)
+def test_rows_that_are_too_long_or_too_many_are_the_clients_fault(
+    served: tuple[Release, httpx.Client], rows: list[str], said: str
+) -> None:
+    tensor = {"name": "prompt", "datatype": "BYTES", "shape": [len(rows)], "data": rows}
+
+    answer = served[1].post(f"/v2/models/{served[0].service}/infer", json={"inputs": [tensor]})
+
+    assert answer.status_code == 400
+    assert said in answer.text
+
+
+def test_a_stream_whose_model_fails_at_once_is_an_error_and_no_broken_stream(
+    tmp_path: Path,
+) -> None:
+    release, folder = make_release(tmp_path / "one", faults="fail")
+    deployer = LocalDeployer(tmp_path, "http://127.0.0.1:1", command=[sys.executable, str(ECHO)])
+    try:
+        url = deployer.start(release.service, release.digest, folder).url
+        answer = httpx.post(url + CHAT, json={"messages": messages("hi"), "stream": True})
+    finally:
+        deployer.processes.stop_all()
+
+    assert answer.status_code == 500
+
+
+def test_nothing_more_is_generated_for_a_client_that_left_before_the_first_piece(
+    tmp_path: Path,
+) -> None:
+    release, folder = make_release(tmp_path / "one", faults="dribble 0.3")
+    deployer = LocalDeployer(tmp_path, "http://127.0.0.1:1", command=[sys.executable, str(ECHO)])
+    body = json.dumps({"messages": messages("a " * 30), "stream": True})
+    head = f"POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
+    try:
+        url = httpx.URL(deployer.start(release.service, release.digest, folder).url)
+        busy = socket.create_connection((url.host, url.port or 80))
+        busy.sendall((head + body).encode())
+        time.sleep(0.2)
+        with socket.create_connection((url.host, url.port or 80)) as left:
+            left.sendall((head + body).encode())
+            time.sleep(0.2)
+        time.sleep(0.2)
+        busy.close()
+        begun = time.monotonic()
+        httpx.post(str(url) + CHAT, json={"messages": messages("x")}, timeout=30)
+        took = time.monotonic() - begun
+    finally:
+        deployer.processes.stop_all()
+
+    assert took < 4  # 30 pieces of 0.3 s would be 9 s
+
+
 def test_a_tensor_that_is_no_text_is_refused(served: tuple[Release, httpx.Client]) -> None:
     release, client = served
     tensor = {"name": "prompt", "datatype": "INT32", "shape": [1], "data": [1]}
@@ -184,6 +241,18 @@ def test_a_tensor_that_is_no_text_is_refused(served: tuple[Release, httpx.Client
 
     assert answer.status_code == 400
     assert "send BYTES" in answer.text
+
+
+def test_nobody_unloads_or_loads_the_model_over_http(served: tuple[Release, httpx.Client]) -> None:
+    release, client = served
+
+    answers = [
+        client.post(f"/v2/repository/models/{release.service}/{what}").status_code
+        for what in ("load", "unload")
+    ]
+
+    assert answers == [404, 404]
+    assert client.post(CHAT, json={"messages": messages("still there")}).status_code == 200
 
 
 def test_it_listens_on_loopback_only(served: tuple[Release, httpx.Client]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ class LocalDeployer:
     def _arms(self, service: str, since: float) -> dict[str, dict[str, Any]]:
         query = {"service": service, "since": repr(since)}
         try:
-            answer = httpx.get(f"{self.gateway}/-/arms", params=query, timeout=5)
+            answer = _client().get(f"{self.gateway}/-/arms", params=query, timeout=5)
             answer.raise_for_status()
         except httpx.HTTPError as error:
             raise ServiceError(
@@ -117,12 +118,23 @@ class LocalDeployer:
         return {arm["release"]: arm for arm in found["arms"]}
 
 
+@cache
+def _client() -> httpx.Client:
+    """For this machine's own servers, never through a proxy.
+
+    `httpx.get` reads the certificates of the world every time, which was nearly all that a
+    controller with nothing to do did (25 ms a request).
+    """
+    alone = httpx.Limits(max_keepalive_connections=0)
+    return httpx.Client(verify=False, trust_env=False, limits=alone)  # noqa: S501 - plain HTTP
+
+
 def _name(service: str, release: str) -> str:
     return f"{service}@{release.removeprefix('sha256:')[:12]}"
 
 
 def _ready(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/v2/health/ready", timeout=2).status_code == 200
+        return _client().get(f"{url}/v2/health/ready", timeout=2).status_code == 200
     except httpx.HTTPError:
         return False

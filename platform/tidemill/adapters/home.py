@@ -159,7 +159,7 @@ class Home:
             self.settings.home.mkdir(parents=True, exist_ok=True)
             probe = self.settings.home / ".writable"
             probe.touch()
-            probe.unlink(missing_ok=True)  # another process may have been faster
+            probe.unlink(missing_ok=True)  # another process may probe at the same time
         except OSError as error:
             raise StorageError(
                 f"{self.settings.home} cannot be written: {error.strerror}; "

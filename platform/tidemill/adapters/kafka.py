@@ -131,7 +131,8 @@ class KafkaBus:
             raise BrokerDown(
                 why
                 or f"no Kafka broker answers at {self.servers} ({type(error).__name__}); start one "
-                "with `tidemill up`, or set TIDEMILL_BOOTSTRAP_SERVERS"
+                "with `tidemill up` (what runs brings its own back, see `tidemill status`), or "
+                "set TIDEMILL_BOOTSTRAP_SERVERS"
             ) from error
 
     def _ensure(self, topic: str) -> dict[str, Any]:

@@ -73,7 +73,10 @@ class Processes:
         self.run = run / group if group else run
 
     def start(self, how: Start) -> Running:
-        """Start it detached from this terminal and this process; its file is there on return."""
+        """Start it detached from this terminal and this process; its file is there on return.
+
+        Raises OSError, with nothing left running, where the file cannot be written.
+        """
         self.run.mkdir(parents=True, exist_ok=True)
         log = self.run / f"{how.name}.log"
         environment = {**os.environ, **how.environment, MARK: str(self.mark)}
@@ -90,7 +93,11 @@ class Processes:
         child.returncode = 0  # ours to reap in `Running.process`, not Popen's to warn about
         created = psutil.Process(child.pid).create_time()
         running = Running(how.name, child.pid, created, str(log), how.url, dict(how.facts))
-        self._write(running)
+        try:
+            self._write(running)
+        except OSError:  # a full disk: what has no file would be nobody's
+            self.stop(running, grace=1)
+            raise
         return running
 
     def get(self, name: str) -> Running | None:

@@ -34,6 +34,8 @@ def _lines(found: Mapping[str, Any]) -> list[str]:
     for process in found["processes"]:
         state = "runs" if process["alive"] else "down"
         lines.append(f"  {state}  {process['name']:<34} {process['url']}")
+    if not found["running"]:
+        lines.append("no supervisor runs, so what is down stays down; `tidemill up` starts it")
     for service in found["services"]:
         lines += _service(service)
     if not found["services"]:

@@ -12,6 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Event
 
+from sqlalchemy.exc import DBAPIError
+
 from tidemill.adapters.agreement import Agreement
 from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.deploy_local import LocalDeployer
@@ -140,11 +142,30 @@ def main() -> None:
         forgetting(settings.home),
     )
     owner = f"{socket.gethostname()}:{settings.home}"
+
+    def turn() -> None:
+        if ledger.leases.acquire("controller", owner, LEASE, clock.now()):
+            controller.tick()
+
+    trouble = ""
     while not stopping.wait(TICK):
         with suppress(KeyboardInterrupt):
-            if ledger.leases.acquire("controller", owner, LEASE, clock.now()):
-                controller.tick()
+            trouble = waited_out(turn, trouble)
     controller.close()
+
+
+def waited_out(turn: Callable[[], None], trouble: str) -> str:
+    """Take one turn; gives what the ledger has against it, told once: a full disk or a database
+    that is away ends, and a process that ended each time would be started more and more slowly."""
+    try:
+        turn()
+    except DBAPIError as error:
+        if str(error.orig) != trouble:
+            log.warning("the ledger cannot be used: %s; waiting", error.orig)
+        return str(error.orig)
+    if trouble:
+        log.info("going on")
+    return ""
 
 
 if __name__ == "__main__":

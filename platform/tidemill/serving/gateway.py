@@ -65,8 +65,8 @@ class Gateway:
         if service not in routes:
             known = suggest(service, sorted(routes)) if routes else "nothing is live yet"
             return _error(404, f"no service '{service}' here; {known}")
-        body = await request.content.read() if request.body_exists else b""
-        if len(body) > _LONGEST_BODY:
+        body = await _read(request)
+        if body is None:
             return _error(413, f"the body is over {_LONGEST_BODY >> 20} MiB")
         return await self._serve(request, service, path, body, routes[service])
 
@@ -80,11 +80,11 @@ class Gateway:
             return await self._forward(request, service, path, body, arm, route)
         except Broken as error:
             if arm == route.live:
-                return _error(503, f"{service}: {error}; it is being restarted", retry=1)
+                return _error(503, f"{service}: {error}", retry=1)
         try:
             return await self._forward(request, service, path, body, route.live, route)
         except Broken as error:
-            return _error(503, f"{service}: {error}; it is being restarted", retry=1)
+            return _error(503, f"{service}: {error}", retry=1)
 
     async def _forward(
         self,
@@ -100,12 +100,14 @@ class Gateway:
         try:
             async with self._call(request, path, body, arm, route.name(arm)) as answer:
                 if answer.status >= 500:
-                    raise Broken(f"the {route.name(arm)} release answers {answer.status}")
+                    said = f"the {route.name(arm)} release answers {answer.status}"
+                    raise Broken(f"{said}; try again in a moment")
                 cached = cached or answer.headers.get(CACHED) == "true"
                 response, failed = await _relay(request, answer)
                 return response
         except _upstream_errors() as error:
-            raise Broken(f"the {route.name(arm)} release does not answer ({error})") from error
+            said = f"the {route.name(arm)} release does not answer ({error})"
+            raise Broken(f"{said}; it is being restarted") from error
         finally:
             took = time.perf_counter() - started
             self.tally.add(service, arm.release, Outcome(time.time(), took, failed, cached))
@@ -162,6 +164,21 @@ class Gateway:
         return {"mode": route.mode, "arms": arms}
 
 
+async def _read(request: web.BaseRequest) -> bytes | None:
+    """The body; None for one that is too long, of which no more is kept than the limit."""
+    if not request.body_exists:
+        return b""
+    if (request.content_length or 0) > _LONGEST_BODY:
+        return None
+    pieces, size = [], 0
+    async for piece in request.content.iter_any():
+        pieces.append(piece)
+        size += len(piece)
+        if size > _LONGEST_BODY:
+            return None
+    return b"".join(pieces)
+
+
 def _who(headers: Mapping[str, str], body: bytes) -> str:
     """The subject, else the conversation, else nobody in particular."""
     named = headers.get(SUBJECT)
@@ -169,7 +186,7 @@ def _who(headers: Mapping[str, str], body: bytes) -> str:
         return f"subject {named}"
     try:
         raw = json.loads(body) if body[:1] == b"{" else {}
-    except ValueError:
+    except (ValueError, RecursionError):  # the release says what is wrong with it
         raw = {}
     extension = raw.get("tidemill") or raw.get("parameters") or {}
     extension = extension if isinstance(extension, dict) else {}
@@ -189,7 +206,10 @@ async def _relay(request: web.BaseRequest, answer: Any) -> tuple[web.StreamRespo
         body = await answer.read()
         return web.Response(body=body, status=answer.status, headers=headers), False
     response = web.StreamResponse(status=answer.status, headers=headers)
-    await response.prepare(request)
+    try:
+        await response.prepare(request)
+    except ConnectionResetError:  # the client left before the first piece: no fault of the arm
+        return response, False
     while True:
         try:
             piece = await answer.content.readany()

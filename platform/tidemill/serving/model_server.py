@@ -50,7 +50,9 @@ def serve(work: Work, host: str, port: int) -> None:
     arguments, sys.argv = sys.argv, sys.argv[:1]  # kserve parses the command line when imported
     try:
         import kserve
+        from fastapi import HTTPException
         from kserve import model_server as kserve_server
+        from kserve.protocol.model_repository_extension import ModelRepositoryExtension
         from kserve.protocol.rest.server import RESTServer
     except ImportError as error:
         raise MissingExtra(error.name or "kserve", "serve") from None
@@ -59,12 +61,25 @@ def serve(work: Work, host: str, port: int) -> None:
     from tidemill.serving.openai import router
     from tidemill.serving.protocol import make
 
+    class FixedModels(ModelRepositoryExtension):  # type: ignore[misc]
+        """The models that were there at the start."""
+
+        async def load(self, model_name: str) -> None:
+            raise HTTPException(404, f"'{model_name}' is not loaded over HTTP; roll a release out")
+
+        unload = load
+
     class HostServer(RESTServer):  # type: ignore[misc]
-        """KServe's REST server on one address; by itself it always takes 0.0.0.0."""
+        """KServe's REST server on one address; by itself it always takes 0.0.0.0.
+
+        Nobody loads or unloads a model through it: any client could take the service down in one
+        request, and the server would go on saying that it is ready.
+        """
 
         def __init__(self, *given: Any, **named: Any) -> None:
             super().__init__(*given, **named)
             self.config.host = host
+            self.model_repository_extension = FixedModels(self.dataplane.model_registry)
 
     kserve_server.RESTServer = HostServer
     kserve_server.app.include_router(router(work))

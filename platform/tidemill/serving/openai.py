@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tidemill.errors import BadRequest, Overloaded
+from tidemill.errors import BadRequest, Overloaded, PromptTooLong
 from tidemill.serving.answering import Ask, Given
 from tidemill.serving.work import Work
 
@@ -124,7 +124,7 @@ def router(work: Work) -> APIRouter:
                 body = _events(pieces.items(), service, pieces.response_id, wanted)
                 return StreamingResponse(body, media_type="text/event-stream", headers=headers)
             given = await work.answer(ask)
-        except BadRequest as error:
+        except (BadRequest, PromptTooLong) as error:
             return _refused(400, str(error))
         except Overloaded as error:
             return _refused(503, str(error))

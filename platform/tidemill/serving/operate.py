@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,25 +40,43 @@ def running(settings: Settings) -> bool:
 
 
 def bring_up(settings: Settings, say: Say, timeout: float) -> None:
-    """Start the supervisor and wait for every service; on failure all is stopped again.
+    """Start the supervisor and wait for every service; on failure what it started is
+    stopped.
 
     Where a remote is followed, they serve the specs of the commit that was applied last.
     """
     settings = settings.followed
     _writable(settings.home)
     processes = Processes(settings.home / "run")
+    with _one_at_a_time(processes.run):
+        guard = processes.get("supervisor")
+        mine = guard is None or not guard.alive
+        if guard is None or mine:
+            guard = _start(settings, processes)
+    try:
+        _await(plan(settings), processes, guard, say, time.monotonic() + timeout)
+    except (ServiceError, KeyboardInterrupt):
+        if mine:
+            take_down(settings)
+        raise
+
+
+def _start(settings: Settings, processes: Processes) -> Running:
     left = {p.name for p in processes.known() if p.alive}
     for port in ports(settings):
         if port.service not in left:
             port.check()
     prepare(settings)
-    services = plan(settings)
-    guard = supervisor.start(settings)
-    try:
-        _await(services, processes, guard, say, time.monotonic() + timeout)
-    except (ServiceError, KeyboardInterrupt):
-        take_down(settings)
-        raise
+    return supervisor.start(settings)
+
+
+@contextmanager
+def _one_at_a_time(run: Path) -> Iterator[None]:
+    """Of two `tidemill up` at once the second finds the first one's supervisor; the system lets go
+    of the lock of one that is killed."""
+    with (run / "up.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def take_down(settings: Settings) -> int:
@@ -100,7 +119,7 @@ def assets_trouble(settings: Settings) -> str | None:
     """Why Dagster could not load the assets, in a line; None where it could."""
     url = f"http://{settings.host}:{settings.dagster_port}/graphql"
     try:
-        answer = httpx.post(url, json={"query": _LOCATIONS}, timeout=30).json()
+        answer = httpx.post(url, json={"query": _LOCATIONS}, timeout=30, trust_env=False).json()
         entries = answer["data"]["workspaceOrError"]["locationEntries"]
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         return f"Dagster's webserver does not say whether it has the assets ({error!r})"
@@ -117,7 +136,7 @@ def reload_assets(settings: Settings, patience: float = 120.0) -> str | None:
     """
     url = f"http://{settings.host}:{settings.dagster_port}/graphql"
     try:
-        answer = httpx.post(url, json={"query": _RELOAD}, timeout=patience).json()
+        answer = httpx.post(url, json={"query": _RELOAD}, timeout=patience, trust_env=False).json()
         said = answer["data"]["reloadRepositoryLocation"]
     except httpx.ReadTimeout:
         return None
@@ -244,9 +263,11 @@ def _ingest(settings: Settings, ledger: Ledger) -> dict[str, Any]:
     from tidemill.serving.ingest import read_heartbeat
 
     beat = read_heartbeat(settings.home) or {"state": "never ran", "trouble": ""}
-    found = {"state": beat["state"], "trouble": beat["trouble"], "lag": None}
+    process = Processes(settings.home / "run").get("ingest")
+    down = process is not None and not process.alive  # killed, it left its last word behind
+    found = {"state": "down" if down else beat["state"], "trouble": beat["trouble"], "lag": None}
     if not any(listens(server.strip()) for server in settings.brokers.split(",")):
-        return found
+        return {**found, "trouble": broker_trouble(settings) or _own_broker(settings)}
     with ledger.engine.connect() as connection:
         rows = connection.execute(select(offsets.c.topic, offsets.c.partition, offsets.c.next))
         read = {(topic, partition): after for topic, partition, after in rows}
@@ -261,6 +282,12 @@ def _ingest(settings: Settings, ledger: Ledger) -> dict[str, Any]:
     finally:
         bus.close()
     return found
+
+
+def _own_broker(settings: Settings) -> str:
+    log = settings.home / "run" / "broker.log"
+    way_out = f"it is started again, see {log}" if running(settings) else "`tidemill up` starts it"
+    return f"this home's own broker does not answer at {settings.brokers}; {way_out}"
 
 
 def _await(
@@ -290,7 +317,7 @@ def _writable(home: Path) -> None:
         (home / "run").mkdir(parents=True, exist_ok=True)
         probe = home / "run" / ".writable"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another process may probe at the same time
     except OSError as error:
         raise StorageError(
             f"{home} cannot be written: {error.strerror}; set TIDEMILL_HOME to a folder that can"

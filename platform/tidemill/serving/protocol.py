@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from tidemill.errors import BadRequest, Overloaded
+from tidemill.errors import BadRequest, Overloaded, PromptTooLong
 from tidemill.serving.answering import Ask, Given
 from tidemill.serving.openai import ARM, RELEASE, RESPONSE_ID, SUBJECT
-from tidemill.serving.work import Work
+from tidemill.serving.work import QUEUE, Work
 
 if TYPE_CHECKING:
     from kserve import Model
@@ -47,7 +47,7 @@ def make(work: Work) -> Model:
             try:
                 asks = _asks(payload, work, headers or {})
                 given = await asyncio.gather(*(work.answer(ask) for ask in asks))
-            except BadRequest as error:
+            except (BadRequest, PromptTooLong) as error:
                 raise errors.InvalidInput(str(error)) from None
             except Overloaded as error:
                 raise errors.ServerNotReady(str(error)) from None
@@ -79,6 +79,8 @@ def _asks(payload: Any, work: Work, headers: dict[str, str]) -> list[Ask]:
         tensors = {tensor.name: _texts(tensor) for tensor in payload.inputs}
         parameters = dict(payload.parameters or {})
         rows = _rows(tensors, names)
+    if len(rows) > QUEUE:
+        raise BadRequest(f"{len(rows)} rows in one request; send at most {QUEUE}")
     subject = parameters.get("subject") or headers.get(SUBJECT)
     return [
         Ask(

@@ -76,12 +76,19 @@ class Supervisor:
                 child.falls = 0
             return
         if child.again is None:
-            pause = PAUSES[min(child.falls, len(PAUSES) - 1)]
-            log.warning("%s ended; it starts again in %g s", child.service.name, pause)
-            child.falls, child.again = child.falls + 1, now + pause
-        if now >= child.again:
-            child.running = self.processes.start(child.service.start)
-            child.since, child.again = now, None
+            self._pause(child, "ended", now)
+        elif now >= child.again:
+            try:
+                child.running = self.processes.start(child.service.start)
+            except OSError as error:  # the disk is full: it may not stay so
+                self._pause(child, f"cannot be started ({error})", now)
+            else:
+                child.since, child.again = now, None
+
+    def _pause(self, child: Child, why: str, now: float) -> None:
+        pause = PAUSES[min(child.falls, len(PAUSES) - 1)]
+        log.warning("%s %s; it starts again in %g s", child.service.name, why, pause)
+        child.falls, child.again = child.falls + 1, now + pause
 
     def _begin(self, service: Service) -> Running:
         known = self.processes.get(service.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
 from typing import Any
@@ -25,17 +25,33 @@ class Pieces:
 
     response_id: str
     queue: asyncio.Queue[Any]
-    gone: Event
+    gone: Event = field(default_factory=Event)
+    begun: list[Any] = field(default_factory=list)
+    """The first item, once it was waited for."""
+
+    async def begin(self) -> None:
+        """Wait for the first item; raises what stands in the way of it."""
+        try:
+            item = await self.queue.get()
+        except asyncio.CancelledError:
+            self.gone.set()
+            raise
+        if isinstance(item, BaseException):
+            raise item
+        self.begun.append(item)
 
     async def items(self) -> AsyncIterator[str | Given]:
         """The pieces, then the `Given`; leaving early stops the generation."""
         try:
-            while (item := await self.queue.get()) is not _END:
+            while (item := await self._next()) is not _END:
                 if isinstance(item, BaseException):
                     raise item
                 yield item
         finally:
             self.gone.set()
+
+    async def _next(self) -> Any:
+        return self.begun.pop() if self.begun else await self.queue.get()
 
 
 class Work:
@@ -55,8 +71,9 @@ class Work:
         return given
 
     async def stream(self, ask: Ask) -> Pieces:
-        """A stream; raises BadRequest or Overloaded before anything is sent."""
-        pieces = Pieces(uuid4().hex, asyncio.Queue(), Event())
+        """A stream that has its first piece; raises BadRequest, Overloaded, PromptTooLong, and what
+        the model fails with, before anything is sent."""
+        pieces = Pieces(uuid4().hex, asyncio.Queue())
         known = self.answerer.known(ask, pieces.response_id)
         if known is not None:
             for item in (known.answer.text, known, _END):
@@ -72,6 +89,7 @@ class Work:
         await asyncio.sleep(0)
         if task.done():
             task.result()
+        await pieces.begin()
         return pieces
 
     def close(self) -> None:
