@@ -80,11 +80,11 @@ class Gateway:
             return await self._forward(request, service, path, body, arm, route)
         except Broken as error:
             if arm == route.live:
-                return _error(503, f"{service}: {error}; it is being restarted", retry=1)
+                return _error(503, f"{service}: {error}", retry=1)
         try:
             return await self._forward(request, service, path, body, route.live, route)
         except Broken as error:
-            return _error(503, f"{service}: {error}; it is being restarted", retry=1)
+            return _error(503, f"{service}: {error}", retry=1)
 
     async def _forward(
         self,
@@ -100,12 +100,17 @@ class Gateway:
         try:
             async with self._call(request, path, body, arm, route.name(arm)) as answer:
                 if answer.status >= 500:
-                    raise Broken(f"the {route.name(arm)} release answers {answer.status}")
+                    raise Broken(
+                        f"the {route.name(arm)} release answers {answer.status}; try again, and if "
+                        "it stays so, see its log in run/models below TIDEMILL_HOME"
+                    )
                 cached = cached or answer.headers.get(CACHED) == "true"
                 response, failed = await _relay(request, answer)
                 return response
         except _upstream_errors() as error:
-            raise Broken(f"the {route.name(arm)} release does not answer ({error})") from error
+            raise Broken(
+                f"the {route.name(arm)} release does not answer ({error}); it is being restarted"
+            ) from error
         finally:
             took = time.perf_counter() - started
             self.tally.add(service, arm.release, Outcome(time.time(), took, failed, cached))
@@ -169,7 +174,7 @@ def _who(headers: Mapping[str, str], body: bytes) -> str:
         return f"subject {named}"
     try:
         raw = json.loads(body) if body[:1] == b"{" else {}
-    except ValueError:
+    except (ValueError, RecursionError):  # the arm says what is wrong with it
         raw = {}
     extension = raw.get("tidemill") or raw.get("parameters") or {}
     extension = extension if isinstance(extension, dict) else {}
