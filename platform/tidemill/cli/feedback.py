@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from tidemill.cli._amounts import plain
 from tidemill.cli._shell import example, json_option, pass_settings, print_json
 from tidemill.errors import SpecError, TidemillError, UnknownName
 from tidemill.settings import Settings
@@ -49,7 +50,8 @@ def send(
     """Send one piece of feedback: VALUE is up or down, a number, a text, or a response id."""
     from tidemill.client import Tidemill
 
-    topic = _stream(settings, stream).topic
+    contract = _stream(settings, stream)
+    topic = contract.topic
     with Tidemill(
         settings.brokers, topic, source="/cli", subject_key=settings.subject_key
     ) as client:
@@ -58,6 +60,12 @@ def send(
         )
     said = {"event_id": event_id, "topic": topic}
     print_json(said) if as_json else click.echo(f"sent to {topic} as {event_id}")
+    if kind not in contract.kinds:
+        click.echo(
+            f"it goes to quarantine: '{contract.name}' takes no {kind}; its kinds are "
+            f"{', '.join(contract.kinds)}",
+            err=True,
+        )
 
 
 @command.command(epilog=example("tidemill feedback tail --follow", "tidemill feedback tail --json"))
@@ -106,7 +114,8 @@ def quarantine(settings: Settings, limit: int, as_json: bool) -> None:
         return
     for row in rows:
         where = f"{row['topic']}/{row['partition']}@{row['offset']}"
-        click.echo(f"{row['id']:>6}  {where}  {row['reason']}\n        {row['value'][:100]}")
+        click.echo(f"{row['id']:>6}  {where}  {plain(row['reason'])}")
+        click.echo(f"        {plain(row['value'][:100])}")
     if not rows:
         click.echo("the quarantine is empty")
 
@@ -184,4 +193,5 @@ def _line(row: Mapping[str, Any]) -> str:
     said = next((row[n] for n in ("output", "comment", "value") if row[n] is not None), "")
     who = (row["subject"] or "–")[:8]
     release = (row["release"] or "").removeprefix("sha256:")[:12] or row["state"]
-    return f"{row['time']:%H:%M:%S}  {row['kind']:<10}  {who:<8}  {release:<12}  {said}"
+    line = f"{row['time']:%H:%M:%S}  {row['kind']:<10}  {who:<8}  {release:<12}  {said}"
+    return plain(line)  # what users write never drives the terminal
