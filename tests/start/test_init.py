@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Callable
@@ -170,6 +171,32 @@ def test_the_first_look_warns_of_people_languages_and_rare_labels(
     assert "note: personal data: email in 1 row of the first 41; " in told
     assert "note: 'text' looks like German, and the base model reads English best; " in told
     assert "note: labels with fewer than 8 rows: c; collect more, or merge them" in told
+
+
+class Corrected:
+    """A stream on which one user corrected an answer to what is no label."""
+
+    def freeze(self, topic: str) -> dict[str, int]:
+        return {f"{topic}/0": 1}
+
+    def rows(self, *_: object) -> object:
+        said = {"kind": "correction", "output": "no such thing", "consent": True, "subject": "ann"}
+        asked = {"event_id": "e1", "response_id": "r1", "input": {"text": "my cat ate it"}}
+        return [said | asked], {}
+
+
+def test_a_users_correction_to_no_label_is_left_out_and_does_not_stop_the_line(
+    place: Path, init: Init
+) -> None:
+    (place / "rows.csv").write_text(table())
+    init("desk", "--data", "rows.csv", "--yes")
+    works = dataclasses.replace(line("desk"), feedback=Corrected())
+
+    made = works.make("rows")
+
+    assert [check.message for check in made.checks if not check.passed] == []
+    assert made.facts["rows_total"] == 60
+    assert made.facts["quarantined"] == 1
 
 
 @pytest.mark.parametrize("name", ["null", "true", "123", "1e3"])
