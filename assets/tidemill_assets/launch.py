@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 import click
 import dagster as dg
-from dagster._core.errors import DagsterAssetCheckFailedError
+from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionInterruptedError
 
 from tidemill.adapters.home import Home
 from tidemill.build.base import Say
 from tidemill.build.line import Line
 from tidemill.cli._progress import terminal
-from tidemill.cli._shell import run
+from tidemill.cli._shell import INTERRUPTED, leave, run
 from tidemill.errors import GateFailed
 from tidemill.settings import Settings
 from tidemill_assets.definitions import definitions
@@ -75,7 +75,10 @@ def _failed_checks(instance: dg.DagsterInstance, line: Line) -> str:
 def command(project: str, names: tuple[str, ...], tags: str) -> None:
     """Make assets of one project, in this order."""
     with terminal() as say:
-        launch(Home(Settings.read()), project, names, tags=json.loads(tags), say=say)
+        try:
+            launch(Home(Settings.read()), project, names, tags=json.loads(tags), say=say)
+        except DagsterExecutionInterruptedError:
+            leave(INTERRUPTED)  # `tidemill run` says so
 
 
 if __name__ == "__main__":

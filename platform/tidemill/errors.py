@@ -3,6 +3,7 @@
 TidemillError                 exit 1
 ├── SpecError                 specs that cannot be used; carries every `Problem` at once
 ├── UnknownName               a name nothing answers to, with the nearest ones
+├── AmbiguousName             a name that several things answer to
 ├── MissingExtra              an optional package is not installed
 ├── DataError                 rows or files that cannot become a dataset
 │   └── ExpectationsFailed    a dataset broke an expectation of severity `error`; exit 2
@@ -46,6 +47,8 @@ class TidemillError(Exception):
 
 _LONGEST = 500
 """Characters of a cause that are shown: what a file says may be a megabyte on one line."""
+_MOST_NAMES = 30
+"""Names that a message lists."""
 
 
 @dataclass(frozen=True, order=True)
@@ -81,12 +84,28 @@ class UnknownName(TidemillError):
         super().__init__(f"no {what} is called '{name}'; {suggest(name, known)}")
 
 
+class AmbiguousName(TidemillError):
+    """A name that several things answer to."""
+
+    def __init__(self, what: str, name: str, found: Sequence[str]) -> None:
+        self.what, self.name, self.found = what, name, tuple(found)
+        super().__init__(
+            f"several projects have a {what} called '{name}'; name one: {_list(found)}"
+        )
+
+
 def suggest(name: str, known: Sequence[str]) -> str:
-    """The nearest known name as a question, or the whole list when nothing is near."""
+    """The nearest known name as a question, or the list (30 at most) when nothing is near."""
     near = get_close_matches(name[:_LONGEST], known, n=1, cutoff=0.6)
     if near:
         return f"did you mean '{near[0]}'?"
-    return f"there are: {', '.join(sorted(known))}" if known else "there are none yet"
+    return f"there are: {_list(known)}" if known else "there are none yet"
+
+
+def _list(names: Sequence[str]) -> str:
+    different = sorted(set(names))
+    more = len(different) - _MOST_NAMES
+    return ", ".join(different[:_MOST_NAMES]) + (f", … and {more} more" if more > 0 else "")
 
 
 class MissingExtra(TidemillError):

@@ -1,4 +1,4 @@
-"""A fresh home and its ledger, opened by many at once."""
+"""A fresh ledger, opened by many at once."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from threading import Barrier
 
 from sqlalchemy import inspect
 
-from tidemill.adapters.home import Home
 from tidemill.adapters.ledger.base import metadata, open_engine
-from tidemill.settings import Settings
 
 
 def test_all_who_open_a_fresh_ledger_at_once_find_it_whole(tmp_path: Path) -> None:
@@ -25,15 +23,3 @@ def test_all_who_open_a_fresh_ledger_at_once_find_it_whole(tmp_path: Path) -> No
             found = [one.result() for one in [pool.submit(begin) for _ in range(6)]]
 
         assert all(metadata.tables.keys() <= names for names in found)
-
-
-def test_homes_that_are_opened_at_once_can_all_be_written(tmp_path: Path) -> None:
-    settings = Settings.read({}, specs=tmp_path / "specs", home=tmp_path / "home")
-
-    def begin() -> None:
-        for _ in range(300):
-            Home(settings)._writable()
-
-    with ThreadPoolExecutor(4) as pool:
-        for one in [pool.submit(begin) for _ in range(4)]:
-            one.result()

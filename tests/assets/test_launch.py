@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
 import pytest
 
 from tidemill.adapters.home import Home
@@ -38,3 +44,28 @@ def test_a_broken_expectation_stops_the_line_and_says_which(
     said = "rows: expect_column_value_lengths_to_be_between.*; what is live stays, mend it and run"
     with pytest.raises(GateFailed, match=said):
         run(home, monkeypatch)
+
+
+def test_control_c_ends_a_run_in_one_word_and_leaves_nothing_behind(home: Home) -> None:
+    place = {"TIDEMILL_SPECS": str(home.settings.specs), "TIDEMILL_HOME": str(home.settings.home)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tidemill", "run", "desk/rows"],
+        env={**os.environ, **place},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # a terminal of its own, so to speak
+    )
+    with process:
+        assert process.stdout is not None
+        told = [process.stdout.readline()]
+        started = psutil.Process(process.pid).children(recursive=True)
+
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to the whole group
+        told += process.stdout.readlines()
+
+    assert process.wait(30) == 130
+    assert told[0] == "rows: making dataset\n"
+    assert told[-1] == "interrupted\n"
+    assert "Traceback" not in "".join(told)
+    assert psutil.wait_procs(started, timeout=10)[1] == []

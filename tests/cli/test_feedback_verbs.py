@@ -93,16 +93,30 @@ def test_feedback_is_sent_seen_and_fires_the_trigger(
 def test_quarantine_shows_the_reason_and_a_fixed_spec_lets_it_be_replayed(
     run: Run, taken_in: Callable[[], None], tmp_path: Path
 ) -> None:
-    run("feedback", "send", "r1", "score", "4")
+    sent = run("feedback", "send", "r1", "score", "4")[1]
     taken_in()
     shown = run("feedback", "quarantine")[1]
     spec = tmp_path / "specs" / "support-chat" / "feedback.yaml"
     spec.write_text(spec.read_text().replace("kinds: [", "kinds: [score, "))
     replayed = run("feedback", "replay")[1]
 
-    assert "'chat-feedback' takes no score; its kinds are thumbs, correction, comment" in shown
+    refused = "'chat-feedback' takes no score; its kinds are thumbs, correction, comment"
+    assert refused in shown
+    assert sent.endswith(f"it goes to quarantine: {refused}\n")
     assert replayed == "1 tried: 1 taken in, 0 were there already, 0 stay in quarantine\n"
     assert run("feedback", "quarantine") == (0, "the quarantine is empty\n")
+
+
+def test_what_a_user_writes_never_drives_the_terminal_of_whoever_reads_it(
+    run: Run, taken_in: Callable[[], None]
+) -> None:
+    run("feedback", "send", "r1", "comment", "bad\x1b[2Jnews\nof two lines")
+    taken_in()
+
+    tail = run("feedback", "tail")[1]
+
+    assert tail.endswith("bad [2Jnews of two lines\n")
+    assert tail.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -115,6 +129,7 @@ def test_quarantine_shows_the_reason_and_a_fixed_spec_lets_it_be_replayed(
             "no stream is called 'support-chat.fedback'; did you mean 'support-chat.feedback'?",
         ),
         (["trigger", "explain", "retrian"], "no spec is called 'retrian'"),
+        (["rollout", "status", "suport-chat"], "did you mean 'support-chat'?"),
         (
             ["trigger", "explain", "chat-feedback"],
             "'chat-feedback' is a Feedback, not a Trigger; name one of",

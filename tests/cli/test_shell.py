@@ -21,7 +21,7 @@ from tidemill.cli._shell import (
     run,
     storage_error,
 )
-from tidemill.errors import GateFailed, NeedsApproval, TidemillError
+from tidemill.errors import GateFailed, NeedsApproval, TidemillError, UnknownName
 from tidemill.settings import Settings
 
 BLOCKED = ("pydantic", "yaml", "torch", "dagster", "sqlalchemy", "numpy", "httpx", "rich")
@@ -93,6 +93,15 @@ def test_an_unknown_verb_gets_the_nearest_one(capsys: pytest.CaptureFixture[str]
 
     assert code == 1
     assert "there is no verb 'valdate'; did you mean 'validate'?" in capsys.readouterr().err
+
+
+def test_of_many_names_that_might_be_meant_only_some_are_listed_and_each_once() -> None:
+    names = [f"project-{number:02}" for number in range(40)]
+
+    said = str(UnknownName("spec", "zzz", names * 2))
+
+    assert said.endswith("project-28, project-29, … and 10 more")
+    assert said.count("project-07") == 1
 
 
 def test_a_wrong_option_is_an_error_not_a_failed_gate(capsys: pytest.CaptureFixture[str]) -> None:

@@ -158,7 +158,7 @@ def test_a_name_of_two_projects_is_asked_about(specs: Path, capsys: Captured) ->
 
     assert code == 1
     assert capsys.readouterr().err == (
-        "no spec is called 'tune'; there are: second/tune, support-chat/tune\n"
+        "several projects have a spec called 'tune'; name one: second/tune, support-chat/tune\n"
     )
 
 

@@ -189,7 +189,28 @@ def test_a_live_release_that_is_down_is_said_to_be(front: Front) -> None:
 
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "1"
-    assert "the live release does not answer" in answer.json()["error"]["message"]
+    message = answer.json()["error"]["message"]
+    assert "the live release does not answer" in message
+    assert message.endswith("it is being restarted")
+
+
+def test_a_live_release_that_answers_with_an_error_is_not_said_to_be_restarted(
+    front: Front,
+) -> None:
+    front.live.behaviour = "failing"
+
+    answer = front.ask()
+
+    message = answer.json()["error"]["message"]
+    assert answer.status_code == 503
+    assert "the live release answers 500; try again" in message
+    assert "restarted" not in message
+
+
+def test_a_body_that_nests_too_deeply_is_left_to_the_release(front: Front) -> None:
+    body = b'{"a":' * 100_000
+
+    assert front.client.post(CHAT, content=body).json() == {"by": "live"}
 
 
 def test_a_stream_comes_through_piece_by_piece(front: Front) -> None:

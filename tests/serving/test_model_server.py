@@ -255,6 +255,27 @@ def test_nobody_unloads_or_loads_the_model_over_http(served: tuple[Release, http
     assert client.post(CHAT, json={"messages": messages("still there")}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"shape": [3]}, "other elements than its shape [3] says"),
+        ({"data": [None]}, "holds null; send texts"),
+        ({"data": [10**11]}, "holds 100000000000; send texts"),
+        ({"name": "promt", "data": ["a"]}, "inputs are missing: prompt; given: promt"),
+    ],
+)
+def test_a_tensor_that_does_not_fit_is_the_clients_mistake(
+    served: tuple[Release, httpx.Client], changed: dict[str, Any], said: str
+) -> None:
+    release, client = served
+    tensor = {"name": "prompt", "datatype": "BYTES", "shape": [1], "data": ["a"], **changed}
+
+    answer = client.post(f"/v2/models/{release.service}/infer", json={"inputs": [tensor]})
+
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]
+
+
 def test_it_listens_on_loopback_only(served: tuple[Release, httpx.Client]) -> None:
     import psutil
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Callable
@@ -172,6 +173,86 @@ def test_the_first_look_warns_of_people_languages_and_rare_labels(
     assert "note: labels with fewer than 8 rows: c; collect more, or merge them" in told
 
 
+class Corrected:
+    """A stream on which one user corrected an answer to what is no label."""
+
+    def freeze(self, topic: str) -> dict[str, int]:
+        return {f"{topic}/0": 1}
+
+    def rows(self, *_: object) -> object:
+        said = {"kind": "correction", "output": "no such thing", "consent": True, "subject": "ann"}
+        asked = {"event_id": "e1", "response_id": "r1", "input": {"text": "my cat ate it"}}
+        return [said | asked], {}
+
+
+def test_a_users_correction_to_no_label_is_left_out_and_does_not_stop_the_line(
+    place: Path, init: Init
+) -> None:
+    (place / "rows.csv").write_text(table())
+    init("desk", "--data", "rows.csv", "--yes")
+    works = dataclasses.replace(line("desk"), feedback=Corrected())
+
+    made = works.make("rows")
+
+    assert [check.message for check in made.checks if not check.passed] == []
+    assert made.facts["rows_total"] == 60
+    assert made.facts["quarantined"] == 1
+
+
+@pytest.mark.parametrize("name", ["null", "true", "123", "1e3"])
+def test_a_project_may_be_called_what_yaml_reads_as_something_else(
+    place: Path, init: Init, name: str
+) -> None:
+    (place / "rows.csv").write_text(table())
+
+    code = init(name, "--data", "rows.csv", "--yes")
+
+    specs = load(Path("specs")).projects[name].specs
+    assert code == 0
+    assert specs["rollout"].spec.service == specs["stream"].spec.service == name
+
+
+def test_a_header_may_hold_commas_semicolons_and_blanks_in_quotes(place: Path, init: Init) -> None:
+    lines = "\n".join(table().splitlines()[1:])
+    (place / "rows.csv").write_text(f'\ufeff"What, exactly; said, ",label\r\n{lines}\n')
+
+    code = init("desk", "--data", "rows.csv", "--yes")
+
+    assert code == 0
+    assert line("desk").make("rows").facts["rows_total"] == 60
+
+
+def test_rows_without_a_label_or_with_a_blank_text_are_not_counted_on(
+    place: Path, init: Init, capsys: Captured
+) -> None:
+    rows = [f"row {n},{'ab'[n % 2] if n < 40 else ''}" for n in range(200)]
+    (place / "rows.csv").write_text("\n".join(["text,label", *rows, *["  ,a"] * 9]))
+
+    code = init("desk", "--data", "rows.csv", "--yes")
+
+    told = capsys.readouterr().out
+    assert code == 0
+    assert "note: 160 rows without 'label' are left out\n" in told
+    assert "note: 9 rows without 'text' are left out\n" in told
+    assert "note: 40 rows are few" in told
+    assert line("desk").make("rows").facts["rows_total"] == 40
+
+
+@pytest.mark.parametrize("specs", ["rows.csv", "rows.csv/below"])
+def test_a_folder_of_specs_that_cannot_be_made_is_told(
+    place: Path, init: Init, specs: str, capsys: Captured
+) -> None:
+    (place / "rows.csv").write_text(table())
+
+    code = init("desk", "--data", "rows.csv", "--yes", "--specs", specs)
+
+    told = capsys.readouterr().err
+    assert code == 1
+    assert told.startswith(specs)
+    assert told.endswith("; name another folder with --specs\n")
+    assert "bug" not in told
+
+
 def write(content: bytes, name: str = "rows.csv") -> Callable[[Path], object]:
     return lambda place: (place / name).write_bytes(content)
 
@@ -230,6 +311,26 @@ BAD: dict[str, tuple[Callable[[Path], object], str, str]] = {
         write(table().replace(",", ";").encode()),
         "rows.csv",
         "rows.csv:1: the columns are divided by semicolons; save it with commas",
+    ),
+    "semicolons around commas": (
+        write(b'"text, that";label\n' + b"a, b;c\n" * 30),
+        "rows.csv",
+        "rows.csv:1: the columns are divided by semicolons; save it with commas",
+    ),
+    "a column without a name": (
+        write(b",text,label\n" + b"1,a,b\n" * 30),
+        "rows.csv",
+        "rows.csv:1: column 1 of 3 has no name; give it one in the first line",
+    ),
+    "a first line that is empty": (
+        write(b"\ntext,label\n" + b"a,b\n" * 30),
+        "rows.csv",
+        "rows.csv:1: the first line is empty; it has to name the columns",
+    ),
+    "hardly a label": (
+        write(b"text,label\n" + b"".join(b"row %d,%s\n" % (n, b"ab"[n:n+1]) for n in range(50))),
+        "rows.csv",
+        "rows.csv: 2 of 50 rows have both 'text' and 'label'; 20 are the fewest",
     ),
     "a JSON array": (write(b"[{}]", "r.json"), "r.json", "r.json: a line has to be a row; `jq"),
     "a folder": (lambda place: (place / "r.csv").mkdir(), "r.csv", "r.csv is a folder; name a"),

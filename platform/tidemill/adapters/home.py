@@ -16,7 +16,13 @@ from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.row_texts import RowTexts
 from tidemill.adapters.store import DvcStore
 from tidemill.adapters.store.shelf import name_of
-from tidemill.errors import ServiceError, StorageError, TidemillError, UnknownName
+from tidemill.errors import (
+    AmbiguousName,
+    ServiceError,
+    StorageError,
+    TidemillError,
+    UnknownName,
+)
 from tidemill.ports import Artefact
 from tidemill.settings import Settings
 
@@ -134,8 +140,9 @@ class Home:
         known_names = sorted(
             f"{p.name}/{spec}" for p in self.workspace.projects.values() for spec in p.specs
         )
-        near = [known for known in known_names if known.endswith(f"/{name}")]
-        raise UnknownName("spec", name, near or known_names)
+        if found:
+            raise AmbiguousName("spec", name, [f"{project}/{name}" for project in found])
+        raise UnknownName("spec", name, known_names)
 
     @contextmanager
     def making(self, project: str, name: str, owner: str) -> Iterator[None]:

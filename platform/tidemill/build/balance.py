@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 
+from tidemill.build.drawing import as_words, png
 from tidemill.data import SPLITS
-from tidemill.errors import MissingExtra
 
 MOST_LABELS = 30
 _COLOURS = {"train": "#16324f", "validation": "#e9a23b", "test": "#2a9d8f"}
 
 
+@as_words()
 def picture(counts: Mapping[str, int], labels: Mapping[str, Mapping[str, int]]) -> bytes:
     """PNG bytes; without labels, one bar per split. At most 30 labels, the most frequent ones."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtra("matplotlib", "data") from error
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     totals: dict[str, int] = {}
     for split in labels.values():
         for label, count in split.items():
@@ -42,7 +40,5 @@ def picture(counts: Mapping[str, int], labels: Mapping[str, Mapping[str, int]]) 
     axes.legend(frameon=False, fontsize=8, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
-    stream = io.BytesIO()
     FigureCanvasAgg(figure)
-    figure.savefig(stream, format="png", dpi=110, metadata={"Software": None})
-    return stream.getvalue()
+    return png(figure, dpi=110)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
+from tidemill.build.drawing import as_words, png
 from tidemill.engine.equivalence import Hop
-from tidemill.errors import MissingExtra
 
 _INK, _BAR, _GOOD, _BAD = "#16324f", "#8d99ae", "#2a9d8f", "#c1442e"
 
 
+@as_words()
 def hop_picture(hops: Sequence[Hop], source_bytes: float, min_agreement: float) -> bytes:
     """Size in MB on the left, agreement with the form before on the right, as PNG bytes."""
-    try:
-        import matplotlib as mpl
+    import matplotlib as mpl
 
-        mpl.use("Agg")
-        import matplotlib.pyplot as plot
-    except ImportError:
-        raise MissingExtra("matplotlib", "data") from None
+    mpl.use("Agg")
+    import matplotlib.pyplot as plot
+
     names = ["before", *(hop.step for hop in hops)]
     sizes = [source_bytes / 1e6, *(hop.bytes / 1e6 for hop in hops)]
     figure, (left, right) = plot.subplots(
@@ -44,7 +42,6 @@ def hop_picture(hops: Sequence[Hop], source_bytes: float, min_agreement: float) 
     right.set_title(title, fontsize=11, color=_INK, loc="left")
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=130, metadata={"Software": None})
+    drawn = png(figure)
     plot.close(figure)
-    return stream.getvalue()
+    return drawn

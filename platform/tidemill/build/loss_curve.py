@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
-from tidemill.errors import MissingExtra
+from tidemill.build.drawing import as_words, png
 from tidemill.training._loop import Outcome
 
 _INK, _TRAIN, _HELD_OUT = "#16324f", "#8d99ae", "#e76f51"
@@ -27,15 +26,14 @@ def points(outcome: Outcome, unit: str) -> dict[str, Any]:
     }
 
 
+@as_words()
 def picture(outcome: Outcome, unit: str) -> bytes:
     """Training loss by step (thin: each step, thick: smoothed) and validation loss, as PNG."""
-    try:
-        import matplotlib as mpl
+    import matplotlib as mpl
 
-        mpl.use("Agg")
-        import matplotlib.pyplot as plot
-    except ImportError:
-        raise MissingExtra("matplotlib", "data") from None
+    mpl.use("Agg")
+    import matplotlib.pyplot as plot
+
     figure, axes = plot.subplots(figsize=(7.2, 4.0), layout="constrained")
     steps = [step for step, _ in outcome.losses]
     axes.plot(steps, [v for _, v in outcome.losses], color=_TRAIN, linewidth=0.8, alpha=0.6)
@@ -60,10 +58,9 @@ def picture(outcome: Outcome, unit: str) -> bytes:
     axes.legend(frameon=False)
     axes.grid(axis="y", alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=130, metadata={"Software": None})
+    drawn = png(figure)
     plot.close(figure)
-    return stream.getvalue()
+    return drawn
 
 
 def _thinned(losses: Sequence[tuple[int, float]], most: int) -> list[list[float]]:

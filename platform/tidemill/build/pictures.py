@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Sequence
 from math import isfinite
@@ -10,7 +9,7 @@ from typing import Any
 
 from tidemill.build.answers import Answered
 from tidemill.build.base import Measure
-from tidemill.errors import MissingExtra
+from tidemill.build.drawing import as_words, png
 
 MOST_LABELS = 20
 OTHER, NONE = "(other)", "(none)"
@@ -27,28 +26,29 @@ def confusion(answers: Sequence[Answered]) -> bytes | None:
     if found is None:
         return None
     rows, columns, table = found
-    plot = _pyplot()
-    side = 0.42 * len(columns) + 3.2, 0.38 * len(rows) + 2.4
-    figure, axes = plot.subplots(figsize=side, layout="constrained")
-    shares = [[cell / max(sum(row), 1) for cell in row] for row in table]
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", fontsize=9)
-    axes.set_yticks(range(len(rows)), rows, fontsize=9)
-    axes.set_xlabel("given", color=_INK)
-    axes.set_ylabel("wanted", color=_INK)
-    right, every = labels_right(answers)
-    title = f"{right} of {every} labels right"
-    if OTHER in rows:
-        kept = len(rows) - 1
-        title += f"; shown are the {kept} labels with the most mistakes"
-    axes.set_title(title, fontsize=11, color=_INK, loc="left")
-    for y, row in enumerate(table):
-        for x, cell in enumerate(row):
-            if cell:
-                colour = "white" if shares[y][x] > 0.55 else _INK
-                axes.text(x, y, str(cell), ha="center", va="center", fontsize=9, color=colour)
-    axes.spines[:].set_visible(False)
-    return _png(plot, figure)
+    with as_words():
+        plot = _pyplot()
+        side = 0.42 * len(columns) + 3.2, 0.38 * len(rows) + 2.4
+        figure, axes = plot.subplots(figsize=side, layout="constrained")
+        shares = [[cell / max(sum(row), 1) for cell in row] for row in table]
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", fontsize=9)
+        axes.set_yticks(range(len(rows)), rows, fontsize=9)
+        axes.set_xlabel("given", color=_INK)
+        axes.set_ylabel("wanted", color=_INK)
+        right, every = labels_right(answers)
+        title = f"{right} of {every} labels right"
+        if OTHER in rows:
+            kept = len(rows) - 1
+            title += f"; shown are the {kept} labels with the most mistakes"
+        axes.set_title(title, fontsize=11, color=_INK, loc="left")
+        for y, row in enumerate(table):
+            for x, cell in enumerate(row):
+                if cell:
+                    colour = "white" if shares[y][x] > 0.55 else _INK
+                    axes.text(x, y, str(cell), ha="center", va="center", fontsize=9, color=colour)
+        axes.spines[:].set_visible(False)
+        return _png(plot, figure)
 
 
 def confusions(
@@ -74,24 +74,25 @@ def slices(measures: Sequence[Measure], metric: str) -> bytes | None:
     shown = [one for one in measures if one.metric == metric and isfinite(one.value)]
     if not any(one.slice for one in shown):
         return None
-    plot = _pyplot()
-    figure, axes = plot.subplots(figsize=(7.2, 0.5 * len(shown) + 1.5), layout="constrained")
-    for y, one in enumerate(shown):
-        colour = _GOOD if one.slice else _WEAK
-        axes.barh(y, one.value, height=0.62, color=colour)
-        low, high = max(one.low, 0.0), one.high
-        axes.plot([low, high], [y, y], color=_INK, linewidth=2, solid_capstyle="butt")
-        text = f" {one.value:.2f} ({low:.2f}–{high:.2f})"
-        axes.text(max(high, one.value), y, text, va="center", fontsize=9, color=_INK)
-    names = [f"{one.slice or 'all rows'}  ({one.rows})" for one in shown]
-    axes.set_yticks(range(len(shown)), names, fontsize=9)
-    axes.invert_yaxis()
-    axes.set_xlim(0, 1.35 * max(max(one.high, one.value) for one in shown))
-    axes.set_title(
-        f"{metric} by slice, with confidence bounds", fontsize=11, color=_INK, loc="left"
-    )
-    axes.spines[["top", "right"]].set_visible(False)
-    return _png(plot, figure)
+    with as_words():
+        plot = _pyplot()
+        figure, axes = plot.subplots(figsize=(7.2, 0.5 * len(shown) + 1.5), layout="constrained")
+        for y, one in enumerate(shown):
+            colour = _GOOD if one.slice else _WEAK
+            axes.barh(y, one.value, height=0.62, color=colour)
+            low, high = max(one.low, 0.0), one.high
+            axes.plot([low, high], [y, y], color=_INK, linewidth=2, solid_capstyle="butt")
+            text = f" {one.value:.2f} ({low:.2f}–{high:.2f})"
+            axes.text(max(high, one.value), y, text, va="center", fontsize=9, color=_INK)
+        names = [f"{one.slice or 'all rows'}  ({one.rows})" for one in shown]
+        axes.set_yticks(range(len(shown)), names, fontsize=9)
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1.35 * max(max(one.high, one.value) for one in shown))
+        axes.set_title(
+            f"{metric} by slice, with confidence bounds", fontsize=11, color=_INK, loc="left"
+        )
+        axes.spines[["top", "right"]].set_visible(False)
+        return _png(plot, figure)
 
 
 def _pairs(answers: Sequence[Answered]) -> list[tuple[str, str]]:
@@ -120,18 +121,15 @@ def _within(label: str, labels: Sequence[str]) -> str:
 
 
 def _pyplot() -> Any:
-    try:
-        import matplotlib as mpl
+    import matplotlib as mpl
 
-        mpl.use("Agg")
-        import matplotlib.pyplot as plot
-    except ImportError as error:
-        raise MissingExtra("matplotlib", "data") from error
+    mpl.use("Agg")
+    import matplotlib.pyplot as plot
+
     return plot
 
 
 def _png(plot: Any, figure: Any) -> bytes:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=130, metadata={"Software": None})
+    drawn = png(figure)
     plot.close(figure)
-    return stream.getvalue()
+    return drawn

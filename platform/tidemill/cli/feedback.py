@@ -50,7 +50,8 @@ def send(
     """Send one piece of feedback: VALUE is up or down, a number, a text, or a response id."""
     from tidemill.client import Tidemill
 
-    topic = _stream(settings, stream).topic
+    contract = _stream(settings, stream)
+    topic = contract.topic
     with Tidemill(
         settings.brokers, topic, source="/cli", subject_key=settings.subject_key
     ) as client:
@@ -59,6 +60,12 @@ def send(
         )
     said = {"event_id": event_id, "topic": topic}
     print_json(said) if as_json else click.echo(f"sent to {topic} as {event_id}")
+    if kind not in contract.kinds:
+        click.echo(
+            f"it goes to quarantine: '{contract.name}' takes no {kind}; its kinds are "
+            f"{', '.join(contract.kinds)}",
+            err=True,
+        )
 
 
 @command.command(epilog=example("tidemill feedback tail --follow", "tidemill feedback tail --json"))
@@ -188,4 +195,5 @@ def _line(row: Mapping[str, Any]) -> str:
     said = next((row[n] for n in ("output", "comment", "value") if row[n] is not None), "")
     who = (row["subject"] or "–")[:8]
     release = (row["release"] or "").removeprefix("sha256:")[:12] or row["state"]
-    return f"{row['time']:%H:%M:%S}  {row['kind']:<10}  {who:<8}  {release:<12}  {said}"
+    line = f"{row['time']:%H:%M:%S}  {row['kind']:<10}  {who:<8}  {release:<12}  {said}"
+    return plain(line)  # what users write never drives the terminal

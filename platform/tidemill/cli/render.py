@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from tidemill.cli._shell import example, json_option, pass_settings, print_json
-from tidemill.errors import UnknownName
+from tidemill.errors import AmbiguousName, UnknownName
 from tidemill.settings import Settings
 
 
@@ -51,8 +51,10 @@ def _matching(name: str, known: tuple[str, ...]) -> list[str]:
         return [name]
     project = [full for full in known if full.startswith(f"{name}/")]
     found = project or [full for full in known if full.endswith(f"/{name}")]
-    if not found or (len(found) > 1 and not project):
-        raise UnknownName("spec", name, found or (*known, *(k.split("/")[1] for k in known)))
+    if not found:
+        raise UnknownName("spec", name, (*known, *(k.split("/")[1] for k in known)))
+    if len(found) > 1 and not project:
+        raise AmbiguousName("spec", name, found)
     return found
 
 

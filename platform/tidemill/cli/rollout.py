@@ -38,6 +38,8 @@ def command() -> None:
 def status(settings: Settings, service: str | None, as_json: bool) -> None:
     """Every rollout of a service, with its decisions and what they were taken on."""
     ledger = _ledger(settings)
+    if service is not None:
+        _known(settings, ledger, service)
     found = [
         {**_plain(walking), "decisions": ledger.steps(walking.id)}
         for walking in ledger.newest(service)
@@ -165,6 +167,20 @@ def _target(ledger: RolloutLedger, service: str, do: str) -> Walking:
     raise ServiceError(
         f"'{service}' has no rollout under way; `tidemill rollout status` shows what is live"
     )
+
+
+def _known(settings: Settings, ledger: RolloutLedger, service: str) -> None:
+    """A service that had a rollout, or that a spec promises; raises UnknownName for another."""
+    from tidemill.spec.load import read
+    from tidemill.spec.rollout import Rollout
+
+    if service in ledger.services():
+        return
+    projects = read(settings.specs).workspace.projects.values()
+    specs = [loaded.spec for project in projects for loaded in project.specs.values()]
+    wanted = [spec.service for spec in specs if isinstance(spec, Rollout)]
+    if service not in wanted:
+        raise UnknownName("service", service, [*ledger.services(), *wanted])
 
 
 def _ledger(settings: Settings) -> RolloutLedger:

@@ -8,6 +8,7 @@ trigger, or for `--fresh`. The run shows in Dagster's UI.
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -80,7 +81,23 @@ def start(
     """Run the assets in a process of their own; gives its exit code."""
     command_line = [sys.executable, "-m", "tidemill_assets.launch", project, *specs]
     command_line += ["--tags", json.dumps(dict(tags))] if tags else []
-    return subprocess.run(command_line, env=environment(settings), check=False).returncode
+    # In a group of its own: Control-C is for the run alone, not for what Dagster starts beside it.
+    with subprocess.Popen(command_line, env=environment(settings), process_group=0) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            _wait(process)
+            raise
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    """Until it has put things in order; who presses Control-C again does not wait."""
+    try:
+        process.wait()
+    except KeyboardInterrupt:
+        process.kill()
+        raise
 
 
 def described(home: Home, project: str, spec: str) -> dict[str, object]:

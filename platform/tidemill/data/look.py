@@ -5,6 +5,8 @@ Made for files that a project keeps in Git: anything larger is refused before it
 
 from __future__ import annotations
 
+import csv
+import io
 import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -62,6 +64,10 @@ class Look:
         """One column by its name."""
         return next(column for column in self.columns if column.name == name)
 
+    def usable(self, *names: str) -> list[Row]:
+        """Rows that have a value in each of these columns."""
+        return [row for row in self.rows if all(filled(row, name) for name in names)]
+
 
 def look(path: Path) -> Look:
     """Read a CSV or JSONL file; raises DataError with the line and the way out."""
@@ -78,6 +84,12 @@ def look(path: Path) -> Look:
     columns = tuple(_column(name, plain) for name in dict.fromkeys(n for row in plain for n in row))
     _enough(path, plain, columns)
     return Look(path, size, plain, columns)
+
+
+def filled(row: Row, name: str) -> bool:
+    """True where a row has a value in a column; blanks are none."""
+    value = row.get(name)
+    return bool(value.strip()) if isinstance(value, str) else value is not None
 
 
 def personal(look: Look) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -158,14 +170,29 @@ def _utf8(path: Path, content: bytes) -> None:
 
 
 def _commas(path: Path, content: bytes) -> None:
-    header = content.partition(b"\n")[0].decode("utf-8", "replace")
+    names = _header(content)
+    if not names:
+        raise DataError(f"{path}:1: the first line is empty; it has to name the columns")
     for sign, called in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
-        if sign in header and "," not in header:
+        if len(names) == 1 and len(_header(content, sign)) > 1:
             raise DataError(
                 f"{path}:1: the columns are divided by {called}; save it with commas, as CSV"
             )
-    if not all(name.strip().strip('"') for name in header.split(",")):
-        raise DataError(f"{path}:1: a column has no name; give it one in the first line")
+    for number, name in enumerate(names, start=1):
+        if not name.strip():
+            raise DataError(
+                f"{path}:1: column {number} of {len(names)} has no name; give it one in the first "
+                "line"
+            )
+
+
+def _header(content: bytes, sign: str = ",") -> list[str]:
+    """The first row's cells; what is no CSV is found where the rows are read."""
+    text = content.decode("utf-8-sig")
+    try:
+        return next(csv.reader(io.StringIO(text, newline=""), delimiter=sign), [])
+    except csv.Error:
+        return [text.partition("\n")[0]]
 
 
 def _enough(path: Path, rows: Sequence[Row], columns: Sequence[Column]) -> None:
@@ -186,7 +213,7 @@ def _enough(path: Path, rows: Sequence[Row], columns: Sequence[Column]) -> None:
 
 
 def _column(name: str, rows: Sequence[Row]) -> Column:
-    values = [row[name] for row in rows if row.get(name) not in (None, "")]
+    values = [row[name] for row in rows if filled(row, name)]
     kinds = {_kind(value) for value in values}
     kind: Kind = "empty" if not kinds else kinds.pop() if len(kinds) == 1 else "mixed"
     words = sum(len(str(value).split()) for value in values) / max(1, len(values))

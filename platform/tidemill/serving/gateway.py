@@ -100,8 +100,10 @@ class Gateway:
         try:
             async with self._call(request, path, body, arm, route.name(arm)) as answer:
                 if answer.status >= 500:
-                    said = f"the {route.name(arm)} release answers {answer.status}"
-                    raise Broken(f"{said}; try again in a moment")
+                    raise Broken(
+                        f"the {route.name(arm)} release answers {answer.status}; try again in a "
+                        "moment, and if it stays so, see its log in run/models below TIDEMILL_HOME"
+                    )
                 cached = cached or answer.headers.get(CACHED) == "true"
                 response, failed = await _relay(request, answer)
                 return response

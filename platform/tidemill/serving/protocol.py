@@ -7,6 +7,7 @@ where it takes one. Each row is one answer. Outputs: `text`, and `label` where t
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 from tidemill.errors import BadRequest, Overloaded, PromptTooLong
@@ -100,7 +101,8 @@ def _rows(tensors: dict[str, list[str]], names: tuple[str, ...]) -> list[dict[st
         tensors = {names[0]: next(iter(tensors.values()))}
     missing = [name for name in names if name not in tensors]
     if missing:
-        raise BadRequest(f"no input is called {', '.join(missing)}; send {', '.join(names)}")
+        given = ", ".join(tensors) or "none"
+        raise BadRequest(f"inputs are missing: {', '.join(missing)}; given: {given}")
     lengths = {len(values) for values in tensors.values()}
     if len(lengths) != 1:
         raise BadRequest("all inputs need the same number of elements")
@@ -110,11 +112,25 @@ def _rows(tensors: dict[str, list[str]], names: tuple[str, ...]) -> list[dict[st
 def _texts(tensor: Any) -> list[str]:
     if tensor.datatype != "BYTES":
         raise BadRequest(f"input '{tensor.name}' is {tensor.datatype}; send BYTES")
-    flat = tensor.as_numpy().ravel()
     try:
-        return [value if isinstance(value, str) else bytes(value).decode() for value in flat]
+        flat = tensor.as_numpy().ravel()
+    except ValueError:
+        raise BadRequest(
+            f"input '{tensor.name}' has other elements than its shape {list(tensor.shape)} says"
+        ) from None
+    return [_text(tensor.name, value) for value in flat]
+
+
+def _text(name: str, value: Any) -> str:
+    # A number is no text: `bytes(10**10)` would be as many zeros, in memory.
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, bytes):
+        raise BadRequest(f"input '{name}' holds {json.dumps(value, default=str)}; send texts")
+    try:
+        return value.decode()
     except UnicodeDecodeError as error:
-        raise BadRequest(f"input '{tensor.name}' is not UTF-8: {error.reason}") from None
+        raise BadRequest(f"input '{name}' is not UTF-8: {error.reason}") from None
 
 
 def _positive(value: Any) -> int | None:

@@ -32,6 +32,8 @@ def values(look: Look, choice: Choice, *, name: str, owner: str, data: str) -> d
     """Everything the templates are filled with."""
     mapped = _map(look, choice)
     asked, answered = look.column(choice.asked), look.column(choice.answered)
+    usable = look.usable(*filter(None, (choice.asked, choice.answered, choice.label)))
+    distinct = len({str(row[choice.asked]).strip() for row in usable})
     ours = {theirs: mine for mine, theirs in mapped.items()}
     shared = {
         "task": choice.task,
@@ -42,11 +44,11 @@ def values(look: Look, choice: Choice, *, name: str, owner: str, data: str) -> d
         "map": mapped,
         "subject": choice.subject,
         "columns": [ours.get(c, c) for c in (choice.asked, choice.answered)],
-        "distinct": asked.distinct,
-        "minimum_rows": minimum_rows(asked.distinct),
+        "distinct": distinct,
+        "minimum_rows": minimum_rows(distinct),
         "personal": ", ".join(personal(look)[0]),
         "slices": _slices(look, choice),
-        "enough": max(10, min(200, len(look.rows) // 10)),
+        "enough": max(10, min(200, len(usable) // 10)),
         "max_length": _tokens(_longest(asked) + _longest(answered), least=64, most=512),
     }
     return shared | (

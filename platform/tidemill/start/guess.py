@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from tidemill.data.look import Column, Look
+from tidemill.data.look import FEWEST, Column, Look
 from tidemill.errors import DataError, suggest
 
 Task = Literal["generation", "classification", "ranking"]
@@ -135,6 +135,12 @@ def _fits(look: Look, choice: Choice) -> None:
     for name in written:
         if look.column(name).kind != "text":
             raise DataError(f"{look.path}: column '{name}' holds no text; name another one")
+    usable = len(look.usable(choice.asked, choice.answered))
+    if usable < FEWEST:
+        raise DataError(
+            f"{look.path}: {usable} of {len(look.rows)} rows have both '{choice.asked}' and "
+            f"'{choice.answered}'; {FEWEST} are the fewest that leave something to judge on"
+        )
     if choice.task != "generation":
         _countable(look, look.column(choice.answered))
 

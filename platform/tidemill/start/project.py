@@ -44,7 +44,12 @@ def write(look: Look, choice: Choice, *, name: str, specs: Path, owner: str) -> 
     """The whole project below `specs`, or nothing at all; raises TidemillError where there is
     something already, and SpecError (a bug) where what was rendered is not valid."""
     _free(name, specs)
-    specs.mkdir(parents=True, exist_ok=True)
+    try:
+        specs.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, FileNotFoundError) as error:
+        raise TidemillError(
+            f"{shown(specs)} cannot be made: {error.strerror}; name another folder with --specs"
+        ) from error
     stage = Path(tempfile.mkdtemp(prefix=".init-", dir=specs))
     try:
         folder = stage / name

@@ -87,8 +87,9 @@ def _rows(look: Look, choice: Choice) -> Iterator[str]:
     if asked.filled - asked.distinct:
         again = _rows_of(asked.filled - asked.distinct)
         yield f"{again} whose '{choice.asked}' another one has are left out"
-    if len(look.rows) < 200:
-        yield f"{len(look.rows)} rows are few: intervals will be wide, and gates cautious"
+    usable = len(look.usable(choice.asked, choice.answered))
+    if usable < 200:
+        yield f"{usable} rows are few: intervals will be wide, and gates cautious"
 
 
 def _rows_of(count: int) -> str:
