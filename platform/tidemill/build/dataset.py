@@ -120,7 +120,13 @@ def _feedback(
     since = bench.clock.now() - source.window if source.window else None
     given, ranges = bench.feedback(source.of, source.kinds, since)
     fill = _filler(spec, bench, before)
-    rows, bad = rows_of(given, stream=source.of, weight=source.weight, fill=fill)
+    rows, bad = rows_of(
+        given,
+        stream=source.of,
+        weight=source.weight,
+        fill=fill,
+        require_consent=spec.privacy.require_consent,
+    )
     return rows, bad, {place: (int(span[0]), int(span[1])) for place, span in ranges.items()}
 
 

@@ -24,11 +24,17 @@ columns it fills; None where it has not the wanted form."""
 
 
 def rows_of(
-    given: Sequence[Mapping[str, Any]], *, stream: str, weight: float, fill: Fill
+    given: Sequence[Mapping[str, Any]],
+    *,
+    stream: str,
+    weight: float,
+    fill: Fill,
+    require_consent: bool,
 ) -> tuple[list[Row], Dropped]:
     """Dataset rows of feedback rows; what cannot become one comes back with its reason.
 
-    Of several corrections of one answer the last one counts.
+    Of several corrections of one answer the last one counts; but where consent is required, one
+    without it never takes the place of another user's that has it.
     """
     rows: dict[str, Row] = {}
     dropped: Dropped = []
@@ -44,9 +50,19 @@ def rows_of(
             )
         else:
             answered = str(one.get("response_id") or one.get("event_id"))
+            if require_consent and _keeps(rows.get(answered), about):
+                dropped.append((about, "no consent, and another user's correction has it"))
+                continue
             rows.pop(answered, None)
             rows[answered] = {**question, **filled, **about}
     return list(rows.values()), dropped
+
+
+def _keeps(former: Row | None, later: Row) -> bool:
+    """True where a consented correction stays although another user made a later one."""
+    if former is None or former["subject"] == later["subject"]:
+        return False
+    return bool(former[CONSENT]) and not later[CONSENT]
 
 
 def _question(given: Any) -> Row | None:
