@@ -12,7 +12,7 @@ from tidemill.adapters.ledger.base import metadata, open_engine
 
 
 def test_all_who_open_a_fresh_ledger_at_once_find_it_whole(tmp_path: Path) -> None:
-    for place in range(6):
+    for place in range(24):
         url, ready = f"sqlite:///{tmp_path / f'{place}.db'}", Barrier(6)
 
         def begin(url: str = url, ready: Barrier = ready) -> set[str]:

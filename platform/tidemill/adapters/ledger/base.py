@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from sqlalchemy.pool import StaticPool
 from tidemill.errors import StorageError
 
 metadata = MetaData()
+_PATIENCE = 30.0
+"""Seconds to wait for whoever writes to an SQLite file."""
 _MADE = re.compile(r"already exists|duplicate key value")
 """What SQLite and PostgreSQL say of a table that came between the look and the making."""
 
@@ -70,6 +74,21 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
     # WAL lets readers go on while ingest writes; NORMAL is durable against a killed process. A
     # batch of ingest changes more pages than the default cache of 2 MB holds: it took up to three
     # times as long where the system's own cache is short.
-    pragmas = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "cache_size=-32000")
-    for pragma in pragmas:
+    connection.execute(f"PRAGMA busy_timeout={_PATIENCE * 1000:.0f}")
+    _use_wal(connection)
+    for pragma in ("synchronous=NORMAL", "cache_size=-32000"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_wal(connection: Any) -> None:
+    """Whoever opens a fresh file first turns it over; SQLite waits for nobody there, and says
+    at once that the file is locked."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
