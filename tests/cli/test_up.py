@@ -19,10 +19,10 @@ import psutil
 import pytest
 
 from tidemill.adapters.deploy_local import LocalDeployer
-from tidemill.adapters.home import Home as Open
+from tidemill.adapters.home import check_writable
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.processes import MARK, Processes, Running, Start, free_port, python
-from tidemill.serving.operate import _writable, bring_up
+from tidemill.serving.operate import bring_up
 from tidemill.serving.services import answers
 from tidemill.settings import Settings
 
@@ -233,8 +233,8 @@ def test_homes_are_opened_side_by_side(home: Home) -> None:
 
     def probe(_: int) -> None:
         for _ in range(300):
-            Open(settings)._writable()
-            _writable(settings.home)
+            check_writable(settings.home)
+            check_writable(settings.home, "run")
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(probe, range(4)))

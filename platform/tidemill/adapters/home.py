@@ -40,13 +40,13 @@ class Home:
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger."""
-        self._writable()
+        check_writable(self.settings.home)
         return Ledger.open(self.settings.ledger_url)
 
     @cached_property
     def store(self) -> DvcStore:
         """The artefacts."""
-        self._writable()
+        check_writable(self.settings.home)
         return DvcStore(self.settings.home / "store")
 
     @cached_property
@@ -161,14 +161,17 @@ class Home:
         digest = name if name.startswith("sha256:") else self.ledger.rollouts.live(name)
         return self.ledger.assets.release(digest) if digest else None
 
-    def _writable(self) -> None:
-        try:
-            self.settings.home.mkdir(parents=True, exist_ok=True)
-            probe = self.settings.home / ".writable"
-            probe.touch()
-            probe.unlink(missing_ok=True)  # another process may probe at the same time
-        except OSError as error:
-            raise StorageError(
-                f"{self.settings.home} cannot be written: {error.strerror}; "
-                "set TIDEMILL_HOME to a folder with space that you may write"
-            ) from error
+
+def check_writable(home: Path, *below: str) -> None:
+    """Make the folder, or one below it, and see that it can be written; raises StorageError."""
+    folder = home.joinpath(*below)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink(missing_ok=True)  # another process may probe at the same time
+    except OSError as error:
+        raise StorageError(
+            f"{home} cannot be written: {error.strerror}; "
+            "set TIDEMILL_HOME to a folder with space that you may write"
+        ) from error

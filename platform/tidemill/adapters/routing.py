@@ -59,9 +59,8 @@ class Route:
 
 def bucket(key: bytes, salt: str, who: str) -> float:
     """Where a subject stands in [0, 100), under a keyed hash."""
-    text = f"{salt}\0{who}".encode(
-        "utf-8", "surrogatepass"
-    )  # a name may be any bytes a client sent
+    # A name may be any bytes that a client sent.
+    text = f"{salt}\0{who}".encode("utf-8", "surrogatepass")
     digest = hmac.digest(key, text, hashlib.sha256)
     return int.from_bytes(digest[:8], "big") / 2**64 * 100
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from tidemill.adapters.home import check_writable
 from tidemill.adapters.processes import Processes, Running, listens, tail
 from tidemill.build.base import Say
-from tidemill.errors import BrokerDown, ServiceError, StorageError
+from tidemill.errors import BrokerDown, ServiceError
 from tidemill.serving import supervisor
 from tidemill.serving.services import Service, plan, ports, prepare
 from tidemill.settings import Settings
@@ -46,7 +47,7 @@ def bring_up(settings: Settings, say: Say, timeout: float) -> None:
     Where a remote is followed, they serve the specs of the commit that was applied last.
     """
     settings = settings.followed
-    _writable(settings.home)
+    check_writable(settings.home, "run")
     processes = Processes(settings.home / "run")
     with _one_at_a_time(processes.run):
         guard = processes.get("supervisor")
@@ -310,15 +311,3 @@ def _await(
 def _is_up(service: Service, processes: Processes) -> bool:
     known = processes.get(service.name)
     return known is not None and known.alive and service.ready()
-
-
-def _writable(home: Path) -> None:
-    try:
-        (home / "run").mkdir(parents=True, exist_ok=True)
-        probe = home / "run" / ".writable"
-        probe.touch()
-        probe.unlink(missing_ok=True)  # another process may probe at the same time
-    except OSError as error:
-        raise StorageError(
-            f"{home} cannot be written: {error.strerror}; set TIDEMILL_HOME to a folder that can"
-        ) from error
