@@ -1,4 +1,4 @@
-"""One quantile: an evaluation, a guardrail and a service's health say the same of the same times."""
+"""One quantile: evaluations, guardrails and service health say the same of the same latencies."""
 
 from __future__ import annotations
 

@@ -132,14 +132,14 @@ def main() -> None:
 
     tell = Herald(settings.brokers)
     controller = Controller(
-        ledger.rollouts,
-        deployer,
-        clock,
-        Rates(ledger, settings),
-        tell,
-        elsewhere(ledger, settings),
-        Agreement(ledger, settings, clock, lambda: open_forge(settings)),
-        forgetting(settings.home),
+        ledger=ledger.rollouts,
+        deployer=deployer,
+        clock=clock,
+        ratings=Rates(ledger, settings),
+        tell=tell,
+        elsewhere=elsewhere(ledger, settings),
+        agreement=Agreement(ledger, settings, clock, lambda: open_forge(settings)),
+        forget=forgetting(settings.home),
     )
     owner = f"{socket.gethostname()}:{settings.home}"
 
