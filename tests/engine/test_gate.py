@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import nan
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidemill.engine.check_names import number_repeats
@@ -168,6 +168,7 @@ def test_a_gate_has_one_name_in_reports_and_in_dagster() -> None:
 
 
 @given(st.lists(st.sampled_from(["a", "a_2", "a_3", "b"])))
+@settings(deadline=None)
 def test_numbered_names_never_meet(names: list[str]) -> None:
     numbered = number_repeats(names)
 

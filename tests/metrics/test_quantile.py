@@ -59,6 +59,7 @@ def test_every_source_says_the_same_of_any_times(seconds: list[float]) -> None:
 
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=60), st.floats(0.01, 1))
+@settings(deadline=None)
 def test_it_is_the_inverse_of_the_distribution_function(values: list[float], q: float) -> None:
     found = quantile(values, q)
     ones = np.ones((1, len(values)))
