@@ -7,19 +7,19 @@ from typing import Any
 
 import dagster as dg
 
-from tidemill.adapters.home import Home
-from tidemill.build.line import Line
-from tidemill.build.release import compose, spec_digests
 from tidemill.errors import TidemillError
+from tidemill.home import Home
+from tidemill.pipeline.builder import Line
+from tidemill.pipeline.release import compose, spec_digests
+from tidemill.pipeline.release_folder import Placed, Privacy, Release
 from tidemill.report import gather
 from tidemill.report.cards import model
-from tidemill.serving.release import Placed, Privacy, Release
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.evaluation import Evaluation
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.prompt import Prompt
 from tidemill.spec.rollout import Rollout
-from tidemill_assets.show import plain, table
+from tidemill_assets.display import plain, table
 
 Steer = Callable[[Home, Line, str, dg.AssetExecutionContext], dg.MaterializeResult[Any]]
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from tests.adapters.streams import answer, contract, correct, take
 
-from tidemill.adapters.home import Home
 from tidemill.adapters.ledger.rollouts import Change
-from tidemill.adapters.memory_bus import MemoryBus
+from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.events import hash_subject
+from tidemill.home import Home
 from tidemill.ports import Making
 from tidemill.settings import Settings
 from tidemill.spec.load import read

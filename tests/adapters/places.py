@@ -10,8 +10,8 @@ from typing import Any
 
 from tests.spec.conftest import write_project
 
-from tidemill.adapters.home import Home
 from tidemill.adapters.ledger.rollouts import Change
+from tidemill.home import Home
 from tidemill.settings import Settings
 from tidemill.spec.digest import digest
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tidemill.adapters.home import Home
-from tidemill.build.release import compose
 from tidemill.errors import GateFailed, TidemillError
+from tidemill.home import Home
+from tidemill.pipeline.release import compose
 from tidemill.report import gather
-from tidemill.report.find import find
 from tidemill.report.page import page
+from tidemill.report.resolve_name import find
 from tidemill.report.verdict import verdict
 from tidemill_assets.steering import release
 

@@ -18,7 +18,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 
-from tidemill.adapters.home import Home
 from tidemill.adapters.ledger.assets import artefacts, makings, releases
 from tidemill.adapters.ledger.event_tables import inference
 from tidemill.adapters.ledger.lineage_tables import edges, write_rows
@@ -26,6 +25,7 @@ from tidemill.data import origins
 from tidemill.data.pipeline import Prepared, Quarantine
 from tidemill.data.write import write
 from tidemill.engine.lineage import of_making, of_release
+from tidemill.home import Home
 from tidemill.settings import Settings
 
 PROJECT = "support-chat"

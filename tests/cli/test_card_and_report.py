@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from huggingface_hub import ModelCard
 from tests.report.homes import fresh, release
 
-from tidemill.adapters.home import Home
 from tidemill.cli import commands
-from tidemill.cli._shell import run
+from tidemill.home import Home
+from tidemill.terminal.shell import run
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from tests.adapters.places import SERVICE, Shop, git
 from tests.halted import environment
 
 from tidemill.cli import commands
-from tidemill.cli._shell import run
 from tidemill.spec.lock import BRANCH, parse_lock, read
+from tidemill.terminal.shell import run
 
 ADAPTERS = "tidemill.adapters"
 GIVEN_UP = (f"{ADAPTERS}.ledger.leases:LeaseLedger.give_up", "before")

@@ -18,8 +18,8 @@ from tests.adapters.places import SERVICE, Shop, git
 from tidemill.adapters.kserve.manifests import render
 from tidemill.adapters.ledger.rollouts import Change
 from tidemill.cli import commands
-from tidemill.cli._shell import run
 from tidemill.spec.rollout import Rollout
+from tidemill.terminal.shell import run
 
 ONE, TWO = ("sha256:" + letter * 64 for letter in "ab")
 

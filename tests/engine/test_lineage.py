@@ -8,7 +8,6 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemill.engine.layering import layout, reduced
 from tidemill.engine.lineage import (
     Edge,
     of_making,
@@ -16,6 +15,7 @@ from tidemill.engine.lineage import (
     walk,
     without_makings,
 )
+from tidemill.lineage.svg_layout import layout, reduced
 
 NODES = st.integers(0, 12)
 # A child has a larger number than its parents, so there is no cycle.

@@ -11,10 +11,10 @@ from typing import Any
 
 from tests.report.stories import GATE, MEASURES, answered, failure
 
-from tidemill.adapters.home import Home
 from tidemill.adapters.ledger.rollouts import Change
-from tidemill.build import answers as answering
 from tidemill.form import Form
+from tidemill.home import Home
+from tidemill.pipeline import answers as answering
 from tidemill.settings import Settings
 from tidemill.spec.digest import digest
 

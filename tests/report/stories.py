@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tidemill.answer import Answer
-from tidemill.build.answers import Answered
 from tidemill.form import Form
+from tidemill.pipeline.answers import Answered
 from tidemill.ports import Making
-from tidemill.report.story import (
+from tidemill.report.release_facts import (
     ANSWERS,
     DATASET,
     FAILURES,

@@ -29,7 +29,7 @@ from tidemill.engine.licence import Ingredient, chain
 from tidemill.form import Form
 from tidemill.report.cards import dataset, metadata, model
 from tidemill.report.cards.escape import code, inline
-from tidemill.report.story import DatasetStory, Story
+from tidemill.report.release_facts import DatasetStory, Story
 
 READER = MarkdownIt("commonmark", {"linkify": False}).enable("table")
 """As the hub renders: raw HTML would go through, so a card must hold none."""

@@ -7,9 +7,9 @@ import shutil
 import pytest
 from tests.report.homes import FILES, go_live, release
 
-from tidemill.adapters.home import Home
 from tidemill.errors import SpecError, TidemillError, UnknownName
-from tidemill.report.find import find
+from tidemill.home import Home
+from tidemill.report.resolve_name import find
 
 
 def test_a_service_means_its_live_release_else_its_newest(home: Home) -> None:

@@ -8,11 +8,11 @@ from dataclasses import asdict
 import pytest
 from tests.report.homes import change_spec, committed, git, go_live, put, release
 
-from tidemill.adapters.home import Home
 from tidemill.errors import MissingArtefact
+from tidemill.home import Home
 from tidemill.ports import Making
 from tidemill.report import gather
-from tidemill.report.story import ANSWERS, DATASET, FAILURES, MODEL, REPORT
+from tidemill.report.release_facts import ANSWERS, DATASET, FAILURES, MODEL, REPORT
 
 
 def test_everything_that_is_there_is_gathered(home: Home) -> None:

@@ -9,9 +9,10 @@ import pytest
 from tests.report.stories import HOP, NOW, answered, empty, full, making, measure, record
 
 from tidemill.form import Form
-from tidemill.report import words
+from tidemill.report import formatting
 from tidemill.report.limits import limits
 from tidemill.report.plots.chart import Frame, ticks
+from tidemill.report.release_facts import Story
 from tidemill.report.sections import (
     baseline,
     calibration,
@@ -26,7 +27,6 @@ from tidemill.report.sections import (
     provenance,
     rollout,
 )
-from tidemill.report.story import Story
 from tidemill.report.verdict import verdict
 
 
@@ -297,18 +297,18 @@ def test_what_was_not_looked_at_is_a_limit_too() -> None:
 @pytest.mark.parametrize(
     ("said", "wanted"),
     [
-        (words.seconds(0.0042), "4.2 ms"),
-        (words.seconds(0.298), "298 ms"),
-        (words.seconds(75), "1 min 15 s"),
-        (words.seconds(7500), "2 h 5 min"),
-        (words.stretch("2592000s"), "30 days"),
-        (words.stretch("5400s"), "1 h 30 min"),
-        (words.when("last week"), "last week"),
-        (words.when(None), ""),
-        (words.size(3.2e9), "3.2 GB"),
-        (words.measured(-0.5, "accuracy"), "−0.50"),
-        (words.person("Ada <ada@example.com>"), "Ada"),
-        (words.listed(["a", "b", "c"]), "a, b and c"),
+        (formatting.seconds(0.0042), "4.2 ms"),
+        (formatting.seconds(0.298), "298 ms"),
+        (formatting.seconds(75), "1 min 15 s"),
+        (formatting.seconds(7500), "2 h 5 min"),
+        (formatting.stretch("2592000s"), "30 days"),
+        (formatting.stretch("5400s"), "1 h 30 min"),
+        (formatting.when("last week"), "last week"),
+        (formatting.when(None), ""),
+        (formatting.size(3.2e9), "3.2 GB"),
+        (formatting.measured(-0.5, "accuracy"), "−0.50"),
+        (formatting.person("Ada <ada@example.com>"), "Ada"),
+        (formatting.listed(["a", "b", "c"]), "a, b and c"),
     ],
 )
 def test_words_are_those_of_people(said: str, wanted: str) -> None:

@@ -18,9 +18,10 @@ from typing import Any
 
 import psutil
 
-from tidemill.adapters.home import Home
-from tidemill.build.base import Say
+from tidemill import entry_points
 from tidemill.errors import ServiceError, TidemillError
+from tidemill.home import Home
+from tidemill.pipeline.context import Say
 from tidemill.settings import Settings
 
 AUTHOR = ("-c", "user.name=Demo", "-c", "user.email=demo@example.invalid")
@@ -76,7 +77,7 @@ class Stage:
 
     def tidemill(self, *arguments: str) -> None:
         """Run a command of ours as a person would; raises what its exit code says."""
-        done = subprocess.run([sys.executable, "-m", "tidemill", *arguments], check=False)
+        done = subprocess.run([sys.executable, "-m", entry_points.CLI, *arguments], check=False)
         if done.returncode:
             raise TidemillError(
                 f"`tidemill {' '.join(arguments)}` ended with exit code {done.returncode}"

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.adapters.ledger.decisions import Decided
-from tidemill.adapters.trace import trace
-from tidemill.build.base import Say
 from tidemill.demo.crowd import SERVICE, TOPIC, Answered, Crowd, rows
 from tidemill.demo.report import compose
 from tidemill.demo.stage import Stage
 from tidemill.errors import ServiceError
+from tidemill.lineage.upstream import trace
+from tidemill.pipeline.context import Say
 
 PROJECT = "support-chat"
 
@@ -141,7 +141,7 @@ class Story:
 
     def noise(self) -> int:
         """Three events that are broken, and one that comes twice; gives how many were sent."""
-        from tidemill.adapters.kafka import KafkaBus
+        from tidemill.adapters.kafka.bus import KafkaBus
         from tidemill.ports import Message
 
         bus = KafkaBus(self.stage.settings.brokers)

@@ -13,7 +13,7 @@ DASH = "\N{EN DASH}"
 
 
 class Measured(Protocol):
-    """A measured value with its confidence bounds; `tidemill.build.base.Measure` is one."""
+    """A measured value with its confidence bounds; `tidemill.pipeline.context.Measure` is one."""
 
     @property
     def metric(self) -> str: ...

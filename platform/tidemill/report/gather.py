@@ -10,13 +10,13 @@ from typing import Any
 
 from tidemill.adapters.git import GitRepository
 from tidemill.adapters.git.command import attempt
-from tidemill.adapters.home import Home
-from tidemill.build import answers as answering
 from tidemill.errors import ArtefactError, MissingArtefact, TidemillError
 from tidemill.form import Form
+from tidemill.home import Home
+from tidemill.pipeline import answers as answering
 from tidemill.ports import Making
-from tidemill.report import story as parts
-from tidemill.report.story import DatasetStory, Story
+from tidemill.report import release_facts as parts
+from tidemill.report.release_facts import DatasetStory, Story
 from tidemill.spec.digest import digest, filled
 from tidemill.spec.load import Project, read
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidemill.engine.licence import UNKNOWN, Chain, Ingredient, chain
-from tidemill.report.story import DatasetStory, Story
+from tidemill.report.release_facts import DatasetStory, Story
 
 LABEL = "licence"
 """Label of a Dataset, a Rollout or another spec that states a licence (SPDX)."""

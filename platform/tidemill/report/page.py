@@ -10,9 +10,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tidemill.report import words
+from tidemill.report import formatting
+from tidemill.report.release_facts import Story
 from tidemill.report.sections import rendered
-from tidemill.report.story import Story
 from tidemill.report.template import html
 from tidemill.report.verdict import verdict
 
@@ -51,12 +51,15 @@ def facts(story: Story) -> list[tuple[str, str]]:
     rows = story.data.rows
     found = [
         ("service", release["service"]),
-        ("made", words.when(release["created"])),
+        ("made", formatting.when(release["created"])),
         ("commit", commit["sha"][:12] if commit.get("sha") else "not in Git"),
         ("base model", story.base.get("name", "none")),
         ("serves", _serves(story)),
-        ("size", words.size(served["bytes"]) if served else ""),
-        ("data", f"{story.data.name}, {words.counted(sum(rows.values()), 'row')}" if rows else ""),
+        ("size", formatting.size(served["bytes"]) if served else ""),
+        (
+            "data",
+            f"{story.data.name}, {formatting.counted(sum(rows.values()), 'row')}" if rows else "",
+        ),
     ]
     return [(name, value) for name, value in found if value]
 

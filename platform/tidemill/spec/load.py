@@ -14,8 +14,8 @@ from typing import Any
 
 from tidemill.errors import Problem, SpecError, TidemillError
 from tidemill.spec.base import Spec
+from tidemill.spec.document_validation import shape
 from tidemill.spec.positions import MAX_BYTES, Document, Path_, parse
-from tidemill.spec.shape import shape
 
 ENDING = ".yaml"
 UNREADABLE = ""

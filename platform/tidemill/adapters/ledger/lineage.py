@@ -12,6 +12,7 @@ from sqlalchemy.schema import CreateIndex
 from tidemill.adapters.ledger.assets import artefacts, makings, releases
 from tidemill.adapters.ledger.base import new_row
 from tidemill.adapters.ledger.event_tables import inference, moment
+from tidemill.adapters.ledger.lineage_closure import Reach, reach
 from tidemill.adapters.ledger.lineage_tables import (
     SPLITS,
     datasets,
@@ -25,7 +26,6 @@ from tidemill.adapters.ledger.lineage_tables import (
     write_edges,
     write_rows,
 )
-from tidemill.adapters.ledger.reach import Reach, reach
 from tidemill.engine.lineage import Direction, Edge, of_making, of_release
 from tidemill.ports import Making
 

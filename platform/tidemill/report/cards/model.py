@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tidemill.report import words
+from tidemill.report import formatting
 from tidemill.report.balance import sources
 from tidemill.report.cards import metadata, usage
 from tidemill.report.licences import release_chain
 from tidemill.report.limits import limits
-from tidemill.report.story import Story
+from tidemill.report.release_facts import Story
 from tidemill.report.template import markdown
 from tidemill.report.verdict import verdict
 
@@ -107,7 +107,7 @@ def _index(story: Story) -> list[dict[str, Any]]:
     chosen = [
         one
         for one in story.measures
-        if words.finite(one.get("value")) and words.judges_quality(one["metric"])
+        if formatting.finite(one.get("value")) and formatting.judges_quality(one["metric"])
     ]
     if not chosen:
         return []
@@ -115,7 +115,7 @@ def _index(story: Story) -> list[dict[str, Any]]:
     results = [
         _result(story, part, [m for m in chosen if m.get("slice") == part]) for part in parts
     ]
-    return [{"name": f"{story.service}-{words.short(story.digest)}", "results": results}]
+    return [{"name": f"{story.service}-{formatting.short(story.digest)}", "results": results}]
 
 
 def _result(story: Story, part: str | None, measures: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -133,12 +133,12 @@ def _result(story: Story, part: str | None, measures: list[Mapping[str, Any]]) -
 
 
 def _metric(story: Story, one: Mapping[str, Any]) -> dict[str, Any]:
-    bounds, rows = words.interval(one), words.counted(one["rows"], "row")
+    bounds, rows = formatting.interval(one), formatting.counted(one["rows"], "row")
     sure = f"{100 * story.confidence:g} % interval {bounds}, " if bounds else ""
     return {
         "type": _METRICS.get(one["metric"], one["metric"]),
         "value": round(float(one["value"]), 6),
-        "name": f"{words.metric_name(one['metric'])} ({sure}{rows})",
+        "name": f"{formatting.metric_name(one['metric'])} ({sure}{rows})",
     }
 
 
@@ -162,7 +162,7 @@ def _step(story: Story, name: str) -> tuple[str, str, str]:
     return (
         name,
         making.kind,
-        "; ".join([*_said(spec), *told, f"took {words.seconds(making.seconds)}"]),
+        "; ".join([*_said(spec), *told, f"took {formatting.seconds(making.seconds)}"]),
     )
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tidemill.report import words
-from tidemill.report.story import Story
+from tidemill.report import formatting
+from tidemill.report.release_facts import Story
 
 
 @dataclass(frozen=True)
@@ -51,4 +51,4 @@ def _fetch(story: Story) -> str:
     )
     name = f"{served['kind']}-{story.release['model'].removeprefix('sha256:')[:16]}"
     pointer = f"artefacts/{name}.dvc"
-    return f"dvc pull {pointer}   # in the store of the home; {words.short(story.digest)}"
+    return f"dvc pull {pointer}   # in the store of the home; {formatting.short(story.digest)}"

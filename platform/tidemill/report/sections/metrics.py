@@ -8,9 +8,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tidemill.report import words
+from tidemill.report import formatting
 from tidemill.report.plots import strip
-from tidemill.report.story import Story
+from tidemill.report.release_facts import Story
 from tidemill.report.template import html
 
 TITLE = "Metrics"
@@ -57,10 +57,10 @@ def table(
     """The rows of one metric; a limit is marked where all rows are judged by one."""
     scale = scale_of(metric, measures, limit, gain=gain)
     lines = [_line(metric, one, scale, limit if not one.get("slice") else None) for one in measures]
-    note = "less is better" if words.lower_is_better(metric) and not gain else ""
+    note = "less is better" if formatting.lower_is_better(metric) and not gain else ""
     level = gain and not any(one.get("value") for one in measures)
     ends = ("", "") if level else tuple(_end(metric, end) for end in scale)
-    return Table(words.metric_name(metric), note, lines, ends)
+    return Table(formatting.metric_name(metric), note, lines, ends)
 
 
 def scale_of(
@@ -71,11 +71,11 @@ def scale_of(
     gain: bool = False,
 ) -> tuple[float, float]:
     """Smallest and largest value of a metric's plots: its own range, or what is there."""
-    top = words.highest(metric)
+    top = formatting.highest(metric)
     if top is not None and not gain:
         return 0.0, top
     found = [one.get(key) for one in measures for key in ("value", "low", "high")]
-    values = [float(value) for value in [*found, limit] if words.finite(value)]
+    values = [float(value) for value in [*found, limit] if formatting.finite(value)]
     reach = max((abs(value) for value in values), default=1.0) or 1.0
     return (-1.05 * reach, 1.05 * reach) if gain else (0.0, 1.05 * reach)
 
@@ -83,18 +83,18 @@ def scale_of(
 def _line(
     metric: str, one: Mapping[str, Any], scale: tuple[float, float], limit: float | None
 ) -> Line:
-    name = one.get("slice") or words.ALL
-    said = words.with_interval(one)
+    name = one.get("slice") or formatting.ALL
+    said = formatting.with_interval(one)
     plot = Markup("")
-    if words.finite(one.get("value")):
+    if formatting.finite(one.get("value")):
         low, high = (
-            float(one[key]) if words.finite(one.get(key)) else float(one["value"])
+            float(one[key]) if formatting.finite(one.get(key)) else float(one["value"])
             for key in ("low", "high")
         )
-        label = f"{words.metric_name(metric)}, {name}: {said}"
+        label = f"{formatting.metric_name(metric)}, {name}: {said}"
         tone = "ink" if one.get("slice") else "accent"
         plot = strip.interval(label, one["value"], low, high, scale, mark=limit, tone=tone)
-    value, bounds = words.measured(one.get("value"), metric), words.interval(one)
+    value, bounds = formatting.measured(one.get("value"), metric), formatting.interval(one)
     number, _, unit = value.partition(" ")
     if metric.endswith("_per_second"):  # the table's name says it already
         return Line(name, one["rows"], number, bounds.removesuffix(f" {unit}"), plot)
@@ -102,7 +102,7 @@ def _line(
 
 
 def _end(metric: str, value: float) -> str:
-    said = words.measured(value, metric) if value else "0"
+    said = formatting.measured(value, metric) if value else "0"
     return said.partition(" ")[0] if metric.endswith("_per_second") else said
 
 
@@ -112,5 +112,5 @@ def _limit(story: Story, metric: str) -> float | None:
         facts = gate.get("facts") or {}
         absolute = str(facts.get("name", "")).startswith(("at_least", "at_most"))
         if facts.get("metric") == metric and not facts.get("slice") and absolute:
-            return float(facts["limit"]) if words.finite(facts.get("limit")) else None
+            return float(facts["limit"]) if formatting.finite(facts.get("limit")) else None
     return None

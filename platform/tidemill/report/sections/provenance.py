@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from tidemill.report.licences import release_chain
-from tidemill.report.story import Story
+from tidemill.report.release_facts import Story
 from tidemill.report.template import html
 
 TITLE = "Provenance"
