@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -74,6 +75,9 @@ def _failed_checks(instance: dg.DagsterInstance, line: Line) -> str:
 @click.option("--tags", default="{}", help="Tags of the run, as a JSON object.")
 def command(project: str, names: tuple[str, ...], tags: str) -> None:
     """Make assets of one project, in this order."""
+    # Started below `nohup` or in the background, SIGINT is inherited as ignored; only `tidemill run`
+    # sends it, and means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with terminal() as say:
         try:
             launch(Home(Settings.read()), project, names, tags=json.loads(tags), say=say)
