@@ -1,9 +1,9 @@
 """How far two models agree on the same rows, in the terms of their task, with confidence bounds.
 
-The basis is what the task is about: `label` where answers have one, `answer` where they are data (a
-JSON value). A `text` is judged by a metric, of which the share that was not lost is taken, and its
-name becomes the basis. Free text is never compared word by word here: its words change with the last
-digits of a sum, and those differ between processors, thread counts and batch sizes.
+The basis is what the task is about: `label` where answers have one, `answer` where they are data
+(a JSON value). A `text` is judged by a metric, of which the share that was not lost is taken, and
+its name becomes the basis. Free text is never compared word by word here: its words change with the
+last digits of a sum, and those differ between processors, thread counts and batch sizes.
 """
 
 from __future__ import annotations
@@ -33,13 +33,12 @@ class Agreement:
     share: Interval
 
     def __str__(self) -> str:
-        bounds = (
-            f"{self.share.value:.1%}, 95% interval {self.share.low:.1%} to {self.share.high:.1%}"
-        )
+        share = self.share
+        bounds = f"{share.value:.1%}, 95% interval {share.low:.1%} to {share.high:.1%}"
         if self.basis not in (LABEL, ANSWER):
-            return f"{self.basis} kept on {self.share.rows} rows ({bounds})"
-        same = round(self.share.value * self.share.rows)
-        return f"{same} of {self.share.rows} rows have the same {self.basis} ({bounds})"
+            return f"{self.basis} kept on {share.rows} rows ({bounds})"
+        same = round(share.value * share.rows)
+        return f"{same} of {share.rows} rows have the same {self.basis} ({bounds})"
 
 
 def agree(

@@ -38,8 +38,8 @@ class Hop:
     basis: str = LABEL
     """What was compared: `label`, `answer`, or a metric's name."""
     texts: float | None = None
-    """Share of rows with the same text, word by word. Only for information: one last digit changes a
-    word, and last digits differ between processors."""
+    """Share of rows with the same text, word by word. Only for information: one last digit changes
+    a word, and last digits differ between processors."""
     loss: Mapping[str, float] = field(default_factory=dict)
     """How much worse each metric became, in its own unit; negative where it became better."""
     bytes: int = 0
