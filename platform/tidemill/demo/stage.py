@@ -116,7 +116,11 @@ class Stage:
 
     def pulse(self, what: str) -> Pulse:
         """Watches for progress from now on."""
-        return Pulse(what, lambda: signs(self.home, PROJECT, SERVICE))
+        return Pulse(what, self.signs)
+
+    def signs(self) -> Signs:
+        """What has been done so far."""
+        return signs(self.home, PROJECT, SERVICE)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
