@@ -247,11 +247,11 @@ def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
         record = ledger.assets.release(digest) if digest else None
         if record is None:
             continue
-        folder = specs / record["project"]
+        folder = specs / record.project
         projects = read(folder).workspace.projects if folder.is_dir() else {}
         names = {name for project in projects.values() for name in project.specs}
-        if record["rollout"] not in names:
-            found.append({"service": service, "project": record["project"]})
+        if record.rollout not in names:
+            found.append({"service": service, "project": record.project})
     return found
 
 

@@ -44,8 +44,10 @@ def pointer_files(lock: Lock | None, former: Collection[str] = ()) -> Mapping[st
 def pointer(service: str, release: LockedRelease) -> bytes:
     """One `.dvc` file with an output for each artefact that the store had when it was locked.
 
-    `dvc pull` puts the artefact `reply-lora/merged` into `releases/SERVICE/reply-lora.merged`.
+    `dvc pull` puts the artefact `reply-lora/merge` into `releases/SERVICE/reply-lora.merge`. A step
+    whose bytes are an asset's own has no output beside it.
     """
+    assets = {item.digest for name, item in release.artefacts.items() if "/" not in name}
     outs = [
         {
             "md5": artefact.dvc.md5,
@@ -56,7 +58,7 @@ def pointer(service: str, release: LockedRelease) -> bytes:
             "meta": {"kind": artefact.kind, "digest": artefact.digest},
         }
         for name, artefact in sorted(release.artefacts.items())
-        if artefact.dvc
+        if artefact.dvc and not ("/" in name and artefact.digest in assets)
     ]
     meta = {"service": service, "release": release.release}
     body = yaml.safe_dump({"outs": outs, "meta": meta}, sort_keys=False, width=100)
