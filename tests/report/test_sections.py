@@ -134,13 +134,14 @@ def test_hops_show_agreement_size_and_what_was_not_run() -> None:
     assert "95.0\N{NO-BREAK SPACE}%" in shown
     assert "accuracy +0.010" in shown
     assert "not run" in shown
+    assert "of labels (79\N{NO-BREAK SPACE}%–99\N{NO-BREAK SPACE}%)" in shown
     assert "From 4.0 MB to 2.0 MB" in shown
     assert 'class="fill good"' in shown
 
 
 def test_a_hop_below_its_limit_is_red() -> None:
     story = full()
-    facts = {**story.makings["small"].facts, "hops": [{**HOP, "agreement": 0.5}]}
+    facts = {**story.makings["small"].facts, "hops": [{**HOP, "agreement": 0.5, "high": 0.7}]}
     broken = {**story.makings, "small": making("small", "Compression", facts=facts)}
 
     assert 'class="fill bad"' in str(hops.render(replace(story, makings=broken)))
@@ -280,7 +281,7 @@ def test_limits_are_drawn_from_the_numbers() -> None:
         "have the label refund",
         "1 of 60 answers did not have the shape",
         "In training 'tune', 2 rows lost the beginning of their prompt.",
-        "'quantise' changed 5.0\N{NO-BREAK SPACE}% of the answers of 24 compared rows.",
+        "'quantise' changed 5.0\N{NO-BREAK SPACE}% of the labels on 24 compared rows.",
         "'engine': not run here.",
     ):
         assert part in said, part

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from tidemill.demo.crowd import SERVICE
+from tidemill.demo.stage import SERVICE
 from tidemill.engine.release_record import ReleaseRecord
 
 if TYPE_CHECKING:

@@ -107,4 +107,8 @@ def _weak(hop: Mapping[str, Any]) -> bool:
 
 def _unlike(hop: Mapping[str, Any]) -> str:
     share = formatting.percent(1 - hop["agreement"])
-    return f"'{hop['step']}' changed {share} of the answers of {hop['rows']} compared rows."
+    basis = str(hop.get("basis") or "answer")
+    what = {"label": "the labels", "answer": "the answers"}.get(
+        basis, formatting.metric_name(basis)
+    )
+    return f"'{hop['step']}' changed {share} of {what} on {hop['rows']} compared rows."

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from tidemill.ports import Bus
 
 GRACE = 5
+PATIENCE = 30.0
+"""Seconds the broker may take; events wait in a thread of their own."""
 """Seconds that running requests get when the server is told to stop."""
 
 
@@ -136,7 +138,7 @@ def _teller(answerer: Answerer, brokers: str | None) -> Teller | None:
     def connect() -> Bus:
         from tidemill.adapters.kafka.bus import KafkaBus
 
-        bus: Bus = KafkaBus(brokers)
+        bus: Bus = KafkaBus(brokers, patience=PATIENCE)
         return bus
 
     return Teller(answerer.release, connect, Settings.read(os.environ).subject_key)
