@@ -52,7 +52,7 @@ class ChatModel:
 
         not_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
         key = self._settings.key
-        headers = {"authorization": f"Bearer {key}"} if key else {}
+        headers = {"authorization": f"Bearer {key.get_secret_value()}"} if key else {}
         address = f"{self._settings.url.rstrip('/')}/chat/completions"
         trouble = ""
         for attempt in range(TRIES):

@@ -46,7 +46,7 @@ def bring_up(settings: Settings, say: Say, timeout: float) -> None:
 
     Where a remote is followed, they serve the specs of the commit that was applied last.
     """
-    settings = settings.followed
+    settings = settings.with_applied_specs
     check_writable(settings.home, "run")
     processes = Processes(settings.home / "run")
     with _one_at_a_time(processes.run):

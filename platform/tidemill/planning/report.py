@@ -92,11 +92,11 @@ def compared(
     spec = head.specs[name].spec
     assert isinstance(spec, Dataset)
     _bounded(head.folder, spec, most)
-    after = preview(head, name, clock)
+    after = preview(head, name, clock, sides.subject_key)
     before = None
     there = sides.built.get(f"{project}/{name}")
     if there and there.kind == "Dataset" and there.digest:
-        before = preview(_project(sides.base, project), name, clock)
+        before = preview(_project(sides.base, project), name, clock, sides.subject_key)
     return difference(spec, before, after)
 
 

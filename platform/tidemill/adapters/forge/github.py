@@ -11,7 +11,7 @@ from tidemill.adapters.forge.detect import Address
 from tidemill.adapters.forge.text import carries, cut, line, marked
 from tidemill.errors import ServiceError
 from tidemill.ports import Proposal
-from tidemill.settings import Host
+from tidemill.settings import ForgeHost
 
 LIMIT = 65_536
 """Characters of a comment or a description; more is answered with 422."""
@@ -28,7 +28,7 @@ class GitHub:
         self._repo = f"repos/{quote(repository)}"
 
     @classmethod
-    def open(cls, host: Host, address: Address | None, **options: Any) -> Self:
+    def open(cls, host: ForgeHost, address: Address | None, **options: Any) -> Self:
         """From the settings, what is missing read off the remote; raises ServiceError."""
         repository = host.repository or (address.path if address else "")
         if repository.count("/") != 1:
@@ -47,7 +47,7 @@ class GitHub:
             "x-github-api-version": "2022-11-28",
         }
         url = host.url or _api(address)
-        api = Api("GitHub", url, host.token, "GITHUB_TOKEN", headers, **options)
+        api = Api("GitHub", url, host.token.get_secret_value(), "GITHUB_TOKEN", headers, **options)
         return cls(api, repository)
 
     def comment(self, number: str, body: str, *, marker: str) -> str:

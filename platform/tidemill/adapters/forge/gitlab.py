@@ -12,7 +12,7 @@ from tidemill.adapters.forge.detect import Address
 from tidemill.adapters.forge.text import carries, cut, line, marked
 from tidemill.errors import ServiceError
 from tidemill.ports import Proposal
-from tidemill.settings import Host
+from tidemill.settings import ForgeHost
 
 LIMIT = 1_000_000
 """Characters of a note or a description."""
@@ -34,7 +34,7 @@ class GitLab:
         self._path = f"projects/{quote(project, safe='')}"
 
     @classmethod
-    def open(cls, host: Host, address: Address | None, **options: Any) -> Self:
+    def open(cls, host: ForgeHost, address: Address | None, **options: Any) -> Self:
         """From the settings, what is missing read off the remote; raises ServiceError."""
         project = host.repository or (address.path if address else "")
         if not project:
@@ -48,7 +48,9 @@ class GitLab:
                 f"access token of {project} with {_DEVELOPER} (a job's own token may not comment)"
             )
         url = host.url or f"https://{address.host if address else 'gitlab.com'}/api/v4"
-        return cls(Api("GitLab", url, host.token, "GITLAB_TOKEN", **options), project)
+        return cls(
+            Api("GitLab", url, host.token.get_secret_value(), "GITLAB_TOKEN", **options), project
+        )
 
     def comment(self, number: str, body: str, *, marker: str) -> str:
         """Write the one note that carries `marker`, or replace it in place; gives its address.
