@@ -27,12 +27,12 @@ from tests.adapters.forges.places import (
 from tests.adapters.forges.server import TOKEN, Answer, Fault
 
 from tidemill.adapters.forge import git_only, open_forge, proposal_number
-from tidemill.adapters.forge.api import Unclear
+from tidemill.adapters.forge.api import UnknownOutcome
 from tidemill.adapters.forge.detect import Address, parse
 from tidemill.adapters.forge.git_only import PlainForge
 from tidemill.adapters.forge.github import GitHub
 from tidemill.adapters.forge.gitlab import GitLab
-from tidemill.adapters.forge.retry_policy import limited, until_allowed, until_well
+from tidemill.adapters.forge.retry_policy import is_rate_limited, rate_limit_wait, server_error_wait
 from tidemill.adapters.forge.text import cut, line, marked
 from tidemill.errors import ServiceError, SettingsError
 from tidemill.settings import CiJob, ForgeHost, ForgeSettings, Settings
@@ -169,12 +169,12 @@ def test_a_refusal_without_a_limit_is_not_waited_for(github: Hosted) -> None:
     ],
 )
 def test_how_long_a_limit_lasts(headers: dict[str, str], attempt: int, seconds: float) -> None:
-    assert until_allowed(headers, attempt, NOW) == pytest.approx(seconds)
+    assert rate_limit_wait(headers, attempt, NOW) == pytest.approx(seconds)
 
 
 def test_a_server_that_is_not_well_is_left_ever_longer_in_peace_or_as_it_asks() -> None:
-    assert [until_well({}, attempt, NOW) for attempt in range(4)] == [1, 2, 4, 8]
-    assert until_well({"retry-after": "30"}, 0, NOW) == 30
+    assert [server_error_wait({}, attempt, NOW) for attempt in range(4)] == [1, 2, 4, 8]
+    assert server_error_wait({"retry-after": "30"}, 0, NOW) == 30
 
 
 @given(
@@ -187,8 +187,8 @@ def test_a_server_that_is_not_well_is_left_ever_longer_in_peace_or_as_it_asks() 
 def test_only_403_and_429_are_ever_rate_limits(
     status: int, headers: dict[str, str], text: str
 ) -> None:
-    assert not limited(status, headers, text)
-    assert limited(429, headers, text)
+    assert not is_rate_limited(status, headers, text)
+    assert is_rate_limited(429, headers, text)
 
 
 # Failures of the server and of the connection
@@ -217,7 +217,7 @@ def test_a_server_that_stays_unwell_is_given_up_after_five_tries(hosted: Hosted)
 def test_a_server_that_never_answers_a_creation_is_given_up(hosted: Hosted) -> None:
     hosted.server.faults = [Fault("POST") for _ in range(9)]
 
-    with pytest.raises(Unclear, match="did not answer 5 times"):
+    with pytest.raises(UnknownOutcome, match="did not answer 5 times"):
         propose(hosted)
     assert hosted.proposals == []
 
