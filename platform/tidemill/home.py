@@ -16,6 +16,7 @@ from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.row_index import RowTexts
 from tidemill.adapters.store import DvcStore
 from tidemill.adapters.store.content_store import name_of
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import (
     AmbiguousName,
     ServiceError,
@@ -157,7 +158,7 @@ class Home:
                 )
             yield
 
-    def live(self, name: str) -> dict[str, object] | None:
+    def live(self, name: str) -> ReleaseRecord | None:
         """The record of a service's live release, or of a release by its digest."""
         digest = name if name.startswith("sha256:") else self.ledger.rollouts.live(name)
         return self.ledger.assets.release(digest) if digest else None

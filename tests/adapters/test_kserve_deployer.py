@@ -19,7 +19,7 @@ from tidemill.errors import ServiceError
 from tidemill.ports import Arm, ArmHealth
 
 CHAT, KEY = "support-chat", ("llm", "support-chat")
-ONE, TWO = LIVE["digest"], NEW["digest"]
+ONE, TWO = LIVE.digest, NEW.digest
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DRIVERS = ["kserve-standard", "kserve-knative"]
 
@@ -293,5 +293,5 @@ def test_in_a_pod_its_service_account_names_cluster_and_namespace(
     assert other.namespace == "other"
 
     (tmp_path / "ca.crt").unlink()
-    with pytest.raises(ServiceError, match="this pod's service account .* cannot be used"):
+    with pytest.raises(ServiceError, match=r"this pod's service account .* cannot be used"):
         connect(None, pod=tmp_path)

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -171,7 +171,7 @@ def test_a_release_of_uncommitted_specs_has_no_known_author(
 ) -> None:
     record = shop.home().ledger.assets.release("sha256:" + "b" * 64)
     assert record is not None
-    strict(shop, commit={**record["commit"], "dirty": True})
+    strict(shop, commit={**asdict(record.commit), "dirty": True})
     be(shop, "ann")
 
     assert approve(SERVICE) == 3

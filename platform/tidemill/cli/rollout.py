@@ -134,7 +134,7 @@ def _manifests(settings: Settings, name: str, driver: Any) -> list[tuple[int, di
         raise ServiceError(f"'{spec.service}' has no release yet; `tidemill run {name}` makes one")
     live = home.live(spec.service)
     newest = records[-1]
-    other = live if live and live["digest"] != newest["digest"] else None
+    other = live if live and live.digest != newest.digest else None
     return render_steps(spec, newest, other, driver=driver)
 
 

@@ -23,7 +23,7 @@ from tidemill.terminal.shell import (
 
 @click.command(epilog=example("tidemill up", "TIDEMILL_GATEWAY_PORT=9000 tidemill up"))
 @click.option(
-    "--timeout", default=180.0, show_default=True, help="Seconds until all has to be ready."
+    "--timeout", default=180.0, show_default=True, help="Seconds that a service may do nothing."
 )
 @json_option
 @pass_settings

@@ -105,7 +105,7 @@ def _all(home: Home) -> dict[str, str]:
         if service not in found:
             live = home.ledger.rollouts.live(service)
             record = home.ledger.assets.release(live) if live else None
-            found[service] = record["project"] if record else ""
+            found[service] = record.project if record else ""
     return dict(sorted(found.items()))
 
 
@@ -175,15 +175,15 @@ def _ledger_side(home: Home, service: str) -> LedgerSide:
     walks = [w for w in home.ledger.rollouts.open(service) if w.state == "running"]
     others = {w.release: w.percent for w in walks[-1:] if w.spec.get("mode") != "shadow"}
     shares = {live.release: 100.0 - sum(others.values()), **others}
-    return LedgerSide(live.release, record["specs"] if record else {}, shares)
+    return LedgerSide(live.release, record.specs if record else {}, shares)
 
 
 def _damaged(home: Home, release: str | None) -> dict[str, Literal["missing", "tampered"]]:
     record = home.ledger.assets.release(release) if release else None
     found: dict[str, Literal["missing", "tampered"]] = {}
-    for name, item in (record["artefacts"] if record else {}).items():
+    for name, item in record.artefacts.items() if record else ():
         try:
-            home.store.get(item["digest"])
+            home.store.get(item.digest)
         except MissingArtefact:
             found[name] = "missing"
         except TamperedArtefact:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from filelock import FileLock
 
-from tidemill.adapters.local.processes import Processes, Running, listens, tail
+from tidemill.adapters.local.processes import Processes, Running, effort, listens, tail
+from tidemill.engine.standstill import Signs, Standstill
 from tidemill.errors import BrokerDown, ServiceError
 from tidemill.home import check_writable
 from tidemill.local import supervisor
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from tidemill.adapters.ledger import Ledger
     from tidemill.adapters.ledger.syncs import Sync
 
+
+STARTS = 4
+"""How often a service may end before it was ever ready."""
 
 _LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries {
   locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
@@ -41,8 +45,8 @@ def running(settings: Settings) -> bool:
 
 
 def bring_up(settings: Settings, say: Say, timeout: float) -> None:
-    """Start the supervisor and wait for every service; on failure what it started is
-    stopped.
+    """Start the supervisor and wait for every service; on failure, which is when one that is
+    waited for ends or does nothing for `timeout` seconds, what it started is stopped.
 
     Where a remote is followed, they serve the specs of the commit that was applied last.
     """
@@ -57,7 +61,7 @@ def bring_up(settings: Settings, say: Say, timeout: float) -> None:
         if guard is None or mine:
             guard = _start(settings, processes)
     try:
-        _await(plan(settings), processes, guard, say, time.monotonic() + timeout)
+        _await(plan(settings), processes, guard, say, timeout)
     except (ServiceError, KeyboardInterrupt):
         if mine:
             take_down(settings)
@@ -240,11 +244,11 @@ def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
         record = ledger.assets.release(digest) if digest else None
         if record is None:
             continue
-        folder = specs / record["project"]
+        folder = specs / record.project
         projects = read(folder).workspace.projects if folder.is_dir() else {}
         names = {name for project in projects.values() for name in project.specs}
-        if record["rollout"] not in names:
-            found.append({"service": service, "project": record["project"]})
+        if record.rollout not in names:
+            found.append({"service": service, "project": record.project})
     return found
 
 
@@ -285,17 +289,23 @@ def _own_broker(settings: Settings) -> str:
 
 
 def _await(
-    services: Sequence[Service], processes: Processes, guard: Running, say: Say, until: float
+    services: Sequence[Service], processes: Processes, guard: Running, say: Say, timeout: float
 ) -> None:
     for count, service in enumerate(services):
         say(f"starting {service.what}", done=count, total=len(services))
+        log = processes.run / f"{service.name}.log"
+        pids: set[int] = set()
+        still = Standstill(time.monotonic(), Signs(), timeout)
         while not _is_up(service, processes):
             if not guard.alive:
                 raise ServiceError(f"the supervisor ended: {tail(guard.log)}")
-            if time.monotonic() > until:
-                log = processes.run / f"{service.name}.log"
+            known = processes.get(service.name)
+            pids |= {known.pid} if known else set()
+            still = still.look(effort([known.process()]) if known else Signs(), time.monotonic())
+            if len(pids) > STARTS or still.over(time.monotonic()):
+                gone = f"ended {STARTS} times" if len(pids) > STARTS else f"idle for {timeout:g} s"
                 raise ServiceError(
-                    f"{service.what} was not ready in time: {tail(str(log))}; see {log}"
+                    f"{service.what} is not ready ({gone}); see {log}: {tail(str(log))}"
                 )
             time.sleep(0.1)
     say("everything is ready", done=len(services), total=len(services))

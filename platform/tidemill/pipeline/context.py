@@ -7,30 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from tidemill.engine.measurement import Check as Check
+from tidemill.engine.measurement import Measure as Measure
 from tidemill.ports import Artefact, Clock, Store
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A measured value with its confidence interval, per slice where one is named."""
-
-    metric: str
-    value: float
-    low: float
-    high: float
-    rows: int
-    slice: str | None = None
-
-
-@dataclass(frozen=True)
-class Check:
-    """The outcome of one check; a blocking one that failed stops what comes after."""
-
-    name: str
-    passed: bool
-    message: str
-    blocking: bool = True
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -89,8 +89,7 @@ def compared(
     from tidemill.spec.dataset import Dataset
 
     head = _project(sides.head, project)
-    spec = head.specs[name].spec
-    assert isinstance(spec, Dataset)
+    spec = head.spec(name, Dataset)
     _bounded(head.folder, spec, most)
     after = preview(head, name, clock, sides.subject_key)
     before = None

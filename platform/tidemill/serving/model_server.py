@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tidemill.ports import Bus
 
 GRACE = 5
+PATIENCE = 30.0
+"""Seconds the broker may take; events wait in a thread of their own."""
 """Seconds that running requests get when the server is told to stop."""
 
 
@@ -133,7 +135,7 @@ def _teller(answerer: Answerer, brokers: str | None, settings: Settings) -> Tell
     def connect() -> Bus:
         from tidemill.adapters.kafka.bus import KafkaBus
 
-        bus: Bus = KafkaBus(brokers, security=settings.kafka)
+        bus: Bus = KafkaBus(brokers, patience=PATIENCE, security=settings.kafka)
         return bus
 
     return Teller(answerer.release, connect, settings.subject_key)

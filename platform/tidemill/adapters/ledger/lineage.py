@@ -27,6 +27,7 @@ from tidemill.adapters.ledger.lineage_tables import (
     write_rows,
 )
 from tidemill.engine.lineage import Direction, Edge, of_making, of_release
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.ports import Making
 
 CHUNK = 500
@@ -261,7 +262,7 @@ def _known_edges(connection: Connection) -> Iterator[Edge]:
     for row in connection.execute(select(*(makings.c[name] for name in columns))).mappings():
         yield from of_making(row["id"], dict(row))
     for record in connection.scalars(select(releases.c.record)):
-        yield from of_release(record)
+        yield from of_release(ReleaseRecord.from_dict(record))
 
 
 def _begins(column: Any, beginning: str) -> Any:
