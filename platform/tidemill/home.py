@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -74,7 +74,7 @@ class Home:
 
     def at(self, specs: Path) -> Home:
         """This home with the specs of another folder, over the same ledger."""
-        fresh = Home(replace(self.settings, specs=specs))
+        fresh = Home(self.settings.with_specs(specs))
         fresh.__dict__["ledger"] = self.ledger
         return fresh
 
@@ -97,6 +97,7 @@ class Home:
             keep=self.keep,
             feedback=self.ledger.events,
             live=self.live,
+            subject_key=self.settings.subject_key,
         )
 
     def keep(self, made: Sequence[Artefact]) -> None:

@@ -78,6 +78,8 @@ class Line:
     feedback: FeedbackReader | None = None
     live: Callable[[str], ReleaseRecord | None] = field(default=lambda _service: None)
     """The live release's record, by service; or any release's, by digest."""
+    subject_key: bytes | None = field(default=None, repr=False)
+    """Keys the hash of user ids in rows."""
 
     @cached_property
     def specs(self) -> dict[str, Spec]:
@@ -247,6 +249,7 @@ class Line:
             feedback=read if self.feedback else None,
             baseline=baseline,
             specs=self.specs,
+            subject_key=self.subject_key,
         )
 
     def _record(

@@ -91,11 +91,11 @@ def compared(
     head = _project(sides.head, project)
     spec = head.spec(name, Dataset)
     _bounded(head.folder, spec, most)
-    after = preview(head, name, clock)
+    after = preview(head, name, clock, sides.subject_key)
     before = None
     there = sides.built.get(f"{project}/{name}")
     if there and there.kind == "Dataset" and there.digest:
-        before = preview(_project(sides.base, project), name, clock)
+        before = preview(_project(sides.base, project), name, clock, sides.subject_key)
     return difference(spec, before, after)
 
 
