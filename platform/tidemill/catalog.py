@@ -28,7 +28,7 @@ class Catalog:
     """The techniques of one package; modules whose name starts with `_` are not techniques."""
 
     package: str
-    what: str
+    label: str
     separator: str = "_"
 
     def names(self) -> tuple[str, ...]:
@@ -38,7 +38,7 @@ class Catalog:
     def load(self, name: str) -> ModuleType:
         """The technique's module; raises `UnknownName` with the nearest name."""
         if name not in self.names():
-            raise UnknownName(self.what, name, self.names())
+            raise UnknownName(self.label, name, self.names())
         return import_module(f"{self.package}.{name.replace(self.separator, '_')}")
 
     def options(self, name: str, given: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""How `why` reads on a terminal: one thing a line, long things cut."""
+"""Terminal output of `why`: one item per line, long texts truncated."""
 
 from __future__ import annotations
 
@@ -15,86 +15,86 @@ MARKS = {True: "✓", False: "✗", None: " "}
 Row = Mapping[str, Any]
 
 
-def back(found: Row) -> Iterator[str]:
+def upstream_lines(found: Row) -> Iterator[str]:
     """The trail, nearest first."""
     steps = [link for link in found["links"] if link["what"] == "rollout step"]
-    hidden = {id(link) for link in _hidden(steps)}
+    hidden = {id(link) for link in _visible_steps(steps)}
     for link in found["links"]:
         if id(link) in hidden:
             continue
-        yield line(link)
-        yield from _below(link)
+        yield link_line(link)
+        yield from _detail_lines(link)
     if hidden:
         yield f"  {'rollout step':13} … {len(hidden)} more decisions are in --json"
     yield from _notes(found)
 
 
-def forward(found: Row) -> Iterator[str]:
-    """What came of it: rows, artefacts, releases, answers."""
+def downstream_lines(found: Row) -> Iterator[str]:
+    """Lines of the downstream view: rows, artefacts, releases, answers."""
     target = found["target"]
     yield f"  {target['what']:13} {target['id']}"
     given = found["facts"].get("answers_given")
     if given is not None:
-        yield f"  {'answers to it':13} {given:,}"
-    yield from _listed("row", found["rows"], _row, len(found["rows"]))
+        yield f"  {'subject ids':13} {given:,}"
+    yield from _list_lines("row", found["rows"], _row, len(found["rows"]))
     kinds, releases = found["counts"]["artefacts"], found["counts"]["releases"]
     counts = ", ".join(f"{kind} {count:,}" for kind, count in kinds.items())
     yield f"  {'artefacts':13} {sum(kinds.values()):,}{f': {counts}' if counts else ''}"
-    yield from _listed("", found["artefacts"], _artefact, sum(kinds.values()))
+    yield from _list_lines("", found["artefacts"], _artefact, sum(kinds.values()))
     yield f"  {'releases':13} {releases:,}"
-    yield from _listed("", found["releases"], _release, releases)
+    yield from _list_lines("", found["releases"], _release, releases)
     yield f"  {'answers':13} {found['answers']['count']:,}"
     for one in found["answers"]["newest"]:
-        yield f"    {answer(one)}"
+        yield f"    {answer_line(one)}"
     more = found["answers"]["count"] - len(found["answers"]["newest"])
     if more > 0:
         yield f"    … {more:,} more; `--all` lists them"
     yield from _notes(found)
 
 
-def line(link: Row) -> str:
-    """One link."""
+def link_line(link: Row) -> str:
+    """Line of one link of the upstream view."""
     mark = "–" if link.get("problem") and link["bytes_match"] is None else ""
     digest = (link["digest"] or "").removeprefix("sha256:")[:12]
-    said = cut(_said(link["what"], link["facts"]), 110)
-    name = cut(link["name"], 36)
+    said = truncate(_fact_text(link["what"], link["facts"]), 110)
+    name = truncate(link["name"], 36)
     shown = mark or MARKS[link["bytes_match"]]
     return f"{shown} {link['what']:13} {name:28} {digest:13} {said}".rstrip()
 
 
-def answer(one: Row) -> str:
-    """One answer of a list."""
-    when, label = moment(one["time"]), one["label"] or ""
-    said = cut(one["output"], 50)
+def answer_line(one: Row) -> str:
+    """Line of one answer."""
+    when, label = format_time(one["time"]), one["label"] or ""
+    said = truncate(one["output"], 50)
     return f"{one['response_id']}  {when}  {one['release'][7:19]}  {label:16} {said!r}"
 
 
-def cut(text: Any, length: int) -> str:
+def truncate(text: Any, length: int) -> str:
     """A text in one line of at most `length` characters; nothing in it drives the terminal."""
     plain = "".join(c if c.isprintable() else " " for c in str(text))
     return plain if len(plain) <= length else f"{plain[: length - 1]}…"
 
 
-def moment(when: Any) -> str:
+def format_time(when: Any) -> str:
     """A time to the second, in UTC."""
     return when.strftime("%Y-%m-%d %H:%M:%S") if isinstance(when, datetime) else str(when)[:19]
 
 
-def _hidden(steps: Sequence[Row]) -> list[Row]:
-    """Of many decisions the last few are shown, and the one in force."""
+def _visible_steps(steps: Sequence[Row]) -> list[Row]:
+    """Earlier decisions that are hidden: all but the last few and the one in force."""
     return [one for one in steps[:-STEPS] if not one["facts"].get("in_force")]
 
 
-def _below(link: Row) -> Iterator[str]:
+def _detail_lines(link: Row) -> Iterator[str]:
     if link.get("problem"):
-        yield f"    {cut(link['problem'], 160)}"
+        yield f"    {truncate(link['problem'], 160)}"
     lines = link["facts"].get("lines", ()) if link["what"] == "spec" else ()
     for one in sorted(lines, key=lambda one: (one["when"], -one["line"]), reverse=True)[:LINES]:
         where = f"{one['path']}:{one['line']}"
-        said = f"{one['field']}: {cut(one['value'], 30)}"
-        yield f"    {where:44} {cut(said, 44):44} {one['commit'][:10]} {one['author']}"
+        said = f"{one['field']}: {truncate(one['value'], 30)}"
+        yield f"    {where:44} {truncate(said, 44):44} {one['commit'][:10]} {one['author']}"
     if len(lines) > LINES:
-        yield f"    … {len(lines) - LINES} more lines of it are in --json"
+        yield f"    … {len(lines) - LINES} more lines in --json"
 
 
 def _notes(found: Row) -> Iterator[str]:
@@ -102,11 +102,11 @@ def _notes(found: Row) -> Iterator[str]:
         yield f"! {note}"
 
 
-def _listed(title: str, items: Sequence[Row], say: Any, count: int) -> Iterator[str]:
+def _list_lines(title: str, items: Sequence[Row], say: Any, count: int) -> Iterator[str]:
     for item in items[:SHOWN]:
         yield f"  {title:13} {say(item)}" if title else f"    {say(item)}"
     if count > SHOWN:
-        yield f"    … {count - SHOWN:,} more are in --json"
+        yield f"    … {count - SHOWN:,} more in --json"
 
 
 def _row(row: Row) -> str:
@@ -116,14 +116,14 @@ def _row(row: Row) -> str:
 
 def _artefact(item: Row) -> str:
     name = f"{item['project']}/{item['name']}" if item["name"] else ""
-    return f"{item['digest'][7:19]}  {item['kind']:9} {cut(name, 40):40} {moment(item['created'])}"
+    return f"{item['digest'][7:19]}  {item['kind']:9} {truncate(name, 40):40} {format_time(item['created'])}"
 
 
 def _release(item: Row) -> str:
     live = "live" if item["live"] else ""
     count = f"{item['answers']:,} answers"
-    named = f"{item['digest'][7:19]}  {cut(item['service'], 24):24}"
-    return f"{named} {moment(item['created'])}  {count:>16} {live}".rstrip()
+    named = f"{item['digest'][7:19]}  {truncate(item['service'], 24):24}"
+    return f"{named} {format_time(item['created'])}  {count:>16} {live}".rstrip()
 
 
 def _origin(row: Row) -> str:
@@ -133,11 +133,13 @@ def _origin(row: Row) -> str:
     return f"{row['source']}{line}"
 
 
-def _said(what: str, facts: Row) -> str:
+def _fact_text(what: str, facts: Row) -> str:
     """The facts of a link worth a person's line."""
     if what == "answer":
         latency = f"{facts.get('latency', 0):.2f} s"
-        return f"{moment(facts.get('time', ''))} in {latency}: {str(facts.get('output', ''))!r}"
+        return (
+            f"{format_time(facts.get('time', ''))} in {latency}: {str(facts.get('output', ''))!r}"
+        )
     if what == "commit":
         dirty = ", with uncommitted changes" if facts.get("dirty") else ""
         return f"“{facts.get('subject', '')}” by {facts.get('author', '')}{dirty}"

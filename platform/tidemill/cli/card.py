@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tidemill.settings import Settings
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 if TYPE_CHECKING:
     from tidemill.home import Home
 
 
 @click.command(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill card support-chat",
         "tidemill card support-chat --out cards/",
         "tidemill card support-chat/requests --json | jq .metadata",

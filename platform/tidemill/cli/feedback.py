@@ -1,4 +1,4 @@
-"""Send feedback, follow what comes in, and look after the quarantine."""
+"""Send feedback, list it, and manage the quarantine."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import click
 from tidemill.errors import SpecError, TidemillError, UnknownName
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
-from tidemill.terminal.amounts import plain
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.amounts import strip_control
+from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 KINDS = ("thumbs", "score", "correction", "comment", "preference", "outcome")
 
 
 @click.group()
 def command() -> None:
-    """Send feedback, follow what comes in, and look after the quarantine."""
+    """Send feedback, list it, and manage the quarantine."""
 
 
 @command.command(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill feedback send 01J8ZC… thumbs down --subject alice",
         "tidemill feedback send 01J8ZC… correction 'refund | It is on its way.' --consent",
     )
@@ -56,22 +56,24 @@ def send(
         settings.brokers, topic, source="/cli", subject_key=settings.subject_key
     ) as client:
         event_id = client.send(
-            response_id, kind, subject=subject, consent=consent, **_carried(kind, value)
+            response_id, kind, subject=subject, consent=consent, **_payload(kind, value)
         )
     said = {"event_id": event_id, "topic": topic}
     print_json(said) if as_json else click.echo(f"sent to {topic} as {event_id}")
     if kind not in contract.kinds:
         click.echo(
-            f"it goes to quarantine: '{contract.name}' takes no {kind}; its kinds are "
+            f"it will be quarantined: '{contract.name}' does not accept {kind}; it accepts "
             f"{', '.join(contract.kinds)}",
             err=True,
         )
 
 
-@command.command(epilog=example("tidemill feedback tail --follow", "tidemill feedback tail --json"))
+@command.command(
+    epilog=examples_epilog("tidemill feedback tail --follow", "tidemill feedback tail --json")
+)
 @click.option("--to", "stream", help="Feedback spec or topic; all without it.")
 @click.option("--limit", "-n", default=20, show_default=True, help="How many of the newest.")
-@click.option("--follow", "-f", is_flag=True, help="Go on printing what comes in.")
+@click.option("--follow", "-f", is_flag=True, help="Keep printing new feedback.")
 @json_option
 @pass_settings
 def tail(settings: Settings, stream: str | None, limit: int, follow: bool, as_json: bool) -> None:
@@ -87,7 +89,9 @@ def tail(settings: Settings, stream: str | None, limit: int, follow: bool, as_js
     while True:
         for row in rows:
             click.echo(
-                json.dumps(row, default=str, ensure_ascii=False) if as_json else plain(_line(row))
+                json.dumps(row, default=str, ensure_ascii=False)
+                if as_json
+                else strip_control(_line(row))
             )
         if not follow:
             if not rows:
@@ -98,7 +102,7 @@ def tail(settings: Settings, stream: str | None, limit: int, follow: bool, as_js
 
 
 @command.command(
-    epilog=example("tidemill feedback quarantine", "tidemill feedback quarantine -n 5")
+    epilog=examples_epilog("tidemill feedback quarantine", "tidemill feedback quarantine -n 5")
 )
 @click.option("--limit", "-n", default=20, show_default=True, help="How many of the newest.")
 @json_option
@@ -116,13 +120,15 @@ def quarantine(settings: Settings, limit: int, as_json: bool) -> None:
         return
     for row in rows:
         where = f"{row['topic']}/{row['partition']}@{row['offset']}"
-        click.echo(plain(f"{row['id']:>6}  {where}  {row['reason']}"))
-        click.echo(plain(f"        {row['value'][:100]}"))
+        click.echo(strip_control(f"{row['id']:>6}  {where}  {row['reason']}"))
+        click.echo(strip_control(f"        {row['value'][:100]}"))
     if not rows:
         click.echo("the quarantine is empty")
 
 
-@command.command(epilog=example("tidemill feedback replay", "tidemill feedback replay 17 18"))
+@command.command(
+    epilog=examples_epilog("tidemill feedback replay", "tidemill feedback replay 17 18")
+)
 @click.argument("ids", nargs=-1, type=int)
 @json_option
 @pass_settings
@@ -170,15 +176,15 @@ def _stream(settings: Settings, wanted: str | None) -> Feedback:
     if len(found) == 1:
         return next(iter(found.values()))
     if not known:
-        raise TidemillError(f"no Feedback spec in {settings.specs}; write one to have a stream")
+        raise TidemillError(f"{settings.specs} has no Feedback spec; add one")
     if not found:
         topics = [spec.topic for spec in known.values()]
         raise UnknownName("stream", str(wanted), [*known, *topics])
     several = ", ".join(sorted(found))
-    raise TidemillError(f"there are several streams ({several}); pick one with --to")
+    raise TidemillError(f"several streams exist ({several}); choose one with --to")
 
 
-def _carried(kind: str, value: str) -> Mapping[str, Any]:
+def _payload(kind: str, value: str) -> Mapping[str, Any]:
     if kind == "thumbs":
         if value not in ("up", "down"):
             raise click.BadParameter(f"'{value}' is neither up nor down", param_hint="VALUE")
@@ -196,4 +202,4 @@ def _line(row: Mapping[str, Any]) -> str:
     who = (row["subject"] or "–")[:8]
     release = (row["release"] or "").removeprefix("sha256:")[:12] or row["state"]
     line = f"{row['time']:%H:%M:%S}  {row['kind']:<10}  {who:<8}  {release:<12}  {said}"
-    return plain(line)  # what users write never drives the terminal
+    return strip_control(line)  # what users write never drives the terminal

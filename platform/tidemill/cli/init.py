@@ -15,7 +15,7 @@ import click
 
 from tidemill.errors import TidemillError
 from tidemill.settings import Settings
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 if TYPE_CHECKING:
     from tidemill.data.file_profile import Look
@@ -32,7 +32,7 @@ _QUESTION = (
 
 
 @click.command(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill init",
         "tidemill init help-desk --data tickets.csv --yes",
         "tidemill init recs --data clicks.jsonl --task ranking --text query --label item",
@@ -41,12 +41,12 @@ _QUESTION = (
 )
 @click.argument("name", required=False)
 @click.option("--data", type=click.Path(path_type=Path), metavar="FILE", help="A .csv or .jsonl.")
-@click.option("--task", type=click.Choice(TASKS), help="Guessed from the columns without it.")
+@click.option("--task", type=click.Choice(TASKS), help="Default: inferred from the columns.")
 @click.option("--text", "--input", "asked", metavar="COLUMN", help="What the model is given.")
 @click.option("--output", metavar="COLUMN", help="What it should write (generation).")
 @click.option("--label", metavar="COLUMN", help="What it should choose; with --output: leads it.")
-@click.option("--owner", default="", help="Who answers for the project: a person or a team.")
-@click.option("-y", "--yes", is_flag=True, help="Take every guess without asking.")
+@click.option("--owner", default="", help="Owner of the project: a person or a team.")
+@click.option("-y", "--yes", is_flag=True, help="Accept all defaults.")
 @json_option
 @pass_settings
 def command(
@@ -78,7 +78,7 @@ def command(
     if as_json:
         print_json(_plain(written, choice, told))
     else:
-        _tell(written, choice, told)
+        _print_result(written, choice, told)
 
 
 def _asks(yes: bool, as_json: bool) -> bool:
@@ -125,7 +125,7 @@ def _choice(
         task = click.prompt(_QUESTION, type=click.Choice(TASKS), default=likely)
     guess = choose(found, task, asked=asked, answered=wanted, label=leads)
     verb = "write" if task == "generation" else "choose"
-    asked = asked or click.prompt("Which column is the model given?", default=guess.asked)
+    asked = asked or click.prompt("Which column is the model's input?", default=guess.asked)
     wanted = wanted or click.prompt(f"Which column should it {verb}?", default=guess.answered)
     return choose(found, task, asked=asked, answered=wanted, label=leads)
 
@@ -147,10 +147,10 @@ def _name(name: str | None, path: Path, asks: bool) -> str:
 
 
 def _next(written: Written) -> list[str]:
-    from tidemill.spec.load import shown
+    from tidemill.spec.load import display_path
 
     return [
-        f"tidemill validate {shown(written.folder)}",
+        f"tidemill validate {display_path(written.folder)}",
         f"tidemill run {written.project}",
         "tidemill up",
     ]
@@ -167,12 +167,12 @@ def _plain(written: Written, choice: Choice, told: list[str]) -> dict[str, Any]:
     }
 
 
-def _tell(written: Written, choice: Choice, told: list[str]) -> None:
-    from tidemill.spec.load import shown
+def _print_result(written: Written, choice: Choice, told: list[str]) -> None:
+    from tidemill.spec.load import display_path
 
     click.echo(f"{choice.task}: '{choice.answered}' from '{choice.asked}'")
     for remark in told:
         click.echo(f"note: {remark}")
-    click.echo(f"wrote {written.specs} specs to {shown(written.folder)}, all good; next:")
+    click.echo(f"Wrote {written.specs} valid specs to {display_path(written.folder)}. Next:")
     for line in _next(written):
         click.echo(f"  {line}")

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from tidemill.settings import Settings
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 
 @click.command(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill report support-chat --open",
         "tidemill report cd52aa78ec26 --out report.html",
         "tidemill report support-chat/reply-quality",

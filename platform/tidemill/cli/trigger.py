@@ -1,4 +1,4 @@
-"""Why a trigger did or did not fire, and what it would have done in the past."""
+"""Explain why a trigger fires or not, and backtest it on past feedback."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from tidemill.errors import TidemillError
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.trigger import Trigger
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 
 @click.group()
 def command() -> None:
-    """Why a trigger did or did not fire, and what it would have done in the past."""
+    """Explain why a trigger fires or not, and backtest it on past feedback."""
 
 
-@command.command(epilog=example("tidemill trigger explain retrain", "tidemill trigger explain"))
+@command.command(
+    epilog=examples_epilog("tidemill trigger explain retrain", "tidemill trigger explain")
+)
 @click.argument("name", required=False)
 @json_option
 @pass_settings
 def explain(settings: Settings, name: str | None, as_json: bool) -> None:
     """Say why each trigger (or NAME) fires or does not, now; starts nothing."""
-    found = [_explained(settings, *one) for one in _triggers(settings, name)]
+    found = [_explain(settings, *one) for one in _triggers(settings, name)]
     if as_json:
         print_json(found)
         return
@@ -39,7 +41,7 @@ def explain(settings: Settings, name: str | None, as_json: bool) -> None:
             click.echo(f"    {past['at']:%Y-%m-%d %H:%M} UTC  {past['state']}: {past['reason']}")
 
 
-@command.command(epilog=example("tidemill trigger backtest retrain --days 30"))
+@command.command(epilog=examples_epilog("tidemill trigger backtest retrain --days 30"))
 @click.argument("name")
 @click.option("--days", default=30.0, show_default=True, help="How far back.")
 @json_option
@@ -52,7 +54,7 @@ def backtest(settings: Settings, name: str, days: float, as_json: bool) -> None:
 
     _, trigger, stream = _triggers(settings, name)[0]
     if stream is None:
-        raise TidemillError(f"'{name}' looks at no stream (`of`); there is nothing to replay")
+        raise TidemillError(f"'{name}' has no stream (`of`); there is nothing to replay")
     now = SystemClock().now()
     start = now - timedelta(days=days)
     events = Ledger.open(settings.ledger_url).events
@@ -63,7 +65,7 @@ def backtest(settings: Settings, name: str, days: float, as_json: bool) -> None:
     if as_json:
         print_json({"trigger": name, "feedback": len(signals), "firings": firings})
         return
-    click.echo(f"{len(signals)} pieces of feedback, {len(firings)} firings")
+    click.echo(f"{len(signals)} feedback events, {len(firings)} firings")
     for firing in firings:
         click.echo(f"  {firing.at:%Y-%m-%d %H:%M} UTC  {firing.signals:>6}  {firing.reason}")
 
@@ -94,11 +96,11 @@ def _triggers(settings: Settings, name: str | None) -> list[tuple[str, Trigger, 
         assert stream is None or isinstance(stream, Feedback)
         triggers.append((project_name, spec, stream))
     if not triggers:
-        raise TidemillError(f"no Trigger spec in {settings.specs}; write one to close the loop")
+        raise TidemillError(f"{settings.specs} has no Trigger spec; add one")
     return triggers
 
 
-def _explained(
+def _explain(
     settings: Settings, project: str, trigger: Trigger, stream: Feedback | None
 ) -> Mapping[str, Any]:
     from tidemill.adapters.ledger import Ledger

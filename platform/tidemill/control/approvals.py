@@ -23,7 +23,7 @@ from tidemill.settings import Settings
 from tidemill.spec.lock import BRANCH as LOCK_BRANCH
 from tidemill.spec.lock import FILE, parse_lock
 from tidemill.spec.rollout import Rollout
-from tidemill.spec.trigger import Approval
+from tidemill.spec.trigger import ApprovalRule
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Agreement:
     def refusal(
         self,
         identity: Identity,
-        approval: Approval | None,
+        approval: ApprovalRule | None,
         release: str | None,
         *,
         given: Iterable[Consent] = (),
@@ -80,7 +80,7 @@ class Agreement:
         found = [*said, *self._merged(walking)]
         return [c for c in found if self._counts(c, rollout.approval, walking.release)]
 
-    def may_take(self, decided: Decided, identity: Identity, approval: Approval | None) -> None:
+    def may_take(self, decided: Decided, identity: Identity, approval: ApprovalRule | None) -> None:
         """Raise NeedsApproval where this person may not agree to what a trigger wants to run."""
         strict = approval is not None and approval.not_by_author
         authors = self._unbuilt(decided) if strict else ()
@@ -158,7 +158,7 @@ class Agreement:
         folder = self.settings.specs / decided.project
         return history.authors(self.settings.specs, since, "HEAD", folder)
 
-    def _counts(self, consent: Consent, approval: Approval | None, release: str) -> bool:
+    def _counts(self, consent: Consent, approval: ApprovalRule | None, release: str) -> bool:
         if self.refusal(consent.identity, approval, release) is not None:
             return False
         return self.settings.signatures != "require" or self._holds(consent)

@@ -28,7 +28,7 @@ from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.sequential import Rated, RatingSummary
 from tidemill.errors import TidemillError
 from tidemill.events import Happening, Lifecycle
-from tidemill.pipeline.release_folder import Release
+from tidemill.pipeline.release_folder import ServedRelease
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.load import load
@@ -84,7 +84,7 @@ def rollout_events(publisher: LifecyclePublisher) -> Tell:
 
     def tell(what: Happening, row: Walking, change: Change) -> None:
         try:
-            project = Release.read(Path(row.folder)).project
+            project = ServedRelease.read(Path(row.folder)).project
         except TidemillError as error:
             log.warning("no event '%s' of %s: %s", what, row.service, error)
             return

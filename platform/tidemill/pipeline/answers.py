@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidemill.answer import Answer
 from tidemill.errors import ArtefactError, DataError
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.metrics import Scored, measure
 from tidemill.pipeline.context import Say, silent
 
@@ -24,14 +24,14 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Answered:
-    """One row with the wanted answer, the given one, and what it cost."""
+class EvaluatedRow:
+    """One dataset row with its reference, the model's answer, and the cost of that answer."""
 
     id: str
     reference: Answer
     answer: Answer
     output: str
-    """What the model wrote, before it was parsed."""
+    """The model's output before parsing."""
     seconds: float
     tokens_in: int
     tokens_out: int
@@ -42,7 +42,7 @@ class Answered:
 
     @property
     def scored(self) -> Scored:
-        """As metrics take it."""
+        """The row as input of metrics."""
         return Scored(self.reference, self.answer, self.seconds, self.tokens_out, self.row)
 
 
@@ -54,13 +54,13 @@ def answer_rows(
     resolve: Callable[[str], Path],
     say: Say = silent,
     what: str = "answering",
-) -> list[Answered]:
+) -> list[EvaluatedRow]:
     """Answers to all rows, in their order; identical conversations are answered once.
 
     A causal language model needs the prompt's program; an encoder classifies the `text` column.
     Raises ArtefactError for a TensorRT engine, which needs its GPU.
     """
-    form = Form.read(folder)
+    form = ModelForm.read(folder)
     if form.form == "engine":
         raise ArtefactError(
             f"{folder}: a TensorRT engine runs only on the GPU it was built for; evaluate the "
@@ -72,12 +72,12 @@ def answer_rows(
 
     runtime = open_runtime(folder, resolve=resolve)
     try:
-        return answered_by(runtime, rows, program, say, what)
+        return answer_rows_with(runtime, rows, program, say, what)
     finally:
         runtime.close()
 
 
-def answered_by(
+def answer_rows_with(
     runtime: Runtime,
     rows: Sequence[Row],
     program: Program | None,
@@ -85,27 +85,27 @@ def answered_by(
     what: str = "answering",
     *,
     warm: bool = True,
-) -> list[Answered]:
-    """The same from a runtime that is open already; `warm` asks it once before, unmeasured."""
+) -> list[EvaluatedRow]:
+    """Answers to rows from an open runtime; `warm` runs one unmeasured request first."""
     if runtime.form.task == "sequence-classification":
-        return _classified(runtime, rows, say, what)
+        return _answer_classifier(runtime, rows, say, what)
     if program is None:
         raise ArtefactError(
-            "a causal language model is asked through a prompt; name one in the spec's `prompt` or "
-            "in the FineTune behind its `of`"
+            "a causal language model needs a prompt; set `prompt` in the spec or "
+            "in the FineTune that `of` names"
         )
-    return _generated(runtime, rows, program, say, what, warm)
+    return _answer_generative(runtime, rows, program, say, what, warm)
 
 
-def size_of(folder: Path, *, resolve: Callable[[str], Path]) -> float:
+def served_bytes(folder: Path, *, resolve: Callable[[str], Path]) -> float:
     """Bytes of what serves: the artefact, with its base model where it is an adapter."""
-    base = Form.read(folder).base
+    base = ModelForm.read(folder).base
     return sum(
         measure("size", [], part) for part in (folder, resolve(base) if base else None) if part
     )
 
 
-def write(folder: Path, answers: Iterable[Answered]) -> None:
+def write(folder: Path, answers: Iterable[EvaluatedRow]) -> None:
     """Keep answers as `answers.jsonl`, one row a line."""
     lines = (
         json.dumps(asdict(a), ensure_ascii=False, sort_keys=True, default=str) for a in answers
@@ -113,15 +113,17 @@ def write(folder: Path, answers: Iterable[Answered]) -> None:
     (folder / FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-def read(folder: Path) -> dict[str, Answered]:
+def read(folder: Path) -> dict[str, EvaluatedRow]:
     """The answers of a report by row id."""
     with (folder / FILE).open(encoding="utf-8") as stream:
         records = [json.loads(line) for line in stream]
     return {record["id"]: _from_record(record) for record in records}
 
 
-def against(mine: Sequence[Answered], theirs: Mapping[str, Answered]) -> list[Answered]:
-    """Their answers to my rows, judged by my references; `theirs` has to know every row."""
+def align_baseline(
+    mine: Sequence[EvaluatedRow], theirs: Mapping[str, EvaluatedRow]
+) -> list[EvaluatedRow]:
+    """The baseline's answers to the candidate's rows, with the candidate's references."""
     return [replace(theirs[one.id], reference=one.reference, row=one.row) for one in mine]
 
 
@@ -130,14 +132,14 @@ def row_id(row: Row, place: int) -> str:
     return str(row.get("id") or f"row-{place}")
 
 
-def _from_record(record: dict[str, Any]) -> Answered:
+def _from_record(record: dict[str, Any]) -> EvaluatedRow:
     wanted, given = (Answer(**record[key]) for key in ("reference", "answer"))
-    return Answered(**{**record, "reference": wanted, "answer": given})
+    return EvaluatedRow(**{**record, "reference": wanted, "answer": given})
 
 
-def _generated(
+def _answer_generative(
     runtime: Runtime, rows: Sequence[Row], program: Program, say: Say, what: str, warm: bool
-) -> list[Answered]:
+) -> list[EvaluatedRow]:
     conversations = program.conversations(rows)
     keys = [json.dumps(messages, sort_keys=True) for messages in conversations]
     first = {key: place for place, key in reversed(list(enumerate(keys)))}
@@ -157,8 +159,8 @@ def _generated(
     ]
 
 
-def _one_generated(row: Row, place: int, program: Program, reply: Reply) -> Answered:
-    return Answered(
+def _one_generated(row: Row, place: int, program: Program, reply: Reply) -> EvaluatedRow:
+    return EvaluatedRow(
         id=row_id(row, place),
         reference=program.reference(row),
         answer=program.parse(reply.text),
@@ -171,7 +173,9 @@ def _one_generated(row: Row, place: int, program: Program, reply: Reply) -> Answ
     )
 
 
-def _classified(runtime: Runtime, rows: Sequence[Row], say: Say, what: str) -> list[Answered]:
+def _answer_classifier(
+    runtime: Runtime, rows: Sequence[Row], say: Say, what: str
+) -> list[EvaluatedRow]:
     lacking = {"text", "label"} - rows[0].keys()
     if lacking:
         raise DataError(
@@ -179,7 +183,7 @@ def _classified(runtime: Runtime, rows: Sequence[Row], say: Say, what: str) -> l
             f"{' and no '.join(sorted(lacking))}. Name them in the Dataset's `map`"
         )
     texts = [str(row["text"]) for row in rows]
-    answers: list[Answered] = []
+    answers: list[EvaluatedRow] = []
     for start in range(0, len(rows), BLOCK):
         found = runtime.classify(texts[start : start + BLOCK])
         for place, scores in enumerate(found, start):
@@ -188,7 +192,7 @@ def _classified(runtime: Runtime, rows: Sequence[Row], say: Say, what: str) -> l
             given = Answer(scores.label, scores.label)
             label = scores.label
             answers.append(
-                Answered(
+                EvaluatedRow(
                     row_id(row, place),
                     wanted,
                     given,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tidemill.data import SPLITS
-from tidemill.pipeline.drawing import as_words, png
+from tidemill.pipeline.drawing import figure_to_png, literal_text
 
 MOST_LABELS = 30
 _COLOURS = {"train": "#16324f", "validation": "#e9a23b", "test": "#2a9d8f"}
 
 
-@as_words()
-def picture(counts: Mapping[str, int], labels: Mapping[str, Mapping[str, int]]) -> bytes:
+@literal_text()
+def balance_chart(counts: Mapping[str, int], labels: Mapping[str, Mapping[str, int]]) -> bytes:
     """PNG bytes; without labels, one bar per split. At most 30 labels, the most frequent ones."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -41,4 +41,4 @@ def picture(counts: Mapping[str, int], labels: Mapping[str, Mapping[str, int]]) 
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
     FigureCanvasAgg(figure)
-    return png(figure, dpi=110)
+    return figure_to_png(figure, dpi=110)

@@ -15,8 +15,8 @@ from tidemill.data.privacy import check_kinds
 from tidemill.data.rows import Dropped, Row, question_of
 from tidemill.data.write import write
 from tidemill.errors import DataError, MissingExtra
-from tidemill.pipeline.balance import picture
-from tidemill.pipeline.checks import declared
+from tidemill.pipeline.balance import balance_chart
+from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.context import Bench, Check, Made
 from tidemill.ports import Artefact
 from tidemill.prompts import output_parsing
@@ -26,7 +26,7 @@ from tidemill.spec.prompt import Prompt
 Ranges = dict[str, tuple[int, int]]
 
 
-def make(spec: Dataset, inputs: Mapping[str, Artefact], bench: Bench) -> Made:  # noqa: ARG001
+def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: Bench) -> Made:  # noqa: ARG001
     """The dataset as an artefact with its checks; raises DataError where nothing can be made.
 
     A dataset that breaks an expectation of severity `error` is made all the same, for people to
@@ -35,9 +35,9 @@ def make(spec: Dataset, inputs: Mapping[str, Artefact], bench: Bench) -> Made:  
     start = time.monotonic()
     if spec.privacy.pii != "keep":
         check_kinds(spec.privacy.kinds)
-    gathered = gather(spec, bench)
-    made = ready(spec, bench, gathered)
-    labels = labels_of(spec, made, bench)
+    gathered = read_sources(spec, bench)
+    made = prepare_rows(spec, bench, gathered)
+    labels = label_counts(spec, made, bench)
     facts = {
         "sources": [_name(source) for source in spec.sources],
         "offsets": {place: list(span) for place, span in sorted(gathered.offsets.items())},
@@ -66,17 +66,17 @@ def make(spec: Dataset, inputs: Mapping[str, Artefact], bench: Bench) -> Made:  
 
 
 @dataclass(frozen=True)
-class Gathered:
+class SourceRows:
     """Rows of all sources under our names."""
 
     rows: list[Row]
-    unusable: Dropped
-    """What is no row, with the reason."""
+    dropped: Dropped
+    """Rows that cannot be used, with the reason."""
     offsets: Ranges
     """The frozen offset ranges."""
 
 
-def ready(spec: Dataset, bench: Bench, gathered: Gathered) -> Prepared:
+def prepare_rows(spec: Dataset, bench: Bench, gathered: SourceRows) -> Prepared:
     """The gathered rows through every gate."""
     prompt = _prompt_of(bench, _columns(gathered.rows))
     return prepare(
@@ -85,12 +85,12 @@ def ready(spec: Dataset, bench: Bench, gathered: Gathered) -> Prepared:
         now=bench.clock.now(),
         key=bench.subject_key,
         share=_share(spec, bench),
-        unusable=gathered.unusable,
+        unusable=gathered.dropped,
         asks=prompt.inputs if prompt else (),
     )
 
 
-def gather(spec: Dataset, bench: Bench) -> Gathered:
+def read_sources(spec: Dataset, bench: Bench) -> SourceRows:
     """The rows of every source, read."""
     rows: list[Row] = []
     unusable: Dropped = []
@@ -105,7 +105,7 @@ def gather(spec: Dataset, bench: Bench) -> Gathered:
             found = mapping.apply(found, spec.map)
         rows += found
         unusable += bad
-    return Gathered(rows, unusable, offsets)
+    return SourceRows(rows, unusable, offsets)
 
 
 def _feedback(
@@ -113,8 +113,8 @@ def _feedback(
 ) -> tuple[list[Row], Dropped, Ranges]:
     if bench.feedback is None:
         raise DataError(
-            f"dataset '{spec.name}' reads the feedback of '{source.of}', and no ledger is open; "
-            "run it with `tidemill run`"
+            f"dataset '{spec.name}' reads feedback of '{source.of}' and needs a ledger; "
+            "run `tidemill run`"
         )
     since = bench.clock.now() - source.window if source.window else None
     given, ranges = bench.feedback(source.of, source.kinds, since)
@@ -132,7 +132,7 @@ def _feedback(
 def _filler(
     spec: Dataset, bench: Bench, before: Sequence[Row]
 ) -> Callable[[Any, str | None], Mapping[str, Any] | None]:
-    """How an answer becomes columns: as the project's prompt over these rows reads it."""
+    """A function from an answer to columns, by the output format of the project's prompt."""
     prompt = _prompt_of(bench, _columns(before))
     if prompt is not None:
         output = prompt.output
@@ -174,7 +174,7 @@ def _name(source: Any) -> str:
     return f"{source.repo}/{source.path}" if source.type == "hub" else str(source.path)
 
 
-def labels_of(spec: Dataset, made: Prepared, bench: Bench) -> dict[str, dict[str, int]]:
+def label_counts(spec: Dataset, made: Prepared, bench: Bench) -> dict[str, dict[str, int]]:
     """Rows per label and split, where the rows have a label."""
     columns = _columns(row for rows in made.splits.values() for row in rows)
     prompt = _prompt_of(bench, columns)
@@ -202,19 +202,19 @@ def _checks(spec: Dataset, made: Prepared) -> tuple[Check, ...]:
     ]
     results += [
         (one.met, one.message, {"failing": len(one.failing), "observed": _plain(one.observed)})
-        for one in made.outcomes or _unjudged(spec)
+        for one in made.outcomes or _unchecked_expectations(spec)
     ]
     return tuple(
         Check(named.name, passed, message, blocking=named.blocking, facts=facts)
-        for named, (passed, message, facts) in zip(declared(spec), results, strict=True)
+        for named, (passed, message, facts) in zip(declared_checks(spec), results, strict=True)
     )
 
 
-def _unjudged(spec: Dataset) -> Sequence[Any]:
+def _unchecked_expectations(spec: Dataset) -> Sequence[Any]:
     from tidemill.data.expectations import Outcome, name_of
 
     return [
-        Outcome(one, name_of(one), False, f"{name_of(one)}: there are no rows to judge")
+        Outcome(one, name_of(one), False, f"{name_of(one)}: there are no rows to check")
         for one in spec.expectations
     ]
 
@@ -222,10 +222,10 @@ def _unjudged(spec: Dataset) -> Sequence[Any]:
 def _where_they_went(made: Prepared) -> str:
     counts = made.quarantine.counts()
     went = ", ".join(f"{reason} {count}" for reason, count in list(counts.items())[:4])
-    return f"quarantined: {went}" if went else "the sources hold no more"
+    return f"quarantined: {went}" if went else "the sources have no more rows"
 
 
-def leaking(made: Prepared) -> tuple[int, int]:
+def leakage_counts(made: Prepared) -> tuple[int, int]:
     """Train rows that ask what a test row asks, and rows that were kept out because they would."""
     asked = {question_of(row) for row in made.splits["test"]}
     both = sum(question_of(row) in asked for row in made.splits["train"])
@@ -235,8 +235,8 @@ def leaking(made: Prepared) -> tuple[int, int]:
 
 def _leakage(made: Prepared) -> tuple[bool, str, dict[str, Any]]:
     """Proof on the finished rows: nothing that is trained on is asked in the test."""
-    both, kept_out = leaking(made)
-    message = f"{both} train rows ask what a test row asks; {kept_out} were kept out"
+    both, kept_out = leakage_counts(made)
+    message = f"{both} train rows repeat a test question; {kept_out} such rows were excluded"
     return both == 0, message, {"leaking": both, "kept_out": kept_out}
 
 
@@ -261,6 +261,6 @@ def _pictures(
     counts: Mapping[str, int], labels: Mapping[str, Mapping[str, int]]
 ) -> dict[str, bytes]:
     try:
-        return {"label balance" if labels else "rows": picture(counts, labels)}
+        return {"label balance" if labels else "rows": balance_chart(counts, labels)}
     except MissingExtra:
         return {}  # a picture is no reason to stop a dataset

@@ -19,18 +19,18 @@ from tidemill.errors import DataError
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline import failures as analysis
 from tidemill.pipeline import pictures
-from tidemill.pipeline.answers import Answered
-from tidemill.pipeline.baseline import Rival, rival
-from tidemill.pipeline.checks import declared
+from tidemill.pipeline.answers import EvaluatedRow
+from tidemill.pipeline.baseline import Baseline, load_baseline
+from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.context import Bench, Check, Made, Measure
-from tidemill.pipeline.prompt_loading import load_program, prompt_of
+from tidemill.pipeline.prompt_loading import load_program, prompt_name
 from tidemill.ports import Artefact
 from tidemill.spec.evaluation import Evaluation, Slice
 
 _SPEED = ("quantile", "speed", "size")
 
 
-def make(spec: Evaluation, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
+def build(spec: Evaluation, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
     """Evaluate `of` on the test rows; gates become blocking checks, the artefact is the report.
 
     A failed gate does not raise: the report with the reasons is what a person needs then. What
@@ -39,7 +39,7 @@ def make(spec: Evaluation, inputs: Mapping[str, Artefact], bench: Bench) -> Made
     started = time.monotonic()
     rows = _rows(spec, inputs)
     model = inputs[spec.of]
-    program = load_program(prompt_of(spec, bench.specs), inputs, bench.specs)
+    program = load_program(prompt_name(spec, bench.specs), inputs, bench.specs)
     given = answering.answer_rows(
         model.path,
         rows,
@@ -48,23 +48,23 @@ def make(spec: Evaluation, inputs: Mapping[str, Artefact], bench: Bench) -> Made
         say=bench.say,
         what=f"{spec.name}: answering {len(rows)} test rows",
     )
-    return conclude(spec, inputs, bench, given, time.monotonic() - started)
+    return score_answers(spec, inputs, bench, given, time.monotonic() - started)
 
 
-def conclude(
+def score_answers(
     spec: Evaluation,
     inputs: Mapping[str, Artefact],
     bench: Bench,
-    given: Sequence[Answered],
+    given: Sequence[EvaluatedRow],
     seconds: float = 0.0,
 ) -> Made:
     """Measure answers, compare them with the baseline's, judge the gates, write the report."""
     bench.say(f"{spec.name}: measuring")
-    other = rival(spec, given, inputs, bench)
-    size = answering.size_of(inputs[spec.of].path, resolve=lambda d: bench.store.get(d).path)
-    judged = _judged(spec, given, size, other)
+    other = load_baseline(spec, given, inputs, bench)
+    size = answering.served_bytes(inputs[spec.of].path, resolve=lambda d: bench.store.get(d).path)
+    judged = _judge(spec, given, size, other)
     report = _report(spec, inputs, judged, other, given, seconds)
-    return _made(spec, bench, report, judged, given)
+    return _build_result(spec, bench, report, judged, given)
 
 
 def _rows(spec: Evaluation, inputs: Mapping[str, Artefact]) -> list[dict[str, Any]]:
@@ -85,7 +85,7 @@ def _rows(spec: Evaluation, inputs: Mapping[str, Artefact]) -> list[dict[str, An
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluationOutcome:
     """Measures, gains against the baseline and what the gates say."""
 
     measures: tuple[Measure, ...]
@@ -94,9 +94,9 @@ class Judged:
     size: float
 
 
-def _judged(
-    spec: Evaluation, given: Sequence[Answered], size: float, other: Rival | None
-) -> Judged:
+def _judge(
+    spec: Evaluation, given: Sequence[EvaluatedRow], size: float, other: Baseline | None
+) -> EvaluationOutcome:
     names = list(dict.fromkeys([*spec.metrics, *(gate.metric for gate in spec.gates)]))
     wanted = [(name, part) for name in names for part in _parts(spec, name)]
     measures = tuple(_measure(spec, name, part, given, size) for name, part in wanted)
@@ -104,7 +104,7 @@ def _judged(
     if other is not None:
         gains = tuple(_gain(spec, name, part, given, size, other) for name, part in wanted)
     verdict = judge(measures, gains, spec.gates, units=units(names))
-    return Judged(measures, gains, verdict, size)
+    return EvaluationOutcome(measures, gains, verdict, size)
 
 
 def _parts(spec: Evaluation, name: str) -> list[Slice | None]:
@@ -119,7 +119,7 @@ def _inside(part: Slice | None, row: Mapping[str, Any]) -> bool:
 
 
 def _measure(
-    spec: Evaluation, name: str, part: Slice | None, given: Sequence[Answered], size: float
+    spec: Evaluation, name: str, part: Slice | None, given: Sequence[EvaluatedRow], size: float
 ) -> Measure:
     here = [one for one in given if _inside(part, one.row)]
     found = estimate(
@@ -138,15 +138,15 @@ def _gain(
     spec: Evaluation,
     name: str,
     part: Slice | None,
-    given: Sequence[Answered],
+    given: Sequence[EvaluatedRow],
     size: float,
-    other: Rival,
+    other: Baseline,
 ) -> Measure:
     here = [one for one in given if _inside(part, one.row) and one.id in other.answers]
     found = gain(
         name,
         [one.scored for one in here],
-        [one.scored for one in answering.against(here, other.answers)],
+        [one.scored for one in answering.align_baseline(here, other.answers)],
         confidence=spec.confidence,
         seed=spec.seed,
         sizes=(size, other.size),
@@ -159,12 +159,12 @@ def _gain(
 def _report(
     spec: Evaluation,
     inputs: Mapping[str, Artefact],
-    judged: Judged,
-    other: Rival | None,
-    given: Sequence[Answered],
+    judged: EvaluationOutcome,
+    other: Baseline | None,
+    given: Sequence[EvaluatedRow],
     seconds: float,
 ) -> dict[str, Any]:
-    failed = analysis.failures(given, spec.metrics)
+    failed = analysis.worst_rows(given, spec.metrics)
     return {
         "evaluation": spec.name,
         "of": spec.of,
@@ -183,16 +183,16 @@ def _report(
         "cut_off": sum(one.finish == "length" for one in given),
         "seconds": seconds,
         "failures": failed,
-        "clusters": analysis.clusters(given, failed),
+        "clusters": analysis.failure_groups(given, failed),
     }
 
 
-def _made(
+def _build_result(
     spec: Evaluation,
     bench: Bench,
     report: dict[str, Any],
-    judged: Judged,
-    given: Sequence[Answered],
+    judged: EvaluationOutcome,
+    given: Sequence[EvaluatedRow],
 ) -> Made:
     folder = bench.scratch / "report"
     shutil.rmtree(folder, ignore_errors=True)
@@ -216,11 +216,13 @@ def _made(
     )
 
 
-def _pictures(spec: Evaluation, judged: Judged, given: Sequence[Answered]) -> dict[str, bytes]:
+def _pictures(
+    spec: Evaluation, judged: EvaluationOutcome, given: Sequence[EvaluatedRow]
+) -> dict[str, bytes]:
     quality = [name for name in spec.metrics if METRICS.load(name).KIND not in _SPEED]
     found = {
-        "Confusion matrix": pictures.confusion(given),
-        "Slices": pictures.slices(judged.measures, quality[0]) if quality else None,
+        "Confusion matrix": pictures.confusion_chart(given),
+        "Slices": pictures.slice_chart(judged.measures, quality[0]) if quality else None,
     }
     return {title: png for title, png in found.items() if png}
 
@@ -228,14 +230,16 @@ def _pictures(spec: Evaluation, judged: Judged, given: Sequence[Answered]) -> di
 def _checks(spec: Evaluation, verdict: Verdict) -> tuple[Check, ...]:
     return tuple(
         Check(check.name, outcome.passed, outcome.message, facts=_plain(asdict(outcome)))
-        for check, outcome in zip(declared(spec), verdict.outcomes, strict=True)
+        for check, outcome in zip(declared_checks(spec), verdict.outcomes, strict=True)
     )
 
 
-def _tables(judged: Judged, faults: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def _tables(
+    judged: EvaluationOutcome, faults: Mapping[str, Any]
+) -> dict[str, list[dict[str, Any]]]:
     found = {
         "Gains on the baseline": [asdict(one) for one in judged.gains or ()],
-        "Worst failures": faults["failures"][: analysis.SHOWN],
+        "Worst rows": faults["failures"][: analysis.SHOWN],
         "Groups of failures": faults["clusters"][: analysis.SHOWN],
     }
     return {title: [_plain(row) for row in table] for title, table in found.items() if table}

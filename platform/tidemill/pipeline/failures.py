@@ -1,4 +1,4 @@
-"""What went wrong in an evaluation: the worst rows, and the groups they fall into."""
+"""Failures of an evaluation: the worst rows, and groups of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from tidemill.catalog import METRICS
 from tidemill.metrics import measure
-from tidemill.pipeline.answers import Answered
+from tidemill.pipeline.answers import EvaluatedRow
 
 WORST = 100
 SHOWN = 20
@@ -18,16 +18,21 @@ _HIDDEN = {"id", "subject", "group", "source", "weight", "time", "region"}
 _SCORED = ("proportion", "rows")
 
 
-def failures(answers: Sequence[Answered], metrics: Sequence[str]) -> list[dict[str, Any]]:
+def worst_rows(answers: Sequence[EvaluatedRow], metrics: Sequence[str]) -> list[dict[str, Any]]:
     """Rows that lost points, worst first, at most 100; ties by id, so that the order is stable."""
     judges = [name for name in metrics if METRICS.load(name).KIND in _SCORED] or ["exact_match"]
     points = {one.id: [measure(name, [one.scored]) for name in judges] for one in answers}
     wrong = [one for one in answers if points[one.id][0] < 1]
     wrong.sort(key=lambda one: (points[one.id], -_sureness(one), one.id))
-    return [_shown(one) | dict(zip(judges, points[one.id], strict=True)) for one in wrong[:WORST]]
+    return [
+        _visible_columns(one) | dict(zip(judges, points[one.id], strict=True))
+        for one in wrong[:WORST]
+    ]
 
 
-def clusters(answers: Sequence[Answered], failed: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def failure_groups(
+    answers: Sequence[EvaluatedRow], failed: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """Groups of failures, largest first: by (wanted, given) label, or by words without labels."""
     if not failed:
         return []
@@ -36,22 +41,22 @@ def clusters(answers: Sequence[Answered], failed: Sequence[dict[str, Any]]) -> l
     return _by_words(failed)
 
 
-def asked(one: Answered) -> str:
+def row_question(one: EvaluatedRow) -> str:
     """The row's input as people read it: its columns but the answer and the bookkeeping."""
     answer = {one.reference.text, one.reference.label}
     parts = {k: v for k, v in one.row.items() if k not in _HIDDEN and v and v not in answer}
     if len(parts) == 1:
-        return _cut(str(next(iter(parts.values()))))
-    return _cut("; ".join(f"{key}: {value}" for key, value in parts.items()))
+        return _truncate(str(next(iter(parts.values()))))
+    return _truncate("; ".join(f"{key}: {value}" for key, value in parts.items()))
 
 
-def _shown(one: Answered) -> dict[str, Any]:
+def _visible_columns(one: EvaluatedRow) -> dict[str, Any]:
     labelled = one.reference.label is not None
     return {
         "id": one.id,
-        "asked": asked(one),
-        "wanted": _cut(_text(one.reference.label, one.reference.text)),
-        "given": _cut(_text(one.answer.label, one.answer.text) if labelled else one.output),
+        "asked": row_question(one),
+        "wanted": _truncate(_text(one.reference.label, one.reference.text)),
+        "given": _truncate(_text(one.answer.label, one.answer.text) if labelled else one.output),
         "valid": one.answer.valid,
         "cut_off": one.finish == "length",
     }
@@ -61,7 +66,7 @@ def _text(label: str | None, text: str) -> str:
     return text if label is None or label == text else f"{label} | {text}"
 
 
-def _confusions(answers: Sequence[Answered]) -> list[dict[str, Any]]:
+def _confusions(answers: Sequence[EvaluatedRow]) -> list[dict[str, Any]]:
     pairs = Counter(
         (one.reference.label or "", one.answer.label or "(none)")
         for one in answers
@@ -75,7 +80,7 @@ def _confusions(answers: Sequence[Answered]) -> list[dict[str, Any]]:
             "rows": rows,
             "share_of_label": rows / whole[wanted],
             "examples": [
-                asked(one)
+                row_question(one)
                 for one in answers
                 if (one.reference.label, one.answer.label or "(none)") == (wanted, given)
             ][:3],
@@ -108,9 +113,9 @@ def _by_words(failed: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(groups, key=lambda group: -group["rows"])
 
 
-def _sureness(one: Answered) -> float:
+def _sureness(one: EvaluatedRow) -> float:
     return max(one.scores.values(), default=0.0)
 
 
-def _cut(text: str) -> str:
+def _truncate(text: str) -> str:
     return text if len(text) <= _CUT else f"{text[: _CUT - 1]}…"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidemill.engine.equivalence import Hop
-from tidemill.pipeline.drawing import as_words, png
+from tidemill.pipeline.drawing import figure_to_png, literal_text
 
 _INK, _BAR, _GOOD, _BAD = "#16324f", "#8d99ae", "#2a9d8f", "#c1442e"
 
 
-@as_words()
-def hop_picture(hops: Sequence[Hop], source_bytes: float, min_agreement: float) -> bytes:
+@literal_text()
+def compression_chart(hops: Sequence[Hop], source_bytes: float, min_agreement: float) -> bytes:
     """Size in MB on the left, agreement with the form before on the right, as PNG bytes."""
     import matplotlib as mpl
 
@@ -42,6 +42,6 @@ def hop_picture(hops: Sequence[Hop], source_bytes: float, min_agreement: float) 
     right.set_title(title, fontsize=11, color=_INK, loc="left")
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
-    drawn = png(figure)
+    drawn = figure_to_png(figure)
     plot.close(figure)
     return drawn

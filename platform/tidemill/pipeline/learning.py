@@ -1,4 +1,4 @@
-"""From the rows of a dataset to the examples a learner takes, with everything that was left out."""
+"""Converts rows of a dataset to training examples; counts the rows that were dropped."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Learning:
-    """What a run learns from."""
+class TrainingExamples:
+    """Training and validation examples of one run."""
 
     train: tuple[Example, ...]
     validation: tuple[Example, ...]
@@ -25,7 +25,7 @@ class Learning:
     """Classes in the order of the outputs (classifiers only)."""
     truncated: int = 0
     """Training rows whose prompt lost its beginning."""
-    too_long: int = 0
+    dropped_too_long: int = 0
     """Training rows left out because the answer alone is longer than `max_length`."""
 
 
@@ -35,7 +35,7 @@ def causal_rows(
     validation: Sequence[Row],
     program: Any,
     tokenizer: Any,
-) -> Learning:
+) -> TrainingExamples:
     """Prompt and wanted text of each row as tokens; raises DataError where nothing is left."""
     if program is None:
         raise DataError(
@@ -51,12 +51,12 @@ def causal_rows(
             f"({spec.train.max_length} tokens); raise it"
         )
     held_out = _tokens(validation, program, tokenizer, spec.train.max_length)
-    return Learning(
+    return TrainingExamples(
         tuple(examples),
         tuple(one for one in held_out if one),
         seed=spec.train.seed,
         truncated=sum(one.truncated for one in examples),
-        too_long=len(kept) - len(examples),
+        dropped_too_long=len(kept) - len(examples),
     )
 
 
@@ -66,7 +66,7 @@ def labelled_rows(
     validation: Sequence[Row],
     tokenizer: Any,
     known: Sequence[str],
-) -> Learning:
+) -> TrainingExamples:
     """Text and label of each row as tokens and class; `known` are the labels the base has."""
     if spec.prompt:
         raise DataError(
@@ -86,7 +86,7 @@ def labelled_rows(
         raise DataError(f"'{spec.name}': all rows have the label '{labels[0]}'; two are needed")
     classes = {label: place for place, label in enumerate(labels)}
     examples = _texts(train, tokenizer, classes, spec.train.max_length)
-    return Learning(
+    return TrainingExamples(
         examples,
         _texts(validation, tokenizer, classes, spec.train.max_length),
         seed=spec.train.seed,
@@ -118,7 +118,7 @@ def _tokens(rows: Sequence[Row], program: Any, tokenizer: Any, length: int) -> l
     for row, conversation in zip(rows, program.conversations(rows), strict=True):
         wanted = chat.completion(tokenizer, program.target(row))
         example = fit(chat.encode(tokenizer, conversation), wanted, length)
-        found.append(_weighted(example, row) if example else None)
+        found.append(_with_weight(example, row) if example else None)
     return found
 
 
@@ -132,7 +132,7 @@ def _texts(
     whole = tokenizer(texts, truncation=False, verbose=False)["input_ids"]
     cut = tokenizer(texts, truncation=True, max_length=limit)["input_ids"]
     return tuple(
-        _weighted(
+        _with_weight(
             Example(tuple(ids), label=classes[str(row["label"])], truncated=len(ids) < len(full)),
             row,
         )
@@ -140,7 +140,7 @@ def _texts(
     )
 
 
-def _weighted(example: Example, row: Row) -> Example:
+def _with_weight(example: Example, row: Row) -> Example:
     weight = row.get("weight")
     return Example(
         example.ids, example.start, example.label,

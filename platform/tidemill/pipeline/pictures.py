@@ -7,26 +7,26 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
-from tidemill.pipeline.answers import Answered
+from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.context import Measure
-from tidemill.pipeline.drawing import as_words, png
+from tidemill.pipeline.drawing import figure_to_png, literal_text
 
 MOST_LABELS = 20
 OTHER, NONE = "(other)", "(none)"
 _INK, _GOOD, _WEAK = "#16324f", "#2a9d8f", "#8d99ae"
 
 
-def confusion(answers: Sequence[Answered]) -> bytes | None:
+def confusion_chart(answers: Sequence[EvaluatedRow]) -> bytes | None:
     """Wanted labels down, given labels across, row shares as colours and counts as numbers.
 
     At most 20 labels, those with the most mistakes; the others are put together. None where the
     rows have no labels.
     """
-    found = confusions(answers)
+    found = confusion_counts(answers)
     if found is None:
         return None
     rows, columns, table = found
-    with as_words():
+    with literal_text():
         plot = _pyplot()
         side = 0.42 * len(columns) + 3.2, 0.38 * len(rows) + 2.4
         figure, axes = plot.subplots(figsize=side, layout="constrained")
@@ -36,8 +36,8 @@ def confusion(answers: Sequence[Answered]) -> bytes | None:
         axes.set_yticks(range(len(rows)), rows, fontsize=9)
         axes.set_xlabel("given", color=_INK)
         axes.set_ylabel("wanted", color=_INK)
-        right, every = labels_right(answers)
-        title = f"{right} of {every} labels right"
+        right, every = correct_labels(answers)
+        title = f"{right} of {every} labels correct"
         if OTHER in rows:
             kept = len(rows) - 1
             title += f"; shown are the {kept} labels with the most mistakes"
@@ -51,8 +51,8 @@ def confusion(answers: Sequence[Answered]) -> bytes | None:
         return _png(plot, figure)
 
 
-def confusions(
-    answers: Sequence[Answered],
+def confusion_counts(
+    answers: Sequence[EvaluatedRow],
 ) -> tuple[list[str], list[str], list[list[int]]] | None:
     """Wanted labels, given labels, and how often each pair came; None without labels."""
     pairs = _pairs(answers)
@@ -63,18 +63,18 @@ def confusions(
     return rows, columns, [[counts[wanted, given] for given in columns] for wanted in rows]
 
 
-def labels_right(answers: Sequence[Answered]) -> tuple[int, int]:
-    """How many labels were right, and of how many."""
+def correct_labels(answers: Sequence[EvaluatedRow]) -> tuple[int, int]:
+    """Number of correct labels, and number of labels."""
     pairs = _pairs(answers)
     return sum(wanted == given for wanted, given in pairs), len(pairs)
 
 
-def slices(measures: Sequence[Measure], metric: str) -> bytes | None:
+def slice_chart(measures: Sequence[Measure], metric: str) -> bytes | None:
     """One bar for all rows and one for each slice, with their intervals; None without slices."""
     shown = [one for one in measures if one.metric == metric and isfinite(one.value)]
     if not any(one.slice for one in shown):
         return None
-    with as_words():
+    with literal_text():
         plot = _pyplot()
         figure, axes = plot.subplots(figsize=(7.2, 0.5 * len(shown) + 1.5), layout="constrained")
         for y, one in enumerate(shown):
@@ -95,7 +95,7 @@ def slices(measures: Sequence[Measure], metric: str) -> bytes | None:
         return _png(plot, figure)
 
 
-def _pairs(answers: Sequence[Answered]) -> list[tuple[str, str]]:
+def _pairs(answers: Sequence[EvaluatedRow]) -> list[tuple[str, str]]:
     """(wanted, given) label of each row that has one."""
     return [
         (one.reference.label or NONE, one.answer.label or NONE)
@@ -130,6 +130,6 @@ def _pyplot() -> Any:
 
 
 def _png(plot: Any, figure: Any) -> bytes:
-    drawn = png(figure)
+    drawn = figure_to_png(figure)
     plot.close(figure)
     return drawn

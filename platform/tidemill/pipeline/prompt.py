@@ -21,7 +21,7 @@ POOL = 2048
 """Most examples kept to choose from."""
 
 
-def make(spec: Prompt, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
+def build(spec: Prompt, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
     """The prompt as an artefact; raises SpecError with the template's line, DataError."""
     path = bench.project / spec.template
     try:
@@ -31,8 +31,8 @@ def make(spec: Prompt, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
         raise SpecError([Problem(path, 1, f"cannot be read ({error})", way_out)]) from error
     passages = ("passages",) if spec.context else ()
     template.check(source, path, (*spec.inputs, "labels", *passages))
-    program, left_out = assemble(spec, source, inputs, bench.project)
-    shown = _shown(program)
+    program, left_out = build_program(spec, source, inputs, bench.project)
+    shown = _preview(program)
     folder = bench.scratch / "prompt"
     shutil.rmtree(folder, ignore_errors=True)
     program.save(folder)
@@ -48,7 +48,7 @@ def make(spec: Prompt, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
     return Made(artefact, facts=facts, tables={"a rendered row": shown} if shown else {})
 
 
-def assemble(
+def build_program(
     spec: Prompt,
     template: str,
     inputs: Mapping[str, Artefact],
@@ -102,15 +102,15 @@ def _safe(
     spec: Prompt, chosen: Sequence[Mapping[str, Any]], folder: Path
 ) -> list[Mapping[str, Any]]:
     held_out = {
-        question(row, spec.inputs)
+        normalised_question(row, spec.inputs)
         for split in ("validation", "test")
         for row in read_split(folder, split)
     }
-    return [row for row in chosen if question(row, spec.inputs) not in held_out]
+    return [row for row in chosen if normalised_question(row, spec.inputs) not in held_out]
 
 
-def question(row: Mapping[str, Any], inputs: Sequence[str]) -> str:
-    """What a row asks through a prompt with these inputs, normalised."""
+def normalised_question(row: Mapping[str, Any], inputs: Sequence[str]) -> str:
+    """The text of a row's input columns, normalised for comparison."""
     copy = dict(row)
     mark_questions([copy], inputs)
     return question_of(copy)
@@ -177,7 +177,7 @@ def _encoder(name: str, inputs: Mapping[str, Artefact]) -> Callable[[list[str]],
     return encode
 
 
-def _shown(program: Program) -> list[dict[str, str]]:
+def _preview(program: Program) -> list[dict[str, str]]:
     """One rendered conversation for the UI; also proves that the template renders."""
     if not program.examples:
         return []

@@ -26,22 +26,22 @@ from tidemill.errors import DataError, Diverged, MissingArtefact, OverBudget
 from tidemill.metrics import measure
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline import finetune
-from tidemill.pipeline.answers import Answered
-from tidemill.pipeline.cached_runtime import Memory
-from tidemill.pipeline.candidate_evaluator import digest_of_rows
+from tidemill.pipeline.answers import EvaluatedRow
+from tidemill.pipeline.cached_runtime import AnswerMemory
+from tidemill.pipeline.candidate_evaluator import rows_digest
 from tidemill.pipeline.context import Bench, Say
-from tidemill.pipeline.prompt import question
+from tidemill.pipeline.prompt import normalised_question
 from tidemill.pipeline.prompt_loading import load_program
 from tidemill.ports import Artefact, Store
-from tidemill.spec.digest import filled
+from tidemill.spec.digest import with_defaults
 from tidemill.spec.finetune import FineTune, Sweep
 
 Setting = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Swept:
-    """What a sweep gave."""
+class SweepResult:
+    """Result of a sweep."""
 
     spec: FineTune
     seed: int
@@ -49,18 +49,18 @@ class Swept:
     """Settings with their values; the present one, empty, comes first."""
     leader: Setting | None
     decision: Decision | None
-    before: tuple[Answered, ...]
-    after: tuple[Answered, ...]
+    before: tuple[EvaluatedRow, ...]
+    after: tuple[EvaluatedRow, ...]
     rows: tuple[int, int]
     """Rows that ranked, rows that decided."""
     spent: Cost
-    fresh: Cost
+    spent_now: Cost
     limits: Limits
-    ended: str
+    stop_reason: str
 
     @property
-    def proposes(self) -> bool:
-        """Whether there is something to merge."""
+    def has_proposal(self) -> bool:
+        """True where a pull request should be opened."""
         return self.decision is not None and self.decision.proposes
 
 
@@ -70,10 +70,10 @@ def sweep(
     inputs: Mapping[str, Artefact],
     bench: Bench,
     kept: Store,
-    memory: Memory,
+    memory: AnswerMemory,
     *,
     seed: int = 0,
-) -> Swept:
+) -> SweepResult:
     """Train, rank, decide; raises DataError where there are too few validation rows, OverBudget
     where not even the present setting can be trained within the hours.
 
@@ -83,28 +83,30 @@ def sweep(
         raise DataError(f"'sweep.metric: {search.metric}' does not look at answers; use accuracy")
     stage = _Stage(spec, search, inputs, replace(bench, store=_Over(kept, bench.store)))
     points: list[Setting] = [{}]
-    points += settings(search.space, present(spec, search), search.trials, seed)
+    points += settings(search.space, current_setting(spec, search), search.trials, seed)
     trials, ended = _trials(stage, points)
     if not trials:
         raise OverBudget(
-            f"{ended} before the present setting was trained; raise `budget.hours`, or shorten the "
-            "training. What was trained is kept"
+            f"{ended} before the current setting was trained; raise `budget.hours`, or shorten the "
+            "training. Finished trainings are kept"
         )
     first = leader(trials)
-    swept = Swept(
+    swept = SweepResult(
         spec=spec, seed=seed, trials=tuple(trials), leader=None, decision=None, before=(),
         after=(), rows=(len(stage.ranking), len(stage.deciding)), spent=stage.purse.spent,
-        fresh=stage.fresh, limits=stage.purse.limits, ended=ended,
+        spent_now=stage.fresh, limits=stage.purse.limits, stop_reason=ended,
     )  # fmt: skip
     if first is None or not first.candidate:
         return swept
-    before, after = (stage.decided(which) for which in (points[0], first.candidate))
-    rows = digest_of_rows(stage.rows.digest, stage.deciding)
+    before, after = (
+        stage.answers_on_deciding_rows(which) for which in (points[0], first.candidate)
+    )
+    rows = rows_digest(stage.rows.digest, stage.deciding)
     decision = decide(
         search.metric,
         [one.scored for one in before],
         [one.scored for one in after],
-        look=memory.look(rows, json.dumps(first.candidate, sort_keys=True)),
+        look=memory.record_comparison(rows, json.dumps(first.candidate, sort_keys=True)),
         clusters=subjects(stage.deciding),
         seed=seed,
     )
@@ -114,13 +116,13 @@ def sweep(
     )  # fmt: skip
 
 
-def present(spec: FineTune, search: Sweep) -> dict[str, Any]:
+def current_setting(spec: FineTune, search: Sweep) -> dict[str, Any]:
     """The present values of the fields that the space varies."""
-    values = filled(spec)
+    values = with_defaults(spec)
     return {name: values[name.split(".")[0]][name.split(".", 1)[1]] for name in search.space}
 
 
-def varied(spec: FineTune, setting: Setting) -> FineTune:
+def spec_with_setting(spec: FineTune, setting: Setting) -> FineTune:
     """The spec under a setting."""
     values = spec.model_dump(mode="python")
     for name, value in setting.items():
@@ -139,7 +141,9 @@ def _trials(stage: _Stage, points: Sequence[Setting]) -> tuple[list[Trial], str]
         about = f", about {left / 60:.0f} min left" if longest else ""
         try:
             stage.purse.ask(Cost(seconds=longest))
-            stage.bench.say(f"trial {place + 1} of {len(points)}: {said(setting)}{about}")
+            stage.bench.say(
+                f"trial {place + 1} of {len(points)}: {describe_setting(setting)}{about}"
+            )
             value, seconds = stage.value(setting)
         except OverBudget as error:
             return trials, str(error)
@@ -182,7 +186,7 @@ class _Stage:
         validation = read_split(folder, "validation")
         prompt = bench.specs.get(spec.prompt or "")
         columns = prompt.inputs if prompt is not None else ("text",)
-        ranking, deciding = halves([question(row, columns) for row in validation])
+        ranking, deciding = halves([normalised_question(row, columns) for row in validation])
         if min(len(ranking), len(deciding)) < FEWEST:
             raise DataError(
                 f"'{spec.dataset}' has {len(validation)} validation rows; a sweep needs {FEWEST} "
@@ -191,7 +195,7 @@ class _Stage:
             )
         self.ranking = [validation[place] for place in ranking]
         self.deciding = [validation[place] for place in deciding]
-        self.rows = _watched(folder, ranking, bench.scratch / "rows")
+        self.rows = _without_deciding_rows(folder, ranking, bench.scratch / "rows")
         self.inputs = {**inputs, spec.dataset: self.rows}
         self.program = load_program(spec.prompt, inputs, bench.specs)
 
@@ -210,8 +214,8 @@ class _Stage:
         self.purse = self.purse.keep(Cost(seconds=max(self.purse.kept.seconds, deciding)))
         return told["value"], seconds
 
-    def decided(self, setting: Setting) -> list[Answered]:
-        """What the weights of a trial answer to the rows that decide."""
+    def answers_on_deciding_rows(self, setting: Setting) -> list[EvaluatedRow]:
+        """Answers of a trial's weights to the deciding rows."""
         self.purse = self.purse.keep(Cost())
         started = time.monotonic()
         given = self.answers(setting, self.deciding)
@@ -220,8 +224,8 @@ class _Stage:
 
     def answers(
         self, setting: Setting, rows: Sequence[Mapping[str, Any]], say: Say | None = None
-    ) -> list[Answered]:
-        """What the weights of a trial answer."""
+    ) -> list[EvaluatedRow]:
+        """Answers of a trial's weights to rows."""
         note = self._folder(setting) / "weights.json"
         digest = json.loads(note.read_text(encoding="utf-8"))["artefact"]
         return answering.answer_rows(
@@ -230,7 +234,7 @@ class _Stage:
             self.program,
             resolve=lambda wanted: self.bench.store.get(wanted).path,
             say=say or self.bench.say,
-            what=f"answering {len(rows)} rows, {said(setting)}",
+            what=f"answering {len(rows)} rows, {describe_setting(setting)}",
         )
 
     def _within_hours(self, setting: Setting, note: Path) -> None:
@@ -258,9 +262,9 @@ class _Stage:
         if not weights.exists():
             bench = replace(self.bench, scratch=note.parent, say=say)
             try:
-                made = finetune.make(varied(self.spec, setting), self.inputs, bench)
+                made = finetune.build(spec_with_setting(self.spec, setting), self.inputs, bench)
             except Diverged as error:
-                self.bench.say(f"{said(setting)} diverged: {error}")
+                self.bench.say(f"{describe_setting(setting)} diverged: {error}")
                 self._note(note, setting, None, time.monotonic() - started, 0.0)
                 return
             seconds = time.monotonic() - started
@@ -280,7 +284,9 @@ class _Stage:
 
     def _folder(self, setting: Setting) -> Path:
         """One folder for each training: its name is the digest of all that decides the weights."""
-        train = varied(self.spec, setting).model_dump(mode="json", exclude={"sweep", "budget"})
+        train = spec_with_setting(self.spec, setting).model_dump(
+            mode="json", exclude={"sweep", "budget"}
+        )
         said = [train, {name: one.digest for name, one in self.inputs.items()}, self.search.metric]
         digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
         folder = self.bench.scratch / digest[:16]
@@ -288,12 +294,12 @@ class _Stage:
         return folder
 
 
-def said(setting: Setting) -> str:
+def describe_setting(setting: Setting) -> str:
     """A setting in words."""
     return ", ".join(f"{name} {value}" for name, value in setting.items()) or "as it is now"
 
 
-def _watched(folder: Path, ranking: Sequence[int], out: Path) -> Artefact:
+def _without_deciding_rows(folder: Path, ranking: Sequence[int], out: Path) -> Artefact:
     """The dataset with only the ranking half to watch, and no test rows to look at."""
     import pyarrow.parquet as pq
 

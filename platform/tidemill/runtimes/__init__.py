@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, cast
 
 from tidemill.chat import Messages as Messages
 from tidemill.errors import ArtefactError
-from tidemill.form import Form as Form
+from tidemill.form import ModelForm as Form
 
 Resolve = Callable[[str], Path]
 """Digest of an artefact → its folder."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tidemill.errors import BadRequest, Overloaded, PromptTooLong
-from tidemill.serving.predictor import Ask, Given
-from tidemill.serving.request_queue import Work
+from tidemill.serving.predictor import InferenceRequest, InferenceResponse
+from tidemill.serving.request_queue import RequestQueue
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, Request, Response
@@ -25,7 +25,7 @@ SUBJECT, ARM = "x-tidemill-subject", "x-tidemill-arm"
 CACHED = "x-tidemill-cached"
 
 
-class Part(BaseModel):
+class ContentPart(BaseModel):
     """A piece of a message's content; only text is understood."""
 
     type: str
@@ -36,9 +36,9 @@ class ChatMessage(BaseModel):
     """One turn of a conversation."""
 
     role: str
-    content: str | list[Part] | None = None
+    content: str | list[ContentPart] | None = None
 
-    def plain(self) -> dict[str, str]:
+    def to_dict(self) -> dict[str, str]:
         """Role and text; raises BadRequest for anything but text."""
         if isinstance(self.content, list):
             other = [part.type for part in self.content if part.type != "text"]
@@ -59,13 +59,13 @@ class Extension(BaseModel):
 
 
 class StreamOptions(BaseModel):
-    """What a stream is to say beyond the answer."""
+    """Options of a stream."""
 
     include_usage: bool | None = None
 
 
 class ChatRequest(BaseModel):
-    """What is read of a chat completion request; sampling parameters are ignored (greedy)."""
+    """Chat completion request; sampling parameters are ignored, decoding is greedy."""
 
     model: str | None = None
     messages: list[ChatMessage] = Field(default_factory=list)
@@ -78,13 +78,13 @@ class ChatRequest(BaseModel):
     user: str | None = None
     tidemill: Extension = Extension()
 
-    def ask(self, headers: Any) -> Ask:
+    def to_request(self, headers: Any) -> InferenceRequest:
         """The request as the release takes it; raises BadRequest for what does not go together."""
         if self.stream_options and not self.stream:
             raise BadRequest("`stream_options` needs `stream: true`; set that, or leave it out")
         stop = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        return Ask(
-            messages=tuple(message.plain() for message in self.messages),
+        return InferenceRequest(
+            messages=tuple(message.to_dict() for message in self.messages),
             inputs=self.tidemill.inputs,
             max_tokens=self.max_completion_tokens or self.max_tokens,
             stop=tuple(stop),
@@ -94,7 +94,7 @@ class ChatRequest(BaseModel):
         )
 
 
-def parse(body: bytes) -> ChatRequest:
+def parse_request(body: bytes) -> ChatRequest:
     """The request; raises BadRequest naming the first field that is wrong."""
     try:
         return ChatRequest.model_validate_json(body)
@@ -104,7 +104,7 @@ def parse(body: bytes) -> ChatRequest:
         raise BadRequest(f"{where}: {first['msg']}") from None
 
 
-def router(work: Work) -> APIRouter:
+def router(work: RequestQueue) -> APIRouter:
     """The routes below `/openai/v1`."""
     from fastapi import APIRouter, Request, Response
     from fastapi.responses import JSONResponse, StreamingResponse
@@ -114,10 +114,12 @@ def router(work: Work) -> APIRouter:
 
     async def chat(request: Request) -> Response:
         try:
-            wanted = parse(await request.body())
+            wanted = parse_request(await request.body())
             if wanted.model not in (None, "", service):
-                return _refused(404, f"no model '{wanted.model}' here; this one is '{service}'")
-            ask = wanted.ask(request.headers)
+                return _error_response(
+                    404, f"no model '{wanted.model}' here; this one is '{service}'"
+                )
+            ask = wanted.to_request(request.headers)
             if wanted.stream:
                 pieces = await work.stream(ask)
                 headers = {RELEASE: work.answerer.release.digest, RESPONSE_ID: pieces.response_id}
@@ -125,9 +127,9 @@ def router(work: Work) -> APIRouter:
                 return StreamingResponse(body, media_type="text/event-stream", headers=headers)
             given = await work.answer(ask)
         except (BadRequest, PromptTooLong) as error:
-            return _refused(400, str(error))
+            return _error_response(400, str(error))
         except Overloaded as error:
-            return _refused(503, str(error))
+            return _error_response(503, str(error))
         return JSONResponse(completion(given, work), headers=_headers(given, work))
 
     async def models() -> dict[str, Any]:
@@ -141,7 +143,7 @@ def router(work: Work) -> APIRouter:
     return routes
 
 
-def completion(given: Given, work: Work) -> dict[str, Any]:
+def completion(given: InferenceResponse, work: RequestQueue) -> dict[str, Any]:
     """A chat completion object, with what OpenAI has no name for under `tidemill`."""
     return {
         "id": given.response_id,
@@ -160,8 +162,8 @@ def completion(given: Given, work: Work) -> dict[str, Any]:
     }
 
 
-def extension(given: Given, work: Work) -> dict[str, Any]:
-    """What a parsed answer says beyond its text."""
+def extension(given: InferenceResponse, work: RequestQueue) -> dict[str, Any]:
+    """The `tidemill` object of a response: label, validity and more of the parsed answer."""
     return {
         "response_id": given.response_id,
         "release": work.answerer.release.digest,
@@ -173,12 +175,12 @@ def extension(given: Given, work: Work) -> dict[str, Any]:
     }
 
 
-def _headers(given: Given, work: Work) -> dict[str, str]:
+def _headers(given: InferenceResponse, work: RequestQueue) -> dict[str, str]:
     told = {RESPONSE_ID: given.response_id, RELEASE: work.answerer.release.digest}
     return {**told, CACHED: "true"} if given.cached else told
 
 
-def _usage(given: Given) -> dict[str, int]:
+def _usage(given: InferenceResponse) -> dict[str, int]:
     total = given.tokens_in + given.tokens_out
     return {
         "prompt_tokens": given.tokens_in,
@@ -187,7 +189,7 @@ def _usage(given: Given) -> dict[str, int]:
     }
 
 
-def _refused(status: int, message: str) -> Response:
+def _error_response(status: int, message: str) -> Response:
     from fastapi.responses import JSONResponse
 
     kind = {400: "invalid_request_error", 404: "not_found_error"}.get(status, "overloaded_error")
@@ -196,7 +198,10 @@ def _refused(status: int, message: str) -> Response:
 
 
 async def _events(
-    items: AsyncIterator[str | Given], service: str, response_id: str, wanted: ChatRequest
+    items: AsyncIterator[str | InferenceResponse],
+    service: str,
+    response_id: str,
+    wanted: ChatRequest,
 ) -> AsyncIterator[str]:
     head: dict[str, Any] = {
         "id": response_id,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from tidemill.errors import BadRequest, Overloaded, PromptTooLong
 from tidemill.serving.openai import ARM, RELEASE, RESPONSE_ID, SUBJECT
-from tidemill.serving.predictor import Ask, Given
-from tidemill.serving.request_queue import QUEUE, Work
+from tidemill.serving.predictor import InferenceRequest, InferenceResponse
+from tidemill.serving.request_queue import QUEUE_SIZE, RequestQueue
 
 if TYPE_CHECKING:
     from kserve import Model
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _ONE = ("text", "prompt", "input")
 
 
-def make(work: Work) -> Model:
+def kserve_model(work: RequestQueue) -> Model:
     """The KServe model that answers v2 requests of the release."""
     import kserve
     from kserve import errors
@@ -34,7 +34,7 @@ def make(work: Work) -> Model:
             self.ready = True
 
         def get_input_types(self) -> list[dict[str, Any]]:
-            return [_tensor(name) for name in columns(work)]
+            return [_tensor(name) for name in input_columns(work)]
 
         def get_output_types(self) -> list[dict[str, Any]]:
             return [_tensor(name) for name in ("text", "label", "response_id")]
@@ -64,13 +64,13 @@ def make(work: Work) -> Model:
     return ReleaseModel()
 
 
-def columns(work: Work) -> tuple[str, ...]:
+def input_columns(work: RequestQueue) -> tuple[str, ...]:
     """Names of the tensors a request carries."""
     return work.answerer.columns or ("prompt",)
 
 
-def _asks(payload: Any, work: Work, headers: dict[str, str]) -> list[Ask]:
-    names, whole = columns(work), not work.answerer.columns
+def _asks(payload: Any, work: RequestQueue, headers: dict[str, str]) -> list[InferenceRequest]:
+    names, whole = input_columns(work), not work.answerer.columns
     if isinstance(payload, dict):  # the v1 form: {"instances": [{column: value}]}
         rows = payload.get("instances")
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -80,11 +80,11 @@ def _asks(payload: Any, work: Work, headers: dict[str, str]) -> list[Ask]:
         tensors = {tensor.name: _texts(tensor) for tensor in payload.inputs}
         parameters = dict(payload.parameters or {})
         rows = _rows(tensors, names)
-    if len(rows) > QUEUE:
-        raise BadRequest(f"{len(rows)} rows in one request; send at most {QUEUE}")
+    if len(rows) > QUEUE_SIZE:
+        raise BadRequest(f"{len(rows)} rows in one request; send at most {QUEUE_SIZE}")
     subject = parameters.get("subject") or headers.get(SUBJECT)
     return [
-        Ask(
+        InferenceRequest(
             inputs=None if whole else row,
             messages=({"role": "user", "content": row["prompt"]},) if whole else (),
             max_tokens=_positive(parameters.get("max_tokens")),
@@ -141,7 +141,7 @@ def _positive(value: Any) -> int | None:
     return value
 
 
-def _response(payload: Any, work: Work, given: list[Given]) -> Any:
+def _response(payload: Any, work: RequestQueue, given: list[InferenceResponse]) -> Any:
     from uuid import uuid4
 
     from kserve import InferOutput, InferResponse

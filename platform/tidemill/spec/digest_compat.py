@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tidemill.spec.base import Later
+from tidemill.spec.base import AddedLater
 
 
 def without_later(model: BaseModel, values: dict[str, Any]) -> dict[str, Any]:
@@ -20,16 +20,19 @@ def without_later(model: BaseModel, values: dict[str, Any]) -> dict[str, Any]:
         key, value = info.alias or name, getattr(model, name)
         if key not in kept:
             continue
-        if any(isinstance(mark, Later) for mark in info.metadata) and value == info.get_default():
+        if (
+            any(isinstance(mark, AddedLater) for mark in info.metadata)
+            and value == info.get_default()
+        ):
             del kept[key]
         else:
-            kept[key] = _below(value, kept[key])
+            kept[key] = _strip_nested(value, kept[key])
     return kept
 
 
-def _below(value: Any, plain: Any) -> Any:
+def _strip_nested(value: Any, plain: Any) -> Any:
     if isinstance(value, BaseModel) and isinstance(plain, dict):
         return without_later(value, plain)
     if isinstance(value, tuple) and isinstance(plain, list):
-        return [_below(one, item) for one, item in zip(value, plain, strict=True)]
+        return [_strip_nested(one, item) for one, item in zip(value, plain, strict=True)]
     return plain

@@ -14,13 +14,13 @@ from tidemill.spec.model import Model
 Kind = TypeVar("Kind", bound=Spec)
 
 
-def find(project: Project, name: str | None, kind: type[Kind]) -> Kind | None:
+def find_spec(project: Project, name: str | None, kind: type[Kind]) -> Kind | None:
     """The spec of that name, if there is one and it is of this kind."""
     loaded = project.specs.get(name) if name else None
     return loaded.spec if loaded and isinstance(loaded.spec, kind) else None
 
 
-def every(project: Project, kind: type[Kind]) -> Iterator[Kind]:
+def specs_of_kind(project: Project, kind: type[Kind]) -> Iterator[Kind]:
     """All specs of a kind."""
     for loaded in project.specs.values():
         if isinstance(loaded.spec, kind):

@@ -19,8 +19,8 @@ import yaml
 from tidemill.errors import TidemillError
 from tidemill.spec.positions import Path_, parse
 
-GONE = object()
-"""As a value: take the key away."""
+REMOVE = object()
+"""Marker value: remove the key."""
 _STEP = 2
 
 
@@ -48,7 +48,7 @@ class _Node:
     end: int
     flow: bool = True
     keys: dict[str | int, tuple[int, _Node]] = field(default_factory=dict)
-    """Where each key starts, and its value."""
+    """Start offset and value node of each key."""
 
 
 def _set(values: Any, path: Path_, value: Any) -> Any:
@@ -56,7 +56,7 @@ def _set(values: Any, path: Path_, value: Any) -> Any:
     holder = changed
     for part in path[:-1]:
         holder = holder[part]
-    if value is GONE:
+    if value is REMOVE:
         holder.pop(path[-1], None)
     else:
         holder[path[-1]] = value
@@ -68,14 +68,14 @@ def _change(text: str, path: Path_, value: Any, wanted: Any) -> str:
     for depth, part in enumerate(path):
         last = depth == len(path) - 1
         if node.flow and depth:  # one line holds all of it: write the line anew
-            return _put(text, node, _inline(_at(wanted, path[:depth])))
+            return _put(text, node, _inline(_value_at(wanted, path[:depth])))
         if part not in node.keys:
-            return text if value is GONE else _add(text, node, str(part), value)
+            return text if value is REMOVE else _add(text, node, str(part), value)
         start, child = node.keys[part]
-        if last and value is GONE:
+        if last and value is REMOVE:
             return text[: _line_start(text, start)] + text[_line_end(text, child.end) :]
         if last:
-            return _put(text, child, _written(value, _column(text, start)), between=start)
+            return _put(text, child, _render_value(value, _column(text, start)), between=start)
         node = child
     return text
 
@@ -100,19 +100,19 @@ def _add(text: str, node: _Node, key: str, value: Any) -> str:
     start, last = list(node.keys.values())[-1]
     column = _column(text, start)
     end = _line_end(text, last.end)
-    written = _written(value, column)
+    written = _render_value(value, column)
     gap = "" if written.startswith("\n") else " "
     line = f"{' ' * column}{key}:{gap}{written}\n"
     return text[:end] + ("" if text[:end].endswith("\n") else "\n") + line + text[end:]
 
 
-def _written(value: Any, column: int) -> str:
+def _render_value(value: Any, column: int) -> str:
     """The value as it stands after `key:`."""
     inside = " " * (column + _STEP)
     if isinstance(value, dict) and value:
         parts = []
         for key, item in value.items():
-            below = _written(item, column + _STEP)
+            below = _render_value(item, column + _STEP)
             parts.append(f"\n{inside}{key}:{'' if below[:1] == chr(10) else ' '}{below}")
         return "".join(parts)
     if isinstance(value, str) and _literal(value):
@@ -147,7 +147,7 @@ def _inline(value: Any, inside: bool = False) -> str:
     return text[1:-1] if inside else text
 
 
-def _at(values: Any, path: Path_) -> Any:
+def _value_at(values: Any, path: Path_) -> Any:
     for part in path:
         values = values[part]
     return values

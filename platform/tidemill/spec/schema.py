@@ -20,7 +20,7 @@ from tidemill.spec.trigger import Condition
 DIALECT = "http://json-schema.org/draft-07/schema#"
 """The draft the YAML language server knows best."""
 HOME = "https://raw.githubusercontent.com/tidemill/tidemill/main/specs/schema.json"
-"""Where the newest one is; editors of other repositories may point there."""
+"""URL of the newest schema, for editors of other repositories."""
 _TECHNIQUES: tuple[type[Technique], ...] = (CleanStep, CompressionStep, Condition)
 Json = dict[str, Any]
 
@@ -44,7 +44,7 @@ def schema() -> Json:
         "type": "object",
         "required": ["apiVersion", "kind", "name"],
         "properties": {"kind": {"enum": list(KINDS), "description": "Picks the shape."}},
-        "allOf": [_when("kind", kind, {"$ref": f"#/$defs/{kind}"}) for kind in KINDS],
+        "allOf": [_if_then("kind", kind, {"$ref": f"#/$defs/{kind}"}) for kind in KINDS],
         "$defs": dict(sorted(defs.items())),
     }
 
@@ -59,7 +59,7 @@ def _technique(model: type[Technique], defs: Json) -> Json:
         "type": "object",
         "required": ["type"],
         "properties": {"type": {**own["properties"]["type"], "enum": list(names)}},
-        "allOf": [_when("type", name, _variant(model.catalog, name, defs)) for name in names],
+        "allOf": [_if_then("type", name, _variant(model.catalog, name, defs)) for name in names],
     }
 
 
@@ -80,7 +80,7 @@ def _methods(defs: Json) -> Iterator[Json]:
     for name in TRAINING.names():
         options = _options(TRAINING, name, defs)
         shape = {"properties": {"options": {**options, "additionalProperties": False}}}
-        rule = _when("method", name, shape)
+        rule = _if_then("method", name, shape)
         if name == default:
             del rule["if"]["required"]  # the rule holds where the method is left out, too
         yield rule
@@ -96,7 +96,7 @@ def _options(catalog: Catalog, name: str, defs: Json) -> Json:
     return found
 
 
-def _when(key: str, value: str, then: Json) -> Json:
+def _if_then(key: str, value: str, then: Json) -> Json:
     return {
         "if": {"properties": {key: {"const": value}}, "required": [key]},
         "then": then,

@@ -1,4 +1,4 @@
-"""What pydantic says about a value, in the words of the spec language: (cause, way out)."""
+"""Messages for pydantic's errors in terms of the spec language: (cause, way out)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from tidemill.errors import suggest
-from tidemill.spec.base import Misfit
+from tidemill.spec.base import FieldConflict
 from tidemill.spec.positions import Path_
 
 _QUOTED = re.compile(r"'([^']*)'")
@@ -55,18 +55,20 @@ _WANTED = {
 }
 
 
-def words(details: ErrorDetails, path: Path_, holder: type[BaseModel] | None) -> tuple[str, str]:
+def explain_error(
+    details: ErrorDetails, path: Path_, holder: type[BaseModel] | None
+) -> tuple[str, str]:
     """Cause and way out of one of pydantic's errors."""
     problem, given = details["type"], details["input"]
     context: dict[str, Any] = details.get("ctx") or {}
-    here = f"'{key_of(path)}: {shown_value(given)}'" if path else "the spec"
+    here = f"'{key_of(path)}: {format_value(given)}'" if path else "the spec"
     if isinstance(given, dict | list):
         here = f"'{key_of(path)}'" if path else "the spec"
     match problem:
         case "extra_forbidden":
-            return unknown_key(str(path[-1]), _place(path, holder), holder)
+            return unknown_key(str(path[-1]), _location(path, holder), holder)
         case "missing":
-            return _missing(str(path[-1]), _place(path, holder), holder)
+            return _missing_key(str(path[-1]), _location(path, holder), holder)
         case "value_error":
             return _own(context["error"], path, given)
         case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
@@ -77,10 +79,10 @@ def words(details: ErrorDetails, path: Path_, holder: type[BaseModel] | None) ->
         case "union_tag_invalid":
             key = str(context["discriminator"]).strip("'")
             expected = suggest(str(context["tag"]), _QUOTED.findall(context["expected_tags"]))
-            return f"'{key}: {context['tag']}' is not allowed in {_in(path)}", expected
+            return f"'{key}: {context['tag']}' is not allowed in {_in_path(path)}", expected
         case "union_tag_not_found":
             key = str(context["discriminator"]).strip("'")
-            return f"{_in(path)} has no '{key}'", f"add '{key}:' to pick its shape"
+            return f"{_in_path(path)} has no '{key}'", f"add '{key}:' to pick its shape"
         case "string_pattern_mismatch":
             cause, way_out = _PATTERNS.get(
                 context["pattern"], ("has the wrong form", f"it matches {context['pattern']}")
@@ -94,8 +96,8 @@ def words(details: ErrorDetails, path: Path_, holder: type[BaseModel] | None) ->
 
 
 def _own(error: Exception, path: Path_, given: Any) -> tuple[str, str]:
-    """What one of our validators says; one that names only the value gets its key in front."""
-    if isinstance(error, Misfit):
+    """Message of one of our validators; the key is put before a message that names only a value."""
+    if isinstance(error, FieldConflict):
         return error.cause, error.way_out
     cause, _, way_out = str(error).partition("; ")
     quoted = f"'{given}'"
@@ -111,7 +113,7 @@ def unknown_key(key: str, place: str, model: type[BaseModel] | None) -> tuple[st
     return f"'{key}' is no key of {place}", suggest(key, known) if known else "delete it"
 
 
-def shown_value(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as a person wrote it, cut to a line."""
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
@@ -126,18 +128,18 @@ def key_of(path: Path_) -> str:
     return next((str(part) for part in reversed(path) if isinstance(part, str)), "")
 
 
-def _place(path: Path_, holder: type[BaseModel] | None) -> str:
+def _location(path: Path_, holder: type[BaseModel] | None) -> str:
     inner = key_of(path[:-1])
     if inner:
         return f"'{inner}'"
     return holder.__name__ if holder else "the spec"
 
 
-def _in(path: Path_) -> str:
+def _in_path(path: Path_) -> str:
     return f"'{key_of(path)}'" if path else "the spec"
 
 
-def _missing(key: str, place: str, model: type[BaseModel] | None) -> tuple[str, str]:
+def _missing_key(key: str, place: str, model: type[BaseModel] | None) -> tuple[str, str]:
     fields = model.model_fields.values() if model else ()
     names = model.model_fields if model else ()
     told = {info.alias or name: info for name, info in zip(names, fields, strict=True)}
@@ -167,5 +169,5 @@ def _wrong_type(here: str, given: Any, wanted: tuple[str, str]) -> tuple[str, st
         return here.replace(": null'", "' is empty"), "give it a value"
     if isinstance(given, dict | list):
         way_out = f"write {what}" if what == "text" else way_out
-        return f"{here} is {shown_value(given)}, not {what}", way_out
+        return f"{here} is {format_value(given)}, not {what}", way_out
     return f"{here} is not {what}", way_out

@@ -284,7 +284,7 @@ def as_json(record: Record) -> dict[str, Any]:
 
 def from_json(name: str, data: Mapping[str, Any]) -> Record:
     """The record of `as_json`."""
-    entries = tuple(content.Entry(**entry) for entry in data["files"])
+    entries = tuple(content.FileEntry(**entry) for entry in data["files"])
     return Record(name, data["digest"], data["kind"], entries, data.get("facts") or {})
 
 
