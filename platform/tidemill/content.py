@@ -74,8 +74,8 @@ def refuse_pickles(folder: Path) -> None:
             raise UnsafeFormat(_refusal(whole, "its bytes are a pickle"))
 
 
-def _refusal(path: Path, why: str) -> str:
-    return f"{path}: {why}, which run code when they are read; save it as safetensors or ONNX"
+def _refusal(path: Path, reason: str) -> str:
+    return f"{path}: {reason}, which run code when they are read; save it as safetensors or ONNX"
 
 
 def _is_pickle(path: Path) -> bool:

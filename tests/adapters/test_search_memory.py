@@ -39,9 +39,9 @@ def test_each_new_candidate_is_another_look_at_the_same_rows(memory: AnswerMemor
 
 def test_two_processes_share_one_file(tmp_path: Path) -> None:
     one, two = (SearchMemory(tmp_path / "m.db") for _ in range(2))
-    one.keep({"key": {"text": "said"}})
+    one.put_many({"key": {"text": "said"}})
 
-    assert two.known(["key"]) == {"key": {"text": "said"}}
+    assert two.get_many(["key"]) == {"key": {"text": "said"}}
 
 
 def test_a_file_that_is_no_database_says_what_to_do(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ class Teacher:
         self.says = says
         self.asked: list[str] = []
 
-    def say(self, prompt: str, *, max_tokens: int) -> tuple[str, int, int]:
+    def complete(self, prompt: str, *, max_tokens: int) -> tuple[str, int, int]:
         self.asked.append(prompt)
         text = in_form(prompt, self.says)
         return text, len(prompt.split()), len(text.split())

@@ -79,7 +79,9 @@ def server() -> Iterator[Server]:
 def test_it_speaks_chat_completions_and_waits_when_busy(server: Server) -> None:
     waited: list[float] = []
     server.failures[0] = 2
-    text, read, written = ChatModel(server.settings, sleep=waited.append).say("hi", max_tokens=9)
+    text, read, written = ChatModel(server.settings, sleep=waited.append).complete(
+        "hi", max_tokens=9
+    )
 
     assert (text, read, written) == (BETTER, 100, 10)
     assert waited == [1.0, 2.0]
@@ -93,7 +95,7 @@ def test_one_that_stays_away_says_so_without_its_key(server: Server) -> None:
     model = ChatModel(server.settings, sleep=lambda _: None)
 
     with pytest.raises(ServiceError, match="does not answer \\(HTTP 503\\)") as caught:
-        model.say("hi", max_tokens=9)
+        model.complete("hi", max_tokens=9)
     assert len(server.asked) == TRIES
     assert "secret" not in str(caught.value) + repr(server.settings)
 

@@ -51,7 +51,8 @@ def _nothing(report: Report) -> str:
 def compared(report: Report) -> str:
     """With what."""
     side = "the working tree" if report["working_tree"] else report["head"][:12]
-    return f"{side} beside {strip_control(report['against'])}, from {report['base'][:12]} where they parted"
+    against = strip_control(report["against"])
+    return f"{side} beside {against}, from {report['base'][:12]} where they parted"
 
 
 def money(estimate: Report) -> str:

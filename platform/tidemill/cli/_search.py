@@ -32,10 +32,10 @@ def pull_requests(home: Home) -> Desk:
 
 
 def find_searchable(
-    home: Home, wanted: str, kind: type[Spec], block: str, needs: str
+    home: Home, reference: str, kind: type[Spec], block: str, needs: str
 ) -> tuple[Line, Any]:
     """The line of a spec that may be searched, and the spec; raises where it has no such block."""
-    project, name = home.find(wanted)
+    project, name = home.find(reference)
     line = home.line(project)
     spec, called = line.specs[name], kind.__name__
     if not isinstance(spec, kind):
@@ -89,5 +89,5 @@ def command_line(verb: str, name: str, **options: object) -> str:
 
 
 def _title(text: str) -> str:
-    one = " ".join(text.split())
-    return one if len(one) <= 72 else f"{one[:71]}…"
+    line = " ".join(text.split())
+    return line if len(line) <= 72 else f"{line[:71]}…"

@@ -65,7 +65,8 @@ def _rollout(
     approval = Rollout.model_validate(walking.spec).approval
     if approval is None and not walking.waits:
         raise TidemillError(
-            f"Nothing to approve: the rollout of '{service}' continues on its own; see `tidemill status`"
+            f"Nothing to approve: the rollout of '{service}' continues on its own; see `tidemill "
+            "status`"
         )
     identity = agreement.person()
     why_not = agreement.refusal(identity, approval, walking.release)
@@ -77,21 +78,24 @@ def _rollout(
 def _trigger(home: Home, agreement: Agreement, name: str, note: str) -> tuple[Consent, bool]:
     from tidemill.spec.trigger import Trigger
 
-    project, found = home.find(name)
-    spec = home.project(project).specs[found].spec
+    project, spec_name = home.find(name)
+    spec = home.project(project).specs[spec_name].spec
     if not isinstance(spec, Trigger):
         raise TidemillError(f"'{name}' is a {spec.kind}; name a service or a Trigger")
-    asked = [d for d in home.ledger.decisions.asked() if (d.project, d.trigger) == (project, found)]
-    if not asked:
+    open_decisions = [
+        d for d in home.ledger.decisions.asked() if (d.project, d.trigger) == (project, spec_name)
+    ]
+    if not open_decisions:
         raise TidemillError(
-            f"Nothing to approve: trigger '{name}' needs no approval; see `tidemill trigger explain {found}`"
+            f"Nothing to approve: trigger '{name}' needs no approval; see `tidemill trigger "
+            f"explain {spec_name}`"
         )
-    decided, identity = asked[-1], agreement.person()
+    decided, identity = open_decisions[-1], agreement.person()
     agreement.may_take(decided, identity, spec.approval)
     consent = agreement.of_decision(decided, identity, note)
-    given, fresh = agreement.once(consent)
+    recorded, fresh = agreement.once(consent)
     home.ledger.decisions.answer(decided.key, identity.who, home.clock.now(), yes=True)
-    return given, fresh
+    return recorded, fresh
 
 
 def _candidate(home: Home, service: str, release: str | None) -> Walking:
@@ -102,11 +106,11 @@ def _candidate(home: Home, service: str, release: str | None) -> Walking:
         raise TidemillError(f"Nothing to approve: '{service}' has no rollout in progress")
     if release is None:
         return open_[-1]
-    wanted = release.removeprefix("sha256:")
-    found = [w for w in open_ if w.release.removeprefix("sha256:").startswith(wanted)]
-    if len(found) != 1:
+    prefix = release.removeprefix("sha256:")
+    matches = [w for w in open_ if w.release.removeprefix("sha256:").startswith(prefix)]
+    if len(matches) != 1:
         raise UnknownName("release under way", release, [w.release for w in open_])
-    return found[0]
+    return matches[0]
 
 
 def _describe(consent: Consent) -> str:

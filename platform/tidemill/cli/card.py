@@ -59,12 +59,12 @@ def _cards(home: Home, name: str) -> dict[str, tuple[str, dict[str, Any]]]:
     from tidemill.report.cards import dataset, model
     from tidemill.report.resolve_name import find
 
-    found = find(home, name)
-    if found.release is None:
-        assert found.dataset is not None
-        data = gather.dataset(home, *found.dataset)
+    target = find(home, name)
+    if target.release is None:
+        assert target.dataset is not None
+        data = gather.dataset(home, *target.dataset)
         return {"README.md": (dataset.card(data), dataset.facts(data))}
-    story = gather.release(home, found.release)
+    story = gather.release(home, target.release)
     return {
         "README.md": (model.card(story), model.facts(story)),
         "dataset/README.md": (dataset.card(story.data), dataset.facts(story.data)),

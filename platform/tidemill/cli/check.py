@@ -71,15 +71,16 @@ def _selected_specs(
     """Specs to test by project, in the order of making."""
     from tidemill.spec.graph import build_order, upstream
 
-    asked: dict[str, set[str]] = {}
+    selected: dict[str, set[str]] = {}
     for name in names or _projects(home, against):
         if name in home.workspace.projects:
-            asked.setdefault(name, set()).update(build_order(home.project(name)))
+            selected.setdefault(name, set()).update(build_order(home.project(name)))
         else:
             project, spec = home.find(name)
-            asked.setdefault(project, set()).update(upstream(home.project(project), spec))
+            selected.setdefault(project, set()).update(upstream(home.project(project), spec))
     return {
-        p: [s for s in build_order(home.project(p)) if s in found] for p, found in asked.items()
+        p: [s for s in build_order(home.project(p)) if s in chosen]
+        for p, chosen in selected.items()
     }
 
 

@@ -52,7 +52,8 @@ def summary(report: dict[str, object], folder: Path, keep: bool) -> str:
         "",
         f"  {'The wheel turned' if report['ok'] else 'The wheel did not turn'} "
         f"in {report['seconds']} s.",
-        f"  Accuracy on new requests: {_interval(before)} before, {_interval(after)} after retraining.",
+        f"  Accuracy on new requests: {_interval(before)} before, {_interval(after)} after "
+        "retraining.",
         f"  Events: {report['events_sent']} sent, {report['events_ingested']} ingested, "
         f"{report['quarantined']} quarantined.",
         f"  Report: {folder}/report.json",

@@ -58,8 +58,8 @@ def send(
         event_id = client.send(
             response_id, kind, subject=subject, consent=consent, **_payload(kind, value)
         )
-    said = {"event_id": event_id, "topic": topic}
-    print_json(said) if as_json else click.echo(f"sent to {topic} as {event_id}")
+    receipt = {"event_id": event_id, "topic": topic}
+    print_json(receipt) if as_json else click.echo(f"sent to {topic} as {event_id}")
     if kind not in contract.kinds:
         click.echo(
             f"it will be quarantined: '{contract.name}' does not accept {kind}; it accepts "
@@ -119,8 +119,8 @@ def quarantine(settings: Settings, limit: int, as_json: bool) -> None:
         print_json(rows)
         return
     for row in rows:
-        where = f"{row['topic']}/{row['partition']}@{row['offset']}"
-        click.echo(strip_control(f"{row['id']:>6}  {where}  {row['reason']}"))
+        location = f"{row['topic']}/{row['partition']}@{row['offset']}"
+        click.echo(strip_control(f"{row['id']:>6}  {location}  {row['reason']}"))
         click.echo(strip_control(f"        {row['value'][:100]}"))
     if not rows:
         click.echo("the quarantine is empty")
@@ -138,15 +138,15 @@ def replay(settings: Settings, ids: tuple[int, ...], as_json: bool) -> None:
     from tidemill.adapters.ledger import Ledger
 
     contracts = {spec.topic: spec for spec in _streams(settings).values()}
-    taken = Ledger.open(settings.ledger_url).events.replay(
+    result = Ledger.open(settings.ledger_url).events.replay(
         contracts, SystemClock().now(), ids or None
     )
     if as_json:
-        print_json(taken)
+        print_json(result)
         return
     click.echo(
-        f"{taken.records} tried: {taken.new} taken in, {taken.duplicates} were there already, "
-        f"{taken.quarantined} stay in quarantine"
+        f"{result.records} tried: {result.new} taken in, {result.duplicates} were there already, "
+        f"{result.quarantined} stay in quarantine"
     )
 
 
@@ -155,32 +155,32 @@ def _streams(settings: Settings) -> dict[str, Feedback]:
     from tidemill.spec.load import read
 
     reading = read(settings.specs)
-    found = {
+    streams = {
         f"{project.name}/{loaded.spec.name}": loaded.spec
         for project in reading.workspace.projects.values()
         for loaded in project.specs.values()
         if isinstance(loaded.spec, Feedback)
     }
-    if reading.problems and not found:
+    if reading.problems and not streams:
         raise SpecError(reading.problems)
-    return found
+    return streams
 
 
-def _stream(settings: Settings, wanted: str | None) -> Feedback:
-    known = _streams(settings)
-    found = {
+def _stream(settings: Settings, requested: str | None) -> Feedback:
+    streams = _streams(settings)
+    matches = {
         name: spec
-        for name, spec in known.items()
-        if wanted in (None, name, name.split("/")[1], spec.topic)
+        for name, spec in streams.items()
+        if requested in (None, name, name.split("/")[1], spec.topic)
     }
-    if len(found) == 1:
-        return next(iter(found.values()))
-    if not known:
+    if len(matches) == 1:
+        return next(iter(matches.values()))
+    if not streams:
         raise TidemillError(f"{settings.specs} has no Feedback spec; add one")
-    if not found:
-        topics = [spec.topic for spec in known.values()]
-        raise UnknownName("stream", str(wanted), [*known, *topics])
-    several = ", ".join(sorted(found))
+    if not matches:
+        topics = [spec.topic for spec in streams.values()]
+        raise UnknownName("stream", str(requested), [*streams, *topics])
+    several = ", ".join(sorted(matches))
     raise TidemillError(f"several streams exist ({several}); choose one with --to")
 
 
@@ -198,8 +198,8 @@ def _payload(kind: str, value: str) -> Mapping[str, Any]:
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    said = next((row[n] for n in ("output", "comment", "value") if row[n] is not None), "")
-    who = (row["subject"] or "–")[:8]
+    content = next((row[n] for n in ("output", "comment", "value") if row[n] is not None), "")
+    subject = (row["subject"] or "–")[:8]
     release = (row["release"] or "").removeprefix("sha256:")[:12] or row["state"]
-    line = f"{row['time']:%H:%M:%S}  {row['kind']:<10}  {who:<8}  {release:<12}  {said}"
+    line = f"{row['time']:%H:%M:%S}  {row['kind']:<10}  {subject:<8}  {release:<12}  {content}"
     return strip_control(line)  # what users write never drives the terminal

@@ -57,28 +57,28 @@ def command(
 
     home = Home(settings)
     desk = _search.pull_requests(home) if open_pr else None
-    place = _search_target(home, prompt, model, method)
+    target = _search_target(home, prompt, model, method)
     if desk is not None:
-        desk.clean(place.line.project.folder)
+        desk.clean(target.line.project.folder)
     with terminal_progress() as say:
-        found = place.run(home, seed, calls, say)
-    changed = prompt_proposal.changed_files(found, place.loaded) if found.proposes else {}
-    project = place.line.project
+        result = target.run(home, seed, calls, say)
+    changed = prompt_proposal.changed_files(result, target.loaded) if result.proposes else {}
+    project = target.line.project
     again = _search.command_line(
-        "optimise", f"{project.name}/{place.spec.name}",
-        model=place.model, method=method, seed=seed, calls=calls,
+        "optimise", f"{project.name}/{target.spec.name}",
+        model=target.model, method=method, seed=seed, calls=calls,
     )  # fmt: skip
     report = prompt_proposal.search_report(
-        found,
-        place.search,
+        result,
+        target.search,
         project.name,
         project.folder,
         changed,
         again,
-        _search.stale_specs(place.line, place.spec.name),
+        _search.stale_specs(target.line, target.spec.name),
         priced=bool(settings.reflection and settings.reflection.price),
     )
-    branch = f"tidemill/optimise/{project.name}/{place.spec.name}"
+    branch = f"tidemill/optimise/{project.name}/{target.spec.name}"
     _search.show_outcome(report, changed, branch, project.folder, desk, as_json)
 
 
@@ -122,14 +122,14 @@ class _SearchTarget:
 
         self.line.current(self.spec.name)  # the prompt as it is has to be made, and fresh
         names = dict.fromkeys([*self.line.upstream(self.spec.name), self.search.dataset])
-        found = {name: home.store.get(self.line.current(name).artefact) for name in names}
+        artefacts = {name: home.store.get(self.line.current(name).artefact) for name in names}
         for name in self._encoders():
             try:
-                found[name] = home.store.get(self.line.current(name).artefact)
+                artefacts[name] = home.store.get(self.line.current(name).artefact)
             except MissingArtefact:
                 if self.method == "similar":
                     raise
-        return found
+        return artefacts
 
     def _encoders(self) -> list[str]:
         from tidemill.spec.model import Model
@@ -174,14 +174,14 @@ def _asked_through(specs: Mapping[str, Any], prompt: str) -> str:
     from tidemill.pipeline.prompt_loading import prompt_name
     from tidemill.spec.evaluation import Evaluation
 
-    found = sorted(
+    models = sorted(
         {
             spec.of
             for spec in specs.values()
             if isinstance(spec, Evaluation) and prompt_name(spec, specs) == prompt
         }
     )
-    if len(found) == 1:
-        return found[0]
-    several = f"{', '.join(found)} are" if found else "no model is"
+    if len(models) == 1:
+        return models[0]
+    several = f"{', '.join(models)} are" if models else "no model is"
     raise TidemillError(f"{several} evaluated with '{prompt}'; choose one with --model NAME")

@@ -37,8 +37,8 @@ def command(settings: Settings, names: tuple[str, ...], docs: bool, as_json: boo
         for project in workspace.projects.values()
         for name, loaded in project.specs.items()
     }
-    wanted = [full for name in names for full in _matches(name, tuple(by_name))]
-    specs = [by_name[full] for full in dict.fromkeys(wanted)]
+    full_names = [full for name in names for full in _matches(name, tuple(by_name))]
+    specs = [by_name[full] for full in dict.fromkeys(full_names)]
     if as_json:
         print_json([with_defaults(spec) for spec in specs])
         return
@@ -46,16 +46,16 @@ def command(settings: Settings, names: tuple[str, ...], docs: bool, as_json: boo
     click.echo("---\n".join(texts), nl=False)
 
 
-def _matches(name: str, known: tuple[str, ...]) -> list[str]:
-    if name in known:
+def _matches(name: str, names: tuple[str, ...]) -> list[str]:
+    if name in names:
         return [name]
-    project = [full for full in known if full.startswith(f"{name}/")]
-    found = project or [full for full in known if full.endswith(f"/{name}")]
-    if not found:
-        raise UnknownName("spec", name, (*known, *(k.split("/")[1] for k in known)))
-    if len(found) > 1 and not project:
-        raise AmbiguousName("spec", name, found)
-    return found
+    project = [full for full in names if full.startswith(f"{name}/")]
+    matches = project or [full for full in names if full.endswith(f"/{name}")]
+    if not matches:
+        raise UnknownName("spec", name, (*names, *(k.split("/")[1] for k in names)))
+    if len(matches) > 1 and not project:
+        raise AmbiguousName("spec", name, matches)
+    return matches
 
 
 def _yaml(values: dict[str, Any]) -> str:

@@ -47,11 +47,11 @@ def command(settings: Settings, name: str, out: Path | None, show: bool, as_json
     path = out or settings.home / "reports" / f"{story.service}-{digest}.html"
     count = write(path, page(story))
     if as_json:
-        said = verdict(story)
+        outcome = verdict(story)
         print_json(
             {
                 "path": path.resolve(), "bytes": count, "release": story.digest,
-                "verdict": said.sentence, "tone": said.tone, "missing": dict(story.missing),
+                "verdict": outcome.sentence, "tone": outcome.tone, "missing": dict(story.missing),
             }
         )  # fmt: skip
     else:

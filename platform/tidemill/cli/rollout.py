@@ -42,17 +42,20 @@ def status(settings: Settings, service: str | None, as_json: bool) -> None:
     ledger = _ledger(settings)
     if service is not None:
         _check_service(settings, ledger, service)
-    found = [
+    rollouts = [
         {**_plain(walking), "decisions": ledger.steps(walking.id)}
         for walking in ledger.newest(service)
     ]
     if as_json:
-        print_json(found)
-    elif not found:
+        print_json(rollouts)
+    elif not rollouts:
         click.echo("No rollout yet. Create a release with `tidemill run`.")
-    for one in found if not as_json else ():
-        click.echo(f"{one['service']} {one['release'][7:19]}: {one['state']}, {one['percent']:g} %")
-        for step in one["decisions"]:
+    for rollout in rollouts if not as_json else ():
+        click.echo(
+            f"{rollout['service']} {rollout['release'][7:19]}: {rollout['state']}, "
+            f"{rollout['percent']:g} %"
+        )
+        for step in rollout["decisions"]:
             looks = f" ({step['looks']} times)" if step["looks"] > 1 else ""
             when = step["at"].astimezone().strftime("%d %b %H:%M:%S")
             click.echo(f"  {when}  {step['decision']:<9} {step['reason']}{looks}")
@@ -186,9 +189,9 @@ def _check_service(settings: Settings, ledger: RolloutLedger, service: str) -> N
         return
     projects = read(settings.specs).workspace.projects.values()
     specs = [loaded.spec for project in projects for loaded in project.specs.values()]
-    wanted = [spec.service for spec in specs if isinstance(spec, Rollout)]
-    if service not in wanted:
-        raise UnknownName("service", service, [*ledger.services(), *wanted])
+    promised = [spec.service for spec in specs if isinstance(spec, Rollout)]
+    if service not in promised:
+        raise UnknownName("service", service, [*ledger.services(), *promised])
 
 
 def _ledger(settings: Settings) -> RolloutLedger:

@@ -33,13 +33,13 @@ def command(settings: Settings, check: bool, output: str | None) -> None:
         click.echo(text(), nl=False)
         return
     path = Path(output) if output else settings.specs / "schema.json"
-    wanted = text().encode()
-    current = path.is_file() and path.read_bytes() == wanted
+    expected = text().encode()
+    current = path.is_file() and path.read_bytes() == expected
     if check and not current:
         click.echo(f"{display_path(path)} is out of date; run `tidemill schema`", err=True)
         exit_with(CHANGES)
     if not current:
-        _write(path, wanted)
+        _write(path, expected)
     click.echo(f"{display_path(path)} is current" if current else f"wrote {display_path(path)}")
 
 

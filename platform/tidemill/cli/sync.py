@@ -149,7 +149,8 @@ def format_outcome(outcome: Outcome) -> str:
         return outcome.reason
     head = f"{sync.commit[:10]} {sync.subject} ({sync.author})"
     if outcome.came == "refused":
-        return f"{head}\n  refused ({sync.refusal}): {outcome.reason}\n  the live releases are unchanged"
+        refusal = f"  refused ({sync.refusal}): {outcome.reason}"
+        return f"{head}\n{refusal}\n  the live releases are unchanged"
     lines = [
         f"  {item.state:<9} {item.key}{format_reason(item)}"
         for item in outcome.items
@@ -182,8 +183,13 @@ def outcome_to_dict(following: Follower, outcome: Outcome) -> dict[str, object]:
         "signer": sync.signer if sync else "",
         "plan": sync.plan if sync else [],
         "runs": [
-            {"project": one.project, "targets": one.targets, "state": one.state, "run": one.run}
-            for one in runs
+            {
+                "project": decision.project,
+                "targets": decision.targets,
+                "state": decision.state,
+                "run": decision.run,
+            }
+            for decision in runs
         ],
     }
 
@@ -195,7 +201,7 @@ def parse_interval(interval: str) -> float:
     from tidemill.spec.base import Duration
 
     try:
-        found: timedelta = TypeAdapter(Duration).validate_python(interval)
+        duration: timedelta = TypeAdapter(Duration).validate_python(interval)
     except ValidationError as error:
         raise click.UsageError(f"--interval: {error.errors()[0]['msg']}") from None
-    return found.total_seconds()
+    return duration.total_seconds()

@@ -28,16 +28,16 @@ def command() -> None:
 @pass_settings
 def explain(settings: Settings, name: str | None, as_json: bool) -> None:
     """Say why each trigger (or NAME) fires or does not, now; starts nothing."""
-    found = [_explain(settings, *one) for one in _triggers(settings, name)]
+    explanations = [_explain(settings, *explanation) for explanation in _triggers(settings, name)]
     if as_json:
-        print_json(found)
+        print_json(explanations)
         return
-    for one in found:
-        click.echo(f"{one['trigger']}: {one['verdict']}: {one['reason']}")
-        for condition, numbers in one["numbers"].items():
-            said = ", ".join(f"{key} {_short(value)}" for key, value in numbers.items())
-            click.echo(f"    {condition.partition(':')[2]:<14} {said}")
-        for past in one["fired"][:3]:
+    for explanation in explanations:
+        click.echo(f"{explanation['trigger']}: {explanation['verdict']}: {explanation['reason']}")
+        for condition, numbers in explanation["numbers"].items():
+            figures = ", ".join(f"{key} {_short(value)}" for key, value in numbers.items())
+            click.echo(f"    {condition.partition(':')[2]:<14} {figures}")
+        for past in explanation["fired"][:3]:
             click.echo(f"    {past['at']:%Y-%m-%d %H:%M} UTC  {past['state']}: {past['reason']}")
 
 
@@ -75,8 +75,8 @@ def _triggers(settings: Settings, name: str | None) -> list[tuple[str, Trigger, 
 
     home = Home(settings)
     if name is not None:
-        project, found = home.find(name)
-        chosen = [(project, found)]
+        project, trigger_name = home.find(name)
+        chosen = [(project, trigger_name)]
     else:
         chosen = [
             (project.name, loaded.spec.name)
@@ -89,7 +89,9 @@ def _triggers(settings: Settings, name: str | None) -> list[tuple[str, Trigger, 
         specs = home.project(project_name).specs
         spec = specs[spec_name].spec
         if not isinstance(spec, Trigger):
-            fit = [name for name, one in sorted(specs.items()) if isinstance(one.spec, Trigger)]
+            fit = [
+                name for name, loaded in sorted(specs.items()) if isinstance(loaded.spec, Trigger)
+            ]
             way_out = f"name one of {', '.join(fit)}" if fit else f"{project_name} has none"
             raise TidemillError(f"'{spec_name}' is a {spec.kind}, not a Trigger; {way_out}")
         stream = specs[spec.of].spec if spec.of else None

@@ -60,9 +60,9 @@ def command(settings: Settings, timeout: float, as_json: bool) -> None:
 
 def _summary(settings: Settings, state: dict[str, object]) -> str:
     head = "Already running:" if state["already"] else f"Ready in {state['seconds']} s:"
-    found = state["addresses"]
-    assert isinstance(found, dict)
-    lines = [f"  {what:<10} {where}" for what, where in found.items()]
+    addresses = state["addresses"]
+    assert isinstance(addresses, dict)
+    lines = [f"  {title:<10} {address}" for title, address in addresses.items()]
     if state["broker"]:
         lines.append(f"  {state['broker']}")
     if state["trouble"]:

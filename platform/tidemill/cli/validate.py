@@ -37,8 +37,8 @@ def command(settings: Settings, path: Path | None, as_json: bool) -> None:
     """
     from tidemill.spec.load import display_path, load
 
-    asked = path if path is not None else settings.specs
-    folder = asked.parent if asked.is_file() else asked
+    target = path if path is not None else settings.specs
+    folder = target.parent if target.is_file() else target
     if not folder.is_dir():
         raise TidemillError(f"{display_path(folder)}: there is no such folder; {_start()}")
     problems: tuple[Problem, ...] = ()
@@ -48,8 +48,8 @@ def command(settings: Settings, path: Path | None, as_json: bool) -> None:
         count, projects = workspace.count, len(workspace.projects)
     except SpecError as error:
         problems = error.problems
-    if asked.is_file():
-        problems = tuple(p for p in problems if p.path == display_path(asked))
+    if target.is_file():
+        problems = tuple(p for p in problems if p.path == display_path(target))
         count = projects = 1
     if not problems and not count:
         raise TidemillError(f"{display_path(folder)} holds no specs; {_start()}")
@@ -65,13 +65,13 @@ def _start() -> str:
 
 def _report(problems: tuple[Problem, ...], count: int, projects: int, as_json: bool) -> None:
     if as_json:
-        found = [
+        rows = [
             {"path": str(p.path), "line": p.line, "cause": p.cause, "way_out": p.way_out}
             for p in problems
         ]
-        print_json({"ok": not problems, "specs": count, "projects": projects, "problems": found})
+        print_json({"ok": not problems, "specs": count, "projects": projects, "problems": rows})
     elif problems:
-        click.echo("\n".join(strip_control(str(one)) for one in problems), err=True)
+        click.echo("\n".join(strip_control(str(problem)) for problem in problems), err=True)
         files = len({problem.path for problem in problems})
         click.echo(f"{_many(len(problems), 'problem')} in {_many(files, 'file')}", err=True)
     else:
@@ -80,5 +80,5 @@ def _report(problems: tuple[Problem, ...], count: int, projects: int, as_json: b
         exit_with(ERROR)
 
 
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

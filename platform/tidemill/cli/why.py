@@ -72,52 +72,52 @@ def command(
         from tidemill.cli._why_text import SHOWN
         from tidemill.lineage.downstream import descend
 
-        whole = as_json or svg is not None
-        found = descend(home, target, limit=None if whole else SHOWN, drawn=whole)
+        complete = as_json or svg is not None
+        result = descend(home, target, limit=None if complete else SHOWN, drawn=complete)
     else:
         from tidemill.lineage.upstream import trace
 
-        found = trace(home, target, every_byte=verify, meaning=meaning)
+        result = trace(home, target, every_byte=verify, meaning=meaning)
     if svg is not None:
-        _draw(found, svg)
+        _draw(result, svg)
     if everything:
-        _stream(home, found, as_json)
+        _stream(home, result, as_json)
     else:
-        _print(found, as_json)
-    exit_with(0 if found.get("verified", True) else 1)
+        _print(result, as_json)
+    exit_with(0 if result.get("verified", True) else 1)
 
 
-def _print(found: dict[str, Any], as_json: bool) -> None:
+def _print(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print_json(found)
+        print_json(result)
         return
     from tidemill.cli import _why_text
 
-    said = (
-        _why_text.downstream_lines if found["direction"] == "forward" else _why_text.upstream_lines
+    renderer = (
+        _why_text.downstream_lines if result["direction"] == "forward" else _why_text.upstream_lines
     )
-    for line in said(found):
+    for line in renderer(result):
         click.echo(strip_control(line))
 
 
-def _stream(home: Any, found: dict[str, Any], as_json: bool) -> None:
+def _stream(home: Any, result: dict[str, Any], as_json: bool) -> None:
     """Every answer as it is read, so that a million of them need no memory."""
     from tidemill.cli._why_text import answer_line
     from tidemill.lineage.downstream import answers
 
-    for one in answers(home, found):
+    for record in answers(home, result):
         line = (
-            json.dumps(one, default=str, ensure_ascii=False)
+            json.dumps(record, default=str, ensure_ascii=False)
             if as_json
-            else strip_control(answer_line(one))
+            else strip_control(answer_line(record))
         )
         click.echo(line)
 
 
-def _draw(found: dict[str, Any], path: Path) -> None:
+def _draw(result: dict[str, Any], path: Path) -> None:
     from tidemill.lineage.svg import draw
 
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(draw(found), encoding="utf-8")
+    partial.write_text(draw(result), encoding="utf-8")
     partial.replace(path)
     click.echo(f"wrote {path}", err=True)

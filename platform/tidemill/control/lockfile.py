@@ -125,7 +125,8 @@ def top(home: Home) -> Path:
     found = attempt(home.settings.specs, "rev-parse", "--show-toplevel")
     if found is None:
         raise ServiceError(
-            f"{display_path(home.settings.specs)} is in no Git repository; `git init` there, or leave "
+            f"{display_path(home.settings.specs)} is in no Git repository; `git init` there, or "
+            "leave "
             "--commit and --open-pr away"
         )
     return Path(found.strip())

@@ -53,7 +53,7 @@ def answer_rows(
     *,
     resolve: Callable[[str], Path],
     say: Say = silent,
-    what: str = "answering",
+    title: str = "answering",
 ) -> list[EvaluatedRow]:
     """Answers to all rows, in their order; identical conversations are answered once.
 
@@ -72,7 +72,7 @@ def answer_rows(
 
     runtime = open_runtime(folder, resolve=resolve)
     try:
-        return answer_rows_with(runtime, rows, program, say, what)
+        return answer_rows_with(runtime, rows, program, say, title)
     finally:
         runtime.close()
 
@@ -82,19 +82,19 @@ def answer_rows_with(
     rows: Sequence[Row],
     program: Program | None,
     say: Say = silent,
-    what: str = "answering",
+    title: str = "answering",
     *,
     warm: bool = True,
 ) -> list[EvaluatedRow]:
     """Answers to rows from an open runtime; `warm` runs one unmeasured request first."""
     if runtime.form.task == "sequence-classification":
-        return _answer_classifier(runtime, rows, say, what)
+        return _answer_classifier(runtime, rows, say, title)
     if program is None:
         raise ArtefactError(
             "a causal language model needs a prompt; set `prompt` in the spec or "
             "in the FineTune that `of` names"
         )
-    return _answer_generative(runtime, rows, program, say, what, warm)
+    return _answer_generative(runtime, rows, program, say, title, warm)
 
 
 def served_bytes(folder: Path, *, resolve: Callable[[str], Path]) -> float:
@@ -121,47 +121,50 @@ def read(folder: Path) -> dict[str, EvaluatedRow]:
 
 
 def align_baseline(
-    mine: Sequence[EvaluatedRow], theirs: Mapping[str, EvaluatedRow]
+    candidate: Sequence[EvaluatedRow], baseline: Mapping[str, EvaluatedRow]
 ) -> list[EvaluatedRow]:
     """The baseline's answers to the candidate's rows, with the candidate's references."""
-    return [replace(theirs[one.id], reference=one.reference, row=one.row) for one in mine]
+    return [
+        replace(baseline[answer.id], reference=answer.reference, row=answer.row)
+        for answer in candidate
+    ]
 
 
-def row_id(row: Row, place: int) -> str:
+def row_id(row: Row, index: int) -> str:
     """The row's content id, or its place where the dataset gave none."""
-    return str(row.get("id") or f"row-{place}")
+    return str(row.get("id") or f"row-{index}")
 
 
 def _from_record(record: dict[str, Any]) -> EvaluatedRow:
-    wanted, given = (Answer(**record[key]) for key in ("reference", "answer"))
-    return EvaluatedRow(**{**record, "reference": wanted, "answer": given})
+    reference, answer = (Answer(**record[key]) for key in ("reference", "answer"))
+    return EvaluatedRow(**{**record, "reference": reference, "answer": answer})
 
 
 def _answer_generative(
-    runtime: Runtime, rows: Sequence[Row], program: Program, say: Say, what: str, warm: bool
+    runtime: Runtime, rows: Sequence[Row], program: Program, say: Say, title: str, warm: bool
 ) -> list[EvaluatedRow]:
     conversations = program.conversations(rows)
     keys = [json.dumps(messages, sort_keys=True) for messages in conversations]
-    first = {key: place for place, key in reversed(list(enumerate(keys)))}
+    first = {key: index for index, key in reversed(list(enumerate(keys)))}
     places = sorted(first.values(), key=lambda place: (len(keys[place]), place))
     replies: dict[str, Reply] = {}
     if warm:  # the first answer maps memory: not measured
         runtime.answer(conversations[:1], max_tokens=2)
     for start in range(0, len(places), BLOCK):
         block = places[start : start + BLOCK]
-        asked = [conversations[place] for place in block]
-        found = runtime.answer(asked, max_tokens=program.max_tokens)
-        replies |= {keys[place]: reply for place, reply in zip(block, found, strict=True)}
-        say(what, done=min(start + BLOCK, len(places)), total=len(places))
+        block_conversations = [conversations[index] for index in block]
+        block_replies = runtime.answer(block_conversations, max_tokens=program.max_tokens)
+        replies |= {keys[index]: reply for index, reply in zip(block, block_replies, strict=True)}
+        say(title, done=min(start + BLOCK, len(places)), total=len(places))
     return [
-        _one_generated(row, place, program, replies[key])
-        for place, (row, key) in enumerate(zip(rows, keys, strict=True))
+        _one_generated(row, index, program, replies[key])
+        for index, (row, key) in enumerate(zip(rows, keys, strict=True))
     ]
 
 
-def _one_generated(row: Row, place: int, program: Program, reply: Reply) -> EvaluatedRow:
+def _one_generated(row: Row, index: int, program: Program, reply: Reply) -> EvaluatedRow:
     return EvaluatedRow(
-        id=row_id(row, place),
+        id=row_id(row, index),
         reference=program.reference(row),
         answer=program.parse(reply.text),
         output=reply.text,
@@ -174,7 +177,7 @@ def _one_generated(row: Row, place: int, program: Program, reply: Reply) -> Eval
 
 
 def _answer_classifier(
-    runtime: Runtime, rows: Sequence[Row], say: Say, what: str
+    runtime: Runtime, rows: Sequence[Row], say: Say, title: str
 ) -> list[EvaluatedRow]:
     lacking = {"text", "label"} - rows[0].keys()
     if lacking:
@@ -185,17 +188,17 @@ def _answer_classifier(
     texts = [str(row["text"]) for row in rows]
     answers: list[EvaluatedRow] = []
     for start in range(0, len(rows), BLOCK):
-        found = runtime.classify(texts[start : start + BLOCK])
-        for place, scores in enumerate(found, start):
-            row = rows[place]
-            wanted = Answer(str(row["label"]), str(row["label"]))
-            given = Answer(scores.label, scores.label)
+        batch = runtime.classify(texts[start : start + BLOCK])
+        for index, scores in enumerate(batch, start):
+            row = rows[index]
+            reference = Answer(str(row["label"]), str(row["label"]))
+            answer = Answer(scores.label, scores.label)
             label = scores.label
             answers.append(
                 EvaluatedRow(
-                    row_id(row, place),
-                    wanted,
-                    given,
+                    row_id(row, index),
+                    reference,
+                    answer,
                     label,
                     scores.seconds,
                     0,
@@ -205,5 +208,5 @@ def _answer_classifier(
                     dict(scores.all),
                 )
             )
-        say(what, done=len(answers), total=len(rows))
+        say(title, done=len(answers), total=len(rows))
     return answers

@@ -25,15 +25,15 @@ def balance_chart(counts: Mapping[str, int], labels: Mapping[str, Mapping[str, i
     lines = names or ["all rows"]
     figure = Figure(figsize=(7.2, 0.28 * len(lines) + 1.4), layout="constrained")
     axes = figure.add_subplot()
-    left = [0] * len(lines)
+    offsets = [0] * len(lines)
     for split_name in SPLITS:
         widths = [
             labels.get(split_name, {}).get(name, 0) if names else counts[split_name]
             for name in lines
         ]
         title = f"{split_name} ({counts[split_name]})"
-        axes.barh(lines, widths, left=left, color=_COLOURS[split_name], label=title)
-        left = [a + b for a, b in zip(left, widths, strict=True)]
+        axes.barh(lines, widths, left=offsets, color=_COLOURS[split_name], label=title)
+        offsets = [a + b for a, b in zip(offsets, widths, strict=True)]
     axes.invert_yaxis()
     hidden = len(totals) - len(names)
     axes.set_xlabel(f"rows ({hidden} rarer labels not shown)" if hidden else "rows")

@@ -25,7 +25,7 @@ class Baseline:
 
 
 def load_baseline(
-    spec: Evaluation, given: Sequence[EvaluatedRow], inputs: Mapping[str, Artefact], bench: Bench
+    spec: Evaluation, answers: Sequence[EvaluatedRow], inputs: Mapping[str, Artefact], bench: Bench
 ) -> Baseline | None:
     """The spec's baseline; None where it names none or nothing is live yet.
 
@@ -42,20 +42,20 @@ def load_baseline(
     report = bench.baseline(name)
     if report is None:
         return None
-    known = answering.read(report.path)
-    missing = [one for one in given if one.id not in known]
+    recorded = answering.read(report.path)
+    missing = [answer for answer in answers if answer.id not in recorded]
     model = inputs.get(f"live:{name}") if live else None
     fresh = _asked_again(spec, missing, model, name, inputs, bench) if missing and model else {}
-    answers = {**known, **fresh}
-    paired = sum(one.id in answers for one in given)
+    baseline_answers = {**recorded, **fresh}
+    paired = sum(answer.id in baseline_answers for answer in answers)
     summary = {
         "name": name,
         "report": report.digest,
         "paired": paired,
         "asked_again": len(fresh),
-        "unpaired": len(given) - paired,
+        "unpaired": len(answers) - paired,
     }
-    return Baseline(answers, _size(report, model, bench), summary)
+    return Baseline(baseline_answers, _size(report, model, bench), summary)
 
 
 def _asked_again(
@@ -70,15 +70,15 @@ def _asked_again(
     theirs = inputs.get(f"live-prompt:{service}")
     changed = {**inputs, name: theirs} if name and theirs else inputs
     program = load_program(name, changed, bench.specs)
-    found = answering.answer_rows(
+    fresh_answers = answering.answer_rows(
         model.path,
-        [one.row for one in missing],
+        [answer.row for answer in missing],
         program,
         resolve=lambda digest: bench.store.get(digest).path,
         say=bench.say,
-        what=f"{spec.name}: running the baseline on {len(missing)} new rows",
+        title=f"{spec.name}: running the baseline on {len(missing)} new rows",
     )
-    return {mine.id: one for mine, one in zip(missing, found, strict=True)}
+    return {mine.id: answer for mine, answer in zip(missing, fresh_answers, strict=True)}
 
 
 def _size(report: Artefact, model: Artefact | None, bench: Bench) -> float | None:

@@ -63,7 +63,7 @@ class SearchAccount:
 
 def max_cost(messages: Messages, max_tokens: int) -> Cost:
     """The most an answer can cost: a token holds a byte or more."""
-    read = sum(len(one["content"].encode()) + _TURN for one in messages) + _TURN
+    read = sum(len(turn["content"].encode()) + _TURN for turn in messages) + _TURN
     return Cost(calls=1, tokens=read + max_tokens)
 
 
@@ -89,22 +89,22 @@ class CachedRuntime:
         self, conversations: Sequence[Messages], *, max_tokens: int, stop: Sequence[str] = ()
     ) -> list[Reply]:
         """One reply per conversation; raises OverBudget before the first one that does not fit."""
-        keys = [self._key(one, max_tokens, stop) for one in conversations]
-        wanted = dict(zip(keys, conversations, strict=True))
-        self._ask(wanted, max_tokens)
-        known = dict(self.memory.get_many(list(wanted)))
-        missing = [key for key in wanted if key not in known]
+        keys = [self._key(conversation, max_tokens, stop) for conversation in conversations]
+        requests = dict(zip(keys, conversations, strict=True))
+        self._ask(requests, max_tokens)
+        replies = dict(self.memory.get_many(list(requests)))
+        missing = [key for key in requests if key not in replies]
         for start in range(0, len(missing), BLOCK):
             block = missing[start : start + BLOCK]
-            asked = [wanted[key] for key in block]
-            found = self._open().answer(asked, max_tokens=max_tokens, stop=stop)
-            new = {key: asdict(reply) for key, reply in zip(block, found, strict=True)}
+            missing_requests = [requests[key] for key in block]
+            new_replies = self._open().answer(missing_requests, max_tokens=max_tokens, stop=stop)
+            new = {key: asdict(reply) for key, reply in zip(block, new_replies, strict=True)}
             self.memory.put_many(new)
             self._charge(new, fresh=True)
-            known |= new
+            replies |= new
             self._tick()
-        self._charge(known, fresh=False)
-        return [Reply(**known[key]) for key in keys]
+        self._charge(replies, fresh=False)
+        return [Reply(**replies[key]) for key in keys]
 
     def stream(
         self, messages: Messages, *, max_tokens: int, stop: Sequence[str] = ()
@@ -128,9 +128,9 @@ class CachedRuntime:
             self._runtime = self._load()
         return self._runtime
 
-    def _ask(self, wanted: Mapping[str, Messages], max_tokens: int) -> None:
+    def _ask(self, requests: Mapping[str, Messages], max_tokens: int) -> None:
         total = NOTHING
-        for key, messages in wanted.items():
+        for key, messages in requests.items():
             most = max_cost(messages, max_tokens)
             self.largest = max(self.largest, most, key=lambda cost: cost.tokens)
             if key not in self.account.charged:
@@ -144,6 +144,6 @@ class CachedRuntime:
                 self.account.pay(key, Cost(calls=1, tokens=tokens), fresh=fresh)
 
     def _key(self, messages: Messages, max_tokens: int, stop: Sequence[str]) -> str:
-        said = [self.model, [dict(one) for one in messages], max_tokens, list(stop)]
-        text = json.dumps(said, sort_keys=True, ensure_ascii=False)
+        identity = [self.model, [dict(turn) for turn in messages], max_tokens, list(stop)]
+        text = json.dumps(identity, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -64,15 +64,15 @@ class CandidateEvaluator:
     def score(self, candidate: Candidate) -> float | None:
         """A candidate's metric on the ranking rows; None where the prompt is too long."""
         if candidate not in self.trials:
-            found = self._score(candidate)
+            value = self._score(candidate)
             better = METRICS.load(self.space.metric).BETTER
-            self.trials[candidate] = Trial(candidate, found, better)
-            self._report(found)
+            self.trials[candidate] = Trial(candidate, value, better)
+            self._report(value)
         return self.trials[candidate].value
 
     def scored_answers(self, candidate: Candidate, rows: Sequence[Row]) -> list[Scored]:
         """Scored answers of the model with a candidate prompt."""
-        return [one.scored for one in self.answer_rows(candidate, rows)]
+        return [row.scored for row in self.answer_rows(candidate, rows)]
 
     def remaining_rows(self) -> int:
         """Number of rows that the budget still allows."""
@@ -96,16 +96,16 @@ class CandidateEvaluator:
         dearest = self._price(most.tokens - MAX_REFLECTION_TOKENS, MAX_REFLECTION_TOKENS)
         if key not in self.budget.charged:
             self.budget.budget.ask(dearest)
-        known = self.runtime.memory.get_many([key]).get(key)
-        if known is None:
+        cached = self.runtime.memory.get_many([key]).get(key)
+        if cached is None:
             text, read, written = self._answer(model, prompt, dearest)
             reply: dict[str, Any] = {"text": text, "tokens_in": read, "tokens_out": written}
             self.runtime.memory.put_many({key: reply})
         else:
-            reply = dict(known)
+            reply = dict(cached)
         if key not in self.budget.charged:
             cost = self._price(int(reply["tokens_in"]), int(reply["tokens_out"]))
-            self.budget.pay(key, cost, fresh=known is None)
+            self.budget.pay(key, cost, fresh=cached is None)
         return str(reply["text"])
 
     def _answer(self, model: ReflectionModel, prompt: str, dearest: Cost) -> tuple[str, int, int]:
@@ -160,8 +160,8 @@ class CandidateEvaluator:
 
     def _report(self, value: float | None) -> None:
         spent, limit = self.budget.budget.spent.calls, self.budget.limits.calls
-        shown = "too long" if value is None else f"{value:.3f}"
-        self.progress(f"candidate {len(self.trials)}: {shown}", done=spent, total=limit)
+        value_text = "too long" if value is None else f"{value:.3f}"
+        self.progress(f"candidate {len(self.trials)}: {value_text}", done=spent, total=limit)
 
 
 def rows_digest(model: str, rows: Sequence[Mapping[str, Any]]) -> str:

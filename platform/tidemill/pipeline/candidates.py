@@ -32,10 +32,10 @@ def initial_candidate(spec: Prompt, project: Path) -> Candidate:
 
 def example_columns(spec: Prompt, row: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a row that an example shows."""
-    wanted = [*spec.inputs, *output_parsing.columns(spec.output)]
+    names = [*spec.inputs, *output_parsing.columns(spec.output)]
     if spec.reasoning and row.get(spec.reasoning):
-        wanted.append(spec.reasoning)
-    return {name: row[name] for name in wanted if name in row}
+        names.append(spec.reasoning)
+    return {name: row[name] for name in names if name in row}
 
 
 def has_example_columns(spec: Prompt, row: Mapping[str, Any]) -> bool:
@@ -56,12 +56,12 @@ def candidate_spec(spec: Prompt, candidate: Candidate, encoder: str = "") -> Pro
     source = spec.examples.source if spec.examples else search.dataset if search else ""
     examples = None
     if candidate.k:
-        known = spec.examples.encoder if spec.examples else None
+        present_encoder = spec.examples.encoder if spec.examples else None
         examples = Examples(
             source=source,
             k=candidate.k,
             selection=candidate.selection,
-            encoder=known or (encoder if candidate.selection == "similar" else None),
+            encoder=present_encoder or (encoder if candidate.selection == "similar" else None),
             file=examples_path(spec) if candidate.examples is not None else None,
         )
     technique = spec.technique
@@ -82,27 +82,27 @@ def candidate_program(
 ) -> Program:
     """The prompt program of a candidate."""
     template = (project / spec.template).read_text(encoding="utf-8")
-    wanted = candidate_spec(spec, candidate, encoder)
-    return build_program(wanted, template, inputs, project, candidate.examples)[0]
+    spec_variant = candidate_spec(spec, candidate, encoder)
+    return build_program(spec_variant, template, inputs, project, candidate.examples)[0]
 
 
 def candidate_changes(spec: Prompt, candidate: Candidate, encoder: str = "") -> dict[Path_, Any]:
     """The values of the spec that a candidate changes, for `tidemill.spec.rewrite`."""
-    wanted = candidate_spec(spec, candidate, encoder)
-    found: dict[Path_, Any] = {}
-    if wanted.system != spec.system.strip():
-        found["system",] = wanted.system or REMOVE
-    if wanted.technique != spec.technique:
-        found["technique",] = wanted.technique
-    before, after = (_examples(one) for one in (spec, wanted))
+    spec_variant = candidate_spec(spec, candidate, encoder)
+    values: dict[Path_, Any] = {}
+    if spec_variant.system != spec.system.strip():
+        values["system",] = spec_variant.system or REMOVE
+    if spec_variant.technique != spec.technique:
+        values["technique",] = spec_variant.technique
+    before, after = (_examples(each) for each in (spec, spec_variant))
     if before is None or after is None:
         if before != after:
-            found["examples",] = after or REMOVE
-        return found
+            values["examples",] = after or REMOVE
+        return values
     for key in ("source", "k", "selection", "encoder", "file"):
         if before.get(key) != after.get(key):
-            found["examples", key] = after.get(key, REMOVE)
-    return found
+            values["examples", key] = after.get(key, REMOVE)
+    return values
 
 
 def examples_file(spec: Prompt, candidate: Candidate) -> bytes | None:

@@ -192,7 +192,7 @@ class Chain:
             self.program,
             resolve=self._resolve,
             say=self.bench.say,
-            what=f"{self.spec.name}: comparing answers",
+            title=f"{self.spec.name}: comparing answers",
         )
 
     def _resolve(self, digest: str) -> Path:

@@ -40,31 +40,31 @@ def build(spec: Evaluation, inputs: Mapping[str, Artefact], bench: Bench) -> Mad
     rows = _rows(spec, inputs)
     model = inputs[spec.of]
     program = load_program(prompt_name(spec, bench.specs), inputs, bench.specs)
-    given = answering.answer_rows(
+    answers = answering.answer_rows(
         model.path,
         rows,
         program,
         resolve=lambda digest: bench.store.get(digest).path,
         say=bench.say,
-        what=f"{spec.name}: answering {len(rows)} test rows",
+        title=f"{spec.name}: answering {len(rows)} test rows",
     )
-    return score_answers(spec, inputs, bench, given, time.monotonic() - started)
+    return score_answers(spec, inputs, bench, answers, time.monotonic() - started)
 
 
 def score_answers(
     spec: Evaluation,
     inputs: Mapping[str, Artefact],
     bench: Bench,
-    given: Sequence[EvaluatedRow],
+    answers: Sequence[EvaluatedRow],
     seconds: float = 0.0,
 ) -> Made:
     """Measure answers, compare them with the baseline's, judge the gates, write the report."""
     bench.say(f"{spec.name}: measuring")
-    other = load_baseline(spec, given, inputs, bench)
+    other = load_baseline(spec, answers, inputs, bench)
     size = answering.served_bytes(inputs[spec.of].path, resolve=lambda d: bench.store.get(d).path)
-    judged = _judge(spec, given, size, other)
-    report = _report(spec, inputs, judged, other, given, seconds)
-    return _build_result(spec, bench, report, judged, given)
+    judged = _judge(spec, answers, size, other)
+    report = _report(spec, inputs, judged, other, answers, seconds)
+    return _build_result(spec, bench, report, judged, answers)
 
 
 def _rows(spec: Evaluation, inputs: Mapping[str, Artefact]) -> list[dict[str, Any]]:
@@ -79,9 +79,9 @@ def _rows(spec: Evaluation, inputs: Mapping[str, Artefact]) -> list[dict[str, An
         )
     if spec.rows is None or spec.rows >= len(rows):
         return rows
-    places = {answering.row_id(row, place): place for place, row in enumerate(rows)}
+    places = {answering.row_id(row, index): index for index, row in enumerate(rows)}
     drawn = sorted(places, key=lambda row: sha256(f"{spec.seed}:{row}".encode()).digest())
-    return [rows[place] for place in sorted(places[row] for row in drawn[: spec.rows])]
+    return [rows[index] for index in sorted(places[row] for row in drawn[: spec.rows])]
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,14 @@ class EvaluationOutcome:
 
 
 def _judge(
-    spec: Evaluation, given: Sequence[EvaluatedRow], size: float, other: Baseline | None
+    spec: Evaluation, answers: Sequence[EvaluatedRow], size: float, other: Baseline | None
 ) -> EvaluationOutcome:
     names = list(dict.fromkeys([*spec.metrics, *(gate.metric for gate in spec.gates)]))
-    wanted = [(name, part) for name in names for part in _parts(spec, name)]
-    measures = tuple(_measure(spec, name, part, given, size) for name, part in wanted)
+    parts = [(name, part) for name in names for part in _parts(spec, name)]
+    measures = tuple(_measure(spec, name, part, answers, size) for name, part in parts)
     gains = None
     if other is not None:
-        gains = tuple(_gain(spec, name, part, given, size, other) for name, part in wanted)
+        gains = tuple(_gain(spec, name, part, answers, size, other) for name, part in parts)
     verdict = judge(measures, gains, spec.gates, units=units(names))
     return EvaluationOutcome(measures, gains, verdict, size)
 
@@ -119,41 +119,43 @@ def _inside(part: Slice | None, row: Mapping[str, Any]) -> bool:
 
 
 def _measure(
-    spec: Evaluation, name: str, part: Slice | None, given: Sequence[EvaluatedRow], size: float
+    spec: Evaluation, name: str, part: Slice | None, answers: Sequence[EvaluatedRow], size: float
 ) -> Measure:
-    here = [one for one in given if _inside(part, one.row)]
-    found = estimate(
+    rows = [answer for answer in answers if _inside(part, answer.row)]
+    interval = estimate(
         name,
-        [one.scored for one in here],
+        [answer.scored for answer in rows],
         confidence=spec.confidence,
         seed=spec.seed,
         size=size,
-        clusters=subjects([one.row for one in here]),
+        clusters=subjects([answer.row for answer in rows]),
     )
     label = part.name if part else None
-    return Measure(name, found.value, found.low, found.high, len(here), label)
+    return Measure(name, interval.value, interval.low, interval.high, len(rows), label)
 
 
 def _gain(
     spec: Evaluation,
     name: str,
     part: Slice | None,
-    given: Sequence[EvaluatedRow],
+    answers: Sequence[EvaluatedRow],
     size: float,
     other: Baseline,
 ) -> Measure:
-    here = [one for one in given if _inside(part, one.row) and one.id in other.answers]
-    found = gain(
+    rows = [
+        answer for answer in answers if _inside(part, answer.row) and answer.id in other.answers
+    ]
+    interval = gain(
         name,
-        [one.scored for one in here],
-        [one.scored for one in answering.align_baseline(here, other.answers)],
+        [answer.scored for answer in rows],
+        [answer.scored for answer in answering.align_baseline(rows, other.answers)],
         confidence=spec.confidence,
         seed=spec.seed,
         sizes=(size, other.size),
-        clusters=subjects([one.row for one in here]),
+        clusters=subjects([answer.row for answer in rows]),
     )
     label = part.name if part else None
-    return Measure(name, found.value, found.low, found.high, len(here), label)
+    return Measure(name, interval.value, interval.low, interval.high, len(rows), label)
 
 
 def _report(
@@ -161,29 +163,31 @@ def _report(
     inputs: Mapping[str, Artefact],
     judged: EvaluationOutcome,
     other: Baseline | None,
-    given: Sequence[EvaluatedRow],
+    answers: Sequence[EvaluatedRow],
     seconds: float,
 ) -> dict[str, Any]:
-    failed = analysis.worst_rows(given, spec.metrics)
+    failed = analysis.worst_rows(answers, spec.metrics)
     return {
         "evaluation": spec.name,
         "of": spec.of,
         "inputs": {name: artefact.digest for name, artefact in sorted(inputs.items())},
-        "rows": len(given),
+        "rows": len(answers),
         "confidence": spec.confidence,
         "seed": spec.seed,
         "size": judged.size,
-        "measures": [_plain(asdict(one)) for one in judged.measures],
-        "gains": None if judged.gains is None else [_plain(asdict(one)) for one in judged.gains],
+        "measures": [_plain(asdict(measure)) for measure in judged.measures],
+        "gains": None
+        if judged.gains is None
+        else [_plain(asdict(measure)) for measure in judged.gains],
         "baseline": other.summary if other else None,
-        "gates": [_plain(asdict(one)) for one in judged.verdict.outcomes],
+        "gates": [_plain(asdict(outcome)) for outcome in judged.verdict.outcomes],
         "passed": judged.verdict.passed,
         "message": judged.verdict.message,
-        "unreadable": sum(not one.answer.valid for one in given),
-        "cut_off": sum(one.finish == "length" for one in given),
+        "unreadable": sum(not answer.answer.valid for answer in answers),
+        "cut_off": sum(answer.finish == "length" for answer in answers),
         "seconds": seconds,
         "failures": failed,
-        "clusters": analysis.failure_groups(given, failed),
+        "clusters": analysis.failure_groups(answers, failed),
     }
 
 
@@ -192,17 +196,17 @@ def _build_result(
     bench: Bench,
     report: dict[str, Any],
     judged: EvaluationOutcome,
-    given: Sequence[EvaluatedRow],
+    answers: Sequence[EvaluatedRow],
 ) -> Made:
     folder = bench.scratch / "report"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    shown = _pictures(spec, judged, given)
+    charts = _pictures(spec, judged, answers)
     faults = {key: report.pop(key) for key in ("failures", "clusters")}
     _write(folder / "report.json", report)
     _write(folder / "failures.json", faults)
-    answering.write(folder, given)
-    for title, png in shown.items():
+    answering.write(folder, answers)
+    for title, png in charts.items():
         (folder / f"{title.split()[0].lower()}.png").write_bytes(png)
     keys = ("rows", "passed", "unreadable", "cut_off", "seconds", "baseline")
     facts = {key: report[key] for key in keys}
@@ -211,20 +215,20 @@ def _build_result(
         measures=judged.measures,
         checks=_checks(spec, judged.verdict),
         facts=facts,
-        pictures=shown,
+        pictures=charts,
         tables=_tables(judged, faults),
     )
 
 
 def _pictures(
-    spec: Evaluation, judged: EvaluationOutcome, given: Sequence[EvaluatedRow]
+    spec: Evaluation, judged: EvaluationOutcome, answers: Sequence[EvaluatedRow]
 ) -> dict[str, bytes]:
     quality = [name for name in spec.metrics if METRICS.load(name).KIND not in _SPEED]
-    found = {
-        "Confusion matrix": pictures.confusion_chart(given),
+    charts = {
+        "Confusion matrix": pictures.confusion_chart(answers),
         "Slices": pictures.slice_chart(judged.measures, quality[0]) if quality else None,
     }
-    return {title: png for title, png in found.items() if png}
+    return {title: png for title, png in charts.items() if png}
 
 
 def _checks(spec: Evaluation, verdict: Verdict) -> tuple[Check, ...]:
@@ -237,12 +241,12 @@ def _checks(spec: Evaluation, verdict: Verdict) -> tuple[Check, ...]:
 def _tables(
     judged: EvaluationOutcome, faults: Mapping[str, Any]
 ) -> dict[str, list[dict[str, Any]]]:
-    found = {
-        "Gains on the baseline": [asdict(one) for one in judged.gains or ()],
+    tables = {
+        "Gains on the baseline": [asdict(measure) for measure in judged.gains or ()],
         "Worst rows": faults["failures"][: analysis.SHOWN],
         "Groups of failures": faults["clusters"][: analysis.SHOWN],
     }
-    return {title: [_plain(row) for row in table] for title, table in found.items() if table}
+    return {title: [_plain(row) for row in table] for title, table in tables.items() if table}
 
 
 def _plain(record: dict[str, Any]) -> dict[str, Any]:

@@ -63,11 +63,11 @@ def build(spec: FineTune, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
         raise
     folder = _write(method, model, base, learning, bench.scratch / "weights")
     facts = _facts(outcome, learning, low)
-    made = bench.store.put(folder, kind=_kind(method), meta=facts)
+    weights = bench.store.put(folder, kind=_kind(method), meta=facts)
     unit = "nats per row" if learning.labels else "nats per token"
     checkpoint.clear(checkpoints)
     return Made(
-        made,
+        weights,
         measures=_measures(outcome, len(learning.validation)),
         facts={**facts, "curve": curve_points(outcome, unit)},
         pictures={"loss": loss_chart(outcome, unit)},
@@ -112,14 +112,14 @@ def _learner(model: Any, base: _Base, low: bool) -> Any:
 def _digest(spec: FineTune, version: int, inputs: Mapping[str, Artefact], low: bool) -> str:
     """Digest of everything that determines the weights; checkpoints are matched by it."""
     train = spec.train.model_dump(exclude={"checkpoint_every", "precision"})
-    said = {
+    identity = {
         "train": train,
         "low": low,
         "method": [spec.method, version, spec.options],
         "early_stop": spec.early_stop.model_dump() if spec.early_stop else None,
         "inputs": {name: artefact.digest for name, artefact in inputs.items()},
     }
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _write(method: Any, model: Any, base: _Base, learning: TrainingExamples, folder: Path) -> Path:

@@ -20,16 +20,16 @@ def compression_chart(hops: Sequence[Hop], source_bytes: float, min_agreement: f
 
     names = ["before", *(hop.step for hop in hops)]
     sizes = [source_bytes / 1e6, *(hop.bytes / 1e6 for hop in hops)]
-    figure, (left, right) = plot.subplots(
+    figure, (size_axes, right) = plot.subplots(
         1, 2, figsize=(8.4, 0.5 * len(names) + 1.6), sharey=True, layout="constrained"
     )
-    left.barh(range(len(names)), sizes, color=_BAR, height=0.6)
+    size_axes.barh(range(len(names)), sizes, color=_BAR, height=0.6)
     for y, size in enumerate(sizes):
-        left.text(size, y, f" {size:,.0f} MB", va="center", fontsize=9, color=_INK)
-    left.set_yticks(range(len(names)), names, fontsize=9)
-    left.invert_yaxis()
-    left.set_xlim(0, 1.35 * max(sizes))
-    left.set_title("size", fontsize=11, color=_INK, loc="left")
+        size_axes.text(size, y, f" {size:,.0f} MB", va="center", fontsize=9, color=_INK)
+    size_axes.set_yticks(range(len(names)), names, fontsize=9)
+    size_axes.invert_yaxis()
+    size_axes.set_xlim(0, 1.35 * max(sizes))
+    size_axes.set_title("size", fontsize=11, color=_INK, loc="left")
     for y, hop in enumerate(hops, 1):
         if hop.agreement is None:
             continue
@@ -40,7 +40,7 @@ def compression_chart(hops: Sequence[Hop], source_bytes: float, min_agreement: f
     right.set_xlim(0, 1.2)
     title = f"stayed as before the hop (at least {min_agreement:.0%})"
     right.set_title(title, fontsize=11, color=_INK, loc="left")
-    for axes in (left, right):
+    for axes in (size_axes, right):
         axes.spines[["top", "right"]].set_visible(False)
     drawn = figure_to_png(figure)
     plot.close(figure)

@@ -83,7 +83,7 @@ def optimise(
     inputs: Mapping[str, Artefact],
     bench: Bench,
     memory: AnswerMemory,
-    wish: SearchRequest,
+    request: SearchRequest,
     reflection: ReflectionModel | None = None,
 ) -> PromptSearchResult:
     """Search and decide; raises OverBudget where the budget does not reach for one candidate.
@@ -91,17 +91,17 @@ def optimise(
     `inputs` hold the search's dataset, and whatever the prompt itself takes, by spec name.
     """
     name, artefact = model
-    parts = _parts(spec, search, inputs, wish.seed)
-    wish = replace(wish, comments=_open(wish.comments, spec, search, inputs))
-    account = SearchAccount(wish.limits)
+    parts = _parts(spec, search, inputs, request.seed)
+    request = replace(request, comments=_open(request.comments, spec, search, inputs))
+    account = SearchAccount(request.limits)
     runtime = CachedRuntime(
         artefact.digest, _generates(artefact), _loader(artefact, bench), memory, account
     )
     arena = CandidateEvaluator(
-        space=_ground(spec, search, parts, bench, wish),
+        space=_ground(spec, search, parts, bench, request),
         runtime=runtime,
         program=lambda one: candidates.candidate_program(
-            spec, one, inputs, bench.project, wish.encoder
+            spec, one, inputs, bench.project, request.encoder
         ),
         budget=account,
         deciding_rows=len(parts.deciding),
@@ -109,16 +109,16 @@ def optimise(
         progress=bench.say,
     )
     try:
-        ended = _explore(arena, wish)
-        return _decide(spec, search, name, arena, memory, parts, wish, ended, artefact.digest)
+        ended = _explore(arena, request)
+        return _decide(spec, search, name, arena, memory, parts, request, ended, artefact.digest)
     finally:
         runtime.close()
 
 
-def _explore(arena: CandidateEvaluator, wish: SearchRequest) -> str:
+def _explore(arena: CandidateEvaluator, request: SearchRequest) -> str:
     """Let the method search; gives why it ended."""
     try:
-        SEARCH.load(wish.method).search(arena, Random(wish.seed))
+        SEARCH.load(request.method).search(arena, Random(request.seed))
         ended = "every candidate of the method was tried"
     except OverBudget as error:
         ended = str(error)
@@ -126,7 +126,8 @@ def _explore(arena: CandidateEvaluator, wish: SearchRequest) -> str:
         deciding, ranking = 2 * arena.deciding_rows, len(arena.space.dev)
         raise OverBudget(
             f"{ended}; the final comparison needs {deciding} calls and ranking one candidate "
-            f"needs {ranking}: raise the limits under `optimise`, or lower `rank_on` and `decide_on`"
+            f"needs {ranking}: raise the limits under `optimise`, or lower `rank_on` and "
+            "`decide_on`"
         )
     return ended
 
@@ -138,35 +139,38 @@ def _decide(
     arena: CandidateEvaluator,
     memory: AnswerMemory,
     parts: Parts,
-    wish: SearchRequest,
+    request: SearchRequest,
     ended: str,
     digest: str,
 ) -> PromptSearchResult:
-    found = PromptSearchResult(
-        spec=spec, model=name, method=wish.method, seed=wish.seed, row_sets=parts,
+    result = PromptSearchResult(
+        spec=spec, model=name, method=request.method, seed=request.seed, row_sets=parts,
         trials=tuple(arena.trials.values()), leader=None, decision=None, improved=(), worsened=(),
         flipped=(0, 0), spent=arena.budget.budget.spent, spent_now=arena.budget.spent_now,
-        limits=wish.limits, stop_reason=ended, comments=len(wish.comments), encoder=wish.encoder,
+        limits=request.limits, stop_reason=ended, comments=len(request.comments),
+        encoder=request.encoder,
     )  # fmt: skip
-    first = leader(found.trials)
+    first = leader(result.trials)
     start = arena.space.start
     if first is None or first.candidate == start:
-        return found
+        return result
     arena.free_reserve()
     arena.progress(f"comparing on {len(parts.deciding)} held-out rows")
-    before, after = (arena.answer_rows(one, parts.deciding) for one in (start, first.candidate))
+    before, after = (
+        arena.answer_rows(candidate, parts.deciding) for candidate in (start, first.candidate)
+    )
     look = memory.record_comparison(rows_digest(digest, parts.deciding), first.candidate.digest)
     decision = decide(
         search.metric,
-        [one.scored for one in before],
-        [one.scored for one in after],
+        [candidate.scored for candidate in before],
+        [candidate.scored for candidate in after],
         look=look,
         clusters=subjects(parts.deciding),
-        seed=wish.seed,
+        seed=request.seed,
     )
     better, worse = _flips(spec, search.metric, before, after)
     return replace(
-        found, leader=first.candidate, decision=decision, improved=better[:SHOWN],
+        result, leader=first.candidate, decision=decision, improved=better[:SHOWN],
         worsened=worse[:SHOWN], flipped=(len(better), len(worse)),
         spent=arena.budget.budget.spent, spent_now=arena.budget.spent_now,
     )  # fmt: skip
@@ -175,13 +179,17 @@ def _decide(
 def _flips(
     spec: Prompt, metric: str, before: Sequence[EvaluatedRow], after: Sequence[EvaluatedRow]
 ) -> tuple[tuple[AnswerChange, ...], tuple[AnswerChange, ...]]:
-    apart = flips(metric, [one.scored for one in before], [one.scored for one in after])
+    apart = flips(
+        metric,
+        [candidate.scored for candidate in before],
+        [candidate.scored for candidate in after],
+    )
 
-    def at(place: int) -> AnswerChange:
-        row = before[place].row
-        asked = " / ".join(str(row.get(name, "")) for name in spec.inputs)
-        wanted = output_parsing.write(spec.output, row)
-        return AnswerChange(asked, wanted, before[place].output, after[place].output)
+    def at(index: int) -> AnswerChange:
+        row = before[index].row
+        question = " / ".join(str(row.get(name, "")) for name in spec.inputs)
+        reference = output_parsing.write(spec.output, row)
+        return AnswerChange(question, reference, before[index].output, after[index].output)
 
     return tuple(map(at, apart.better)), tuple(map(at, apart.worse))
 
@@ -221,7 +229,7 @@ def _open(
 
 
 def _ground(
-    spec: Prompt, search: Optimise, parts: Parts, bench: Bench, wish: SearchRequest
+    spec: Prompt, search: Optimise, parts: Parts, bench: Bench, request: SearchRequest
 ) -> Ground:
     start = candidates.initial_candidate(spec, bench.project)
     column = output_parsing.label_column(spec.output)
@@ -234,8 +242,8 @@ def _ground(
         metric=search.metric,
         most=search.demonstrations,
         wordings=wordings(spec.output, labels, start.system),
-        encoder=wish.encoder,
-        remarks=wish.comments,
+        encoder=request.encoder,
+        remarks=request.comments,
     )
 
 

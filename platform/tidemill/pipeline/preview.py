@@ -77,8 +77,8 @@ class _NoStore:
     def drop(self, digest: str) -> None:
         self._refuse(digest)
 
-    def _refuse(self, what: str) -> NoReturn:
-        raise ArtefactError(f"internal error: a preview has no store ({what})")
+    def _refuse(self, request: str) -> NoReturn:
+        raise ArtefactError(f"internal error: a preview has no store ({request})")
 
 
 def preview(
@@ -88,7 +88,7 @@ def preview(
     specs = {key: loaded.spec for key, loaded in project.specs.items()}
     spec = project.spec(name, Dataset)
     read = tuple(source for source in spec.sources if source.type in READABLE_SOURCES)
-    left = tuple(_name(source) for source in spec.sources if source.type not in READABLE_SOURCES)
+    unread = tuple(_name(source) for source in spec.sources if source.type not in READABLE_SOURCES)
     rehearsed = spec.model_copy(update={"sources": read, "expectations": ()})
     bench = Bench(
         project.folder, Path(), Path(), _NoStore(), clock, specs=specs, subject_key=subject_key
@@ -97,9 +97,11 @@ def preview(
     raw = [dict(row) for row in gathered.rows]
     if not raw:
         rehearsed = rehearsed.model_copy(update={"split": type(spec.split)(), "deduplicate": None})
-    made = prepare_rows(rehearsed, bench, gathered)
-    both, kept_out = leakage_counts(made)
-    return DatasetPreview(made, raw, label_counts(spec, made, bench), both, kept_out, left)
+    prepared = prepare_rows(rehearsed, bench, gathered)
+    both, kept_out = leakage_counts(prepared)
+    return DatasetPreview(
+        prepared, raw, label_counts(spec, prepared, bench), both, kept_out, unread
+    )
 
 
 def difference(
@@ -108,16 +110,16 @@ def difference(
     """Difference between two previews; without `before` all rows are new."""
     empty: dict[str, list[Row]] = {name: [] for name in SPLITS}
     rows = compare(before.prepared.splits if before else empty, after.prepared.splits)
-    found, at = _personal(spec, fresh(after.raw, before.raw if before else ()))
-    known = set(_leaks(before)) if before else set()
+    pii_counts, at = _personal(spec, fresh(after.raw, before.raw if before else ()))
+    earlier = set(_leaks(before)) if before else set()
     return DataDifference(
         rows=rows,
         labels=_pairs(_totals(before), _totals(after)),
-        pii=found,
+        pii=pii_counts,
         pii_locations=at,
         leaking_rows=(before.leaking_rows if before else 0, after.leaking_rows),
         excluded_leaks=(before.excluded_leaks if before else 0, after.excluded_leaks),
-        leaks=tuple(one for one in _leaks(after) if one not in known)[:SHOWN],
+        leaks=tuple(leak for leak in _leaks(after) if leak not in earlier)[:SHOWN],
         quarantined={
             reason: pair
             for reason, pair in _pairs(_reasons(before), _reasons(after)).items()
@@ -134,16 +136,16 @@ def _personal(spec: Dataset, rows: list[Row]) -> tuple[dict[str, int], tuple[str
     counts: dict[str, int] = {}
     holders = []
     for row in rows:
-        _, found = redact_row(row, spec.privacy.kinds)
-        for kind, count in found.items():
+        _, counts_of_row = redact_row(row, spec.privacy.kinds)
+        for kind, count in counts_of_row.items():
             counts[kind] = counts.get(kind, 0) + count
-        holders += [row] if found else []
+        holders += [row] if counts_of_row else []
     return dict(sorted(counts.items())), tuple(origins(holders, SHOWN))
 
 
 def _leaks(side: DatasetPreview) -> list[str]:
     dropped = side.prepared.quarantine.rows
-    return [f"{row.get(ORIGIN)} {why}" for row, why in dropped if why.startswith("leaks")]
+    return [f"{row.get(ORIGIN)} {reason}" for row, reason in dropped if reason.startswith("leaks")]
 
 
 def _totals(side: DatasetPreview | None) -> dict[str, int]:

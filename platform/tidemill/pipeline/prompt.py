@@ -32,7 +32,7 @@ def build(spec: Prompt, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
     passages = ("passages",) if spec.context else ()
     template.check(source, path, (*spec.inputs, "labels", *passages))
     program, left_out = build_program(spec, source, inputs, bench.project)
-    shown = _preview(program)
+    rendered = _preview(program)
     folder = bench.scratch / "prompt"
     shutil.rmtree(folder, ignore_errors=True)
     program.save(folder)
@@ -45,7 +45,7 @@ def build(spec: Prompt, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
         **({"examples_left_out": left_out} if left_out else {}),
     }
     artefact = bench.store.put(folder, kind="prompt", meta=facts)
-    return Made(artefact, facts=facts, tables={"a rendered row": shown} if shown else {})
+    return Made(artefact, facts=facts, tables={"a rendered row": rendered} if rendered else {})
 
 
 def build_program(
@@ -53,7 +53,7 @@ def build_program(
     template: str,
     inputs: Mapping[str, Artefact],
     project: Path,
-    chosen: Sequence[Mapping[str, Any]] | None = None,
+    examples: Sequence[Mapping[str, Any]] | None = None,
 ) -> tuple[Program, int]:
     """The program, and how many chosen examples were left out.
 
@@ -62,9 +62,9 @@ def build_program(
     """
     folder = inputs[spec.examples.source].path if spec.examples else None
     train = read_split(folder, "train") if folder else []
-    if chosen is None and spec.examples and spec.examples.file:
-        chosen = file_rows(spec, project / spec.examples.file)
-    safe = _safe(spec, chosen, folder) if chosen is not None and folder else chosen
+    if examples is None and spec.examples and spec.examples.file:
+        examples = file_rows(spec, project / spec.examples.file)
+    safe = _safe(spec, examples, folder) if examples is not None and folder else examples
     program = Program(
         technique=spec.technique,
         template=template,
@@ -76,17 +76,17 @@ def build_program(
         path=project / spec.template,
     )
     program = _examples(program, spec, train, safe, inputs)
-    return _context(program, spec, project, inputs), len(chosen or ()) - len(safe or ())
+    return _context(program, spec, project, inputs), len(examples or ()) - len(safe or ())
 
 
 def file_rows(spec: Prompt, path: Path) -> list[dict[str, Any]]:
     """The chosen examples; raises SpecError with the line that lacks a column."""
     rows, quarantine = read_file(path, name=path.name)
-    wanted = [*spec.inputs, *output_parsing.columns(spec.output)]
-    way_out = f"each line is an object with {', '.join(wanted)}"
+    columns = [*spec.inputs, *output_parsing.columns(spec.output)]
+    way_out = f"each line is an object with {', '.join(columns)}"
     problems = [Problem(path, _line(row), reason, way_out) for row, reason in quarantine]
     for row in rows:
-        missing = [name for name in wanted if not row.get(name)]
+        missing = [name for name in columns if not row.get(name)]
         if missing:
             problems.append(Problem(path, _line(row), f"no value for '{missing[0]}'", way_out))
     if problems or not rows:
@@ -130,25 +130,28 @@ def _examples(
 ) -> Program:
     if spec.examples is None:
         return program
-    wanted = [*spec.inputs, *output_parsing.columns(spec.output)]
-    missing = [name for name in wanted if train and name not in train[0]]
+    columns = [*spec.inputs, *output_parsing.columns(spec.output)]
+    missing = [name for name in columns if train and name not in train[0]]
     if missing or not train:
         lack = f"no column '{missing[0]}'" if missing else "no train rows"
         raise DataError(
             f"prompt '{spec.name}': dataset '{spec.examples.source}' has {lack} to take examples "
             "from; check `inputs`, `output.column` and the dataset's `map`"
         )
-    kept = [*wanted, *([spec.reasoning] if spec.reasoning and spec.reasoning in train[0] else [])]
+    shown_columns = [
+        *columns,
+        *([spec.reasoning] if spec.reasoning and spec.reasoning in train[0] else []),
+    ]
     source = train if chosen is None else chosen
-    usable = [row for row in source if all(row.get(name) for name in wanted)][:POOL]
+    usable = [row for row in source if all(row.get(name) for name in columns)][:POOL]
     if spec.examples.selection == "fixed" and chosen is None:
         usable = usable[: spec.examples.k + 8]  # a few to stand in where the row is one of them
-    rows = tuple({name: row[name] for name in kept if name in row} for row in usable)
-    made = replace(program, examples=rows, k=spec.examples.k, selection=spec.examples.selection)
+    rows = tuple({name: row[name] for name in shown_columns if name in row} for row in usable)
+    filled = replace(program, examples=rows, k=spec.examples.k, selection=spec.examples.selection)
     if spec.examples.selection == "similar":
         encode = _encoder(str(spec.examples.encoder), inputs)
-        made = replace(made, embeddings=encode(list(made.asked_by_examples)), encode=encode)
-    return made
+        filled = replace(filled, embeddings=encode(list(filled.asked_by_examples)), encode=encode)
+    return filled
 
 
 def _context(

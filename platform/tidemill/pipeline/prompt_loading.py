@@ -10,9 +10,9 @@ from tidemill.ports import Artefact
 
 def prompt_name(spec: Any, specs: Mapping[str, Any]) -> str | None:
     """The spec's own prompt, or that of the fine-tune behind it; None where there is none."""
-    seen = set()
-    while spec is not None and spec.name not in seen:
-        seen.add(spec.name)
+    names = set()
+    while spec is not None and spec.name not in names:
+        names.add(spec.name)
         if getattr(spec, "prompt", None):
             return str(spec.prompt)
         spec = specs.get(getattr(spec, "of", None) or getattr(spec, "base", None) or "")

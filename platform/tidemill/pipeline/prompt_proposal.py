@@ -14,21 +14,21 @@ from tidemill.spec.prompt import Optimise
 from tidemill.spec.rewrite import rewrite
 
 
-def changed_files(found: PromptSearchResult, loaded: LoadedSpec) -> dict[str, bytes | None]:
+def changed_files(result: PromptSearchResult, loaded: LoadedSpec) -> dict[str, bytes | None]:
     """Path below the project's folder → new content; only the lines that change differ."""
-    if found.leader is None:
+    if result.leader is None:
         return {}
-    changes = candidates.candidate_changes(found.spec, found.leader, found.encoder)
+    changes = candidates.candidate_changes(result.spec, result.leader, result.encoder)
     text = rewrite(loaded.path.read_bytes(), changes, display_path(loaded.path))
     written: dict[str, bytes | None] = {loaded.path.name: text}
-    chosen = candidates.examples_file(found.spec, found.leader)
+    chosen = candidates.examples_file(result.spec, result.leader)
     if chosen is not None:
-        written[candidates.examples_path(found.spec)] = chosen
+        written[candidates.examples_path(result.spec)] = chosen
     return written
 
 
 def search_report(
-    found: PromptSearchResult,
+    result: PromptSearchResult,
     search: Optimise,
     project: str,
     folder: Path,
@@ -41,37 +41,37 @@ def search_report(
     """The report of a prompt search."""
     before = {path: (folder / path).read_bytes() for path in changed if (folder / path).is_file()}
     notes = [
-        f"{found.row_sets.left_out} train rows were excluded: a held-out row has the same question"
+        f"{result.row_sets.left_out} train rows were excluded: a held-out row has the same question"
     ]
-    told = [f"{found.comments} user comments were used"] if found.comments else []
+    comment_notes = [f"{result.comments} user comments were used"] if result.comments else []
     return SearchReport(
-        title=f"{project}/{found.spec.name}",
+        title=f"{project}/{result.spec.name}",
         subject="prompt",
-        model=f"'{found.model}'",
+        model=f"'{result.model}'",
         metric=search.metric,
-        method=f"Method {found.method}, seed {found.seed}",
-        ranked_on=f"{len(found.row_sets.dev)} rows of {search.train}",
-        decided_on=f"{len(found.row_sets.deciding)} rows of {search.validate_on}",
+        method=f"Method {result.method}, seed {result.seed}",
+        ranked_on=f"{len(result.row_sets.dev)} rows of {search.train}",
+        decided_on=f"{len(result.row_sets.deciding)} rows of {search.validate_on}",
         trials=tuple(
-            (describe_candidate(found, trial.candidate), trial.value) for trial in found.trials
+            (describe_candidate(result, trial.candidate), trial.value) for trial in result.trials
         ),
-        leader=describe_candidate(found, found.leader) if found.leader else "",
-        decision=found.decision,
-        improved=found.improved,
-        worsened=found.worsened,
-        flipped=found.flipped,
-        cost=cost_lines(found.spent, found.spent_now, found.limits, priced),
-        stop_reason=found.stop_reason,
+        leader=describe_candidate(result, result.leader) if result.leader else "",
+        decision=result.decision,
+        improved=result.improved,
+        worsened=result.worsened,
+        flipped=result.flipped,
+        cost=cost_lines(result.spent, result.spent_now, result.limits, priced),
+        stop_reason=result.stop_reason,
         command=command,
         stale_assets=tuple(stale),
-        notes=(*(notes if found.row_sets.left_out else ()), *told),
+        notes=(*(notes if result.row_sets.left_out else ()), *comment_notes),
         diff=files_diff({str(PurePosixPath(p)): old for p, old in before.items()}, changed),
     )
 
 
-def describe_candidate(found: PromptSearchResult, candidate: Candidate) -> str:
+def describe_candidate(result: PromptSearchResult, candidate: Candidate) -> str:
     """A candidate in a few words."""
-    start = found.trials[0].candidate if found.trials else None
+    start = result.trials[0].candidate if result.trials else None
     if candidate == start:
         return "current prompt"
     parts = []

@@ -22,9 +22,9 @@ class ArtefactFolder:
     digest: str
     folder: Path
 
-    def verify(self, what: str) -> None:
+    def verify(self, kind: str) -> None:
         """Compare the bytes on disk with the digest."""
-        verify_folder(self.folder, self.digest, what)
+        verify_folder(self.folder, self.digest, kind)
 
 
 @dataclass(frozen=True)
@@ -96,26 +96,28 @@ class ServedRelease:
     def artefact_folder(self, digest: str) -> Path:
         """The folder of an artefact of this release."""
         places = {p.digest: p.folder for p in (self.model, self.prompt, self.encoder) if p}
-        found = {**places, **self.bases}.get(digest)
-        if found is None:
+        folder = {**places, **self.bases}.get(digest)
+        if folder is None:
             raise MissingArtefact(
                 f"release {short_digest(self.digest)} has no artefact {short_digest(digest)}; "
                 "run the Rollout again so that its bases are listed"
             )
-        return found
+        return folder
 
 
-def verify_folder(folder: Path, digest: str, what: str = "artefact") -> None:
+def verify_folder(folder: Path, digest: str, kind: str = "artefact") -> None:
     """Raise unless the folder's bytes have this digest."""
     if not folder.is_dir():
         raise MissingArtefact(
-            f"the {what} {short_digest(digest)} is missing at {folder}; fetch it (`dvc pull`) or rebuild it"
+            f"the {kind} {short_digest(digest)} is missing at {folder}; fetch it (`dvc pull`) or "
+            "rebuild it"
         )
     refuse_pickles(folder)
     actual = digest_of(folder)
     if actual != digest:
         raise TamperedArtefact(
-            f"the {what} at {folder} is not what was released: its bytes are {short_digest(actual)}, "
+            f"the {kind} at {folder} is not what was released: its bytes are "
+            f"{short_digest(actual)}, "
             f"the release says {short_digest(digest)}; it is not loaded. Make or fetch it again"
         )
 
@@ -126,13 +128,13 @@ def short_digest(digest: str) -> str:
 
 
 def _values(raw: dict[str, Any]) -> dict[str, Any]:
-    known = {k: v for k, v in raw.items() if k in ServedRelease.__dataclass_fields__}
+    values = {k: v for k, v in raw.items() if k in ServedRelease.__dataclass_fields__}
     for name in ("model", "prompt", "encoder"):
-        if known.get(name):
-            known[name] = ArtefactFolder(known[name]["digest"], Path(known[name]["folder"]))
-    known["bases"] = {k: Path(v) for k, v in (known.get("bases") or {}).items()}
-    privacy = known.get("privacy") or {}
-    known["privacy"] = EventPrivacy(
+        if values.get(name):
+            values[name] = ArtefactFolder(values[name]["digest"], Path(values[name]["folder"]))
+    values["bases"] = {k: Path(v) for k, v in (values.get("bases") or {}).items()}
+    privacy = values.get("privacy") or {}
+    values["privacy"] = EventPrivacy(
         privacy.get("pii", "redact"), tuple(privacy.get("kinds", EventPrivacy().kinds))
     )
-    return known
+    return values

@@ -104,7 +104,8 @@ def report_markdown(report: SearchReport) -> str:
     assert decision is not None
     better, worse = report.flipped
     parts = [
-        f"`tidemill {'sweep' if report.subject == 'fine-tune' else 'optimise'}` found a {report.subject} "
+        f"`tidemill {'sweep' if report.subject == 'fine-tune' else 'optimise'}` found a "
+        f"{report.subject} "
         f"that answers better: **{report.metric} {_interval(decision.gain, signed=True)}**.",
         _table(
             ("", report.metric, f"interval at {decision.confidence:.3%}"),
@@ -114,9 +115,9 @@ def report_markdown(report: SearchReport) -> str:
                 ("gain, paired", *_cells(decision.gain, signed=True)),
             ],
         ),
-        f"Judged on {report.decided_on}, which no choice has looked at before "
-        f"({_comparison_text(decision.look)}). Swapping the two answers of each row at random gives as large "
-        f"a gain with probability {decision.chance:.2g}. Answered by {report.model}.",
+        f"Compared on {report.decided_on}, which the search never used "
+        f"({_comparison_text(decision.look)}). Permutation test: p = {decision.chance:.2g}. "
+        f"Model: {report.model}.",
         "### What changes",
         f"{report.leader}." if report.leader else "",
         f"After merging, these assets are stale: {', '.join(report.stale_assets)}."
@@ -178,14 +179,14 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
 
 
-def _flips(way: str, found: Sequence[AnswerChange]) -> list[str]:
-    if not found:
+def _flips(way: str, changes: Sequence[AnswerChange]) -> list[str]:
+    if not changes:
         return []
-    shown = [
-        (_clip(f.question), _clip(f.reference), _clip(f.before), _clip(f.after)) for f in found
+    rows = [
+        (_clip(f.question), _clip(f.reference), _clip(f.before), _clip(f.after)) for f in changes
     ]
-    heading = f"The first {len(found)} that are {way}:"
-    return [heading, _table(("asked", "wanted", "now", "proposed"), shown)]
+    heading = f"The first {len(changes)} that are {way}:"
+    return [heading, _table(("asked", "wanted", "now", "proposed"), rows)]
 
 
 def _cell(text: str) -> str:
@@ -199,13 +200,13 @@ def _clip(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def _cells(found: Interval, *, signed: bool = False) -> tuple[str, str]:
+def _cells(interval: Interval, *, signed: bool = False) -> tuple[str, str]:
     sign = "+" if signed else ""
-    return f"{found.value:{sign}.3f}", f"{found.low:{sign}.3f} to {found.high:{sign}.3f}"
+    return f"{interval.value:{sign}.3f}", f"{interval.low:{sign}.3f} to {interval.high:{sign}.3f}"
 
 
-def _interval(found: Interval, *, signed: bool = False) -> str:
-    value, bounds = _cells(found, signed=signed)
+def _interval(interval: Interval, *, signed: bool = False) -> str:
+    value, bounds = _cells(interval, signed=signed)
     return f"{value} ({bounds})"
 
 

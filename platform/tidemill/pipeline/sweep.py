@@ -69,7 +69,7 @@ def sweep(
     search: Sweep,
     inputs: Mapping[str, Artefact],
     bench: Bench,
-    kept: Store,
+    trial_store: Store,
     memory: AnswerMemory,
     *,
     seed: int = 0,
@@ -81,7 +81,7 @@ def sweep(
     """
     if METRICS.load(search.metric).KIND in ("quantile", "speed", "size"):
         raise DataError(f"'sweep.metric: {search.metric}' does not look at answers; use accuracy")
-    stage = _Stage(spec, search, inputs, replace(bench, store=_Over(kept, bench.store)))
+    stage = _Stage(spec, search, inputs, replace(bench, store=_Over(trial_store, bench.store)))
     points: list[Setting] = [{}]
     points += settings(search.space, current_setting(spec, search), search.trials, seed)
     trials, ended = _trials(stage, points)
@@ -104,8 +104,8 @@ def sweep(
     rows = rows_digest(stage.rows.digest, stage.deciding)
     decision = decide(
         search.metric,
-        [one.scored for one in before],
-        [one.scored for one in after],
+        [answer.scored for answer in before],
+        [answer.scored for answer in after],
         look=memory.record_comparison(rows, json.dumps(first.candidate, sort_keys=True)),
         clusters=subjects(stage.deciding),
         seed=seed,
@@ -136,19 +136,19 @@ def _trials(stage: _Stage, points: Sequence[Setting]) -> tuple[list[Trial], str]
     better = METRICS.load(stage.search.metric).BETTER
     trials: list[Trial] = []
     longest = 0.0
-    for place, setting in enumerate(points):
-        left = longest * (len(points) - place)
-        about = f", about {left / 60:.0f} min left" if longest else ""
+    for index, setting in enumerate(points):
+        remaining = longest * (len(points) - index)
+        about = f", about {remaining / 60:.0f} min left" if longest else ""
         try:
             stage.purse.ask(Cost(seconds=longest))
             stage.bench.say(
-                f"trial {place + 1} of {len(points)}: {describe_setting(setting)}{about}"
+                f"trial {index + 1} of {len(points)}: {describe_setting(setting)}{about}"
             )
             value, seconds = stage.value(setting)
         except OverBudget as error:
             return trials, str(error)
         longest = max(longest, seconds)
-        stage.bench.say(f"trial {place + 1}", done=place + 1, total=len(points))
+        stage.bench.say(f"trial {index + 1}", done=index + 1, total=len(points))
         trials.append(Trial(setting, value, better))
     return trials, "every setting was tried"
 
@@ -193,8 +193,8 @@ class _Stage:
                 f"to rank on and {FEWEST} more to decide on. Give `validation` a larger share in "
                 "`split.ratios`"
             )
-        self.ranking = [validation[place] for place in ranking]
-        self.deciding = [validation[place] for place in deciding]
+        self.ranking = [validation[index] for index in ranking]
+        self.deciding = [validation[index] for index in deciding]
         self.rows = _without_deciding_rows(folder, ranking, bench.scratch / "rows")
         self.inputs = {**inputs, spec.dataset: self.rows}
         self.program = load_program(spec.prompt, inputs, bench.specs)
@@ -207,20 +207,22 @@ class _Stage:
         note = self._folder(setting) / "trial.json"
         if not note.exists():
             self._within_hours(setting, note)
-        told = _read(note)
-        seconds = float(told["seconds"])
+        trial_note = _read(note)
+        seconds = float(trial_note["seconds"])
         self.purse = self.purse.pay(Cost(calls=1, seconds=seconds))
-        deciding = 2 * float(told.get("answering", 0.0)) * len(self.deciding) / len(self.ranking)
+        deciding = (
+            2 * float(trial_note.get("answering", 0.0)) * len(self.deciding) / len(self.ranking)
+        )
         self.purse = self.purse.keep(Cost(seconds=max(self.purse.kept.seconds, deciding)))
-        return told["value"], seconds
+        return trial_note["value"], seconds
 
     def answers_on_deciding_rows(self, setting: Setting) -> list[EvaluatedRow]:
         """Answers of a trial's weights to the deciding rows."""
         self.purse = self.purse.keep(Cost())
         started = time.monotonic()
-        given = self.answers(setting, self.deciding)
+        answers = self.answers(setting, self.deciding)
         self.purse = self.purse.pay(Cost(seconds=time.monotonic() - started))
-        return given
+        return answers
 
     def answers(
         self, setting: Setting, rows: Sequence[Mapping[str, Any]], say: Say | None = None
@@ -234,13 +236,13 @@ class _Stage:
             self.program,
             resolve=lambda wanted: self.bench.store.get(wanted).path,
             say=say or self.bench.say,
-            what=f"answering {len(rows)} rows, {describe_setting(setting)}",
+            title=f"answering {len(rows)} rows, {describe_setting(setting)}",
         )
 
     def _within_hours(self, setting: Setting, note: Path) -> None:
         """A trial that is stopped where the hours end; what it took counts in the next run too."""
         stopped, weights = note.with_name("stopped.json"), note.with_name("weights.json")
-        before = [_read(one)["seconds"] for one in (stopped, weights) if one.exists()]
+        before = [_read(path)["seconds"] for path in (stopped, weights) if path.exists()]
         started = time.monotonic() - max(before, default=0.0)
 
         def say(message: str, *, done: float | None = None, total: float | None = None) -> None:
@@ -262,16 +264,16 @@ class _Stage:
         if not weights.exists():
             bench = replace(self.bench, scratch=note.parent, say=say)
             try:
-                made = finetune.build(spec_with_setting(self.spec, setting), self.inputs, bench)
+                result = finetune.build(spec_with_setting(self.spec, setting), self.inputs, bench)
             except Diverged as error:
                 self.bench.say(f"{describe_setting(setting)} diverged: {error}")
                 self._note(note, setting, None, time.monotonic() - started, 0.0)
                 return
             seconds = time.monotonic() - started
-            _write(weights, {"artefact": made.artefact.digest, "seconds": seconds})
+            _write(weights, {"artefact": result.artefact.digest, "seconds": seconds})
         answering_from = time.monotonic()
-        given = self.answers(setting, self.ranking, say)
-        value = measure(self.search.metric, [one.scored for one in given])
+        answers = self.answers(setting, self.ranking, say)
+        value = measure(self.search.metric, [answer.scored for answer in answers])
         now = time.monotonic()
         self._note(note, setting, value, now - started, now - answering_from)
 
@@ -279,16 +281,20 @@ class _Stage:
         self, note: Path, setting: Setting, value: float | None, seconds: float, answering: float
     ) -> None:
         self.fresh += Cost(calls=1, seconds=seconds)
-        told = {"value": value, "seconds": seconds, "answering": answering}
-        _write(note, {"setting": dict(setting), **told})
+        outcome = {"value": value, "seconds": seconds, "answering": answering}
+        _write(note, {"setting": dict(setting), **outcome})
 
     def _folder(self, setting: Setting) -> Path:
         """One folder for each training: its name is the digest of all that decides the weights."""
         train = spec_with_setting(self.spec, setting).model_dump(
             mode="json", exclude={"sweep", "budget"}
         )
-        said = [train, {name: one.digest for name, one in self.inputs.items()}, self.search.metric]
-        digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+        identity = [
+            train,
+            {name: artefact.digest for name, artefact in self.inputs.items()},
+            self.search.metric,
+        ]
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         folder = self.bench.scratch / digest[:16]
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -313,8 +319,8 @@ def _without_deciding_rows(folder: Path, ranking: Sequence[int], out: Path) -> A
 
 
 def _read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return note
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

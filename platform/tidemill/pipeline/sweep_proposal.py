@@ -79,17 +79,21 @@ def changed_values(swept: SweepResult) -> dict[str, Any]:
 def _flips(
     metric: str, before: Sequence[EvaluatedRow], after: Sequence[EvaluatedRow]
 ) -> tuple[tuple[AnswerChange, ...], tuple[AnswerChange, ...]]:
-    apart = flips(metric, [one.scored for one in before], [one.scored for one in after])
+    apart = flips(metric, [answer.scored for answer in before], [answer.scored for answer in after])
 
-    def at(place: int) -> AnswerChange:
-        one = before[place]
-        return AnswerChange(_question(one), one.reference.text, one.output, after[place].output)
+    def at(index: int) -> AnswerChange:
+        answer = before[index]
+        return AnswerChange(
+            _question(answer), answer.reference.text, answer.output, after[index].output
+        )
 
     return tuple(map(at, apart.better)), tuple(map(at, apart.worse))
 
 
-def _question(one: EvaluatedRow) -> str:
-    row = one.row
-    known = {one.reference.text, one.reference.label}
-    texts = [v for k, v in row.items() if isinstance(v, str) and v not in known and k != "id"]
+def _question(answer: EvaluatedRow) -> str:
+    row = answer.row
+    answer_texts = {answer.reference.text, answer.reference.label}
+    texts = [
+        v for k, v in row.items() if isinstance(v, str) and v not in answer_texts and k != "id"
+    ]
     return max(texts, key=len, default="")

@@ -163,7 +163,7 @@ def _json(folder: Path | None, name: str, part: str, missing: dict[str, str]) ->
         return {}
 
 
-def _answers(folder: Path | None, missing: dict[str, str]) -> tuple[answering.Answered, ...]:
+def _answers(folder: Path | None, missing: dict[str, str]) -> tuple[answering.EvaluatedRow, ...]:
     if folder is None:
         missing[parts.ANSWERS] = missing[parts.REPORT]
         return ()

@@ -64,8 +64,8 @@ class Gateway:
             return self._admin(path, request.query)
         routes = self.routes.read()
         if service not in routes:
-            known = suggest(service, sorted(routes)) if routes else "no release is live yet"
-            return _error(404, f"no service '{service}' here; {known}")
+            hint = suggest(service, sorted(routes)) if routes else "no release is live yet"
+            return _error(404, f"no service '{service}' here; {hint}")
         body = await _read(request)
         if body is None:
             return _error(413, f"the body is over {_LONGEST_BODY >> 20} MiB")
@@ -109,8 +109,8 @@ class Gateway:
                 response, failed = await _relay(request, answer)
                 return response
         except _upstream_errors() as error:
-            said = f"the {route.name(arm)} release does not answer ({error})"
-            raise UpstreamFailed(f"{said}; it is being restarted") from error
+            failure = f"the {route.name(arm)} release does not answer ({error})"
+            raise UpstreamFailed(f"{failure}; it is being restarted") from error
         finally:
             took = time.perf_counter() - started
             self.tally.add(service, arm.release, RequestOutcome(time.time(), took, failed, cached))
@@ -155,8 +155,8 @@ class Gateway:
             since = float(query.get("since", "0"))
         except ValueError:
             return _error(400, "`since` is a number: seconds of the Unix clock")
-        wanted = query.get("service")
-        routes = {n: r for n, r in self.routes.read().items() if wanted in (None, n)}
+        only = query.get("service")
+        routes = {n: r for n, r in self.routes.read().items() if only in (None, n)}
         return _json(200, {name: self._arms(name, route, since) for name, route in routes.items()})
 
     def _arms(self, service: str, route: Route, since: float) -> dict[str, Any]:

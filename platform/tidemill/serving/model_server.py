@@ -47,7 +47,7 @@ def load(
     return answerer
 
 
-def serve(work: RequestQueue, host: str, port: int) -> None:
+def serve(queue: RequestQueue, host: str, port: int) -> None:
     """Listen until told to stop."""
     arguments, sys.argv = sys.argv, sys.argv[:1]  # kserve parses the command line when imported
     try:
@@ -84,7 +84,7 @@ def serve(work: RequestQueue, host: str, port: int) -> None:
             self.model_repository_extension = FixedModels(self.dataplane.model_registry)
 
     kserve_server.RESTServer = HostServer
-    kserve_server.app.include_router(router(work))
+    kserve_server.app.include_router(router(queue))
     server = kserve.ModelServer(
         http_port=port,
         enable_grpc=False,
@@ -96,7 +96,7 @@ def serve(work: RequestQueue, host: str, port: int) -> None:
     sys.setswitchinterval(0.001)  # a generating thread shall not hold up others' pieces for 5 ms
     # kserve expects a running loop's predecessor: Python 3.12 stops making one by itself.
     asyncio.set_event_loop(asyncio.new_event_loop())
-    server.start([kserve_model(work)])
+    server.start([kserve_model(queue)])
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -100,37 +100,37 @@ def parse_request(body: bytes) -> ChatRequest:
         return ChatRequest.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "body"
-        raise BadRequest(f"{where}: {first['msg']}") from None
+        field = ".".join(map(str, first["loc"])) or "body"
+        raise BadRequest(f"{field}: {first['msg']}") from None
 
 
-def router(work: RequestQueue) -> APIRouter:
+def router(queue: RequestQueue) -> APIRouter:
     """The routes below `/openai/v1`."""
     from fastapi import APIRouter, Request, Response
     from fastapi.responses import JSONResponse, StreamingResponse
 
     routes = APIRouter(prefix="/openai/v1", tags=["OpenAI"])
-    service = work.answerer.release.service
+    service = queue.answerer.release.service
 
     async def chat(request: Request) -> Response:
         try:
-            wanted = parse_request(await request.body())
-            if wanted.model not in (None, "", service):
+            chat_request = parse_request(await request.body())
+            if chat_request.model not in (None, "", service):
                 return _error_response(
-                    404, f"no model '{wanted.model}' here; this one is '{service}'"
+                    404, f"no model '{chat_request.model}' here; this one is '{service}'"
                 )
-            ask = wanted.to_request(request.headers)
-            if wanted.stream:
-                pieces = await work.stream(ask)
-                headers = {RELEASE: work.answerer.release.digest, RESPONSE_ID: pieces.response_id}
-                body = _events(pieces.items(), service, pieces.response_id, wanted)
+            ask = chat_request.to_request(request.headers)
+            if chat_request.stream:
+                pieces = await queue.stream(ask)
+                headers = {RELEASE: queue.answerer.release.digest, RESPONSE_ID: pieces.response_id}
+                body = _events(pieces.items(), service, pieces.response_id, chat_request)
                 return StreamingResponse(body, media_type="text/event-stream", headers=headers)
-            given = await work.answer(ask)
+            response = await queue.answer(ask)
         except (BadRequest, PromptTooLong) as error:
             return _error_response(400, str(error))
         except Overloaded as error:
             return _error_response(503, str(error))
-        return JSONResponse(completion(given, work), headers=_headers(given, work))
+        return JSONResponse(completion(response, queue), headers=_headers(response, queue))
 
     async def models() -> dict[str, Any]:
         card = {"id": service, "object": "model", "created": 0, "owned_by": "tidemill"}
@@ -143,48 +143,48 @@ def router(work: RequestQueue) -> APIRouter:
     return routes
 
 
-def completion(given: InferenceResponse, work: RequestQueue) -> dict[str, Any]:
+def completion(response: InferenceResponse, queue: RequestQueue) -> dict[str, Any]:
     """A chat completion object, with what OpenAI has no name for under `tidemill`."""
     return {
-        "id": given.response_id,
+        "id": response.response_id,
         "object": "chat.completion",
         "created": int(time.time()),
-        "model": work.answerer.release.service,
+        "model": queue.answerer.release.service,
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": given.answer.text},
-                "finish_reason": given.finish,
+                "message": {"role": "assistant", "content": response.answer.text},
+                "finish_reason": response.finish,
             }
         ],
-        "usage": _usage(given),
-        "tidemill": extension(given, work),
+        "usage": _usage(response),
+        "tidemill": extension(response, queue),
     }
 
 
-def extension(given: InferenceResponse, work: RequestQueue) -> dict[str, Any]:
+def extension(response: InferenceResponse, queue: RequestQueue) -> dict[str, Any]:
     """The `tidemill` object of a response: label, validity and more of the parsed answer."""
     return {
-        "response_id": given.response_id,
-        "release": work.answerer.release.digest,
-        "label": given.answer.label,
-        "reasoning": given.answer.reasoning,
-        "valid": given.answer.valid,
-        "probability": given.probability,
-        "cached": given.cached,
+        "response_id": response.response_id,
+        "release": queue.answerer.release.digest,
+        "label": response.answer.label,
+        "reasoning": response.answer.reasoning,
+        "valid": response.answer.valid,
+        "probability": response.probability,
+        "cached": response.cached,
     }
 
 
-def _headers(given: InferenceResponse, work: RequestQueue) -> dict[str, str]:
-    told = {RESPONSE_ID: given.response_id, RELEASE: work.answerer.release.digest}
-    return {**told, CACHED: "true"} if given.cached else told
+def _headers(response: InferenceResponse, queue: RequestQueue) -> dict[str, str]:
+    headers = {RESPONSE_ID: response.response_id, RELEASE: queue.answerer.release.digest}
+    return {**headers, CACHED: "true"} if response.cached else headers
 
 
-def _usage(given: InferenceResponse) -> dict[str, int]:
-    total = given.tokens_in + given.tokens_out
+def _usage(response: InferenceResponse) -> dict[str, int]:
+    total = response.tokens_in + response.tokens_out
     return {
-        "prompt_tokens": given.tokens_in,
-        "completion_tokens": given.tokens_out,
+        "prompt_tokens": response.tokens_in,
+        "completion_tokens": response.tokens_out,
         "total_tokens": total,
     }
 
@@ -201,7 +201,7 @@ async def _events(
     items: AsyncIterator[str | InferenceResponse],
     service: str,
     response_id: str,
-    wanted: ChatRequest,
+    chat_request: ChatRequest,
 ) -> AsyncIterator[str]:
     head: dict[str, Any] = {
         "id": response_id,
@@ -209,7 +209,7 @@ async def _events(
         "created": int(time.time()),
         "model": service,
     }
-    usage = bool(wanted.stream_options and wanted.stream_options.include_usage)
+    usage = bool(chat_request.stream_options and chat_request.stream_options.include_usage)
     if usage:  # as OpenAI: null until the last chunk
         head["usage"] = None
     yield _line(head, {"role": "assistant", "content": ""})

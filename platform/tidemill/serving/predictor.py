@@ -77,13 +77,13 @@ class Predictor:
         """The answer from the cache, at once; raises BadRequest as `answer` does."""
         started = time.perf_counter()
         messages = self.messages(ask)
-        known = self.cache.get(self._key(ask, messages)) if self.release.cache else None
-        if known is None:
+        entry = self.cache.get(self._key(ask, messages)) if self.release.cache else None
+        if entry is None:
             return None
-        given = self._response(ask, messages, known[0], started, response_id)
-        given = replace(given, cached=True, probability=known[1])
-        self.publish(given)
-        return given
+        response = self._response(ask, messages, entry[0], started, response_id)
+        response = replace(response, cached=True, probability=entry[1])
+        self.publish(response)
+        return response
 
     def predict(self, ask: InferenceRequest, response_id: str | None = None) -> InferenceResponse:
         """The whole answer; raises BadRequest for a request that makes no prompt."""
@@ -92,10 +92,10 @@ class Predictor:
         reply, probability = self._generate(ask, messages)
         if self.release.cache:
             self.cache.put(self._key(ask, messages), (reply, probability))
-        given = self._response(ask, messages, reply, started, response_id)
-        given = replace(given, probability=probability)
-        self.publish(given)
-        return given
+        response = self._response(ask, messages, reply, started, response_id)
+        response = replace(response, probability=probability)
+        self.publish(response)
+        return response
 
     def stream(
         self, ask: InferenceRequest, response_id: str | None = None
@@ -104,26 +104,26 @@ class Predictor:
         started = time.perf_counter()
         messages = self.messages(ask)
         if self.is_classifier:
-            given = self.predict(ask, response_id)
-            yield from (given.answer.text, given)
+            response = self.predict(ask, response_id)
+            yield from (response.answer.text, response)
             return
-        shown, raw = "", ""
+        visible, raw = "", ""
         for item in self.runtime.stream(messages, max_tokens=self._max_tokens(ask), stop=ask.stop):
             if isinstance(item, Reply):
                 reply = item
             else:
                 raw += item
-                more = self._streamable_text(raw, shown)
-                shown += more
-                if more:
-                    yield more
+                addition = self._streamable_text(raw, visible)
+                visible += addition
+                if addition:
+                    yield addition
         if self.release.cache:
             self.cache.put(self._key(ask, messages), (reply, None))
-        given = self._response(ask, messages, reply, started, response_id)
-        if given.answer.text.startswith(shown) and len(given.answer.text) > len(shown):
-            yield given.answer.text[len(shown) :]
-        self.publish(given)
-        yield given
+        response = self._response(ask, messages, reply, started, response_id)
+        if response.answer.text.startswith(visible) and len(response.answer.text) > len(visible):
+            yield response.answer.text[len(visible) :]
+        self.publish(response)
+        yield response
 
     def messages(self, ask: InferenceRequest) -> tuple[Mapping[str, str], ...]:
         """Messages for the model, rendered exactly as in training and evaluation."""
@@ -157,8 +157,8 @@ class Predictor:
 
     def _single(self, messages: Sequence[Mapping[str, str]]) -> Mapping[str, Any] | None:
         """A lone user message fills a prompt that has one input."""
-        one = len(messages) == 1 and messages[0]["role"] == "user"
-        if one and len(self.columns) == 1:
+        is_single = len(messages) == 1 and messages[0]["role"] == "user"
+        if is_single and len(self.columns) == 1:
             return {self.columns[0]: messages[0]["content"]}
         return None
 
@@ -185,13 +185,13 @@ class Predictor:
             return Answer(raw, label=raw)
         return self.program.parse(raw) if self.program else Answer(raw.strip())
 
-    def _streamable_text(self, raw: str, shown: str) -> str:
+    def _streamable_text(self, raw: str, visible: str) -> str:
         """Text that may be streamed after `shown`: what the parser accepts already."""
         if self.program is None:
-            return raw[len(shown) :]
+            return raw[len(visible) :]
         answer = self._parse(raw)
-        grows = answer.valid and answer.text.startswith(shown)
-        return answer.text[len(shown) :] if grows else ""
+        grows = answer.valid and answer.text.startswith(visible)
+        return answer.text[len(visible) :] if grows else ""
 
     def _response(
         self,

@@ -64,19 +64,19 @@ class RequestQueue:
 
     async def answer(self, ask: InferenceRequest) -> InferenceResponse:
         """The whole answer; a cached one does not wait for the model."""
-        known = self.answerer.cached_response(ask)
-        if known is not None:
-            return known
-        given: InferenceResponse = await self._run(partial(self.answerer.predict, ask))
-        return given
+        cached = self.answerer.cached_response(ask)
+        if cached is not None:
+            return cached
+        response: InferenceResponse = await self._run(partial(self.answerer.predict, ask))
+        return response
 
     async def stream(self, ask: InferenceRequest) -> TokenStream:
         """A stream that has its first piece; raises BadRequest, Overloaded, PromptTooLong, and what
         the model fails with, before anything is sent."""
         pieces = TokenStream(uuid4().hex, asyncio.Queue())
-        known = self.answerer.cached_response(ask, pieces.response_id)
-        if known is not None:
-            for item in (known.answer.text, known, _END):
+        cached = self.answerer.cached_response(ask, pieces.response_id)
+        if cached is not None:
+            for item in (cached.answer.text, cached, _END):
                 pieces.queue.put_nowait(item)
             return pieces
         loop = asyncio.get_running_loop()

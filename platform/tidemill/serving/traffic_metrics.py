@@ -27,9 +27,9 @@ class RequestOutcome:
 class TrafficMetrics:
     """Outcomes by (service, release)."""
 
-    def __init__(self, kept: int = MAX_OUTCOMES) -> None:
+    def __init__(self, max_outcomes: int = MAX_OUTCOMES) -> None:
         self._outcomes: defaultdict[tuple[str, str], deque[RequestOutcome]] = defaultdict(
-            lambda: deque(maxlen=kept)
+            lambda: deque(maxlen=max_outcomes)
         )
 
     def add(self, service: str, release: str, outcome: RequestOutcome) -> None:
@@ -43,6 +43,6 @@ class TrafficMetrics:
 
 def health(outcomes: Iterable[RequestOutcome]) -> ArmHealth:
     """Counts, and p50 and p95 of the answers that were generated."""
-    known = list(outcomes)
-    generated = [o.seconds for o in known if not o.failed and not o.cached]
-    return ArmHealth.measure(len(known), sum(o.failed for o in known), generated)
+    requests = list(outcomes)
+    generated = [o.seconds for o in requests if not o.failed and not o.cached]
+    return ArmHealth.measure(len(requests), sum(o.failed for o in requests), generated)

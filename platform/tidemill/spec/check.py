@@ -42,17 +42,17 @@ def check(reading: SpecReading) -> Iterator[Problem]:
     for name, project in reading.workspace.projects.items():
         broken = reading.unreadable.get(name, {})
         columns = Columns(project)
-        kinds = {**broken, **{name: one.spec.kind for name, one in project.specs.items()}}
+        kinds = {**broken, **{name: loaded.spec.kind for name, loaded in project.specs.items()}}
         for loaded in project.specs.values():
-            for found in chain(_of_one(loaded, project, kinds), columns.check(loaded.spec)):
-                yield found if isinstance(found, Problem) else _to_problem(found, loaded)
+            for problem in chain(_of_one(loaded, project, kinds), columns.check(loaded.spec)):
+                yield problem if isinstance(problem, Problem) else _to_problem(problem, loaded)
         yield from _circles(project)
         unknown = set(broken.values()) - set(KINDS)
         incomplete = set(KINDS) if unknown else set(broken.values())
-        for loaded, found in check_services(project, incomplete):
-            yield _to_problem(found, loaded)
-    for loaded, found in check_shared(reading.workspace):
-        yield _to_problem(found, loaded)
+        for loaded, problem in check_services(project, incomplete):
+            yield _to_problem(problem, loaded)
+    for loaded, problem in check_shared(reading.workspace):
+        yield _to_problem(problem, loaded)
 
 
 def _of_one(
@@ -68,25 +68,27 @@ def _of_one(
         yield from rules(loaded.spec, project)
 
 
-def _to_problem(found: FieldProblem, loaded: LoadedSpec) -> Problem:
-    return Problem(display_path(loaded.path), loaded.line(*found.path), found.cause, found.way_out)
+def _to_problem(problem: FieldProblem, loaded: LoadedSpec) -> Problem:
+    return Problem(
+        display_path(loaded.path), loaded.line(*problem.path), problem.cause, problem.way_out
+    )
 
 
 def _reference(site: Reference, kinds: Mapping[str, str], own: str) -> Iterator[FieldProblem]:
     assert isinstance(site.marker, RefersTo)
-    wanted = site.marker.kinds
-    if kinds.get(site.name) in wanted:
+    kinds_allowed = site.marker.kinds
+    if kinds.get(site.name) in kinds_allowed:
         return
-    known = [name for name, kind in kinds.items() if kind in wanted and name != own]
-    here = f"'{site.key}: {site.name}'"
-    what = _either(wanted)
+    names = [name for name, kind in kinds.items() if kind in kinds_allowed and name != own]
+    field_text = f"'{site.key}: {site.name}'"
+    kinds_text = _either(kinds_allowed)
     if site.name not in kinds:
         if UNREADABLE not in kinds:
-            way_out = suggest(site.name, known) if known else f"add {what}"
-            yield FieldProblem(site.path, f"{here} names no spec", way_out)
-    elif kinds[site.name] in KINDS and kinds[site.name] not in wanted:
-        way_out = f"it takes {what}; {suggest(site.name, known)}"
-        yield FieldProblem(site.path, f"{here} names a {kinds[site.name]}", way_out)
+            way_out = suggest(site.name, names) if names else f"add {kinds_text}"
+            yield FieldProblem(site.path, f"{field_text} names no spec", way_out)
+    elif kinds[site.name] in KINDS and kinds[site.name] not in kinds_allowed:
+        way_out = f"it takes {kinds_text}; {suggest(site.name, names)}"
+        yield FieldProblem(site.path, f"{field_text} names a {kinds[site.name]}", way_out)
 
 
 def _either(kinds: tuple[str, ...]) -> str:

@@ -168,8 +168,8 @@ class Expectation(Frozen):
     @property
     def arguments(self) -> dict[str, Any]:
         """The expectation's own arguments, `mostly` included when given."""
-        given = dict(self.__pydantic_extra__ or {})
-        return given if self.mostly is None else {**given, "mostly": self.mostly}
+        values = dict(self.__pydantic_extra__ or {})
+        return values if self.mostly is None else {**values, "mostly": self.mostly}
 
 
 class Dataset(Spec):

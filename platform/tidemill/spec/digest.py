@@ -35,7 +35,7 @@ _FOR_PEOPLE = {"owner", "description", "labels"}
 class DigestInputs:
     """A spec as plain values, with everything that its digest is taken over."""
 
-    spec_digest: str
+    digest: str
     """`sha256:` and 64 hex digits."""
     values: dict[str, Any]
     """Every default filled in, words for people included."""
@@ -53,11 +53,11 @@ def spec_digest(loaded: LoadedSpec, project: Project) -> str:
 
 
 def digest_inputs(loaded: LoadedSpec, project: Project) -> DigestInputs:
-    """The spec's digest and what went into it; raises `SpecError` as `digest` does."""
+    """The spec's digest and what went into it; raises `SpecError` as `spec_digest` does."""
     named = tuple(site for site in find_references(loaded.spec) if site.path[0] not in SEARCHES)
     values, techniques = with_defaults(loaded.spec), _versions(named)
     files = _files(loaded, project.folder, named)
-    references = dict.fromkeys(one.name for one in named if isinstance(one.marker, RefersTo))
+    references = dict.fromkeys(site.name for site in named if isinstance(site.marker, RefersTo))
     content = {
         "format": FORMAT,
         "spec": _without_people(without_later(loaded.spec, values)),
@@ -85,38 +85,38 @@ def with_defaults(spec: Spec) -> dict[str, Any]:
 
 
 def _without_people(values: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in values.items() if key not in _FOR_PEOPLE}
-    return kept | dict.fromkeys(SEARCHES & kept.keys())
+    hashed = {key: value for key, value in values.items() if key not in _FOR_PEOPLE}
+    return hashed | dict.fromkeys(SEARCHES & hashed.keys())
 
 
 def _versions(named: Iterable[Reference]) -> dict[str, int]:
     """`tidemill.metrics:accuracy` → its VERSION, for every technique the spec uses."""
-    found: dict[str, int] = {}
+    versions: dict[str, int] = {}
     for site in named:
         if not isinstance(site.marker, NamesTechnique):
             continue
         catalog = site.marker.catalog
         try:
-            found[f"{catalog.package}:{site.name}"] = int(catalog.load(site.name).VERSION)
+            versions[f"{catalog.package}:{site.name}"] = int(catalog.load(site.name).VERSION)
         except UnknownName:
             if catalog.names():  # an empty catalog is a part that is not installed
                 raise
-    return found
+    return versions
 
 
 def _files(loaded: LoadedSpec, folder: Path, named: Iterable[Reference]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     for site in named:
         if not isinstance(site.marker, NamesFile):
             continue
         try:
-            found[site.name] = _content(folder / site.name)
+            digests[site.name] = _content(folder / site.name)
         except OSError as error:
             cause = f"'{site.key}: {site.name}' cannot be read: {error.strerror}"
             line = loaded.line(*site.path)
             problem = Problem(display_path(loaded.path), line, cause, "check the file")
             raise SpecError([problem]) from error
-    return found
+    return digests
 
 
 def _content(path: Path) -> str:

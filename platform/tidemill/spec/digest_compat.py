@@ -15,24 +15,24 @@ def without_later(model: BaseModel, values: dict[str, Any]) -> dict[str, Any]:
     What was written before such a field existed keeps its digest; naming it changes the digest as
     any other field does.
     """
-    kept = dict(values)
+    present = dict(values)
     for name, info in type(model).model_fields.items():
         key, value = info.alias or name, getattr(model, name)
-        if key not in kept:
+        if key not in present:
             continue
         if (
             any(isinstance(mark, AddedLater) for mark in info.metadata)
             and value == info.get_default()
         ):
-            del kept[key]
+            del present[key]
         else:
-            kept[key] = _strip_nested(value, kept[key])
-    return kept
+            present[key] = _strip_nested(value, present[key])
+    return present
 
 
 def _strip_nested(value: Any, plain: Any) -> Any:
     if isinstance(value, BaseModel) and isinstance(plain, dict):
         return without_later(value, plain)
     if isinstance(value, tuple) and isinstance(plain, list):
-        return [_strip_nested(one, item) for one, item in zip(value, plain, strict=True)]
+        return [_strip_nested(part, item) for part, item in zip(value, plain, strict=True)]
     return plain

@@ -20,52 +20,52 @@ from tidemill.spec.validation_messages import explain_error, format_value
 _TAGS = ("type", "runtime", "mode")
 
 
-def parse_spec(document: YamlDocument, shown: Path) -> Spec:
+def parse_spec(document: YamlDocument, display: Path) -> Spec:
     """The spec a document holds; raises `SpecError` with every problem of this document."""
-    kind = _kind(document, shown)
+    kind = _kind(document, display)
     try:
         spec = kind.model_validate(document.value)
     except ValidationError as error:
-        told = islice(translate(error, kind, document, shown), MAX_PROBLEMS)
-        raise SpecError(told) from None
+        messages = islice(translate(error, kind, document, display), MAX_PROBLEMS)
+        raise SpecError(messages) from None
     problems = [
-        Problem(shown, document.line(*found.path), found.cause, found.way_out)
-        for found in technique_problems(spec)
+        Problem(display, document.line(*problem.path), problem.cause, problem.way_out)
+        for problem in technique_problems(spec)
     ]
     if problems:
         raise SpecError(problems)
     return spec
 
 
-def _kind(document: YamlDocument, shown: Path) -> type[Spec]:
+def _kind(document: YamlDocument, display: Path) -> type[Spec]:
     value = document.value
     if not isinstance(value, dict):
-        what = format_value(value)
-        raise SpecError([Problem(shown, 1, f"the document is {what}", "a spec is a mapping")])
+        text = format_value(value)
+        raise SpecError([Problem(display, 1, f"the document is {text}", "a spec is a mapping")])
     version = value.get("apiVersion")
     name = value.get("kind")
     if "apiVersion" not in value:
         cause = "this is no spec: it has no 'apiVersion'"
         way_out = f"begin with 'apiVersion: {API_VERSION}', or move the file into a subfolder"
-        raise SpecError([Problem(shown, 1, cause, way_out)])
+        raise SpecError([Problem(display, 1, cause, way_out)])
     if version != API_VERSION:
         line = document.line("apiVersion")
         cause = f"'apiVersion: {version}' is not known here"
-        raise SpecError([Problem(shown, line, cause, f"write 'apiVersion: {API_VERSION}'")])
+        raise SpecError([Problem(display, line, cause, f"write 'apiVersion: {API_VERSION}'")])
     if "kind" not in value:
         cause = "the spec has no 'kind'"
-        raise SpecError([Problem(shown, 1, cause, f"add one of {', '.join(KINDS)}")])
+        raise SpecError([Problem(display, 1, cause, f"add one of {', '.join(KINDS)}")])
     if not isinstance(name, str) or name not in KINDS:
-        by_case = {known.lower(): known for known in KINDS}
+        by_case = {kind_name.lower(): kind_name for kind_name in KINDS}
         near = by_case.get(str(name).lower())
         way_out = f"did you mean '{near}'?" if near else suggest(str(name), tuple(KINDS))
         line = document.line("kind")
-        raise SpecError([Problem(shown, line, f"'kind: {name}' is no kind of spec", way_out)])
+        raise SpecError([Problem(display, line, f"'kind: {name}' is no kind of spec", way_out)])
     return KINDS[name]
 
 
 def translate(
-    error: ValidationError, kind: type[BaseModel], document: YamlDocument, shown: Path
+    error: ValidationError, kind: type[BaseModel], document: YamlDocument, display: Path
 ) -> Iterator[Problem]:
     """Pydantic's errors of a document as problems, each with its line."""
     for details in error.errors(include_url=False):
@@ -77,7 +77,7 @@ def translate(
             path = (*path, misfit.field)
         holder = _holder(kind, path, document.value)
         cause, way_out = explain_error(details, path, holder)
-        yield Problem(shown, document.line(*path), cause, way_out)
+        yield Problem(display, document.line(*path), cause, way_out)
 
 
 def document_path(loc: tuple[int | str, ...], value: Any) -> Path_:
@@ -146,5 +146,5 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _literals(model: type[BaseModel]) -> set[Any]:
     fields = model.model_fields
-    found = [fields[name].annotation for name in _TAGS if name in fields]
-    return {literal for annotation in found for literal in get_args(annotation)}
+    annotations = [fields[name].annotation for name in _TAGS if name in fields]
+    return {literal for annotation in annotations for literal in get_args(annotation)}

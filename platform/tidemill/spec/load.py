@@ -76,7 +76,8 @@ class Workspace:
         wrong."""
         if not self.projects:
             raise TidemillError(
-                f"{display_path(self.root)} holds no specs; begin with `tidemill init --data FILE.csv`, "
+                f"{display_path(self.root)} holds no specs; begin with `tidemill init --data "
+                "FILE.csv`, "
                 "or name another folder with --specs"
             )
         return self
@@ -125,9 +126,9 @@ def read(root: Path, only: Collection[str] | None = None) -> SpecReading:
 def display_path(path: Path) -> Path:
     """A path as messages show it: relative to the working directory when below it."""
     absolute = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
-    here = os.getcwd()  # noqa: PTH109
-    if absolute.startswith(here + os.sep):
-        return Path(absolute[len(here) + 1 :])
+    current = os.getcwd()  # noqa: PTH109
+    if absolute.startswith(current + os.sep):
+        return Path(absolute[len(current) + 1 :])
     return Path(absolute)
 
 
@@ -138,14 +139,14 @@ def _project(
     claimed: dict[str, Path] = {}
     folder = display_path(files[0]).parent if files else root
     for path in files:
-        where, content = folder / path.name, b""
+        display, content = folder / path.name, b""
         document: YamlDocument | None = None
         try:
-            content = _content(root, path, where)
-            document = parse(content, where)
+            content = _content(root, path, display)
+            document = parse(content, display)
             problems.extend(_claim(document, path, claimed))
             hashed = hashlib.sha256(content).hexdigest()
-            loaded = LoadedSpec(parse_spec(document, where), path, document.lines, hashed)
+            loaded = LoadedSpec(parse_spec(document, display), path, document.lines, hashed)
         except SpecError as error:
             problems.extend(error.problems)
             broken.update(_identity(document.value) if document else _glimpse(content))
@@ -162,9 +163,9 @@ def _identity(value: Any) -> dict[str, str]:
 
 def _glimpse(content: bytes) -> dict[str, str]:
     """Name → kind of a file that is not even YAML."""
-    found = dict(_HEAD.findall(content))
+    pairs = dict(_HEAD.findall(content))
     return _identity(
-        {key.decode(): value.decode("utf-8", "replace") for key, value in found.items()}
+        {key.decode(): value.decode("utf-8", "replace") for key, value in pairs.items()}
     )
 
 
@@ -177,19 +178,21 @@ def _claim(document: YamlDocument, path: Path, claimed: dict[str, Path]) -> Iter
             yield Problem(display_path(path), document.line("name"), cause, way_out)
 
 
-def _content(root: Path, path: Path, where: Path) -> bytes:
+def _content(root: Path, path: Path, display: Path) -> bytes:
     try:
         if path.is_symlink() and not is_inside(path, root):
             way_out = "copy the file in: a commit holds only what is below the folder"
             raise SpecError(
-                [Problem(where, 1, f"the link leads out of {display_path(root)}", way_out)]
+                [Problem(display, 1, f"the link leads out of {display_path(root)}", way_out)]
             )
         content = _read_bounded(path)
     except OSError as error:
         cause = f"the file cannot be read: {error.strerror}"
-        raise SpecError([Problem(where, 1, cause, "check the link or its permissions")]) from None
+        raise SpecError([Problem(display, 1, cause, "check the link or its permissions")]) from None
     if content is None:
-        raise SpecError([Problem(where, 1, "this is no ordinary file", "put a file in its place")])
+        raise SpecError(
+            [Problem(display, 1, "this is no ordinary file", "put a file in its place")]
+        )
     return content
 
 
@@ -263,7 +266,7 @@ def _entries(folder: Path, problems: list[Problem]) -> list[os.DirEntry[str]]:
 
 
 def _files(folder: Path, problems: list[Problem]) -> list[Path]:
-    found = []
+    paths = []
     for entry in _entries(folder, problems):
         if entry.name.startswith(".") or not entry.name.endswith((ENDING, ".yml")):
             continue
@@ -272,21 +275,21 @@ def _files(folder: Path, problems: list[Problem]) -> list[Path]:
             cause = f"a folder whose name ends in {path.suffix}"
             problems.append(Problem(display_path(path), 1, cause, f"rename it to '{path.stem}'"))
             continue
-        found.append(path)
+        paths.append(path)
         if not entry.name.endswith(ENDING):
             cause = "specs end in .yaml"
             problems.append(
                 Problem(display_path(path), 1, cause, f"rename it to {path.stem}{ENDING}")
             )
-    problems.extend(_alike(found))
-    return sorted(found)
+    problems.extend(_alike(paths))
+    return sorted(paths)
 
 
 def _alike(paths: list[Path]) -> Iterator[Problem]:
     """Names that are one name to a file system without case, and names that are no text."""
-    seen: dict[str, Path] = {}
+    spellings: dict[str, Path] = {}
     for path in sorted(paths):
-        first = seen.setdefault(unicodedata.normalize("NFC", path.name).casefold(), path)
+        first = spellings.setdefault(unicodedata.normalize("NFC", path.name).casefold(), path)
         if first != path:
             cause = f"'{path.name}' and '{first.name}' are one name on macOS and Windows"
             yield Problem(display_path(path), 1, cause, "rename one of them")

@@ -161,14 +161,14 @@ def read_lock(path: Path) -> LockFile | None:
     return parse_lock(content, display_path(path))
 
 
-def parse_lock(content: bytes, where: Path) -> LockFile:
+def parse_lock(content: bytes, display: Path) -> LockFile:
     """The lock these bytes hold; raises `SpecError` with every problem and its line."""
-    document = parse(content, where)
-    _head(document, where)
+    document = parse(content, display)
+    _head(document, display)
     try:
         return LockFile.model_validate(document.value)
     except ValidationError as error:
-        raise SpecError(translate(error, LockFile, document, where)) from None
+        raise SpecError(translate(error, LockFile, document, display)) from None
 
 
 def lock_bytes(lock: LockFile) -> bytes:
@@ -178,17 +178,17 @@ def lock_bytes(lock: LockFile) -> bytes:
     return (HEADER + body).encode()
 
 
-def _head(document: YamlDocument, where: Path) -> None:
+def _head(document: YamlDocument, display: Path) -> None:
     """A file of another kind, or of a later Tidemill, is told before its fields are."""
     value = document.value
     if not isinstance(value, dict):
         cause = f"the document is {format_value(value)}, not a lock"
-        raise SpecError([Problem(where, 1, cause, _AGAIN)])
+        raise SpecError([Problem(display, 1, cause, _AGAIN)])
     version = value.get("version")
     if type(version) is int and version != VERSION:
         cause = f"'version: {version}' is not known here, only {VERSION}"
         way_out = _AGAIN if version < VERSION else "update Tidemill: a later one wrote it"
-        raise SpecError([Problem(where, document.line("version"), cause, way_out)])
+        raise SpecError([Problem(display, document.line("version"), cause, way_out)])
 
 
 class _Dumper(yaml.SafeDumper):

@@ -29,9 +29,9 @@ def specs_of_kind(project: Project, kind: type[Kind]) -> Iterator[Kind]:
 
 def ancestry(project: Project, name: str) -> Iterator[Spec]:
     """A spec that gives weights, then what it is made of, down to the base Model."""
-    seen: set[str] = set()
-    while name in project.specs and name not in seen:
-        seen.add(name)
+    names: set[str] = set()
+    while name in project.specs and name not in names:
+        names.add(name)
         spec = project.specs[name].spec
         yield spec
         if isinstance(spec, Compression):

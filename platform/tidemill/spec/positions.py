@@ -73,9 +73,9 @@ class YamlDocument:
         return self.lines.get(path, 1)
 
 
-def parse(content: bytes, shown: Path) -> YamlDocument:
+def parse(content: bytes, display: Path) -> YamlDocument:
     """The document in these bytes; raises `SpecError` with every problem found."""
-    reader = _Reader(content, shown)
+    reader = _Reader(content, display)
     value: Any = None
     with suppress(_Stop):
         value = reader.read()
@@ -214,10 +214,10 @@ class _Reader:
             value = math.inf
         wide = isinstance(value, int) and abs(value) > _WIDEST
         if wide or (isinstance(value, float) and not math.isfinite(value)):
-            shown = text if len(text) < 30 else f"{text[:20]}…"
+            excerpt = text if len(text) < 30 else f"{text[:20]}…"
             cause = "has more than 64 bits" if wide else "is no finite number"
             line = event.start_mark.line + 1
-            self.problem(line, f"'{shown}' {cause}", "write one, or quote it")
+            self.problem(line, f"'{excerpt}' {cause}", "write one, or quote it")
         return value
 
     def syntax(self, error: yaml.YAMLError) -> None:
@@ -225,8 +225,8 @@ class _Reader:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         if mark is None:
             text = self.content.decode("utf-8")
-            found = _FORBIDDEN.search(text)
-            line = text.count("\n", 0, found.start()) + 1 if found else 1
+            match = _FORBIDDEN.search(text)
+            line = text.count("\n", 0, match.start()) + 1 if match else 1
             self.problem(line, "a control character", "delete it, or write an escape in quotes")
             return
         lines = self.content.split(b"\n")

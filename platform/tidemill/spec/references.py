@@ -69,12 +69,12 @@ def _references_below(
 @cache
 def _fields(model: type[BaseModel]) -> tuple[tuple[str, str, Marker | None], ...]:
     """Fields worth descending into: (attribute, key in YAML, what a string there names)."""
-    found = []
+    fields = []
     for name, info in model.model_fields.items():
         marker = _marker(info.annotation, tuple(info.metadata))
         if marker is not None or _leads_somewhere(info.annotation):
-            found.append((name, info.alias or name, marker))
-    return tuple(found)
+            fields.append((name, info.alias or name, marker))
+    return tuple(fields)
 
 
 def _marker(annotation: Any, metadata: tuple[Any, ...] = ()) -> Marker | None:
@@ -83,8 +83,8 @@ def _marker(annotation: Any, metadata: tuple[Any, ...] = ()) -> Marker | None:
             return item
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return None
-    found = (_marker(argument) for argument in get_args(annotation))
-    return next((marker for marker in found if marker is not None), None)
+    markers = (_marker(argument) for argument in get_args(annotation))
+    return next((marker for marker in markers if marker is not None), None)
 
 
 def _leads_somewhere(annotation: Any) -> bool:

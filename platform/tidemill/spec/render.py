@@ -59,8 +59,8 @@ def _words(model: Any) -> dict[str, str]:
         models.append(type(model.options))
     return {
         field.alias or name: " ".join((field.description or "").split())
-        for one in models
-        for name, field in getattr(one, "model_fields", {}).items()
+        for part in models
+        for name, field in getattr(part, "model_fields", {}).items()
     }
 
 
@@ -68,13 +68,13 @@ def _inner(model: Any) -> dict[str, Any]:
     """Key → the model that stands there, where one does."""
     if not isinstance(model, BaseModel):
         return {}
-    found = {
+    models = {
         field.alias or name: getattr(model, name)
         for name, field in type(model).model_fields.items()
     }
     if isinstance(model, FineTune) and (options := options_model(TRAINING, model.method)):
-        found["options"] = options.model_validate(dict(model.options))
-    return found
+        models["options"] = options.model_validate(dict(model.options))
+    return models
 
 
 def _flow(value: Any) -> str:

@@ -24,19 +24,21 @@ REMOVE = object()
 _STEP = 2
 
 
-def rewrite(content: bytes, changes: Mapping[Path_, Any], shown: Path) -> bytes:
+def rewrite(content: bytes, changes: Mapping[Path_, Any], display: Path) -> bytes:
     """The text with each path's value replaced, added or (`GONE`) taken away.
 
     Paths lead through mappings; a new key's parent has to be there. Raises SpecError where the text
     is no spec, and TidemillError where it cannot be changed in place.
     """
-    wanted = parse(content, shown).value
+    expected = parse(content, display).value
     text = content.decode("utf-8")
     for path, value in changes.items():
-        wanted = _set(wanted, path, value)
-        text = _change(text, path, value, wanted)
-    if parse(text.encode(), shown).value != wanted:
-        raise TidemillError(f"{shown}: cannot be changed in place; write the new values in by hand")
+        expected = _set(expected, path, value)
+        text = _change(text, path, value, expected)
+    if parse(text.encode(), display).value != expected:
+        raise TidemillError(
+            f"{display}: cannot be changed in place; write the new values in by hand"
+        )
     return text.encode()
 
 
@@ -63,12 +65,12 @@ def _set(values: Any, path: Path_, value: Any) -> Any:
     return changed
 
 
-def _change(text: str, path: Path_, value: Any, wanted: Any) -> str:
+def _change(text: str, path: Path_, value: Any, expected: Any) -> str:
     node = _read(text)
     for depth, part in enumerate(path):
         last = depth == len(path) - 1
         if node.flow and depth:  # one line holds all of it: write the line anew
-            return _put(text, node, _inline(_value_at(wanted, path[:depth])))
+            return _put(text, node, _inline(_value_at(expected, path[:depth])))
         if part not in node.keys:
             return text if value is REMOVE else _add(text, node, str(part), value)
         start, child = node.keys[part]
@@ -139,9 +141,9 @@ def _inline(value: Any, inside: bool = False) -> str:
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, float):
         return repr(value)
-    given = [value] if inside else value
+    document = [value] if inside else value
     text: str = yaml.safe_dump(
-        given, default_flow_style=True, allow_unicode=True, width=1 << 30
+        document, default_flow_style=True, allow_unicode=True, width=1 << 30
     ).removesuffix("...\n")
     text = text.strip(" \n")  # a no-break space is content
     return text[1:-1] if inside else text
@@ -153,17 +155,17 @@ def _value_at(values: Any, path: Path_) -> Any:
     return values
 
 
-def _column(text: str, place: int) -> int:
-    return place - _line_start(text, place)
+def _column(text: str, offset: int) -> int:
+    return offset - _line_start(text, offset)
 
 
-def _line_start(text: str, place: int) -> int:
-    return text.rfind("\n", 0, place) + 1
+def _line_start(text: str, offset: int) -> int:
+    return text.rfind("\n", 0, offset) + 1
 
 
-def _line_end(text: str, place: int) -> int:
-    found = text.find("\n", place)
-    return len(text) if found < 0 else found + 1
+def _line_end(text: str, offset: int) -> int:
+    newline = text.find("\n", offset)
+    return len(text) if newline < 0 else newline + 1
 
 
 def _read(text: str) -> _Node:
@@ -180,9 +182,9 @@ def _node(event: Any, events: Iterator[Any], text: str) -> _Node:
     node = _Node(start, end, flow=bool(event.flow_style))
     mapping = isinstance(event, yaml.MappingStartEvent)
     while not isinstance(event := next(events), yaml.MappingEndEvent | yaml.SequenceEndEvent):
-        key, place = (event.value, event.start_mark.index) if mapping else (len(node.keys), 0)
+        key, start_index = (event.value, event.start_mark.index) if mapping else (len(node.keys), 0)
         child = _node(next(events) if mapping else event, events, text)
-        node.keys[key] = (place or child.start, child)
+        node.keys[key] = (start_index or child.start, child)
         node.end = child.end
     last: Any = event
     if node.flow:

@@ -32,8 +32,10 @@ def text() -> str:
 
 def schema() -> Json:
     """One schema for all kinds; `kind` picks the shape, a technique's name picks its options."""
-    _, whole = models_json_schema([(kind, "validation") for kind in KINDS.values()], by_alias=True)
-    defs: Json = whole["$defs"]
+    _, document = models_json_schema(
+        [(kind, "validation") for kind in KINDS.values()], by_alias=True
+    )
+    defs: Json = document["$defs"]
     for model in _TECHNIQUES:
         defs[model.__name__] = _technique(model, defs)
     defs["FineTune"]["allOf"] = list(_methods(defs))
@@ -65,10 +67,10 @@ def _technique(model: type[Technique], defs: Json) -> Json:
 
 def _variant(catalog: Catalog, name: str, defs: Json) -> Json:
     options = _options(catalog, name, defs)
-    told = (catalog.load(name).__doc__ or "").split("\n", 1)[0]
+    summary = (catalog.load(name).__doc__ or "").split("\n", 1)[0]
     return {
         **options,
-        "description": told,
+        "description": summary,
         "properties": {"type": {"const": name}, **options.get("properties", {})},
         "additionalProperties": False,
     }
@@ -90,10 +92,10 @@ def _options(catalog: Catalog, name: str, defs: Json) -> Json:
     model: type[BaseModel] | None = options_model(catalog, name)
     if model is None:
         return {"type": "object"}
-    found = model.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
-    defs.update(found.pop("$defs", {}))
-    found.pop("title", None)
-    return found
+    options = model.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
+    defs.update(options.pop("$defs", {}))
+    options.pop("title", None)
+    return options
 
 
 def _if_then(key: str, value: str, then: Json) -> Json:

@@ -28,21 +28,23 @@ def format_number(value: float) -> str:
     return f"{value:,.0f}" if value >= 9.95 or value == int(value) else f"{value:.1f}"
 
 
-def format_spread(spread: Mapping[str, float], shown: Callable[[float], str]) -> str:
+def format_spread(spread: Mapping[str, float], formatter: Callable[[float], str]) -> str:
     """`5 min (4 min–7 min)`; the median alone where there is no spread."""
-    low, middle, high = (shown(spread[name]) for name in ("low", "median", "high"))
+    low, middle, high = (formatter(spread[name]) for name in ("low", "median", "high"))
     return middle if low == high else f"{middle} ({low}–{high})"
 
 
-def format_value(given: Any) -> str:
+def format_value(number: Any) -> str:
     """A field's value in a line of its own: JSON, cut; a digest by its first digits."""
-    if given is None:
+    if number is None:
         return "–"
-    if isinstance(given, str) and given.startswith("sha256:"):
-        return given[7:19]
-    if isinstance(given, float) and given == int(given):
-        return str(int(given))
-    text = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False, default=str)
+    if isinstance(number, str) and number.startswith("sha256:"):
+        return number[7:19]
+    if isinstance(number, float) and number == int(number):
+        return str(int(number))
+    text = (
+        number if isinstance(number, str) else json.dumps(number, ensure_ascii=False, default=str)
+    )
     text = strip_control(text) or '""'
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
@@ -57,6 +59,6 @@ def strip_control_lines(text: str) -> str:
     return "\n".join(map(strip_control, text.split("\n")))
 
 
-def format_count(count: int, what: str) -> str:
+def format_count(count: int, noun: str) -> str:
     """`1 asset`, `3 assets`."""
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

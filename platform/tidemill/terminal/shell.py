@@ -137,8 +137,8 @@ def storage_error(error: BaseException) -> StorageError | None:
     """A full disk, a read-only or a forbidden folder as a message; None for anything else."""
     if not isinstance(error, OSError) or error.errno not in _STORAGE:
         return None
-    where = f"{error.filename}: " if error.filename else ""
-    return StorageError(f"{where}{_STORAGE[error.errno]}")
+    folder = f"{error.filename}: " if error.filename else ""
+    return StorageError(f"{folder}{_STORAGE[error.errno]}")
 
 
 def _debug() -> None:

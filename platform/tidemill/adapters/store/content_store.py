@@ -29,7 +29,7 @@ class Record:
     name: str
     digest: str
     kind: str
-    files: tuple[content.Entry, ...]
+    files: tuple[content.FileEntry, ...]
     meta: Mapping[str, Any]
 
     @property
@@ -164,7 +164,7 @@ class Shelf(ABC):
         self,
         folder: Path,
         digest: str,
-        entries: tuple[content.Entry, ...],
+        entries: tuple[content.FileEntry, ...],
         kind: str,
         meta: Mapping[str, Any],
     ) -> Artefact:

@@ -91,36 +91,36 @@ class Columns:
             yield from self._column_problems(spec.dataset, part.column, ("slices", index, "column"))
 
     def _prompt(self, name: str | None, path: Path_, rows: str) -> Iterator[FieldProblem]:
-        prompt, known = find_spec(self.project, name, Prompt), self.columns_of(rows)
-        if prompt is None or known is None:
+        prompt, columns = find_spec(self.project, name, Prompt), self.columns_of(rows)
+        if prompt is None or columns is None:
             return
         output = prompt.output
         label = output.label if isinstance(output, TextOutput) else None
-        wanted = [*prompt.inputs, output.column, *([label] if label else [])]
-        for column in dict.fromkeys(wanted):
-            if column not in known | OURS:
+        needed = [*prompt.inputs, output.column, *([label] if label else [])]
+        for column in dict.fromkeys(needed):
+            if column not in columns | OURS:
                 cause = f"prompt '{name}' reads the column '{column}', which '{rows}' does not have"
-                yield FieldProblem(path, cause, suggest(column, sorted(known)))
+                yield FieldProblem(path, cause, suggest(column, sorted(columns)))
 
     def _column_problems(self, dataset: str, column: str, path: Path_) -> Iterator[FieldProblem]:
-        known = self.columns_of(dataset)
-        if known is not None and column not in known | OURS:
+        columns = self.columns_of(dataset)
+        if columns is not None and column not in columns | OURS:
             cause = f"'{path[-1]}: {column}' names no column of the rows"
-            yield FieldProblem(path, cause, suggest(column, sorted(known)))
+            yield FieldProblem(path, cause, suggest(column, sorted(columns)))
 
 
 def _raw(dataset: Dataset, folder: Path) -> set[str] | None:
     """Columns under the sources' own names."""
-    found: set[str] = set()
+    columns: set[str] = set()
     for source in dataset.sources:
         if isinstance(source, FeedbackSource):
             continue
         readable = isinstance(source, FileSource) and lies_in(folder, source.path)
-        here = _of_file(folder / source.path) if readable else None
-        if not here:
+        file_columns = _of_file(folder / source.path) if readable else None
+        if not file_columns:
             return None
-        found |= here
-    return found or None
+        columns |= file_columns
+    return columns or None
 
 
 def _of_file(path: Path) -> set[str] | None:

@@ -22,13 +22,13 @@ def check(spec: Compression, project: Project) -> Iterator[FieldProblem]:
     if spec.of in project.specs:
         yield from _checked_with(spec, project)
     yield from _steps(spec, project)
-    seen: set[str] = set()
+    runtimes: set[str] = set()
     for index, target in enumerate(spec.targets):
-        if target.runtime in seen:
+        if target.runtime in runtimes:
             cause = f"there are two targets with runtime {target.runtime}"
             way_out = "keep one; a second compression can hold the other"
             yield FieldProblem(("targets", index, "runtime"), cause, way_out)
-        seen.add(target.runtime)
+        runtimes.add(target.runtime)
 
 
 def _steps(spec: Compression, project: Project) -> Iterator[FieldProblem]:

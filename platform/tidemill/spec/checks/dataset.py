@@ -16,16 +16,16 @@ def check(spec: Dataset, project: Project) -> Iterator[FieldProblem]:
     if spec.privacy.pii != "keep" and "name" in spec.privacy.kinds:
         cause = "'name' needs a named-entity model, and none can be pinned by version and licence"
         yield FieldProblem(("privacy", "kinds"), cause, "take it out, and mask names at the source")
-    seen: set[str] = set()
+    paths: set[str] = set()
     for index, source in enumerate(spec.sources):
         if isinstance(source, FeedbackSource):
             yield from _kinds(source, index, project)
             continue
         key = f"{source.type} {getattr(source, 'repo', '')} {source.path}"
-        if key in seen:
+        if key in paths:
             cause = f"'path: {source.path}' is a source twice"
             yield FieldProblem(("sources", index, "path"), cause, "take one of them out")
-        seen.add(key)
+        paths.add(key)
 
 
 def _kinds(source: FeedbackSource, index: int, project: Project) -> Iterator[FieldProblem]:

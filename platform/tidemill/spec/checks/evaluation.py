@@ -21,12 +21,12 @@ def check(spec: Evaluation, project: Project) -> Iterator[FieldProblem]:
 
 
 def _names(spec: Evaluation) -> Iterator[FieldProblem]:
-    seen: set[str] = set()
+    slice_names: set[str] = set()
     for index, part in enumerate(spec.slices):
-        if part.name in seen:
+        if part.name in slice_names:
             cause = f"there are two slices called '{part.name}'"
             yield FieldProblem(("slices", index, "name"), cause, "rename one")
-        seen.add(part.name)
+        slice_names.add(part.name)
     for index, metric in enumerate(spec.metrics):
         if metric in spec.metrics[:index]:
             yield FieldProblem(("metrics", index), f"'{metric}' is measured twice", "take one out")

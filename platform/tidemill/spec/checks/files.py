@@ -17,21 +17,21 @@ ROWS = (".jsonl", ".csv", ".parquet")
 
 def check_file(site: Reference, folder: Path) -> Iterator[FieldProblem]:
     """Problems of one file that a spec names."""
-    here = f"'{site.key}: {site.name}'"
+    field_text = f"'{site.key}: {site.name}'"
     path = folder / site.name
     try:
         within = is_inside(path, folder)
-        there = path.is_file() or (isinstance(site.holder, PathSource) and path.is_dir())
+        exists = path.is_file() or (isinstance(site.holder, PathSource) and path.is_dir())
     except (OSError, ValueError):
-        yield FieldProblem(site.path, f"{here} is no path", "name a file of the project")
+        yield FieldProblem(site.path, f"{field_text} is no path", "name a file of the project")
         return
     if not within or PurePosixPath(site.name).is_absolute():
         way_out = "copy the file in: a commit holds only what is below the folder"
-        yield FieldProblem(site.path, f"{here} lies outside of the project", way_out)
-    elif not there:
-        yield FieldProblem(site.path, f"{here} names no file", _nearest(path, folder))
+        yield FieldProblem(site.path, f"{field_text} lies outside of the project", way_out)
+    elif not exists:
+        yield FieldProblem(site.path, f"{field_text} names no file", _nearest(path, folder))
     else:
-        yield from _check_ending(site, here)
+        yield from _check_ending(site, field_text)
 
 
 def lies_in(folder: Path, name: str) -> bool:
@@ -52,13 +52,15 @@ def _nearest(path: Path, folder: Path) -> str:
     return near if near.startswith("did you mean") else "paths start at the project's folder"
 
 
-def _check_ending(site: Reference, here: str) -> Iterator[FieldProblem]:
+def _check_ending(site: Reference, field_text: str) -> Iterator[FieldProblem]:
     suffix = PurePosixPath(site.name).suffix.lower()
     if isinstance(site.holder, DvcSource) and suffix != ".dvc":
         yield FieldProblem(
-            site.path, f"{here} is no .dvc pointer", "write 'type: file' for a data file"
+            site.path, f"{field_text} is no .dvc pointer", "write 'type: file' for a data file"
         )
     elif isinstance(site.holder, FileSource) and suffix == ".dvc":
-        yield FieldProblem(site.path, f"{here} is a .dvc pointer", "write 'type: dvc'")
+        yield FieldProblem(site.path, f"{field_text} is a .dvc pointer", "write 'type: dvc'")
     elif isinstance(site.holder, FileSource) and suffix not in ROWS:
-        yield FieldProblem(site.path, f"{here} ends in no format of rows", f"use {', '.join(ROWS)}")
+        yield FieldProblem(
+            site.path, f"{field_text} ends in no format of rows", f"use {', '.join(ROWS)}"
+        )

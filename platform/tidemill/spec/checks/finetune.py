@@ -42,8 +42,8 @@ def _sweep(spec: FineTune, sweep: Sweep) -> Iterator[FieldProblem]:
         head, _, field = key.partition(".")
         model: type[BaseModel] | None = {"train": Train, "options": options}.get(head)
         if model is None or field not in model.model_fields:
-            known = _fields("train", Train) + _fields("options", options)
-            yield FieldProblem(path, f"'{key}' is nothing a sweep can vary", suggest(key, known))
+            fields = _fields("train", Train) + _fields("options", options)
+            yield FieldProblem(path, f"'{key}' is nothing a sweep can vary", suggest(key, fields))
             continue
         if not values:
             yield FieldProblem(path, f"'{key}' has no values to try", "list some")

@@ -156,7 +156,7 @@ def _schema(output: JsonOutput) -> Iterator[FieldProblem]:
         Draft202012Validator.check_schema(output.schema_)
     except SchemaError as error:
         cause = f"the output's schema is no JSON Schema: {error.message}"
-        where = [part for part in error.absolute_path if isinstance(part, str | int)]
+        location = [part for part in error.absolute_path if isinstance(part, str | int)]
         yield FieldProblem(
-            ("output", "schema", *where), cause, "see json-schema.org, draft 2020-12"
+            ("output", "schema", *location), cause, "see json-schema.org, draft 2020-12"
         )

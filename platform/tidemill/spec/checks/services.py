@@ -46,16 +46,16 @@ def _named_service(loaded: LoadedSpec) -> tuple[Path_, str | None]:
 def _ratings(loaded: LoadedSpec, rollout: Rollout, project: Project) -> Iterator[Placed]:
     if rollout.quality is None:
         return
-    wanted = rollout.quality.metric
+    metric = rollout.quality.metric
     streams = [
         other.spec
         for other in project.specs.values()
         if isinstance(other.spec, Feedback) and other.spec.service == rollout.service
     ]
-    if not any(wanted in stream.kinds for stream in streams):
-        cause = f"quality is never measured: no Feedback of '{rollout.service}' accepts {wanted}"
+    if not any(metric in stream.kinds for stream in streams):
+        cause = f"quality is never measured: no Feedback of '{rollout.service}' accepts {metric}"
         way_out = (
-            f"add {wanted} to the kinds of '{streams[0].name}'"
+            f"add {metric} to the kinds of '{streams[0].name}'"
             if streams
             else (f"add a Feedback spec with 'service: {rollout.service}'")
         )
@@ -75,9 +75,9 @@ def check_shared(workspace: Workspace) -> Iterator[Placed]:
 
 
 def _duplicate_names(
-    loaded: LoadedSpec, key: str, value: str, seen: dict[str, Path]
+    loaded: LoadedSpec, key: str, value: str, first_paths: dict[str, Path]
 ) -> Iterator[Placed]:
-    first = seen.setdefault(value, loaded.path)
+    first = first_paths.setdefault(value, loaded.path)
     if first != loaded.path:
         cause = f"'{key}: {value}' is taken by {display_path(first)}"
         yield (
