@@ -2,58 +2,54 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
+from tidemill.adapters.ledger.database_url import database_url, without_password
+from tidemill.adapters.ledger.schema import prepare
 from tidemill.errors import StorageError
 
 metadata = MetaData()
-_PATIENCE = 30.0
-"""Seconds to wait for whoever writes to an SQLite file."""
-_MADE = re.compile(r"already exists|duplicate key value")
-"""What SQLite and PostgreSQL say of a table that came between the look and the making."""
+_LOCK_TIMEOUT = 30.0
+"""Seconds to wait for another process that writes to the SQLite file."""
 
 
-def open_engine(url: str) -> Engine:
-    """Connect, and create the tables that are missing; `sqlite://` is the in-memory twin."""
-    parsed = make_url(url)
-    memory = parsed.get_backend_name() == "sqlite" and not parsed.database
-    arguments: dict[str, Any] = {}
-    if memory:
-        arguments = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
-    elif parsed.get_backend_name() == "sqlite" and parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, **arguments)
-    if parsed.get_backend_name() == "sqlite":
-        event.listen(engine, "connect", _tune_sqlite)
+def open_engine(address: str) -> Engine:
+    """Connect, and create or migrate the tables where they are not of this version's shape.
+
+    `sqlite://` is the in-memory twin. Raises StorageError where the address cannot be used.
+    """
+    url = database_url(address)
+    engine = _connect(url)
     try:
-        _create(engine)
+        prepare(engine, metadata)
     except OperationalError as error:
         raise StorageError(
-            f"the ledger at {parsed.render_as_string(hide_password=True)} cannot be opened: "
-            f"{error.orig}; check TIDEMILL_LEDGER_URL, the folder's permissions and the free space"
+            f"the ledger at {without_password(url)} cannot be opened: {error.orig}; "
+            "check TIDEMILL_LEDGER_URL, the folder's permissions and the free space"
         ) from error
     return engine
 
 
-def _create(engine: Engine) -> None:
-    """The tables that are missing; another process may be making the same at this moment."""
-    for _ in metadata.tables:
-        try:
-            return metadata.create_all(engine)
-        except DBAPIError as error:
-            if not _MADE.search(str(error.orig)):
-                raise
-    return metadata.create_all(engine)
+def _connect(url: URL) -> Engine:
+    """An engine for the URL; nothing is read yet."""
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url)
+    arguments: dict[str, Any] = {}
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    else:
+        arguments = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+    engine = create_engine(url, **arguments)
+    event.listen(engine, "connect", _tune_sqlite)
+    return engine
 
 
 def new_row(connection: Connection, table: Table) -> Any:
@@ -74,7 +70,7 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
     # WAL lets readers go on while ingest writes; NORMAL is durable against a killed process. A
     # batch of ingest changes more pages than the default cache of 2 MB holds: it took up to three
     # times as long where the system's own cache is short.
-    connection.execute(f"PRAGMA busy_timeout={_PATIENCE * 1000:.0f}")
+    connection.execute(f"PRAGMA busy_timeout={_LOCK_TIMEOUT * 1000:.0f}")
     _use_wal(connection)
     for pragma in ("synchronous=NORMAL", "cache_size=-32000"):
         connection.execute(f"PRAGMA {pragma}")
@@ -83,7 +79,7 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
 def _use_wal(connection: Any) -> None:
     """Whoever opens a fresh file first turns it over; SQLite waits for nobody there, and says
     at once that the file is locked."""
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + _LOCK_TIMEOUT
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
