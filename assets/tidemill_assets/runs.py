@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from tidemill.adapters.ledger.decisions import Decided
 from tidemill.home import Home
+from tidemill.records import TriggerDecision
 
 DECISION_TAG = "tidemill/decision"
 COMMIT_TAG = "tidemill/commit"
@@ -29,12 +29,12 @@ def group(project: str) -> str:
     return project.replace("-", "_")
 
 
-def run_key(decided: Decided, instance: dg.DagsterInstance) -> str:
+def run_key(decided: TriggerDecision, instance: dg.DagsterInstance) -> str:
     """Unique for each attempt: a lost run is started again, a started one never twice."""
     return f"{decided.key}#{len(runs_of(decided, instance))}"
 
 
-def runs_of(decided: Decided, instance: dg.DagsterInstance) -> list[dg.RunRecord]:
+def runs_of(decided: TriggerDecision, instance: dg.DagsterInstance) -> list[dg.RunRecord]:
     """The runs of a decision, newest first."""
     return list(
         instance.get_run_records(dg.RunsFilter(tags={DECISION_TAG: decided.key}), limit=ATTEMPTS)
@@ -43,26 +43,26 @@ def runs_of(decided: Decided, instance: dg.DagsterInstance) -> list[dg.RunRecord
 
 def follow(home: Home, instance: dg.DagsterInstance, now: datetime) -> None:
     """Carry what Dagster knows of the runs over to the decisions they belong to."""
-    decisions = home.ledger.decisions
-    for decided in (*decisions.pending(), *decisions.running()):
+    decisions = home.ledger.trigger_decisions
+    for decided in (*decisions.queued_decisions(), *decisions.running_decisions()):
         records = runs_of(decided, instance)
         if not records or lost(records[0]):
             continue
         run = records[0].dagster_run
-        if decided.state == "decided":
-            decisions.started(decided.key, run.run_id, now)
+        if decided.state == "queued":
+            decisions.mark_started(decided.key, run.run_id, now)
         if run.status == dg.DagsterRunStatus.SUCCESS:
-            decisions.finished(decided.key, now, ok=True)
+            decisions.mark_finished(decided.key, now, ok=True)
         elif run.is_finished:
-            decisions.finished(decided.key, now, ok=False, message=f"run {run.run_id} failed")
+            decisions.mark_finished(decided.key, now, ok=False, message=f"run {run.run_id} failed")
         elif killed(home, records[0], now):
             instance.report_run_failed(run, "its process was killed: no lease and no news of it")
             instance.add_run_tags(run.run_id, {LOST_TAG: "killed"})
             if len(records) < ATTEMPTS:
-                decisions.relaunch(decided.key, now)
+                decisions.requeue(decided.key, now)
             else:
                 message = f"its run was killed {ATTEMPTS} times"
-                decisions.finished(decided.key, now, ok=False, message=message)
+                decisions.mark_finished(decided.key, now, ok=False, message=message)
 
 
 def lost(record: dg.RunRecord) -> bool:
@@ -73,6 +73,6 @@ def lost(record: dg.RunRecord) -> bool:
 def killed(home: Home, record: dg.RunRecord, now: datetime) -> bool:
     """True for a run that is under way by Dagster's account, and by no other."""
     run = record.dagster_run
-    if run.status != dg.DagsterRunStatus.STARTED or home.ledger.leases.busy(run.run_id, now):
+    if run.status != dg.DagsterRunStatus.STARTED or home.ledger.leases.has_lease(run.run_id, now):
         return False
     return now - record.update_timestamp > SILENCE

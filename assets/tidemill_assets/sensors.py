@@ -7,12 +7,12 @@ from datetime import datetime
 
 import dagster as dg
 
-from tidemill.adapters.ledger.decisions import SYNC
 from tidemill.control.lifecycle_events import announce
 from tidemill.control.trigger_evaluation import react
 from tidemill.home import Home
 from tidemill.pipeline.builder import Line
 from tidemill.ports import OFFSETS_TAG
+from tidemill.records import SYNC_TRIGGER
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.graph import upstream
 from tidemill.spec.load import Project
@@ -46,7 +46,7 @@ def trigger_sensor(home: Home, name: str, prefix: Sequence[str] = ()) -> dg.Sens
         description=f"Decides whether feedback or the clock sets '{name}' going again.",
     )
     def look(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        fresh = home.reread()
+        fresh = home.with_fresh_specs()
         now = fresh.clock.now()
         follow(fresh, context.instance, now)
         project = fresh.project(name)
@@ -64,13 +64,12 @@ def look_at(home: Home, project: Project, trigger: Trigger, now: datetime) -> st
     stream = project.specs[trigger.of].spec if trigger.of else None
     assert stream is None or isinstance(stream, Feedback)
     found = react(
-        home.ledger.events,
-        home.ledger.decisions,
+        home.ledger,
         project.name,
         trigger,
         stream,
         now,
-        changed=changed(home.line(project.name), trigger),
+        changed=changed(home.builder(project.name), trigger),
     )
     if found.kept:
         facts = {"reason": found.decision.reason, "numbers": dict(found.decision.numbers)}
@@ -82,12 +81,12 @@ def pending(
     home: Home, project: Project, instance: dg.DagsterInstance, prefix: Sequence[str] = ()
 ) -> Iterator[dg.RunRequest]:
     """A run for each firing that has none yet; Dagster refuses a run key it has seen."""
-    for decided in home.ledger.decisions.pending():
-        if decided.project == project.name and decided.trigger != SYNC:
+    for decided in home.ledger.trigger_decisions.queued_decisions():
+        if decided.project == project.name and decided.trigger != SYNC_TRIGGER:
             yield dg.RunRequest(
                 run_key=run_key(decided, instance),
                 asset_selection=[
-                    key(project.name, name, prefix) for name in upstream(project, *decided.targets)
+                    key(project.name, name, prefix) for name in upstream(project, *decided.assets)
                 ],
                 tags={
                     DECISION_TAG: decided.key,
@@ -106,7 +105,7 @@ def changed(line: Line, trigger: Trigger) -> datetime | None:
         for name in stale(line)
         if name in upstream(line.project, *trigger.run)
     ]
-    return max((commit.when for commit in commits if commit), default=None)
+    return max((commit.committed_at for commit in commits if commit), default=None)
 
 
 def stale(line: Line) -> list[str]:

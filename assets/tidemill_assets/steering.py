@@ -30,8 +30,8 @@ def stream(
     """How much of a stream has reached the ledger."""
     spec = line.specs[name]
     assert isinstance(spec, Feedback)
-    offsets = home.ledger.events.freeze(spec.topic)
-    counts = home.ledger.events.summary()
+    offsets = home.ledger.feedback.frozen_offsets(spec.topic)
+    counts = home.ledger.events.event_counts()
     return dg.MaterializeResult(
         metadata={
             "offsets": plain(dict(offsets)),
@@ -47,8 +47,11 @@ def trigger(
     home: Home, line: Line, name: str, _context: dg.AssetExecutionContext
 ) -> dg.MaterializeResult[Any]:
     """The last decisions of a trigger, with their reasons."""
-    decisions = home.ledger.decisions.history(line.project.name, name, limit=10)
-    rows = [{"when": d.at, "state": d.state, "reason": d.reason, "run": d.run} for d in decisions]
+    decisions = home.ledger.trigger_decisions.history(line.project.name, name, limit=10)
+    rows = [
+        {"when": d.decided_at, "state": d.state, "reason": d.reason, "run": d.run_id}
+        for d in decisions
+    ]
     return dg.MaterializeResult(metadata={"decisions": table(rows)} if rows else {})
 
 
@@ -62,7 +65,7 @@ def release(
     refuse_replaced(home, line, spec, record["specs"])
     folder = home.release_folder(record["digest"])
     place(line, spec, record).write(folder)
-    home.ledger.assets.add_release(record)
+    home.ledger.materialisations.add_release(record)
     home.ledger.rollouts.request(
         spec.service, record["digest"], str(folder), spec.model_dump(mode="json", by_alias=True)
     )
@@ -88,9 +91,9 @@ def refuse_replaced(home: Home, line: Line, spec: Rollout, specs: Mapping[str, s
     if not folder.is_relative_to(trees):
         return
     tree = trees / folder.relative_to(trees).parts[0]
-    now = home.at(home.settings.git_home / "current" / folder.parent.relative_to(tree))
+    now = home.with_specs(home.settings.git_home / "current" / folder.parent.relative_to(tree))
     try:
-        wanted = spec_digests(now.line(line.project.name), spec)
+        wanted = spec_digests(now.builder(line.project.name), spec)
     except (TidemillError, KeyError):
         wanted = {}
     if wanted != specs:

@@ -116,7 +116,7 @@ def _answer(key: int, version: int) -> bytes:
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
 def test_refused_credentials_are_told_without_the_password(refusing: str, mechanism: str) -> None:
     security = KafkaSecurity("SASL_PLAINTEXT", mechanism, "shop", SECRET)
-    bus = KafkaBus(refusing, patience=1, security=security)
+    bus = KafkaBus(refusing, timeout=1, security=security)
 
     with pytest.raises(BrokerDown) as caught:
         bus.partitions("topic")

@@ -156,7 +156,7 @@ def test_without_room_for_the_copy_nothing_is_migrated(old: Path) -> None:
 
 def test_nothing_is_migrated_while_an_older_version_builds(old: Path) -> None:
     until = datetime.now(UTC).replace(tzinfo=None) + timedelta(minutes=1)
-    lease = ("make:shop/rows", lease_owner.me(), until.isoformat(" "))
+    lease = ("make:shop/rows", lease_owner.current_owner(), until.isoformat(" "))
     with closing(sqlite3.connect(old)) as connection, connection:
         connection.execute("INSERT INTO leases VALUES (?, ?, ?)", lease)
     before = dump(old)

@@ -191,7 +191,7 @@ def test_of_two_at_once_one_works_and_the_other_waits(
 ) -> None:
     leases = live.home().ledger.leases
     monkeypatch.setattr("tidemill.cli.lock._WAIT", timedelta(milliseconds=10))
-    with leases.held("lock", "another") as held:
+    with leases.hold("lock", "another") as held:
         assert held
         assert lock() == 1
     assert "another `tidemill lock` has been at work" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from typing import Any
 from tidemill.answer import Answer
 from tidemill.form import Form
 from tidemill.pipeline.answers import Answered
-from tidemill.ports import Making
+from tidemill.ports import Materialisation
 from tidemill.report.release_facts import (
     ANSWERS,
     DATASET,
@@ -52,14 +52,14 @@ HOP = {
 }  # fmt: skip
 
 
-def making(name: str, kind: str, artefact: str = ROWS, **more: Any) -> Making:
+def making(name: str, kind: str, artefact: str = ROWS, **more: Any) -> Materialisation:
     known: dict[str, Any] = {
         "steps": {}, "inputs": {}, "commit": {"sha": "f" * 40}, "tools": {}, "measures": [],
         "checks": [], "facts": {},
     }  # fmt: skip
-    return Making(
+    return Materialisation(
         project="shop", name=name, kind=kind, version="v", spec_digest="s", artefact=artefact,
-        started=NOW, seconds=12.5, id=len(name), **{**known, **more},
+        started_at=NOW, seconds=12.5, id=len(name), **{**known, **more},
     )  # fmt: skip
 
 

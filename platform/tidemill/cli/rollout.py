@@ -14,7 +14,8 @@ from tidemill.settings import Settings
 from tidemill.terminal.shell import example, json_option, pass_settings, print_json
 
 if TYPE_CHECKING:
-    from tidemill.adapters.ledger.rollouts import Command, RolloutLedger, Walking
+    from tidemill.adapters.ledger.rollouts import RolloutLedger
+    from tidemill.records import RolloutCommand, RolloutRecord
 
 PATIENCE = 15.0
 """Seconds until the controller has to have done what it was told."""
@@ -41,7 +42,7 @@ def status(settings: Settings, service: str | None, as_json: bool) -> None:
     if service is not None:
         _known(settings, ledger, service)
     found = [
-        {**_plain(walking), "decisions": ledger.steps(walking.id)}
+        {**_plain(walking), "decisions": ledger.decisions(walking.id)}
         for walking in ledger.newest(service)
     ]
     if as_json:
@@ -125,24 +126,24 @@ def _manifests(settings: Settings, name: str, driver: Any) -> list[tuple[int, di
     from tidemill.spec.rollout import Rollout
 
     home = Home(settings)
-    project, spec_name = home.find(name)
+    project, spec_name = home.find_spec(name)
     spec = home.project(project).specs[spec_name].spec
     if not isinstance(spec, Rollout):
         raise ServiceError(f"'{name}' is a {spec.kind}; name a Rollout")
-    records = home.ledger.assets.releases(spec.service)
+    records = home.ledger.materialisations.releases(spec.service)
     if not records:
         raise ServiceError(f"'{spec.service}' has no release yet; `tidemill run {name}` makes one")
-    live = home.live(spec.service)
+    live = home.live_record(spec.service)
     newest = records[-1]
     other = live if live and live["digest"] != newest["digest"] else None
     return render_steps(spec, newest, other, driver=driver)
 
 
-def _tell(settings: Settings, service: str, do: Command, by: str) -> None:
+def _tell(settings: Settings, service: str, do: RolloutCommand, by: str) -> None:
     """Leave the command and wait until the controller has done it."""
     ledger = _ledger(settings)
     walking = _target(ledger, service, do)
-    ledger.command(walking.id, do, by)
+    ledger.send_command(walking.id, do, by)
     until = time.monotonic() + PATIENCE
     while ledger.get(walking.id).command:
         if time.monotonic() > until:
@@ -155,11 +156,11 @@ def _tell(settings: Settings, service: str, do: Command, by: str) -> None:
     click.echo(f"{service} {done.release[7:19]}: {done.reason}")
 
 
-def _target(ledger: RolloutLedger, service: str, do: str) -> Walking:
+def _target(ledger: RolloutLedger, service: str, do: str) -> RolloutRecord:
     if service not in ledger.services():
         raise UnknownName("service", service, ledger.services())
-    under_way = ledger.open(service)
-    serving = ledger.serving(service)
+    under_way = ledger.in_progress(service)
+    serving = ledger.live_rollout(service)
     if under_way:
         return under_way[-1]
     if do == "rollback" and serving is not None:
@@ -189,5 +190,5 @@ def _ledger(settings: Settings) -> RolloutLedger:
     return Home(settings).ledger.rollouts
 
 
-def _plain(walking: Walking) -> dict[str, Any]:
+def _plain(walking: RolloutRecord) -> dict[str, Any]:
     return {name: value for name, value in vars(walking).items() if name not in ("walk", "spec")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from tidemill.adapters.kafka.bus import KafkaBus
+from tidemill.adapters.kafka import open_bus
 from tidemill.errors import BrokerDown
 from tidemill.events import LIFECYCLE_TOPIC, Event, Happening, Lifecycle, binary
 from tidemill.home import Home
@@ -24,7 +24,7 @@ def announce(home: Home, what: Happening, project: str, name: str, **told: Any) 
     known = {key: str(told.pop(key)) for key in ("digest", "run") if key in told}
     data = Lifecycle(what=what, project=project, name=name, facts=told, **known)
     event = Event(data, source=f"/assets/{project}")
-    bus = KafkaBus(home.settings.brokers, patience=PATIENCE)
+    bus = open_bus(home.settings, timeout=PATIENCE)
     try:
         bus.publish([Message(LIFECYCLE_TOPIC, **binary(event))])
     except BrokerDown as error:

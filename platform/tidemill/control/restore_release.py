@@ -12,7 +12,7 @@ from tidemill.home import Home
 from tidemill.pipeline.builder import Line
 from tidemill.pipeline.release import behind, spec_digests
 from tidemill.pipeline.release_folder import Release
-from tidemill.ports import Making
+from tidemill.ports import Materialisation
 from tidemill.spec.rollout import Rollout
 
 
@@ -23,7 +23,7 @@ def restore(home: Home, project: str, name: str, by: str) -> str | None:
     rollout has to be made. The records of what it was made of become the newest again, and a
     candidate of other specs that is on its way is taken back, in the name of `by`. May be repeated.
     """
-    line = home.line(project)
+    line = home.builder(project)
     rollout = line.specs[name]
     assert isinstance(rollout, Rollout)
     record = _former(home, line, rollout)
@@ -32,23 +32,23 @@ def restore(home: Home, project: str, name: str, by: str) -> str | None:
         return None
     for making in makings:
         inputs = {name: record["artefacts"][name]["digest"] for name in making.inputs}
-        newest = home.ledger.assets.latest(project, making.name)
+        newest = home.ledger.materialisations.latest(project, making.name)
         if newest is None or (newest.artefact, newest.inputs) != (making.artefact, inputs):
             line.remember(making, inputs)
     digest: str = record["digest"]
     folder = str(home.release_folder(digest))
     spec = rollout.model_dump(mode="json", by_alias=True)
     home.ledger.rollouts.request(rollout.service, digest, folder, spec)
-    for walking in home.ledger.rollouts.open(rollout.service):
+    for walking in home.ledger.rollouts.in_progress(rollout.service):
         if walking.release != digest:  # the former release is live still, and stays so
-            home.ledger.rollouts.command(walking.id, "rollback", by)
+            home.ledger.rollouts.send_command(walking.id, "rollback", by)
     return digest
 
 
 def _former(home: Home, line: Line, rollout: Rollout) -> Mapping[str, Any] | None:
     releases = [
         record
-        for record in home.ledger.assets.releases(rollout.service)
+        for record in home.ledger.materialisations.releases(rollout.service)
         if record["project"] == line.project.name and record["rollout"] == rollout.name
     ]
     walks = home.ledger.rollouts.newest(rollout.service, limit=sys.maxsize)
@@ -58,10 +58,10 @@ def _former(home: Home, line: Line, rollout: Rollout) -> Mapping[str, Any] | Non
 
 def _makings(
     home: Home, line: Line, rollout: Rollout, record: Mapping[str, Any]
-) -> list[Making] | None:
+) -> list[Materialisation] | None:
     """The records of what a release was made of, in the order of making; None if one is gone."""
     found = [
-        home.ledger.assets.by_artefact(
+        home.ledger.materialisations.by_artefact(
             line.project.name, name, record["artefacts"].get(name, {}).get("digest", "")
         )
         for name in behind(line, rollout)

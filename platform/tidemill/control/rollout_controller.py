@@ -13,7 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from tidemill.adapters.ledger.rollouts import Change, RolloutLedger, Walking
 from tidemill.control.approvals import Agreement
 from tidemill.control.deployer_choice import Elsewhere, driver, kept, mismatch, no_cluster
 from tidemill.control.release_starts import Starts
@@ -22,7 +21,8 @@ from tidemill.engine.rollout import Advance, advance
 from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.sequential import RatingSummary
 from tidemill.errors import NeedsApproval, ServiceError, TidemillError
-from tidemill.ports import Arm, Clock, Deployer
+from tidemill.ports import Arm, Clock, Deployer, RolloutStore
+from tidemill.records import RolloutRecord, RolloutUpdate
 from tidemill.spec.rollout import Rollout
 
 ATTEMPTS = 3
@@ -30,19 +30,19 @@ ATTEMPTS = 3
 _NO_FORMER = "there is no former release to go back to"
 log = logging.getLogger(__name__)
 
-Ratings = Callable[[Walking, RolloutState, Rollout], RatingSummary]
-Tell = Callable[[Literal["step-advanced", "rolled-back"], Walking, Change], None]
+Ratings = Callable[[RolloutRecord, RolloutState, Rollout], RatingSummary]
+Tell = Callable[[Literal["step-advanced", "rolled-back"], RolloutRecord, RolloutUpdate], None]
 
 
-def _no_ratings(_walking: Walking, _state: RolloutState, _rollout: Rollout) -> RatingSummary:
+def _no_ratings(_walking: RolloutRecord, _state: RolloutState, _rollout: Rollout) -> RatingSummary:
     return RatingSummary()
 
 
-def _leave(_walking: Walking) -> None:
+def _leave(_walking: RolloutRecord) -> None:
     return
 
 
-def _quiet(_what: str, _walking: Walking, _change: Change) -> None:
+def _quiet(_what: str, _walking: RolloutRecord, _change: RolloutUpdate) -> None:
     return
 
 
@@ -50,7 +50,7 @@ def _quiet(_what: str, _walking: Walking, _change: Change) -> None:
 class Controller:
     """Rollouts of every driver, one tick at a time."""
 
-    ledger: RolloutLedger
+    ledger: RolloutStore
     deployer: Deployer
     """Where `driver: local` runs."""
     clock: Clock
@@ -60,7 +60,7 @@ class Controller:
     """Where the other drivers run."""
     agreement: Agreement | None = None
     """What people agreed to; without it only `rollout promote` agrees."""
-    forget: Callable[[Walking], None] = _leave
+    forget: Callable[[RolloutRecord], None] = _leave
     """Clears away what a former release needed, once it is not kept ready any more."""
     _starts: Starts = field(init=False)
     _looked: dict[int, datetime] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class Controller:
     def tend(self, service: str) -> None:
         """Do what persons asked for, bring the machine where the ledger is, look at rollouts."""
         self._commands(service)
-        live = self.ledger.serving(service)
+        live = self.ledger.live_rollout(service)
         walking = self._reachable(self._candidate(service), live)
         if live is not None and not isinstance(self._place(live), str):
             arms = [arm for arm in (self._up(live),) if arm]
@@ -97,22 +97,28 @@ class Controller:
         self._starts.close()
 
     def _tend(
-        self, service: str, live: Walking | None, walking: Walking | None, arms: list[Arm]
+        self,
+        service: str,
+        live: RolloutRecord | None,
+        walking: RolloutRecord | None,
+        arms: list[Arm],
     ) -> None:
         if walking is not None:
             walking = self._walk(walking, live, arms)
         self._route(service, live, walking, arms)
         self._clear(service)
 
-    def _candidate(self, service: str) -> Walking | None:
+    def _candidate(self, service: str) -> RolloutRecord | None:
         """The newest open rollout; older ones have been overtaken."""
-        found = self.ledger.open(service)
+        found = self.ledger.in_progress(service)
         for walking in found[:-1]:
             reason = f"overtaken by {found[-1].release[:19]}"
-            self._decide(walking, Change("done", reason, state="superseded", percent=0.0))
+            self._decide(walking, RolloutUpdate("done", reason, state="superseded", percent=0.0))
         return found[-1] if found else None
 
-    def _reachable(self, walking: Walking | None, live: Walking | None) -> Walking | None:
+    def _reachable(
+        self, walking: RolloutRecord | None, live: RolloutRecord | None
+    ) -> RolloutRecord | None:
         """The candidate where its driver can bring it out; else it waits and says why."""
         if walking is None:
             return None
@@ -121,31 +127,33 @@ class Controller:
         if why is None:
             return walking
         if walking.reason != why:
-            self._decide(walking, Change("hold", why))
+            self._decide(walking, RolloutUpdate("hold", why))
         return None
 
-    def _place(self, walking: Walking) -> Deployer | str:
+    def _place(self, walking: RolloutRecord) -> Deployer | str:
         """What deploys a rollout, or why nothing does."""
         return self.deployer if driver(walking) == "local" else self.elsewhere(walking.spec)
 
-    def _deployer(self, walking: Walking) -> Deployer:
+    def _deployer(self, walking: RolloutRecord) -> Deployer:
         place = self._place(walking)
         if isinstance(place, str):
             raise ServiceError(f"{walking.service}: {place}")
         return place
 
-    def _up(self, walking: Walking) -> Arm | None:
+    def _up(self, walking: RolloutRecord) -> Arm | None:
         return self._starts.up(walking, self._deployer(walking))
 
-    def _walk(self, walking: Walking, live: Walking | None, arms: list[Arm]) -> Walking | None:
+    def _walk(
+        self, walking: RolloutRecord, live: RolloutRecord | None, arms: list[Arm]
+    ) -> RolloutRecord | None:
         """One look at a rollout where one is due; the candidate's arm is added to `arms`."""
         if live is None and self._unapproved(walking):
             return walking
         try:
             arm = self._up(walking)
         except ServiceError as error:
-            if walking.walk is None or self._starts.failures(walking) >= ATTEMPTS:
-                self._decide(walking, Change("roll_back", str(error), "failed", percent=0.0))
+            if walking.rollout_state is None or self._starts.failures(walking) >= ATTEMPTS:
+                self._decide(walking, RolloutUpdate("roll_back", str(error), "failed", percent=0.0))
                 return None
             raise
         if arm is None:
@@ -153,7 +161,7 @@ class Controller:
         arms.append(arm)
         if live is None:
             reason = "the first release of this service: it is ready, and there is none to compare"
-            self._decide(walking, Change("done", reason, state="live", percent=100.0))
+            self._decide(walking, RolloutUpdate("done", reason, state="live", percent=100.0))
             return self.ledger.get(walking.id)
         rollout = Rollout.model_validate(walking.spec)
         now = self.clock.now()
@@ -168,14 +176,14 @@ class Controller:
         self._decide(walking, change)
         return self.ledger.get(walking.id)
 
-    def _due(self, walking: Walking, rollout: Rollout, now: datetime) -> bool:
+    def _due(self, walking: RolloutRecord, rollout: Rollout, now: datetime) -> bool:
         looked = self._looked.get(walking.id)
         if looked is not None and now - looked < rollout.interval:
             return False
         self._looked[walking.id] = now
         return True
 
-    def _unapproved(self, walking: Walking) -> bool:
+    def _unapproved(self, walking: RolloutRecord) -> bool:
         """True while the first release of a service waits for a person; a later one asks step by
         step."""
         rollout, now = Rollout.model_validate(walking.spec), self.clock.now()
@@ -192,12 +200,17 @@ class Controller:
                 reason = f"approved by {state.approved_by}"
             waits = state.approved_by is None
             decision = "ask" if waits else "hold"
-            self._decide(walking, Change(decision, reason, walk=state.record(), waits=waits))
+            self._decide(
+                walking,
+                RolloutUpdate(decision, reason, rollout_state=state, awaits_person=waits),
+            )
         return state.approved_by is None
 
-    def _agreed(self, walking: Walking, rollout: Rollout, state: RolloutState) -> RolloutState:
+    def _agreed(
+        self, walking: RolloutRecord, rollout: Rollout, state: RolloutState
+    ) -> RolloutState:
         """The state with what people agreed to since the last look."""
-        asks = walking.waits or (rollout.approval is not None and state.approved_by is None)
+        asks = walking.awaits_person or (rollout.approval is not None and state.approved_by is None)
         if self.agreement is None or not asks:
             return state
         try:
@@ -206,33 +219,39 @@ class Controller:
             log.warning("%s: who agreed cannot be read now: %s", walking.service, error)
             return state
         if given and state.approved_by is None:
-            state = replace(state, approved_by=given[0].who)
+            state = replace(state, approved_by=given[0].principal)
         here = [consent for consent in given if consent.step == state.step >= 0]
-        return state.agreed(here[-1].who) if here else state
+        return state.agreed(here[-1].principal) if here else state
 
-    def _rehearse(self, former: Walking) -> dict[str, Any]:
+    def _rehearse(self, former: RolloutRecord) -> dict[str, Any]:
         """How long the way back takes: the release that was live stays up and is ready."""
         started = self.clock.now()
-        self.deployer.start(former.service, former.release, Path(former.folder))
+        self.deployer.start(former.service, former.release, Path(former.release_folder))
         seconds = (self.clock.now() - started).total_seconds()
         return {"to": former.release, "seconds": seconds}
 
-    def _state(self, walking: Walking, live: Walking | None, now: datetime) -> RolloutState:
+    def _state(
+        self, walking: RolloutRecord, live: RolloutRecord | None, now: datetime
+    ) -> RolloutState:
         """Where it stands; with another live release than at the start it begins anew."""
         digest = live.release if live else None
-        if walking.walk is not None and walking.walk["live"] == digest:
-            return RolloutState.read(walking.walk)
+        if walking.rollout_state is not None and walking.rollout_state.live == digest:
+            return walking.rollout_state
         return RolloutState.begin(walking.release, digest, now)
 
     def _route(
-        self, service: str, live: Walking | None, walking: Walking | None, arms: list[Arm]
+        self,
+        service: str,
+        live: RolloutRecord | None,
+        walking: RolloutRecord | None,
+        arms: list[Arm],
     ) -> None:
         """Bring the traffic shares where the ledger is."""
         url = {arm.release: arm.url for arm in arms}
-        live = self.ledger.serving(service) if live is None or walking is None else live
+        live = self.ledger.live_rollout(service) if live is None or walking is None else live
         walking = None if walking is None or walking.state != "running" else walking
         if walking is None:
-            live = self.ledger.serving(service)
+            live = self.ledger.live_rollout(service)
         if live is None or live.release not in url:
             return
         shadow = bool(walking and walking.spec.get("mode") == "shadow")
@@ -241,7 +260,7 @@ class Controller:
         if walking is not None and walking.release in url:
             shares.append(Arm(walking.release, percent, url[walking.release]))
         if self._split.get(service) != (shares, shadow):
-            self._deployer(walking or live).split(service, shares, shadow=shadow)
+            self._deployer(walking or live).set_traffic(service, shares, shadow=shadow)
             self._split[service] = (shares, shadow)
 
     def _clear(self, service: str) -> None:
@@ -250,9 +269,9 @@ class Controller:
         Of the former releases that are kept ready the newest stays up; the others need their
         folders alone.
         """
-        live, retired = self.ledger.serving(service), self.ledger.retired(service)
+        live, retired = self.ledger.live_rollout(service), self.ledger.retired_rollouts(service)
         ready = kept(live, retired)
-        needed = {walking.release for walking in self.ledger.open(service)}
+        needed = {walking.release for walking in self.ledger.in_progress(service)}
         needed |= {live.release} if live else set()
         spared = needed | {walking.release for walking in ready[:1]}
         for walking in self.ledger.newest(service):
@@ -271,23 +290,23 @@ class Controller:
 
     def _commands(self, service: str) -> None:
         """Do what persons asked for."""
-        for walking in [*self.ledger.open(service), self.ledger.serving(service)]:
+        for walking in [*self.ledger.in_progress(service), self.ledger.live_rollout(service)]:
             if walking is None or not walking.command:
                 continue
             do, by = walking.command["do"], walking.command["by"]
             if walking.state == "live":
                 self._back(walking, by)
             elif do == "rollback":
-                change = Change("roll_back", f"rolled back by {by}", "rolled_back", 0.0)
+                change = RolloutUpdate("roll_back", f"rolled back by {by}", "rolled_back", 0.0)
                 self._decide(walking, replace(change, command_done=True))
-            elif walking.walk is not None:
+            elif walking.rollout_state is not None:
                 self._told(walking, do, by)
 
-    def _told(self, walking: Walking, do: str, by: str) -> None:
+    def _told(self, walking: RolloutRecord, do: str, by: str) -> None:
         """Pause, resume or agree."""
         rollout = Rollout.model_validate(walking.spec)
-        assert walking.walk is not None
-        state = RolloutState.read(walking.walk)
+        assert walking.rollout_state is not None
+        state = walking.rollout_state
         try:
             if do == "pause":
                 state, reason = state.pause(), f"paused by {by}"
@@ -298,11 +317,11 @@ class Controller:
         except NeedsApproval as error:
             reason = str(error)
         self._looked.pop(walking.id, None)
-        change = Change("hold", reason, walk=state.record(), command_done=True)
+        change = RolloutUpdate("hold", reason, rollout_state=state, command_done=True)
         self._decide(walking, change)
 
     def _promoted(
-        self, walking: Walking, rollout: Rollout, state: RolloutState, by: str
+        self, walking: RolloutRecord, rollout: Rollout, state: RolloutState, by: str
     ) -> tuple[RolloutState, str]:
         """`rollout promote` where a rollout asks: an approval like any other, without a signature.
 
@@ -319,29 +338,31 @@ class Controller:
             self.agreement.promoted(walking, by)
         return state.agreed(by), f"approved by {by}"
 
-    def _back(self, walking: Walking, by: str) -> None:
+    def _back(self, walking: RolloutRecord, by: str) -> None:
         """From the live release to the one before."""
-        ready = kept(walking, self.ledger.retired(walking.service))
+        ready = kept(walking, self.ledger.retired_rollouts(walking.service))
         place = self._place(walking)
         if not ready or isinstance(place, str):
             reason = place if isinstance(place, str) else _NO_FORMER
-            self._decide(walking, Change("hold", reason, command_done=True))
+            self._decide(walking, RolloutUpdate("hold", reason, command_done=True))
             return
         started = self.clock.now()
         former = ready[0]
-        arm = place.start(former.service, former.release, Path(former.folder))
+        arm = place.start(former.service, former.release, Path(former.release_folder))
         shares = [Arm(arm.release, 100.0, arm.url)]
-        place.split(former.service, shares)
+        place.set_traffic(former.service, shares)
         self._split[former.service] = (shares, False)
         now = self.clock.now()
         numbers = {"seconds": (now - started).total_seconds(), "from": walking.release}
-        change = Change("roll_back", f"rolled back by {by}", numbers=numbers, percent=100.0)
-        self.ledger.revived(former.id, change, now)
-        self.ledger.decided(walking.id, Change("roll_back", change.reason, command_done=True), now)
+        change = RolloutUpdate("roll_back", f"rolled back by {by}", numbers=numbers, percent=100.0)
+        self.ledger.restore_release(former.id, change, now)
+        self.ledger.record_decision(
+            walking.id, RolloutUpdate("roll_back", change.reason, command_done=True), now
+        )
         self.tell("rolled-back", walking, change)
 
-    def _decide(self, walking: Walking, change: Change) -> None:
-        self.ledger.decided(walking.id, change, self.clock.now())
+    def _decide(self, walking: RolloutRecord, change: RolloutUpdate) -> None:
+        self.ledger.record_decision(walking.id, change, self.clock.now())
         if change.decision != "hold":
             log.info("%s %s: %s", walking.service, walking.release[:19], change.reason)
         if change.decision in ("promote", "done"):
@@ -350,16 +371,16 @@ class Controller:
             self.tell("rolled-back", walking, change)
 
 
-def change_of(found: Advance) -> Change:
+def change_of(found: Advance) -> RolloutUpdate:
     """What a look changes in the ledger."""
     over = {"live": "live", "ended": "ended", "rolled_back": "rolled_back"}
     state: Any = over.get(found.state.status, "running")
-    return Change(
+    return RolloutUpdate(
         found.decision,
         found.reason,
         state=state,
         percent=float(found.percent),
-        walk=found.state.record(),
-        waits=found.decision == "ask",
+        rollout_state=found.state,
+        awaits_person=found.decision == "ask",
         numbers=found.numbers,
     )

@@ -17,7 +17,6 @@ from sqlalchemy.exc import DBAPIError
 from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.forge import open_forge
 from tidemill.adapters.ledger import Ledger
-from tidemill.adapters.ledger.rollouts import Change, Walking
 from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.control.approvals import Agreement
 from tidemill.control.cluster_deployer import elsewhere
@@ -29,6 +28,7 @@ from tidemill.events import LIFECYCLE_TOPIC, Happening, Lifecycle, binary
 from tidemill.events import Event as CloudEvent
 from tidemill.pipeline.release_folder import Release
 from tidemill.ports import Bus, Message
+from tidemill.records import RolloutRecord, RolloutUpdate
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.load import load
@@ -47,23 +47,25 @@ class Rates:
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
         self.ledger, self.settings = ledger, settings
 
-    def __call__(self, walking: Walking, state: RolloutState, rollout: Rollout) -> RatingSummary:
+    def __call__(
+        self, walking: RolloutRecord, state: RolloutState, rollout: Rollout
+    ) -> RatingSummary:
         """What was rated since the first step, and whom each arm met in the present one."""
         if rollout.quality is None or state.step < 0:
             return RatingSummary()
-        steps = self.ledger.rollouts.steps(walking.id)
+        steps = self.ledger.rollouts.decisions(walking.id)
         begun = [step["at"] for step in steps if step["decision"] == "promote"]
         starts = begun[-(state.step + 1) :]
         share = self._share(walking.service)
         rated = [
             Rated(one.subject, one.release == state.candidate, one.ratings, one.total, step)
             for step, (since, until) in enumerate(zip(starts, [*starts[1:], None], strict=True))
-            for one in self.ledger.events.ratings(
+            for one in self.ledger.service_metrics.ratings(
                 walking.service, rollout.quality.metric, since, until, share=share
             )
             if one.release in (state.candidate, state.live)
         ]
-        met = self.ledger.events.subjects(walking.service, state.step_started)
+        met = self.ledger.service_metrics.subject_counts(walking.service, state.step_started)
         return RatingSummary(
             tuple(rated), met.get(state.live or "", 0), met.get(state.candidate, 0)
         )
@@ -86,33 +88,33 @@ class Herald:
         self.brokers = brokers
         self._bus: Bus | None = None
 
-    def __call__(self, what: Happening, walking: Walking, change: Change) -> None:
+    def __call__(self, what: Happening, walking: RolloutRecord, change: RolloutUpdate) -> None:
         """Tell of one decision."""
-        from tidemill.adapters.kafka.bus import KafkaBus
+        from tidemill.adapters.kafka import connect
 
         data = Lifecycle(
             what=what,
-            project=Release.read(Path(walking.folder)).project,
+            project=Release.read(Path(walking.release_folder)).project,
             name=walking.spec["name"],
             digest=walking.release,
             facts={"decision": change.decision, "reason": change.reason, "percent": change.percent},
         )
         event = CloudEvent(data, source=f"/services/{walking.service}")
         try:
-            self._bus = self._bus or KafkaBus(self.brokers)
+            self._bus = self._bus or connect(self.brokers)
             self._bus.publish([Message(LIFECYCLE_TOPIC, **binary(event))])
         except TidemillError as error:
             log.warning("no lifecycle event written: %s", error)
 
 
-def forgetting(home: Path) -> Callable[[Walking], None]:
+def forgetting(home: Path) -> Callable[[RolloutRecord], None]:
     """Removes the folder of a release that is not kept ready any more.
 
     Its artefacts stay in the store: to run its commit again brings the folder back at once.
     """
 
-    def forget(walking: Walking) -> None:
-        folder = Path(walking.folder)
+    def forget(walking: RolloutRecord) -> None:
+        folder = Path(walking.release_folder)
         if folder.resolve().parent == (home / "releases").resolve():
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tidemill.adapters.ledger.decisions import Decided
 from tidemill.demo.crowd import SERVICE, TOPIC, Answered, Crowd, rows
 from tidemill.demo.report import compose
 from tidemill.demo.stage import Stage
 from tidemill.errors import ServiceError
 from tidemill.lineage.upstream import trace
 from tidemill.pipeline.context import Say
+from tidemill.records import TriggerDecision
 
 PROJECT = "support-chat"
 
@@ -75,24 +75,26 @@ class Story:
         self.told["trigger"] = {"fired": True, "reason": decision.reason}
         self.stage.say(f"   {decision.reason}")
 
-    def fired(self) -> list[Decided]:
+    def fired(self) -> list[TriggerDecision]:
         """Decisions of the project's trigger, newest first."""
-        return self.stage.home.ledger.decisions.history(PROJECT, "retrain")
+        return self.stage.home.ledger.trigger_decisions.history(PROJECT, "retrain")
 
     def retrain(self) -> None:
         """The run that the trigger asked for; Dagster's daemon starts it, we watch the ledger."""
         seen: set[int] = set()
-        newest = max((m.id for m in self.stage.home.ledger.assets.history(PROJECT)), default=0)
+        newest = max(
+            (m.id for m in self.stage.home.ledger.materialisations.history(PROJECT)), default=0
+        )
 
         def released() -> bool:
             ledger = self.stage.home.ledger
-            for making in reversed(list(ledger.assets.history(PROJECT, limit=30))):
+            for making in reversed(list(ledger.materialisations.history(PROJECT, limit=30))):
                 if making.id > newest and making.id not in seen:
                     seen.add(making.id)
                     self.stage.say(f"   {making.name}: {making.seconds:.0f} s")
             if self.fired()[0].state == "failed":
                 raise ServiceError(f"the trigger's run failed: {self.fired()[0].message}")
-            return len(ledger.assets.releases(SERVICE)) > 1
+            return len(ledger.materialisations.releases(SERVICE)) > 1
 
         self.stage.wait("the retrain", released, seconds=600, hint="see Dagster's UI")
 
@@ -103,7 +105,7 @@ class Story:
         shares: list[float] = []
         until = time.monotonic() + 180
         randomness = random.Random(7)
-        while self.stage.home.ledger.rollouts.live(SERVICE) == first:
+        while self.stage.home.ledger.rollouts.live_release(SERVICE) == first:
             if time.monotonic() > until:
                 raise ServiceError(
                     "the canary did not finish in 180 s; see `tidemill rollout status`"
@@ -111,12 +113,12 @@ class Story:
             row = next(asked)
             self.crowd.ask(row, subject=f"visitor-{randomness.randrange(10**9)}")
             self.sent += 1
-            for walking in self.stage.home.ledger.rollouts.open(SERVICE):
+            for walking in self.stage.home.ledger.rollouts.in_progress(SERVICE):
                 if walking.percent and walking.percent not in shares:
                     shares.append(walking.percent)
                     self.stage.say(f"   candidate at {walking.percent:g} %")
         self.told["steps"] = shares
-        self.told["second"] = self.stage.home.ledger.rollouts.live(SERVICE)
+        self.told["second"] = self.stage.home.ledger.rollouts.live_release(SERVICE)
 
     def why(self) -> None:
         """From one answer back to commit, data and weights."""
@@ -125,7 +127,7 @@ class Story:
         self.sent += 1
         self.stage.wait(
             "the answer's event",
-            lambda: self.stage.home.ledger.events.response(answered.response_id),
+            lambda: self.stage.home.ledger.service_metrics.inference_record(answered.response_id),
             seconds=30,
             hint="is ingest running? see `tidemill status`",
         )
@@ -141,10 +143,10 @@ class Story:
 
     def noise(self) -> int:
         """Three events that are broken, and one that comes twice; gives how many were sent."""
-        from tidemill.adapters.kafka.bus import KafkaBus
+        from tidemill.adapters.kafka import open_bus
         from tidemill.ports import Message
 
-        bus = KafkaBus(self.stage.settings.brokers)
+        bus = open_bus(self.stage.settings)
         broken = [b"not json", b'{"specversion": "1.0"}', json.dumps({"kind": "applause"}).encode()]
         bus.publish([Message(TOPIC, value) for value in broken])
         bus.close()
@@ -155,7 +157,7 @@ class Story:
         found: str = self.stage.wait(
             "the release to serve",
             lambda: (
-                (live := self.stage.home.ledger.rollouts.live(SERVICE))
+                (live := self.stage.home.ledger.rollouts.live_release(SERVICE))
                 and wanted(live)
                 and self.crowd.served()
                 and live

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from tidemill.engine.approval import Identity, refusal
 from tidemill.errors import NeedsApproval
-from tidemill.spec.trigger import Approval
+from tidemill.spec.trigger import ApprovalRule
 
 Status = Literal["running", "paused", "live", "rolled_back", "ended"]
 
@@ -57,12 +57,12 @@ class RolloutState:
             cleared=frozenset(),
         )
 
-    def approve(self, who: str, approval: Approval | None) -> RolloutState:
+    def approve(self, who: str, approval: ApprovalRule | None) -> RolloutState:
         """A person on the list agrees; raises NeedsApproval for one who is not.
 
         Whether somebody wrote the change, or has to sign, is `tidemill.engine.approval`'s to say.
         """
-        why_not = refusal(Identity(who), Approval(by=approval.by) if approval else None)
+        why_not = refusal(Identity(who), ApprovalRule(by=approval.by) if approval else None)
         if why_not:
             raise NeedsApproval(why_not)
         return self.agreed(who)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tidemill.errors import GateFailed
 from tidemill.pipeline.builder import Line, tool_versions
-from tidemill.ports import Making
+from tidemill.ports import Materialisation
 from tidemill.spec.rollout import Rollout
 
 
@@ -50,7 +50,7 @@ def candidate(line: Line, rollout: Rollout) -> dict[str, Any]:
         "commit": {
             "sha": commit.sha,
             "author": commit.author,
-            "when": commit.when.isoformat(),
+            "when": commit.committed_at.isoformat(),
             "subject": commit.subject,
             "dirty": commit.dirty,
         }
@@ -88,13 +88,13 @@ def _digest(content: Mapping[str, Any]) -> str:
 _KINDS = ("Model", "Prompt", "FineTune", "Dataset", "Compression", "Evaluation")
 
 
-def _passed(evaluation: Making) -> None:
+def _passed(evaluation: Materialisation) -> None:
     failed = [c["message"] for c in evaluation.checks if c["blocking"] and not c["passed"]]
     if failed:
         raise GateFailed(f"'{evaluation.name}' did not pass its gates: {'; '.join(failed)}")
 
 
-def _artefacts(line: Line, makings: Mapping[str, Making]) -> dict[str, dict[str, Any]]:
+def _artefacts(line: Line, makings: Mapping[str, Materialisation]) -> dict[str, dict[str, Any]]:
     found = {}
     for name, making in makings.items():
         for label, digest in {name: making.artefact, **_steps(name, making)}.items():
@@ -108,17 +108,19 @@ def _artefacts(line: Line, makings: Mapping[str, Making]) -> dict[str, dict[str,
     return found
 
 
-def _steps(name: str, making: Making) -> dict[str, str]:
+def _steps(name: str, making: Materialisation) -> dict[str, str]:
     return {f"{name}/{step}": digest for step, digest in making.steps.items()}
 
 
-def _base(line: Line, making: Making) -> dict[str, Any]:
+def _base(line: Line, making: Materialisation) -> dict[str, Any]:
     source = line.specs[making.name].source.model_dump()  # type: ignore[attr-defined]
     sha256 = making.facts.get("sha256") or source.get("sha256")
     return {"name": making.name, "digest": making.artefact, "source": source, "sha256": sha256}
 
 
-def _dataset(line: Line, makings: Mapping[str, Making], evaluation: Making) -> dict[str, Any]:
+def _dataset(
+    line: Line, makings: Mapping[str, Materialisation], evaluation: Materialisation
+) -> dict[str, Any]:
     name = line.specs[evaluation.name].dataset  # type: ignore[attr-defined]
     making = makings[name]
     return {
@@ -129,6 +131,6 @@ def _dataset(line: Line, makings: Mapping[str, Making], evaluation: Making) -> d
     }
 
 
-def _seed(line: Line, finetunes: list[Making]) -> int | None:
+def _seed(line: Line, finetunes: list[Materialisation]) -> int | None:
     specs = [line.specs[making.name] for making in finetunes]
     return specs[0].train.seed if specs else None  # type: ignore[attr-defined]

@@ -134,10 +134,9 @@ def _teller(answerer: Answerer, brokers: str | None) -> Teller | None:
         return None
 
     def connect() -> Bus:
-        from tidemill.adapters.kafka.bus import KafkaBus
+        from tidemill.adapters.kafka import connect as connect_bus
 
-        bus: Bus = KafkaBus(brokers)
-        return bus
+        return connect_bus(brokers)
 
     return Teller(answerer.release, connect, Settings.read(os.environ).subject_key)
 

@@ -8,7 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, event
+from sqlalchemy import (
+    URL,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    MetaData,
+    Table,
+    and_,
+    create_engine,
+    event,
+)
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
@@ -52,8 +63,8 @@ def _connect(url: URL) -> Engine:
     return engine
 
 
-def new_row(connection: Connection, table: Table) -> Any:
-    """An insert that passes over rows that are there already."""
+def insert_if_missing(connection: Connection, table: Table) -> Any:
+    """An INSERT that skips rows whose key exists."""
     if connection.dialect.name == "sqlite":
         from sqlalchemy.dialects.sqlite import insert
     else:  # not at the top: a dialect that is not used takes its time to import
@@ -61,8 +72,15 @@ def new_row(connection: Connection, table: Table) -> Any:
     return insert(table).on_conflict_do_nothing()
 
 
+def has_prefix(engine: Engine, column: Column[str], prefix: str) -> ColumnElement[bool]:
+    """The condition that a text column starts with a prefix, in the form that an index answers."""
+    if engine.dialect.name == "sqlite":  # its LIKE folds case, and reads the whole table for that
+        return and_(column >= prefix, column < f"{prefix[:-1]}{chr(ord(prefix[-1]) + 1)}")
+    return column.startswith(prefix, autoescape=True)
+
+
 def utc(when: datetime) -> datetime:
-    """The same moment with its zone: SQLite forgets it, and everything is written in UTC."""
+    """The same moment with its time zone: SQLite loses it, and everything is written in UTC."""
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when
 
 
@@ -77,8 +95,8 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _use_wal(connection: Any) -> None:
-    """Whoever opens a fresh file first turns it over; SQLite waits for nobody there, and says
-    at once that the file is locked."""
+    """Switch the file to WAL; SQLite does not wait there when another process does the same, but
+    says at once that the file is locked."""
     until = time.monotonic() + _LOCK_TIMEOUT
     while True:
         try:

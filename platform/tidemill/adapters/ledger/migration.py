@@ -12,7 +12,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, MetaData, Table, inspect, select
 
 from tidemill.adapters.ledger.database_url import without_password
-from tidemill.adapters.ledger.lease_owner import gone as has_ended
+from tidemill.adapters.ledger.lease_owner import has_ended as has_ended
 from tidemill.adapters.ledger.migrations.versions.r0001_baseline import tables as baseline
 from tidemill.adapters.ledger.schema import VERSION_TABLE
 from tidemill.errors import StorageError
@@ -62,7 +62,7 @@ def refuse_while_building(connection: Connection) -> None:
     if "leases" not in inspect(connection).get_table_names():
         return
     leases = Table("leases", MetaData(), autoload_with=connection)
-    valid = leases.c.until >= datetime.now(UTC)
+    valid = leases.c["until" if "until" in leases.c else "expires_at"] >= datetime.now(UTC)
     query = select(leases.c.name, leases.c.owner).where(leases.c.name.like("make:%"), valid)
     for name, owner in connection.execute(query).all():
         if not has_ended(owner):
