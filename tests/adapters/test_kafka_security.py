@@ -133,7 +133,7 @@ from tidemill.adapters.kafka.bus import KafkaBus
 from tidemill.errors import BrokerDown
 from tidemill.settings import KafkaSecurity
 try:
-    KafkaBus(sys.argv[1], patience=1, security=KafkaSecurity("SSL")).partitions("topic")
+    KafkaBus(sys.argv[1], timeout=1, security=KafkaSecurity("SSL")).partitions("topic")
 except BrokerDown as error:
     print(error)
 """
