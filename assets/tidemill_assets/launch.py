@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -19,7 +20,7 @@ from tidemill.terminal.progress import terminal
 from tidemill.terminal.shell import INTERRUPTED, leave, run
 from tidemill_assets.definitions import definitions
 from tidemill_assets.display import listeners
-from tidemill_assets.runs import key
+from tidemill_assets.runs import failed_checks, key
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The run's log is in the UI; the terminal shows progress."""
@@ -53,13 +54,7 @@ def launch(
 def _failed_checks(instance: dg.DagsterInstance, line: Line) -> str:
     """What the blocking checks of the newest run said, and where to look next."""
     run = instance.get_run_records(limit=1)[0].dagster_run
-    failed = [
-        (check.asset_key.path[-1], check.description or check.check_name)
-        for event in instance.all_logs(run.run_id)
-        if event.dagster_event and event.dagster_event.event_type_value == "ASSET_CHECK_EVALUATION"
-        for check in [event.dagster_event.asset_check_evaluation_data]
-        if not check.passed and check.blocking
-    ]
+    failed = failed_checks(instance, run.run_id)
     said = "; ".join(f"{name}: {what}" for name, what in failed) or "a blocking check failed"
     way_out = "mend it and run again"
     for name, _ in failed:
@@ -74,6 +69,8 @@ def _failed_checks(instance: dg.DagsterInstance, line: Line) -> str:
 @click.option("--tags", default="{}", help="Tags of the run, as a JSON object.")
 def command(project: str, names: tuple[str, ...], tags: str) -> None:
     """Make assets of one project, in this order."""
+    # Below `nohup` SIGINT is inherited as ignored; only `tidemill run` sends it, and means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with terminal() as say:
         try:
             launch(Home(Settings.read()), project, names, tags=json.loads(tags), say=say)

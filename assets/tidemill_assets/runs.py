@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -54,7 +55,8 @@ def follow(home: Home, instance: dg.DagsterInstance, now: datetime) -> None:
         if run.status == dg.DagsterRunStatus.SUCCESS:
             decisions.mark_finished(decided.key, now, ok=True)
         elif run.is_finished:
-            decisions.mark_finished(decided.key, now, ok=False, message=f"run {run.run_id} failed")
+            message = reason(instance, run.run_id)
+            decisions.mark_finished(decided.key, now, ok=False, message=message)
         elif killed(home, records[0], now):
             instance.report_run_failed(run, "its process was killed: no lease and no news of it")
             instance.add_run_tags(run.run_id, {LOST_TAG: "killed"})
@@ -63,6 +65,39 @@ def follow(home: Home, instance: dg.DagsterInstance, now: datetime) -> None:
             else:
                 message = f"its run was killed {ATTEMPTS} times"
                 decisions.mark_finished(decided.key, now, ok=False, message=message)
+
+
+def reason(instance: dg.DagsterInstance, run: str) -> str:
+    """Why a run failed: what its blocking checks said, else the error of its failing step."""
+    checks = failed_checks(instance, run)
+    if checks:
+        return "; ".join(f"{name}: {said}" for name, said in checks)
+    for entry in instance.all_logs(run, of_type=dg.DagsterEventType.STEP_FAILURE):
+        error = entry.get_dagster_event().step_failure_data.error
+        if error is not None:
+            while error.cause is not None:
+                error = error.cause
+            return _plain(error.message)
+    return f"run {run} failed; its log in Dagster says why"
+
+
+def failed_checks(instance: dg.DagsterInstance, run: str) -> list[tuple[str, str]]:
+    """The asset and the message of each blocking check that failed in a run."""
+    evaluations = [
+        event.dagster_event.asset_check_evaluation_data
+        for event in instance.all_logs(run, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        if event.dagster_event
+    ]
+    return [
+        (check.asset_key.path[-1], check.description or check.check_name)
+        for check in evaluations
+        if not check.passed and check.blocking
+    ]
+
+
+def _plain(message: str) -> str:
+    """An error as it was raised, without the class that Dagster puts before it."""
+    return re.sub(r"^[\w.]+: ", "", message.strip(), count=1)
 
 
 def lost(record: dg.RunRecord) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.row_index import RowTexts
 from tidemill.adapters.store import DvcStore
 from tidemill.adapters.store.content_store import artefact_name
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import (
     AmbiguousName,
     ServiceError,
@@ -73,7 +74,7 @@ class Home:
 
     def with_specs(self, specs: Path) -> Home:
         """This home with the specs of another folder, over the same ledger."""
-        fresh = Home(replace(self.settings, specs=specs))
+        fresh = Home(self.settings.with_specs(specs))
         fresh.__dict__["ledger"] = self.ledger
         return fresh
 
@@ -96,6 +97,7 @@ class Home:
             keep=self.record_artefacts,
             feedback=self.ledger.feedback,
             live=self.live_record,
+            subject_key=self.settings.subject_key,
         )
 
     def record_artefacts(self, made: Sequence[Artefact]) -> None:
@@ -156,7 +158,7 @@ class Home:
                 )
             yield
 
-    def live_record(self, name: str) -> dict[str, object] | None:
+    def live_record(self, name: str) -> ReleaseRecord | None:
         """The record of a service's live release, or of a release by its digest."""
         digest = name if name.startswith("sha256:") else self.ledger.rollouts.live_release(name)
         return self.ledger.materialisations.release(digest) if digest else None

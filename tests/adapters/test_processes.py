@@ -89,9 +89,18 @@ def test_one_that_ends_while_starting_says_its_last_words(processes: Processes) 
 def test_one_that_is_never_ready_is_not_waited_for(processes: Processes) -> None:
     started = processes.start(Start("sleeper", SLEEP))
 
-    with pytest.raises(ServiceError, match=r"not ready after 0\.2 s"):
+    with pytest.raises(ServiceError, match=r"not ready and did nothing for 0\.2 s"):
         processes.await_ready(started, lambda: False, 0.2)
     processes.stop(replace(started))
+
+
+def test_one_that_works_is_waited_for_beyond_its_time(processes: Processes) -> None:
+    """Its patience is a quarter of a second, and it calculates for two."""
+    script = "import time\nwhile time.process_time() < 2: pass\nprint('done', flush=True)"
+    started = processes.start(Start("busy", [sys.executable, "-c", script]))
+    log = Path(started.log)
+
+    processes.await_ready(started, lambda: b"done" in log.read_bytes(), 0.25)
 
 
 @pytest.mark.parametrize("times", [1, 3])

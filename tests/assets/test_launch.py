@@ -46,7 +46,17 @@ def test_a_broken_expectation_stops_the_line_and_says_which(
         run(home, monkeypatch)
 
 
-def test_control_c_ends_a_run_in_one_word_and_leaves_nothing_behind(home: Home) -> None:
+def heard() -> None:
+    """As a shell starts a command in the foreground, whatever this process ignores itself."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN])
+def test_control_c_ends_a_run_in_one_word_and_leaves_nothing_behind(
+    home: Home, before: signal.Handlers, request: pytest.FixtureRequest
+) -> None:
+    usual = signal.signal(signal.SIGINT, before)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, usual))
     place = {"TIDEMILL_SPECS": str(home.settings.specs), "TIDEMILL_HOME": str(home.settings.home)}
     process = subprocess.Popen(
         [sys.executable, "-m", "tidemill", "run", "desk/rows"],
@@ -55,6 +65,7 @@ def test_control_c_ends_a_run_in_one_word_and_leaves_nothing_behind(home: Home) 
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,  # a terminal of its own, so to speak
+        preexec_fn=heard,
     )
     with process:
         assert process.stdout is not None

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from tidemill.engine.trigger import Decision
+from tidemill.errors import EquivalenceBroken
 from tidemill.home import Home
 from tidemill.ports import OFFSETS_TAG
 from tidemill_assets.runs import DECISION_TAG, follow
@@ -83,6 +84,39 @@ def test_the_end_of_a_run_is_the_end_of_its_decision(
 
     assert home.ledger.trigger_decisions.get(good).state == "finished"
     assert home.ledger.trigger_decisions.get(bad).state == "failed"
+
+
+def test_a_decision_whose_run_failed_says_what_the_failing_step_said(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    key = fire(home)
+
+    @dg.asset
+    def tune() -> None:
+        raise EquivalenceBroken("tune: 'prune' changed the answers")
+
+    dg.materialize([tune], instance=instance, tags={DECISION_TAG: key}, raise_on_error=False)
+    follow(home, instance, NOW)
+
+    assert home.ledger.trigger_decisions.get(key).message == "tune: 'prune' changed the answers"
+
+
+def test_a_decision_whose_run_missed_a_gate_says_which(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    key = fire(home)
+
+    @dg.asset(check_specs=[dg.AssetCheckSpec("accuracy", asset="quality", blocking=True)])
+    def quality() -> dg.MaterializeResult:  # type: ignore[type-arg]
+        missed = dg.AssetCheckResult(
+            passed=False, check_name="accuracy", description="accuracy 0.4 is below 0.6"
+        )
+        return dg.MaterializeResult(check_results=[missed])
+
+    dg.materialize([quality], instance=instance, tags={DECISION_TAG: key}, raise_on_error=False)
+    follow(home, instance, NOW)
+
+    assert home.ledger.trigger_decisions.get(key).message == "quality: accuracy 0.4 is below 0.6"
 
 
 def test_a_killed_run_is_started_again_with_the_same_offsets(

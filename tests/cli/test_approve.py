@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -176,7 +176,7 @@ def test_a_release_of_uncommitted_specs_has_no_known_author(
 ) -> None:
     record = shop.home().ledger.materialisations.release("sha256:" + "b" * 64)
     assert record is not None
-    strict(shop, commit={**record["commit"], "dirty": True})
+    strict(shop, commit={**asdict(record.commit), "dirty": True})
     be(shop, "ann")
 
     assert approve(SERVICE) == 3
@@ -305,9 +305,9 @@ class Walk:
         self.ledger, self.clock = home.ledger, SetClock(NOW)
         self.deployer = MemoryDeployer()
         self.controller = Controller(
-            home.ledger.rollouts,
-            self.deployer,
-            self.clock,
+            ledger=home.ledger.rollouts,
+            deployer=self.deployer,
+            clock=self.clock,
             agreement=Agreement(
                 home.ledger, home.settings, self.clock, (lambda: forge) if forge else None
             ),

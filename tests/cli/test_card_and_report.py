@@ -56,7 +56,7 @@ def test_the_report_is_one_file_and_says_where(home: Home, tmp_path: Path) -> No
 
     assert path.parent == home.settings.home / "reports"
     assert path.stat().st_size == said["bytes"] < 1_500_000
-    assert said["release"] == record["digest"]
+    assert said["release"] == record.digest
     assert said["verdict"].startswith("Passed its gate with accuracy 0.80")
     assert "<!doctype html>" in path.read_text()
     assert call(home, "report", "desk", "--out", str(tmp_path / "r.html")).exit_code == 0

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidemill.engine.statistics import (
-    bootstrap,
+    Interval,
     bootstrap_of,
+    clopper_pearson,
     combined,
     difference,
     mean_of,
     quantile_of,
     wilson,
 )
+
+
+def bootstrap(values: Sequence[float], **options: Any) -> Interval:
+    """The interval of a mean."""
+    return bootstrap_of(mean_of(values), len(values), **options)
 
 
 def test_wilson_gives_the_textbook_interval() -> None:
@@ -40,6 +49,19 @@ def test_wilson_holds_its_value_and_stays_in_range(n: int, data: st.DataObject) 
     found = wilson(k, n)
 
     assert 0 <= found.low <= k / n <= found.high <= 1
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 1), (1, 2), (18, 24), (24, 24), (900, 1000)])
+def test_the_exact_interval_agrees_with_scipy(k: int, n: int) -> None:
+    from scipy.stats import binomtest
+
+    found, theirs = clopper_pearson(k, n), binomtest(k, n).proportion_ci(method="exact")
+
+    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+def test_the_exact_interval_knows_nothing_without_observations() -> None:
+    assert (clopper_pearson(0, 0).low, clopper_pearson(0, 0).high) == (0.0, 1.0)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.integers(0, 3))

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.records import release_record
 
 from tidemill.engine.cost import Past, Wanted
 from tidemill.engine.plan import Item, Known
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.engine.sync import (
     GIVEN_UP,
     Judgement,
@@ -55,10 +57,9 @@ def test_problems_are_named_and_the_rest_counted() -> None:
 @pytest.mark.parametrize(
     ("given_", "refusal"),
     [
-        ({"signatures": [BAD], "problems": [PROBLEM], "over": ["x"], "asks": ["y"]}, "unsigned"),
-        ({"signatures": [GOOD], "problems": [PROBLEM], "over": ["x"], "asks": ["y"]}, "broken"),
-        ({"over": ["x"], "asks": ["y"]}, "over-budget"),
-        ({"asks": ["y"]}, "needs-approval"),
+        ({"signatures": [BAD], "problems": [PROBLEM], "over": ["x"]}, "unsigned"),
+        ({"signatures": [GOOD], "problems": [PROBLEM], "over": ["x"]}, "broken"),
+        ({"over": ["x"]}, "over-budget"),
     ],
 )
 def test_the_gravest_reason_is_given(given_: dict[str, Any], refusal: str) -> None:
@@ -115,8 +116,8 @@ def test_an_unmet_asset_whose_spec_changed_too_is_changed() -> None:
     assert changes(new, old, {"p/b": "why"})[0].state == "changed"
 
 
-def record(digest: str, **specs: str) -> dict[str, Any]:
-    return {"digest": digest, "specs": specs}
+def record(digest: str, **specs: str) -> ReleaseRecord:
+    return release_record(digest=digest, specs=specs)
 
 
 def test_the_newest_release_of_the_same_specs_comes_back() -> None:

@@ -14,6 +14,7 @@ import pytest
 from tidemill.adapters.clock import SetClock
 from tidemill.adapters.store.memory import MemoryStore
 from tidemill.errors import DataError, EquivalenceBroken
+from tidemill.form import Form
 from tidemill.pipeline import compression
 from tidemill.pipeline.checks import declared
 from tidemill.pipeline.context import Bench, Made
@@ -26,6 +27,32 @@ ROWS = [
     {"id": f"row{i}", "text": f"{text} {i}", "intent": text.split()[0], "reply": "on its way"}
     for i, text in enumerate(["order a lamp", "refund it", "where is it", "return this"] * 3)
 ]
+
+
+LABELLED = [{"text": row["text"][:-2], "label": row["intent"]} for row in ROWS[:4]]
+
+
+def train_classifier(encoder: Path, folder: Path) -> None:
+    """Write an encoder that gets LABELLED right."""
+    import torch
+    from transformers import AutoTokenizer, BertForSequenceClassification
+
+    torch.manual_seed(0)
+    tokenizer = AutoTokenizer.from_pretrained(encoder)
+    names = [row["label"] for row in LABELLED]
+    model = BertForSequenceClassification.from_pretrained(
+        encoder, num_labels=4, id2label=dict(enumerate(names))
+    )
+    batch = tokenizer([row["text"] for row in LABELLED], return_tensors="pt", padding=True)
+    batch = {key: batch[key] for key in ("input_ids", "attention_mask")}
+    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for _ in range(60):
+        optimiser.zero_grad()
+        model(**batch, labels=torch.arange(4)).loss.backward()
+        optimiser.step()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    Form("safetensors", "sequence-classification", labels=tuple(names)).write(folder)
 
 
 def spec(*steps: dict[str, Any], **fields: Any) -> Compression:
@@ -74,6 +101,19 @@ class Place:
         Program("zero-shot", "{{ text }}", ("text",), output).save(folder)
         return self.store.put(folder, kind="prompt")
 
+    def put_classifier(self, encoder: Path) -> None:
+        """A tiny encoder that was taught to tell four labels apart, and rows to ask it."""
+        folder, rows = self.tmp / "classifier", self.tmp / "labelled"
+        train_classifier(encoder, folder)
+        rows.mkdir()
+        for split in ("train", "validation", "test"):
+            table = [{"id": f"{split}{i}", **LABELLED[i % 4]} for i in range(24)]
+            pq.write_table(pa.Table.from_pylist(table), rows / f"{split}.parquet")
+        self.inputs |= {
+            "base": self.store.put(folder, kind="model"),
+            "labelled": self.store.put(rows, kind="dataset"),
+        }
+
     def make(self, wanted: Compression) -> Made:
         scratch = self.tmp / "scratch"
         scratch.mkdir(exist_ok=True)
@@ -111,13 +151,15 @@ def test_the_line_ends_in_what_onnx_runtime_serves_with_an_engine_beside_it(plac
     made = place.make(wanted)
     hops = made.tables["Hops"]
 
-    assert [hop["step"] for hop in hops] == ["merge", "quantise", "tensorrt-rtx"]
+    assert [hop["step"] for hop in hops] == ["merge", "quantise", "onnx-export", "tensorrt-rtx"]
     assert list(made.steps) == ["merge", "quantise", "tensorrt-rtx"]
     assert made.artefact.digest == made.steps["quantise"].digest
     assert made.steps["tensorrt-rtx"].kind == "engine"
     assert hops[0]["agreement"] == 1.0
     assert hops[2]["agreement"] == 1.0
-    assert hops[2]["note"].startswith("built for SM89, not run")
+    assert (hops[3]["agreement"], hops[3]["rows"]) == (None, 0)
+    assert hops[3]["note"].startswith("built for SM89, not run")
+    assert "'tensorrt-rtx' was not run" in made.checks[0].message
     assert [check.name for check in made.checks] == [check.name for check in declared(wanted)]
     assert all(check.passed for check in made.checks)
     assert made.facts["ratio"] < 0.9
@@ -126,22 +168,39 @@ def test_the_line_ends_in_what_onnx_runtime_serves_with_an_engine_beside_it(plac
     assert not (place.tmp / "scratch" / "exports").exists()
 
 
-def test_a_step_that_breaks_the_answers_is_named_and_stops_the_line(place: Place) -> None:
+def test_a_step_that_breaks_the_answers_is_named_and_stops_the_line(
+    place: Place, tiny_encoder: Path
+) -> None:
+    place.put_classifier(tiny_encoder)
     wanted = spec(
-        {"type": "merge"},
-        {"type": "prune", "sparsity": 0.95},
+        {"type": "prune", "sparsity": 0.05},
+        {"type": "prune", "sparsity": 0.99, "embeddings": True, "head": True},
         {"type": "quantise", "bits": 8},
-        equivalence={"min_agreement": 0.9, "rows": 12},
+        prompt=None,
+        dataset="labelled",
+        equivalence={"min_agreement": 0.9, "rows": 24},
     )
 
-    with pytest.raises(EquivalenceBroken, match="'prune' changed the answers") as caught:
+    with pytest.raises(EquivalenceBroken, match="'prune-2' changed the answers") as caught:
         place.make(wanted)
 
-    assert [hop.step for hop in caught.value.hops] == ["merge", "prune"]
+    assert [hop.step for hop in caught.value.hops] == ["prune", "prune-2"]
     assert caught.value.hops[0].agreement == 1.0
-    assert list(caught.value.artefacts) == ["merge", "prune"]
-    assert place.store.get(caught.value.artefacts["prune"].digest).kind == "pruned"
+    assert caught.value.hops[1].agreement < 0.5
+    assert list(caught.value.artefacts) == ["prune", "prune-2"]
+    assert place.store.get(caught.value.artefacts["prune-2"].digest).kind == "pruned"
     assert caught.value.exit_code == 2
+
+
+def test_other_words_without_a_label_stop_nothing(place: Place) -> None:
+    """A random model writes other words after a change of digits; no row had a label."""
+    made = place.make(
+        spec({"type": "prune", "sparsity": 0.5}, equivalence={"min_agreement": 0.9, "rows": 12})
+    )
+    hop = made.tables["Hops"][0]
+
+    assert hop["texts"] < 0.9
+    assert (hop["basis"], hop["agreement"]) == ("accuracy", 1.0)
 
 
 def test_whole_weights_are_exported_for_onnx_runtime(place: Place) -> None:

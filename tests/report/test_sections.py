@@ -77,7 +77,7 @@ def test_the_verdict_says_where_the_release_stands(state: str, said_so: str, ton
 
 def test_a_missed_gate_is_the_verdict() -> None:
     missed = [{"passed": False, "blocking": True, "message": "accuracy is too low", "name": "g"}]
-    evaluation = {**record()["evaluation"], "checks": missed}
+    evaluation = {**record().to_dict()["evaluation"], "checks": missed}
     said = verdict(replace(full(), release=record(evaluation=evaluation)))
 
     assert said.sentence == "Missed 1 gate of 1: accuracy is too low."
@@ -100,7 +100,7 @@ def test_metrics_show_value_interval_rows_and_the_gates_limit() -> None:
 
 
 def test_a_measure_without_a_value_is_a_dash_and_no_plot() -> None:
-    evaluation = {**record()["evaluation"], "measures": [measure("accuracy", nan)]}
+    evaluation = {**record().to_dict()["evaluation"], "measures": [measure("accuracy", nan)]}
     shown = str(metrics.render(replace(full(), release=record(evaluation=evaluation))))
 
     assert "–" in shown
@@ -113,7 +113,7 @@ def test_metrics_and_gates_of_a_bare_release_say_so() -> None:
 
 
 def test_a_metric_that_exists_no_more_is_still_shown() -> None:
-    evaluation = {**record()["evaluation"], "measures": [measure("charm", 3.0)]}
+    evaluation = {**record().to_dict()["evaluation"], "measures": [measure("charm", 3.0)]}
     shown = str(metrics.render(replace(full(), release=record(evaluation=evaluation))))
 
     assert "charm" in shown
@@ -134,13 +134,14 @@ def test_hops_show_agreement_size_and_what_was_not_run() -> None:
     assert "95.0\N{NO-BREAK SPACE}%" in shown
     assert "accuracy +0.010" in shown
     assert "not run" in shown
+    assert "of labels (79\N{NO-BREAK SPACE}%–99\N{NO-BREAK SPACE}%)" in shown
     assert "From 4.0 MB to 2.0 MB" in shown
     assert 'class="fill good"' in shown
 
 
 def test_a_hop_below_its_limit_is_red() -> None:
     story = full()
-    facts = {**story.makings["small"].facts, "hops": [{**HOP, "agreement": 0.5}]}
+    facts = {**story.makings["small"].facts, "hops": [{**HOP, "agreement": 0.5, "high": 0.7}]}
     broken = {**story.makings, "small": making("small", "Compression", facts=facts)}
 
     assert 'class="fill bad"' in str(hops.render(replace(story, makings=broken)))
@@ -257,7 +258,7 @@ def test_the_rollout_lists_its_decisions() -> None:
 def test_provenance_gives_digests_in_full_and_the_author_without_address() -> None:
     shown = str(provenance.render(full()))
 
-    assert record()["model"] in shown
+    assert record().model in shown
     assert "by Ada," in shown
     assert "ada@example.com" not in shown
     assert "not in Git" in str(provenance.render(empty()))
@@ -280,14 +281,14 @@ def test_limits_are_drawn_from_the_numbers() -> None:
         "have the label refund",
         "1 of 60 answers did not have the shape",
         "In training 'tune', 2 rows lost the beginning of their prompt.",
-        "'quantise' changed 5.0\N{NO-BREAK SPACE}% of the answers of 24 compared rows.",
+        "'quantise' changed 5.0\N{NO-BREAK SPACE}% of the labels on 24 compared rows.",
         "'engine': not run here.",
     ):
         assert part in said, part
 
 
 def test_what_was_not_looked_at_is_a_limit_too() -> None:
-    alone = {**record()["evaluation"], "measures": [measure("accuracy", 0.8)]}
+    alone = {**record().to_dict()["evaluation"], "measures": [measure("accuracy", 0.8)]}
     said = limits(replace(full(), release=record(evaluation=alone), report={}))
 
     assert "No slices were measured: how it does for parts of its users is not known." in said
@@ -340,6 +341,7 @@ def test_a_chart_of_one_value_has_room_all_the_same() -> None:
 def test_a_story_knows_its_base_and_its_task_without_the_bytes() -> None:
     bare = replace(full(), form=None)
 
-    assert bare.base["name"] == "base"
+    assert bare.base is not None
+    assert bare.base.name == "base"
     assert bare.task == "sequence-classification"
-    assert Story(record(), full().data, NOW).base["name"] == "base"
+    assert Story(record(), full().data, NOW).base == record().bases[0]

@@ -28,7 +28,7 @@ def test_fields_of_techniques_and_of_inner_parts_are_explained() -> None:
     specs = load(SPECS).projects["support-chat"].specs
     small, tune = documented(specs["reply-int8"].spec), documented(specs["reply-lora"].spec)
 
-    assert "  # Share of rows answered the same.\n  min_agreement: 0.9\n" in small
+    assert "below; words are never compared.\n  min_agreement: 0.9\n" in small
     assert "    # 8: weights and activations; 4: weights in blocks" in small
     assert "  # Peak learning rate of AdamW.\n  learning_rate: 0.002\n" in tune
     assert "layers: 8\n" in tune

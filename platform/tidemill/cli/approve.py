@@ -97,6 +97,8 @@ def _trigger(home: Home, agreement: Agreement, name: str, note: str) -> tuple[Ap
 
 def _candidate(home: Home, service: str, release: str | None) -> RolloutRecord:
     open_ = home.ledger.rollouts.in_progress(service)
+    live = home.ledger.rollouts.live_rollout(service)
+    open_ = open_ or [row for row in (live,) if row is not None and row.awaits_person]
     if not open_:
         raise TidemillError(f"'{service}' has no rollout under way; there is nothing to approve")
     if release is None:

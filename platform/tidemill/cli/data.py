@@ -43,7 +43,7 @@ def show(settings: Settings, dataset: str, rows: int, as_json: bool) -> None:
     home = Home(settings)
     project, name = home.find_spec(dataset)
     _is_dataset(home.project(project), name)
-    found = preview(home.project(project), name, SystemClock())
+    found = preview(home.project(project), name, SystemClock(), settings.subject_key)
     told = {
         "project": project,
         "name": name,

@@ -12,12 +12,18 @@ import click
 
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.settings import Settings
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.shell import (
+    example,
+    json_option,
+    pass_settings,
+    print_json,
+    warn_of_unknown_variables,
+)
 
 
 @click.command(epilog=example("tidemill up", "TIDEMILL_GATEWAY_PORT=9000 tidemill up"))
 @click.option(
-    "--timeout", default=180.0, show_default=True, help="Seconds until all has to be ready."
+    "--timeout", default=180.0, show_default=True, help="Seconds that a service may do nothing."
 )
 @json_option
 @pass_settings
@@ -32,6 +38,7 @@ def command(settings: Settings, timeout: float, as_json: bool) -> None:
     )
     from tidemill.terminal.progress import terminal
 
+    warn_of_unknown_variables()
     if running(settings):
         state: dict[str, object] = {"already": True, "addresses": addresses(settings)}
     else:

@@ -13,6 +13,7 @@ from tidemill.adapters.git.history import Brought
 from tidemill.adapters.git.signatures import Signers
 from tidemill.adapters.ledger import Ledger
 from tidemill.engine.approval import Identity, plain, refusal
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import NeedsApproval, SpecError, TidemillError
 from tidemill.ports import Clock, Forge
 from tidemill.records import Approval, RolloutRecord, TriggerDecision
@@ -61,15 +62,15 @@ class Agreement:
     def authors(self, release: str | None) -> frozenset[str] | None:
         """Who wrote what a release brings that the live one does not have; None: nobody knows."""
         record = self.ledger.materialisations.release(release) if release else None
-        if record is None or not record["commit"] or record["commit"]["dirty"]:
+        if record is None or not record.commit.sha or record.commit.dirty:
             return None
-        live = self.ledger.rollouts.live_release(record["service"])
+        live = self.ledger.rollouts.live_release(record.service)
         before = self.ledger.materialisations.release(live) if live and live != release else None
-        since = (before["commit"] or {}).get("sha", "") if before else ""
-        folder = self.settings.specs / record["project"]
+        since = before.commit.sha if before else ""
+        folder = self.settings.specs / record.project
         here = folder if folder.is_dir() else self.settings.specs
-        found = history.authors(self.settings.specs, since, record["commit"]["sha"], here)
-        return None if found is None else found | {record["commit"]["author"]}
+        found = history.authors(self.settings.specs, since, record.commit.sha, here)
+        return None if found is None else found | {record.commit.author}
 
     def given(self, walking: RolloutRecord, rollout: Rollout) -> list[Approval]:
         """Approvals of a rollout's release that count now, a merged lock's among them."""
@@ -188,7 +189,7 @@ class Agreement:
         Read from Git at every look, and kept in the ledger for `why`: a row alone proves nothing.
         """
         specs, record = self.settings.specs, self.ledger.materialisations.release(walking.release)
-        path = specs / record["project"] / FILE if record else specs / FILE
+        path = specs / record.project / FILE if record else specs / FILE
 
         def names(content: bytes | None) -> bool:
             return wanted(content, path, walking.service) == walking.release
@@ -256,17 +257,16 @@ def wanted(content: bytes | None, path: Path, service: str) -> str | None:
     return entry.wanted.release if entry and entry.wanted else None
 
 
-def figures(record: Mapping[str, Any]) -> dict[str, Any]:
+def figures(record: ReleaseRecord) -> dict[str, Any]:
     """What a person is shown of a release: its report's digest, figures and gates."""
-    evaluation = record["evaluation"]
     return {
-        "release": record["digest"],
-        "commit": record["commit"].get("sha", ""),
-        "specs": dict(record["specs"]),
-        "dataset": record["dataset"]["digest"],
-        "report": evaluation["digest"],
-        "figures": [dict(m) for m in evaluation["measures"] if not m.get("slice")],
-        "gates": [check["message"] for check in evaluation["checks"]],
+        "release": record.digest,
+        "commit": record.commit.sha,
+        "specs": dict(record.specs),
+        "dataset": record.dataset.digest,
+        "report": record.evaluation.digest,
+        "figures": [measure.to_dict() for measure in record.evaluation.overall],
+        "gates": [check.message for check in record.evaluation.checks],
     }
 
 

@@ -43,4 +43,14 @@ def kept(live: RolloutRecord | None, retired: Sequence[RolloutRecord]) -> list[R
         return []
     first = {walking.release: walking for walking in reversed(retired)}
     known = [w for w in retired if first[w.release] is w and w.release != live.release]
-    return known[: int(live.spec.get("keep_versions", 3))]
+    return known[: _keep_versions(live)]
+
+
+def retired_limit(live: RolloutRecord | None) -> int:
+    """How many retired rollouts the ledger has to give for `kept` to find all it keeps, also where
+    releases were live more than once."""
+    return 100 + (_keep_versions(live) if live else 0)
+
+
+def _keep_versions(live: RolloutRecord) -> int:
+    return int(live.spec.get("keep_versions", 3))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tidemill.adapters.git import GitRepository, history
+from tidemill.adapters.store.remote import dvc_root
 from tidemill.control.lockfile import entry, services
 from tidemill.engine.config_drift import (
     OF_THE_LOCK,
@@ -26,6 +27,7 @@ from tidemill.records import RolloutRecord
 from tidemill.spec.digest import digest
 from tidemill.spec.load import Workspace, load, shown
 from tidemill.spec.lock import FILE, LockedService, parse_lock
+from tidemill.spec.lock_pointers import pointer, pointer_file
 
 See = Callable[[str, RolloutRecord], LiveSide]
 """What a service's driver says is served."""
@@ -67,7 +69,7 @@ def lock_drifts(home: Home, named: Collection[str] = ()) -> list[Drift]:
     found: list[Drift] = []
     for service, project in sorted(services(home, named).items()):
         path = home.project(project).folder / FILE
-        git = _git_side(home, service, path.read_bytes, path, "here")
+        git = _git_side(home, service, _on_disk, path, "here")
         standing = Standing(project, service, git, _ledger_side(home, service))
         found += [drift for drift in drifts(standing) if drift.kind in OF_THE_LOCK]
     return found
@@ -105,7 +107,7 @@ def _all(home: Home) -> dict[str, str]:
         if service not in found:
             live = home.ledger.rollouts.live_release(service)
             record = home.ledger.materialisations.release(live) if live else None
-            found[service] = record["project"] if record else ""
+            found[service] = record.project if record else ""
     return dict(sorted(found.items()))
 
 
@@ -116,10 +118,10 @@ def _standing(home: Home, git: Checkout, service: str, project: str, see: See) -
         path = (known if known.is_dir() else home.settings.specs) / FILE
     live = home.ledger.rollouts.live_rollout(service)
 
-    def content() -> bytes | None:
-        return history.show(home.settings.specs, "HEAD", path)
+    def at_head(file: Path) -> bytes | None:
+        return history.show(home.settings.specs, "HEAD", file)
 
-    side = _git_side(home, service, content, path, git.commit)
+    side = _git_side(home, service, at_head, path, git.commit)
     return Standing(
         project=project,
         service=service,
@@ -130,14 +132,16 @@ def _standing(home: Home, git: Checkout, service: str, project: str, see: See) -
     )
 
 
+def _on_disk(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
 def _git_side(
-    home: Home, service: str, content: Callable[[], bytes | None], path: Path, commit: str
+    home: Home, service: str, read: Callable[[Path], bytes | None], path: Path, commit: str
 ) -> GitSide:
     try:
-        found = content() if commit else None
+        found = read(path) if commit else None
         locked = parse_lock(found, shown(path)).services.get(service) if found else None
-    except FileNotFoundError:
-        locked = None
     except SpecError as error:
         return GitSide(commit, trouble=str(error.problems[0]))
     if locked is None:
@@ -147,7 +151,18 @@ def _git_side(
         release=locked.live.release if locked.live else None,
         wanted=locked.wanted.release if locked.wanted else None,
         edited=_edited(home, service, locked),
+        pointer_behind=_pointer_behind(service, locked, read, path.parent),
     )
+
+
+def _pointer_behind(
+    service: str, locked: LockedService, read: Callable[[Path], bytes | None], project: Path
+) -> bool:
+    """True where a DVC repository's pointer differs from what the lock makes of it."""
+    if dvc_root(project) is None:
+        return False
+    expected = pointer(service, locked.live) if locked.live else None
+    return read(project / pointer_file(service)) != expected
 
 
 def _edited(home: Home, service: str, locked: LockedService) -> bool:
@@ -175,15 +190,15 @@ def _ledger_side(home: Home, service: str) -> LedgerSide:
     walks = [w for w in home.ledger.rollouts.in_progress(service) if w.state == "running"]
     others = {w.release: w.percent for w in walks[-1:] if w.spec.get("mode") != "shadow"}
     shares = {live.release: 100.0 - sum(others.values()), **others}
-    return LedgerSide(live.release, record["specs"] if record else {}, shares)
+    return LedgerSide(live.release, record.specs if record else {}, shares)
 
 
 def _damaged(home: Home, release: str | None) -> dict[str, Literal["missing", "tampered"]]:
     record = home.ledger.materialisations.release(release) if release else None
     found: dict[str, Literal["missing", "tampered"]] = {}
-    for name, item in (record["artefacts"] if record else {}).items():
+    for name, item in record.artefacts.items() if record else ():
         try:
-            home.store.get(item["digest"])
+            home.store.get(item.digest)
         except MissingArtefact:
             found[name] = "missing"
         except TamperedArtefact:

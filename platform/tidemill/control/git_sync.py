@@ -60,8 +60,8 @@ class Outcome:
     @property
     def code(self) -> int:
         """The exit code of `tidemill sync --once`."""
-        asks = self.sync is not None and self.sync.refusal in ("over-budget", "needs-approval")
-        return 3 if self.came == "refused" and asks else _CODES[self.came]
+        over_budget = self.sync is not None and self.sync.refusal == "over-budget"
+        return 3 if self.came == "refused" and over_budget else _CODES[self.came]
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ class Follower:
             return
         try:
             # At the mirror, whose `origin` is the remote: a refused commit may have no worktree.
-            forge = self.forge(replace(self.home.settings, specs=self.mirror.folder))
+            forge = self.forge(self.home.settings.with_specs(self.mirror.folder))
             forge.set_commit_status(sync.commit, state, sync.reason, context=CONTEXT)
         except TidemillError as error:
             log.warning("the status beside %s could not be set: %s", sync.commit[:10], error)
@@ -254,7 +254,7 @@ def follower(settings: Settings, **more: Any) -> Follower:
     """What follows the remote of these settings."""
     from tidemill.adapters.forge import open_forge
 
-    return Follower(Home(settings.followed), **{"forge": open_forge, **more})
+    return Follower(Home(settings.with_applied_specs), **{"forge": open_forge, **more})
 
 
 def _key(sync: SyncRecord) -> str:

@@ -25,7 +25,7 @@ from typing import Any
 from tidemill import entry_points
 from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.kafka import open_bus
-from tidemill.errors import Overtaken, ServiceError, StorageError, TidemillError
+from tidemill.errors import Overtaken, ServiceError, StorageError
 from tidemill.events import INFERENCE_TOPIC, LIFECYCLE_TOPIC
 from tidemill.ports import Bus, Clock, EventStore, Message
 from tidemill.records import IngestResult, ReadPosition
@@ -272,10 +272,8 @@ def main(arguments: list[str] | None = None) -> None:
     stop = Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    try:
+    with entry_points.exit_with_message():
         serve(Settings.read(specs=given.specs), stop)
-    except TidemillError as error:
-        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 from tidemill.engine.approval import Identity
+from tidemill.engine.measurement import Measure
+from tidemill.engine.release_record import ReleasedArtefact
 from tidemill.errors import ServiceError, TidemillError, UnknownName
 from tidemill.home import Home
 from tidemill.records import Approval, RolloutRecord
 from tidemill.spec.load import shown
-from tidemill.spec.lock import FILE, Lock, LockedRelease, LockedService, Pointer, read, text
+from tidemill.spec.lock import FILE, Lock, LockedRelease, LockedService, Pointer, read
 from tidemill.spec.rollout import Rollout
 
 
@@ -89,38 +92,26 @@ def release(home: Home, walking: RolloutRecord) -> LockedRelease:
             f"the ledger has no record of release {walking.release[:19]} of '{walking.service}'; "
             "run its Rollout again"
         )
-    evaluation, dataset = record["evaluation"], record["dataset"]
+    evaluation, dataset = record.evaluation, asdict(record.dataset)
     return LockedRelease.model_validate(
         {
-            "release": record["digest"],
-            "rollout": record["rollout"],
+            "release": record.digest,
+            "rollout": record.rollout,
             "driver": walking.spec.get("driver", "local"),
-            "commit": (record["commit"] or {}).get("sha", ""),
-            "specs": record["specs"],
-            "artefacts": {
-                name: _artefact(home, item) for name, item in record["artefacts"].items()
-            },
+            "commit": record.commit.sha,
+            "specs": dict(record.specs),
+            "artefacts": {name: _artefact(home, item) for name, item in record.artefacts.items()},
             "dataset": {key: dataset[key] for key in ("name", "digest", "offsets", "rows")},
             "evaluation": {
-                "name": evaluation["name"],
-                "digest": evaluation["digest"],
-                "figures": [_figure(measure) for measure in evaluation["measures"]],
+                "name": evaluation.name,
+                "digest": evaluation.digest,
+                "figures": [_figure(measure) for measure in evaluation.measures],
             },
             "approvals": [
-                _approval(one) for one in home.ledger.approvals.of_subject(record["digest"])
+                _approval(one) for one in home.ledger.approvals.of_subject(record.digest)
             ],
         }
     )
-
-
-def write(path: Path, lock: Lock) -> None:
-    """Put the lock there whole, or leave what was there; what a killed one left is written over."""
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        fresh.write_bytes(text(lock))
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def person(identity: Identity) -> str:
@@ -141,20 +132,19 @@ def top(home: Home) -> Path:
     return Path(found.strip())
 
 
-def _artefact(home: Home, item: Mapping[str, Any]) -> dict[str, Any]:
-    pointer = home.store.dvc_pointer(item["digest"])
+def _artefact(home: Home, item: ReleasedArtefact) -> dict[str, Any]:
+    pointer = home.store.dvc_pointer(item.digest)
     return {
-        "digest": item["digest"],
-        "kind": item["kind"],
-        "bytes": item["bytes"],
+        "digest": item.digest,
+        "kind": item.kind,
+        "bytes": item.bytes,
         "dvc": Pointer.model_validate(pointer) if pointer else None,
     }
 
 
-def _figure(measure: Mapping[str, Any]) -> dict[str, Any]:
-    figures = {key: _finite(measure[key]) for key in ("value", "low", "high")}
-    kept = {"metric": measure["metric"], "slice": measure.get("slice"), "rows": measure["rows"]}
-    return {**kept, **figures}
+def _figure(measure: Measure) -> dict[str, Any]:
+    values = measure.to_dict()
+    return values | {key: _finite(values[key]) for key in ("value", "low", "high")}
 
 
 def _finite(value: float | None) -> float | None:

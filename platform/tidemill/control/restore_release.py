@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from typing import Any
 
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.engine.sync import former
 from tidemill.errors import ArtefactError
 from tidemill.home import Home
@@ -24,18 +23,17 @@ def restore(home: Home, project: str, name: str, by: str) -> str | None:
     candidate of other specs that is on its way is taken back, in the name of `by`. May be repeated.
     """
     line = home.builder(project)
-    rollout = line.specs[name]
-    assert isinstance(rollout, Rollout)
+    rollout = line.project.spec(name, Rollout)
     record = _former(home, line, rollout)
     makings = _makings(home, line, rollout, record) if record else None
-    if record is None or makings is None or not _whole(home, record["digest"]):
+    if record is None or makings is None or not _whole(home, record.digest):
         return None
     for making in makings:
-        inputs = {name: record["artefacts"][name]["digest"] for name in making.inputs}
+        inputs = {name: record.artefacts[name].digest for name in making.inputs}
         newest = home.ledger.materialisations.latest(project, making.name)
         if newest is None or (newest.artefact, newest.inputs) != (making.artefact, inputs):
             line.remember(making, inputs)
-    digest: str = record["digest"]
+    digest = record.digest
     folder = str(home.release_folder(digest))
     spec = rollout.model_dump(mode="json", by_alias=True)
     home.ledger.rollouts.request(rollout.service, digest, folder, spec)
@@ -45,11 +43,11 @@ def restore(home: Home, project: str, name: str, by: str) -> str | None:
     return digest
 
 
-def _former(home: Home, line: Line, rollout: Rollout) -> Mapping[str, Any] | None:
+def _former(home: Home, line: Line, rollout: Rollout) -> ReleaseRecord | None:
     releases = [
         record
         for record in home.ledger.materialisations.releases(rollout.service)
-        if record["project"] == line.project.name and record["rollout"] == rollout.name
+        if record.project == line.project.name and record.rollout == rollout.name
     ]
     walks = home.ledger.rollouts.newest(rollout.service, limit=sys.maxsize)
     states = {one.release: one.state for one in reversed(walks)}
@@ -57,16 +55,15 @@ def _former(home: Home, line: Line, rollout: Rollout) -> Mapping[str, Any] | Non
 
 
 def _makings(
-    home: Home, line: Line, rollout: Rollout, record: Mapping[str, Any]
+    home: Home, line: Line, rollout: Rollout, record: ReleaseRecord
 ) -> list[Materialisation] | None:
     """The records of what a release was made of, in the order of making; None if one is gone."""
-    found = [
-        home.ledger.materialisations.by_artefact(
-            line.project.name, name, record["artefacts"].get(name, {}).get("digest", "")
-        )
+    artefacts = {name: item.digest for name, item in record.artefacts.items()}
+    makings = [
+        home.ledger.materialisations.by_artefact(line.project.name, name, artefacts.get(name, ""))
         for name in behind(line, rollout)
     ]
-    return None if None in found else [making for making in found if making is not None]
+    return None if None in makings else [making for making in makings if making is not None]
 
 
 def _whole(home: Home, digest: str) -> bool:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from tidemill.demo.stage import SERVICE
 from tidemill.engine.statistics import wilson
 from tidemill.settings import Settings
 
-SERVICE = "support-chat"
 TOPIC = "support-chat.feedback"
+PATIENCE = 600.0
+"""Seconds one answer may take: what takes a laptop one takes a busy old machine minutes."""
+BROKER_PATIENCE = 120.0
+"""Seconds the broker may take to confirm."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Crowd:
     """People who use the service."""
 
     settings: Settings
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60))
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=PATIENCE))
 
     def ask(self, row: Mapping[str, Any], *, subject: str | None = None) -> Answered:
         """One question through the gateway; raises httpx.HTTPError when it is not answered."""
@@ -66,19 +70,13 @@ class Crowd:
 
     def rate(self, answers: Iterable[Answered]) -> int:
         """A thumb for each answer, and a correction for each wrong one; gives the events sent."""
+        from tidemill.adapters.kafka.bus import KafkaBus
         from tidemill.client import Tidemill
 
-        sent = 0
-        with Tidemill(self.settings.brokers, TOPIC) as client:
-            for answered in answers:
-                subject = answered.row["customer"]
-                client.thumbs(answered.response_id, up=answered.right, subject=subject)
-                sent += 1
-                if not answered.right:
-                    right = f"{answered.row['intent']} | {answered.row['reply']}"
-                    client.correction(answered.response_id, right, subject=subject, consent=True)
-                    sent += 1
-        return sent
+        said = [feedback for answered in answers for feedback in opinions(answered)]
+        bus = KafkaBus(self.settings.brokers, timeout=BROKER_PATIENCE)
+        with Tidemill(self.settings.brokers, TOPIC, bus=bus) as client:
+            return client.send_many(said)
 
     def quality(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         """Share of rows whose intent is understood, with its 95 % Wilson interval."""
@@ -92,6 +90,15 @@ class Crowd:
             "high": bounds.high,
             "rows": len(asked),
         }
+
+
+def opinions(answered: Answered) -> Iterator[dict[str, Any]]:
+    """What a user says of an answer, as the arguments of `Tidemill.send`."""
+    about = {"response_id": answered.response_id, "subject": answered.row["customer"]}
+    yield {**about, "kind": "thumbs", "value": float(answered.right)}
+    if not answered.right:
+        right = f"{answered.row['intent']} | {answered.row['reply']}"
+        yield {**about, "kind": "correction", "output": right, "consent": True}
 
 
 def rows(path: Path) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,11 +19,16 @@ from typing import Any
 import psutil
 
 from tidemill import entry_points
+from tidemill.demo.pulse import signs
+from tidemill.engine.standstill import Signs, Standstill
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.home import Home
 from tidemill.pipeline.context import Say
 from tidemill.settings import Settings
 
+PROJECT = SERVICE = "support-chat"
+STILL = 300.0
+"""Seconds without any progress after which the demo stops waiting."""
 AUTHOR = ("-c", "user.name=Demo", "-c", "user.email=demo@example.invalid")
 
 
@@ -40,12 +45,13 @@ class Stage:
     @classmethod
     def build(cls, source: Path, folder: Path, say: Say) -> Stage:
         """A fresh stage from the specs in `source`; an older demo in `folder` is removed."""
-        if not (source / "support-chat").is_dir():
+        if not (source / PROJECT).is_dir():
             raise TidemillError(
                 f"{source} holds no project 'support-chat'; run the demo in a checkout of Tidemill "
                 "or name its specs with --specs"
             )
-        cache = os.environ.get("TIDEMILL_CACHE") or str(folder.parent / "cache")
+        mine = Settings.read()
+        cache = mine.cache if "cache" in mine.model_fields_set else folder.parent / "cache"
         shutil.rmtree(folder, ignore_errors=True)
         repository = folder / "repository"
         shutil.copytree(source, repository / "specs")
@@ -53,7 +59,7 @@ class Stage:
             **os.environ,
             "TIDEMILL_SPECS": str(repository / "specs"),
             "TIDEMILL_HOME": str(folder / "home"),
-            "TIDEMILL_CACHE": cache,
+            "TIDEMILL_CACHE": str(cache),
             "TIDEMILL_SUBJECT_KEY": secrets.token_hex(32),
         }
         os.environ.update(environment)
@@ -76,12 +82,18 @@ class Stage:
         subprocess.run([*where, *arguments], check=True)
 
     def tidemill(self, *arguments: str) -> None:
-        """Run a command of ours as a person would; raises what its exit code says."""
-        done = subprocess.run([sys.executable, "-m", entry_points.CLI, *arguments], check=False)
-        if done.returncode:
-            raise TidemillError(
-                f"`tidemill {' '.join(arguments)}` ended with exit code {done.returncode}"
-            )
+        """Run a command of ours as a person would; raises TidemillError with its last words."""
+        command = [sys.executable, "-m", entry_points.CLI, *arguments]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            last = ""
+            for line in map(str.strip, process.stderr):
+                if line:
+                    last = line
+                    self.say(line)
+        if process.returncode:
+            ended = f"`tidemill {' '.join(arguments)}` ended with exit code {process.returncode}"
+            raise TidemillError(last or ended)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -93,15 +105,24 @@ class Stage:
         finally:
             self.steps.append({"name": name, "seconds": round(time.monotonic() - start, 1)})
 
-    def wait(self, what: str, ready: Any, *, seconds: float, hint: str) -> Any:
-        """Ask `ready()` until it gives something; raises ServiceError with the hint after that."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            found = ready()
-            if found:
-                return found
-            time.sleep(0.3)
-        raise ServiceError(f"waited {seconds:g} s for {what}; {hint}")
+    def wait(self, what: str, ready: Callable[[], Any]) -> Any:
+        """Ask `ready()` until it gives something; raises ServiceError when nothing moves any more.
+
+        A run that moves is waited for, however slow the machine is; see `demo.pulse`.
+        """
+        pulse = self.pulse(what)
+        while not (found := ready()):
+            pulse.check()
+            time.sleep(0.5)
+        return found
+
+    def pulse(self, what: str) -> Pulse:
+        """Watches for progress from now on."""
+        return Pulse(what, self.signs)
+
+    def signs(self) -> Signs:
+        """What has been done so far."""
+        return signs(self.home, PROJECT, SERVICE)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -119,6 +140,27 @@ class Stage:
         finally:
             done.set()
             thread.join()
+
+
+class Pulse:
+    """Raises ServiceError once nothing has moved for STILL seconds."""
+
+    def __init__(self, what: str, signs: Callable[[], Signs]) -> None:
+        self.what, self.signs = what, signs
+        self.still = Standstill(time.monotonic(), signs(), STILL)
+        self.looked = time.monotonic()
+
+    def check(self) -> None:
+        """Look again, once a second at most."""
+        if time.monotonic() - self.looked < 1:
+            return
+        self.looked = time.monotonic()
+        self.still = self.still.look(self.signs(), self.looked)
+        if self.still.over(time.monotonic()):
+            raise ServiceError(
+                f"waiting for {self.what}: nothing has moved for {STILL:g} s, no record, no run "
+                "and no model server"
+            )
 
 
 def resident(home: Path) -> int:

@@ -6,20 +6,24 @@ import itertools
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tidemill.demo.crowd import SERVICE, TOPIC, Answered, Crowd, rows
+import httpx
+
+from tidemill.demo.crowd import BROKER_PATIENCE, TOPIC, Answered, Crowd, rows
 from tidemill.demo.report import compose
-from tidemill.demo.stage import Stage
-from tidemill.errors import ServiceError
+from tidemill.demo.stage import PROJECT, SERVICE, Stage
+from tidemill.errors import ServiceError, TidemillError
 from tidemill.lineage.upstream import trace
 from tidemill.pipeline.context import Say
-from tidemill.records import TriggerDecision
+from tidemill.records import RolloutRecord, TriggerDecision
 
-PROJECT = "support-chat"
+REQUESTS = 3000
+"""Requests beside a candidate that has traffic, after which its rollout hangs; it needs 100."""
 
 
 @dataclass
@@ -40,7 +44,7 @@ class Story:
     def first_release(self) -> None:
         """Everything is made from nothing, passes its gates, and serves."""
         self.stage.tidemill("run", PROJECT)
-        self.told["first"] = self.await_live(lambda digest: bool(digest), seconds=60)
+        self.told["first"] = self.stage.wait("the first release to serve", self.first_live)
 
     def ordinary_traffic(self) -> None:
         """Shoppers ask the usual things; some of what reaches the topic is broken or doubled."""
@@ -66,12 +70,7 @@ class Story:
 
     def trigger(self) -> None:
         """The feedback reaches the ledger, the trigger decides, and says why."""
-        decision = self.stage.wait(
-            "the trigger",
-            lambda: next(iter(self.fired()), None),
-            seconds=120,
-            hint="see `tidemill trigger explain`, and the daemon's log in the home's run folder",
-        )
+        decision = self.stage.wait("the trigger", lambda: next(iter(self.fired()), None))
         self.told["trigger"] = {"fired": True, "reason": decision.reason}
         self.stage.say(f"   {decision.reason}")
 
@@ -93,32 +92,48 @@ class Story:
                     seen.add(making.id)
                     self.stage.say(f"   {making.name}: {making.seconds:.0f} s")
             if self.fired()[0].state == "failed":
-                raise ServiceError(f"the trigger's run failed: {self.fired()[0].message}")
+                raise ServiceError(self.fired()[0].message)
             return len(ledger.materialisations.releases(SERVICE)) > 1
 
-        self.stage.wait("the retrain", released, seconds=600, hint="see Dagster's UI")
+        self.stage.wait("the retrain", released)
 
     def canary(self) -> None:
         """The candidate earns its traffic while shoppers go on asking."""
-        first = self.told["first"]
         asked = itertools.cycle(rows(self.data / "traffic.jsonl"))
         shares: list[float] = []
-        until = time.monotonic() + 180
-        randomness = random.Random(7)
-        while self.stage.home.ledger.rollouts.live_release(SERVICE) == first:
-            if time.monotonic() > until:
-                raise ServiceError(
-                    "the canary did not finish in 180 s; see `tidemill rollout status`"
-                )
-            row = next(asked)
-            self.crowd.ask(row, subject=f"visitor-{randomness.randrange(10**9)}")
+        visitors, met = random.Random(7), 0
+        pulse = self.stage.pulse("the canary")
+        while not self.promoted():
+            pulse.check()
+            self.crowd.ask(next(asked), subject=f"visitor-{visitors.randrange(10**9)}")
             self.sent += 1
-            for walking in self.stage.home.ledger.rollouts.in_progress(SERVICE):
-                if walking.percent and walking.percent not in shares:
-                    shares.append(walking.percent)
-                    self.stage.say(f"   candidate at {walking.percent:g} %")
+            for rollout in self.stage.home.ledger.rollouts.in_progress(SERVICE):
+                met += rollout.percent > 0
+                if met > REQUESTS:
+                    raise ServiceError(
+                        f"the canary still waits after {met} requests: {rollout.reason}"
+                    )
+                if rollout.percent and rollout.percent not in shares:
+                    shares.append(rollout.percent)
+                    self.stage.say(f"   candidate at {rollout.percent:g} %")
         self.told["steps"] = shares
         self.told["second"] = self.stage.home.ledger.rollouts.live_release(SERVICE)
+
+    def first_live(self) -> str | None:
+        """The live release's digest once the gateway serves it; raises ServiceError where it cannot
+        be brought up."""
+        rollouts = self.stage.home.ledger.rollouts
+        for rollout in rollouts.newest(SERVICE, limit=1):
+            _refuse_ended(rollout)
+        live = rollouts.live_release(SERVICE)
+        return live if live and self.crowd.served() else None
+
+    def promoted(self) -> bool:
+        """True once the candidate is live; raises ServiceError with the reason if it went back."""
+        rollouts = self.stage.home.ledger.rollouts
+        for rollout in rollouts.newest(SERVICE, limit=1):
+            _refuse_ended(rollout)
+        return bool(rollouts.live_release(SERVICE) != self.told["first"])
 
     def why(self) -> None:
         """From one answer back to commit, data and weights."""
@@ -128,10 +143,15 @@ class Story:
         self.stage.wait(
             "the answer's event",
             lambda: self.stage.home.ledger.service_metrics.inference_record(answered.response_id),
-            seconds=30,
-            hint="is ingest running? see `tidemill status`",
         )
         self.told["why"] = trace(self.stage.home, answered.response_id)
+        self.stage.wait("the events that are still under way", self.all_arrived)
+
+    def all_arrived(self) -> bool:
+        """True once every event that was sent is in the ledger or in quarantine."""
+        counts = self.stage.home.ledger.events.event_counts()
+        arrived = sum(counts[kind] for kind in ("inference", "feedback", "quarantine"))
+        return int(arrived) >= self.sent
 
     def ask_and_rate(self, asked: list[dict[str, Any]]) -> int:
         """Ask each row and rate each answer; gives the number of events."""
@@ -146,26 +166,16 @@ class Story:
         from tidemill.adapters.kafka import open_bus
         from tidemill.ports import Message
 
-        bus = open_bus(self.stage.settings)
+        bus = open_bus(self.stage.settings, timeout=BROKER_PATIENCE)
         broken = [b"not json", b'{"specversion": "1.0"}', json.dumps({"kind": "applause"}).encode()]
         bus.publish([Message(TOPIC, value) for value in broken])
         bus.close()
         return len(broken)
 
-    def await_live(self, wanted: Callable[[str | None], bool], *, seconds: float) -> str:
-        """The live release's digest, once it is the wanted one."""
-        found: str = self.stage.wait(
-            "the release to serve",
-            lambda: (
-                (live := self.stage.home.ledger.rollouts.live_release(SERVICE))
-                and wanted(live)
-                and self.crowd.served()
-                and live
-            ),
-            seconds=seconds,
-            hint="see `tidemill status` and the logs in the home's run folder",
-        )
-        return found
+
+def _refuse_ended(rollout: RolloutRecord) -> None:
+    if rollout.state in ("failed", "rolled_back") or rollout.awaits_person:
+        raise ServiceError(f"release {rollout.release[7:19]} did not go live: {rollout.reason}")
 
 
 def tell(source: Path, folder: Path, *, keep: bool, say: Say) -> dict[str, Any]:
@@ -185,13 +195,32 @@ def tell(source: Path, folder: Path, *, keep: bool, say: Say) -> dict[str, Any]:
         ("measure again", lambda: story.quality("after")),
         ("ask why", story.why),
     ]
-    with stage.watched():
-        try:
-            for name, chapter in chapters:
-                with stage.step(name):
-                    chapter()
-            return compose(story, seconds=time.monotonic() - start)
-        finally:
-            if not keep:
-                with stage.step("stop the services"):
-                    stage.tidemill("down")
+    with stage.watched(), stopped_afterwards(stage, keep=keep):
+        for name, chapter in chapters:
+            with stage.step(name):
+                chapter()
+        return compose(story, seconds=time.monotonic() - start)
+
+
+@contextmanager
+def stopped_afterwards(stage: Stage, *, keep: bool) -> Iterator[None]:
+    """Stop the services at the end, unless they are kept; where a step fails, say first where the
+    logs are, and last why."""
+    try:
+        yield
+    except (TidemillError, httpx.HTTPError) as error:
+        if not keep:
+            with suppress(TidemillError):
+                stage.tidemill("down")
+        raise TidemillError(
+            f"the demo stopped at '{stage.steps[-1]['name']}'; its logs are kept in "
+            f"{stage.settings.home / 'run'} and {stage.settings.home / 'dagster' / 'storage'}\n"
+            f"{error}"
+        ) from error
+    except BaseException:
+        if not keep:
+            stage.tidemill("down")
+        raise
+    if not keep:
+        with stage.step("stop the services"):
+            stage.tidemill("down")

@@ -1,4 +1,4 @@
-"""Does a transformed model still answer the same? Hop by hop, the guilty one named."""
+"""Does a transformed model still do its task? Hop by hop, the guilty one named."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from tidemill.answer import Answer
 from tidemill.catalog import METRICS
+from tidemill.engine.answer_agreement import (
+    LABEL,
+    Agreement,
+    agree,
+    detectable,
+    rows_needed,
+    surely_below,
+)
+from tidemill.engine.statistics import Interval
 from tidemill.metrics import Scored, measure
 from tidemill.spec.compression import Goal
 
@@ -21,10 +29,17 @@ class Hop:
     kind: str
     """Kind of the artefact it gave."""
     rows: int
+    """Rows the agreement was counted on."""
     agreement: float | None
-    """Share of rows answered the same, label and text; None where nothing could be run."""
-    labels: float | None = None
-    """Share of rows with the same label; None where answers have none."""
+    """How far the task's answers stayed (see `engine.agreement`); None where it was not run."""
+    low: float = 0.0
+    high: float = 1.0
+    """The agreement's bounds."""
+    basis: str = LABEL
+    """What was compared: `label`, `answer`, or a metric's name."""
+    texts: float | None = None
+    """Share of rows with the same text, word by word. Only for information: one last digit changes
+    a word, and last digits differ between processors."""
     loss: Mapping[str, float] = field(default_factory=dict)
     """How much worse each metric became, in its own unit; negative where it became better."""
     bytes: int = 0
@@ -63,45 +78,61 @@ class Reached:
     """The hop that lost most of this metric, where the goal was missed."""
 
 
-def same(one: Answer, other: Answer) -> bool:
-    """Same label and same text, white space aside; two answers that cannot be read are the same
-    only where their texts are."""
-    return one.label == other.label and one.text.split() == other.text.split()
-
-
 def compare(
-    step: str, kind: str, before: Sequence[Scored], after: Sequence[Scored], metrics: Sequence[str]
+    step: str,
+    kind: str,
+    before: Sequence[Scored],
+    after: Sequence[Scored],
+    metrics: Sequence[str],
+    basis: str = LABEL,
 ) -> Hop:
     """The hop between two forms that answered the same rows in the same order."""
     if len(before) != len(after):
         raise ValueError(f"{len(before)} answers before and {len(after)} after: not the same rows")
-    pairs = [(a.answer, b.answer) for a, b in zip(before, after, strict=True)]
-    labelled = [(a, b) for a, b in pairs if a.label is not None or b.label is not None]
+    found = agree(before, after, basis, metrics)
+    pairs = zip(before, after, strict=True)
     return Hop(
         step=step,
         kind=kind,
-        rows=len(pairs),
-        agreement=_share([same(a, b) for a, b in pairs]),
-        labels=_share([a.label == b.label for a, b in labelled]),
+        rows=found.share.rows,
+        agreement=found.share.value,
+        low=found.share.low,
+        high=found.share.high,
+        basis=found.basis,
+        texts=_share([a.answer.text.split() == b.answer.text.split() for a, b in pairs]),
         loss={name: _worse(name, measure(name, before), measure(name, after)) for name in metrics},
     )
 
 
+def not_run(step: str, kind: str, note: str) -> Hop:
+    """A hop that nothing was asked of: it has no agreement, and stops nothing."""
+    return Hop(step, kind, 0, None, note=note)
+
+
 def judge(hops: Sequence[Hop], min_agreement: float) -> Verdict:
-    """The point estimate is held against the budget, since it says how many of *these* rows may
-    differ: on 64 rows even full agreement has a lower bound below 0.95."""
+    """A hop is guilty where its agreement is surely below the limit: its upper bound is.
+
+    A right hop is so refused at most once in forty times where its true agreement is the limit
+    itself, and less above it, on any number of rows. What few rows cannot show is said.
+    """
     run = [hop for hop in hops if hop.agreement is not None]
-    broken = [hop for hop in run if (hop.agreement or 0.0) < min_agreement]
-    if not broken:
-        least = min(run, key=lambda hop: hop.agreement or 0.0, default=None)
-        said = f"least alike after '{least.step}': {_alike(least)}" if least else "nothing was run"
-        return Verdict(True, None, f"{len(run)} hops checked; {said}")
-    worst = min(broken, key=lambda hop: hop.agreement or 0.0)
-    message = (
-        f"'{worst.step}' changed the answers: {_alike(worst)}, and min_agreement is "
-        f"{min_agreement:.1%}; make that step milder, drop it, or lower equivalence.min_agreement"
-    )
-    return Verdict(False, worst.step, message)
+    broken = [hop for hop in run if surely_below(_interval(hop), min_agreement)]
+    if broken:
+        worst = min(broken, key=_kept)
+        return Verdict(
+            False,
+            worst.step,
+            f"'{worst.step}' changed the answers: {_alike(worst)}, and min_agreement is "
+            f"{min_agreement:.1%}; make that step milder, drop it, or lower "
+            "equivalence.min_agreement",
+        )
+    parts = [f"{len(run)} hops checked"]
+    if run:
+        least = min(run, key=_kept)
+        parts += [f"least alike after '{least.step}': {_alike(least)}"]
+        parts += [_power(least, min_agreement)]
+    parts += [f"'{hop.step}' was not run" for hop in hops if hop.agreement is None]
+    return Verdict(True, None, "; ".join(parts))
 
 
 def reached(
@@ -146,6 +177,25 @@ def _share(values: Sequence[bool]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
+def _kept(hop: Hop) -> float:
+    return hop.agreement if hop.agreement is not None else 1.0
+
+
+def _interval(hop: Hop) -> Interval:
+    return Interval(_kept(hop), hop.low, hop.high, hop.rows)
+
+
 def _alike(hop: Hop) -> str:
-    agreed = round((hop.agreement or 0.0) * hop.rows)
-    return f"{agreed} of {hop.rows} rows answered the same ({hop.agreement or 0.0:.1%})"
+    return str(Agreement(hop.basis, _interval(hop)))
+
+
+def _power(hop: Hop, limit: float) -> str:
+    """What so many rows can tell, and how many would be needed for more."""
+    if _kept(hop) < limit:
+        needed = rows_needed(_kept(hop), limit)
+        more = f"about {needed} would show it" if needed else "no number of rows shows it"
+        return f"below min_agreement {limit:.1%}, but on {hop.rows} rows that may be chance: {more}"
+    least = detectable(hop.rows, limit)
+    if least is None:
+        return f"{hop.rows} rows are too few to refuse anything at {limit:.1%}"
+    return f"{hop.rows} rows show a step that keeps {least:.1%} or less"

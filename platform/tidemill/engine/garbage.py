@@ -53,7 +53,7 @@ class Collection:
     kept: Mapping[str, str] = field(default_factory=dict)
     """Reason by digest of each artefact that stays."""
     artefact_bytes: int = 0
-    """Bytes that dropping the artefacts frees: files that a kept artefact shares are not counted."""
+    """Bytes that dropping the artefacts frees, without the files that a kept artefact shares."""
 
     @property
     def bytes(self) -> int:

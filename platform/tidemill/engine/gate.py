@@ -5,28 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite, isnan
-from typing import Protocol
 
+from tidemill.engine.check_names import gate_names
+from tidemill.engine.measurement import Measure
 from tidemill.spec.evaluation import AtLeast, AtMost, Gate, NoWorseThanBaseline
 
 DASH = "\N{EN DASH}"
-
-
-class Measured(Protocol):
-    """A measured value with its confidence bounds; `tidemill.pipeline.context.Measure` is one."""
-
-    @property
-    def metric(self) -> str: ...
-    @property
-    def value(self) -> float: ...
-    @property
-    def low(self) -> float: ...
-    @property
-    def high(self) -> float: ...
-    @property
-    def rows(self) -> int: ...
-    @property
-    def slice(self) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -34,7 +18,7 @@ class Outcome:
     """What one gate said, and the numbers it said it on."""
 
     name: str
-    """Unique within an evaluation: type, metric and slice."""
+    """Unique within an evaluation; see `tidemill.engine.check_names`."""
     passed: bool
     message: str
     metric: str
@@ -77,8 +61,8 @@ class Verdict:
 
 
 def judge(
-    measures: Iterable[Measured],
-    gains: Iterable[Measured] | None,
+    measures: Iterable[Measure],
+    gains: Iterable[Measure] | None,
     gates: Iterable[Gate],
     *,
     units: Mapping[str, str] | None = None,
@@ -93,10 +77,16 @@ def judge(
     here = {(one.metric, one.slice): one for one in measures}
     against = None if gains is None else {(one.metric, one.slice): one for one in gains}
     wording = _Wording(units or {})
-    return Verdict(tuple(_one(gate, here, against, wording) for gate in gates))
+    every = tuple(gates)
+    return Verdict(
+        tuple(
+            _one(name, gate, here, against, wording)
+            for name, gate in zip(gate_names(every), every, strict=True)
+        )
+    )
 
 
-_Table = Mapping[tuple[str, str | None], Measured]
+_Table = Mapping[tuple[str, str | None], Measure]
 
 
 @dataclass(frozen=True)
@@ -106,7 +96,7 @@ class _Wording:
     def number(self, metric: str, value: float, digits: int = 2) -> str:
         return number(value, self.units.get(metric, ""), digits)
 
-    def measured(self, one: Measured, digits: int) -> str:
+    def measured(self, one: Measure, digits: int) -> str:
         where = f" on slice '{one.slice}'" if one.slice else ""
         value = self.number(one.metric, one.value, digits)
         if one.low == one.high:
@@ -127,8 +117,7 @@ def number(value: float, unit: str = "", digits: int = 2) -> str:
     return f"{text} {unit}" if unit else text
 
 
-def _one(gate: Gate, here: _Table, gains: _Table | None, wording: _Wording) -> Outcome:
-    name = "_".join(filter(None, (gate.type, gate.metric, gate.slice)))
+def _one(name: str, gate: Gate, here: _Table, gains: _Table | None, wording: _Wording) -> Outcome:
     if isinstance(gate, NoWorseThanBaseline):
         return _against_baseline(name, gate, gains, wording)
     one = here.get((gate.metric, gate.slice))
@@ -171,7 +160,7 @@ def _nothing(name: str, gate: Gate, why: str) -> Outcome:
 def _outcome(
     name: str,
     gate: AtLeast | AtMost,
-    one: Measured,
+    one: Measure,
     compared: tuple[float, float, float],
     side: str,
     wording: _Wording,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from tidemill.engine.cost import Past, Wanted, estimate, excess
 from tidemill.engine.plan import Item, Known, plan
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import Problem
 
 SHOWN = 3
@@ -17,7 +18,7 @@ QUIET_KINDS = frozenset({"Feedback", "Trigger"})
 GIVEN_UP = frozenset({"rolled_back", "failed", "ended"})
 """States of a rollout whose release nobody wants back."""
 
-Refusal = Literal["unsigned", "broken", "over-budget", "needs-approval"]
+Refusal = Literal["unsigned", "broken", "over-budget"]
 SignatureVerdict = Literal["good", "unsigned", "bad", "unknown", "expired", "revoked"]
 
 
@@ -54,10 +55,8 @@ def judge_commit(
     signatures: Sequence[Signature] | None = None,
     problems: Sequence[Problem] = (),
     over: Sequence[str] = (),
-    asks: Sequence[str] = (),
 ) -> Judgement:
-    """Refuse for the first of: a signature that is not good, a problem of the specs, a budget, a
-    person who has to agree first.
+    """Refuse for the first of: a signature that is not good, a problem of the specs, a budget.
 
     `signatures` has every commit that is new, oldest first; None where the policy asks for none.
     All of them count, not only the newest: one signature at the tip must not carry in what others
@@ -73,8 +72,6 @@ def judge_commit(
         return Judgement("broken", f"{count}: {_some([str(one) for one in problems])}")
     if over:
         return Judgement("over-budget", _some(over))
-    if asks:
-        return Judgement("needs-approval", _some(asks))
     return Judgement()
 
 
@@ -124,10 +121,10 @@ def targets(items: Sequence[Item], restored: Collection[str] = ()) -> dict[str, 
 
 
 def former(
-    releases: Sequence[Mapping[str, Any]],
+    releases: Sequence[ReleaseRecord],
     specs: Mapping[str, str],
     states: Mapping[str, str],
-) -> Mapping[str, Any] | None:
+) -> ReleaseRecord | None:
     """The newest release that the very same specs made; None where there is none, or where it was
     rolled back or failed.
 
@@ -138,8 +135,7 @@ def former(
         (
             record
             for record in reversed(releases)
-            if record["specs"] == dict(specs)
-            and states.get(record["digest"], "failed") not in GIVEN_UP
+            if record.specs == dict(specs) and states.get(record.digest, "failed") not in GIVEN_UP
         ),
         None,
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from tidemill.engine.lineage import BUILD, Edge, walk, without_makings
 from tidemill.engine.provenance import Evidence, Link, ancestry, as_json, trail
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import ArtefactError, MissingArtefact, TidemillError
 from tidemill.home import Home
 from tidemill.lineage.identifiers import Target, find
@@ -55,7 +56,7 @@ def _answer(home: Home, target: Target, meaning: bool) -> Row:
             "it was made with another ledger (see TIDEMILL_LEDGER_URL)"
         )
     told = _of_release(home, release, inference, meaning)
-    told["edges"].append(Edge(f"answer:{target.id}", release["digest"], "answered by"))
+    told["edges"].append(Edge(f"answer:{target.id}", release.digest, "answered by"))
     return told
 
 
@@ -66,16 +67,16 @@ def _release(home: Home, target: Target, meaning: bool) -> Row:
 
 
 def _of_release(
-    home: Home, release: Row, inference: Mapping[str, Any] | None, meaning: bool
+    home: Home, release: ReleaseRecord, inference: Mapping[str, Any] | None, meaning: bool
 ) -> Row:
-    edges = home.ledger.lineage.edges([release["digest"]], "back")
-    held = [item["digest"] for item in release["artefacts"].values() if item["kind"] == "dataset"]
-    lines, notes = _lines(home, release["project"], release["commit"])
+    edges = home.ledger.lineage.edges([release.digest], "back")
+    held = [item.digest for item in release.artefacts.values() if item.kind == "dataset"]
+    lines, notes = _lines(home, release.project, release.commit.to_dict())
     rows, more = nearest(home, held, inference["input"], meaning) if inference else ([], [])
     fed_rows, fed = _fed(home, held)
     evidence = Evidence(
         steps=decided(home, release),
-        approvals=_approvals(home, release["digest"]),
+        approvals=_approvals(home, release.digest),
         lines=lines,
         rows=rows,
         fed=fed,
@@ -164,10 +165,10 @@ _TOLD = {
 }
 
 
-def decided(home: Home, release: Mapping[str, Any]) -> list[Row]:
+def decided(home: Home, release: ReleaseRecord) -> list[Row]:
     """The decisions of the newest rollout of a release."""
-    walks = home.ledger.rollouts.of_release(release["digest"])
-    mine = [walking for walking in walks if walking.service == release["service"]]
+    walks = home.ledger.rollouts.of_release(release.digest)
+    mine = [walking for walking in walks if walking.service == release.service]
     return home.ledger.rollouts.decisions(mine[-1].id) if mine else []
 
 

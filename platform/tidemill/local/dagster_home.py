@@ -21,7 +21,7 @@ run_queue:
 run_monitoring:
   enabled: true
   poll_interval_seconds: 15
-  start_timeout_seconds: 180
+  start_timeout_seconds: 1800 # a slow, busy machine imports for minutes before a run begins
 """
 
 _OPEN = """\

@@ -113,9 +113,7 @@ def _controller(settings: Settings) -> Service:
 
 def _code(settings: Settings, port: int) -> Service:
     url = f"{LOOPBACK}:{port}"
-    module = ("-m", entry_points.DEFINITIONS, "--location-name", "tidemill")
-    listen = ("-h", LOOPBACK, "-p", str(port))
-    command = python("-m", "dagster", "code-server", "start", *module, *listen)
+    command = python("-m", entry_points.CODE_SERVER, "-h", LOOPBACK, "-p", str(port))
     start = _start(settings, "code", command, url, _dagster(settings))
     return Service(start, "the assets (Dagster code server)", lambda: listens(url))
 
@@ -154,7 +152,16 @@ def _start(
 
 def _dagster(settings: Settings) -> dict[str, str]:
     home = str(settings.home / "dagster")
-    return {"DAGSTER_HOME": home, "DAGSTER_DISABLE_TELEMETRY": "1"}
+    return {"DAGSTER_HOME": home, "DAGSTER_DISABLE_TELEMETRY": "1", **_UNHURRIED}
+
+
+_UNHURRIED = {
+    "DAGSTER_GRPC_TIMEOUT_SECONDS": "600",
+    "DAGSTER_REPOSITORY_GRPC_TIMEOUT_SECONDS": "1200",
+    "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "600",
+    "DAGSTER_PROXY_SERVER_HEARTBEAT_TIMEOUT": "300",
+}
+"""Dagster's own limits (60, 180, 60 and 30 s) give up what a slow, busy machine is still doing."""
 
 
 def _code_port(settings: Settings) -> int:
@@ -172,7 +179,7 @@ def _code_port(settings: Settings) -> int:
 def answers(url: str) -> bool:
     """True where a GET gives 200."""
     try:
-        with _direct.open(url, timeout=2) as answer:
+        with _direct.open(url, timeout=10) as answer:
             return bool(answer.status == 200)
     except (URLError, OSError, ValueError):
         return False

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from filelock import FileLock
 
-from tidemill.adapters.local.processes import Processes, Running, listens, tail
+from tidemill.adapters.local.processes import Processes, Running, effort, listens, tail
+from tidemill.engine.standstill import Signs, Standstill
 from tidemill.errors import BrokerDown, ServiceError
 from tidemill.home import check_writable
 from tidemill.local import supervisor
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from tidemill.adapters.ledger import Ledger
     from tidemill.records import SyncRecord
 
+
+STARTS = 4
+"""How often a service may end before it was ever ready."""
 
 _LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries {
   locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
@@ -41,21 +45,23 @@ def running(settings: Settings) -> bool:
 
 
 def bring_up(settings: Settings, say: Say, timeout: float) -> None:
-    """Start the supervisor and wait for every service; on failure what it started is
-    stopped.
+    """Start the supervisor and wait for every service; on failure, which is when one that is
+    waited for ends or does nothing for `timeout` seconds, what it started is stopped.
 
     Where a remote is followed, they serve the specs of the commit that was applied last.
     """
-    settings = settings.followed
+    settings = settings.with_applied_specs
     check_writable(settings.home, "run")
     processes = Processes(settings.home / "run")
-    with _one_at_a_time(processes.run):
+    # Of two `tidemill up` at once the second finds the first one's supervisor; the system frees the
+    # lock of one that is killed.
+    with FileLock(processes.run / "up.lock", fallback_to_soft=False):
         guard = processes.get("supervisor")
         mine = guard is None or not guard.alive
         if guard is None or mine:
             guard = _start(settings, processes)
     try:
-        _await(plan(settings), processes, guard, say, time.monotonic() + timeout)
+        _await(plan(settings), processes, guard, say, timeout)
     except (ServiceError, KeyboardInterrupt):
         if mine:
             take_down(settings)
@@ -69,15 +75,6 @@ def _start(settings: Settings, processes: Processes) -> Running:
             port.check()
     prepare(settings)
     return supervisor.start(settings)
-
-
-@contextmanager
-def _one_at_a_time(run: Path) -> Iterator[None]:
-    """Of two `tidemill up` at once the second finds the first one's supervisor; the system lets go
-    of the lock of one that is killed."""
-    with (run / "up.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def take_down(settings: Settings) -> int:
@@ -197,6 +194,7 @@ def _ledger(settings: Settings) -> dict[str, Any]:
             "service": service,
             "live": ledger.rollouts.live_release(service),
             "retired": [walking.release for walking in ledger.rollouts.retired_rollouts(service)],
+            "asks": _asks(ledger, service),
             "open": [
                 {
                     "release": walking.release,
@@ -212,6 +210,12 @@ def _ledger(settings: Settings) -> dict[str, Any]:
     ]
     ingest = {**ledger.events.event_counts(), **_ingest(settings, ledger)}
     return {"services": services, "ingest": ingest, "git": _git(settings, ledger)}
+
+
+def _asks(ledger: Ledger, service: str) -> str:
+    """What the live release asks a person; empty where it asks nothing."""
+    live = ledger.rollouts.live_rollout(service)
+    return live.reason if live is not None and live.awaits_person else ""
 
 
 def _git(settings: Settings, ledger: Ledger) -> dict[str, Any] | None:
@@ -247,11 +251,11 @@ def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
         record = ledger.materialisations.release(digest) if digest else None
         if record is None:
             continue
-        folder = specs / record["project"]
+        folder = specs / record.project
         projects = read(folder).workspace.projects if folder.is_dir() else {}
         names = {name for project in projects.values() for name in project.specs}
-        if record["rollout"] not in names:
-            found.append({"service": service, "project": record["project"]})
+        if record.rollout not in names:
+            found.append({"service": service, "project": record.project})
     return found
 
 
@@ -286,17 +290,23 @@ def _own_broker(settings: Settings) -> str:
 
 
 def _await(
-    services: Sequence[Service], processes: Processes, guard: Running, say: Say, until: float
+    services: Sequence[Service], processes: Processes, guard: Running, say: Say, timeout: float
 ) -> None:
     for count, service in enumerate(services):
         say(f"starting {service.what}", done=count, total=len(services))
+        log = processes.run / f"{service.name}.log"
+        pids: set[int] = set()
+        still = Standstill(time.monotonic(), Signs(), timeout)
         while not _is_up(service, processes):
             if not guard.alive:
                 raise ServiceError(f"the supervisor ended: {tail(guard.log)}")
-            if time.monotonic() > until:
-                log = processes.run / f"{service.name}.log"
+            known = processes.get(service.name)
+            pids |= {known.pid} if known else set()
+            still = still.look(effort([known.process()]) if known else Signs(), time.monotonic())
+            if len(pids) > STARTS or still.over(time.monotonic()):
+                gone = f"ended {STARTS} times" if len(pids) > STARTS else f"idle for {timeout:g} s"
                 raise ServiceError(
-                    f"{service.what} was not ready in time: {tail(str(log))}; see {log}"
+                    f"{service.what} is not ready ({gone}); see {log}: {tail(str(log))}"
                 )
             time.sleep(0.1)
     say("everything is ready", done=len(services), total=len(services))

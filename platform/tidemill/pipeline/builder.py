@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import ArtefactError, MissingArtefact
 from tidemill.pipeline.context import Bench, Check, Made, Measure, Say, silent
 from tidemill.ports import Artefact, Clock, Materialisation, MaterialisationStore, Repository, Store
@@ -75,8 +76,10 @@ class Line:
     clock: Clock
     keep: Callable[[Sequence[Artefact]], None]
     feedback: FeedbackReader | None = None
-    live: Callable[[str], Mapping[str, Any] | None] = field(default=lambda _service: None)
+    live: Callable[[str], ReleaseRecord | None] = field(default=lambda _service: None)
     """The live release's record, by service; or any release's, by digest."""
+    subject_key: bytes | None = field(default=None, repr=False)
+    """Keys the hash of user ids in rows."""
 
     @cached_property
     def specs(self) -> dict[str, Spec]:
@@ -155,11 +158,12 @@ class Line:
     def _version(
         self, name: str, parents: Mapping[str, Materialisation], frozen: Mapping[str, int]
     ) -> str:
+        baseline = self._baseline_release(self.specs[name])
         said = {
             "spec": self.spec_digest(name),
             "inputs": {key: parent.artefact for key, parent in sorted(parents.items())},
             "offsets": dict(sorted(frozen.items())),
-            "baseline": self._baseline_release(self.specs[name]).get("digest", ""),
+            "baseline": baseline.digest if baseline else "",
         }
         return f"sha256:{hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()}"
 
@@ -179,9 +183,7 @@ class Line:
         return frozen
 
     def _feedback_spec(self, name: str) -> Feedback:
-        spec = self.specs[name]
-        assert isinstance(spec, Feedback)
-        return spec
+        return self.project.spec(name, Feedback)
 
     def _reuse(self, found: Materialisation, parents: Mapping[str, Materialisation]) -> Made | None:
         try:
@@ -207,25 +209,25 @@ class Line:
         live = self._baseline_release(spec)
         if not (live and isinstance(spec, Evaluation)):
             return inputs
-        other_rows = live["dataset"]["digest"] != inputs[spec.dataset].digest
+        other_rows = live.dataset.digest != inputs[spec.dataset].digest
         if other_rows and isinstance(spec.baseline, LiveBaseline):
             inputs |= self._live_inputs(spec.baseline.service, live)
         return inputs
 
-    def _live_inputs(self, service: str, live: Mapping[str, Any]) -> dict[str, Artefact]:
+    def _live_inputs(self, service: str, live: ReleaseRecord) -> dict[str, Artefact]:
         """The live release's own model and prompt, to answer rows that it never answered."""
-        found = {f"live:{service}": live["model"], f"live-prompt:{service}": live["prompt"]}
+        found = {f"live:{service}": live.model, f"live-prompt:{service}": live.prompt}
         try:
             return {key: self.store.get(digest) for key, digest in found.items() if digest}
         except ArtefactError:
             return {}
 
-    def _baseline_release(self, spec: Spec) -> Mapping[str, Any]:
+    def _baseline_release(self, spec: Spec) -> ReleaseRecord | None:
         if not isinstance(spec, Evaluation) or spec.baseline is None:
-            return {}
+            return None
         if isinstance(spec.baseline, PinnedBaseline):
-            return self.live(spec.baseline.release) or {}
-        return self.live(spec.baseline.service) or {}
+            return self.live(spec.baseline.release)
+        return self.live(spec.baseline.service)
 
     def _bench(self, spec: Spec, frozen: Mapping[str, int], folder: str, say: Say) -> Bench:
         scratch = self.home / "scratch" / self.project.name / spec.name / folder
@@ -237,7 +239,7 @@ class Line:
 
         def baseline(name: str) -> Artefact | None:
             release = self.live(name)
-            return self.store.get(release["evaluation"]["digest"]) if release else None
+            return self.store.get(release.evaluation.digest) if release else None
 
         return Bench(
             project=self.project.folder,
@@ -249,6 +251,7 @@ class Line:
             feedback=read if self.feedback else None,
             baseline=baseline,
             specs=self.specs,
+            subject_key=self.subject_key,
         )
 
     def _record(

@@ -9,6 +9,7 @@ from typing import Any
 
 from tidemill.catalog import COMPRESSION, METRICS
 from tidemill.compression import Conversations, kind_of, targets
+from tidemill.engine.answer_agreement import ANSWER, LABEL, TEXT
 from tidemill.engine.equivalence import Reached, judge, reached
 from tidemill.engine.estimate import estimate
 from tidemill.errors import DataError, EquivalenceBroken
@@ -18,7 +19,10 @@ from tidemill.pipeline.context import Bench, Check, Made, Measure
 from tidemill.pipeline.hop_picture import hop_picture
 from tidemill.pipeline.prompt_loading import load_program, prompt_of
 from tidemill.ports import Artefact
+from tidemill.prompts import output_parsing
 from tidemill.spec.compression import Compression
+from tidemill.spec.evaluation import Evaluation
+from tidemill.spec.prompt import JsonOutput
 
 _SPEED = ("quantile", "speed")
 
@@ -36,8 +40,9 @@ def make(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> Mad
         bench=bench,
         rows=_rows(spec, inputs, bench),
         program=program,
-        metrics=_quality(spec),
+        metrics=_quality(spec, bench.specs),
         source=inputs[spec.of],
+        basis=_basis(program),
     )
     calibration = _calibration(spec, inputs, program)
     try:
@@ -121,7 +126,9 @@ def _goals(spec: Compression, chain: Chain) -> list[Reached]:
 
 
 def _measures(spec: Compression, chain: Chain) -> tuple[Measure, ...]:
-    names = dict.fromkeys([*_quality(spec), *(goal.metric for goal in spec.goals), "size"])
+    names = dict.fromkeys(
+        [*_quality(spec, chain.bench.specs), *(goal.metric for goal in spec.goals), "size"]
+    )
     found = []
     for name in names:
         answers = chain.timed(source=False) if _kind(name) in _SPEED else chain.last
@@ -131,10 +138,28 @@ def _measures(spec: Compression, chain: Chain) -> tuple[Measure, ...]:
     return tuple(found)
 
 
-def _quality(spec: Compression) -> list[str]:
-    """Metrics of the answers' quality that the goals name; accuracy where they name none."""
-    named = [goal.metric for goal in spec.goals]
-    return [n for n in dict.fromkeys(named) if _kind(n) not in (*_SPEED, "size")] or ["accuracy"]
+def _basis(program: Any) -> str:
+    """What an answer is about: a label, data, or a text that metrics judge."""
+    if program is None or output_parsing.label_column(program.output):
+        return LABEL
+    return ANSWER if isinstance(program.output, JsonOutput) else TEXT
+
+
+def _quality(spec: Compression, specs: Mapping[str, Any]) -> list[str]:
+    """Metrics of the answers' quality: those that the goals name, else those of the evaluation that
+    judges this form; accuracy where nothing names any."""
+    judges = [s for s in specs.values() if isinstance(s, Evaluation) and s.of == spec.name]
+    wanted = [gate.metric for one in judges for gate in one.gates]
+    judged = [*wanted, *(metric for one in judges for metric in one.metrics)]
+    for named in ([goal.metric for goal in spec.goals], judged):
+        found = [name for name in dict.fromkeys(named) if _of_quality(name)]
+        if found:
+            return found
+    return ["accuracy"]
+
+
+def _of_quality(name: str) -> bool:
+    return _kind(name) not in (*_SPEED, "size")
 
 
 def _kind(metric: str) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tidemill.engine.equivalence import Hop, compare, same, sized
+from tidemill.engine.answer_agreement import LABEL, agree
+from tidemill.engine.equivalence import Hop, compare, not_run, sized
 from tidemill.form import Form
 from tidemill.metrics import measure
 from tidemill.pipeline import answers as answering
@@ -19,7 +20,8 @@ from tidemill.pipeline.context import Bench
 from tidemill.ports import Artefact
 from tidemill.spec.compression import Compression
 
-ENGINE_ROWS = 16
+EXPORT = "onnx-export"
+"""Name of the hop to the ONNX form that a TensorRT engine is built from."""
 TIMED_ROWS = 8
 Transform = Callable[[Path, Path, Bench], None]
 
@@ -34,6 +36,8 @@ class Chain:
     program: Any
     metrics: Sequence[str]
     source: Artefact
+    basis: str = LABEL
+    """What decides whether two answers are alike; see `engine.agreement`."""
     hops: list[Hop] = field(default_factory=list)
     steps: dict[str, Artefact] = field(default_factory=dict)
     _given: dict[str, list[Answered]] = field(default_factory=dict)
@@ -53,9 +57,10 @@ class Chain:
 
     @property
     def end_to_end(self) -> float:
-        """Share of rows that the main artefact answers as the form before compression did."""
-        pairs = zip(self._given[self.source.digest], self.last, strict=True)
-        return sum(same(a.answer, b.answer) for a, b in pairs) / max(len(self.rows), 1)
+        """Agreement of the main artefact with the form before compression."""
+        before = [one.scored for one in self._given[self.source.digest]]
+        after = [one.scored for one in self.last]
+        return agree(before, after, self.basis, self.metrics).share.value
 
     def size(self, artefact: Artefact) -> int:
         """Bytes of what serves, an adapter's base included."""
@@ -80,7 +85,7 @@ class Chain:
             made, seconds = self._put(
                 target.runtime, "engine", self.weights, build, compute=list(target.compute)
             )
-            self._engine_checked(self._keep(target.runtime, made), target, made, seconds)
+            self._engine_kept(self._keep(target.runtime, made), target, made, seconds)
         elif not module.ready(self.main.path):
             self.step(target.runtime, module.KIND, build)
 
@@ -134,23 +139,26 @@ class Chain:
     def _compared(
         self, name: str, kind: str, before: Artefact, made: Artefact, seconds: float
     ) -> None:
-        old = [one.scored for one in self._answers(before)]
-        new = [one.scored for one in self._answers(made)]
-        hop = compare(name, kind, old, new, self.metrics)
+        hop = self._hop(name, kind, self._answers(before), self._answers(made))
         self._add(sized(hop, self.size(made), self.source_size, seconds))
 
-    def _engine_checked(self, name: str, target: Any, made: Artefact, seconds: float) -> None:
-        """An engine runs on its GPU only, so what it was built from is compared instead."""
-        old = [one.scored for one in self._answers(self.weights)[:ENGINE_ROWS]]
-        new = [one.scored for one in self._export_answers()]
-        hop = compare(name, "engine", old, new, self.metrics)
-        note = (
-            f"built for {', '.join(target.compute)}, not run: that takes such a GPU; "
-            "compared is the ONNX export it was built from"
-        )
+    def _engine_kept(self, name: str, target: Any, made: Artefact, seconds: float) -> None:
+        """An engine runs on its GPU only; the export it was built from is a hop of its own."""
+        if not any(hop.step == EXPORT for hop in self.hops):
+            started = time.monotonic()
+            answers, size = self._export_answers()
+            hop = self._hop(EXPORT, "onnx", self._answers(self.weights), answers)
+            self._add(sized(hop, size, self.source_size, time.monotonic() - started))
+        note = f"built for {', '.join(target.compute)}, not run: that takes such a GPU"
+        hop = not_run(name, "engine", note)
         self._add(sized(hop, self.size(made), self.source_size, seconds, note))
 
-    def _export_answers(self) -> list[Answered]:
+    def _hop(self, name: str, kind: str, old: Sequence[Answered], new: Sequence[Answered]) -> Hop:
+        before, after = [one.scored for one in old], [one.scored for one in new]
+        return compare(name, kind, before, after, self.metrics, self.basis)
+
+    def _export_answers(self) -> tuple[list[Answered], int]:
+        """What the export answers, and its bytes; it is not kept."""
         from tidemill.compression import targets
         from tidemill.spec.compression import OnnxRuntimeTarget
 
@@ -159,13 +167,14 @@ class Chain:
         try:
             target = OnnxRuntimeTarget(runtime="onnxruntime")
             targets.load("onnxruntime").build(self.weights.path, out, target, self.bench.say)
-            return self._ask(out, self.rows[:ENGINE_ROWS])
+            size = int(answering.size_of(out, resolve=self._resolve))
+            return self._ask(out, self.rows), size
         finally:
             shutil.rmtree(out, ignore_errors=True)
 
     def _add(self, hop: Hop) -> None:
         self.hops.append(hop)
-        share = "not run" if hop.agreement is None else f"{hop.agreement:.1%} answered the same"
+        share = "not run" if hop.agreement is None else f"{hop.basis} kept on {hop.agreement:.1%}"
         size = f"{hop.bytes / 1e6:.0f} MB ({hop.ratio:.2f}×)"
         self.bench.say(f"{self.spec.name}: {hop.step}: {share}, {size}, {hop.seconds:.0f} s")
 

@@ -7,30 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from tidemill.engine.measurement import Check as Check
+from tidemill.engine.measurement import Measure as Measure
 from tidemill.ports import Artefact, Clock, Store
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A measured value with its confidence interval, per slice where one is named."""
-
-    metric: str
-    value: float
-    low: float
-    high: float
-    rows: int
-    slice: str | None = None
-
-
-@dataclass(frozen=True)
-class Check:
-    """The outcome of one check; a blocking one that failed stops what comes after."""
-
-    name: str
-    passed: bool
-    message: str
-    blocking: bool = True
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,3 +63,5 @@ class Bench:
     """The evaluation artefact of the live release of a service, or of a pinned digest."""
     specs: Mapping[str, Any] = field(default_factory=dict)
     """All specs of the project by name."""
+    subject_key: bytes | None = field(default=None, repr=False)
+    """Keys the hash of user ids in rows."""

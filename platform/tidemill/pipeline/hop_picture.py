@@ -33,12 +33,12 @@ def hop_picture(hops: Sequence[Hop], source_bytes: float, min_agreement: float) 
     for y, hop in enumerate(hops, 1):
         if hop.agreement is None:
             continue
-        colour = _GOOD if hop.agreement >= min_agreement else _BAD
+        colour = _GOOD if hop.high >= min_agreement else _BAD
         right.barh(y, hop.agreement, color=colour, height=0.6)
         right.text(hop.agreement, y, f" {hop.agreement:.1%}", va="center", fontsize=9, color=_INK)
     right.axvline(min_agreement, color=_INK, linewidth=1, linestyle="--")
     right.set_xlim(0, 1.2)
-    title = f"answered as before the hop (at least {min_agreement:.0%})"
+    title = f"stayed as before the hop (at least {min_agreement:.0%})"
     right.set_title(title, fontsize=11, color=_INK, loc="left")
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)

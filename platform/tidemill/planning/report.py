@@ -89,14 +89,13 @@ def compared(
     from tidemill.spec.dataset import Dataset
 
     head = _project(sides.head, project)
-    spec = head.specs[name].spec
-    assert isinstance(spec, Dataset)
+    spec = head.spec(name, Dataset)
     _bounded(head.folder, spec, most)
-    after = preview(head, name, clock)
+    after = preview(head, name, clock, sides.subject_key)
     before = None
     there = sides.built.get(f"{project}/{name}")
     if there and there.kind == "Dataset" and there.digest:
-        before = preview(_project(sides.base, project), name, clock)
+        before = preview(_project(sides.base, project), name, clock, sides.subject_key)
     return difference(spec, before, after)
 
 

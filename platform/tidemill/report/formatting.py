@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, TypeGuard
 
 from tidemill.catalog import METRICS
 from tidemill.engine.gate import DASH, number
+from tidemill.engine.measurement import Measure
 from tidemill.errors import UnknownName
 
 _SPEED = ("quantile", "speed", "size")
@@ -72,21 +72,21 @@ def measured(value: Any, metric: str = "") -> str:
     return said.replace("-", MINUS)
 
 
-def interval(measure: Mapping[str, Any]) -> str:
+def interval(measure: Measure) -> str:
     """`0.71–0.88`; empty where the value is exact or unknown."""
-    low, high = measure.get("low"), measure.get("high")
-    if low is None or high is None or not (finite(low) and finite(high)) or low == high:
+    low, high = measure.low, measure.high
+    if not (finite(low) and finite(high)) or low == high:
         return ""
-    first, last = measured(low, measure["metric"]), measured(high, measure["metric"])
+    first, last = measured(low, measure.metric), measured(high, measure.metric)
     ending = last.partition(" ")[2]
     if ending and first.endswith(f" {ending}"):
         first = first.removesuffix(f" {ending}")
     return f"{first} to {last}" if low < 0 else f"{first}{DASH}{last}"
 
 
-def with_interval(measure: Mapping[str, Any]) -> str:
+def with_interval(measure: Measure) -> str:
     """`0.80 (0.71–0.88)`."""
-    value, bounds = measured(measure.get("value"), measure["metric"]), interval(measure)
+    value, bounds = measured(measure.value, measure.metric), interval(measure)
     return f"{value} ({bounds})" if bounds else value
 
 

@@ -22,10 +22,10 @@ def limits(story: Story) -> list[str]:
 
 def _rows(story: Story) -> Iterator[str]:
     one = headline(story)
-    if one and one["rows"] < FEW_ROWS and formatting.interval(one):
-        rows = formatting.counted(one["rows"], "row")
+    if one and one.rows < FEW_ROWS and formatting.interval(one):
+        rows = formatting.counted(one.rows, "row")
         yield (
-            f"The test split has {rows}, so {formatting.metric_name(one['metric'])} is known only "
+            f"The test split has {rows}, so {formatting.metric_name(one.metric)} is known only "
             f"to lie between {formatting.interval(one).replace('–', ' and ')}."
         )
     rare = [
@@ -44,21 +44,21 @@ def _slices(story: Story) -> Iterator[str]:
     whole = headline(story)
     if whole is None:
         return
-    name = formatting.metric_name(whole["metric"])
-    parts = [one for one in story.measures if one.get("slice") and one["metric"] == whole["metric"]]
+    name = formatting.metric_name(whole.metric)
+    parts = [one for one in story.measures if one.slice and one.metric == whole.metric]
     if not parts:
         yield "No slices were measured: how it does for parts of its users is not known."
         return
-    known = [one for one in parts if formatting.finite(one.get("value"))]
-    sign = -1 if formatting.lower_is_better(whole["metric"]) else 1
-    worst = min(known, key=lambda one: sign * one["value"], default=None)
-    if worst and sign * worst["value"] < sign * whole["value"]:
+    known = [one for one in parts if formatting.finite(one.value)]
+    sign = -1 if formatting.lower_is_better(whole.metric) else 1
+    worst = min(known, key=lambda one: sign * one.value, default=None)
+    if worst and sign * worst.value < sign * whole.value:
         yield (
-            f"It does worst on '{worst['slice']}': {name} {formatting.with_interval(worst)} on "
-            f"{formatting.counted(worst['rows'], 'row')}, "
-            f"against {formatting.measured(whole['value'])} on all."
+            f"It does worst on '{worst.slice}': {name} {formatting.with_interval(worst)} on "
+            f"{formatting.counted(worst.rows, 'row')}, "
+            f"against {formatting.measured(whole.value)} on all."
         )
-    small = [f"'{one['slice']}' ({one['rows']})" for one in parts if one["rows"] < FEW_IN_SLICE]
+    small = [f"'{one.slice}' ({one.rows})" for one in parts if one.rows < FEW_IN_SLICE]
     if small:
         yield f"Too few rows to judge a slice by itself: {formatting.listed(small)}."
 
@@ -107,4 +107,8 @@ def _weak(hop: Mapping[str, Any]) -> bool:
 
 def _unlike(hop: Mapping[str, Any]) -> str:
     share = formatting.percent(1 - hop["agreement"])
-    return f"'{hop['step']}' changed {share} of the answers of {hop['rows']} compared rows."
+    basis = str(hop.get("basis") or "answer")
+    what = {"label": "the labels", "answer": "the answers"}.get(
+        basis, formatting.metric_name(basis)
+    )
+    return f"'{hop['step']}' changed {share} of {what} on {hop['rows']} compared rows."

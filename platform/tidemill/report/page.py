@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any
 
 from markupsafe import Markup
 
@@ -44,18 +42,15 @@ def policy(style: str) -> str:
 def facts(story: Story) -> list[tuple[str, str]]:
     """The first things a person asks, with their answers."""
     release = story.release
-    served: Mapping[str, Any] = next(
-        (item for item in release["artefacts"].values() if item["digest"] == release["model"]), {}
-    )
-    commit = release["commit"]
+    served = release.served
     rows = story.data.rows
     found = [
-        ("service", release["service"]),
-        ("made", formatting.when(release["created"])),
-        ("commit", commit["sha"][:12] if commit.get("sha") else "not in Git"),
-        ("base model", story.base.get("name", "none")),
+        ("service", release.service),
+        ("made", formatting.when(release.created)),
+        ("commit", release.commit.sha[:12] or "not in Git"),
+        ("base model", story.base.name if story.base else "none"),
         ("serves", _serves(story)),
-        ("size", formatting.size(served["bytes"]) if served else ""),
+        ("size", formatting.size(served.bytes) if served else ""),
         (
             "data",
             f"{story.data.name}, {formatting.counted(sum(rows.values()), 'row')}" if rows else "",

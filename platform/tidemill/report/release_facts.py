@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tidemill.data import SPLITS
+from tidemill.engine.measurement import Check, Measure
+from tidemill.engine.release_record import BaseModel, ReleaseRecord
 from tidemill.form import Form
 from tidemill.ports import Materialisation
 
@@ -63,8 +65,7 @@ class DatasetStory:
 class Story:
     """One release."""
 
-    release: Values
-    """Its record (`tidemill.pipeline.release`)."""
+    release: ReleaseRecord
     data: DatasetStory
     now: datetime
     specs: Mapping[str, Values] = field(default_factory=dict)
@@ -89,32 +90,32 @@ class Story:
     @property
     def digest(self) -> str:
         """The release's digest."""
-        return str(self.release["digest"])
+        return self.release.digest
 
     @property
     def service(self) -> str:
         """The service it answers for."""
-        return str(self.release["service"])
+        return self.release.service
 
     @property
-    def measures(self) -> Sequence[Values]:
+    def measures(self) -> tuple[Measure, ...]:
         """Every measure with its interval, all rows first."""
-        return self.release["evaluation"]["measures"] or ()
+        return self.release.evaluation.measures
 
     @property
-    def gains(self) -> Sequence[Values]:
+    def gains(self) -> tuple[Measure, ...]:
         """Gains on the baseline, more is better; empty without a baseline."""
-        return self.report.get("gains") or ()
+        return tuple(map(Measure.from_dict, self.report.get("gains") or ()))
 
     @property
-    def gates(self) -> Sequence[Values]:
+    def gates(self) -> tuple[Check, ...]:
         """What each gate said."""
-        return self.release["evaluation"]["checks"] or ()
+        return self.release.evaluation.checks
 
     @property
     def confidence(self) -> float:
         """Confidence of the intervals."""
-        name = self.release["evaluation"]["name"]
+        name = self.release.evaluation.name
         known = self.report.get("confidence") or self.specs.get(name, {}).get("confidence")
         return float(known or 0.95)
 
@@ -135,14 +136,14 @@ class Story:
     @property
     def task(self) -> str | None:
         """causal-lm or sequence-classification, as the served form or the base's spec says."""
-        known = self.specs.get(self.base.get("name", ""), {}).get("task")
+        known = self.specs.get(self.base.name, {}).get("task") if self.base else None
         return self.form.task if self.form else known
 
     @property
-    def base(self) -> Values:
-        """The base model of the weights: the one the fine-tunes start from, or the only one."""
-        bases = list(self.release["bases"])
+    def base(self) -> BaseModel | None:
+        """The base model of the weights: the one that fine-tunes start from, or the only one."""
+        bases = self.release.bases
         named = {spec.get("base") for spec in self.of_kind("FineTune").values()}
         inputs = {name for making in self.made("FineTune").values() for name in making.inputs}
-        tuned = [base for base in bases if base["name"] in named | inputs]
-        return next(iter(tuned or bases), {})
+        tuned = [base for base in bases if base.name in named | inputs]
+        return next(iter(tuned or bases), None)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import TidemillError, UnknownName
 from tidemill.home import Home
 from tidemill.pipeline.release import candidate
@@ -20,7 +21,7 @@ _DIGEST = re.compile(r"(sha256:)?[0-9a-f]{4,64}")
 class Found:
     """A release by its record, or a dataset by its project and name."""
 
-    release: dict[str, Any] | None = None
+    release: ReleaseRecord | None = None
     dataset: tuple[str, str] | None = None
 
 
@@ -40,7 +41,7 @@ def find(home: Home, name: str, *, datasets: bool = True) -> Found:
         if spec.kind == "Rollout":
             return Found(release=of_service(home, spec.service))
         if spec.kind == "Evaluation":
-            return Found(release=judged(home, project, spec_name))
+            return Found(release=latest_judged(home, project, spec_name))
         if spec.kind == "Dataset" and datasets:
             return Found(dataset=(project, spec_name))
     if name in _services(projects):
@@ -48,7 +49,7 @@ def find(home: Home, name: str, *, datasets: bool = True) -> Found:
     raise _unknown(home, projects, name, datasets)
 
 
-def of_service(home: Home, service: str) -> dict[str, Any]:
+def of_service(home: Home, service: str) -> ReleaseRecord:
     """The live release of a service, else its newest; raises TidemillError before the first."""
     record = by_service(home, service)
     if record is None:
@@ -56,7 +57,7 @@ def of_service(home: Home, service: str) -> dict[str, Any]:
     return record
 
 
-def judged(home: Home, project: str, evaluation: str) -> dict[str, Any]:
+def latest_judged(home: Home, project: str, evaluation: str) -> ReleaseRecord:
     """The record of what an evaluation judged last, whether its gates passed or not.
 
     Raises TidemillError where no Rollout is judged by it, MissingArtefact where it is stale.
@@ -65,20 +66,20 @@ def judged(home: Home, project: str, evaluation: str) -> dict[str, Any]:
     for spec in line.specs.values():
         if isinstance(spec, Rollout) and spec.judged_by == evaluation:
             found = candidate(line, spec)
-            return home.ledger.materialisations.release(found["digest"]) or found
+            return home.ledger.materialisations.release(found.digest) or found
     raise TidemillError(
         f"no Rollout is judged by '{evaluation}', so there is no release to tell of; its report is "
         "in its materialisation in Dagster's UI"
     )
 
 
-def by_service(home: Home, service: str) -> dict[str, Any] | None:
+def by_service(home: Home, service: str) -> ReleaseRecord | None:
     """The same, or None."""
     records = home.ledger.materialisations.releases(service)
     return home.live_record(service) or (records[-1] if records else None)
 
 
-def _by_digest(home: Home, name: str) -> dict[str, Any] | None:
+def _by_digest(home: Home, name: str) -> ReleaseRecord | None:
     if not _DIGEST.fullmatch(name):
         return None
     return home.ledger.materialisations.release(f"sha256:{name.removeprefix('sha256:')}")
@@ -104,7 +105,7 @@ def _services(projects: Mapping[str, Project]) -> list[str]:
 
 
 def _unknown(home: Home, projects: Mapping[str, Project], name: str, datasets: bool) -> UnknownName:
-    released = {record["service"] for record in home.ledger.materialisations.releases()}
+    released = {record.service for record in home.ledger.materialisations.releases()}
     known = sorted({*released, *_services(projects)})
     if datasets:
         known += sorted(

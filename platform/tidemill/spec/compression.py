@@ -97,10 +97,11 @@ class Goal(Frozen):
 
 
 class Equivalence(Frozen):
-    """How alike the answers before and after every step have to be."""
+    """How alike the answers before and after every step have to be, in the terms of the task."""
 
     min_agreement: Fraction = 0.95
-    """Share of rows answered the same."""
+    """Share of rows with the same label or parsed JSON; of free text the share of its metric that
+    is kept. A step is refused where the 95 % bound lies below; words are never compared."""
     rows: int = Field(default=64, ge=1)
     """Rows of the validation split that are compared (filled up from train)."""
 

@@ -28,6 +28,7 @@ from tidemill.adapters.ledger.base import has_prefix, insert_if_missing, metadat
 from tidemill.adapters.ledger.lineage_tables import write_edges
 from tidemill.engine.cost import Past
 from tidemill.engine.lineage import of_making, of_release
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.ports import Artefact, Materialisation
 
 artefacts = Table(
@@ -157,33 +158,33 @@ class MaterialisationLedger:
             row = connection.execute(select(artefacts).where(artefacts.c.digest == digest)).first()
         return dict(row._mapping) if row else None
 
-    def release(self, digest: str) -> dict[str, Any] | None:
+    def release(self, digest: str) -> ReleaseRecord | None:
         """The record of one release; a unique prefix of the digest is enough."""
         same = has_prefix(self.engine, releases.c.digest, digest)
         query = select(releases.c.record).where(same).limit(2)
         with self.engine.connect() as connection:
             records = list(connection.scalars(query))
-        return records[0] if len(records) == 1 else None
+        return ReleaseRecord.from_dict(records[0]) if len(records) == 1 else None
 
-    def releases(self, service: str | None = None) -> list[dict[str, Any]]:
+    def releases(self, service: str | None = None) -> list[ReleaseRecord]:
         """Release records, oldest first."""
         query = select(releases.c.record).order_by(releases.c.created)
         if service:
             query = query.where(releases.c.service == service)
         with self.engine.connect() as connection:
-            return list(connection.scalars(query))
+            return [ReleaseRecord.from_dict(raw) for raw in connection.scalars(query)]
 
-    def add_release(self, record: Mapping[str, Any]) -> None:
+    def add_release(self, record: ReleaseRecord) -> None:
         """Store a release; the same content again changes nothing."""
-        if self.release(record["digest"]):
+        if self.release(record.digest):
             return
         with self.engine.begin() as connection:
             connection.execute(
                 insert(releases).values(
-                    digest=record["digest"],
-                    project=record["project"],
-                    service=record["service"],
-                    record=dict(record),
+                    digest=record.digest,
+                    project=record.project,
+                    service=record.service,
+                    record=record.to_dict(),
                     created=datetime.now(UTC),
                 )
             )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 from time import monotonic, sleep
 
 from sqlalchemy import Column, DateTime, Engine, String, Table, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from tidemill.adapters.ledger.base import metadata
 
@@ -88,7 +88,8 @@ class LeaseLedger:
 
         def renew() -> None:
             while not done.wait(length.total_seconds() / 3):
-                self.acquire(name, owner, length, datetime.now(UTC))
+                with suppress(DBAPIError):  # the next third tries it again
+                    self.acquire(name, owner, length, datetime.now(UTC))
 
         thread = Thread(target=renew, daemon=True, name=f"lease {name}")
         thread.start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -106,10 +105,8 @@ class ServiceMetrics:
                 latest = (
                     select(inference.c.latency).where(answered).order_by(inference.c.time.desc())
                 )
-                seconds = sorted(connection.scalars(latest.limit(newest)))
-                health[release] = ArmHealth(
-                    requests, errors, _quantile(seconds, 0.5), _quantile(seconds, 0.95)
-                )
+                seconds = list(connection.scalars(latest.limit(newest)))
+                health[release] = ArmHealth.measure(requests, errors, seconds)
         return health
 
     def subject_counts(self, service: str, since: datetime) -> dict[str, int]:
@@ -128,7 +125,3 @@ class ServiceMetrics:
         if row is None:
             return None
         return {**row, "input": json.loads(row["input"]), "time": from_timestamp(row["time"])}
-
-
-def _quantile(ordered: Sequence[float], share: float) -> float | None:
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None

@@ -32,6 +32,7 @@ class LocalDeployer:
     command: Sequence[str] = field(default_factory=lambda: python(*_SERVER))
     """What runs a release folder; gets `--release-folder`, `--port` and `--brokers`."""
     ready_timeout: float = 120.0
+    """Seconds that a model server may do nothing at all before it is given up."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -109,7 +110,7 @@ class LocalDeployer:
     def _arms(self, service: str, since: float) -> dict[str, dict[str, Any]]:
         query = {"service": service, "since": repr(since)}
         try:
-            answer = _client().get(f"{self.gateway}/-/arms", params=query, timeout=5)
+            answer = _client().get(f"{self.gateway}/-/arms", params=query, timeout=30)
             answer.raise_for_status()
         except httpx.HTTPError as error:
             raise ServiceError(
@@ -136,6 +137,6 @@ def _name(service: str, release: str) -> str:
 
 def _ready(url: str) -> bool:
     try:
-        return _client().get(f"{url}/v2/health/ready", timeout=2).status_code == 200
+        return _client().get(f"{url}/v2/health/ready", timeout=10).status_code == 200
     except httpx.HTTPError:
         return False

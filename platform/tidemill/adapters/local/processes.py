@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from tidemill.engine.standstill import Signs, Standstill
 from tidemill.errors import PortTaken, ServiceError
 
 MARK = "TIDEMILL_RUN"
@@ -145,16 +146,19 @@ class Processes:
     def await_ready(
         self, running: Running, ready: Callable[[], bool], timeout: float, *, hint: str = ""
     ) -> None:
-        """Wait until `ready()`; raises ServiceError with the end of the log if it ends before."""
-        until = time.monotonic() + timeout
+        """Wait until `ready()`; raises ServiceError with the end of the log if it ends before, or
+        if it and its children do nothing for `timeout` seconds."""
+        still = Standstill(time.monotonic(), effort([running.process()]), timeout)
         while not ready():
             if not running.alive:
                 raise ServiceError(f"{running.name} ended while starting: {tail(running.log)}")
-            if time.monotonic() > until:
+            still = still.look(effort([running.process()]), time.monotonic())
+            if still.over(time.monotonic()):
                 raise ServiceError(
-                    f"{running.name} was not ready after {timeout:g} s{hint}; see {running.log}"
+                    f"{running.name} is not ready and did nothing for {timeout:g} s{hint}; "
+                    f"see {running.log}"
                 )
-            time.sleep(0.05)
+            time.sleep(0.1)
 
     def _file(self, name: str) -> Path:
         return self.run / f"{name}{_FILE}"
@@ -164,6 +168,19 @@ class Processes:
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
         fresh.write_text(json.dumps(asdict(running), indent=1) + "\n")
         fresh.replace(path)
+
+
+def effort(family: Iterable[psutil.Process | None]) -> Signs:
+    """What processes and their children do: processor seconds so far, bytes read from the disk."""
+    work, read = 0.0, 0
+    for process in filter(None, family):
+        with suppress(psutil.Error):
+            for member in (process, *process.children(recursive=True)):
+                with suppress(psutil.Error):
+                    times = member.cpu_times()
+                    work += times.user + times.system
+                    read += member.io_counters().read_bytes
+    return Signs(read, work)
 
 
 def free_port(host: str = "127.0.0.1") -> int:

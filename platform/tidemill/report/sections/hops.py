@@ -37,10 +37,16 @@ def _hop(hop: Mapping[str, Any], least: float | None) -> dict[str, Any]:
     ]
     plot = Markup("")
     if formatting.finite(alike):
-        tone = "good" if least is None or alike >= least else "bad"
-        label = f"{hop['step']}: {formatting.percent(alike)} answered as before"
+        tone = "good" if least is None or hop.get("high", alike) >= least else "bad"
+        label = f"{hop['step']}: {formatting.percent(alike)} of {_basis(hop)} as before"
         plot = strip.bar(label, alike, mark=least, tone=tone)
-    return {**hop, "plot": plot, "lost": ", ".join(lost)}
+    return {**hop, "plot": plot, "lost": ", ".join(lost), "basis": _basis(hop)}
+
+
+def _basis(hop: Mapping[str, Any]) -> str:
+    """What was compared; records of older versions compared whole answers."""
+    basis = str(hop.get("basis") or "answers")
+    return {"label": "labels", "answer": "answers"}.get(basis, formatting.metric_name(basis))
 
 
 def _change(lost: float) -> str:

@@ -19,5 +19,5 @@ def render(story: Story) -> Markup:
         "sections/provenance.html.j2",
         release=release,
         chain=release_chain(story),
-        unknown=sorted(set(release["specs"]) - set(story.specs)),
+        unknown=sorted(set(release.specs) - set(story.specs)),
     )

@@ -26,7 +26,7 @@ def render(story: Story) -> Markup:
         walk=walk,
         state=state,
         steps=[_step(one) for one in story.steps],
-        approved=story.release.get("approved_by") or (),
+        approved=story.release.approved_by,
     )
 
 
