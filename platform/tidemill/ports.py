@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -118,6 +118,12 @@ class Commit:
     subject: str
     dirty: bool
     """True where the working tree differs from the commit."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As materialisations store it in JSON: sha, author, when (ISO 8601), subject, dirty."""
+        values = asdict(self)
+        when = values.pop("committed_at").isoformat()
+        return {**values, "when": when}
 
 
 class Repository(Protocol):

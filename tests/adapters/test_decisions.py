@@ -31,7 +31,7 @@ def trigger(**fields: Any) -> Trigger:
 
 
 def look(ledger: Ledger, spec: Trigger, after: timedelta = timedelta()) -> Reaction:
-    return react(ledger.events, ledger.trigger_decisions, "shop", spec, contract(), NOW + after)
+    return react(ledger, "shop", spec, contract(), NOW + after)
 
 
 def feed(ledger: Ledger, bus: MemoryBus, *numbers: int) -> None:
@@ -98,9 +98,9 @@ def test_a_person_is_asked_once_and_their_yes_makes_it_pending(ledger: Ledger) -
     pending = ledger.trigger_decisions.queued_decisions()
 
     assert second.kept is None
-    assert [d.state for d in asked] == ["asked"]
+    assert [d.state for d in asked] == ["needs_approval"]
     assert [(d.answered_by, d.state, d.decided_at) for d in pending] == [
-        ("ann", "decided", NOW + 2 * MINUTE)
+        ("ann", "queued", NOW + 2 * MINUTE)
     ]
 
 

@@ -128,10 +128,10 @@ def test_the_offset_moves_with_the_rows_or_not_at_all(ledger: Ledger) -> None:
 def test_a_broker_that_forgot_begins_anew_without_losing_or_doubling(ledger: Ledger) -> None:
     bus, events = MemoryBus(), ledger.events
     take(events, bus, [answer(1), answer(2), thumb(1)])
-    frozen = events.frozen_offsets(TOPIC)
+    frozen = ledger.feedback.frozen_offsets(TOPIC)
     bus.lose_all()
     taken = take(events, bus, [thumb(1), thumb(2), answer(3)])
-    later = events.frozen_offsets(TOPIC)
+    later = ledger.feedback.frozen_offsets(TOPIC)
 
     assert (taken.inserted, taken.duplicates) == (2, 1)
     assert frozen == {f"{TOPIC}/0": 1, f"{INFERENCE_TOPIC}/0": 1}
@@ -151,13 +151,13 @@ def test_frozen_offsets_give_the_same_rows_whatever_happens_after(ledger: Ledger
     bus, events = MemoryBus(), ledger.events
     kinds = ("correction", "thumbs")
     take(events, bus, [answer(1), answer(2), correct(3), correct(1), thumb(2, value=1.0)])
-    frozen = events.frozen_offsets(TOPIC)
-    before = events.rows(contract(), kinds, None, frozen)
+    frozen = ledger.feedback.frozen_offsets(TOPIC)
+    before = ledger.feedback.rows(contract(), kinds, None, frozen)
     take(events, bus, [answer(3), answer(4), correct(4), thumb(1)])
 
-    assert events.rows(contract(), kinds, None, frozen) == before
+    assert ledger.feedback.rows(contract(), kinds, None, frozen) == before
     assert before[1] == {f"{INFERENCE_TOPIC}/0": (0, 2), f"{TOPIC}/0": (0, 3)}
-    rows = events.rows(contract(), kinds, None)[0]
+    rows = ledger.feedback.rows(contract(), kinds, None)[0]
     assert [r["output"] for r in rows] == ["right 3", "right 1", "answer 2", "right 4"]
     assert rows[1]["input"] == {"request": "question 1"}
     assert (rows[1]["consent"], rows[1]["subject"], rows[1]["time"]) == (True, "u1", NOW)
@@ -179,12 +179,12 @@ def test_signals_are_what_no_firing_has_used_and_late_feedback_is_none(ledger: L
     bus, events = MemoryBus(), ledger.events
     long_ago = NOW - timedelta(days=40)
     take(events, bus, [answer(1), answer(2), answer(3), thumb(1), thumb(2, at=long_ago)])
-    first = events.signals(TOPIC)
-    frozen = events.frozen_offsets(TOPIC)
+    first = ledger.feedback.signals(TOPIC)
+    frozen = ledger.feedback.frozen_offsets(TOPIC)
     take(events, bus, [thumb(3), thumb(4)], now=NOW + MINUTE)
 
     assert [s.subject for s in first] == ["u1"]
-    assert [s.subject for s in events.signals(TOPIC, frozen)] == ["u3"]
+    assert [s.subject for s in ledger.feedback.signals(TOPIC, frozen)] == ["u3"]
 
 
 def test_ratings_are_summed_per_release_and_subject(ledger: Ledger) -> None:
@@ -259,5 +259,5 @@ def test_erasing_a_subject_leaves_no_row_of_it(ledger: Ledger) -> None:
     take(events, bus, [answer(1, subject="u1"), answer(2), thumb(1), thumb(2)])
 
     assert events.erase_subject("u1") == 2
-    assert events.inference_record("r1") is None
+    assert ledger.service_metrics.inference_record("r1") is None
     assert events.event_counts()["feedback"] == 1

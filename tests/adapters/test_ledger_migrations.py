@@ -16,6 +16,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect
+from tests.adapters.streams import contract
 
 from tidemill.adapters.ledger import Ledger, lease_owner, migrations
 from tidemill.adapters.ledger.schema import VERSION_TABLE
@@ -24,6 +25,15 @@ from tidemill.errors import StorageError
 FIRST = Path(__file__).with_name("ledger_0001.sql")
 """A whole ledger of commit 64a6792: a row in every table, and no revision."""
 FOLDER = Path(str(migrations.__file__)).parent
+TABLES = {
+    "makings": "materialisations",
+    "decisions": "trigger_decisions",
+    "looks": "trigger_evaluations",
+    "rollout_steps": "rollout_decisions",
+    "remotes": "remote_polls",
+    "lineage_held": "lineage_dataset_rows",
+}
+STATES = {"asked": "needs_approval", "decided": "queued", "seen": "pending"}
 
 
 @pytest.fixture
@@ -80,6 +90,65 @@ def test_a_former_ledger_gets_the_shape_of_a_fresh_one(old: Path, tmp_path: Path
 
     assert shape(f"sqlite:///{old}") == shape(f"sqlite:///{tmp_path / 'fresh.db'}")
     assert revision(old) == revision(tmp_path / "fresh.db") == migrations.HEAD
+
+
+def test_a_former_ledger_keeps_every_row_and_every_value(old: Path) -> None:
+    before = contents(old)
+    opened(old)
+    after = contents(old)
+
+    assert before.pop("lineage_marks") == [("edges",)]
+    assert after.pop(VERSION_TABLE) == [(migrations.HEAD,)]
+    assert {TABLES.get(name, name) for name in before} == set(after)
+    for name, rows in before.items():
+        assert rows, f"the frozen ledger has no {name}"
+        states = sorted(tuple(map(translated, row)) for row in rows)
+        assert states == after[TABLES.get(name, name)]
+
+
+def contents(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of every table, sorted."""
+    with closing(sqlite3.connect(path)) as connection:
+        query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        names = [name for (name,) in connection.execute(query)]
+        return {name: sorted(connection.execute(f"SELECT * FROM {name}")) for name in names}
+
+
+def translated(value: Any) -> Any:
+    """A value of the first revision as the newest one has it."""
+    if isinstance(value, str) and value.startswith("making:"):
+        return renamed(value)
+    return STATES.get(value, value) if isinstance(value, str) else value
+
+
+def test_what_a_former_ledger_held_reads_as_before(old: Path) -> None:
+    opened(old)
+    ledger = Ledger.open(f"sqlite:///{old}")
+    (walking,) = ledger.rollouts.in_progress("chat")
+    asked = ledger.trigger_decisions.needing_approval()
+    evaluation = ledger.trigger_decisions.last_evaluation("shop", "retrain")
+    poll, arrival = ledger.syncs.last_poll(), ledger.syncs.newest()
+    live = ledger.rollouts.live_rollout("chat")
+    ledger.engine.dispose()
+
+    assert live
+    assert live.release.startswith("sha256:2e")
+    assert walking.rollout_state
+    assert walking.rollout_state.step == 0
+    assert (walking.percent, walking.awaits_person) == (10.0, True)
+    assert walking.command == {"do": "promote", "by": "ann@example.invalid"}
+    assert [d["repeats"] for d in ledger.rollouts.decisions(walking.id)] == [1, 3]
+    assert [d.key for d in asked] == ["shop/retrain/2"]
+    assert evaluation
+    assert evaluation.verdict.numbers == {"corrections": 12}
+    assert ledger.approvals.of_subject(live.release)[0].evidence == {"accuracy": 0.9}
+    assert poll
+    assert poll.remote == "https://example.invalid/specs.git"
+    assert arrival
+    assert arrival.state == "pending"
+    assert ledger.lineage.build_commits()
+    assert ledger.materialisations.latest("shop", "rows")
+    assert ledger.feedback.rows(contract(), ("correction",), None)[0]
 
 
 def test_the_ledger_as_it_was_stays_beside_it(old: Path) -> None:
@@ -142,6 +211,22 @@ def test_tables_that_came_later_than_the_rest_are_created(old: Path, tmp_path: P
     opened(tmp_path / "fresh.db")
 
     assert shape(f"sqlite:///{old}") == shape(f"sqlite:///{tmp_path / 'fresh.db'}")
+
+
+def test_a_ledger_without_lineage_gets_the_edges_of_what_it_holds(old: Path) -> None:
+    with closing(sqlite3.connect(old)) as connection, connection:
+        before = set(connection.execute("SELECT child, parent, role FROM lineage_edges"))
+        for name in ("edges", "datasets", "rows", "held", "marks"):
+            connection.execute(f"DROP TABLE lineage_{name}")
+    opened(old)
+    with closing(sqlite3.connect(old)) as connection:
+        after = set(connection.execute("SELECT child, parent, role FROM lineage_edges"))
+
+    assert after == {tuple(map(renamed, edge)) for edge in before}
+
+
+def renamed(node: str) -> str:
+    return node.replace("making:", "materialisation:", 1) if node.startswith("making:") else node
 
 
 def test_without_room_for_the_copy_nothing_is_migrated(old: Path) -> None:

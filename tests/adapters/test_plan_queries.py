@@ -24,7 +24,7 @@ def made(ledger: Ledger, **changes: Any) -> None:
         "project": "shop",
         "name": "tune",
         "kind": "FineTune",
-        "started": NOW,
+        "started_at": NOW,
         "seconds": 60.0,
     }
     ledger.materialisations.add(Materialisation(**{**fields, **changes}))

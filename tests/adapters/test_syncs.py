@@ -18,7 +18,7 @@ def test_a_commit_that_is_still_the_newest_arrives_once(ledger: Ledger) -> None:
     first = ledger.syncs.record_arrival(commit("a"), "main", NOW)
 
     assert ledger.syncs.record_arrival(commit("a"), "main", NOW) == first
-    assert first.state == "seen"
+    assert first.state == "pending"
     assert first.arrived_at == NOW
 
 
@@ -31,7 +31,7 @@ def test_a_newer_commit_supersedes_one_that_came_to_no_end(ledger: Ledger) -> No
 
     states = [(one.commit[0], one.state) for one in ledger.syncs.history()]
 
-    assert states == [("c", "seen"), ("b", "superseded"), ("a", "applied")]
+    assert states == [("c", "pending"), ("b", "superseded"), ("a", "applied")]
     assert [one.commit[0] for one in ledger.syncs.applied_commits()] == ["a"]
 
 
@@ -82,6 +82,6 @@ def test_a_run_is_asked_for_once_and_taken_back_by_a_newer_commit(ledger: Ledger
     assert states == [
         ("@git/1/desk", "refused"),
         ("@git/2/desk", "started"),
-        ("@git/10/desk", "decided"),
+        ("@git/10/desk", "queued"),
     ]
     assert [one.key for one in decisions.sync_requests("@git/1/")] == ["@git/1/desk"]

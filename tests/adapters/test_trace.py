@@ -285,32 +285,11 @@ def test_a_beginning_of_several_things_lists_them(original: Grown) -> None:
     assert find(original.home, f"release:{sha}").id == original.releases[0]
 
 
-def test_a_ledger_of_an_older_version_gets_its_edges_and_indexes_once(grown: Grown) -> None:
-    path = grown.root / "home" / "ledger.db"
-    with closing(sqlite3.connect(path)) as old:
-        tables = [
-            name
-            for (name,) in old.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            if name.startswith("lineage_")
-        ]
-        for name in tables:
-            old.execute(f"DROP TABLE {name}")
-        old.execute("DROP INDEX inference_by_release")
-        old.commit()
-    before = descend(grown.home, "model:base")
-    again = descend(grown.home, "model:base")
-    with closing(sqlite3.connect(path)) as now:
-        indexes = {name for (name,) in now.execute("SELECT name FROM sqlite_master")}
-
-    assert releases(before) == releases(again) == set(grown.releases)
-    assert "inference_by_release" in indexes
-
-
-def test_rows_of_datasets_of_an_older_version_are_taken_in_when_they_are_asked_for(
+def test_rows_that_a_killed_build_did_not_record_are_indexed_when_they_are_asked_for(
     grown: Grown,
 ) -> None:
     with closing(sqlite3.connect(grown.root / "home" / "ledger.db")) as old:
-        for name in ("datasets", "rows", "held"):
+        for name in ("datasets", "rows", "dataset_rows"):
             old.execute(f"DELETE FROM lineage_{name}")
         old.commit()
     found = descend(grown.home, f"subject:{SUBJECT}")

@@ -258,10 +258,10 @@ def _making(
         "measures": [{"metric": f"m{n}", "value": 0.5, "slice": None} for n in range(8)],
         "checks": [],
         "facts": {"rows": {"train": 200}},
-        "started": at,
+        "started_at": at,
         "seconds": 12.5,
         "peak_bytes": 1,
-        "run": "",
+        "run_id": "",
     }
 
 

@@ -72,7 +72,7 @@ def made(repo: Repo, name: str = "tune", kind: str = "FineTune", **changes: Any)
         **{key: {} for key in ("steps", "inputs", "commit", "tools", "facts")},
         "measures": [],
         "checks": [],
-        "started": datetime(2026, 3, 1, tzinfo=UTC),
+        "started_at": datetime(2026, 3, 1, tzinfo=UTC),
         "seconds": 600.0,
         "peak_bytes": 2 << 30,
         **changes,

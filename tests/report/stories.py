@@ -241,13 +241,13 @@ def full() -> Story:
         form=Form("onnx", "sequence-classification", "int8", labels=("refund", "return")),
         rollout={
             "id": 1, "state": "live", "percent": 100.0, "reason": "every step went well",
-            "requested": NOW, "finished": NOW + timedelta(hours=1), "previous": RELEASE,
-            "waits": False,
+            "requested_at": NOW, "finished_at": NOW + timedelta(hours=1),
+            "previous_release": RELEASE, "awaits_person": False,
         },
         steps=[
             {
-                "at": NOW, "decision": "promote", "percent": 10.0, "reason": "it begins",
-                "looks": 3,
+                "decided_at": NOW, "decision": "promote", "percent": 10.0, "reason": "it begins",
+                "repeats": 3,
                 "numbers": {"health": {"candidate": {"requests": 5, "error_rate": 0.0,
                                                      "latency_p95": 0.2}}},
             }
@@ -265,8 +265,8 @@ def partial() -> Story:
     return replace(
         whole, specs={}, makings=makings, report={}, faults={}, answers=(), form=None,
         data=replace(whole.data, spec={}, summary={}, missing={DATASET: GONE}),
-        missing=missing, rollout={**(whole.rollout or {}), "state": "running", "waits": True},
-        steps=(),
+        missing=missing, steps=(),
+        rollout={**(whole.rollout or {}), "state": "running", "awaits_person": True},
     )  # fmt: skip
 
 

@@ -390,7 +390,7 @@ def test_trouble_with_one_service_does_not_stop_another(
             raise ServiceError("planted")
         split(service, arms, shadow=shadow)
 
-    monkeypatch.setattr(stage.deployer, "split", refuse)
+    monkeypatch.setattr(stage.deployer, "set_traffic", refuse)
     stage.ledger.request("aaa", "x", str(stage.folder), SPEC)
     stage.ask("one")
     stage.controller.tick()
@@ -457,7 +457,7 @@ def test_a_clusters_rollout_waits_for_a_cluster_and_is_never_walked_here(stage: 
     )
     assert stage.deployer.running == {}
     assert stage.shares == {}
-    assert [step["looks"] for step in stage.ledger.decisions(key)] == [1]
+    assert [step["repeats"] for step in stage.ledger.decisions(key)] == [1]
 
 
 def test_with_a_cluster_it_is_walked_there(stage: Stage) -> None:

@@ -61,7 +61,7 @@ def test_the_first_commit_is_applied_and_its_assets_are_asked_for(
 
     assert (outcome.came, outcome.code) == ("applied", 2)
     assert outcome.reason == "makes others, rows of desk"
-    assert asked(follow()) == [("desk", ("others", "rows"), "decided")]
+    assert asked(follow()) == [("desk", ("others", "rows"), "queued")]
     assert (follow().home.settings.specs / "desk/rows.yaml").exists()
 
 
@@ -84,7 +84,7 @@ def test_only_what_a_commit_changed_is_asked_for(desk: Remote, follow: Follow) -
     outcome = follow().look()
 
     assert [(i.name, i.state) for i in outcome.items] == [("others", "reused"), ("rows", "changed")]
-    assert asked(follow())[-1] == ("desk", ("rows",), "decided")
+    assert asked(follow())[-1] == ("desk", ("rows",), "queued")
 
 
 def test_a_changed_description_starts_nothing(desk: Remote, follow: Follow) -> None:
@@ -257,7 +257,7 @@ def test_runs_that_did_not_start_give_way_to_the_newer_commits(
 
     assert asked(follow()) == [
         ("desk", ("others", "rows"), "refused"),
-        ("desk", ("others", "rows"), "decided"),
+        ("desk", ("others", "rows"), "queued"),
     ]
 
 

@@ -52,8 +52,8 @@ def status(settings: Settings, service: str | None, as_json: bool) -> None:
     for one in found if not as_json else ():
         click.echo(f"{one['service']} {one['release'][7:19]}: {one['state']}, {one['percent']:g} %")
         for step in one["decisions"]:
-            looks = f" ({step['looks']} looks)" if step["looks"] > 1 else ""
-            when = step["at"].astimezone().strftime("%d %b %H:%M:%S")
+            looks = f" ({step['repeats']} looks)" if step["repeats"] > 1 else ""
+            when = step["decided_at"].astimezone().strftime("%d %b %H:%M:%S")
             click.echo(f"  {when}  {step['decision']:<9} {step['reason']}{looks}")
 
 
@@ -191,4 +191,8 @@ def _ledger(settings: Settings) -> RolloutLedger:
 
 
 def _plain(walking: RolloutRecord) -> dict[str, Any]:
-    return {name: value for name, value in vars(walking).items() if name not in ("walk", "spec")}
+    return {
+        name: value
+        for name, value in vars(walking).items()
+        if name not in ("rollout_state", "spec")
+    }

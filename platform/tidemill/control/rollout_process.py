@@ -54,7 +54,7 @@ class Rates:
         if rollout.quality is None or state.step < 0:
             return RatingSummary()
         steps = self.ledger.rollouts.decisions(walking.id)
-        begun = [step["at"] for step in steps if step["decision"] == "promote"]
+        begun = [step["decided_at"] for step in steps if step["decision"] == "promote"]
         starts = begun[-(state.step + 1) :]
         share = self._share(walking.service)
         rated = [

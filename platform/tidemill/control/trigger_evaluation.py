@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tidemill.control.lifecycle_events import announce
 from tidemill.engine.trigger import Decision, decide
+from tidemill.home import Home
 from tidemill.ports import TriggerLedger
 from tidemill.records import TriggerDecision
 from tidemill.spec.feedback import Feedback
+from tidemill.spec.load import Project
 from tidemill.spec.trigger import Trigger
 from tidemill.triggers import Answered, Signal, TriggerState
 
@@ -77,6 +80,20 @@ def react(
         kept = add(project, trigger.name, decision, frozen, trigger.run, now)
     ledger.trigger_decisions.record_evaluation(project, trigger.name, decision, now)
     return Reaction(decision, kept)
+
+
+def evaluate_and_report(
+    home: Home, project: Project, trigger: Trigger, now: datetime, *, changed: datetime | None
+) -> str:
+    """Evaluate one trigger, publish a firing or a question to a person, and give the result as a
+    sentence. `changed` is the newest commit to a spec it runs that is not built yet."""
+    stream = project.spec(trigger.of, Feedback) if trigger.of else None
+    reaction = react(home.ledger, project.name, trigger, stream, now, changed=changed)
+    decision = reaction.decision
+    if reaction.kept:
+        facts = {"reason": decision.reason, "numbers": dict(decision.numbers)}
+        announce(home, "trigger-decided", project.name, trigger.name, **facts)
+    return f"{trigger.name}: {decision.reason}"
 
 
 def _signals(

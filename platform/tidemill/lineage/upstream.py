@@ -4,7 +4,6 @@ from, and holds every digest against the bytes on disk."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from tidemill.engine.lineage import BUILD, Edge, walk, without_makings
@@ -169,7 +168,8 @@ def decided(home: Home, release: ReleaseRecord) -> list[Row]:
     """The decisions of the newest rollout of a release."""
     walks = home.ledger.rollouts.of_release(release.digest)
     mine = [walking for walking in walks if walking.service == release.service]
-    return home.ledger.rollouts.decisions(mine[-1].id) if mine else []
+    decisions = home.ledger.rollouts.decisions(mine[-1].id) if mine else []
+    return [{**decision, "at": decision["decided_at"]} for decision in decisions]
 
 
 def checked(home: Home, links: Sequence[Link], *, every_byte: bool = False) -> list[Row]:
@@ -282,7 +282,23 @@ def _of_making(making: Any) -> Row:
 
 
 def _approvals(home: Home, digest: str) -> list[Row]:
-    return [asdict(consent) for consent in home.ledger.approvals.of_subject(digest)]
+    return [
+        {
+            **{
+                name: getattr(approval, name)
+                for name in ("kind", "subject", "name", "step", "note")
+            },
+            "who": approval.principal,
+            "how": approval.method,
+            "called": approval.display_name,
+            "key": approval.fingerprint,
+            "statement": approval.statement,
+            "signature": approval.signature,
+            "saw": approval.evidence,
+            "at": approval.approved_at,
+        }
+        for approval in home.ledger.approvals.of_subject(digest)
+    ]
 
 
 def _known(given: Row) -> Row:

@@ -275,9 +275,7 @@ class Line:
                 artefact=made.artefact.digest,
                 steps={step: item.digest for step, item in made.steps.items()},
                 inputs={key: parent.artefact for key, parent in parents.items()},
-                commit={**asdict(commit), "when": commit.committed_at.isoformat()}
-                if commit
-                else {},
+                commit=commit.to_dict() if commit else {},
                 tools=tool_versions(),
                 measures=[asdict(measure) for measure in made.measures],
                 checks=[asdict(check) for check in made.checks],
