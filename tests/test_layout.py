@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import platform
 import subprocess
 import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
+
+from tidemill import entry_points
 
 ROOT = Path(__file__).parent.parent
 CODE = [*(ROOT / "platform").rglob("*.py"), *(ROOT / "assets").rglob("*.py")]
@@ -60,3 +65,37 @@ def test_import_tidemill_brings_no_heavy_package() -> None:
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert found.stdout.strip() == "[]"
+
+
+def started_by_name() -> dict[str, str]:
+    return {name: value for name, value in vars(entry_points).items() if name.isupper()}
+
+
+def test_every_module_that_is_started_by_name_exists_and_can_be_started() -> None:
+    sources = {
+        name: find_spec(f"{module}.__main__" if module == "tidemill" else module)
+        for name, module in started_by_name().items()
+    }
+
+    assert {n for n, s in sources.items() if s is None or "__name__" not in source_of(s)} == set()
+
+
+def test_no_string_names_a_module_of_ours_to_start_but_in_the_one_table() -> None:
+    named = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in CODE
+        if path.name != "entry_points.py"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant)
+        and node.value in started_by_name().values()
+        and node.value != "tidemill"
+    ]
+
+    assert named == []
+
+
+def source_of(spec: ModuleSpec) -> str:
+    assert spec.origin
+    return Path(spec.origin).read_text() + (
+        "__name__" if spec.name == entry_points.DEFINITIONS else ""
+    )

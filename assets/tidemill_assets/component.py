@@ -48,7 +48,7 @@ class TidemillProject(dg.Component, dg.Resolvable):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The projects' part of the code location."""
-        from tidemill.adapters.home import Home
+        from tidemill.home import Home
         from tidemill.settings import Settings
         from tidemill_assets.definitions import part
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import dagster as dg
 
 from tidemill.adapters.git.worktrees import begin
-from tidemill.adapters.home import Home
 from tidemill.errors import SpecError, UnknownName
+from tidemill.home import Home
 from tidemill.settings import Settings
 from tidemill_assets.factory import asset
 from tidemill_assets.git_sensors import git_sensor

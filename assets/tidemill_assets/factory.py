@@ -8,17 +8,17 @@ from typing import Any
 
 import dagster as dg
 
-from tidemill.adapters.home import Home
-from tidemill.build.checks import declared
-from tidemill.build.line import MAKERS
+from tidemill.home import Home
+from tidemill.pipeline.builder import MAKERS
+from tidemill.pipeline.checks import declared
 from tidemill.ports import OFFSETS_TAG
 from tidemill.spec.base import Spec
 from tidemill.spec.digest import digest
 from tidemill.spec.graph import references
 from tidemill.spec.load import Loaded, Project
 from tidemill.spec.trigger import Trigger
+from tidemill_assets.display import materialized, progress
 from tidemill_assets.runs import group, key
-from tidemill_assets.show import materialized, progress
 from tidemill_assets.steering import STEERING
 
 _TAG = re.compile(r"[A-Za-z0-9_.-]{1,63}\Z")

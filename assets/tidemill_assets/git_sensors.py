@@ -7,12 +7,12 @@ import dagster as dg
 
 from tidemill.adapters.forge import open_forge
 from tidemill.adapters.git import GitRepository
-from tidemill.adapters.home import Home
 from tidemill.adapters.ledger.decisions import Decided
 from tidemill.adapters.ledger.syncs import Sync
+from tidemill.control.git_sync import Follower
 from tidemill.errors import TidemillError
-from tidemill.serving.operate import reload_assets
-from tidemill.serving.sync import Follower
+from tidemill.home import Home
+from tidemill.local.stack import reload_assets
 from tidemill.spec.graph import downstream, upstream
 from tidemill_assets.runs import COMMIT_TAG, DECISION_TAG, follow, group, key, run_key
 from tidemill_assets.sensors import stale, triggers

@@ -11,16 +11,16 @@ import click
 import dagster as dg
 from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionInterruptedError
 
-from tidemill.adapters.home import Home
-from tidemill.build.base import Say
-from tidemill.build.line import Line
-from tidemill.cli._progress import terminal
-from tidemill.cli._shell import INTERRUPTED, leave, run
 from tidemill.errors import GateFailed
+from tidemill.home import Home
+from tidemill.pipeline.builder import Line
+from tidemill.pipeline.context import Say
 from tidemill.settings import Settings
+from tidemill.terminal.progress import terminal
+from tidemill.terminal.shell import INTERRUPTED, leave, run
 from tidemill_assets.definitions import definitions
+from tidemill_assets.display import listeners
 from tidemill_assets.runs import failed_checks, key
-from tidemill_assets.show import listeners
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The run's log is in the UI; the terminal shows progress."""

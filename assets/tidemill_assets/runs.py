@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from tidemill.adapters.home import Home
 from tidemill.adapters.ledger.decisions import Decided
+from tidemill.home import Home
 
 DECISION_TAG = "tidemill/decision"
 COMMIT_TAG = "tidemill/commit"

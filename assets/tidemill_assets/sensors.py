@@ -7,12 +7,12 @@ from datetime import datetime
 
 import dagster as dg
 
-from tidemill.adapters.home import Home
 from tidemill.adapters.ledger.decisions import SYNC
-from tidemill.adapters.ledger.react import react
-from tidemill.build.line import Line
+from tidemill.control.lifecycle_events import announce
+from tidemill.control.trigger_evaluation import react
+from tidemill.home import Home
+from tidemill.pipeline.builder import Line
 from tidemill.ports import OFFSETS_TAG
-from tidemill.serving.announce import announce
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.graph import upstream
 from tidemill.spec.load import Project

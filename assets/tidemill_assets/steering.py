@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
 
-from tidemill.adapters.home import Home
-from tidemill.build.line import Line
-from tidemill.build.release import compose, spec_digests
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import TidemillError
+from tidemill.home import Home
+from tidemill.pipeline.builder import Line
+from tidemill.pipeline.release import compose, spec_digests
+from tidemill.pipeline.release_folder import Placed, Privacy, Release
 from tidemill.report import gather
 from tidemill.report.cards import model
-from tidemill.serving.release import Placed, Privacy, Release
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.evaluation import Evaluation
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.prompt import Prompt
 from tidemill.spec.rollout import Rollout
-from tidemill_assets.show import plain, table
+from tidemill_assets.display import plain, table
 
 Steer = Callable[[Home, Line, str, dg.AssetExecutionContext], dg.MaterializeResult[Any]]
 
@@ -28,8 +30,7 @@ def stream(
     home: Home, line: Line, name: str, _context: dg.AssetExecutionContext
 ) -> dg.MaterializeResult[Any]:
     """How much of a stream has reached the ledger."""
-    spec = line.specs[name]
-    assert isinstance(spec, Feedback)
+    spec = line.project.spec(name, Feedback)
     offsets = home.ledger.events.freeze(spec.topic)
     counts = home.ledger.events.summary()
     return dg.MaterializeResult(
@@ -56,28 +57,27 @@ def release(
     home: Home, line: Line, name: str, context: dg.AssetExecutionContext
 ) -> dg.MaterializeResult[Any]:
     """Bring out what passed its gates: record the release and ask for its rollout."""
-    spec = line.specs[name]
-    assert isinstance(spec, Rollout)
+    spec = line.project.spec(name, Rollout)
     record = compose(line, spec)
-    refuse_replaced(home, line, spec, record["specs"])
-    folder = home.release_folder(record["digest"])
+    refuse_replaced(home, line, spec, record.specs)
+    folder = home.release_folder(record.digest)
     place(line, spec, record).write(folder)
     home.ledger.assets.add_release(record)
     home.ledger.rollouts.request(
-        spec.service, record["digest"], str(folder), spec.model_dump(mode="json", by_alias=True)
+        spec.service, record.digest, str(folder), spec.model_dump(mode="json", by_alias=True)
     )
-    context.log.info(f"release {record['digest'][7:19]} of '{spec.service}' asked for its traffic")
+    context.log.info(f"release {record.digest[7:19]} of '{spec.service}' asked for its traffic")
     return dg.MaterializeResult(
         metadata={
-            "release": record["digest"],
+            "release": record.digest,
             "service": spec.service,
             "driver": spec.driver,
             "steps": " → ".join(f"{step.percent} %" for step in spec.steps),
-            "commit": record["commit"].get("sha", "–"),
-            "artefacts": table([{"name": k, **v} for k, v in record["artefacts"].items()]),
+            "commit": record.commit.sha or "–",
+            "artefacts": table([{"name": k, **asdict(v)} for k, v in record.artefacts.items()]),
             "card": dg.MetadataValue.md(model.body(gather.release(home, record))),
         },
-        data_version=dg.DataVersion(record["digest"].removeprefix("sha256:")[:16]),
+        data_version=dg.DataVersion(record.digest.removeprefix("sha256:")[:16]),
     )
 
 
@@ -100,21 +100,19 @@ def refuse_replaced(home: Home, line: Line, spec: Rollout, specs: Mapping[str, s
         )
 
 
-def place(line: Line, spec: Rollout, record: Mapping[str, Any]) -> Release:
+def place(line: Line, spec: Rollout, record: ReleaseRecord) -> Release:
     """What the model server needs of a release, with the folders its artefacts lie in."""
-    judged_by = line.specs[spec.judged_by]
-    assert isinstance(judged_by, Evaluation)
-    dataset = line.specs[judged_by.dataset]
-    assert isinstance(dataset, Dataset)
+    judged_by = line.project.spec(spec.judged_by, Evaluation)
+    dataset = line.project.spec(judged_by.dataset, Dataset)
     return Release(
-        digest=record["digest"],
+        digest=record.digest,
         service=spec.service,
         project=line.project.name,
-        model=placed(line, record["model"]),
-        prompt=placed(line, record["prompt"]) if record["prompt"] else None,
-        bases={base["digest"]: line.store.get(base["digest"]).path for base in record["bases"]},
+        model=placed(line, record.model),
+        prompt=placed(line, record.prompt) if record.prompt else None,
+        bases={base.digest: line.store.get(base.digest).path for base in record.bases},
         encoder=encoder(line),
-        spec_commit=record["commit"].get("sha", ""),
+        spec_commit=record.commit.sha,
         privacy=Privacy(dataset.privacy.pii, dataset.privacy.kinds),
         cache=spec.cache,
     )

@@ -56,9 +56,9 @@ def _names(package: str, separator: str) -> tuple[str, ...]:
 
 
 CLEAN = Catalog("tidemill.data.clean", "cleaning step")
-PROMPTS = Catalog("tidemill.prompts", "prompt technique", separator="-")
-TRAINING = Catalog("tidemill.training", "fine-tuning method")
-COMPRESSION = Catalog("tidemill.compression", "compression step")
+PROMPTS = Catalog("tidemill.prompts.techniques", "prompt technique", separator="-")
+TRAINING = Catalog("tidemill.training.methods", "fine-tuning method")
+COMPRESSION = Catalog("tidemill.compression.steps", "compression step")
 METRICS = Catalog("tidemill.metrics", "metric")
-SEARCH = Catalog("tidemill.search", "search method")
-TRIGGERS = Catalog("tidemill.triggers", "trigger condition")
+SEARCH = Catalog("tidemill.search.methods", "search method")
+TRIGGERS = Catalog("tidemill.triggers.conditions", "trigger condition")

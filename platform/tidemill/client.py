@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from tidemill.adapters.kafka import KafkaBus
+from tidemill.adapters.kafka.bus import KafkaBus
 from tidemill.errors import EventError
 from tidemill.events import Event, Feedback, binary, hash_subject, new_id
 from tidemill.ports import Bus, Message

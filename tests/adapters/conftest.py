@@ -15,10 +15,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 from tests.adapters.streams import free_port
 
-from tidemill.adapters.broker import EmbeddedBroker
-from tidemill.adapters.kafka import KafkaBus
+from tidemill.adapters.kafka.bus import KafkaBus
+from tidemill.adapters.kafka.embedded_broker import EmbeddedBroker
 from tidemill.adapters.ledger import Ledger
-from tidemill.adapters.memory_bus import MemoryBus
+from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.ports import Bus
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.adapters.streams import answer, contract, correct, take
+from tests.records import release_record
 
-from tidemill.adapters.home import Home
 from tidemill.adapters.ledger.rollouts import Change
-from tidemill.adapters.memory_bus import MemoryBus
+from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.events import hash_subject
+from tidemill.home import Home
 from tidemill.ports import Making
 from tidemill.settings import Settings
 from tidemill.spec.load import read
@@ -138,29 +139,29 @@ def _release(
     kinds = {"base": ("model", model), "rows": ("dataset", dataset)}
     kinds |= {"tuned": ("adapter", adapter), "judged": ("report", report)}
     spec = home.line("shop").spec_digest("rows")
-    record = {
-        "digest": f"sha256:{number}{'e' * 63}",
-        "project": "shop",
-        "service": "chat",
-        "specs": {"rows": spec, "tuned": f"sha256:{'5' * 64}"},
-        "artefacts": {
+    record = release_record(
+        digest=f"sha256:{number}{'e' * 63}",
+        project="shop",
+        service="chat",
+        specs={"rows": spec, "tuned": f"sha256:{'5' * 64}"},
+        artefacts={
             name: {"digest": digest, "kind": kind, "bytes": 10, "meta": {}}
             for name, (kind, digest) in kinds.items()
         },
-        "bases": [{"name": "base", "digest": model, "source": {}, "sha256": "c" * 64}],
-        "dataset": {"name": "rows", "digest": dataset, "offsets": {}, "rows": {"train": 30}},
-        "evaluation": {"name": "judged", "digest": report, "measures": [], "checks": []},
-        "commit": facts,
-        "seed": 1,
-        "tools": {"tidemill": "0"},
-        "approved_by": ["Cleo"] if number == 2 else [],
-        "created": NOW.isoformat(),
-    }
+        bases=[{"name": "base", "digest": model, "source": {}, "sha256": "c" * 64}],
+        dataset={"name": "rows", "digest": dataset, "offsets": {}, "rows": {"train": 30}},
+        evaluation={"name": "judged", "digest": report, "measures": [], "checks": []},
+        commit=facts,
+        seed=1,
+        tools={"tidemill": "0"},
+        approved_by=["Cleo"] if number == 2 else [],
+        created=NOW.isoformat(),
+    )
     home.ledger.assets.add_release(record)
-    key = home.ledger.rollouts.request("chat", record["digest"], "folder", {}, NOW)
+    key = home.ledger.rollouts.request("chat", record.digest, "folder", {}, NOW)
     change = Change("done", "every step went well", "live", 100.0)
     home.ledger.rollouts.decided(key, change, NOW)
-    return record["digest"], dataset, adapter
+    return record.digest, dataset, adapter
 
 
 def _making(kind: str, name: str, artefact: str, inputs: Any, commit: Any) -> Making:

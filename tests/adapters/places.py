@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.records import release_record
 from tests.spec.conftest import write_project
 
-from tidemill.adapters.home import Home
 from tidemill.adapters.ledger.rollouts import Change
+from tidemill.home import Home
 from tidemill.settings import Settings
 from tidemill.spec.digest import digest
 
@@ -93,46 +94,50 @@ class Shop:
         project = home.project(PROJECT)
         names = ("base", "requests", "reply", "tune", "reply-int8", "quality", "rollout")
         measure = {"metric": "accuracy", "value": 0.9, "low": 0.8, "high": 0.95, "rows": 200}
-        record = {
-            "digest": f"sha256:{letter * 64}",
-            "project": PROJECT,
-            "service": SERVICE,
-            "rollout": "rollout",
-            "specs": {name: digest(project.specs[name], project) for name in names},
-            "model": bytes_["reply-int8"].digest,
-            "prompt": None,
-            "artefacts": {
-                name: {"digest": a.digest, "kind": a.kind, "bytes": a.bytes, "meta": {}}
-                for name, a in bytes_.items()
-            },
-            "bases": [],
-            "dataset": {
-                "name": "requests",
-                "digest": bytes_["requests"].digest,
-                "offsets": {"chat-feedback/0": 7},
-                "rows": {"train": 80, "test": 20},
-            },
-            "seed": 0,
-            "commit": {
-                "sha": sha,
-                "author": author,
-                "when": NOW.isoformat(),
-                "subject": "",
-                "dirty": False,
-            },
-            "evaluation": {
-                "name": "quality",
-                "digest": bytes_["quality"].digest,
-                "measures": [measure],
-                "checks": [{"name": "g", "passed": True, "message": "accuracy is at least 0.8"}],
-            },
-            "tools": {},
-            "approved_by": [],
-            "created": NOW.isoformat(),
-            **fields,
-        }
+        record = release_record(
+            **{
+                "digest": f"sha256:{letter * 64}",
+                "project": PROJECT,
+                "service": SERVICE,
+                "rollout": "rollout",
+                "specs": {name: digest(project.specs[name], project) for name in names},
+                "model": bytes_["reply-int8"].digest,
+                "prompt": None,
+                "artefacts": {
+                    name: {"digest": a.digest, "kind": a.kind, "bytes": a.bytes, "meta": {}}
+                    for name, a in bytes_.items()
+                },
+                "bases": [],
+                "dataset": {
+                    "name": "requests",
+                    "digest": bytes_["requests"].digest,
+                    "offsets": {"chat-feedback/0": 7},
+                    "rows": {"train": 80, "test": 20},
+                },
+                "seed": 0,
+                "commit": {
+                    "sha": sha,
+                    "author": author,
+                    "when": NOW.isoformat(),
+                    "subject": "",
+                    "dirty": False,
+                },
+                "evaluation": {
+                    "name": "quality",
+                    "digest": bytes_["quality"].digest,
+                    "measures": [measure],
+                    "checks": [
+                        {"name": "g", "passed": True, "message": "accuracy is at least 0.8"}
+                    ],
+                },
+                "tools": {},
+                "approved_by": [],
+                "created": NOW.isoformat(),
+                **fields,
+            }
+        )
         home.ledger.assets.add_release(record)
-        return str(record["digest"])
+        return record.digest
 
     def ask(self, release: str, **spec: Any) -> int:
         """Ask for its rollout, as the Rollout asset does."""

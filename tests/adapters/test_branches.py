@@ -22,7 +22,7 @@ from tests.adapters.forges.places import (
 
 from tidemill.adapters.git import branches
 from tidemill.adapters.git.branches import commit_files, current_branch, publish, push
-from tidemill.adapters.git.refusals import why, without_credentials
+from tidemill.adapters.git.push_errors import why, without_credentials
 from tidemill.errors import ServiceError
 
 FILES = {"specs/shop/prompt.yaml": b"name: reply\nk: 3\n", "specs/shop/new.yaml": b"name: new\n"}

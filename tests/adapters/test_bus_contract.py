@@ -9,8 +9,8 @@ import uuid
 import pytest
 from tests.adapters.streams import free_port
 
-from tidemill.adapters.broker import EmbeddedBroker
-from tidemill.adapters.kafka import KafkaBus
+from tidemill.adapters.kafka.bus import KafkaBus
+from tidemill.adapters.kafka.embedded_broker import EmbeddedBroker
 from tidemill.errors import BrokerDown, PortTaken
 from tidemill.ports import Bus, Message
 

@@ -9,8 +9,8 @@ import pytest
 from tests.adapters.streams import MINUTE, NOW, TOPIC, answer, contract, take, thumb
 
 from tidemill.adapters.ledger import Ledger
-from tidemill.adapters.ledger.react import Reaction, react
-from tidemill.adapters.memory_bus import MemoryBus
+from tidemill.adapters.memory.bus import MemoryBus
+from tidemill.control.trigger_evaluation import Reaction, react
 from tidemill.engine.trigger import Decision
 from tidemill.errors import UnknownName
 from tidemill.events import INFERENCE_TOPIC

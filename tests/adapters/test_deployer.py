@@ -12,13 +12,13 @@ import httpx
 import pytest
 from tests.serving.places import ECHO, make_release
 
-from tidemill.adapters.deploy_local import LocalDeployer
-from tidemill.adapters.deploy_memory import MemoryDeployer
-from tidemill.adapters.processes import Processes, Start, free_port, python
+from tidemill.adapters.local.deployer import LocalDeployer
+from tidemill.adapters.local.processes import Processes, Start, free_port, python
+from tidemill.adapters.memory.deployer import MemoryDeployer
 from tidemill.errors import ServiceError
+from tidemill.local.services import answers
+from tidemill.pipeline.release_folder import Release
 from tidemill.ports import Arm, ArmHealth, Deployer
-from tidemill.serving.release import Release
-from tidemill.serving.services import answers
 
 SERVICE = "support-chat"
 

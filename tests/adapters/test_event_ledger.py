@@ -18,7 +18,7 @@ from tests.adapters.streams import (
 )
 
 from tidemill.adapters.ledger import Ledger
-from tidemill.adapters.memory_bus import MemoryBus
+from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.errors import Overtaken
 from tidemill.events import INFERENCE_TOPIC
 from tidemill.ports import Message

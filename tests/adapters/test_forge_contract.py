@@ -13,9 +13,9 @@ from tests.adapters.forges.places import clone, push_change, quiet, remote, sh, 
 from tests.adapters.forges.server import TOKEN
 
 from tidemill.adapters.forge import MemoryForge
+from tidemill.adapters.forge.git_only import NOTES, PlainForge
 from tidemill.adapters.forge.github import GitHub
 from tidemill.adapters.forge.gitlab import GitLab
-from tidemill.adapters.forge.plain import NOTES, PlainForge
 from tidemill.errors import ServiceError
 from tidemill.ports import Forge
 from tidemill.settings import Host

@@ -25,13 +25,13 @@ from tests.adapters.forges.places import (
 )
 from tests.adapters.forges.server import TOKEN, Answer, Fault
 
-from tidemill.adapters.forge import open_forge, plain, proposal_number
+from tidemill.adapters.forge import git_only, open_forge, proposal_number
 from tidemill.adapters.forge.api import Unclear
 from tidemill.adapters.forge.detect import Address, parse
+from tidemill.adapters.forge.git_only import PlainForge
 from tidemill.adapters.forge.github import GitHub
 from tidemill.adapters.forge.gitlab import GitLab
-from tidemill.adapters.forge.patience import limited, until_allowed, until_well
-from tidemill.adapters.forge.plain import PlainForge
+from tidemill.adapters.forge.retry_policy import limited, until_allowed, until_well
 from tidemill.adapters.forge.text import cut, line, marked
 from tidemill.errors import ServiceError, UnknownName
 from tidemill.settings import ForgeSettings, Host, Settings
@@ -572,7 +572,7 @@ def test_two_who_comment_at_once_on_a_plain_remote_both_come_through(
     bare: Path, here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forge, other = PlainForge(here), PlainForge(clone(bare, tmp_path / "other"))
-    real, raced = plain.run, []
+    real, raced = git_only.run, []
 
     def late(folder: Path, *arguments: str, **options: Any) -> Any:
         if arguments[0] == "push" and not raced:
@@ -580,7 +580,7 @@ def test_two_who_comment_at_once_on_a_plain_remote_both_come_through(
             other.comment("tidemill/k", "theirs", marker="theirs")
         return real(folder, *arguments, **options)
 
-    monkeypatch.setattr(plain, "run", late)
+    monkeypatch.setattr(git_only, "run", late)
     forge.comment("tidemill/k", "ours", marker="ours")
 
     ref = "refs/tidemill/proposals/tidemill%2Fk"
@@ -591,7 +591,7 @@ def test_two_who_report_at_once_on_a_plain_remote_both_come_through(
     bare: Path, here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forge, other = PlainForge(here), PlainForge(clone(bare, tmp_path / "other"))
-    sha, real, raced = sh(here, "rev-parse", "main"), plain.run, []
+    sha, real, raced = sh(here, "rev-parse", "main"), git_only.run, []
 
     def late(folder: Path, *arguments: str, **options: Any) -> Any:
         if arguments[0] == "push" and not raced:
@@ -599,7 +599,7 @@ def test_two_who_report_at_once_on_a_plain_remote_both_come_through(
             other.report(sha, "success", "theirs", context="b")
         return real(folder, *arguments, **options)
 
-    monkeypatch.setattr(plain, "run", late)
+    monkeypatch.setattr(git_only, "run", late)
     forge.report(sha, "pending", "ours", context="a")
 
     assert sh(bare, "notes", "--ref=refs/notes/tidemill/status", "show", sha) == (

@@ -11,7 +11,7 @@ from tests.adapters.repositories import Repo
 from tidemill.adapters.forge import MemoryForge
 from tidemill.adapters.git import GitRepository, history
 from tidemill.adapters.git.mirror import Mirror
-from tidemill.adapters.proposals import Desk
+from tidemill.control.pull_requests import Desk
 from tidemill.errors import ServiceError
 
 

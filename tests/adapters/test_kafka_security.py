@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tidemill.adapters.kafka import KafkaBus
+from tidemill.adapters.kafka.bus import KafkaBus
 from tidemill.errors import BrokerDown, TidemillError
 from tidemill.settings import KafkaSecurity, Settings
 
@@ -129,7 +129,7 @@ def test_refused_credentials_are_told_without_the_password(refusing: str, mechan
 
 ASK = """
 import sys
-from tidemill.adapters.kafka import KafkaBus
+from tidemill.adapters.kafka.bus import KafkaBus
 from tidemill.errors import BrokerDown
 from tidemill.settings import KafkaSecurity
 try:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.records import release_record
 
 from tidemill.adapters.kserve import Cluster, render, render_steps
 from tidemill.adapters.kserve.manifests import check
@@ -17,8 +18,8 @@ from tidemill.adapters.kserve.schema import SCHEMA
 from tidemill.errors import ServiceError
 from tidemill.spec.rollout import Rollout
 
-LIVE = {"digest": "sha256:" + "a" * 64, "commit": {"sha": "1" * 40}}
-NEW = {"digest": "sha256:" + "b" * 64, "commit": {"sha": "2" * 40}}
+LIVE = release_record(digest="sha256:" + "a" * 64, commit={"sha": "1" * 40})
+NEW = release_record(digest="sha256:" + "b" * 64, commit={"sha": "2" * 40})
 DRIVERS = ["kserve-standard", "kserve-knative"]
 ROOT = Path(__file__).parents[2]
 
@@ -134,7 +135,7 @@ def test_a_manifest_says_which_release_and_commit_it_is(driver: str) -> None:
 
     assert manifest["metadata"]["annotations"] == {
         "serving.kserve.io/deploymentMode": mode,
-        "tidemill.dev/release": NEW["digest"],
+        "tidemill.dev/release": NEW.digest,
         "tidemill.dev/commit": "2" * 40,
     }
     uri = manifest["spec"]["predictor"]["model"]["storageUri"]

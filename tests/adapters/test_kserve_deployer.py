@@ -19,7 +19,7 @@ from tidemill.errors import ServiceError
 from tidemill.ports import Arm, ArmHealth
 
 CHAT, KEY = "support-chat", ("llm", "support-chat")
-ONE, TWO = LIVE["digest"], NEW["digest"]
+ONE, TWO = LIVE.digest, NEW.digest
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DRIVERS = ["kserve-standard", "kserve-knative"]
 

@@ -9,7 +9,7 @@ import pytest
 from tests.adapters.streams import NOW, answer, take, thumb
 
 from tidemill.adapters.ledger import Ledger
-from tidemill.adapters.memory_bus import MemoryBus
+from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.engine.cost import Past
 from tidemill.ports import Making
 

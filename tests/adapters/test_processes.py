@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tidemill.adapters.processes import Processes, Running, Start
+from tidemill.adapters.local.processes import Processes, Running, Start
 from tidemill.errors import ServiceError
-from tidemill.serving import supervisor as supervising
-from tidemill.serving.services import Service
+from tidemill.local import supervisor as supervising
+from tidemill.local.services import Service
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 FAMILY = [

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.adapters.places import PROJECT, SERVICE, Shop, git
+from tests.records import release_record
 
 from tidemill.adapters.kserve.deployer import Known
 from tidemill.adapters.kserve.schema import problems
@@ -37,7 +38,7 @@ def deployer(shop: Shop, look: Any = None, **apply: Any) -> GitDeployer:
     rollout = spec.model_copy(update={"driver": "kserve-standard"})
     known = Known(
         rollout=lambda _: rollout,
-        release=lambda digest: {"digest": digest, "commit": {"sha": "1" * 40}},
+        release=lambda digest: release_record(digest=digest, commit={"sha": "1" * 40}),
         live=lambda _: ONE,
         health=lambda _service, _since: {},
     )

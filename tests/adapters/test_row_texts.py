@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemill.adapters import row_texts
-from tidemill.adapters.row_texts import RowTexts
-from tidemill.data.nearest import asked, cosine, weigh, words
+from tidemill.adapters import row_index
+from tidemill.adapters.row_index import RowTexts
 from tidemill.data.pipeline import Prepared, Quarantine
+from tidemill.data.similar_rows import asked, cosine, weigh, words
 from tidemill.data.write import write
 from tidemill.errors import TidemillError
 
@@ -86,7 +86,7 @@ def test_a_killed_indexing_leaves_no_index(
         connection.execute("CREATE TABLE half (way)")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(row_texts, "_fill", killed)
+    monkeypatch.setattr(row_index, "_fill", killed)
     with pytest.raises(KeyboardInterrupt):
         RowTexts(tmp_path / "why").add("sha256:d", dataset)
 
@@ -96,7 +96,7 @@ def test_a_killed_indexing_leaves_no_index(
 def test_a_sqlite_without_full_text_search_says_so(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(row_texts, "_MAKE", "CREATE VIRTUAL TABLE rows USING no_such_module()")
+    monkeypatch.setattr(row_index, "_MAKE", "CREATE VIRTUAL TABLE rows USING no_such_module()")
     with pytest.raises(TidemillError, match="cannot be indexed: no such module"):
         RowTexts(tmp_path / "why").add("sha256:d", dataset)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from tests.adapters.streams import TOPIC, answer, correct, take, thumb
 
+from tidemill.adapters.answer_cache import PassingMemory, SearchMemory
 from tidemill.adapters.ledger import Ledger
-from tidemill.adapters.ledger.remarks import remarks
-from tidemill.adapters.memory_bus import MemoryBus
-from tidemill.adapters.search_memory import PassingMemory, SearchMemory
-from tidemill.build.remembered import Memory
+from tidemill.adapters.ledger.feedback_comments import remarks
+from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.errors import StorageError
+from tidemill.pipeline.cached_runtime import Memory
 from tidemill.spec.dataset import Privacy
 
 

@@ -14,11 +14,11 @@ from tests.adapters.repositories import Repo
 from tests.bench import thousand
 from tests.spec.conftest import COMPLETE, write_project
 
-from tidemill.adapters.planning import cache, reading, sides
-from tidemill.adapters.planning.cache import Cache, Kept, code_of, key_of
-from tidemill.adapters.planning.sides import CACHE, Sides, open_sides
 from tidemill.engine.plan import Known, plan
 from tidemill.errors import SpecError, TidemillError
+from tidemill.planning import cache, reading, revisions
+from tidemill.planning.cache import Cache, Kept, code_of, key_of
+from tidemill.planning.revisions import CACHE, Sides, open_sides
 from tidemill.settings import Settings
 
 
@@ -243,7 +243,7 @@ def test_another_version_of_a_technique_or_of_tidemill_misses_the_cache(
     code_of.cache_clear()
     states(repo)
 
-    monkeypatch.setattr(sides, "code_of", lambda package: after)
+    monkeypatch.setattr(revisions, "code_of", lambda package: after)
 
     assert before != after
     assert read_again(repo, monkeypatch) == {"chat"}
@@ -314,7 +314,7 @@ def test_the_cache_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_links_and_submodules_have_no_key() -> None:
-    file = sides.Tree({"a/b.yaml": cache.Blob("100644", "1")}).files
+    file = revisions.Tree({"a/b.yaml": cache.Blob("100644", "1")}).files
 
     assert key_of("a", file, "code") == key_of("a", dict(file), "code")
     assert key_of("a", file, "code") != key_of("a", file, "other code")

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from tidemill import content
 from tidemill.adapters.store import DvcStore, MemoryStore
-from tidemill.adapters.store.shelf import Shelf
+from tidemill.adapters.store.content_store import Shelf
 from tidemill.errors import (
     ArtefactError,
     MissingArtefact,

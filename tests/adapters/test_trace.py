@@ -15,14 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.adapters.grown import KEY, SUBJECT, Grown, git, grow
 
-from tidemill.adapters.forward import answers, descend
-from tidemill.adapters.home import Home
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.ledger.lineage_tables import write_edges
-from tidemill.adapters.targets import find
-from tidemill.adapters.trace import trace
 from tidemill.engine.lineage import Edge, walk
 from tidemill.errors import TidemillError
+from tidemill.home import Home
+from tidemill.lineage.downstream import answers, descend
+from tidemill.lineage.identifiers import find
+from tidemill.lineage.upstream import trace
 from tidemill.settings import Settings
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tidemill.adapters.home import Home
+from tidemill.home import Home
 from tidemill.settings import Settings
 
 FILES = {

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from tidemill.adapters.git.worktrees import begin
-from tidemill.adapters.home import Home
+from tidemill.home import Home
 from tidemill.settings import Settings
 from tidemill_assets.definitions import definitions
 from tidemill_assets.git_sensors import git_sensor

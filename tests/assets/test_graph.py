@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tidemill.adapters.home import Home
+from tidemill.home import Home
 from tidemill.settings import Settings
 from tidemill_assets.definitions import definitions
 

@@ -10,10 +10,10 @@ import sys
 import psutil
 import pytest
 
-from tidemill.adapters.home import Home
-from tidemill.build.base import silent
 from tidemill.errors import GateFailed
-from tidemill.serving.dagster_home import prepare
+from tidemill.home import Home
+from tidemill.local.dagster_home import prepare
+from tidemill.pipeline.context import silent
 from tidemill_assets.launch import launch
 
 

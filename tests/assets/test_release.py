@@ -8,13 +8,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tidemill.adapters.home import Home
-from tidemill.build.release import compose
 from tidemill.errors import GateFailed, TidemillError
+from tidemill.home import Home
+from tidemill.pipeline.release import compose
 from tidemill.report import gather
-from tidemill.report.find import find
 from tidemill.report.page import page
+from tidemill.report.resolve_name import find
 from tidemill.report.verdict import verdict
+from tidemill.spec.rollout import Rollout
 from tidemill_assets.steering import release
 
 
@@ -36,7 +37,7 @@ def test_the_rollout_shows_the_card_of_the_release_it_asks_for(trained: Home) ->
     (record,) = trained.ledger.assets.releases("desk")
     assert isinstance(card, dg.MarkdownMetadataValue)
     assert card.value is not None
-    assert card.value.startswith(f"# desk, release {record['digest'][7:19]}")
+    assert card.value.startswith(f"# desk, release {record.digest[7:19]}")
     assert "| accuracy | all |" in card.value
 
 
@@ -48,7 +49,7 @@ def test_an_evaluation_that_missed_its_gate_has_a_report_of_its_own(trained: Hom
     line = home.line("desk")
     line.make("quality")
     with pytest.raises(GateFailed):
-        compose(line, line.specs["release"])
+        compose(line, line.project.spec("release", Rollout))
 
     record = find(home, "quality").release
     assert record is not None

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from tidemill.adapters.home import Home
 from tidemill.engine.trigger import Decision
 from tidemill.errors import EquivalenceBroken
+from tidemill.home import Home
 from tidemill.ports import OFFSETS_TAG
 from tidemill_assets.runs import DECISION_TAG, follow
 from tidemill_assets.sensors import pending, trigger_sensor

@@ -14,15 +14,15 @@ from typing import Any
 
 import psutil
 
-from tidemill.adapters.broker import EmbeddedBroker
 from tidemill.adapters.clock import SystemClock
-from tidemill.adapters.kafka import KafkaBus
+from tidemill.adapters.kafka.bus import KafkaBus
+from tidemill.adapters.kafka.embedded_broker import EmbeddedBroker
 from tidemill.adapters.ledger import Ledger
-from tidemill.adapters.memory_bus import MemoryBus
-from tidemill.adapters.processes import free_port
+from tidemill.adapters.local.processes import free_port
+from tidemill.adapters.memory.bus import MemoryBus
+from tidemill.control.ingest import Ingest
 from tidemill.events import INFERENCE_TOPIC, Event, Feedback, Inference, binary
 from tidemill.ports import Message
-from tidemill.serving.ingest import Ingest
 from tidemill.spec.feedback import Feedback as Contract
 
 TOPIC = "bench.feedback"

@@ -13,12 +13,12 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tidemill.adapters.deploy_local import LocalDeployer
-from tidemill.adapters.processes import Processes, Start, free_port, python
+from tidemill.adapters.local.deployer import LocalDeployer
+from tidemill.adapters.local.processes import Processes, Start, free_port, python
 from tidemill.form import Form
+from tidemill.local.services import answers
 from tidemill.ports import Arm
 from tidemill.runtimes import Messages, Reply, Resolve, Scores
-from tidemill.serving.services import answers
 
 Row = dict[str, object]
 ROUNDS, TOKENS = 300, 10

@@ -75,7 +75,7 @@ def _alone(name: str, base: Path) -> dict[str, float]:
 def _examples(base: Path) -> tuple[list[Any], list[Any], Any]:
     from tidemill import chat
     from tidemill.runtimes import load
-    from tidemill.training._rows import fit
+    from tidemill.training.examples import fit
 
     tokenizer = load.tokenizer(base)
     lines = Path("specs/support-chat/data/requests.jsonl").read_text().splitlines()
@@ -100,9 +100,9 @@ def _ours(base: Path, layers: int | None) -> dict[str, float]:
     from tidemill.form import Form
     from tidemill.runtimes import load
     from tidemill.spec.finetune import Train, Watchdog
-    from tidemill.training import lora
-    from tidemill.training._causal import CausalLearner
-    from tidemill.training._loop import Job, run, validation_loss
+    from tidemill.training.causal import CausalLearner
+    from tidemill.training.loop import Job, run, validation_loss
+    from tidemill.training.methods import lora
 
     rows, held_out, tokenizer = _examples(base)
     low = machine.bf16()
@@ -152,8 +152,8 @@ def _trainer(base: Path) -> dict[str, float]:
         started = time.perf_counter()
         trainer.train()
         seconds = time.perf_counter() - started
-    from tidemill.training._causal import CausalLearner
-    from tidemill.training._loop import validation_loss
+    from tidemill.training.causal import CausalLearner
+    from tidemill.training.loop import validation_loss
 
     learner = CausalLearner(trainer.model, pad=tokenizer.pad_token_id, low=False)
     return {"speed": _tokens(rows) / seconds, "loss": validation_loss(learner, held_out)}

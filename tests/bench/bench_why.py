@@ -18,7 +18,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 
-from tidemill.adapters.home import Home
 from tidemill.adapters.ledger.assets import artefacts, makings, releases
 from tidemill.adapters.ledger.event_tables import inference
 from tidemill.adapters.ledger.lineage_tables import edges, write_rows
@@ -26,6 +25,8 @@ from tidemill.data import origins
 from tidemill.data.pipeline import Prepared, Quarantine
 from tidemill.data.write import write
 from tidemill.engine.lineage import of_making, of_release
+from tidemill.engine.release_record import ReleaseRecord
+from tidemill.home import Home
 from tidemill.settings import Settings
 
 PROJECT = "support-chat"
@@ -178,7 +179,7 @@ def _fill(connection: Connection, commit: str, newest: str) -> None:
         for one in made
         for edge in [
             *(edge for item in one["makings"] for edge in of_making(item["id"], item)),
-            *of_release(one["release"]["record"]),
+            *of_release(ReleaseRecord.from_dict(one["release"]["record"])),
         ]
     }
     insert(connection, edges, (edge._asdict() for edge in sorted(links)))
@@ -276,6 +277,8 @@ def _record(number: int, digests: Mapping[str, str], at: datetime, commit: str) 
         "digest": _release(number),
         "project": PROJECT,
         "service": PROJECT,
+        "rollout": "rollout",
+        "model": digests["int8"],
         "specs": {name: _digest(number // 100, name) for name in names},
         "artefacts": {
             name: {"digest": digest, "kind": kind, "bytes": 10**6, "meta": {}}

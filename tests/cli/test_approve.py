@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,20 +15,20 @@ import pytest
 from tests.adapters.places import NOW, PROJECT, SERVICE, Shop, git
 from tests.spec.conftest import COMPLETE
 
-from tidemill.adapters.agreement import Agreement
 from tidemill.adapters.clock import SetClock
-from tidemill.adapters.deploy_memory import MemoryDeployer
 from tidemill.adapters.forge.memory import MemoryForge
-from tidemill.adapters.git import statements
+from tidemill.adapters.git import signed_statements
 from tidemill.adapters.git.signatures import Signers
 from tidemill.adapters.ledger.approvals import Consent, approvals
-from tidemill.adapters.lock_proposal import propose
+from tidemill.adapters.memory.deployer import MemoryDeployer
 from tidemill.cli import commands
-from tidemill.cli._shell import run
+from tidemill.control.approvals import Agreement
+from tidemill.control.lock_pull_request import propose
+from tidemill.control.rollout_controller import Controller
 from tidemill.engine.trigger import Decision
 from tidemill.errors import NeedsApproval, ServiceError
 from tidemill.ports import ArmHealth
-from tidemill.serving.controller import Controller
+from tidemill.terminal.shell import run
 
 ASKS = {"approval": {"by": ["ann@shop.example"], "before_percent": 10}}
 STEPS = {"steps": [{"percent": 10, "hold": "1s"}, {"percent": 100, "hold": "1s"}]}
@@ -171,7 +171,7 @@ def test_a_release_of_uncommitted_specs_has_no_known_author(
 ) -> None:
     record = shop.home().ledger.assets.release("sha256:" + "b" * 64)
     assert record is not None
-    strict(shop, commit={**record["commit"], "dirty": True})
+    strict(shop, commit={**asdict(record.commit), "dirty": True})
     be(shop, "ann")
 
     assert approve(SERVICE) == 3
@@ -192,11 +192,11 @@ def test_an_ssh_signature_is_made_verified_and_kept(
     assert consent.key.startswith("SHA256:")
     assert json.loads(consent.statement)["saw"]["report"] == consent.saw["report"]
     said = consent.statement.encode()
-    assert statements.verify(said, consent.signature, consent.who, signers) == consent.key
+    assert signed_statements.verify(said, consent.signature, consent.who, signers) == consent.key
     with pytest.raises(NeedsApproval):
-        statements.verify(said + b" ", consent.signature, consent.who, signers)
+        signed_statements.verify(said + b" ", consent.signature, consent.who, signers)
     with pytest.raises(NeedsApproval):
-        statements.verify(said, consent.signature, "eve@shop.example", signers)
+        signed_statements.verify(said, consent.signature, "eve@shop.example", signers)
 
 
 def test_a_key_of_somebody_else_does_not_sign_in_my_name(
@@ -262,11 +262,13 @@ def test_an_openpgp_signature_is_made_verified_and_kept(
         said, signers = consent.statement.encode(), Signers(gpg_home=keyring)
 
         assert consent.how == "signed"
-        assert statements.verify(said, consent.signature, consent.who, signers) == consent.key
+        assert (
+            signed_statements.verify(said, consent.signature, consent.who, signers) == consent.key
+        )
         with pytest.raises(NeedsApproval, match="no key that counts"):
-            statements.verify(said + b" ", consent.signature, consent.who, signers)
+            signed_statements.verify(said + b" ", consent.signature, consent.who, signers)
         with pytest.raises(NeedsApproval, match=r"is of ann@shop.example, not of bob"):
-            statements.verify(said, consent.signature, "bob@shop.example", signers)
+            signed_statements.verify(said, consent.signature, "bob@shop.example", signers)
     finally:
         subprocess.run(["gpgconf", "--kill", "all"], check=False)
         subprocess.run(["rm", "-r", str(keyring)], check=False)

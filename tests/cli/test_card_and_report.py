@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from huggingface_hub import ModelCard
 from tests.report.homes import fresh, release
 
-from tidemill.adapters.home import Home
 from tidemill.cli import commands
-from tidemill.cli._shell import run
+from tidemill.home import Home
+from tidemill.terminal.shell import run
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_the_report_is_one_file_and_says_where(home: Home, tmp_path: Path) -> No
 
     assert path.parent == home.settings.home / "reports"
     assert path.stat().st_size == said["bytes"] < 1_500_000
-    assert said["release"] == record["digest"]
+    assert said["release"] == record.digest
     assert said["verdict"].startswith("Passed its gate with accuracy 0.80")
     assert "<!doctype html>" in path.read_text()
     assert call(home, "report", "desk", "--out", str(tmp_path / "r.html")).exit_code == 0

@@ -10,7 +10,7 @@ from tests.adapters.forges.places import commit, quiet, sh, who, write
 from tests.spec.conftest import COMPLETE, write_project
 
 from tidemill.cli import commands
-from tidemill.cli._shell import run
+from tidemill.terminal.shell import run
 
 Captured = pytest.CaptureFixture[str]
 

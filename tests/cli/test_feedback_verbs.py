@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from tests.adapters.streams import free_port
 
-from tidemill.adapters.broker import EmbeddedBroker
 from tidemill.adapters.clock import SystemClock
-from tidemill.adapters.kafka import KafkaBus
+from tidemill.adapters.kafka.bus import KafkaBus
+from tidemill.adapters.kafka.embedded_broker import EmbeddedBroker
 from tidemill.adapters.ledger import Ledger
 from tidemill.cli import main
+from tidemill.control.ingest import Ingest, SpecContracts
 from tidemill.events import INFERENCE_TOPIC, Event, Inference, binary
 from tidemill.ports import Message
-from tidemill.serving.ingest import Ingest, SpecContracts
 
 SPECS = Path(__file__).parents[2] / "specs" / "support-chat"
 TRIGGER = """apiVersion: tidemill/v1

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from tests.adapters.places import SERVICE, Shop, git
 
-from tidemill.adapters import lock_proposal
 from tidemill.adapters.forge.memory import MemoryForge
 from tidemill.adapters.git import GitRepository
-from tidemill.adapters.lock_proposal import propose
 from tidemill.adapters.store import DvcStore
 from tidemill.cli import commands
-from tidemill.cli._shell import run
+from tidemill.control import lock_pull_request
+from tidemill.control.lock_pull_request import propose
 from tidemill.errors import ServiceError, SpecError
 from tidemill.spec.lock import BRANCH, read
+from tidemill.terminal.shell import run
 
 
 @pytest.fixture
@@ -258,12 +258,12 @@ def test_killed_anywhere_and_run_again_it_ends_in_one_pull_request(
     def killed(*_: object, **__: object) -> None:
         raise Killed
 
-    real = getattr(lock_proposal, place, None)
+    real = getattr(lock_pull_request, place, None)
     with monkeypatch.context() as patch:
         if place == "propose":
             patch.setattr(forge, "propose", killed)
         else:
-            patch.setattr(lock_proposal, place, killed)
+            patch.setattr(lock_pull_request, place, killed)
         with pytest.raises(Killed):
             propose(live.home(), (), forge, "main")
     found = propose(live.home(), (), forge, "main")

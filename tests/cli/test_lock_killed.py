@@ -14,28 +14,28 @@ from tests.adapters.places import SERVICE, Shop, git
 from tests.halted import environment
 
 from tidemill.cli import commands
-from tidemill.cli._shell import run
 from tidemill.spec.lock import BRANCH, parse_lock, read
+from tidemill.terminal.shell import run
 
 ADAPTERS = "tidemill.adapters"
 GIVEN_UP = (f"{ADAPTERS}.ledger.leases:LeaseLedger.give_up", "before")
 WRITE = [
     ("pathlib:Path.write_bytes", "after"),
-    (f"{ADAPTERS}.locking:write", "after"),
+    ("tidemill.control.lockfile:write", "after"),
     GIVEN_UP,
 ]
 COMMIT = [
-    (f"{ADAPTERS}.git.here:git", "before"),
-    (f"{ADAPTERS}.git.here:git", "after"),
-    (f"{ADAPTERS}.git.here:git#2", "after"),
+    (f"{ADAPTERS}.git.checkout_commit:git", "before"),
+    (f"{ADAPTERS}.git.checkout_commit:git", "after"),
+    (f"{ADAPTERS}.git.checkout_commit:git#2", "after"),
     GIVEN_UP,
 ]
 PROPOSE = [
     (f"{ADAPTERS}.git.branches:write_commit", "after"),
     (f"{ADAPTERS}.git.branches:push", "before"),
     (f"{ADAPTERS}.git.branches:push", "after"),
-    (f"{ADAPTERS}.forge.plain:write_commit", "after"),
-    (f"{ADAPTERS}.forge.plain:PlainForge.propose", "after"),
+    (f"{ADAPTERS}.forge.git_only:write_commit", "after"),
+    (f"{ADAPTERS}.forge.git_only:PlainForge.propose", "after"),
     GIVEN_UP,
 ]
 

@@ -11,11 +11,11 @@ import pytest
 from tests.search.planted import ROWS, Planted
 
 from tidemill.adapters.forge import MemoryForge, open_forge
-from tidemill.adapters.home import Home
-from tidemill.build import optimise
 from tidemill.cli import commands
-from tidemill.cli._shell import run
+from tidemill.home import Home
+from tidemill.pipeline import optimise
 from tidemill.settings import Settings
+from tidemill.terminal.shell import run
 
 PROMPT = """\
 # How a request is put.

@@ -15,11 +15,11 @@ from tests.spec.conftest import COMPLETE, write_project
 from tidemill.adapters import forge
 from tidemill.adapters.forge import MemoryForge
 from tidemill.adapters.ledger import Ledger
-from tidemill.adapters.memory_bus import MemoryBus
+from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.cli import commands
 from tidemill.cli._plan_markdown import MARKER, code, markdown
-from tidemill.cli._shell import run
 from tidemill.ports import Making
+from tidemill.terminal.shell import run
 
 Captured = pytest.CaptureFixture[str]
 ROWS = "".join(
@@ -283,7 +283,7 @@ def test_rows_that_cannot_be_read_are_told_and_the_plan_goes_on(
 def test_data_too_large_for_a_plan_is_left_to_data_diff(
     repo: Repo, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tidemill.adapters.planning import report
+    from tidemill.planning import report
 
     monkeypatch.setattr(report, "MOST_BYTES", 10)
     repo.write("specs/chat/data/requests.jsonl", ROWS.replace("answer 3", "other"))

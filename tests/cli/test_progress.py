@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from tidemill.cli._progress import terminal
+from tidemill.terminal.progress import terminal
 
 
 def shown(message: str, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -13,7 +13,9 @@ import click
 import pytest
 
 from tidemill.cli import Verbs, commands
-from tidemill.cli._shell import (
+from tidemill.errors import GateFailed, NeedsApproval, TidemillError, UnknownName
+from tidemill.settings import Settings
+from tidemill.terminal.shell import (
     json_option,
     leave,
     pass_settings,
@@ -21,8 +23,6 @@ from tidemill.cli._shell import (
     run,
     storage_error,
 )
-from tidemill.errors import GateFailed, NeedsApproval, TidemillError, UnknownName
-from tidemill.settings import Settings
 
 BLOCKED = ("pydantic", "yaml", "torch", "dagster", "sqlalchemy", "numpy", "httpx", "rich")
 

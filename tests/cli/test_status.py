@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from tests.adapters.kube import Kube, kubeconfig, serve
 from tests.adapters.places import SERVICE, Shop, git
+from tests.records import release_record
 
 from tidemill.adapters.kserve.manifests import render
 from tidemill.adapters.ledger.rollouts import Change
 from tidemill.cli import commands
-from tidemill.cli._shell import run
 from tidemill.spec.rollout import Rollout
+from tidemill.terminal.shell import run
 
 ONE, TWO = ("sha256:" + letter * 64 for letter in "ab")
 
@@ -174,12 +175,12 @@ def test_artefacts_that_are_gone_or_changed_are_named(shop: Shop, look: Any) -> 
     record = shop.home().ledger.assets.release(ONE)
     assert record is not None
     store = shop.home().store
-    file = store.get(record["artefacts"]["reply-int8"]["digest"]).path / "file"
+    file = store.get(record.artefacts["reply-int8"].digest).path / "file"
     file.chmod(0o644)
     file.write_text("other bytes")
     assert look()[1] == ["artefact tampered"]
 
-    store.drop(record["artefacts"]["reply-int8"]["digest"])
+    store.drop(record.artefacts["reply-int8"].digest)
     assert look()[1] == ["artefact missing"]
 
 
@@ -211,10 +212,10 @@ def test_a_cluster_is_asked_where_one_is_configured(
     kube = Kube()
     with serve(kube) as server:
         monkeypatch.setenv("KUBECONFIG", str(kubeconfig(shop.root, server)))
-        kube.apply(("llm", SERVICE), render(there, 100, {"digest": TWO}), "tidemill")
+        kube.apply(("llm", SERVICE), render(there, 100, release_record(digest=TWO)), "tidemill")
         assert look()[0]["live"]["shares"] == {TWO: 100}
         assert look()[1] == []
-        kube.apply(("llm", SERVICE), render(there, 100, {"digest": ONE}), "tidemill")
+        kube.apply(("llm", SERVICE), render(there, 100, release_record(digest=ONE)), "tidemill")
         assert look()[1] == ["live differs"]
 
 

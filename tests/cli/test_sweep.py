@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from tests.cli.test_optimise import FILES, Shop, git
 
-from tidemill.adapters.home import Home
-from tidemill.build import finetune
 from tidemill.cli import commands
-from tidemill.cli._shell import run
+from tidemill.home import Home
+from tidemill.pipeline import finetune
 from tidemill.settings import Settings
+from tidemill.terminal.shell import run
 
 TUNE = """\
 apiVersion: tidemill/v1

@@ -18,12 +18,12 @@ import httpx
 import psutil
 import pytest
 
-from tidemill.adapters.deploy_local import LocalDeployer
-from tidemill.adapters.home import check_writable
 from tidemill.adapters.ledger import Ledger
-from tidemill.adapters.processes import MARK, Processes, Running, Start, free_port, python
-from tidemill.serving.operate import bring_up
-from tidemill.serving.services import answers
+from tidemill.adapters.local.deployer import LocalDeployer
+from tidemill.adapters.local.processes import MARK, Processes, Running, Start, free_port, python
+from tidemill.home import check_writable
+from tidemill.local.services import answers
+from tidemill.local.stack import bring_up
 from tidemill.settings import Settings
 
 QUIET = {"OMP_NUM_THREADS": "1", "TIDEMILL_SUBJECT_KEY": "a key", "PYTHONWARNINGS": ""}
@@ -97,7 +97,7 @@ def test_of_two_ups_at_once_one_supervisor_is_left(
         list(pool.map(up, range(2)))
 
     words = [psutil.Process(pid).cmdline() for pid in home.left]
-    assert len([line for line in words if "tidemill.serving.supervisor" in line]) == 1
+    assert len([line for line in words if "tidemill.local.supervisor" in line]) == 1
     assert set(home.alive()) >= {"supervisor", "ingest", "gateway", "webserver"}
 
 

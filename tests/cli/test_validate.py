@@ -12,7 +12,7 @@ import yaml
 from tests.spec.conftest import COMPLETE, write_project
 
 from tidemill.cli import commands
-from tidemill.cli._shell import run
+from tidemill.terminal.shell import run
 
 Captured = pytest.CaptureFixture[str]
 

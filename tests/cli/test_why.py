@@ -156,7 +156,7 @@ def test_a_picture_forwards_has_the_answers_at_the_right(run: Run, tmp_path: Pat
 
 
 def test_nothing_that_somebody_wrote_breaks_the_picture() -> None:
-    from tidemill.adapters.picture import draw
+    from tidemill.lineage.svg import draw
 
     evil = "</text><script>alert(1)</script>\x00&"
     found = {
@@ -174,7 +174,7 @@ def test_nothing_that_somebody_wrote_breaks_the_picture() -> None:
 
 
 def test_a_picture_of_thousands_says_how_many_it_leaves_out() -> None:
-    from tidemill.adapters.picture import MOST, draw
+    from tidemill.lineage.svg import MOST, draw
 
     edges = [{"child": f"sha256:{n}", "parent": "sha256:x", "role": ""} for n in range(2000)]
     drawn = draw({"target": {"what": "artefact", "id": "sha256:x"}, "edges": edges})

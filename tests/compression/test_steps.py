@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from tidemill.catalog import COMPRESSION
-from tidemill.compression import _onnx, silent
-from tidemill.compression._folder import read_note
+from tidemill.compression import onnx_export, silent
+from tidemill.compression.model_folder import read_note
 from tidemill.errors import ArtefactError, DataError
 from tidemill.runtimes import open_runtime
 
@@ -106,8 +106,8 @@ def test_the_export_is_made_once_for_one_source(tiny_llm: Path, tmp_path: Path) 
     def say(message: str, *, done: float | None = None, total: float | None = None) -> None:
         said.append(message)
 
-    first = _onnx.exported(tiny_llm, tmp_path, say)
-    second = _onnx.exported(tiny_llm, tmp_path, say)
+    first = onnx_export.exported(tiny_llm, tmp_path, say)
+    second = onnx_export.exported(tiny_llm, tmp_path, say)
 
     assert first == second
     assert said == ["exporting to ONNX"]

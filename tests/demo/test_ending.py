@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tidemill.build.base import silent
 from tidemill.demo import stage as stages
 from tidemill.demo.stage import Pulse, Stage
 from tidemill.demo.story import stopped_afterwards
 from tidemill.engine.standstill import Signs
 from tidemill.errors import GateFailed, ServiceError, TidemillError
+from tidemill.pipeline.context import silent
 from tidemill.settings import Settings
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemill.engine.drift import (
+from tidemill.engine.config_drift import (
     OF_THE_LOCK,
     Drift,
     GitSide,

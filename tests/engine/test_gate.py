@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemill.build.base import Measure
 from tidemill.engine.gate import judge, number
+from tidemill.pipeline.context import Measure
 from tidemill.spec.evaluation import AtLeast, AtMost, NoWorseThanBaseline
 
 

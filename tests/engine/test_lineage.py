@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.records import release_record
 
-from tidemill.engine.layering import layout, reduced
 from tidemill.engine.lineage import (
     Edge,
     of_making,
@@ -16,6 +16,7 @@ from tidemill.engine.lineage import (
     walk,
     without_makings,
 )
+from tidemill.lineage.svg_layout import layout, reduced
 
 NODES = st.integers(0, 12)
 # A child has a larger number than its parents, so there is no cycle.
@@ -137,12 +138,12 @@ def test_outside_git_there_is_no_commit_to_come_of() -> None:
 
 
 def test_a_release_comes_of_its_artefacts_specs_and_commit() -> None:
-    record = {
-        "digest": "sha256:r",
-        "artefacts": {"tuned": {"digest": "sha256:out"}},
-        "specs": {"tuned": "sha256:spec"},
-        "commit": {"sha": "c0ffee"},
-    }
+    record = release_record(
+        digest="sha256:r",
+        artefacts={"tuned": {"digest": "sha256:out"}},
+        specs={"tuned": "sha256:spec"},
+        commit={"sha": "c0ffee"},
+    )
 
     assert of_release(record) == [
         Edge("sha256:r", "sha256:out", "tuned"),

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemill.engine.opening import GOOD, epochs, minimum_rows, opening, overlap_gate
 from tidemill.engine.statistics import wilson
+from tidemill.init.default_gates import GOOD, epochs, minimum_rows, opening, overlap_gate
 
 
 @given(st.lists(st.integers(1, 500), min_size=2, max_size=40))

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.records import release_record
+
 from tidemill.engine.provenance import Evidence, Link, ancestry, as_json, trail
+from tidemill.engine.release_record import SpecCommit
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 COMMIT = {"sha": "c0ffee", "author": "Ann", "subject": "Describe it", "dirty": False}
-RELEASE: dict[str, Any] = {
-    "digest": "sha256:r",
-    "service": "chat",
-    "created": "2026-03-01",
-    "approved_by": [],
-    "commit": COMMIT,
-    "specs": {"rows": "sha256:s"},
-    "dataset": {"name": "rows", "digest": "sha256:d", "rows": {"train": 3}, "offsets": {}},
-    "bases": [{"name": "base", "digest": "sha256:b", "sha256": "bb", "source": {}}],
-    "artefacts": {
+RELEASE = release_record(
+    digest="sha256:r",
+    service="chat",
+    created="2026-03-01",
+    approved_by=[],
+    commit=COMMIT,
+    specs={"rows": "sha256:s"},
+    dataset={"name": "rows", "digest": "sha256:d", "rows": {"train": 3}, "offsets": {}},
+    bases=[{"name": "base", "digest": "sha256:b", "sha256": "bb", "source": {}}],
+    artefacts={
         "base": {"digest": "sha256:b", "kind": "model", "bytes": 1},
         "rows": {"digest": "sha256:d", "kind": "dataset", "bytes": 2},
         "tuned": {"digest": "sha256:t", "kind": "adapter", "bytes": 3},
         "judged": {"digest": "sha256:e", "kind": "report", "bytes": 4},
     },
-    "evaluation": {
+    evaluation={
         "name": "judged",
         "digest": "sha256:e",
         "measures": [{"metric": "accuracy", "slice": None}, {"metric": "accuracy", "slice": "x"}],
         "checks": [{"message": "good enough"}],
     },
-    "seed": 1,
-    "tools": {"tidemill": "0"},
-}
+    seed=1,
+    tools={"tidemill": "0"},
+)
 ANSWER = {"response_id": "r1", "time": NOW, "output": "hello", "label": None}
 
 
@@ -90,7 +94,7 @@ def test_times_as_text_compare_as_times() -> None:
 
 
 def test_an_approval_is_told_once_with_what_was_seen() -> None:
-    release = RELEASE | {"approved_by": ["Cleo", "Dan"]}
+    release = replace(RELEASE, approved_by=("Cleo", "Dan"))
     approvals = [{"who": "Cleo", "at": "today", "saw": "the plan"}]
     found = [
         link
@@ -103,7 +107,7 @@ def test_an_approval_is_told_once_with_what_was_seen() -> None:
 
 
 def test_specs_that_were_not_in_git_say_so() -> None:
-    found = trail(ANSWER, RELEASE | {"commit": {}}, Evidence())
+    found = trail(ANSWER, replace(RELEASE, commit=SpecCommit()), Evidence())
 
     assert found[2] == Link("commit", "none: the specs were not in Git")
 
@@ -127,7 +131,9 @@ def test_feedback_that_is_among_the_nearest_rows_is_not_told_twice() -> None:
 def test_an_evaluation_is_told_over_all_rows() -> None:
     found = {link.what: link for link in trail(ANSWER, RELEASE, Evidence())}["evaluation"]
 
-    assert found.facts["measures"] == [{"metric": "accuracy", "slice": None}]
+    assert [(one["metric"], one["slice"]) for one in found.facts["measures"]] == [
+        ("accuracy", None)
+    ]
     assert found.facts["gates"] == ["good enough"]
 
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidemill.engine.rollout import Advance, advance
+from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.sequential import Rated, RatingSummary
-from tidemill.engine.walk import RolloutState
 from tidemill.errors import NeedsApproval
 from tidemill.ports import ArmHealth
 from tidemill.spec.rollout import Rollout

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.records import release_record
 
 from tidemill.engine.cost import Past, Wanted
 from tidemill.engine.plan import Item, Known
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.engine.sync import (
     GIVEN_UP,
     Judgement,
@@ -115,8 +117,8 @@ def test_an_unmet_asset_whose_spec_changed_too_is_changed() -> None:
     assert changes(new, old, {"p/b": "why"})[0].state == "changed"
 
 
-def record(digest: str, **specs: str) -> dict[str, Any]:
-    return {"digest": digest, "specs": specs}
+def record(digest: str, **specs: str) -> ReleaseRecord:
+    return release_record(digest=digest, specs=specs)
 
 
 def test_the_newest_release_of_the_same_specs_comes_back() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidemill.engine.ratings_needed import Pace, in_days, needed, waits
 from tidemill.engine.sequential import FEWEST, bound
-from tidemill.engine.traffic import Pace, in_days, needed, waits
 
 MARGINS = st.floats(0.005, 0.3)
 SHARES = st.integers(1, 99)

@@ -20,8 +20,8 @@ import atheris
 
 with atheris.instrument_imports(include=["tidemill.spec", "tidemill.errors", "yaml"]):
     from tidemill.errors import SpecError
+    from tidemill.spec.document_validation import shape
     from tidemill.spec.positions import parse
-    from tidemill.spec.shape import shape
 
 from tests.fuzz.projects import CORPUS, projects
 

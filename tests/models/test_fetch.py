@@ -14,11 +14,11 @@ import torch
 
 from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.store.memory import MemoryStore
-from tidemill.build import model as maker
-from tidemill.build.base import Bench
 from tidemill.errors import ArtefactError, HashMismatch, UnsafeFormat
 from tidemill.form import Form
 from tidemill.models.fetch import fetch
+from tidemill.pipeline import model as maker
+from tidemill.pipeline.context import Bench
 from tidemill.spec.model import Model
 
 

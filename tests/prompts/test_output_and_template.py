@@ -9,7 +9,7 @@ import pytest
 
 from tidemill.answer import Answer
 from tidemill.errors import ArtefactError, DataError, SpecError
-from tidemill.prompts import Program, _output, _template
+from tidemill.prompts import Program, output_parsing, template
 from tidemill.spec.prompt import JsonOutput, LabelOutput, TextOutput
 
 LABELS = ("card_arrival", "Refund", "reverted?")
@@ -40,13 +40,13 @@ JSON = JsonOutput.model_validate(
 def test_a_label_is_taken_whatever_its_case_and_spacing_but_never_guessed(
     text: str, label: str | None
 ) -> None:
-    answer = _output.read(LABEL, text, LABELS)
+    answer = output_parsing.read(LABEL, text, LABELS)
 
     assert (answer.label, answer.valid) == (label, label is not None)
 
 
 def test_without_known_labels_any_label_is_one() -> None:
-    assert _output.read(LABEL, "Anything\n") == Answer("Anything", "Anything")
+    assert output_parsing.read(LABEL, "Anything\n") == Answer("Anything", "Anything")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_without_known_labels_any_label_is_one() -> None:
     ],
 )
 def test_a_leading_label_is_kept_apart_from_the_text(text: str, answer: Answer) -> None:
-    assert _output.read(LED, text, LABELS) == answer
+    assert output_parsing.read(LED, text, LABELS) == answer
 
 
 @pytest.mark.parametrize(
@@ -75,19 +75,19 @@ def test_a_leading_label_is_kept_apart_from_the_text(text: str, answer: Answer) 
 def test_json_is_read_canonically_and_judged_by_its_schema(
     text: str, read: str, valid: bool
 ) -> None:
-    assert _output.read(JSON, text) == Answer(read, valid=valid)
+    assert output_parsing.read(JSON, text) == Answer(read, valid=valid)
 
 
 def test_json_is_written_canonically_from_a_document_or_its_text() -> None:
-    assert _output.write(JSON, {"doc": {"b": 1, "a": 2}}) == '{"a": 2, "b": 1}'
-    assert _output.write(JSON, {"doc": '{"b":1,"a":2}'}) == '{"a": 2, "b": 1}'
+    assert output_parsing.write(JSON, {"doc": {"b": 1, "a": 2}}) == '{"a": 2, "b": 1}'
+    assert output_parsing.write(JSON, {"doc": '{"b":1,"a":2}'}) == '{"a": 2, "b": 1}'
     with pytest.raises(DataError, match="column 'doc' is not JSON"):
-        _output.write(JSON, {"id": "r1", "doc": "{"})
+        output_parsing.write(JSON, {"id": "r1", "doc": "{"})
 
 
 def test_an_empty_column_is_named_with_its_row() -> None:
     with pytest.raises(DataError, match="row r1: no value in column 'intent'"):
-        _output.write(LED, {"id": "r1", "reply": "ok", "intent": None})
+        output_parsing.write(LED, {"id": "r1", "reply": "ok", "intent": None})
 
 
 @pytest.mark.parametrize(
@@ -107,14 +107,14 @@ def test_an_empty_column_is_named_with_its_row() -> None:
 def test_a_users_answer_fills_the_columns_or_none(
     output: Any, said: Any, label: str | None, filled: dict[str, str] | None
 ) -> None:
-    assert _output.fill(output, said, label) == filled
+    assert output_parsing.fill(output, said, label) == filled
 
 
 T = Path("specs/chat/ask.j2")
 
 
 def test_a_template_is_no_html_and_keeps_what_the_user_wrote() -> None:
-    assert _template.render("{{ text }}\n", T, {"text": "a < b & {{ c }}"}) == "a < b & {{ c }}"
+    assert template.render("{{ text }}\n", T, {"text": "a < b & {{ c }}"}) == "a < b & {{ c }}"
 
 
 @pytest.mark.parametrize(
@@ -131,13 +131,13 @@ def test_a_template_that_fails_or_reaches_out_is_stopped_with_its_line(
     source: str, message: str
 ) -> None:
     with pytest.raises(SpecError) as caught:
-        _template.render(source, T, {"text": ["hi"]})
+        template.render(source, T, {"text": ["hi"]})
     assert str(caught.value).startswith(message)
 
 
 def test_a_variable_that_is_no_input_is_found_before_anything_is_rendered() -> None:
     with pytest.raises(SpecError) as caught:
-        _template.check("hello\n{{ txt }} {{ other }}", T, ["text", "labels"])
+        template.check("hello\n{{ txt }} {{ other }}", T, ["text", "labels"])
 
     assert str(caught.value).splitlines() == [
         "specs/chat/ask.j2:2: 'other' is not among the prompt's `inputs`; there are: labels, text",

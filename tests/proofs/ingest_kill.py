@@ -22,10 +22,10 @@ from typing import Any
 
 from sqlalchemy import text
 
-from tidemill.adapters.broker import EmbeddedBroker
-from tidemill.adapters.kafka import KafkaBus
+from tidemill.adapters.kafka.bus import KafkaBus
+from tidemill.adapters.kafka.embedded_broker import EmbeddedBroker
 from tidemill.adapters.ledger import Ledger
-from tidemill.adapters.processes import free_port
+from tidemill.adapters.local.processes import free_port
 from tidemill.events import INFERENCE_TOPIC, Event, Feedback, Inference, binary
 from tidemill.ports import Message
 
@@ -132,7 +132,7 @@ def _stream(
 
 
 def _start(environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tidemill.serving.ingest"]
+    command = [sys.executable, "-m", "tidemill.control.ingest"]
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.report.homes import fresh
 
-from tidemill.adapters.home import Home
+from tidemill.home import Home
 
 
 @pytest.fixture

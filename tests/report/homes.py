@@ -7,14 +7,15 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from tests.records import release_record
 from tests.report.stories import GATE, MEASURES, answered, failure
 
-from tidemill.adapters.home import Home
 from tidemill.adapters.ledger.rollouts import Change
-from tidemill.build import answers as answering
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.form import Form
+from tidemill.home import Home
+from tidemill.pipeline import answers as answering
 from tidemill.settings import Settings
 from tidemill.spec.digest import digest
 
@@ -100,40 +101,43 @@ def put_model(home: Home, note: str) -> str:
     return put(home, "model", {"form.json": (folder / "form.json").read_text(), "note": note})
 
 
-def release(home: Home, note: str = "first", commit: str = "") -> dict[str, Any]:
+def release(home: Home, note: str = "first", commit: str = "") -> ReleaseRecord:
     """A release of the project as it stands, its dataset really made, the model a stand-in."""
     rows = home.line("shop").make("rows").artefact
     model, project = put_model(home, note), home.project("shop")
-    record = {
-        "digest": f"sha256:{note.encode().hex():0<64}",
-        "project": "shop",
-        "service": "desk",
-        "rollout": "canary",
-        "specs": {name: digest(loaded, project) for name, loaded in project.specs.items()},
-        "model": model,
-        "prompt": None,
-        "artefacts": {
+    record = release_record(
+        digest=f"sha256:{note.encode().hex():0<64}",
+        project="shop",
+        service="desk",
+        rollout="canary",
+        specs={name: digest(loaded, project) for name, loaded in project.specs.items()},
+        model=model,
+        prompt=None,
+        artefacts={
             name: {"digest": value, "kind": kind, "bytes": 10, "meta": {}}
             for name, value, kind in (("rows", rows.digest, "dataset"), ("tune", model, "model"))
         },
-        "bases": [],
-        "dataset": {"name": "rows", "digest": rows.digest, "offsets": {}, "rows": {}},
-        "seed": 0,
-        "commit": {"sha": commit} if commit else {},
-        "evaluation": {
-            "name": "quality", "digest": put_report(home), "measures": MEASURES, "checks": [GATE],
+        bases=[],
+        dataset={"name": "rows", "digest": rows.digest, "offsets": {}, "rows": {}},
+        seed=0,
+        commit={"sha": commit} if commit else {},
+        evaluation={
+            "name": "quality",
+            "digest": put_report(home),
+            "measures": MEASURES,
+            "checks": [GATE],
         },
-        "tools": {},
-        "approved_by": [],
-        "created": home.clock.now().isoformat(),
-    }  # fmt: skip
+        tools={},
+        approved_by=[],
+        created=home.clock.now().isoformat(),
+    )
     home.ledger.assets.add_release(record)
     shutil.rmtree(home.settings.home / "making-answers")
     return record
 
 
-def go_live(home: Home, record: Mapping[str, Any]) -> None:
-    key = home.ledger.rollouts.request("desk", record["digest"], "folder", {})
+def go_live(home: Home, record: ReleaseRecord) -> None:
+    key = home.ledger.rollouts.request("desk", record.digest, "folder", {})
     done = Change("done", "every step went well", state="live", percent=100.0)
     home.ledger.rollouts.decided(key, done, home.clock.now())
 

@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tidemill.answer import Answer
-from tidemill.build.answers import Answered
+from tidemill.engine.measurement import Check, Measure
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.form import Form
+from tidemill.pipeline.answers import Answered
 from tidemill.ports import Making
-from tidemill.report.story import (
+from tidemill.report.release_facts import (
     ANSWERS,
     DATASET,
     FAILURES,
@@ -64,9 +66,9 @@ def making(name: str, kind: str, artefact: str = ROWS, **more: Any) -> Making:
     )  # fmt: skip
 
 
-def record(**more: Any) -> dict[str, Any]:
+def record(**more: Any) -> ReleaseRecord:
     item = {"kind": "int8", "bytes": 2_000_000, "meta": {}}
-    return {
+    values = {
         "digest": RELEASE,
         "project": "shop",
         "service": "desk",
@@ -98,6 +100,11 @@ def record(**more: Any) -> dict[str, Any]:
         "created": NOW.isoformat(),
         **more,
     }  # fmt: skip
+    return ReleaseRecord.from_dict(values)
+
+
+def with_evaluation(release: ReleaseRecord, **changes: Any) -> ReleaseRecord:
+    return replace(release, evaluation=replace(release.evaluation, **changes))
 
 
 def specs() -> dict[str, dict[str, Any]]:
@@ -278,10 +285,10 @@ def forgotten() -> Story:
     nothing = {name: replace(one, facts={}, checks=[]) for name, one in whole.makings.items()}
     vague = [{**one, "low": None, "high": None} for one in MEASURES]
     lost = [{**one, "value": None} for one in vague]
-    quality = {**whole.release["evaluation"], "measures": [*vague, *lost]}
+    measures = tuple(map(Measure.from_dict, [*vague, *lost]))
     return replace(
         whole,
-        release={**whole.release, "evaluation": quality},
+        release=with_evaluation(whole.release, measures=measures),
         makings=nothing,
         data=replace(whole.data, making=nothing["rows"], summary={"rows": {"train": 3}}),
         report={"gains": lost, "baseline": None},
@@ -297,10 +304,11 @@ def hostile() -> Story:
 
 
 def poisoned(story: Story) -> Story:
-    release = {**story.release, "commit": {**story.release["commit"], "subject": HOSTILE}}
-    gate = {**GATE, "message": HOSTILE}
-    bad = [{**one, "slice": HOSTILE} for one in MEASURES]
-    release["evaluation"] = {**release["evaluation"], "checks": [gate], "measures": bad}
+    release = with_evaluation(
+        replace(story.release, commit=replace(story.release.commit, subject=HOSTILE)),
+        checks=(Check.from_dict({**GATE, "message": HOSTILE}),),
+        measures=tuple(Measure.from_dict({**one, "slice": HOSTILE}) for one in MEASURES),
+    )
     told = {name: {**spec, "description": HOSTILE} for name, spec in story.specs.items()}
     told["rows"] = {**told["rows"], "sources": [{"type": "file", "path": HOSTILE}]}
     cluster = {"wanted": HOSTILE, "given": HOSTILE, "rows": 9, "examples": [HOSTILE]}

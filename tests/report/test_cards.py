@@ -29,7 +29,7 @@ from tidemill.engine.licence import Ingredient, chain
 from tidemill.form import Form
 from tidemill.report.cards import dataset, metadata, model
 from tidemill.report.cards.escape import code, inline
-from tidemill.report.story import DatasetStory, Story
+from tidemill.report.release_facts import DatasetStory, Story
 
 READER = MarkdownIt("commonmark", {"linkify": False}).enable("table")
 """As the hub renders: raw HTML would go through, so a card must hold none."""
@@ -69,7 +69,7 @@ def test_results_come_with_their_interval_slice_and_dataset() -> None:
     assert whole[0].metric_value == 0.8
     assert whole[0].metric_name == "accuracy (95 % interval 0.70–0.90, 60 rows)"
     assert whole[0].dataset_split == "test"
-    assert whole[0].dataset_revision == record()["dataset"]["digest"]
+    assert whole[0].dataset_revision == record().dataset.digest
     assert part.metric_name == "accuracy (95 % interval 0.40–0.80, 9 rows)"
 
 
@@ -179,10 +179,10 @@ def test_the_base_goes_by_its_name_on_the_hub_where_that_is_known() -> None:
     story = full()
     labelled = {**story.specs, "base": {**story.specs["base"], "labels": {"hub": "owner/model"}}}
     source = {"type": "hub", "repo": "maker/base", "revision": "0" * 40}
-    bases = [{**story.release["bases"][0], "source": source}]
+    hub = replace(story.release, bases=(replace(story.release.bases[0], source=source),))
 
     assert model.base_id(replace(story, specs=labelled)) == "owner/model"
-    assert model.base_id(replace(story, release=record(bases=bases))) == "maker/base"
+    assert model.base_id(replace(story, release=hub)) == "maker/base"
     assert model.base_id(story) == "a-wheel"
 
 
@@ -281,4 +281,4 @@ def test_a_dataset_nobody_described_is_still_told() -> None:
 def test_stories_of_the_hostile_kind_hold_what_they_say() -> None:
     story: Story = STORIES["hostile"]()
 
-    assert story.gates[0]["message"] == HOSTILE
+    assert story.gates[0].message == HOSTILE

@@ -7,9 +7,9 @@ import shutil
 import pytest
 from tests.report.homes import FILES, go_live, release
 
-from tidemill.adapters.home import Home
 from tidemill.errors import SpecError, TidemillError, UnknownName
-from tidemill.report.find import find
+from tidemill.home import Home
+from tidemill.report.resolve_name import find
 
 
 def test_a_service_means_its_live_release_else_its_newest(home: Home) -> None:
@@ -24,8 +24,8 @@ def test_a_service_means_its_live_release_else_its_newest(home: Home) -> None:
 def test_a_release_goes_by_a_beginning_of_its_digest(home: Home) -> None:
     first = release(home)
 
-    assert find(home, first["digest"]).release == first
-    assert find(home, first["digest"][7:19]).release == first
+    assert find(home, first.digest).release == first
+    assert find(home, first.digest[7:19]).release == first
 
 
 def test_a_dataset_goes_by_its_name_with_or_without_its_project(home: Home) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from tests.report.homes import change_spec, committed, git, go_live, put, release
 
-from tidemill.adapters.home import Home
+from tidemill.engine.release_record import SpecCommit
 from tidemill.errors import MissingArtefact
+from tidemill.home import Home
 from tidemill.ports import Making
 from tidemill.report import gather
-from tidemill.report.story import ANSWERS, DATASET, FAILURES, MODEL, REPORT
+from tidemill.report.release_facts import ANSWERS, DATASET, FAILURES, MODEL, REPORT
 
 
 def test_everything_that_is_there_is_gathered(home: Home) -> None:
@@ -67,7 +68,7 @@ def test_a_spec_whose_file_is_gone_is_read_from_its_commit(home: Home) -> None:
 
     told = gather.release(Home(home.settings), record)
     assert told.specs["rows"]["description"] == "What people ask."
-    without = gather.release(Home(home.settings), {**record, "commit": {}})
+    without = gather.release(Home(home.settings), replace(record, commit=SpecCommit()))
     assert "rows" not in without.specs
 
 
@@ -82,8 +83,8 @@ def test_specs_that_are_gone_altogether_leave_the_record(home: Home) -> None:
 
 def test_bytes_that_are_missing_are_named_and_the_rest_is_gathered(home: Home) -> None:
     record = release(home)
-    home.store.drop(record["evaluation"]["digest"])
-    home.store.drop(record["dataset"]["digest"])
+    home.store.drop(record.evaluation.digest)
+    home.store.drop(record.dataset.digest)
 
     story = gather.release(home, record)
     assert set(story.missing) == {REPORT, FAILURES, ANSWERS}
@@ -95,7 +96,7 @@ def test_bytes_that_are_missing_are_named_and_the_rest_is_gathered(home: Home) -
 
 def test_bytes_that_were_tampered_with_are_not_shown(home: Home) -> None:
     record = release(home)
-    path = home.store.get(record["evaluation"]["digest"]).path / "report.json"
+    path = home.store.get(record.evaluation.digest).path / "report.json"
     path.chmod(0o644)
     path.write_text('{"rows": 999}')
 
@@ -107,8 +108,9 @@ def test_bytes_that_were_tampered_with_are_not_shown(home: Home) -> None:
 def test_a_report_that_cannot_be_read_is_no_crash(home: Home) -> None:
     record = release(home)
     files = {"report.json": "[", "failures.json": "{", "answers.jsonl": "{}\n"}
-    record["evaluation"]["digest"] = put(home, "broken", files)
-    record["model"] = put(home, "formless", {"weights": "none"})
+    evaluation = replace(record.evaluation, digest=put(home, "broken", files))
+    model = put(home, "formless", {"weights": "none"})
+    record = replace(record, evaluation=evaluation, model=model)
 
     assert set(gather.release(home, record).missing) == {REPORT, FAILURES, ANSWERS, MODEL}
 

@@ -15,8 +15,8 @@ import pytest
 from tests.report.stories import GONE, HOSTILE, STORIES, answered, full, partial
 
 from tidemill.report.page import page, policy
+from tidemill.report.release_facts import Story
 from tidemill.report.sections import SECTIONS, rendered, sections
-from tidemill.report.story import Story
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 LARGEST = 1_500_000

@@ -9,9 +9,10 @@ import pytest
 from tests.report.stories import HOP, NOW, answered, empty, full, making, measure, record
 
 from tidemill.form import Form
-from tidemill.report import words
+from tidemill.report import formatting
 from tidemill.report.limits import limits
 from tidemill.report.plots.chart import Frame, ticks
+from tidemill.report.release_facts import Story
 from tidemill.report.sections import (
     baseline,
     calibration,
@@ -26,7 +27,6 @@ from tidemill.report.sections import (
     provenance,
     rollout,
 )
-from tidemill.report.story import Story
 from tidemill.report.verdict import verdict
 
 
@@ -77,7 +77,7 @@ def test_the_verdict_says_where_the_release_stands(state: str, said_so: str, ton
 
 def test_a_missed_gate_is_the_verdict() -> None:
     missed = [{"passed": False, "blocking": True, "message": "accuracy is too low", "name": "g"}]
-    evaluation = {**record()["evaluation"], "checks": missed}
+    evaluation = {**record().to_dict()["evaluation"], "checks": missed}
     said = verdict(replace(full(), release=record(evaluation=evaluation)))
 
     assert said.sentence == "Missed 1 gate of 1: accuracy is too low."
@@ -100,7 +100,7 @@ def test_metrics_show_value_interval_rows_and_the_gates_limit() -> None:
 
 
 def test_a_measure_without_a_value_is_a_dash_and_no_plot() -> None:
-    evaluation = {**record()["evaluation"], "measures": [measure("accuracy", nan)]}
+    evaluation = {**record().to_dict()["evaluation"], "measures": [measure("accuracy", nan)]}
     shown = str(metrics.render(replace(full(), release=record(evaluation=evaluation))))
 
     assert "–" in shown
@@ -113,7 +113,7 @@ def test_metrics_and_gates_of_a_bare_release_say_so() -> None:
 
 
 def test_a_metric_that_exists_no_more_is_still_shown() -> None:
-    evaluation = {**record()["evaluation"], "measures": [measure("charm", 3.0)]}
+    evaluation = {**record().to_dict()["evaluation"], "measures": [measure("charm", 3.0)]}
     shown = str(metrics.render(replace(full(), release=record(evaluation=evaluation))))
 
     assert "charm" in shown
@@ -258,7 +258,7 @@ def test_the_rollout_lists_its_decisions() -> None:
 def test_provenance_gives_digests_in_full_and_the_author_without_address() -> None:
     shown = str(provenance.render(full()))
 
-    assert record()["model"] in shown
+    assert record().model in shown
     assert "by Ada," in shown
     assert "ada@example.com" not in shown
     assert "not in Git" in str(provenance.render(empty()))
@@ -288,7 +288,7 @@ def test_limits_are_drawn_from_the_numbers() -> None:
 
 
 def test_what_was_not_looked_at_is_a_limit_too() -> None:
-    alone = {**record()["evaluation"], "measures": [measure("accuracy", 0.8)]}
+    alone = {**record().to_dict()["evaluation"], "measures": [measure("accuracy", 0.8)]}
     said = limits(replace(full(), release=record(evaluation=alone), report={}))
 
     assert "No slices were measured: how it does for parts of its users is not known." in said
@@ -298,18 +298,18 @@ def test_what_was_not_looked_at_is_a_limit_too() -> None:
 @pytest.mark.parametrize(
     ("said", "wanted"),
     [
-        (words.seconds(0.0042), "4.2 ms"),
-        (words.seconds(0.298), "298 ms"),
-        (words.seconds(75), "1 min 15 s"),
-        (words.seconds(7500), "2 h 5 min"),
-        (words.stretch("2592000s"), "30 days"),
-        (words.stretch("5400s"), "1 h 30 min"),
-        (words.when("last week"), "last week"),
-        (words.when(None), ""),
-        (words.size(3.2e9), "3.2 GB"),
-        (words.measured(-0.5, "accuracy"), "−0.50"),
-        (words.person("Ada <ada@example.com>"), "Ada"),
-        (words.listed(["a", "b", "c"]), "a, b and c"),
+        (formatting.seconds(0.0042), "4.2 ms"),
+        (formatting.seconds(0.298), "298 ms"),
+        (formatting.seconds(75), "1 min 15 s"),
+        (formatting.seconds(7500), "2 h 5 min"),
+        (formatting.stretch("2592000s"), "30 days"),
+        (formatting.stretch("5400s"), "1 h 30 min"),
+        (formatting.when("last week"), "last week"),
+        (formatting.when(None), ""),
+        (formatting.size(3.2e9), "3.2 GB"),
+        (formatting.measured(-0.5, "accuracy"), "−0.50"),
+        (formatting.person("Ada <ada@example.com>"), "Ada"),
+        (formatting.listed(["a", "b", "c"]), "a, b and c"),
     ],
 )
 def test_words_are_those_of_people(said: str, wanted: str) -> None:
@@ -341,6 +341,7 @@ def test_a_chart_of_one_value_has_room_all_the_same() -> None:
 def test_a_story_knows_its_base_and_its_task_without_the_bytes() -> None:
     bare = replace(full(), form=None)
 
-    assert bare.base["name"] == "base"
+    assert bare.base is not None
+    assert bare.base.name == "base"
     assert bare.task == "sequence-classification"
-    assert Story(record(), full().data, NOW).base["name"] == "base"
+    assert Story(record(), full().data, NOW).base == record().bases[0]

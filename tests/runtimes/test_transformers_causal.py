@@ -14,7 +14,7 @@ from tidemill import chat
 from tidemill.errors import ArtefactError
 from tidemill.form import Form
 from tidemill.runtimes import load, open_runtime
-from tidemill.runtimes._stop import pieces
+from tidemill.runtimes.stop_sequences import pieces
 from tidemill.runtimes.transformers_causal import TransformersCausal
 
 ASKED = ["where is my order", "refund", "I want to return a lamp and where is my order", "lamp"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.search.planted import Ground, Planted
 
-from tidemill.build import optimise
+from tidemill.pipeline import optimise
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tidemill.adapters.search_memory import PassingMemory
+from tidemill.adapters.answer_cache import PassingMemory
 from tidemill.adapters.store import MemoryStore
-from tidemill.build import dataset
-from tidemill.build.base import Bench
-from tidemill.build.optimise import Found, Wish, optimise
 from tidemill.data.rows import share
 from tidemill.engine.search_budget import Limits
 from tidemill.form import Form
+from tidemill.pipeline import dataset
+from tidemill.pipeline.context import Bench
+from tidemill.pipeline.optimise import Found, Wish, optimise
 from tidemill.ports import Artefact
 from tidemill.runtimes import Messages, Reply, Scores
 from tidemill.search import Remark

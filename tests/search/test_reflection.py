@@ -12,10 +12,10 @@ import pytest
 from tests.search.planted import Ground, Planted, Teacher, in_form
 
 from tidemill.adapters.reflection import TRIES, ChatModel
-from tidemill.build.arena import LOST
 from tidemill.data import read_split
 from tidemill.engine.search_budget import Limits
 from tidemill.errors import ServiceError, TidemillError
+from tidemill.pipeline.candidate_evaluator import LOST
 from tidemill.search import Remark
 from tidemill.settings import ReflectionSettings
 

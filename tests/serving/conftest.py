@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from tests.serving.places import ECHO, make_release
 
-from tidemill.adapters.deploy_local import LocalDeployer
-from tidemill.adapters.processes import Processes, Start, free_port, python
-from tidemill.serving.release import Release
-from tidemill.serving.services import answers
+from tidemill.adapters.local.deployer import LocalDeployer
+from tidemill.adapters.local.processes import Processes, Start, free_port, python
+from tidemill.local.services import answers
+from tidemill.pipeline.release_folder import Release
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tidemill.content import digest_of
 from tidemill.form import Form
-from tidemill.serving.release import Placed, Release
+from tidemill.pipeline.release_folder import Placed, Release
 
 ECHO = Path(__file__).with_name("echo.py")
 

@@ -10,12 +10,12 @@ import pytest
 from tests.serving.echo import open_echo
 
 from tidemill.errors import BadRequest, Overloaded
-from tidemill.serving import work as work_module
-from tidemill.serving.answering import Answerer, Ask, Given
-from tidemill.serving.cache import LeastRecent, request_key
+from tidemill.pipeline.release_folder import Release
+from tidemill.serving import request_queue as work_module
 from tidemill.serving.model_server import load
-from tidemill.serving.release import Release
-from tidemill.serving.work import Work
+from tidemill.serving.predictor import Answerer, Ask, Given
+from tidemill.serving.request_queue import Work
+from tidemill.serving.response_cache import LeastRecent, request_key
 
 Make = Callable[..., tuple[Release, Path]]
 

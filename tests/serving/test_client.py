@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tidemill.adapters.memory_bus import MemoryBus
+from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.client import Tidemill
 from tidemill.errors import EventError
 from tidemill.events import Feedback, decode, hash_subject

@@ -14,14 +14,14 @@ from tests.adapters.kube import Kube, kubeconfig, serve
 from tests.adapters.places import NOW, SERVICE, Shop
 
 from tidemill.adapters.clock import SetClock
-from tidemill.adapters.deploy_memory import MemoryDeployer
 from tidemill.adapters.kserve.deployer import KServeDeployer
 from tidemill.adapters.kserve.to_git import GitDeployer
 from tidemill.adapters.ledger import Ledger
-from tidemill.serving.cluster import elsewhere
-from tidemill.serving.control import forgetting, waited_out
-from tidemill.serving.controller import Controller
-from tidemill.serving.reach import NEEDS_CLUSTER
+from tidemill.adapters.memory.deployer import MemoryDeployer
+from tidemill.control.cluster_deployer import elsewhere
+from tidemill.control.deployer_choice import NEEDS_CLUSTER
+from tidemill.control.rollout_controller import Controller
+from tidemill.control.rollout_process import forgetting, waited_out
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from tidemill.adapters.clock import SetClock
-from tidemill.adapters.deploy_memory import MemoryDeployer
 from tidemill.adapters.ledger.base import open_engine
 from tidemill.adapters.ledger.rollouts import RolloutLedger
+from tidemill.adapters.memory.deployer import MemoryDeployer
+from tidemill.control.deployer_choice import NEEDS_CLUSTER, kept
+from tidemill.control.rollout_controller import Controller
 from tidemill.errors import ServiceError
 from tidemill.ports import Arm, ArmHealth
-from tidemill.serving.controller import Controller
-from tidemill.serving.reach import NEEDS_CLUSTER, kept
 
 CHAT = "support-chat"
 SPEC: dict[str, Any] = {

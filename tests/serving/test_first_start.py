@@ -7,8 +7,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from tidemill.serving.operate import broker_trouble
-from tidemill.serving.services import prepare
+from tidemill.local.services import prepare
+from tidemill.local.stack import broker_trouble
 from tidemill.settings import Settings
 
 

@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from tidemill.adapters.routing import FILE, Route, RouteFile
+from tidemill.adapters.local.routing import FILE, Route, RouteFile
 from tidemill.ports import Arm
 
 CHAT = "/chat/openai/v1/chat/completions"

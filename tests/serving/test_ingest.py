@@ -16,12 +16,12 @@ import pytest
 from tests.adapters.streams import NOW, TOPIC, answer, contract, free_port, thumb
 from tests.proofs.ingest_kill import prove
 
-from tidemill.adapters.broker import EmbeddedBroker
 from tidemill.adapters.clock import SetClock
-from tidemill.adapters.kafka import KafkaBus
+from tidemill.adapters.kafka.bus import KafkaBus
+from tidemill.adapters.kafka.embedded_broker import EmbeddedBroker
 from tidemill.adapters.ledger import Ledger
-from tidemill.adapters.memory_bus import MemoryBus
-from tidemill.serving.ingest import Ingest, SpecContracts, read_heartbeat
+from tidemill.adapters.memory.bus import MemoryBus
+from tidemill.control.ingest import Ingest, SpecContracts, read_heartbeat
 from tidemill.spec.feedback import Feedback
 
 SPEC = f"""apiVersion: tidemill/v1
@@ -118,7 +118,7 @@ def test_the_process_stops_cleanly_when_told_to(tmp_path: Path) -> None:
             "TIDEMILL_BOOTSTRAP_SERVERS": broker.address,
         }
         process = subprocess.Popen(
-            [sys.executable, "-m", "tidemill.serving.ingest"],
+            [sys.executable, "-m", "tidemill.control.ingest"],
             env={**os.environ, **settings},
             stdout=subprocess.PIPE,
             text=True,

@@ -15,9 +15,9 @@ import httpx
 import pytest
 from tests.serving.places import ECHO, make_release
 
-from tidemill.adapters.deploy_local import LocalDeployer
-from tidemill.adapters.processes import Processes
-from tidemill.serving.release import Release
+from tidemill.adapters.local.deployer import LocalDeployer
+from tidemill.adapters.local.processes import Processes
+from tidemill.pipeline.release_folder import Release
 
 CHAT = "/openai/v1/chat/completions"
 

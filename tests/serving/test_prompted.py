@@ -12,11 +12,11 @@ import pytest
 from tidemill.content import digest_of
 from tidemill.errors import BadRequest
 from tidemill.form import Form
+from tidemill.pipeline.release_folder import Placed, Release
 from tidemill.prompts import Program
 from tidemill.runtimes import Messages, Reply, Resolve, Scores
-from tidemill.serving.answering import Answerer, Ask, Given
 from tidemill.serving.model_server import load
-from tidemill.serving.release import Placed, Release
+from tidemill.serving.predictor import Answerer, Ask, Given
 from tidemill.spec.prompt import TextOutput
 
 Make = Callable[..., tuple[Release, Path]]

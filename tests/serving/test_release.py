@@ -9,7 +9,7 @@ import pytest
 
 from tidemill.content import digest_of
 from tidemill.errors import ArtefactError, MissingArtefact, TamperedArtefact, UnsafeFormat
-from tidemill.serving.release import Placed, Privacy, Release
+from tidemill.pipeline.release_folder import Placed, Privacy, Release
 
 Make = Callable[..., tuple[Release, Path]]
 

@@ -16,11 +16,11 @@ from tests.serving.places import make_release
 from tests.serving.test_controller import CHAT, SPEC
 
 from tidemill.adapters.clock import SystemClock
-from tidemill.adapters.deploy_local import LocalDeployer
 from tidemill.adapters.ledger.base import open_engine
 from tidemill.adapters.ledger.rollouts import RolloutLedger
-from tidemill.adapters.processes import Processes
-from tidemill.serving.controller import Controller
+from tidemill.adapters.local.deployer import LocalDeployer
+from tidemill.adapters.local.processes import Processes
+from tidemill.control.rollout_controller import Controller
 
 INTERVAL = 2.0
 WALK = {

@@ -7,9 +7,9 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidemill.adapters.routing import Route, RouteFile, bucket
+from tidemill.adapters.local.routing import Route, RouteFile, bucket
 from tidemill.ports import Arm
-from tidemill.serving.arms import Outcome, Tally, health
+from tidemill.serving.traffic_metrics import Outcome, Tally, health
 
 KEY = b"key"
 

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from tests.serving.echo import open_echo
 
-from tidemill.adapters.memory_bus import MemoryBus
+from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.errors import BrokerDown
 from tidemill.events import INFERENCE_TOPIC, Inference, decode, hash_subject
-from tidemill.serving import telling
-from tidemill.serving.answering import Ask
+from tidemill.pipeline.release_folder import Privacy, Release
+from tidemill.serving import inference_events
+from tidemill.serving.inference_events import Teller, row_of
 from tidemill.serving.model_server import load
-from tidemill.serving.release import Privacy, Release
-from tidemill.serving.telling import Teller, row_of
+from tidemill.serving.predictor import Ask
 
 Make = Callable[..., tuple[Release, Path]]
 KEY = b"key"
@@ -89,7 +89,7 @@ def test_a_broker_that_is_down_costs_the_event_and_nothing_else(release: Make) -
 def test_a_full_queue_drops_counts_and_does_not_wait(
     release: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(telling, "ROOM", 1)
+    monkeypatch.setattr(inference_events, "ROOM", 1)
 
     def never() -> MemoryBus:
         time.sleep(0.5)

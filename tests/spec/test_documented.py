@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tidemill.spec.digest import filled
-from tidemill.spec.documented import documented
 from tidemill.spec.load import load
 from tidemill.spec.positions import parse
+from tidemill.spec.render import documented
 
 SPECS = Path(__file__).parents[2] / "specs"
 

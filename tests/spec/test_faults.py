@@ -12,10 +12,10 @@ import pytest
 from tests.spec.conftest import COMPLETE, Write
 
 from tidemill.cli import commands
-from tidemill.cli._shell import run
 from tidemill.errors import SpecError
 from tidemill.spec.load import load
 from tidemill.spec.positions import MAX_BYTES, MAX_VALUES, MOST_PROBLEMS
+from tidemill.terminal.shell import run
 
 ROLLOUT = COMPLETE["rollout.yaml"]
 AT = "specs/support-chat/rollout.yaml"

@@ -12,7 +12,7 @@ import pytest
 
 from tidemill.adapters.git.mirror import Mirror
 from tidemill.adapters.git.worktrees import Trees
-from tidemill.serving.sync import Follower, follower
+from tidemill.control.git_sync import Follower, follower
 from tidemill.settings import Settings
 
 ROWS = "text,label\n" + "".join(f"help me with matter {n},{'ab'[n % 2]}\n" for n in range(60))

@@ -16,9 +16,9 @@ from tests.halted import until
 from tests.sync.conftest import Follow, Remote
 from tests.sync.test_signatures import Keys, signed
 
-from tidemill.adapters import owner
 from tidemill.adapters.git.mirror import Mirror
 from tidemill.adapters.git.worktrees import Trees
+from tidemill.adapters.ledger import lease_owner
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def test_a_branch_that_goes_back_needs_only_its_place_from_the_remote(
 def test_of_many_commits_the_disk_keeps_the_last_worktrees(
     desk: Remote, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tidemill.serving.sync.KEPT_FOR", timedelta(0))
+    monkeypatch.setattr("tidemill.control.git_sync.KEPT_FOR", timedelta(0))
     shas = []
     for number in range(6):
         shas.append(desk.push(f"commit {number}", **{"specs/desk/note.txt": str(number)}))
@@ -275,10 +275,10 @@ def test_a_branch_that_goes_back_to_a_signed_commit_is_checked_again(
 
 def test_a_zombie_holds_nothing_any_more() -> None:
     """A killed child that its parent has not asked about yet still has a process number."""
-    code = "from tidemill.adapters.owner import me; print(me())"
+    code = "from tidemill.adapters.ledger.lease_owner import me; print(me())"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as dead:
         assert dead.stdout is not None
         holder = dead.stdout.read().strip()
         until(lambda: psutil.Process(dead.pid).status() == psutil.STATUS_ZOMBIE)
 
-        assert owner.gone(holder)
+        assert lease_owner.gone(holder)

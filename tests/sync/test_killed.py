@@ -13,7 +13,7 @@ import pytest
 from tests.halted import environment
 from tests.sync.conftest import Follow, Remote, quiet, settings_of
 
-from tidemill.serving.sync import follower
+from tidemill.control.git_sync import follower
 
 GIT, LEDGER = "tidemill.adapters.git", "tidemill.adapters.ledger"
 SYNC = ("sync", "--once", "--json")
@@ -29,8 +29,8 @@ STEPS = [
     (f"{LEDGER}.decisions:DecisionLedger.ask_for", "before"),
     (f"{LEDGER}.decisions:DecisionLedger.ask_for", "after"),
     (f"{LEDGER}.decisions:DecisionLedger.withdraw", "after"),
-    ("tidemill.serving.sync:Follower._publish", "before"),
-    ("tidemill.serving.sync:Follower._publish", "after"),
+    ("tidemill.control.git_sync:Follower._publish", "before"),
+    ("tidemill.control.git_sync:Follower._publish", "after"),
     ("tidemill.cli.sync:run", "before"),
 ]
 
@@ -102,7 +102,7 @@ def test_a_refusal_is_told_even_when_the_sync_was_killed_before_it_could_tell(
     good = follow().trees.current()
     desk.change("kind: Dataset", "kind: Datasets")
     broken = desk.push("broken")
-    step = "tidemill.serving.sync:Follower._publish"
+    step = "tidemill.control.git_sync:Follower._publish"
 
     killed = python(desk, tmp_path / "home", "-m", "tests.halted", step, when, *SYNC)
     outcome = follower(settings_of(desk, tmp_path / "home"), tell=quiet).look()

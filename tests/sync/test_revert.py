@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from tests.sync.conftest import SPECS, Follow, Remote
 
-from tidemill.adapters.home import Home
 from tidemill.adapters.ledger.rollouts import Change
-from tidemill.build.base import silent
+from tidemill.control.git_sync import Follower, Outcome
 from tidemill.errors import TidemillError
-from tidemill.serving.dagster_home import prepare
-from tidemill.serving.sync import Follower, Outcome
-from tidemill_assets.carry_out import carry_out
+from tidemill.home import Home
+from tidemill.local.dagster_home import prepare
+from tidemill.pipeline.context import silent
+from tidemill_assets.run_decision import carry_out
 
 MODEL = {
     "specs/desk/others.yaml": None,
@@ -161,7 +161,7 @@ def test_a_run_of_a_commit_that_was_reverted_meanwhile_brings_nothing_out(
 def test_a_deleted_project_stays_live_and_status_says_so(
     classifier: Remote, follow: Follow
 ) -> None:
-    from tidemill.serving.operate import report
+    from tidemill.local.stack import report
 
     sync(follow)
     release = go_live(follow())

@@ -12,11 +12,11 @@ import pytest
 from tests.sync.conftest import SPECS, Follow, Remote
 from tests.sync.test_signatures import Keys, signed
 
-from tidemill.adapters import owner
 from tidemill.adapters.forge import MemoryForge
-from tidemill.adapters.home import Home
+from tidemill.adapters.ledger import lease_owner
+from tidemill.control.git_sync import CONTEXT, LEASE, Follower, Outcome
+from tidemill.home import Home
 from tidemill.ports import Making
-from tidemill.serving.sync import CONTEXT, LEASE, Follower, Outcome
 
 
 def current(follower: Follower) -> str | None:
@@ -321,19 +321,19 @@ def test_a_sync_that_must_not_wait_says_that_another_works(desk: Remote, follow:
 
 
 def test_a_killed_holder_is_not_waited_for(desk: Remote, follow: Follow) -> None:
-    code = "from tidemill.adapters.owner import me; print(me())"
+    code = "from tidemill.adapters.ledger.lease_owner import me; print(me())"
     dead = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     home = follow().home
     home.ledger.leases.acquire(LEASE, dead.stdout.strip(), timedelta(hours=1), home.clock.now())
 
     assert follow().look().came == "applied"
-    assert not owner.gone(owner.me())
-    assert not owner.gone("elsewhere 1 2.0 word")
+    assert not lease_owner.gone(lease_owner.me())
+    assert not lease_owner.gone("elsewhere 1 2.0 word")
 
 
 def test_without_a_remote_it_says_which_setting_is_missing(tmp_path: Path) -> None:
+    from tidemill.control.git_sync import follower
     from tidemill.errors import ServiceError
-    from tidemill.serving.sync import follower
     from tidemill.settings import Settings
 
     settings = Settings.read({"TIDEMILL_HOME": str(tmp_path)})

@@ -11,7 +11,7 @@ from tests.sync.conftest import Remote
 
 from tidemill.cli import commands
 from tidemill.cli import sync as verb
-from tidemill.serving import sync as serving
+from tidemill.control import git_sync as serving
 from tidemill.settings import Settings
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from tidemill.catalog import TRAINING
 from tidemill.spec.finetune import EarlyStop, Train, Watchdog
-from tidemill.training._causal import CausalLearner
-from tidemill.training._loop import Job, Outcome, run
-from tidemill.training._rows import Example
+from tidemill.training.causal import CausalLearner
+from tidemill.training.examples import Example
+from tidemill.training.loop import Job, Outcome, run
 
 TRAIN = Train(
     epochs=4, learning_rate=2e-2, batch_tokens=64, max_length=32, checkpoint_every=1, dropout=0.1,

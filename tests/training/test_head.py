@@ -11,11 +11,11 @@ import torch
 from tests.training import killable
 from torch.nn.functional import cross_entropy as torch_cross_entropy
 
-from tidemill.training import _head
-from tidemill.training._causal import CausalLearner
-from tidemill.training._head import cross_entropy
-from tidemill.training._loop import validation_loss
-from tidemill.training._rows import Example
+from tidemill.training import classifier_head
+from tidemill.training.causal import CausalLearner
+from tidemill.training.classifier_head import cross_entropy
+from tidemill.training.examples import Example
+from tidemill.training.loop import validation_loss
 
 
 def setting(n: int = 11, bias: bool = False) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def setting(n: int = 11, bias: bool = False) -> dict[str, Any]:
 def test_loss_and_gradients_are_those_of_torch(
     smoothing: float, bias: bool, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_head, "CHUNK", chunk)
+    monkeypatch.setattr(classifier_head, "CHUNK", chunk)
     given = setting(bias=bias)
     logits = torch.nn.functional.linear(given["hidden"], given["head"], given["bias"])
     losses = torch_cross_entropy(

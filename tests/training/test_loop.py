@@ -13,11 +13,11 @@ from tests.training import killable
 
 from tidemill.errors import Diverged
 from tidemill.spec.finetune import EarlyStop, Train, Watchdog
-from tidemill.training._causal import CausalLearner
-from tidemill.training._loop import Job, run
-from tidemill.training._optimiser import make_optimiser, rate_at
-from tidemill.training._rows import Example
-from tidemill.training._watch import Guard
+from tidemill.training.causal import CausalLearner
+from tidemill.training.examples import Example
+from tidemill.training.loop import Job, run
+from tidemill.training.optimiser import make_optimiser, rate_at
+from tidemill.training.watchdog import Guard
 
 
 def silent(message: str, **_: Any) -> None:
@@ -67,7 +67,7 @@ def test_early_stopping_keeps_the_best_weights(tiny_llm: Path, tmp_path: Path) -
     assert "did not improve in 2 looks" in outcome.stopped
     assert outcome.steps < outcome.planned
     assert losses[outcome.best_step] == min(losses.values())
-    from tidemill.training._loop import validation_loss
+    from tidemill.training.loop import validation_loss
 
     assert validation_loss(learner, opposite) == pytest.approx(min(losses.values()), rel=1e-4)
 

@@ -13,10 +13,10 @@ from transformers import AutoModelForSequenceClassification
 from tidemill.catalog import TRAINING
 from tidemill.errors import TrainingError
 from tidemill.spec.finetune import Train, Watchdog
-from tidemill.training._causal import CausalLearner
-from tidemill.training._encoder import EncoderLearner
-from tidemill.training._loop import Job, run
-from tidemill.training._rows import Example
+from tidemill.training.causal import CausalLearner
+from tidemill.training.encoder import EncoderLearner
+from tidemill.training.examples import Example
+from tidemill.training.loop import Job, run
 
 METHODS = TRAINING.names()
 TASKS = ("causal-lm", "sequence-classification")

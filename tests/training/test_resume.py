@@ -14,7 +14,7 @@ import pytest
 import torch
 from tests.training import killable
 
-from tidemill.training import _checkpoint
+from tidemill.training import checkpoint
 
 
 def silent(message: str, **_: Any) -> None:
@@ -108,7 +108,7 @@ def test_a_checkpoint_holds_no_pickle(tiny_llm: Path, tmp_path: Path) -> None:
 def test_the_best_weights_come_back_from_a_checkpoint(tiny_llm: Path, tmp_path: Path) -> None:
     whole, _ = killable.train(tiny_llm, tmp_path / "whole", silent)
     interrupted(tiny_llm, tmp_path / "cut", steps=11)
-    found = _checkpoint.load(tmp_path / "cut", "same")
+    found = checkpoint.load(tmp_path / "cut", "same")
 
     resumed, _ = killable.train(tiny_llm, tmp_path / "cut", silent)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemill.training._rows import Example, epoch_batches, fit, run_batches
+from tidemill.training.examples import Example, epoch_batches, fit, run_batches
 
 LENGTHS = st.lists(st.integers(min_value=1, max_value=60), min_size=1, max_size=80)
 

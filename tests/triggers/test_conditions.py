@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from tidemill.catalog import TRIGGERS
 from tidemill.triggers import Answered, Held, Signal, TriggerState
-from tidemill.triggers._weight import cap, weighted_mean
-from tidemill.triggers.drift import psi
+from tidemill.triggers.conditions.drift import psi
+from tidemill.triggers.subject_weight import cap, weighted_mean
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)  # a Wednesday
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)

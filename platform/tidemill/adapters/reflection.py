@@ -16,7 +16,7 @@ _LONGEST_WAIT = 30.0
 
 
 class ChatModel:
-    """A `tidemill.build.arena.Reflection` over HTTP; the key never leaves the request's header."""
+    """A `candidate_evaluator.Reflection` over HTTP; the key never leaves the request's header."""
 
     def __init__(
         self, settings: ReflectionSettings, *, sleep: Callable[[float], None] = time.sleep

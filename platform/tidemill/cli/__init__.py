@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 
 from tidemill import __version__
-from tidemill.cli import _shell
 from tidemill.errors import suggest
+from tidemill.terminal import shell
 
 
 class Verbs(click.Group):
@@ -68,4 +68,4 @@ def commands() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """The entry point of `tidemill`."""
-    sys.exit(_shell.run(commands, args))  # `run` here is a verb, once it is imported
+    sys.exit(shell.run(commands, args))  # `run` here is a verb, once it is imported

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tidemill.cli import _plan_words as words
-from tidemill.cli._amounts import many, plain
 from tidemill.cli._plan_words import Report
+from tidemill.terminal.amounts import many, plain
 
 MARKER = "<!-- tidemill-plan -->"
 MOST = 60

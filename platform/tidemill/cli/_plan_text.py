@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from tidemill.cli import _plan_words as words
-from tidemill.cli._amounts import plain
 from tidemill.cli._plan_words import Report
+from tidemill.terminal.amounts import plain
 
 _SIGNS = {"changed": "~", "new": "+", "stale": "*", "removed": "-", "cosmetic": "."}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tidemill.cli._amounts import around, many, number, plain, seconds, size, value
-from tidemill.engine.traffic import in_days
+from tidemill.engine.ratings_needed import in_days
+from tidemill.terminal.amounts import around, many, number, plain, seconds, size, value
 
 Report = Mapping[str, Any]
 Quote = Callable[[str], str]

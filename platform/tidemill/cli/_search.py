@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from tidemill.adapters.home import Home
-from tidemill.adapters.proposals import Desk
-from tidemill.build.line import Line
-from tidemill.build.search_report import Report, markdown, plain, text
-from tidemill.cli._shell import CHANGES, DONE, leave, print_json
+from tidemill.control.pull_requests import Desk
 from tidemill.errors import TidemillError
+from tidemill.home import Home
+from tidemill.pipeline.builder import Line
+from tidemill.pipeline.search_report import Report, markdown, plain, text
 from tidemill.spec.base import Spec
+from tidemill.terminal.shell import CHANGES, DONE, leave, print_json
 
 
 def desk(home: Home) -> Desk:

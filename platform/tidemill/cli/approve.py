@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tidemill.cli._shell import example, json_option, pass_settings, print_json
 from tidemill.errors import NeedsApproval, TidemillError, UnknownName
 from tidemill.settings import Settings
+from tidemill.terminal.shell import example, json_option, pass_settings, print_json
 
 if TYPE_CHECKING:
-    from tidemill.adapters.agreement import Agreement
-    from tidemill.adapters.home import Home
     from tidemill.adapters.ledger.approvals import Consent
     from tidemill.adapters.ledger.rollouts import Walking
+    from tidemill.control.approvals import Agreement
+    from tidemill.home import Home
 
 
 @click.command(
@@ -35,8 +35,8 @@ def command(settings: Settings, name: str, release: str | None, note: str, as_js
     or TIDEMILL_GPG_HOME (OpenPGP) say whose keys count, and kept; the controller goes on at its
     next look. Exit code 3 where you may not.
     """
-    from tidemill.adapters.agreement import Agreement, shown
-    from tidemill.adapters.home import Home
+    from tidemill.control.approvals import Agreement, shown
+    from tidemill.home import Home
 
     home = Home(settings)
     agreement = Agreement(home.ledger, settings, home.clock)

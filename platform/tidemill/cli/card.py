@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tidemill.cli._shell import example, json_option, pass_settings, print_json
 from tidemill.settings import Settings
+from tidemill.terminal.shell import example, json_option, pass_settings, print_json
 
 if TYPE_CHECKING:
-    from tidemill.adapters.home import Home
+    from tidemill.home import Home
 
 
 @click.command(
@@ -36,7 +36,7 @@ def command(settings: Settings, name: str, out: Path | None, as_json: bool) -> N
     live release, else for its newest; a DATASET is `project/name`, or a name only one project has.
     Without --out the card is printed.
     """
-    from tidemill.adapters.home import Home
+    from tidemill.home import Home
     from tidemill.report.write import write
 
     cards = _cards(Home(settings), name)
@@ -57,7 +57,7 @@ def _cards(home: Home, name: str) -> dict[str, tuple[str, dict[str, Any]]]:
     """File → its text and metadata, the one that was asked for first."""
     from tidemill.report import gather
     from tidemill.report.cards import dataset, model
-    from tidemill.report.find import find
+    from tidemill.report.resolve_name import find
 
     found = find(home, name)
     if found.release is None:

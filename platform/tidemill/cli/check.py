@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tidemill.cli._shell import CHANGES, example, json_option, leave, pass_settings, print_json
 from tidemill.settings import Settings
+from tidemill.terminal.shell import CHANGES, example, json_option, leave, pass_settings, print_json
 
 if TYPE_CHECKING:
-    from tidemill.adapters.home import Home
-    from tidemill.build.cheap import Result
+    from tidemill.home import Home
+    from tidemill.pipeline.dry_run import Result
 
 
 @click.command(
@@ -38,7 +38,7 @@ def command(settings: Settings, names: tuple[str, ...], against: str | None, as_
 
     Nothing is trained and no model is loaded. Exit code 2 when one does not pass.
     """
-    from tidemill.adapters.home import Home
+    from tidemill.home import Home
 
     home = Home(settings)
     results = []
@@ -85,8 +85,8 @@ def _results(home: Home, project: str, specs: list[str]) -> Iterator[Result]:
     from tidemill.adapters.git import GitRepository
     from tidemill.adapters.ledger import Ledger
     from tidemill.adapters.store import MemoryStore
-    from tidemill.build.cheap import NoFeedback, cheap
-    from tidemill.build.line import Line
+    from tidemill.pipeline.builder import Line
+    from tidemill.pipeline.dry_run import NoFeedback, cheap
 
     ledger = Ledger.open("sqlite://")
     with tempfile.TemporaryDirectory(prefix="tidemill-check-") as scratch:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tidemill.cli._amounts import many, plain, value
-from tidemill.cli._shell import CHANGES, example, json_option, leave, pass_settings, print_json
 from tidemill.errors import TidemillError
 from tidemill.settings import Settings
+from tidemill.terminal.amounts import many, plain, value
+from tidemill.terminal.shell import CHANGES, example, json_option, leave, pass_settings, print_json
 
 if TYPE_CHECKING:
     from tidemill.spec.load import Project
@@ -36,9 +36,9 @@ def show(settings: Settings, dataset: str, rows: int, as_json: bool) -> None:
     Read from its files by its own pipeline; feedback, hub files and expectations come with a run.
     """
     from tidemill.adapters.clock import SystemClock
-    from tidemill.adapters.home import Home
-    from tidemill.build.preview import preview
     from tidemill.data.rows import columns_of
+    from tidemill.home import Home
+    from tidemill.pipeline.preview import preview
 
     home = Home(settings)
     project, name = home.find(dataset)
@@ -76,9 +76,9 @@ def diff(settings: Settings, dataset: str, against: str | None, rows: int, as_js
     Compared with the commit from which the change parted. Exits with 2 where rows differ.
     """
     from tidemill.adapters.clock import SystemClock
-    from tidemill.adapters.home import Home
-    from tidemill.adapters.planning.report import compared, told
-    from tidemill.adapters.planning.sides import open_sides
+    from tidemill.home import Home
+    from tidemill.planning.report import compared, told
+    from tidemill.planning.revisions import open_sides
 
     home = Home(settings)
     project, name = home.find(dataset)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tidemill.cli._shell import example, json_option, leave, print_json
+from tidemill.terminal.shell import example, json_option, leave, print_json
 
 
 @click.command(epilog=example("tidemill demo", "tidemill demo --keep   # leaves it running"))
@@ -28,8 +28,8 @@ from tidemill.cli._shell import example, json_option, leave, print_json
 @json_option
 def command(specs: Path, folder: Path, keep: bool, as_json: bool) -> None:
     """Tell the whole story on this machine: release, shift, feedback, retrain, canary."""
-    from tidemill.cli._progress import terminal
     from tidemill.demo.story import tell
+    from tidemill.terminal.progress import terminal
 
     with terminal() as say:
         report = tell(specs.resolve(), folder.resolve(), keep=keep, say=say)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from tidemill.cli._shell import ERROR, example, json_option, leave, pass_settings, print_json
 from tidemill.settings import Settings
+from tidemill.terminal.shell import ERROR, example, json_option, leave, pass_settings, print_json
 
 _SIGNS = {"ok": "ok     ", "note": "note   ", "missing": "MISSING"}
 
@@ -15,7 +15,7 @@ _SIGNS = {"ok": "ok     ", "note": "note   ", "missing": "MISSING"}
 @pass_settings
 def command(settings: Settings, as_json: bool) -> None:
     """Check this machine: what is there, what is missing, and how to get it."""
-    from tidemill.serving.machine import examine
+    from tidemill.local.doctor import examine
 
     findings = examine(settings)
     if as_json:

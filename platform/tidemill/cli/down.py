@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from tidemill.cli._shell import example, json_option, pass_settings, print_json
 from tidemill.settings import Settings
+from tidemill.terminal.shell import example, json_option, pass_settings, print_json
 
 
 @click.command(epilog=example("tidemill down"))
@@ -13,7 +13,7 @@ from tidemill.settings import Settings
 @pass_settings
 def command(settings: Settings, as_json: bool) -> None:
     """Stop everything that `tidemill up` started, model servers included."""
-    from tidemill.serving.operate import take_down
+    from tidemill.local.stack import take_down
 
     count = take_down(settings)
     if as_json:

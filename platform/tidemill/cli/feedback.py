@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from tidemill.cli._amounts import plain
-from tidemill.cli._shell import example, json_option, pass_settings, print_json
 from tidemill.errors import SpecError, TidemillError, UnknownName
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
+from tidemill.terminal.amounts import plain
+from tidemill.terminal.shell import example, json_option, pass_settings, print_json
 
 KINDS = ("thumbs", "score", "correction", "comment", "preference", "outcome")
 

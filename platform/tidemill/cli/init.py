@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tidemill.cli._shell import example, json_option, pass_settings, print_json
 from tidemill.errors import TidemillError
 from tidemill.settings import Settings
+from tidemill.terminal.shell import example, json_option, pass_settings, print_json
 
 if TYPE_CHECKING:
-    from tidemill.data.look import Look
-    from tidemill.start.guess import Choice
-    from tidemill.start.project import Written
+    from tidemill.data.file_profile import Look
+    from tidemill.init.column_inference import Choice
+    from tidemill.init.project import Written
 
 TASKS = ("generation", "classification", "ranking")
 _QUESTION = (
@@ -62,9 +62,9 @@ def command(
     as_json: bool,
 ) -> None:
     """Start a project from a CSV or JSONL file: three questions, or flags."""
-    from tidemill.data.look import look
-    from tidemill.start.project import write
-    from tidemill.start.remarks import remarks, seen
+    from tidemill.data.file_profile import look
+    from tidemill.init.data_warnings import remarks, seen
+    from tidemill.init.project import write
 
     asks = _asks(yes, as_json)
     found = look(data or _file(asks))
@@ -105,7 +105,7 @@ def _choice(
     sure: bool,
 ) -> Choice:
     """The task and its columns: given, or guessed and agreed to."""
-    from tidemill.start.guess import choose
+    from tidemill.init.column_inference import choose
 
     if output and task in ("classification", "ranking"):
         raise TidemillError(f"--output is for generation; {task} chooses a --label")
@@ -132,7 +132,7 @@ def _choice(
 def _name(name: str | None, path: Path, asks: bool) -> str:
     import re
 
-    from tidemill.start.names import slug
+    from tidemill.init.names import slug
 
     if name is None:
         guess = slug(path.stem) or "project"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tidemill.cli._shell import CHANGES, example, json_option, leave, pass_settings, print_json
 from tidemill.errors import ServiceError
 from tidemill.settings import Settings
+from tidemill.terminal.shell import CHANGES, example, json_option, leave, pass_settings, print_json
 
 if TYPE_CHECKING:
-    from tidemill.adapters.home import Home
-    from tidemill.engine.drift import Drift
+    from tidemill.engine.config_drift import Drift
+    from tidemill.home import Home
 
 _LEASE = "lock"
 _WAIT = timedelta(minutes=1)
@@ -44,8 +44,8 @@ def command(
     Without an option the files are written into the working tree. A pull request names a release
     under way as `wanted`; whoever merges it approves that release.
     """
-    from tidemill.adapters import owner
-    from tidemill.adapters.home import Home
+    from tidemill.adapters.ledger import lease_owner
+    from tidemill.home import Home
 
     if check + commit_ + open_pr > 1:
         raise click.UsageError("give one of --check, --commit and --open-pr")
@@ -53,8 +53,8 @@ def command(
     if check:
         _check(home, services, as_json)
     leases = home.ledger.leases
-    owner.free(leases, _LEASE, home.clock.now())
-    with leases.held(_LEASE, owner.me(), wait=_WAIT) as held:
+    lease_owner.free(leases, _LEASE, home.clock.now())
+    with leases.held(_LEASE, lease_owner.me(), wait=_WAIT) as held:
         if not held:
             raise ServiceError("another `tidemill lock` has been at work for a minute; try again")
         found = _propose(home, services, base) if open_pr else _write(home, services, commit_)
@@ -65,7 +65,7 @@ def command(
 
 
 def _check(home: Home, services: tuple[str, ...], as_json: bool) -> None:
-    from tidemill.adapters.standing import lock_drifts
+    from tidemill.control.drift_report import lock_drifts
 
     found: list[Drift] = lock_drifts(home, services)
     if as_json:
@@ -79,10 +79,10 @@ def _check(home: Home, services: tuple[str, ...], as_json: bool) -> None:
 
 
 def _write(home: Home, services: tuple[str, ...], commit_: bool) -> dict[str, Any]:
-    from tidemill.adapters.locking import write, written
+    from tidemill.control.lockfile import write, written
 
     if commit_:
-        from tidemill.adapters.lock_proposal import commit
+        from tidemill.control.lock_pull_request import commit
 
         sha = commit(home, services)
         said = f"committed as {sha[:10]}" if sha else "the branch says it already"
@@ -98,7 +98,7 @@ def _write(home: Home, services: tuple[str, ...], commit_: bool) -> dict[str, An
 
 def _propose(home: Home, services: tuple[str, ...], base: str | None) -> dict[str, Any]:
     from tidemill.adapters.forge import open_forge
-    from tidemill.adapters.lock_proposal import base_branch, propose
+    from tidemill.control.lock_pull_request import base_branch, propose
 
     base = base or base_branch(home)
     found = propose(home, services, open_forge(home.settings), base)

@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from tidemill.cli._shell import example, json_option, pass_settings
 from tidemill.settings import Settings
+from tidemill.terminal.shell import example, json_option, pass_settings
 
 
 @click.command(
@@ -50,10 +50,10 @@ def command(
     gain was found, 0 where none was. What was answered is kept, so that a search that was killed
     goes on, and the same search costs nothing again.
     """
-    from tidemill.adapters.home import Home
-    from tidemill.build import prompt_proposal
     from tidemill.cli import _search
-    from tidemill.cli._progress import terminal
+    from tidemill.home import Home
+    from tidemill.pipeline import prompt_proposal
+    from tidemill.terminal.progress import terminal
 
     home = Home(settings)
     desk = _search.desk(home) if open_pr else None
@@ -92,10 +92,10 @@ class _Place:
         self.loaded = line.project.specs[spec.name]
 
     def run(self, home: Any, seed: int, calls: int | None, say: Any) -> Any:
+        from tidemill.adapters.answer_cache import SearchMemory
         from tidemill.adapters.reflection import ChatModel
-        from tidemill.adapters.search_memory import SearchMemory
-        from tidemill.build.optimise import Wish, optimise
         from tidemill.engine.search_budget import Limits
+        from tidemill.pipeline.optimise import Wish, optimise
 
         search, reflection = self.search, home.settings.reflection
         inputs = self._inputs(home)
@@ -145,7 +145,7 @@ class _Place:
         streams = [s.of for s in dataset.sources if s.type == "feedback"]
         if not getattr(SEARCH.load(self.method), "REFLECTS", False) or not streams:
             return ()
-        from tidemill.adapters.ledger.remarks import remarks
+        from tidemill.adapters.ledger.feedback_comments import remarks
 
         key = home.settings.subject_key
         topics = [self.line.specs[name].topic for name in dict.fromkeys(streams)]
@@ -170,8 +170,8 @@ def _place(home: Any, prompt: str, model: str | None, method: str | None) -> _Pl
 
 def _asked_through(specs: Mapping[str, Any], prompt: str) -> str:
     """The one model that an Evaluation asks through a prompt."""
-    from tidemill.build.asked import prompt_of
     from tidemill.errors import TidemillError
+    from tidemill.pipeline.prompt_loading import prompt_of
     from tidemill.spec.evaluation import Evaluation
 
     found = sorted(

@@ -6,9 +6,9 @@ import os
 
 import click
 
-from tidemill.cli._shell import example, leave, pass_settings, print_json
 from tidemill.errors import ServiceError
 from tidemill.settings import Settings
+from tidemill.terminal.shell import example, leave, pass_settings, print_json
 
 
 @click.command(
@@ -49,8 +49,8 @@ def command(
     person has to agree or a budget is exceeded.
     """
     from tidemill.adapters.clock import SystemClock
-    from tidemill.adapters.planning.report import report
-    from tidemill.adapters.planning.sides import open_sides
+    from tidemill.planning.report import report
+    from tidemill.planning.revisions import open_sides
 
     with open_sides(settings, against, head) as sides:
         found = report(settings, sides, SystemClock())

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from tidemill.cli._shell import example, json_option, pass_settings, print_json
 from tidemill.errors import AmbiguousName, UnknownName
 from tidemill.settings import Settings
+from tidemill.terminal.shell import example, json_option, pass_settings, print_json
 
 
 @click.command(
@@ -28,8 +28,8 @@ def command(settings: Settings, names: tuple[str, ...], docs: bool, as_json: boo
     A NAME is project/spec, a spec's name where only one project has it, or a whole project.
     """
     from tidemill.spec.digest import filled
-    from tidemill.spec.documented import documented
     from tidemill.spec.load import load
+    from tidemill.spec.render import documented
 
     workspace = load(settings.specs).begun()
     by_name = {

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from tidemill.cli._shell import example, json_option, pass_settings, print_json
 from tidemill.settings import Settings
+from tidemill.terminal.shell import example, json_option, pass_settings, print_json
 
 
 @click.command(
@@ -32,10 +32,10 @@ def command(settings: Settings, name: str, out: Path | None, show: bool, as_json
     live release, else for its newest; an EVALUATION for what it judged last, so that a missed gate
     can be looked into. The file needs no script and no network.
     """
-    from tidemill.adapters.home import Home
+    from tidemill.home import Home
     from tidemill.report import gather
-    from tidemill.report.find import find
     from tidemill.report.page import page
+    from tidemill.report.resolve_name import find
     from tidemill.report.verdict import verdict
     from tidemill.report.write import write
 

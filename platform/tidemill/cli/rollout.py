@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tidemill.cli._shell import example, json_option, pass_settings, print_json
 from tidemill.errors import ServiceError, UnknownName
 from tidemill.settings import Settings
+from tidemill.terminal.shell import example, json_option, pass_settings, print_json
 
 if TYPE_CHECKING:
     from tidemill.adapters.ledger.rollouts import Command, RolloutLedger, Walking
@@ -120,8 +120,8 @@ def render(settings: Settings, name: str, driver: Any, out: Path | None, as_json
 
 
 def _manifests(settings: Settings, name: str, driver: Any) -> list[tuple[int, dict[str, Any]]]:
-    from tidemill.adapters.home import Home
     from tidemill.adapters.kserve import render_steps
+    from tidemill.home import Home
     from tidemill.spec.rollout import Rollout
 
     home = Home(settings)
@@ -134,7 +134,7 @@ def _manifests(settings: Settings, name: str, driver: Any) -> list[tuple[int, di
         raise ServiceError(f"'{spec.service}' has no release yet; `tidemill run {name}` makes one")
     live = home.live(spec.service)
     newest = records[-1]
-    other = live if live and live["digest"] != newest["digest"] else None
+    other = live if live and live.digest != newest.digest else None
     return render_steps(spec, newest, other, driver=driver)
 
 
@@ -184,7 +184,7 @@ def _known(settings: Settings, ledger: RolloutLedger, service: str) -> None:
 
 
 def _ledger(settings: Settings) -> RolloutLedger:
-    from tidemill.adapters.home import Home
+    from tidemill.home import Home
 
     return Home(settings).ledger.rollouts
 

@@ -16,12 +16,13 @@ from itertools import groupby
 
 import click
 
-from tidemill.adapters.home import Home
-from tidemill.cli._shell import example, json_option, leave, pass_settings, print_json
+from tidemill import entry_points
+from tidemill.home import Home
+from tidemill.local.dagster_home import environment
 from tidemill.ports import OFFSETS_TAG
-from tidemill.serving.dagster_home import environment
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
+from tidemill.terminal.shell import example, json_option, leave, pass_settings, print_json
 
 
 @click.command(
@@ -79,7 +80,7 @@ def start(
     settings: Settings, project: str, specs: list[str], tags: Mapping[str, str] | None = None
 ) -> int:
     """Run the assets in a process of their own; gives its exit code."""
-    command_line = [sys.executable, "-m", "tidemill_assets.launch", project, *specs]
+    command_line = [sys.executable, "-m", entry_points.LAUNCH, project, *specs]
     command_line += ["--tags", json.dumps(dict(tags))] if tags else []
     # In a group of its own: Control-C is for the run alone, not for what Dagster starts beside it.
     with subprocess.Popen(command_line, env=environment(settings), process_group=0) as process:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from tidemill.cli._shell import CHANGES, example, leave, pass_settings
 from tidemill.settings import Settings
+from tidemill.terminal.shell import CHANGES, example, leave, pass_settings
 
 
 @click.command(epilog=example("tidemill schema", "tidemill schema --check", "tidemill schema -o -"))

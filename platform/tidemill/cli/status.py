@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from tidemill.cli._amounts import plain
-from tidemill.cli._shell import example, json_option, pass_settings, print_json
 from tidemill.settings import Settings
+from tidemill.terminal.amounts import plain
+from tidemill.terminal.shell import example, json_option, pass_settings, print_json
 
 
 @click.command(epilog=example("tidemill status", "tidemill status --json | jq .services"))
@@ -17,7 +17,7 @@ from tidemill.settings import Settings
 @pass_settings
 def command(settings: Settings, as_json: bool) -> None:
     """What runs, where, what is live, how rollouts stand, and what ingest has taken in."""
-    from tidemill.serving.operate import report
+    from tidemill.local.stack import report
 
     found = report(settings)
     if as_json:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import click
 
-from tidemill.cli._shell import example, json_option, pass_settings
 from tidemill.settings import Settings
+from tidemill.terminal.shell import example, json_option, pass_settings
 
 
 @click.command(
@@ -36,14 +36,14 @@ def command(
     Without --open-pr nothing is written: the table and the diff are printed. Exit code 2 where a
     gain was found, 0 where none was. `budget.hours` limits the sweep as a whole.
     """
-    from tidemill.adapters.home import Home
-    from tidemill.adapters.search_memory import SearchMemory
+    from tidemill.adapters.answer_cache import SearchMemory
     from tidemill.adapters.store import DvcStore
-    from tidemill.build import sweep_proposal
-    from tidemill.build.sweep import sweep
     from tidemill.cli import _search
-    from tidemill.cli._progress import terminal
+    from tidemill.home import Home
+    from tidemill.pipeline import sweep_proposal
+    from tidemill.pipeline.sweep import sweep
     from tidemill.spec.finetune import FineTune
+    from tidemill.terminal.progress import terminal
 
     home = Home(settings)
     desk = _search.desk(home) if open_pr else None

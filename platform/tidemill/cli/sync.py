@@ -19,15 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tidemill.cli._amounts import plain_lines
-from tidemill.cli._progress import terminal
-from tidemill.cli._shell import example, json_option, leave, pass_settings, print_json
+from tidemill import entry_points
 from tidemill.errors import TidemillError
 from tidemill.settings import Settings
+from tidemill.terminal.amounts import plain_lines
+from tidemill.terminal.progress import terminal
+from tidemill.terminal.shell import example, json_option, leave, pass_settings, print_json
 
 if TYPE_CHECKING:
-    from tidemill.build.base import Say
-    from tidemill.serving.sync import Follower, Outcome
+    from tidemill.control.git_sync import Follower, Outcome
+    from tidemill.pipeline.context import Say
 
 WAIT = timedelta(minutes=30)
 """How long one sync waits for another that works."""
@@ -60,7 +61,7 @@ def command(
     Ends with 0 in sync, 2 applied, 1 the remote or the commit is not usable, 3 over budget or a
     person has to agree.
     """
-    from tidemill.serving.sync import follower
+    from tidemill.control.git_sync import follower
 
     if once and follow:
         raise click.UsageError("choose one of --once and --follow")
@@ -114,7 +115,7 @@ def run(following: Follower, outcome: Outcome, say: Say) -> int:
 
     Gives the exit code: 2 where something was applied, or that of a run that failed.
     """
-    from tidemill.serving.operate import reload_assets, running
+    from tidemill.local.stack import reload_assets, running
 
     sync = outcome.sync
     if sync is None or outcome.came not in ("applied", "in-sync"):
@@ -134,9 +135,9 @@ def run(following: Follower, outcome: Outcome, say: Say) -> int:
 
 def carry_out(settings: Settings, key: str, commit: str) -> int:
     """Make what one decision asks for, from the specs of its commit; gives the exit code."""
-    from tidemill.serving.dagster_home import environment
+    from tidemill.local.dagster_home import environment
 
-    command_line = [sys.executable, "-m", "tidemill_assets.carry_out", key, commit]
+    command_line = [sys.executable, "-m", entry_points.RUN_DECISION, key, commit]
     return subprocess.run(command_line, env=environment(settings), check=False).returncode
 
 

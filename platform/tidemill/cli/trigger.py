@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from tidemill.cli._shell import example, json_option, pass_settings, print_json
 from tidemill.errors import TidemillError
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.trigger import Trigger
+from tidemill.terminal.shell import example, json_option, pass_settings, print_json
 
 
 @click.group()
@@ -69,7 +69,7 @@ def backtest(settings: Settings, name: str, days: float, as_json: bool) -> None:
 
 
 def _triggers(settings: Settings, name: str | None) -> list[tuple[str, Trigger, Feedback | None]]:
-    from tidemill.adapters.home import Home
+    from tidemill.home import Home
 
     home = Home(settings)
     if name is not None:
@@ -102,7 +102,7 @@ def _explained(
     settings: Settings, project: str, trigger: Trigger, stream: Feedback | None
 ) -> Mapping[str, Any]:
     from tidemill.adapters.ledger import Ledger
-    from tidemill.adapters.ledger.react import state_of
+    from tidemill.control.trigger_evaluation import state_of
     from tidemill.engine.trigger import decide
 
     ledger, now = Ledger.open(settings.ledger_url), datetime.now(UTC)

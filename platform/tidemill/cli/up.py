@@ -10,9 +10,9 @@ import time
 
 import click
 
-from tidemill.cli._shell import example, json_option, pass_settings, print_json
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.settings import Settings
+from tidemill.terminal.shell import example, json_option, pass_settings, print_json
 
 
 @click.command(epilog=example("tidemill up", "TIDEMILL_GATEWAY_PORT=9000 tidemill up"))
@@ -23,14 +23,14 @@ from tidemill.settings import Settings
 @pass_settings
 def command(settings: Settings, timeout: float, as_json: bool) -> None:
     """Start everything this home needs, in the background."""
-    from tidemill.cli._progress import terminal
-    from tidemill.serving.operate import (
+    from tidemill.local.stack import (
         addresses,
         assets_trouble,
         bring_up,
         broker_trouble,
         running,
     )
+    from tidemill.terminal.progress import terminal
 
     if running(settings):
         state: dict[str, object] = {"already": True, "addresses": addresses(settings)}

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from tidemill.cli._amounts import plain
-from tidemill.cli._shell import ERROR, example, json_option, leave, pass_settings, print_json
 from tidemill.errors import Problem, SpecError, TidemillError
 from tidemill.settings import Settings
+from tidemill.terminal.amounts import plain
+from tidemill.terminal.shell import ERROR, example, json_option, leave, pass_settings, print_json
 
 
 @click.command(epilog=example("tidemill validate", "tidemill validate specs/support-chat --json"))

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from tidemill.cli._amounts import plain
-from tidemill.cli._shell import example, json_option, leave, pass_settings, print_json
 from tidemill.settings import Settings
+from tidemill.terminal.amounts import plain
+from tidemill.terminal.shell import example, json_option, leave, pass_settings, print_json
 
 _EXAMPLES = (
     "tidemill why 01J8ZC…",
@@ -53,19 +53,19 @@ def command(
     they had when they were last hashed, and by their bytes where one of these changed (or all with
     --verify). ✓ they match, ✗ they do not (exit code 1), – they are not here.
     """
-    from tidemill.adapters.home import Home
+    from tidemill.home import Home
 
     home = Home(settings)
     if everything and not forward:
         raise click.UsageError("--all lists answers; it goes with --forward")
     if forward:
-        from tidemill.adapters.forward import descend
         from tidemill.cli._why_text import SHOWN
+        from tidemill.lineage.downstream import descend
 
         whole = as_json or svg is not None
         found = descend(home, target, limit=None if whole else SHOWN, drawn=whole)
     else:
-        from tidemill.adapters.trace import trace
+        from tidemill.lineage.upstream import trace
 
         found = trace(home, target, every_byte=verify, meaning=meaning)
     if svg is not None:
@@ -90,8 +90,8 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
 
 def _stream(home: Any, found: dict[str, Any], as_json: bool) -> None:
     """Every answer as it is read, so that a million of them need no memory."""
-    from tidemill.adapters.forward import answers
     from tidemill.cli._why_text import answer
+    from tidemill.lineage.downstream import answers
 
     for one in answers(home, found):
         line = json.dumps(one, default=str, ensure_ascii=False) if as_json else plain(answer(one))
@@ -99,7 +99,7 @@ def _stream(home: Any, found: dict[str, Any], as_json: bool) -> None:
 
 
 def _draw(found: dict[str, Any], path: Path) -> None:
-    from tidemill.adapters.picture import draw
+    from tidemill.lineage.svg import draw
 
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(draw(found), encoding="utf-8")

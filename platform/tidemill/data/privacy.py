@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tidemill.data._pii import FINDERS
+from tidemill.data.pii import FINDERS
 from tidemill.data.rows import CONSENT, FEEDBACK, OURS, Dropped, Row
 from tidemill.errors import DataError
 from tidemill.spec.dataset import Privacy

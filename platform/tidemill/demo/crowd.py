@@ -70,7 +70,7 @@ class Crowd:
 
     def rate(self, answers: Iterable[Answered]) -> int:
         """A thumb for each answer, and a correction for each wrong one; gives the events sent."""
-        from tidemill.adapters.kafka import KafkaBus
+        from tidemill.adapters.kafka.bus import KafkaBus
         from tidemill.client import Tidemill
 
         said = [feedback for answered in answers for feedback in opinions(answered)]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psutil
 
-from tidemill.adapters.home import Home
-from tidemill.adapters.processes import Processes, effort
+from tidemill.adapters.local.processes import Processes, effort
 from tidemill.engine.standstill import Signs
+from tidemill.home import Home
 
 _RUN_FILES = ("dagster/history/runs", "scratch")
 """Folders that only a run writes to: its events, its checkpoints and unfinished artefacts."""

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tidemill.demo.stage import SERVICE
+from tidemill.engine.release_record import ReleaseRecord
 
 if TYPE_CHECKING:
     from tidemill.demo.story import Story
@@ -34,8 +35,8 @@ def compose(story: Story, *, seconds: float) -> dict[str, Any]:
         "quality_before": before,
         "quality_after": after,
         "artefacts": [
-            {"name": name, "digest": item["digest"], "bytes": item["bytes"]}
-            for name, item in newest["artefacts"].items()
+            {"name": name, "digest": item.digest, "bytes": item.bytes}
+            for name, item in newest.artefacts.items()
         ],
         "engine": engine(newest),
         "why": told["why"],
@@ -52,20 +53,19 @@ def better(before: dict[str, Any], after: dict[str, Any]) -> bool:
     return bool(after["low"] > before["high"])
 
 
-def brief(release: dict[str, Any]) -> dict[str, Any]:
+def brief(release: ReleaseRecord) -> dict[str, Any]:
     """One release: digest, commit, metrics over all rows."""
-    measures = release["evaluation"]["measures"]
     return {
-        "digest": release["digest"],
-        "spec_commit": release["commit"].get("sha"),
-        "metrics": {m["metric"]: m["value"] for m in measures if not m["slice"]},
+        "digest": release.digest,
+        "spec_commit": release.commit.sha or None,
+        "metrics": {one.metric: one.value for one in release.evaluation.overall},
     }
 
 
-def engine(release: dict[str, Any]) -> dict[str, Any] | None:
+def engine(release: ReleaseRecord) -> dict[str, Any] | None:
     """The TensorRT engine of a release: runtime, compute capabilities, bytes."""
-    for name, item in release["artefacts"].items():
-        if item["kind"] == "engine":
-            compute = item.get("meta", {}).get("compute", [])
-            return {"runtime": name.rsplit("/", 1)[-1], "compute": compute, "bytes": item["bytes"]}
+    for name, item in release.artefacts.items():
+        if item.kind == "engine":
+            compute = item.meta.get("compute", [])
+            return {"runtime": name.rsplit("/", 1)[-1], "compute": compute, "bytes": item.bytes}
     return None

@@ -18,11 +18,12 @@ from typing import Any
 
 import psutil
 
-from tidemill.adapters.home import Home
-from tidemill.build.base import Say
+from tidemill import entry_points
 from tidemill.demo.pulse import signs
 from tidemill.engine.standstill import Signs, Standstill
 from tidemill.errors import ServiceError, TidemillError
+from tidemill.home import Home
+from tidemill.pipeline.context import Say
 from tidemill.settings import Settings
 
 PROJECT = SERVICE = "support-chat"
@@ -81,7 +82,7 @@ class Stage:
 
     def tidemill(self, *arguments: str) -> None:
         """Run a command of ours as a person would; raises TidemillError with its last words."""
-        command = [sys.executable, "-m", "tidemill", *arguments]
+        command = [sys.executable, "-m", entry_points.CLI, *arguments]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None
             last = ""

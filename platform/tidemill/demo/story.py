@@ -16,12 +16,12 @@ import httpx
 
 from tidemill.adapters.ledger.decisions import Decided
 from tidemill.adapters.ledger.rollouts import Walking
-from tidemill.adapters.trace import trace
-from tidemill.build.base import Say
 from tidemill.demo.crowd import BROKER_PATIENCE, TOPIC, Answered, Crowd, rows
 from tidemill.demo.report import compose
 from tidemill.demo.stage import PROJECT, SERVICE, Stage
 from tidemill.errors import ServiceError, TidemillError
+from tidemill.lineage.upstream import trace
+from tidemill.pipeline.context import Say
 
 REQUESTS = 3000
 """Requests beside a candidate that has traffic, after which its rollout hangs; it needs 100."""
@@ -162,7 +162,7 @@ class Story:
 
     def noise(self) -> int:
         """Three events that are broken, and one that comes twice; gives how many were sent."""
-        from tidemill.adapters.kafka import KafkaBus
+        from tidemill.adapters.kafka.bus import KafkaBus
         from tidemill.ports import Message
 
         bus = KafkaBus(self.stage.settings.brokers, patience=BROKER_PATIENCE)

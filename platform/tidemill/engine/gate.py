@@ -5,28 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite, isnan
-from typing import Protocol
 
+from tidemill.engine.measurement import Measure
 from tidemill.spec.evaluation import AtLeast, AtMost, Gate, NoWorseThanBaseline
 
 DASH = "\N{EN DASH}"
-
-
-class Measured(Protocol):
-    """A measured value with its confidence bounds; `tidemill.build.base.Measure` is one."""
-
-    @property
-    def metric(self) -> str: ...
-    @property
-    def value(self) -> float: ...
-    @property
-    def low(self) -> float: ...
-    @property
-    def high(self) -> float: ...
-    @property
-    def rows(self) -> int: ...
-    @property
-    def slice(self) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -77,8 +60,8 @@ class Verdict:
 
 
 def judge(
-    measures: Iterable[Measured],
-    gains: Iterable[Measured] | None,
+    measures: Iterable[Measure],
+    gains: Iterable[Measure] | None,
     gates: Iterable[Gate],
     *,
     units: Mapping[str, str] | None = None,
@@ -96,7 +79,7 @@ def judge(
     return Verdict(tuple(_one(gate, here, against, wording) for gate in gates))
 
 
-_Table = Mapping[tuple[str, str | None], Measured]
+_Table = Mapping[tuple[str, str | None], Measure]
 
 
 @dataclass(frozen=True)
@@ -106,7 +89,7 @@ class _Wording:
     def number(self, metric: str, value: float, digits: int = 2) -> str:
         return number(value, self.units.get(metric, ""), digits)
 
-    def measured(self, one: Measured, digits: int) -> str:
+    def measured(self, one: Measure, digits: int) -> str:
         where = f" on slice '{one.slice}'" if one.slice else ""
         value = self.number(one.metric, one.value, digits)
         if one.low == one.high:
@@ -171,7 +154,7 @@ def _nothing(name: str, gate: Gate, why: str) -> Outcome:
 def _outcome(
     name: str,
     gate: AtLeast | AtMost,
-    one: Measured,
+    one: Measure,
     compared: tuple[float, float, float],
     side: str,
     wording: _Wording,

@@ -12,6 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+from tidemill.engine.release_record import ReleaseRecord
+
 Direction = Literal["back", "forward"]
 
 
@@ -38,12 +40,12 @@ def of_making(key: int, making: Mapping[str, Any]) -> list[Edge]:
     return _without_loops([*outputs, *inputs, *spec, *_commit(me, making["commit"])])
 
 
-def of_release(record: Mapping[str, Any]) -> list[Edge]:
+def of_release(record: ReleaseRecord) -> list[Edge]:
     """Edges of one release record: it comes of its artefacts, its specs and its commit."""
-    me = record["digest"]
-    artefacts = [Edge(me, item["digest"], name) for name, item in record["artefacts"].items()]
-    specs = [Edge(me, f"spec:{digest}", name) for name, digest in record["specs"].items()]
-    return _without_loops([*artefacts, *specs, *_commit(me, record["commit"])])
+    me = record.digest
+    artefacts = [Edge(me, item.digest, name) for name, item in record.artefacts.items()]
+    specs = [Edge(me, f"spec:{digest}", name) for name, digest in record.specs.items()]
+    return _without_loops([*artefacts, *specs, *_commit(me, record.commit.to_dict())])
 
 
 def walk(starts: Iterable[str], edges: Iterable[Edge], direction: Direction) -> dict[str, int]:

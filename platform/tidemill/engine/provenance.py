@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from tidemill.engine.release_record import BaseModel, ReleaseRecord
+
 
 @dataclass(frozen=True)
 class Link:
@@ -37,7 +39,7 @@ class Evidence:
 
 
 def trail(
-    inference: Mapping[str, Any] | None, release: Mapping[str, Any], evidence: Evidence
+    inference: Mapping[str, Any] | None, release: ReleaseRecord, evidence: Evidence
 ) -> list[Link]:
     """Links from an answer backwards; from the release itself where `inference` is None.
 
@@ -45,18 +47,18 @@ def trail(
     """
     return [
         *([_answer(inference)] if inference else []),
-        Link("release", release["service"], release["digest"], {"created": release["created"]}),
+        Link("release", release.service, release.digest, {"created": release.created}),
         *_steps(inference, evidence.steps),
         *_approvals(release, evidence.approvals),
-        _commit(release["commit"]),
-        *_specs(release["specs"], evidence),
+        _commit(release.commit.to_dict()),
+        *_specs(release.specs, evidence),
         _dataset(release),
         *_rows(evidence),
-        *(_base(base) for base in release["bases"]),
+        *(_base(base) for base in release.bases),
         *_artefacts(release),
         _evaluation(release),
-        Link("seed", str(release["seed"])),
-        _tools(release["tools"]),
+        Link("seed", str(release.seed)),
+        _tools(release.tools),
     ]
 
 
@@ -112,9 +114,9 @@ def _time(value: Any) -> datetime:
     return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
 
-def _approvals(release: Mapping[str, Any], approvals: Sequence[Mapping[str, Any]]) -> list[Link]:
+def _approvals(release: ReleaseRecord, approvals: Sequence[Mapping[str, Any]]) -> list[Link]:
     said = {str(one["who"]): one for one in approvals}
-    known = [*said, *(str(who) for who in release["approved_by"] if str(who) not in said)]
+    known = [*said, *(who for who in release.approved_by if who not in said)]
     return [Link("approval", who, None, said.get(who, {})) for who in known]
 
 
@@ -150,30 +152,30 @@ def _tools(tools: Mapping[str, str]) -> Link:
     return Link("tools", f"{len(tools)} packages", None, tools)
 
 
-def _dataset(release: Mapping[str, Any]) -> Link:
-    dataset = release["dataset"]
-    facts = {"rows": dataset["rows"], "offsets": dataset["offsets"]}
-    return Link("dataset", dataset["name"], dataset["digest"], facts)
+def _dataset(release: ReleaseRecord) -> Link:
+    dataset = release.dataset
+    facts = {"rows": dataset.rows, "offsets": dataset.offsets}
+    return Link("dataset", dataset.name, dataset.digest, facts)
 
 
-def _base(base: Mapping[str, Any]) -> Link:
-    facts = {"sha256": base["sha256"], "source": base["source"]}
-    return Link("base model", base["name"], base["digest"], facts)
+def _base(base: BaseModel) -> Link:
+    facts = {"sha256": base.sha256, "source": base.source}
+    return Link("base model", base.name, base.digest, facts)
 
 
-def _artefacts(release: Mapping[str, Any]) -> list[Link]:
-    told = {release["dataset"]["digest"], *(base["digest"] for base in release["bases"])}
+def _artefacts(release: ReleaseRecord) -> list[Link]:
+    listed = {release.dataset.digest, *(base.digest for base in release.bases)}
     return [
-        Link(item["kind"], name, item["digest"], {"bytes": item["bytes"]})
-        for name, item in release["artefacts"].items()
-        if item["digest"] not in told and item["kind"] != "report"
+        Link(item.kind, name, item.digest, {"bytes": item.bytes})
+        for name, item in release.artefacts.items()
+        if item.digest not in listed and item.kind != "report"
     ]
 
 
-def _evaluation(release: Mapping[str, Any]) -> Link:
-    found = release["evaluation"]
+def _evaluation(release: ReleaseRecord) -> Link:
+    evaluation = release.evaluation
     facts = {
-        "measures": [m for m in found["measures"] if not m["slice"]],
-        "gates": [check["message"] for check in found["checks"]],
+        "measures": [measure.to_dict() for measure in evaluation.overall],
+        "gates": [check.message for check in evaluation.checks],
     }
-    return Link("evaluation", found["name"], found["digest"], facts)
+    return Link("evaluation", evaluation.name, evaluation.digest, facts)

@@ -14,8 +14,8 @@ from functools import cached_property
 from typing import Any, Literal
 
 from tidemill.engine.guardrail import Health, Reading, Window, read, signal
+from tidemill.engine.rollout_state import RolloutState, Status
 from tidemill.engine.sequential import Comparison, RatingSummary, SplitTest, check_split, compare
-from tidemill.engine.walk import RolloutState, Status
 from tidemill.spec.rollout import Rollout
 
 Decision = Literal["promote", "hold", "roll_back", "ask", "done"]

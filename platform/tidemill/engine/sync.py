@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from tidemill.engine.cost import Past, Wanted, estimate, excess
 from tidemill.engine.plan import Item, Known, plan
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import Problem
 
 SHOWN = 3
@@ -124,10 +125,10 @@ def targets(items: Sequence[Item], restored: Collection[str] = ()) -> dict[str, 
 
 
 def former(
-    releases: Sequence[Mapping[str, Any]],
+    releases: Sequence[ReleaseRecord],
     specs: Mapping[str, str],
     states: Mapping[str, str],
-) -> Mapping[str, Any] | None:
+) -> ReleaseRecord | None:
     """The newest release that the very same specs made; None where there is none, or where it was
     rolled back or failed.
 
@@ -138,8 +139,7 @@ def former(
         (
             record
             for record in reversed(releases)
-            if record["specs"] == dict(specs)
-            and states.get(record["digest"], "failed") not in GIVEN_UP
+            if record.specs == dict(specs) and states.get(record.digest, "failed") not in GIVEN_UP
         ),
         None,
     )

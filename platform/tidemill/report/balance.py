@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from tidemill.data import SPLITS
-from tidemill.report import words
+from tidemill.report import formatting
 from tidemill.report.plots import strip
-from tidemill.report.story import DatasetStory
+from tidemill.report.release_facts import DatasetStory
 
 MOST = 30
 _TONES = {"train": "ink", "validation": "soft", "test": "accent"}
@@ -64,7 +64,9 @@ def _source(source: Mapping[str, object]) -> str:
         kinds = source.get("kinds")
         listed = ", ".join(map(str, kinds)) if isinstance(kinds, list | tuple) else ""
         window = (
-            f" of the last {words.stretch(str(source['window']))}" if source.get("window") else ""
+            f" of the last {formatting.stretch(str(source['window']))}"
+            if source.get("window")
+            else ""
         )
         return f"feedback '{source['of']}': {listed}{window}"
     return str(source.get("path", kind))

@@ -5,34 +5,36 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tidemill.adapters.git import GitRepository
 from tidemill.adapters.git.command import attempt
-from tidemill.adapters.home import Home
-from tidemill.build import answers as answering
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import ArtefactError, MissingArtefact, TidemillError
 from tidemill.form import Form
+from tidemill.home import Home
+from tidemill.pipeline import answers as answering
 from tidemill.ports import Making
-from tidemill.report import story as parts
-from tidemill.report.story import DatasetStory, Story
+from tidemill.report import release_facts as parts
+from tidemill.report.release_facts import DatasetStory, Story
 from tidemill.spec.digest import digest, filled
 from tidemill.spec.load import Project, read
 
 
-def release(home: Home, record: Mapping[str, Any]) -> Story:
+def release(home: Home, record: ReleaseRecord) -> Story:
     """All that is known of a release; what cannot be read is in `missing`, with the reason."""
     specs = _specs(home, record)
     makings = _makings(home, record)
     missing: dict[str, str] = {}
-    report = _folder(home, record["evaluation"]["digest"], parts.REPORT, missing)
-    model = _folder(home, record["model"], parts.MODEL, missing)
+    report = _folder(home, record.evaluation.digest, parts.REPORT, missing)
+    model = _folder(home, record.model, parts.MODEL, missing)
     walking = _rollout(home, record)
-    name = record["dataset"]["name"]
+    name = record.dataset.name
     return Story(
-        release={**record, "approved_by": _approved(home, record)},
-        data=_dataset(home, record["project"], name, makings.get(name), specs.get(name), record),
+        release=replace(record, approved_by=_approved(home, record)),
+        data=_dataset(home, record.project, name, makings.get(name), specs.get(name), record),
         now=home.clock.now(),
         specs=specs,
         makings=makings,
@@ -46,10 +48,10 @@ def release(home: Home, record: Mapping[str, Any]) -> Story:
     )
 
 
-def _approved(home: Home, record: Mapping[str, Any]) -> list[str]:
+def _approved(home: Home, record: ReleaseRecord) -> tuple[str, ...]:
     """Who agreed to the release, each once."""
-    given = [consent.who for consent in home.ledger.approvals.of(record["digest"])]
-    return list(dict.fromkeys([*record.get("approved_by", ()), *given]))
+    given = [consent.who for consent in home.ledger.approvals.of(record.digest)]
+    return tuple(dict.fromkeys([*record.approved_by, *given]))
 
 
 def dataset(home: Home, project: str, name: str) -> DatasetStory:
@@ -70,38 +72,38 @@ def _dataset(
     name: str,
     making: Making | None,
     spec: Mapping[str, Any] | None,
-    record: Mapping[str, Any] | None = None,
+    record: ReleaseRecord | None = None,
 ) -> DatasetStory:
     missing: dict[str, str] = {}
-    known = making.artefact if making else record["dataset"]["digest"] if record else ""
+    known = making.artefact if making else record.dataset.digest if record else ""
     folder = _folder(home, known, parts.DATASET, missing)
     summary = _json(folder, "summary.json", parts.DATASET, missing)
     return DatasetStory(project, name, known, spec or {}, summary, making, missing)
 
 
-def _makings(home: Home, record: Mapping[str, Any]) -> dict[str, Making]:
+def _makings(home: Home, record: ReleaseRecord) -> dict[str, Making]:
     """The record behind each artefact, in the order they were made."""
     found = [
-        home.ledger.assets.origin(record["project"], name, item["digest"])
-        for name, item in record["artefacts"].items()
+        home.ledger.assets.origin(record.project, name, item.digest)
+        for name, item in record.artefacts.items()
         if "/" not in name
     ]
     known = sorted((making for making in found if making), key=lambda making: making.id)
     return {making.name: making for making in known}
 
 
-def _specs(home: Home, record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _specs(home: Home, record: ReleaseRecord) -> dict[str, dict[str, Any]]:
     """The specs of the release's digests: as they are now, else as its commit has them."""
-    wanted, specs = record["specs"], home.settings.specs
-    found = _matching(_project(specs, record["project"]), wanted)
-    sha = record["commit"].get("sha")
+    wanted, specs = record.specs, home.settings.specs
+    found = _matching(_project(specs, record.project), wanted)
+    sha = record.commit.sha
     if len(found) == len(wanted) or not sha or not specs.is_dir():
         return found
     try:
         root = (attempt(specs, "rev-parse", "--show-toplevel") or "").strip()
         inside = os.path.relpath(specs, root) if root else "."
         with GitRepository(specs).checkout(sha) as tree:
-            return {**_matching(_project(tree / inside, record["project"]), wanted), **found}
+            return {**_matching(_project(tree / inside, record.project), wanted), **found}
     except (TidemillError, OSError):
         return found  # the commit is not here: the card says which specs it does not know
 
@@ -126,9 +128,9 @@ def _matching(project: Project | None, wanted: Mapping[str, str]) -> dict[str, d
     return found
 
 
-def _rollout(home: Home, record: Mapping[str, Any]) -> dict[str, Any] | None:
-    walks = home.ledger.rollouts.newest(record["service"], limit=1000)
-    mine = next((walk for walk in walks if walk.release == record["digest"]), None)
+def _rollout(home: Home, record: ReleaseRecord) -> dict[str, Any] | None:
+    walks = home.ledger.rollouts.newest(record.service, limit=1000)
+    mine = next((walk for walk in walks if walk.release == record.digest), None)
     return dict(vars(mine)) if mine else None
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tidemill.report import words
-from tidemill.report.story import Story
+from tidemill.report import formatting
+from tidemill.report.release_facts import Story
 from tidemill.report.verdict import headline
 
 FEW_ROWS = 100
@@ -22,11 +22,11 @@ def limits(story: Story) -> list[str]:
 
 def _rows(story: Story) -> Iterator[str]:
     one = headline(story)
-    if one and one["rows"] < FEW_ROWS and words.interval(one):
-        rows = words.counted(one["rows"], "row")
+    if one and one.rows < FEW_ROWS and formatting.interval(one):
+        rows = formatting.counted(one.rows, "row")
         yield (
-            f"The test split has {rows}, so {words.metric_name(one['metric'])} is known only to "
-            f"lie between {words.interval(one).replace('–', ' and ')}."
+            f"The test split has {rows}, so {formatting.metric_name(one.metric)} is known only "
+            f"to lie between {formatting.interval(one).replace('–', ' and ')}."
         )
     rare = [
         label
@@ -34,7 +34,9 @@ def _rows(story: Story) -> Iterator[str]:
         if count < FEW_PER_LABEL
     ]
     if rare:
-        those = words.listed(rare[:4]) if len(rare) <= 4 else f"{', '.join(rare[:4])} and others"
+        those = (
+            formatting.listed(rare[:4]) if len(rare) <= 4 else f"{', '.join(rare[:4])} and others"
+        )
         yield f"Fewer than {FEW_PER_LABEL} test rows each have the label {those}."
 
 
@@ -42,29 +44,29 @@ def _slices(story: Story) -> Iterator[str]:
     whole = headline(story)
     if whole is None:
         return
-    name = words.metric_name(whole["metric"])
-    parts = [one for one in story.measures if one.get("slice") and one["metric"] == whole["metric"]]
+    name = formatting.metric_name(whole.metric)
+    parts = [one for one in story.measures if one.slice and one.metric == whole.metric]
     if not parts:
         yield "No slices were measured: how it does for parts of its users is not known."
         return
-    known = [one for one in parts if words.finite(one.get("value"))]
-    sign = -1 if words.lower_is_better(whole["metric"]) else 1
-    worst = min(known, key=lambda one: sign * one["value"], default=None)
-    if worst and sign * worst["value"] < sign * whole["value"]:
+    known = [one for one in parts if formatting.finite(one.value)]
+    sign = -1 if formatting.lower_is_better(whole.metric) else 1
+    worst = min(known, key=lambda one: sign * one.value, default=None)
+    if worst and sign * worst.value < sign * whole.value:
         yield (
-            f"It does worst on '{worst['slice']}': {name} {words.with_interval(worst)} on "
-            f"{words.counted(worst['rows'], 'row')}, against {words.measured(whole['value'])} "
-            "on all."
+            f"It does worst on '{worst.slice}': {name} {formatting.with_interval(worst)} on "
+            f"{formatting.counted(worst.rows, 'row')}, "
+            f"against {formatting.measured(whole.value)} on all."
         )
-    small = [f"'{one['slice']}' ({one['rows']})" for one in parts if one["rows"] < FEW_IN_SLICE]
+    small = [f"'{one.slice}' ({one.rows})" for one in parts if one.rows < FEW_IN_SLICE]
     if small:
-        yield f"Too few rows to judge a slice by itself: {words.listed(small)}."
+        yield f"Too few rows to judge a slice by itself: {formatting.listed(small)}."
 
 
 def _clusters(story: Story) -> Iterator[str]:
     clusters = [one for one in story.faults.get("clusters") or () if one["rows"] > 1]
     for cluster in clusters[:3]:
-        rows = words.counted(cluster["rows"], "test row")
+        rows = formatting.counted(cluster["rows"], "test row")
         if cluster.get("wanted"):
             yield f"It takes '{cluster['wanted']}' for '{cluster['given']}' ({rows})."
         else:
@@ -94,17 +96,19 @@ def _made(story: Story) -> Iterator[str]:
         ):
             count = making.facts.get(key) or 0
             if count:
-                yield f"In training '{name}', {words.counted(count, 'row')} {what}."
+                yield f"In training '{name}', {formatting.counted(count, 'row')} {what}."
     yield from (_unlike(hop) for hop in story.hops if _weak(hop))
     yield from (f"'{hop['step']}': {hop['note']}." for hop in story.hops if hop.get("note"))
 
 
 def _weak(hop: Mapping[str, Any]) -> bool:
-    return words.finite(hop.get("agreement")) and hop["agreement"] < 1
+    return formatting.finite(hop.get("agreement")) and hop["agreement"] < 1
 
 
 def _unlike(hop: Mapping[str, Any]) -> str:
-    share = words.percent(1 - hop["agreement"])
+    share = formatting.percent(1 - hop["agreement"])
     basis = str(hop.get("basis") or "answer")
-    what = {"label": "the labels", "answer": "the answers"}.get(basis, words.metric_name(basis))
+    what = {"label": "the labels", "answer": "the answers"}.get(
+        basis, formatting.metric_name(basis)
+    )
     return f"'{hop['step']}' changed {share} of {what} on {hop['rows']} compared rows."

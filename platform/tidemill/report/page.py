@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any
 
 from markupsafe import Markup
 
-from tidemill.report import words
+from tidemill.report import formatting
+from tidemill.report.release_facts import Story
 from tidemill.report.sections import rendered
-from tidemill.report.story import Story
 from tidemill.report.template import html
 from tidemill.report.verdict import verdict
 
@@ -44,19 +42,19 @@ def policy(style: str) -> str:
 def facts(story: Story) -> list[tuple[str, str]]:
     """The first things a person asks, with their answers."""
     release = story.release
-    served: Mapping[str, Any] = next(
-        (item for item in release["artefacts"].values() if item["digest"] == release["model"]), {}
-    )
-    commit = release["commit"]
+    served = release.served
     rows = story.data.rows
     found = [
-        ("service", release["service"]),
-        ("made", words.when(release["created"])),
-        ("commit", commit["sha"][:12] if commit.get("sha") else "not in Git"),
-        ("base model", story.base.get("name", "none")),
+        ("service", release.service),
+        ("made", formatting.when(release.created)),
+        ("commit", release.commit.sha[:12] or "not in Git"),
+        ("base model", story.base.name if story.base else "none"),
         ("serves", _serves(story)),
-        ("size", words.size(served["bytes"]) if served else ""),
-        ("data", f"{story.data.name}, {words.counted(sum(rows.values()), 'row')}" if rows else ""),
+        ("size", formatting.size(served.bytes) if served else ""),
+        (
+            "data",
+            f"{story.data.name}, {formatting.counted(sum(rows.values()), 'row')}" if rows else "",
+        ),
     ]
     return [(name, value) for name, value in found if value]
 

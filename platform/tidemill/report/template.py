@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from tidemill.report import words
+from tidemill.report import formatting
 from tidemill.report.cards.escape import code, inline
 
 _WORDS = (
@@ -53,5 +53,5 @@ def _shared() -> dict[str, Any]:
 
 
 def _with_words(environment: Environment) -> Environment:
-    environment.filters.update({name: getattr(words, name) for name in _WORDS})
+    environment.filters.update({name: getattr(formatting, name) for name in _WORDS})
     return environment

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from tidemill.report import words
-from tidemill.report.story import Story
+from tidemill.engine.measurement import Measure
+from tidemill.report import formatting
+from tidemill.report.release_facts import Story
 
 Tone = Literal["good", "bad", "open"]
 _STANDS = {
@@ -27,48 +27,48 @@ class Verdict:
 
 def verdict(story: Story) -> Verdict:
     """One sentence, and whether it is good news, bad news, or not decided yet."""
-    failed = [gate for gate in story.gates if not gate["passed"] and gate.get("blocking", True)]
+    failed = [gate for gate in story.gates if not gate.passed and gate.blocking]
     stands, tone = _stands(story)
     if failed:
-        missed = words.counted(len(failed), "gate")
-        return Verdict(f"Missed {missed} of {len(story.gates)}: {failed[0]['message']}.", "bad")
+        missed = formatting.counted(len(failed), "gate")
+        return Verdict(f"Missed {missed} of {len(story.gates)}: {failed[0].message}.", "bad")
     gates = len(story.gates)
     passed = f"Passed {'its gate' if gates == 1 else f'all {gates} gates'}" if gates else "No gates"
     return Verdict(f"{passed}{_headline(story)}{_gain(story)}; {stands}.", tone)
 
 
-def headline(story: Story) -> Mapping[str, Any] | None:
+def headline(story: Story) -> Measure | None:
     """The first measure of quality over all rows: the metric the evaluation names first."""
-    over_all = [one for one in story.measures if not one.get("slice")]
-    quality = [one for one in over_all if words.judges_quality(one["metric"])]
-    return next((one for one in quality or over_all if words.finite(one.get("value"))), None)
+    over_all = [one for one in story.measures if not one.slice]
+    quality = [one for one in over_all if formatting.judges_quality(one.metric)]
+    return next((one for one in quality or over_all if formatting.finite(one.value)), None)
 
 
-def gain_of(story: Story, metric: str) -> Mapping[str, Any] | None:
+def gain_of(story: Story, metric: str) -> Measure | None:
     """The gain of a metric over all rows; None without a baseline."""
-    found = (one for one in story.gains if one["metric"] == metric and not one.get("slice"))
-    return next((one for one in found if words.finite(one.get("value"))), None)
+    found = (one for one in story.gains if one.metric == metric and not one.slice)
+    return next((one for one in found if formatting.finite(one.value)), None)
 
 
 def _headline(story: Story) -> str:
     one = headline(story)
     if one is None:
         return ""
-    rows = words.counted(one["rows"], "test row")
-    return f" with {words.metric_name(one['metric'])} {words.with_interval(one)} on {rows}"
+    rows = formatting.counted(one.rows, "test row")
+    return f" with {formatting.metric_name(one.metric)} {formatting.with_interval(one)} on {rows}"
 
 
 def _gain(story: Story) -> str:
     """Said only as far as the interval goes: a gain whose interval holds 0 is no gain."""
     one = headline(story)
-    gain = gain_of(story, one["metric"]) if one else None
-    if gain is None or not words.finite(gain.get("low")) or not words.finite(gain.get("high")):
+    gain = gain_of(story, one.metric) if one else None
+    if gain is None or not formatting.finite(gain.low) or not formatting.finite(gain.high):
         return ""
-    if gain["low"] > 0:
-        return f", better than its baseline by {words.with_interval(gain)}"
-    if gain["high"] < 0:
-        worse = {**gain, "value": -gain["value"], "low": -gain["high"], "high": -gain["low"]}
-        return f", worse than its baseline by {words.with_interval(worse)}"
+    if gain.low > 0:
+        return f", better than its baseline by {formatting.with_interval(gain)}"
+    if gain.high < 0:
+        worse = replace(gain, value=-gain.value, low=-gain.high, high=-gain.low)
+        return f", worse than its baseline by {formatting.with_interval(worse)}"
     return ", no clear difference to its baseline"
 
 
@@ -76,7 +76,7 @@ def _stands(story: Story) -> tuple[str, Tone]:
     walk = story.rollout
     if walk is None:
         return "no rollout has been asked for", "open"
-    state, since = walk["state"], words.when(walk.get("finished"))
+    state, since = walk["state"], formatting.when(walk.get("finished"))
     if state == "live":
         return f"live since {since}" if since else "live", "good"
     if state == "retired":

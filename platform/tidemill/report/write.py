@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tidemill.adapters.store.shelf import storage_errors, write_whole
+from tidemill.adapters.store.content_store import storage_errors, write_whole
 
 
 def write(path: Path, text: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from tidemill.errors import ArtefactError
 from tidemill.form import Form
 from tidemill.runtimes import Resolve, load
-from tidemill.runtimes._classifier import Classifier
+from tidemill.runtimes.classifier import Classifier
 
 BATCH = 64
 

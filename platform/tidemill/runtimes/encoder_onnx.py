@@ -10,7 +10,7 @@ from tidemill import machine
 from tidemill.errors import ArtefactError
 from tidemill.form import Form
 from tidemill.runtimes import Resolve, load
-from tidemill.runtimes._classifier import Classifier
+from tidemill.runtimes.classifier import Classifier
 
 BATCH = 32
 

@@ -11,7 +11,7 @@ from tidemill import machine
 from tidemill.errors import ArtefactError, MissingExtra
 from tidemill.form import Form
 from tidemill.runtimes import Resolve, load
-from tidemill.runtimes._causal import Causal, Row
+from tidemill.runtimes.causal import Causal, Row
 
 
 def open(folder: Path, form: Form, resolve: Resolve) -> GenAI:  # noqa: A001

@@ -16,7 +16,7 @@ from tidemill import machine
 from tidemill.errors import ArtefactError
 from tidemill.form import Form
 from tidemill.runtimes import Resolve, load
-from tidemill.runtimes._causal import Causal, Row, padded
+from tidemill.runtimes.causal import Causal, Row, padded
 
 BATCH = 16
 

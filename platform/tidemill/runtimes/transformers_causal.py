@@ -12,7 +12,7 @@ from typing import Any
 
 from tidemill.form import Form
 from tidemill.runtimes import Resolve, load
-from tidemill.runtimes._causal import Causal, Row, padded
+from tidemill.runtimes.causal import Causal, Row, padded
 
 BATCH = 32
 

@@ -19,10 +19,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tidemill.adapters.routing import FILE, Route, RouteFile, bucket
+from tidemill import entry_points
+from tidemill.adapters.local.routing import FILE, Route, RouteFile, bucket
 from tidemill.errors import MissingExtra, suggest
 from tidemill.ports import Arm
-from tidemill.serving.arms import Outcome, Tally
+from tidemill.serving.traffic_metrics import Outcome, Tally
 from tidemill.settings import Settings
 
 if TYPE_CHECKING:
@@ -271,7 +272,7 @@ async def serve(gateway: Gateway, host: str, port: int) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """`python -m tidemill.serving.gateway --home DIR --port N`."""
-    parser = argparse.ArgumentParser(prog="tidemill.serving.gateway")
+    parser = argparse.ArgumentParser(prog=entry_points.GATEWAY)
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)

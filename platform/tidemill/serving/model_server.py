@@ -14,13 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tidemill import entry_points
 from tidemill.errors import MissingExtra, TidemillError
+from tidemill.pipeline.release_folder import Release
 from tidemill.prompts import Program
 from tidemill.runtimes import Runtime, open_runtime
-from tidemill.serving.answering import Answerer
-from tidemill.serving.release import Release
-from tidemill.serving.telling import Teller, row_of
-from tidemill.serving.work import Work
+from tidemill.serving.inference_events import Teller, row_of
+from tidemill.serving.predictor import Answerer
+from tidemill.serving.request_queue import Work
 from tidemill.settings import Settings
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def serve(work: Work, host: str, port: int) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Check, load, serve; a person sees one line of what is wrong."""
-    parser = argparse.ArgumentParser(prog="tidemill.serving.model_server")
+    parser = argparse.ArgumentParser(prog=entry_points.MODEL_SERVER)
     parser.add_argument("--release-folder", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--host", default="127.0.0.1")
@@ -135,7 +136,7 @@ def _teller(answerer: Answerer, brokers: str | None) -> Teller | None:
         return None
 
     def connect() -> Bus:
-        from tidemill.adapters.kafka import KafkaBus
+        from tidemill.adapters.kafka.bus import KafkaBus
 
         bus: Bus = KafkaBus(brokers, patience=PATIENCE)
         return bus

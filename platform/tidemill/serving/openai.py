@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tidemill.errors import BadRequest, Overloaded, PromptTooLong
-from tidemill.serving.answering import Ask, Given
-from tidemill.serving.work import Work
+from tidemill.serving.predictor import Ask, Given
+from tidemill.serving.request_queue import Work
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, Request, Response

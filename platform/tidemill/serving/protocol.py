@@ -11,9 +11,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tidemill.errors import BadRequest, Overloaded, PromptTooLong
-from tidemill.serving.answering import Ask, Given
 from tidemill.serving.openai import ARM, RELEASE, RESPONSE_ID, SUBJECT
-from tidemill.serving.work import QUEUE, Work
+from tidemill.serving.predictor import Ask, Given
+from tidemill.serving.request_queue import QUEUE, Work
 
 if TYPE_CHECKING:
     from kserve import Model

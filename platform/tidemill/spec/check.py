@@ -24,7 +24,7 @@ from tidemill.spec.graph import cycle, references
 from tidemill.spec.kinds import KINDS
 from tidemill.spec.load import UNREADABLE, Loaded, Project, Reading, shown
 from tidemill.spec.options import Found
-from tidemill.spec.sites import Site, sites
+from tidemill.spec.references import Site, sites
 
 RULES: Mapping[str, Callable[[Any, Project], Iterator[Found | Problem]]] = {
     "Dataset": dataset.check,

@@ -21,10 +21,10 @@ from typing import Any
 from tidemill.content import PREFIX, digest_of, hash_file
 from tidemill.errors import Problem, SpecError, UnknownName
 from tidemill.spec.base import SEARCHES, NamesFile, NamesTechnique, RefersTo, Spec
-from tidemill.spec.later import without_later
+from tidemill.spec.digest_compat import without_later
 from tidemill.spec.load import Loaded, Project, shown
 from tidemill.spec.options import options_model, uses
-from tidemill.spec.sites import Site, sites
+from tidemill.spec.references import Site, sites
 
 FORMAT = 1
 """Raise it to make every asset stale."""

@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from tidemill.spec.base import SEARCHES, RefersTo, Spec
-from tidemill.spec.sites import Site, sites
+from tidemill.spec.references import Site, sites
 
 if TYPE_CHECKING:
     from tidemill.spec.load import Project

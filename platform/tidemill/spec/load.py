@@ -10,13 +10,14 @@ import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from tidemill.errors import Problem, SpecError, TidemillError
+from tidemill.errors import Problem, SpecError, TidemillError, UnknownName
 from tidemill.spec.base import Spec
+from tidemill.spec.document_validation import shape
 from tidemill.spec.positions import MAX_BYTES, Document, Path_, parse
-from tidemill.spec.shape import shape
 
+Kind = TypeVar("Kind", bound=Spec)
 ENDING = ".yaml"
 UNREADABLE = ""
 """Stands for the name of a broken file that does not say one."""
@@ -48,6 +49,14 @@ class Project:
     folder: Path
     specs: Mapping[str, Loaded]
     """By the spec's name, in the order of the file names."""
+
+    def spec(self, name: str, kind: type[Kind]) -> Kind:
+        """The spec of that name; raises UnknownName where there is none of this kind."""
+        loaded = self.specs.get(name)
+        if loaded is None or not isinstance(loaded.spec, kind):
+            names = sorted(n for n, other in self.specs.items() if isinstance(other.spec, kind))
+            raise UnknownName(f"{kind.__name__} of '{self.name}'", name, names)
+        return loaded.spec
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from pydantic import Field, ValidationError
 
 from tidemill.errors import Problem, SpecError
 from tidemill.spec.base import Frozen, Name
+from tidemill.spec.document_validation import translate
 from tidemill.spec.load import shown
 from tidemill.spec.positions import Document, parse
-from tidemill.spec.shape import translate
-from tidemill.spec.words import shown_value
+from tidemill.spec.validation_messages import shown_value
 
 FILE = "tidemill.lock"
 BRANCH = "tidemill/lock"

@@ -13,8 +13,8 @@ from tidemill.errors import suggest
 from tidemill.spec.base import NamesTechnique, Spec
 from tidemill.spec.finetune import FineTune
 from tidemill.spec.positions import Path_
-from tidemill.spec.sites import sites, techniques
-from tidemill.spec.words import words
+from tidemill.spec.references import sites, techniques
+from tidemill.spec.validation_messages import words
 
 
 @dataclass(frozen=True)

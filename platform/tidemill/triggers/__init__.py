@@ -1,11 +1,4 @@
-"""When the wheel turns: one condition, one file, named as a Trigger spec names it.
-
-Contract of a condition module:
-
-- `VERSION: int` and a docstring whose first line says when it holds,
-- `class Options(Frozen)`, its options in the spec,
-- `holds(options, state, now) -> Held`: pure; everything it may look at is in the state.
-"""
+"""What trigger conditions go by: the signals, the answers, the state, and what they say."""
 
 from __future__ import annotations
 

@@ -37,6 +37,6 @@ def open_forge(settings: Settings) -> Forge:
         from tidemill.adapters.forge.gitlab import GitLab
 
         return GitLab.open(forge.gitlab, address)
-    from tidemill.adapters.forge.plain import PlainForge
+    from tidemill.adapters.forge.git_only import PlainForge
 
     return PlainForge(settings.specs, forge.remote)

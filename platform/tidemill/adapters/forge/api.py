@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from tidemill import __version__
-from tidemill.adapters.forge.patience import UNWELL, limited, until_allowed, until_well
+from tidemill.adapters.forge.retry_policy import UNWELL, limited, until_allowed, until_well
 from tidemill.errors import ServiceError
 
 _log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from tidemill.adapters.git.command import attempt, git, run
 from tidemill.adapters.git.objects import top, write_commit, write_tree
-from tidemill.adapters.git.refusals import why
+from tidemill.adapters.git.push_errors import why
 from tidemill.errors import ServiceError
 
 _SIGN = "Tidemill-Tree: "

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from tidemill.adapters.git.refusals import without_credentials
+from tidemill.adapters.git.push_errors import without_credentials
 from tidemill.errors import ServiceError
 
 QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"}

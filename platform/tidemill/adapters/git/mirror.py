@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tidemill.adapters.git.command import attempt, git, run
-from tidemill.adapters.git.refusals import without_credentials
+from tidemill.adapters.git.push_errors import without_credentials
 from tidemill.errors import ServiceError, suggest
 from tidemill.ports import Commit
 

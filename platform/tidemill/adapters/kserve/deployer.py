@@ -12,6 +12,7 @@ from typing import Any
 from tidemill.adapters.kserve.kubernetes import Api
 from tidemill.adapters.kserve.manifests import Cluster, predictor_name, render
 from tidemill.adapters.kserve.state import Seen, read
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import ServiceError
 from tidemill.ports import Arm, ArmHealth
 from tidemill.spec.rollout import Rollout
@@ -25,14 +26,14 @@ class Known:
 
     rollout: Callable[[str], Rollout]
     """The Rollout spec of a service."""
-    release: Callable[[str], Mapping[str, Any] | None]
+    release: Callable[[str], ReleaseRecord | None]
     """A release's record by its digest."""
     live: Callable[[str], str | None]
     """Digest of a service's live release."""
     health: Callable[[str, datetime], Mapping[str, ArmHealth]]
     """What the inference events say of each release since a moment."""
 
-    def record(self, digest: str) -> Mapping[str, Any]:
+    def record(self, digest: str) -> ReleaseRecord:
         """A release's record; raises ServiceError where the ledger has none."""
         found = self.release(digest)
         if found is None:
@@ -72,7 +73,7 @@ class KServeDeployer:
         """
         live = self.known.live(service)
         found = self.api.get(service)
-        if found is None or not read(found).has(predictor_name({"digest": release}), release):
+        if found is None or not read(found).has(predictor_name(release), release):
             arms = [Arm(release, 100.0)]
             if live is not None and live != release and found is not None:
                 arms = [Arm(live, 100.0), Arm(release, 0.0)]

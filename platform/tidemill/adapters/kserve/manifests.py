@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tidemill.adapters.kserve.schema import KNATIVE, MODE, STANDARD, problems
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import ServiceError
 from tidemill.spec.rollout import Rollout
 
@@ -33,8 +34,8 @@ class Cluster:
 
 def render_steps(
     rollout: Rollout,
-    release: Mapping[str, Any],
-    live: Mapping[str, Any] | None = None,
+    release: ReleaseRecord,
+    live: ReleaseRecord | None = None,
     cluster: Cluster | None = None,
     driver: Driver | None = None,
 ) -> list[tuple[int, dict[str, Any]]]:
@@ -51,8 +52,8 @@ def render_steps(
 def render(
     rollout: Rollout,
     percent: int,
-    release: Mapping[str, Any],
-    live: Mapping[str, Any] | None = None,
+    release: ReleaseRecord,
+    live: ReleaseRecord | None = None,
     cluster: Cluster | None = None,
     driver: Driver | None = None,
 ) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def render(
             f"'{rollout.name}': KServe does not copy requests, so a shadow cannot be rendered; use "
             "`driver: local`, or a canary that begins at 0 percent"
         )
-    whole = live is None or percent == 100 or live["digest"] == release["digest"]
+    whole = live is None or percent == 100 or live.digest == release.digest
     if driver == "kserve-standard":
         spec = _standard(cluster, release, live, percent, whole)
     else:
@@ -90,15 +91,15 @@ def check(manifest: Mapping[str, Any]) -> None:
         raise ServiceError(f"InferenceService '{name}': " + "; ".join(found))
 
 
-def predictor_name(release: Mapping[str, Any]) -> str:
+def predictor_name(digest: str) -> str:
     """A release's own name within its service: `r-` and 10 digits of its digest."""
-    return f"r-{release['digest'].removeprefix('sha256:')[:10]}"
+    return f"r-{digest.removeprefix('sha256:')[:10]}"
 
 
 def _standard(
     cluster: Cluster,
-    release: Mapping[str, Any],
-    live: Mapping[str, Any] | None,
+    release: ReleaseRecord,
+    live: ReleaseRecord | None,
     percent: int,
     whole: bool,
 ) -> dict[str, Any]:
@@ -115,8 +116,8 @@ def _standard(
 
 def _knative(
     cluster: Cluster,
-    release: Mapping[str, Any],
-    live: Mapping[str, Any] | None,
+    release: ReleaseRecord,
+    live: ReleaseRecord | None,
     percent: int,
     whole: bool,
 ) -> dict[str, Any]:
@@ -127,12 +128,12 @@ def _knative(
     return {"predictor": {**predictor, "canaryTrafficPercent": percent}}
 
 
-def _named(cluster: Cluster, release: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": predictor_name(release), **_predictor(cluster, release)}
+def _named(cluster: Cluster, release: ReleaseRecord) -> dict[str, Any]:
+    return {"name": predictor_name(release.digest), **_predictor(cluster, release)}
 
 
-def _predictor(cluster: Cluster, release: Mapping[str, Any]) -> dict[str, Any]:
-    digest = release["digest"].removeprefix("sha256:")
+def _predictor(cluster: Cluster, release: ReleaseRecord) -> dict[str, Any]:
+    digest = release.digest.removeprefix("sha256:")
     predictor: dict[str, Any] = {
         "minReplicas": cluster.replicas,
         "labels": {"tidemill.dev/release": digest[:16]},
@@ -150,7 +151,7 @@ def _predictor(cluster: Cluster, release: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _metadata(
-    rollout: Rollout, cluster: Cluster, release: Mapping[str, Any], driver: Driver
+    rollout: Rollout, cluster: Cluster, release: ReleaseRecord, driver: Driver
 ) -> dict[str, Any]:
     mode = STANDARD if driver == "kserve-standard" else KNATIVE
     metadata: dict[str, Any] = {
@@ -159,9 +160,9 @@ def _metadata(
             "app.kubernetes.io/managed-by": "tidemill",
             "tidemill.dev/rollout": rollout.name,
         },
-        "annotations": {MODE: mode, "tidemill.dev/release": release["digest"]},
+        "annotations": {MODE: mode, "tidemill.dev/release": release.digest},
     }
-    commit = (release.get("commit") or {}).get("sha")
+    commit = release.commit.sha
     if commit:
         metadata["annotations"]["tidemill.dev/commit"] = commit
     if cluster.namespace:

@@ -11,11 +11,11 @@ from typing import Protocol
 import yaml
 
 from tidemill.adapters.git.branches import publish, push, remote_tip
+from tidemill.adapters.git.checkout_commit import commit_here
 from tidemill.adapters.git.command import attempt
-from tidemill.adapters.git.here import commit_here
 from tidemill.adapters.kserve.deployer import Known
 from tidemill.adapters.kserve.manifests import Cluster
-from tidemill.engine.drift import short
+from tidemill.engine.config_drift import short
 from tidemill.errors import ServiceError
 from tidemill.ports import Arm, ArmHealth
 from tidemill.settings import Settings

@@ -27,6 +27,7 @@ from tidemill.adapters.ledger.base import metadata, utc
 from tidemill.adapters.ledger.lineage_tables import write_edges
 from tidemill.engine.cost import Past
 from tidemill.engine.lineage import of_making, of_release
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.ports import Artefact, Making
 
 artefacts = Table(
@@ -159,32 +160,32 @@ class AssetLedger:
             row = connection.execute(select(artefacts).where(artefacts.c.digest == digest)).first()
         return dict(row._mapping) if row else None
 
-    def release(self, digest: str) -> dict[str, Any] | None:
+    def release(self, digest: str) -> ReleaseRecord | None:
         """The record of one release; a unique beginning of the digest is enough."""
         query = select(releases.c.record).where(releases.c.digest.startswith(digest)).limit(2)
         with self.engine.connect() as connection:
             found = list(connection.scalars(query))
-        return found[0] if len(found) == 1 else None
+        return ReleaseRecord.from_dict(found[0]) if len(found) == 1 else None
 
-    def releases(self, service: str | None = None) -> list[dict[str, Any]]:
+    def releases(self, service: str | None = None) -> list[ReleaseRecord]:
         """Release records, oldest first."""
         query = select(releases.c.record).order_by(releases.c.created)
         if service:
             query = query.where(releases.c.service == service)
         with self.engine.connect() as connection:
-            return list(connection.scalars(query))
+            return [ReleaseRecord.from_dict(raw) for raw in connection.scalars(query)]
 
-    def add_release(self, record: Mapping[str, Any]) -> None:
+    def add_release(self, record: ReleaseRecord) -> None:
         """Keep a release; the same content again changes nothing."""
-        if self.release(record["digest"]):
+        if self.release(record.digest):
             return
         with self.engine.begin() as connection:
             connection.execute(
                 insert(releases).values(
-                    digest=record["digest"],
-                    project=record["project"],
-                    service=record["service"],
-                    record=dict(record),
+                    digest=record.digest,
+                    project=record.project,
+                    service=record.service,
+                    record=record.to_dict(),
                     created=datetime.now(UTC),
                 )
             )

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, and_, delete, insert, select, update
 from sqlalchemy.exc import DataError, OperationalError, StatementError
 
 from tidemill.adapters.ledger.base import new_row
+from tidemill.adapters.ledger.event_parsing import Intake, Row, broken, sort, unpack
 from tidemill.adapters.ledger.event_tables import (
     REPLAYED,
     feedback,
@@ -21,7 +22,6 @@ from tidemill.adapters.ledger.event_tables import (
     stamp,
 )
 from tidemill.adapters.ledger.feedback import FeedbackQueries
-from tidemill.adapters.ledger.intake import Intake, Row, broken, sort, unpack
 from tidemill.adapters.ledger.joining import Taken, chunks, expire, take
 from tidemill.errors import Overtaken, StorageError
 from tidemill.ports import Message, Span

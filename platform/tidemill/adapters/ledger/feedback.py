@@ -19,10 +19,10 @@ from tidemill.adapters.ledger.event_tables import (
     quarantine,
     stamp,
 )
-from tidemill.adapters.ledger.services import ServiceQueries
+from tidemill.adapters.ledger.service_metrics import ServiceQueries
 from tidemill.ports import INFERENCE_TOPIC
 from tidemill.triggers import Signal
-from tidemill.triggers._weight import cap
+from tidemill.triggers.subject_weight import cap
 
 if TYPE_CHECKING:
     from tidemill.spec.feedback import Feedback as Contract

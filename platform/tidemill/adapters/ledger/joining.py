@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table, and_, bindparam, select, update
 
 from tidemill.adapters.ledger.base import new_row
+from tidemill.adapters.ledger.event_parsing import Intake, Row, pack
 from tidemill.adapters.ledger.event_tables import feedback, inference, lifecycle, quarantine
-from tidemill.adapters.ledger.intake import Intake, Row, pack
 
 CHUNK = 500
 T = TypeVar("T")

@@ -12,6 +12,7 @@ from sqlalchemy.schema import CreateIndex
 from tidemill.adapters.ledger.assets import artefacts, makings, releases
 from tidemill.adapters.ledger.base import new_row
 from tidemill.adapters.ledger.event_tables import inference, moment
+from tidemill.adapters.ledger.lineage_closure import Reach, reach
 from tidemill.adapters.ledger.lineage_tables import (
     SPLITS,
     datasets,
@@ -25,8 +26,8 @@ from tidemill.adapters.ledger.lineage_tables import (
     write_edges,
     write_rows,
 )
-from tidemill.adapters.ledger.reach import Reach, reach
 from tidemill.engine.lineage import Direction, Edge, of_making, of_release
+from tidemill.engine.release_record import ReleaseRecord
 from tidemill.ports import Making
 
 CHUNK = 500
@@ -261,7 +262,7 @@ def _known_edges(connection: Connection) -> Iterator[Edge]:
     for row in connection.execute(select(*(makings.c[name] for name in columns))).mappings():
         yield from of_making(row["id"], dict(row))
     for record in connection.scalars(select(releases.c.record)):
-        yield from of_release(record)
+        yield from of_release(ReleaseRecord.from_dict(record))
 
 
 def _begins(column: Any, beginning: str) -> Any:

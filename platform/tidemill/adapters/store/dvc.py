@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from tidemill.adapters.store.shelf import (
+from tidemill.adapters.store.content_store import (
     Record,
     Shelf,
     as_json,

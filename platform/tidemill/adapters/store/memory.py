@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tidemill.adapters.store.shelf import Record, Shelf
+from tidemill.adapters.store.content_store import Record, Shelf
 from tidemill.errors import MissingArtefact
 
 

@@ -8,7 +8,7 @@ from tidemill.engine.licence import Ingredient, chain
 from tidemill.report.balance import balance, sources
 from tidemill.report.cards import metadata
 from tidemill.report.licences import dataset_licence
-from tidemill.report.story import DatasetStory
+from tidemill.report.release_facts import DatasetStory
 from tidemill.report.template import markdown
 
 _TASKS = {

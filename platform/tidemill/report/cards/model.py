@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tidemill.report import words
+from tidemill.engine.measurement import Measure
+from tidemill.report import formatting
 from tidemill.report.balance import sources
 from tidemill.report.cards import metadata, usage
 from tidemill.report.licences import release_chain
 from tidemill.report.limits import limits
-from tidemill.report.story import Story
+from tidemill.report.release_facts import Story
 from tidemill.report.template import markdown
 from tidemill.report.verdict import verdict
 
@@ -59,7 +60,7 @@ def body(story: Story) -> str:
         limits=limits(story),
         chain=release_chain(story),
         usage=usage.of(story),
-        unknown=sorted(set(release["specs"]) - set(story.specs)),
+        unknown=sorted(set(release.specs) - set(story.specs)),
     )
 
 
@@ -69,10 +70,10 @@ def base_id(story: Story) -> str:
     base = story.base
     if not base:
         return ""
-    spec = story.specs.get(base["name"], {})
+    spec = story.specs.get(base.name, {})
     named = (spec.get("labels") or {}).get("hub")
-    source = base["source"]
-    known = named or source.get("repo") or source.get("package") or base["name"]
+    source = base.source
+    known = named or source.get("repo") or source.get("package") or base.name
     return metadata.repository(str(known))
 
 
@@ -107,18 +108,16 @@ def _index(story: Story) -> list[dict[str, Any]]:
     chosen = [
         one
         for one in story.measures
-        if words.finite(one.get("value")) and words.judges_quality(one["metric"])
+        if formatting.finite(one.value) and formatting.judges_quality(one.metric)
     ]
     if not chosen:
         return []
-    parts = dict.fromkeys(one.get("slice") for one in chosen)
-    results = [
-        _result(story, part, [m for m in chosen if m.get("slice") == part]) for part in parts
-    ]
-    return [{"name": f"{story.service}-{words.short(story.digest)}", "results": results}]
+    parts = dict.fromkeys(one.slice for one in chosen)
+    results = [_result(story, part, [m for m in chosen if m.slice == part]) for part in parts]
+    return [{"name": f"{story.service}-{formatting.short(story.digest)}", "results": results}]
 
 
-def _result(story: Story, part: str | None, measures: list[Mapping[str, Any]]) -> dict[str, Any]:
+def _result(story: Story, part: str | None, measures: list[Measure]) -> dict[str, Any]:
     task = _TASKS.get(story.task or "", "other")
     name = dataset_ids(story)[0]
     about = {
@@ -132,19 +131,19 @@ def _result(story: Story, part: str | None, measures: list[Mapping[str, Any]]) -
     return {"task": {"type": task}, "dataset": {**about, **config}, "metrics": metrics}
 
 
-def _metric(story: Story, one: Mapping[str, Any]) -> dict[str, Any]:
-    bounds, rows = words.interval(one), words.counted(one["rows"], "row")
+def _metric(story: Story, one: Measure) -> dict[str, Any]:
+    bounds, rows = formatting.interval(one), formatting.counted(one.rows, "row")
     sure = f"{100 * story.confidence:g} % interval {bounds}, " if bounds else ""
     return {
-        "type": _METRICS.get(one["metric"], one["metric"]),
-        "value": round(float(one["value"]), 6),
-        "name": f"{words.metric_name(one['metric'])} ({sure}{rows})",
+        "type": _METRICS.get(one.metric, one.metric),
+        "value": round(float(one.value), 6),
+        "name": f"{formatting.metric_name(one.metric)} ({sure}{rows})",
     }
 
 
 def _purpose(story: Story) -> list[tuple[str, str]]:
     """(name, description) of the specs that say what a release is for."""
-    served = story.specs.get(story.release["rollout"], {}).get("of")
+    served = story.specs.get(story.release.rollout, {}).get("of")
     names = [served, *story.of_kind("Prompt"), *story.of_kind("FineTune"), story.data.name]
     said = {str(n): str(story.specs.get(str(n), {}).get("description") or "") for n in names}
     return [(name, text) for name, text in said.items() if text]
@@ -162,7 +161,7 @@ def _step(story: Story, name: str) -> tuple[str, str, str]:
     return (
         name,
         making.kind,
-        "; ".join([*_said(spec), *told, f"took {words.seconds(making.seconds)}"]),
+        "; ".join([*_said(spec), *told, f"took {formatting.seconds(making.seconds)}"]),
     )
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tidemill.report import words
-from tidemill.report.story import Story
+from tidemill.report import formatting
+from tidemill.report.release_facts import Story
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,8 @@ def _classify(story: Story) -> tuple[str, dict[str, Any]]:
 
 
 def _fetch(story: Story) -> str:
-    served = next(
-        (x for x in story.release["artefacts"].values() if x["digest"] == story.release["model"]),
-        {"kind": "model"},
-    )
-    name = f"{served['kind']}-{story.release['model'].removeprefix('sha256:')[:16]}"
+    served = story.release.served
+    kind = served.kind if served else "model"
+    name = f"{kind}-{story.release.model.removeprefix('sha256:')[:16]}"
     pointer = f"artefacts/{name}.dvc"
-    return f"dvc pull {pointer}   # in the store of the home; {words.short(story.digest)}"
+    return f"dvc pull {pointer}   # in the store of the home; {formatting.short(story.digest)}"

@@ -15,7 +15,7 @@ from types import ModuleType
 from markupsafe import Markup
 
 from tidemill.catalog import Catalog
-from tidemill.report.story import Story
+from tidemill.report.release_facts import Story
 
 SECTIONS = Catalog(__name__, "section")
 

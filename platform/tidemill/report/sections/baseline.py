@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from tidemill.report import words
+from tidemill.report import formatting
+from tidemill.report.release_facts import REPORT, Story
 from tidemill.report.sections.metrics import by_metric, table
-from tidemill.report.story import REPORT, Story
 from tidemill.report.template import html
 
 TITLE = "Gain on the baseline"
@@ -28,7 +28,7 @@ def _note(story: Story) -> str:
     paired = other.get("paired")
     if paired is None:
         return ""
-    said = f"Compared on {words.counted(paired, 'row')} that both answered"
+    said = f"Compared on {formatting.counted(paired, 'row')} that both answered"
     again = other.get("asked_again")
     more = f"; {again} of them were put to the baseline anew" if again else ""
     alone = other.get("unpaired")

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from tidemill.engine.calibration import BINS, Bin, bins, expected_error
-from tidemill.report import words
+from tidemill.report import formatting
 from tidemill.report.plots.chart import Frame, bars, dots, line, rules
-from tidemill.report.story import ANSWERS, Story
+from tidemill.report.release_facts import ANSWERS, Story
 from tidemill.report.template import html
 
 TITLE = "Calibration"
@@ -44,7 +44,7 @@ def chart(found: Sequence[Bin]) -> Markup:
     error = expected_error(found) or 0.0
     return frame.picture(
         f"Reliability diagram of {len(found)} bins; expected calibration error "
-        f"{words.percent(error)}",
+        f"{formatting.percent(error)}",
         bars(frame, tall, "faint"), line(frame, [(0, 0), (1, 1)], "soft", thin=True),
         rules(frame, spans, "accent"), line(frame, points, "accent", thin=True),
         dots(frame, points, "accent"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from tidemill.build.pictures import confusions, labels_right
-from tidemill.report.story import ANSWERS, Story
+from tidemill.pipeline.pictures import confusions, labels_right
+from tidemill.report.release_facts import ANSWERS, Story
 from tidemill.report.template import html
 
 TITLE = "Confusion matrix"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from tidemill.report.balance import balance, plot, sources
-from tidemill.report.story import DATASET, Story
+from tidemill.report.release_facts import DATASET, Story
 from tidemill.report.template import html
 
 TITLE = "Dataset"

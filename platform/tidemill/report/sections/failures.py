@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from tidemill.report.story import FAILURES, Story
+from tidemill.report.release_facts import FAILURES, Story
 from tidemill.report.template import html
 
 TITLE = "Failures"

@@ -7,9 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tidemill.report import words
+from tidemill.report import formatting
 from tidemill.report.plots import strip
-from tidemill.report.story import Story
+from tidemill.report.release_facts import Story
 from tidemill.report.template import html
 
 TITLE = "Hop by hop"
@@ -31,14 +31,14 @@ def render(story: Story) -> Markup:
 def _hop(hop: Mapping[str, Any], least: float | None) -> dict[str, Any]:
     alike = hop.get("agreement")
     lost = [
-        f"{words.metric_name(key.removesuffix(' lost'))} {_change(value)}"
+        f"{formatting.metric_name(key.removesuffix(' lost'))} {_change(value)}"
         for key, value in hop.items()
-        if key.endswith(" lost") and words.finite(value)
+        if key.endswith(" lost") and formatting.finite(value)
     ]
     plot = Markup("")
-    if words.finite(alike):
+    if formatting.finite(alike):
         tone = "good" if least is None or hop.get("high", alike) >= least else "bad"
-        label = f"{hop['step']}: {words.percent(alike)} of {_basis(hop)} as before"
+        label = f"{hop['step']}: {formatting.percent(alike)} of {_basis(hop)} as before"
         plot = strip.bar(label, alike, mark=least, tone=tone)
     return {**hop, "plot": plot, "lost": ", ".join(lost), "basis": _basis(hop)}
 
@@ -46,9 +46,9 @@ def _hop(hop: Mapping[str, Any], least: float | None) -> dict[str, Any]:
 def _basis(hop: Mapping[str, Any]) -> str:
     """What was compared; records of older versions compared whole answers."""
     basis = str(hop.get("basis") or "answers")
-    return {"label": "labels", "answer": "answers"}.get(basis, words.metric_name(basis))
+    return {"label": "labels", "answer": "answers"}.get(basis, formatting.metric_name(basis))
 
 
 def _change(lost: float) -> str:
     """As a person says it: a loss falls, a gain rises."""
-    return "unchanged" if abs(lost) < 1e-9 else f"{-lost:+.3f}".replace("-", words.MINUS)
+    return "unchanged" if abs(lost) < 1e-9 else f"{-lost:+.3f}".replace("-", formatting.MINUS)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from tidemill.metrics import quantile
-from tidemill.report import words
+from tidemill.report import formatting
 from tidemill.report.plots.chart import Frame, bars, upright
-from tidemill.report.story import ANSWERS, Story
+from tidemill.report.release_facts import ANSWERS, Story
 from tidemill.report.template import html
 
 TITLE = "Latency"
@@ -21,7 +21,9 @@ def render(story: Story) -> Markup:
     """A histogram of seconds, with the median and the 95th of a hundred."""
     if ANSWERS in story.missing:
         return html("sections/missing.html.j2", reason=story.missing[ANSWERS])
-    times = [one.seconds for one in story.answers if words.finite(one.seconds) and one.seconds > 0]
+    times = [
+        one.seconds for one in story.answers if formatting.finite(one.seconds) and one.seconds > 0
+    ]
     quantiles = [(name, quantile(times, q)) for name, q in _NAMED] if times else []
     written = sum(one.tokens_out for one in story.answers)
     return html(
@@ -47,8 +49,8 @@ def chart(times: Sequence[float]) -> Markup:
     found = [(place * width, (place + 1) * width, count) for place, count in enumerate(counts)]
     median, late = quantile(scaled, 0.5), quantile(scaled, 0.95)
     label = (
-        f"Histogram of {len(times)} answers: median {words.seconds(median / factor)}, "
-        f"95 of 100 within {words.seconds(late / factor)}"
+        f"Histogram of {len(times)} answers: median {formatting.seconds(median / factor)}, "
+        f"95 of 100 within {formatting.seconds(late / factor)}"
     )
     apart = late - median > 0.2 * max(scaled)
     named = [(median, "median")] if apart else []

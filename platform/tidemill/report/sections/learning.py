@@ -8,9 +8,9 @@ from typing import Any
 from markupsafe import Markup
 
 from tidemill.ports import Making
-from tidemill.report import words
+from tidemill.report import formatting
 from tidemill.report.plots.chart import Frame, Point, dots, line
-from tidemill.report.story import Story
+from tidemill.report.release_facts import Story
 from tidemill.report.template import html
 
 TITLE = "Learning curves"
@@ -41,7 +41,7 @@ def chart(making: Making) -> Markup:
     )  # fmt: skip
     label = f"Loss of {making.name} over {making.facts.get('steps', len(train))} steps"
     last = making.facts.get("validation_loss")
-    label += f"; validation loss {last:.3f} at best" if words.finite(last) else ""
+    label += f"; validation loss {last:.3f} at best" if formatting.finite(last) else ""
     return frame.picture(
         label, line(frame, train, "soft", thin=True), line(frame, smoothed(train), "ink"),
         line(frame, held_out, "accent"), dots(frame, held_out, "accent"),
@@ -57,4 +57,6 @@ def smoothed(points: Sequence[Point]) -> list[Point]:
 
 
 def _points(kept: Any) -> list[Point]:
-    return [(float(x), float(y)) for x, y in kept or () if words.finite(x) and words.finite(y)]
+    return [
+        (float(x), float(y)) for x, y in kept or () if formatting.finite(x) and formatting.finite(y)
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from tidemill.report.licences import release_chain
-from tidemill.report.story import Story
+from tidemill.report.release_facts import Story
 from tidemill.report.template import html
 
 TITLE = "Provenance"
@@ -19,5 +19,5 @@ def render(story: Story) -> Markup:
         "sections/provenance.html.j2",
         release=release,
         chain=release_chain(story),
-        unknown=sorted(set(release["specs"]) - set(story.specs)),
+        unknown=sorted(set(release.specs) - set(story.specs)),
     )

@@ -7,9 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tidemill.report import words
+from tidemill.report import formatting
 from tidemill.report.plots import strip
-from tidemill.report.story import Story
+from tidemill.report.release_facts import Story
 from tidemill.report.template import html
 
 TITLE = "Rollout"
@@ -26,7 +26,7 @@ def render(story: Story) -> Markup:
         walk=walk,
         state=state,
         steps=[_step(one) for one in story.steps],
-        approved=story.release.get("approved_by") or (),
+        approved=story.release.approved_by,
     )
 
 
@@ -38,9 +38,9 @@ def _step(step: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _arm(name: str, one: Mapping[str, Any]) -> str:
-    said = [words.counted(one.get("requests") or 0, "request")]
-    if words.finite(one.get("error_rate")):
-        said.append(f"{words.percent(one['error_rate'])} errors")
-    if words.finite(one.get("latency_p95")):
-        said.append(f"p95 {words.seconds(one['latency_p95'])}")
+    said = [formatting.counted(one.get("requests") or 0, "request")]
+    if formatting.finite(one.get("error_rate")):
+        said.append(f"{formatting.percent(one['error_rate'])} errors")
+    if formatting.finite(one.get("latency_p95")):
+        said.append(f"p95 {formatting.seconds(one['latency_p95'])}")
     return f"{name}: {', '.join(said)}"

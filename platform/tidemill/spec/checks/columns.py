@@ -15,12 +15,12 @@ from pathlib import Path
 
 from tidemill.errors import suggest
 from tidemill.spec.base import Spec
-from tidemill.spec.checks._neighbours import find, fine_tune_of
 from tidemill.spec.checks.files import lies_in
 from tidemill.spec.dataset import Dataset, FeedbackSource, FileSource
 from tidemill.spec.evaluation import Evaluation
 from tidemill.spec.finetune import FineTune
 from tidemill.spec.load import Project
+from tidemill.spec.neighbours import find, fine_tune_of
 from tidemill.spec.options import Found
 from tidemill.spec.positions import Path_
 from tidemill.spec.prompt import Prompt, TextOutput

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tidemill.catalog import TRAINING
-from tidemill.spec.checks._neighbours import base_of, find, fine_tune_of, lacks_prompt
 from tidemill.spec.compression import Compression
 from tidemill.spec.finetune import FineTune
 from tidemill.spec.load import Project
+from tidemill.spec.neighbours import base_of, find, fine_tune_of, lacks_prompt
 from tidemill.spec.options import Found
 
 

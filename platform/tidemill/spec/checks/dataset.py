@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tidemill.spec.checks._neighbours import find
 from tidemill.spec.dataset import Dataset, FeedbackSource
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.load import Project
+from tidemill.spec.neighbours import find
 from tidemill.spec.options import Found
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tidemill.errors import suggest
-from tidemill.spec.checks._neighbours import lacks_prompt
 from tidemill.spec.evaluation import Evaluation, NoWorseThanBaseline
 from tidemill.spec.load import Project
+from tidemill.spec.neighbours import lacks_prompt
 from tidemill.spec.options import Found
 
 

@@ -10,7 +10,7 @@ from tidemill.spec.dataset import DvcSource, FileSource
 from tidemill.spec.load import inside
 from tidemill.spec.model import PathSource
 from tidemill.spec.options import Found
-from tidemill.spec.sites import Site
+from tidemill.spec.references import Site
 
 ROWS = (".jsonl", ".csv", ".parquet")
 

@@ -9,12 +9,12 @@ from pydantic import BaseModel, ValidationError
 
 from tidemill.catalog import TRAINING
 from tidemill.errors import suggest
-from tidemill.spec.checks._neighbours import base_of, find
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.finetune import FineTune, Sweep, Train
 from tidemill.spec.load import Project
+from tidemill.spec.neighbours import base_of, find
 from tidemill.spec.options import Found, options_model
-from tidemill.spec.words import words
+from tidemill.spec.validation_messages import words
 
 
 def check(spec: FineTune, project: Project) -> Iterator[Found]:

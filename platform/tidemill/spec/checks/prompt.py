@@ -9,10 +9,10 @@ from pathlib import Path
 
 from tidemill.catalog import METRICS
 from tidemill.errors import Problem
-from tidemill.spec.checks._neighbours import find
 from tidemill.spec.checks.files import lies_in
 from tidemill.spec.load import Project, shown
 from tidemill.spec.model import Model
+from tidemill.spec.neighbours import find
 from tidemill.spec.options import Found
 from tidemill.spec.positions import MAX_BYTES, TOO_LARGE
 from tidemill.spec.prompt import JsonOutput, Prompt, TextOutput

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tidemill.spec.checks._neighbours import find
 from tidemill.spec.compression import Compression
 from tidemill.spec.evaluation import Evaluation
 from tidemill.spec.finetune import FineTune
 from tidemill.spec.load import Project
+from tidemill.spec.neighbours import find
 from tidemill.spec.options import Found
 from tidemill.spec.rollout import Rollout
 

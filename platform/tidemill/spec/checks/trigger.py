@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tidemill.spec.checks._neighbours import find
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.load import Project
+from tidemill.spec.neighbours import find
 from tidemill.spec.options import Found
 from tidemill.spec.trigger import Condition, Trigger
 

@@ -1,0 +1,57 @@
+"""Carry out one run that a commit asked for, in this process, once: `tidemill sync` calls this."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+
+import click
+
+from tidemill.adapters.ledger import lease_owner
+from tidemill.errors import ServiceError
+from tidemill.home import Home
+from tidemill.pipeline.context import Say
+from tidemill.settings import Settings
+from tidemill.terminal.progress import terminal
+from tidemill.terminal.shell import run
+from tidemill_assets.launch import launch
+from tidemill_assets.runs import COMMIT_TAG, DECISION_TAG
+
+WAIT = timedelta(hours=12)
+
+
+def carry_out(home: Home, key: str, commit: str, say: Say) -> None:
+    """Make what a decision asks for; nothing where it is done already.
+
+    Somebody else who carries it out is waited for, so that two syncs, or one that was killed and
+    runs again, start one run. Raises what the run raises.
+    """
+    decisions, lease = home.ledger.decisions, f"decision:{key}"
+    lease_owner.free(home.ledger.leases, lease, home.clock.now())
+    with home.ledger.leases.held(lease, lease_owner.me(), wait=WAIT) as held:
+        if not held:
+            raise ServiceError(f"another process has worked on {key} for {WAIT}")
+        decided = decisions.get(key)
+        if decided.state not in ("decided", "started"):
+            return
+        decisions.started(key, decided.run, home.clock.now())
+        tags = {DECISION_TAG: key, COMMIT_TAG: commit}
+        try:
+            launch(home, decided.project, decided.targets, tags=tags, say=say)
+        except Exception as error:
+            decisions.finished(key, home.clock.now(), ok=False, message=str(error))
+            raise
+        decisions.finished(key, home.clock.now(), ok=True)
+
+
+@click.command()
+@click.argument("key")
+@click.argument("commit")
+def command(key: str, commit: str) -> None:
+    """Carry out one decision."""
+    with terminal() as say:
+        carry_out(Home(Settings.read()), key, commit, say)
+
+
+if __name__ == "__main__":
+    sys.exit(run(command))

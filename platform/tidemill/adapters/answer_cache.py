@@ -1,0 +1,98 @@
+"""What searches remember below the home: answers by what was asked, and who decided on which rows.
+
+A small SQLite file of its own: it may be deleted at any time, and asking again costs what it costs.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from tidemill.errors import StorageError
+
+_TABLES = """
+create table if not exists answers (key text primary key, reply text not null) without rowid;
+create table if not exists looks (
+    rows text not null, candidate text not null, place integer not null,
+    primary key (rows, candidate)
+) without rowid;
+"""
+_BATCH = 500
+_WAIT = 60.0
+
+
+class SearchMemory:
+    """A `tidemill.pipeline.cached_runtime.Memory` in a file; several processes may share it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self._open() as connection:
+            connection.executescript(_TABLES)
+
+    def known(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """The kept answers among these keys."""
+        found: dict[str, Mapping[str, Any]] = {}
+        with self._open() as connection:
+            for start in range(0, len(keys), _BATCH):
+                some = keys[start : start + _BATCH]
+                marks = ",".join("?" * len(some))
+                query = f"select key, reply from answers where key in ({marks})"  # noqa: S608
+                found |= {key: json.loads(reply) for key, reply in connection.execute(query, some)}
+        return found
+
+    def keep(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
+        """Keep answers; all of them or none."""
+        rows = [(key, json.dumps(reply)) for key, reply in answers.items()]
+        with self._open() as connection:
+            connection.executemany("insert or ignore into answers values (?, ?)", rows)
+
+    def look(self, rows: str, candidate: str) -> int:
+        """The how-manieth candidate this is that these rows decide on, from 1."""
+        with self._open() as connection:
+            connection.execute("begin immediate")
+            connection.execute(
+                "insert or ignore into looks select ?, ?, 1 + count(*) from looks where rows = ?",
+                (rows, candidate, rows),
+            )
+            query = "select place from looks where rows = ? and candidate = ?"
+            return int(connection.execute(query, (rows, candidate)).fetchone()[0])
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """One transaction."""
+        try:
+            with closing(sqlite3.connect(self.path, timeout=_WAIT)) as connection, connection:
+                yield connection
+        except sqlite3.DatabaseError as error:
+            raise StorageError(
+                f"{self.path}: {error}; free some space, or delete the file: it only saves "
+                "asking again"
+            ) from error
+
+
+class PassingMemory:
+    """The twin: remembers for as long as the object lives."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Mapping[str, Any]] = {}
+        self.looks: dict[str, list[str]] = {}
+
+    def known(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """The kept answers among these keys."""
+        return {key: self.answers[key] for key in keys if key in self.answers}
+
+    def keep(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
+        """Keep answers."""
+        self.answers.update(answers)
+
+    def look(self, rows: str, candidate: str) -> int:
+        """The how-manieth candidate this is that these rows decide on, from 1."""
+        seen = self.looks.setdefault(rows, [])
+        if candidate not in seen:
+            seen.append(candidate)
+        return seen.index(candidate) + 1

@@ -1,0 +1,27 @@
+"""ONNX Runtime: forms it already runs pass as they are, whole weights are exported in fp32."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from tidemill.compression import Say
+from tidemill.compression.model_folder import copy, note
+from tidemill.compression.onnx_export import exported
+from tidemill.form import Form
+from tidemill.spec.compression import OnnxRuntimeTarget
+
+KIND = "onnx"
+
+
+def ready(source: Path) -> bool:
+    """True where ONNX Runtime runs this form as it is."""
+    return Form.read(source).form in ("onnx", "genai")
+
+
+def build(source: Path, out: Path, target: OnnxRuntimeTarget, say: Say) -> None:
+    """The fp32 export as an artefact of its own."""
+    export = exported(source, out.parent, say)
+    copy(export, out, [p.name for p in sorted(export.iterdir()) if p.is_file()])
+    note(out, "onnxruntime", {"device": target.device})
+    replace(Form.read(source), form="onnx", precision="fp32").write(out)

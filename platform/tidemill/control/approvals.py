@@ -1,0 +1,271 @@
+"""Approvals at the edge: who asks, who wrote the change, who agreed, and what they saw."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from tidemill.adapters.git import history, signed_statements
+from tidemill.adapters.git.history import Brought
+from tidemill.adapters.git.signatures import Signers
+from tidemill.adapters.ledger import Ledger
+from tidemill.adapters.ledger.approvals import Consent
+from tidemill.adapters.ledger.decisions import Decided
+from tidemill.adapters.ledger.rollouts import Walking
+from tidemill.engine.approval import Identity, plain, refusal
+from tidemill.engine.release_record import ReleaseRecord
+from tidemill.errors import NeedsApproval, SpecError, TidemillError
+from tidemill.ports import Clock, Forge
+from tidemill.settings import Settings
+from tidemill.spec.lock import BRANCH as LOCK_BRANCH
+from tidemill.spec.lock import FILE, parse_lock
+from tidemill.spec.rollout import Rollout
+from tidemill.spec.trigger import Approval
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What people agreed to, and whether they may."""
+
+    ledger: Ledger
+    settings: Settings
+    clock: Clock
+    forge: Callable[[], Forge] | None = None
+    """Says who merged where a squashed merge does not; None: nobody is asked."""
+
+    @property
+    def signers(self) -> Signers:
+        """The keys that count."""
+        return Signers.read(self.settings)
+
+    def refusal(
+        self,
+        identity: Identity,
+        approval: Approval | None,
+        release: str | None,
+        *,
+        given: Iterable[Consent] = (),
+    ) -> str | None:
+        """Why this person may not agree to a release (or, without one, to a trigger's run)."""
+        strict = approval is not None and approval.not_by_author
+        login = identity.how == "merge" and "@" not in identity.who  # names no author of Git's
+        authors = self.authors(release) if strict and not login else None if strict else ()
+        return refusal(
+            identity,
+            approval,
+            authors=authors,
+            given=[consent.who for consent in given],
+            signatures=self.settings.signatures == "require",
+        )
+
+    def authors(self, release: str | None) -> frozenset[str] | None:
+        """Who wrote what a release brings that the live one does not have; None: nobody knows."""
+        record = self.ledger.assets.release(release) if release else None
+        if record is None or not record.commit.sha or record.commit.dirty:
+            return None
+        live = self.ledger.rollouts.live(record.service)
+        before = self.ledger.assets.release(live) if live and live != release else None
+        since = before.commit.sha if before else ""
+        folder = self.settings.specs / record.project
+        here = folder if folder.is_dir() else self.settings.specs
+        found = history.authors(self.settings.specs, since, record.commit.sha, here)
+        return None if found is None else found | {record.commit.author}
+
+    def given(self, walking: Walking, rollout: Rollout) -> list[Consent]:
+        """Approvals of a rollout's release that count now, a merged lock's among them."""
+        said = [c for c in self.ledger.approvals.of(walking.release) if c.how != "merge"]
+        found = [*said, *self._merged(walking)]
+        return [c for c in found if self._counts(c, rollout.approval, walking.release)]
+
+    def may_take(self, decided: Decided, identity: Identity, approval: Approval | None) -> None:
+        """Raise NeedsApproval where this person may not agree to what a trigger wants to run."""
+        strict = approval is not None and approval.not_by_author
+        authors = self._unbuilt(decided) if strict else ()
+        why_not = refusal(
+            identity, approval, authors=authors, signatures=self.settings.signatures == "require"
+        )
+        if why_not:
+            raise NeedsApproval(why_not)
+
+    def once(self, consent: Consent) -> tuple[Consent, bool]:
+        """`agree`, or what this person said before, word for word as it was; True where it is new.
+
+        So `tidemill approve` may be killed and run again.
+        """
+        for known in self.ledger.approvals.of(consent.subject):
+            same = (known.step, known.how) == (consent.step, consent.how)
+            if same and plain(known.who) == plain(consent.who) and self._holds(known):
+                return known, False
+        return self.agree(consent), True
+
+    def agree(self, consent: Consent) -> Consent:
+        """Sign what was seen where a key is set, and keep the approval."""
+        said = {
+            "approves": consent.subject,
+            "kind": consent.kind,
+            "name": consent.name,
+            "note": consent.note,
+            "saw": consent.saw,
+            "who": consent.who,
+        }
+        statement = json.dumps(said, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
+        if consent.how == "signed":
+            signature = signed_statements.sign(self.settings.specs, statement.encode())
+            key = signed_statements.verify(statement.encode(), signature, consent.who, self.signers)
+            consent = replace(consent, signature=signature, key=key)
+        return self.ledger.approvals.give(replace(consent, statement=statement))
+
+    def promoted(self, walking: Walking, by: str) -> Consent:
+        """Keep what `rollout promote` said."""
+        return self.agree(self.of_rollout(walking, Identity(by), "rollout promote"))
+
+    def of_rollout(self, walking: Walking, identity: Identity, note: str) -> Consent:
+        """An approval of a rollout's release as it stands now."""
+        step = int((walking.walk or {}).get("step", -1))
+        saw = self.seen(walking)
+        return self._consent(identity, "release", walking.release, walking.service, saw, note, step)
+
+    def of_decision(self, decided: Decided, identity: Identity, note: str) -> Consent:
+        """An approval of what a trigger wants to run."""
+        saw = {
+            "reason": decided.reason,
+            "numbers": dict(decided.numbers),
+            "offsets": dict(decided.offsets),
+            "runs": list(decided.targets),
+        }
+        return self._consent(identity, "decision", decided.key, decided.trigger, saw, note)
+
+    def seen(self, walking: Walking) -> dict[str, Any]:
+        """What a person is shown of a rollout now."""
+        record = self.ledger.assets.release(walking.release)
+        known = figures(record) if record else {"release": walking.release}
+        asks = {"reason": walking.reason, "percent": walking.percent, "waits": walking.waits}
+        return {**known, "rollout": asks}
+
+    def person(self) -> Identity:
+        """Who sits here; `agree` puts the fingerprint in the place of the key, or refuses."""
+        found = signed_statements.person(self.settings.specs)
+        key = signed_statements.signing_key(self.settings.specs, self.signers)
+        return replace(found, how="signed", key=key) if key else found
+
+    def _unbuilt(self, decided: Decided) -> frozenset[str] | None:
+        """Authors of the commits since what a trigger runs was made last."""
+        made = [self.ledger.assets.latest(decided.project, name) for name in decided.targets]
+        since = next((m.commit.get("sha", "") for m in made if m and m.commit), "")
+        folder = self.settings.specs / decided.project
+        return history.authors(self.settings.specs, since, "HEAD", folder)
+
+    def _counts(self, consent: Consent, approval: Approval | None, release: str) -> bool:
+        if self.refusal(consent.identity, approval, release) is not None:
+            return False
+        return self.settings.signatures != "require" or self._holds(consent)
+
+    def _holds(self, consent: Consent) -> bool:
+        """A row of the ledger is no proof: the signature is, of this very subject."""
+        if consent.how != "signed":
+            return True
+        try:
+            said = consent.statement.encode()
+            fits = json.loads(consent.statement).get("approves") == consent.subject
+            key = signed_statements.verify(said, consent.signature, consent.who, self.signers)
+            return fits and key == consent.key
+        except (NeedsApproval, ValueError):
+            return False
+
+    def _merged(self, walking: Walking) -> list[Consent]:
+        """Whoever merged a lock that wants the release, while the branch still says so.
+
+        Read from Git at every look, and kept in the ledger for `why`: a row alone proves nothing.
+        """
+        specs, record = self.settings.specs, self.ledger.assets.release(walking.release)
+        path = specs / record.project / FILE if record else specs / FILE
+
+        def names(content: bytes | None) -> bool:
+            return wanted(content, path, walking.service) == walking.release
+
+        if record is None or not names(history.show(specs, "HEAD", path)):
+            return []
+        found = history.brought(specs, path, names)
+        who = self._merger(found) if found else None
+        if found is None or who is None:
+            return []
+        saw = {**figures(record), "merge": found.sha}
+        consent = self._consent(who, "release", walking.release, walking.service, saw)
+        said = f"merged as {found.sha}"
+        return [self.ledger.approvals.give(replace(consent, statement=said))]
+
+    def _consent(
+        self,
+        identity: Identity,
+        kind: Literal["release", "decision"],
+        subject: str,
+        name: str,
+        saw: Mapping[str, Any],
+        note: str = "",
+        step: int = -1,
+    ) -> Consent:
+        return Consent(
+            kind=kind,
+            subject=subject,
+            name=name,
+            who=identity.who,
+            how=identity.how,
+            at=self.clock.now(),
+            called=identity.name,
+            key=identity.key,
+            note=note,
+            saw=saw,
+            step=step,
+        )
+
+    def _merger(self, found: Brought) -> Identity | None:
+        """Who merged: the author of a merge commit, else whom the forge names; None: nobody knows.
+
+        A fast-forward keeps the proposer's commit as it was, and with it no name but theirs.
+        """
+        if found.merge:
+            signed = signed_statements.signer(self.settings.specs, found.sha, self.signers)
+            return signed or Identity(found.address, "merge", found.name)
+        if self.forge is None:
+            return None
+        try:
+            proposal = self.forge().find(LOCK_BRANCH)
+        except TidemillError:  # it is asked again at the next look
+            return None
+        if proposal is None or proposal.merge_sha != found.sha or not proposal.merged_by:
+            return None
+        return Identity(plain(proposal.merged_by), "merge", proposal.merged_by)
+
+
+def wanted(content: bytes | None, path: Path, service: str) -> str | None:
+    """The release that a lock asks people to agree to; None where it cannot be read."""
+    try:
+        entry = parse_lock(content, path).services.get(service) if content else None
+    except SpecError:
+        return None
+    return entry.wanted.release if entry and entry.wanted else None
+
+
+def figures(record: ReleaseRecord) -> dict[str, Any]:
+    """What a person is shown of a release: its report's digest, figures and gates."""
+    return {
+        "release": record.digest,
+        "commit": record.commit.sha,
+        "specs": dict(record.specs),
+        "dataset": record.dataset.digest,
+        "report": record.evaluation.digest,
+        "figures": [measure.to_dict() for measure in record.evaluation.overall],
+        "gates": [check.message for check in record.evaluation.checks],
+    }
+
+
+def shown(saw: Mapping[str, Any]) -> Sequence[str]:
+    """The same as lines for a person."""
+    lines = [
+        f"{m['metric']:<16} {m['value']:.4g} ({m['low']:.4g} to {m['high']:.4g}), {m['rows']} rows"
+        for m in saw.get("figures", ())
+    ]
+    return [*lines, *saw.get("gates", ())]

@@ -1,0 +1,67 @@
+"""The deployer of rollouts with a cluster's driver, made from ledger and environment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from tidemill.adapters.kserve.deployer import Known, KServeDeployer
+from tidemill.adapters.kserve.kubernetes import Api, connect
+from tidemill.adapters.kserve.to_git import GitDeployer
+from tidemill.adapters.ledger import Ledger
+from tidemill.control.deployer_choice import NEEDS_CLUSTER, Elsewhere
+from tidemill.errors import ServiceError
+from tidemill.ports import Deployer
+from tidemill.settings import Settings
+from tidemill.spec.rollout import Rollout
+
+FRESH = 60.0
+"""Seconds after which the kubeconfig is read again: tokens are renewed, clusters come and go."""
+
+
+def elsewhere(ledger: Ledger, settings: Settings) -> Elsewhere:
+    """Picks the deployer of a spec: the cluster's API, or a folder of the repository."""
+
+    connected: tuple[float, KServeDeployer | str] | None = None
+
+    def pick(spec: Mapping[str, Any]) -> Deployer | str:
+        nonlocal connected
+        rollout, now = Rollout.model_validate(spec), time.monotonic()
+        if connected is None or now - connected[0] > FRESH:
+            connected = (now, cluster_of(ledger, settings))
+        place = connected[1]
+        if rollout.apply.mode == "direct":
+            return place
+        seen = None if isinstance(place, str) else place
+        return GitDeployer(settings, known(ledger), rollout.apply, seen)
+
+    return pick
+
+
+def cluster_of(ledger: Ledger, settings: Settings) -> KServeDeployer | str:
+    """The cluster that is configured; why there is none where there is none."""
+    try:
+        api: Api | None = connect(settings.kubeconfig, settings.namespace)
+    except ServiceError as error:
+        return str(error)
+    return NEEDS_CLUSTER if api is None else KServeDeployer(api, known(ledger))
+
+
+def known(ledger: Ledger) -> Known:
+    """What a manifest needs of the ledger."""
+    return Known(
+        rollout=lambda service: _rollout(ledger, service),
+        release=ledger.assets.release,
+        live=ledger.rollouts.live,
+        health=ledger.events.health,
+    )
+
+
+def _rollout(ledger: Ledger, service: str) -> Rollout:
+    """The spec of the rollout under way, else of the one that is live."""
+    found = [*ledger.rollouts.open(service)[-1:], ledger.rollouts.serving(service)]
+    walking = next((one for one in found if one is not None), None)
+    if walking is None:
+        raise ServiceError(f"'{service}' has no rollout; `tidemill run` makes a release")
+    return Rollout.model_validate(walking.spec)

@@ -1,0 +1,124 @@
+"""Everything that is looked at before a commit may take effect: signatures, specs, plan, budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tidemill.adapters.git.mirror import Mirror
+from tidemill.adapters.git.signatures import Signers
+from tidemill.adapters.git.worktrees import Trees
+from tidemill.engine.cost import Wanted
+from tidemill.engine.plan import Item, Known
+from tidemill.engine.sync import Judgement, changes, judge_commit, over_budget
+from tidemill.errors import SpecError, TidemillError
+from tidemill.home import Home
+from tidemill.planning.recorded_state import built, wanted
+from tidemill.spec.load import Workspace, load
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What a commit came to."""
+
+    judgement: Judgement
+    items: tuple[Item, ...] = ()
+    """The plan; empty where the specs could not be read."""
+    signer: str = ""
+    """Who signed it and with which key."""
+    former: Mapping[str, Known] = field(default_factory=dict)
+    """The specs of the commit that was applied last."""
+
+
+@dataclass(frozen=True)
+class Examiner:
+    """Looks at commits of a mirror on behalf of a home."""
+
+    home: Home
+    mirror: Mirror
+    trees: Trees
+    _read: dict[str, Workspace] = field(default_factory=dict, repr=False)
+    """Worktrees do not change: one look reads each of them once."""
+
+    def examine(self, sha: str, before: str | None) -> Examined:
+        """Judge a commit after the one that was applied last; the specs are read only once the
+        signatures are good. Raises ServiceError where the remote does not give the files."""
+        signer, judgement = self._signatures(sha, before)
+        if judgement.refusal:
+            return Examined(judgement, signer=signer)
+        self.trees.make(sha)
+        try:
+            workspace = self.workspace(sha)
+            items, former = self.plan(workspace, before)
+        except SpecError as error:
+            problems = [replace(one, path=self._inside(sha, one.path)) for one in error.problems]
+            return Examined(judge_commit(problems=problems), signer=signer)
+        over = self._over(items, workspace)
+        return Examined(judge_commit(over=over), items, signer, former)
+
+    def workspace(self, sha: str) -> Workspace:
+        """The specs of a commit; raises SpecError with all that stands against using them."""
+        if sha not in self._read:
+            problems = self.trees.problems(sha, self.home.settings.git_folder)
+            try:
+                workspace = load(self.specs(sha))
+            except SpecError as error:
+                raise SpecError([*problems, *error.problems]) from None
+            if problems:
+                raise SpecError(problems)
+            self._read[sha] = workspace
+        return self._read[sha]
+
+    def specs(self, sha: str) -> Path:
+        """Where a commit's projects lie."""
+        return self.trees.folder / sha / self.home.settings.git_folder
+
+    def plan(
+        self, workspace: Workspace, before: str | None
+    ) -> tuple[tuple[Item, ...], dict[str, Known]]:
+        """The plan against the ledger, and the specs that were applied last."""
+        new = wanted(workspace)
+        former = self._former(before)
+        there, unmet = built(new, former, self.home.ledger.assets)
+        return changes(new, there, unmet), former
+
+    def _former(self, before: str | None) -> dict[str, Known]:
+        """Nothing where that commit cannot be had any more: then everything that steers is new."""
+        if before is None:
+            return {}
+        try:
+            self.trees.make(before)
+            return wanted(self.workspace(before))
+        except TidemillError:
+            return {}
+
+    def _signatures(self, sha: str, before: str | None) -> tuple[str, Judgement]:
+        settings = self.home.settings
+        if settings.signatures == "off":
+            return "", Judgement()
+        signers = Signers.read(settings)
+        commits = self.mirror.since(sha, before)
+        found = [signers.check(self.mirror.folder, commit) for commit in commits]
+        if not found:  # the branch was set back to a commit that was let in before
+            found = [signers.check(self.mirror.folder, sha)]
+        tip = next(one for one in found if one.commit == sha)
+        signer = f"{tip.signer} ({tip.key})" if tip.signer else tip.key
+        return signer, judge_commit(signatures=found)
+
+    def _inside(self, sha: str, path: Path) -> Path:
+        """A path as the repository has it."""
+        whole, tree = Path.cwd() / path, self.trees.folder / sha
+        return whole.relative_to(tree) if whole.is_relative_to(tree) else path
+
+    def _over(self, items: Sequence[Item], workspace: Workspace) -> list[str]:
+        """What would go over its budget, by what such makings took."""
+        wishes = [
+            Wanted(project.name, name, one.spec.kind, budget=one.spec.budget.model_dump())
+            for project in workspace.projects.values()
+            for name, one in project.specs.items()
+            if one.spec.budget
+        ]
+        kinds = {wish.kind for wish in wishes}
+        past = self.home.ledger.assets.past(sorted(kinds)) if wishes else []
+        return over_budget(items, wishes, past, self.home.settings.price_per_hour)

@@ -1,0 +1,191 @@
+"""Every service from three sides: Git's lock and specs, the ledger, and what is really served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from tidemill.adapters.git import GitRepository, history
+from tidemill.adapters.ledger.rollouts import Walking
+from tidemill.control.lockfile import entry, services
+from tidemill.engine.config_drift import (
+    OF_THE_LOCK,
+    Drift,
+    GitSide,
+    LedgerSide,
+    LiveSide,
+    Standing,
+    drifts,
+)
+from tidemill.errors import MissingArtefact, SpecError, TamperedArtefact
+from tidemill.home import Home
+from tidemill.spec.digest import digest
+from tidemill.spec.load import Workspace, load, shown
+from tidemill.spec.lock import FILE, LockedService, parse_lock
+
+See = Callable[[str, Walking], LiveSide]
+"""What a service's driver says is served."""
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """What the checked-out commit holds."""
+
+    commit: str
+    workspace: Workspace | None
+    """Its specs; None where they cannot be used."""
+
+    @cached_property
+    def digests(self) -> Mapping[str, Mapping[str, str]] | None:
+        """Project → spec → digest; None where they cannot be used."""
+        if self.workspace is None:
+            return None
+        try:
+            return {
+                project.name: {
+                    name: digest(loaded, project) for name, loaded in project.specs.items()
+                }
+                for project in self.workspace.projects.values()
+            }
+        except SpecError:
+            return None
+
+
+def standings(home: Home, see: See) -> list[Standing]:
+    """Every service that specs or ledger know, by name."""
+    with checkout(home) as git:
+        chosen = _all(home)
+        return [_standing(home, git, name, project, see) for name, project in chosen.items()]
+
+
+def lock_drifts(home: Home, named: Collection[str] = ()) -> list[Drift]:
+    """Where the lock files as they lie here do not say what the ledger says."""
+    found: list[Drift] = []
+    for service, project in sorted(services(home, named).items()):
+        path = home.project(project).folder / FILE
+        git = _git_side(home, service, path.read_bytes, path, "here")
+        standing = Standing(project, service, git, _ledger_side(home, service))
+        found += [drift for drift in drifts(standing) if drift.kind in OF_THE_LOCK]
+    return found
+
+
+@contextmanager
+def checkout(home: Home) -> Iterator[Checkout]:
+    """The specs at HEAD: those of the working tree where it is clean, else a worktree's."""
+    repository = GitRepository(home.settings.specs)
+    head = repository.head()
+    if head is None:
+        yield Checkout("", _loaded(home.settings.specs))
+    elif not head.dirty:
+        yield Checkout(head.sha, _loaded(home.settings.specs))
+    else:
+        with repository.checkout(head.sha) as tree:
+            inside = history.inside(home.settings.specs)
+            yield Checkout(head.sha, _loaded(tree / inside))
+
+
+def _loaded(folder: Path) -> Workspace | None:
+    try:
+        return load(folder)
+    except SpecError:
+        return None
+
+
+def _all(home: Home) -> dict[str, str]:
+    """Service → project, those of the ledger whose Rollout is gone from the specs too."""
+    try:
+        found = services(home)
+    except SpecError:
+        found = {}
+    for service in home.ledger.rollouts.services():
+        if service not in found:
+            live = home.ledger.rollouts.live(service)
+            record = home.ledger.assets.release(live) if live else None
+            found[service] = record.project if record else ""
+    return dict(sorted(found.items()))
+
+
+def _standing(home: Home, git: Checkout, service: str, project: str, see: See) -> Standing:
+    path = home.settings.specs / project / FILE
+    if git.workspace is not None and project in git.workspace.projects:
+        known = home.settings.specs / git.workspace.projects[project].folder.name
+        path = (known if known.is_dir() else home.settings.specs) / FILE
+    live = home.ledger.rollouts.serving(service)
+
+    def content() -> bytes | None:
+        return history.show(home.settings.specs, "HEAD", path)
+
+    side = _git_side(home, service, content, path, git.commit)
+    return Standing(
+        project=project,
+        service=service,
+        git=replace(side, specs=None if git.digests is None else git.digests.get(project, {})),
+        ledger=_ledger_side(home, service),
+        live=see(service, live) if live else LiveSide({}),
+        damaged=_damaged(home, live.release if live else None),
+    )
+
+
+def _git_side(
+    home: Home, service: str, content: Callable[[], bytes | None], path: Path, commit: str
+) -> GitSide:
+    try:
+        found = content() if commit else None
+        locked = parse_lock(found, shown(path)).services.get(service) if found else None
+    except FileNotFoundError:
+        locked = None
+    except SpecError as error:
+        return GitSide(commit, trouble=str(error.problems[0]))
+    if locked is None:
+        return GitSide(commit)
+    return GitSide(
+        commit,
+        release=locked.live.release if locked.live else None,
+        wanted=locked.wanted.release if locked.wanted else None,
+        edited=_edited(home, service, locked),
+    )
+
+
+def _edited(home: Home, service: str, locked: LockedService) -> bool:
+    """True where the lock names the live release and says other things of it."""
+    live = home.ledger.rollouts.live(service)
+    if locked.live is None or locked.live.release != live:
+        return False
+    return _plain(entry(home, service)) != _plain(locked)
+
+
+def _plain(one: LockedService) -> dict[str, Any]:
+    """What a lock says of the live release, without what only the machine that made it knows."""
+    assert one.live is not None
+    values: dict[str, Any] = one.live.model_dump(mode="json")
+    for item in values["artefacts"].values():
+        item.pop("dvc")
+    return values
+
+
+def _ledger_side(home: Home, service: str) -> LedgerSide:
+    live = home.ledger.rollouts.serving(service)
+    if live is None:
+        return LedgerSide()
+    record = home.ledger.assets.release(live.release)
+    walks = [w for w in home.ledger.rollouts.open(service) if w.state == "running"]
+    others = {w.release: w.percent for w in walks[-1:] if w.spec.get("mode") != "shadow"}
+    shares = {live.release: 100.0 - sum(others.values()), **others}
+    return LedgerSide(live.release, record.specs if record else {}, shares)
+
+
+def _damaged(home: Home, release: str | None) -> dict[str, Literal["missing", "tampered"]]:
+    record = home.ledger.assets.release(release) if release else None
+    found: dict[str, Literal["missing", "tampered"]] = {}
+    for name, item in record.artefacts.items() if record else ():
+        try:
+            home.store.get(item.digest)
+        except MissingArtefact:
+            found[name] = "missing"
+        except TamperedArtefact:
+            found[name] = "tampered"
+    return found

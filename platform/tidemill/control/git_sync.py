@@ -1,0 +1,266 @@
+"""Follows a branch: fetches, judges each new commit, makes it current, and asks for its runs.
+
+The ledger says how far a commit has come (`seen → refused`, or `applying → applied`). Each step may
+be repeated, so that a sync that was killed anywhere ends in the same state when it runs again:
+
+    fetch → worktree → signatures, specs, plan, budget → [applying] → link switched → former
+    releases asked for → runs asked for (each under a key of its own) → told → [applied]
+
+A commit that is refused changes nothing of all that: the link and what is live stay.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from tidemill.adapters.git.mirror import FETCH_SECONDS, Mirror
+from tidemill.adapters.git.worktrees import Trees, begin
+from tidemill.adapters.ledger import lease_owner
+from tidemill.adapters.ledger.decisions import Decided
+from tidemill.adapters.ledger.syncs import Sync
+from tidemill.control.commit_checks import Examined, Examiner
+from tidemill.control.lifecycle_events import announce
+from tidemill.control.restore_release import restore
+from tidemill.engine.plan import Item
+from tidemill.engine.sync import targets
+from tidemill.errors import ServiceError, TidemillError
+from tidemill.home import Home
+from tidemill.pipeline.context import Say, silent
+from tidemill.ports import Forge
+from tidemill.settings import Settings
+
+LEASE = "sync"
+CONTEXT = "tidemill/sync"
+"""How the status beside a commit is called."""
+KEPT_TREES = 3
+KEPT_FOR = timedelta(days=2)
+"""Worktrees of applied commits stay this long: a long run may still read them."""
+log = logging.getLogger("tidemill.sync")
+
+Came = Literal["in-sync", "applied", "refused", "unreachable", "busy"]
+_CODES = {"in-sync": 0, "applied": 2, "refused": 1, "unreachable": 1, "busy": 1}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one look came to."""
+
+    came: Came
+    reason: str
+    sync: Sync | None = None
+    items: Sequence[Item] = field(default=(), repr=False)
+    news: bool = True
+    """False where a look before came to the very same."""
+
+    @property
+    def code(self) -> int:
+        """The exit code of `tidemill sync --once`."""
+        asks = self.sync is not None and self.sync.refusal in ("over-budget", "needs-approval")
+        return 3 if self.came == "refused" and asks else _CODES[self.came]
+
+
+@dataclass(frozen=True)
+class Follower:
+    """Keeps one home at the tip of its branch."""
+
+    home: Home
+    forge: Callable[[Settings], Forge] | None = None
+    """Opens the forge that shows a status beside each commit."""
+    say: Say = silent
+    timeout: float = FETCH_SECONDS
+    tell: Callable[..., None] = announce
+
+    @cached_property
+    def mirror(self) -> Mirror:
+        """The copy of the remote; raises ServiceError where none is configured."""
+        settings = self.home.settings
+        if settings.git_remote is None:
+            raise ServiceError("no remote to follow; set TIDEMILL_GIT_REMOTE, or give --remote")
+        folder = settings.git_home / "mirror.git"
+        return Mirror(folder, settings.git_remote, settings.git_branch, timeout=self.timeout)
+
+    @cached_property
+    def trees(self) -> Trees:
+        """The worktrees."""
+        return Trees(self.home.settings.git_home / "trees", self.mirror)
+
+    def look(self, wait: timedelta = timedelta(0)) -> Outcome:
+        """Bring the home to the tip of the branch, as far as the tip may be followed.
+
+        One at a time: another one that works is waited for. Raises TidemillError only for what is
+        wrong with this home; the remote's and the commit's faults are outcomes.
+        """
+        leases = self.home.ledger.leases
+        lease_owner.free(leases, LEASE, self.home.clock.now())
+        begin(self.home.settings)
+        with leases.held(LEASE, lease_owner.me(), wait=wait) as held:
+            if not held:
+                return Outcome("busy", "another sync works on this home")
+            return self._look()
+
+    def specs(self, sync: Sync) -> Path:
+        """Where the projects of a commit lie."""
+        return self.trees.folder / sync.commit / self.home.settings.git_folder
+
+    def pending(self, sync: Sync) -> list[Decided]:
+        """Runs of a commit that have not come to their end."""
+        asked = self.home.ledger.decisions.synced(_key(sync))
+        return [decided for decided in asked if decided.state in ("decided", "started")]
+
+    def _look(self) -> Outcome:
+        syncs, now = self.home.ledger.syncs, self.home.clock.now
+        try:
+            tip = self.mirror.fetch()
+            sync = syncs.arrive(self.mirror.commit(tip), self.mirror.branch, now())
+            outcome = self._follow(sync)
+            trouble = ""
+        except ServiceError as error:
+            trouble = str(error)
+            last = syncs.look()
+            outcome = Outcome("unreachable", trouble, news=not last or last.trouble != trouble)
+        syncs.looked(self.mirror.shown, self.mirror.branch, trouble, now())
+        return outcome
+
+    def _follow(self, sync: Sync) -> Outcome:
+        if sync.state == "applied":
+            if self.trees.current() != sync.commit:  # somebody took the folder away
+                self.trees.make(sync.commit)
+                self.trees.switch(sync.commit)
+            return Outcome("in-sync", f"{sync.commit[:10]} is applied", sync, news=False)
+        self.say(f"{sync.commit[:10]} {sync.subject}: judging")
+        applied = self.home.ledger.syncs.applied()
+        before = applied[0].commit if applied else None
+        examiner = Examiner(self.home, self.mirror, self.trees)
+        found = examiner.examine(sync.commit, before)
+        # One that was being applied when its sync was killed was accepted; it is carried through.
+        if found.judgement.refusal and sync.state != "applying":
+            return self._refuse(sync, found)
+        return self._apply(sync, examiner, found, before)
+
+    def _refuse(self, sync: Sync, found: Examined) -> Outcome:
+        reason = found.judgement.reason
+        news = (sync.state, sync.reason) != ("refused", reason)
+        if news:
+            self._publish("commit-refused", replace(sync, reason=reason), "failure")
+        sync = self.home.ledger.syncs.move(
+            sync.id,
+            "refused",
+            self.home.clock.now(),
+            reason,
+            refusal=found.judgement.refusal,
+            signer=found.signer,
+            plan=_listed(found.items),
+        )
+        return Outcome("refused", reason, sync, found.items, news)
+
+    def _apply(
+        self, sync: Sync, examiner: Examiner, found: Examined, before: str | None
+    ) -> Outcome:
+        syncs, clock = self.home.ledger.syncs, self.home.clock
+        if sync.state != "applying":
+            more = {"refusal": "", "signer": found.signer, "plan": _listed(found.items)}
+            sync = syncs.move(sync.id, "applying", clock.now(), "", **more)
+        self.trees.make(sync.commit)
+        self.trees.switch(sync.commit)
+        restored = self._restore(sync, examiner, found.items)
+        # Planned anew: what was restored, or made since the plan, need not be made.
+        items, _ = examiner.plan(examiner.workspace(sync.commit), before)
+        asked = self._ask(sync, targets(items, restored))
+        reason = self._summary(sync, found, before, restored, asked)
+        self._publish("commit-applied", replace(sync, reason=reason), "success")
+        sync = syncs.move(sync.id, "applied", clock.now(), reason)
+        self._prune()
+        return Outcome("applied", reason, sync, found.items)
+
+    def _restore(self, sync: Sync, examiner: Examiner, items: Sequence[Item]) -> dict[str, str]:
+        """Rollouts whose former release is asked for, with its digest."""
+        home = self.home.at(examiner.specs(sync.commit))
+        by = f"commit {sync.commit[:10]}"
+        found = {}
+        for item in items:
+            if item.runs and item.kind == "Rollout":
+                digest = restore(home, item.project, item.name, by)
+                if digest is not None:
+                    found[item.key] = digest
+        return found
+
+    def _ask(self, sync: Sync, asked: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        """Leave a run for each project in which something has to be made."""
+        decisions, now = self.home.ledger.decisions, self.home.clock.now()
+        for project, names in asked.items():
+            why = f"commit {sync.commit[:10]}: {sync.subject}"
+            decisions.ask_for(_key(sync) + project, project, why, names, now)
+        decisions.withdraw(_key(sync), f"commit {sync.commit[:10]} came before it started", now)
+        return asked
+
+    def _summary(
+        self,
+        sync: Sync,
+        found: Examined,
+        before: str | None,
+        restored: dict[str, str],
+        asked: dict[str, tuple[str, ...]],
+    ) -> str:
+        told = [f"makes {', '.join(names)} of {project}" for project, names in asked.items()]
+        told += [f"brings release {d[7:19]} of {key} back" for key, d in restored.items()]
+        for item in found.items:
+            if item.state == "removed" and item.kind == "Rollout":
+                service = found.former[item.key].values.get("service", "")
+                if self.home.ledger.rollouts.live(service):
+                    told.append(f"{item.key} is gone from Git; '{service}' stays live")
+        if before and self.mirror.has(before) and not self.mirror.follows(sync.commit, before):
+            cut = " (or the remote's history is cut off)" if self.mirror.shallow else ""
+            told.append(f"the branch was rewritten: {before[:10]} is not in it{cut}")
+        return "; ".join(told) or "nothing to make"
+
+    def _publish(self, what: Any, sync: Sync, state: Literal["success", "failure"]) -> None:
+        """Tell the lifecycle topic and the forge; neither may stop the work. Before the ledger says
+        that it is done, so that one that was killed in between tells it again, not never."""
+        facts = {"commit": sync.commit, "reason": sync.reason, "author": sync.author}
+        self.tell(self.home, what, "git", sync.branch, **facts)
+        if self.forge is None:
+            return
+        try:
+            # At the mirror, whose `origin` is the remote: a refused commit may have no worktree.
+            forge = self.forge(replace(self.home.settings, specs=self.mirror.folder))
+            forge.report(sync.commit, state, sync.reason, context=CONTEXT)
+        except TidemillError as error:
+            log.warning("the status beside %s could not be set: %s", sync.commit[:10], error)
+
+    def _prune(self) -> None:
+        now = self.home.clock.now()
+        applied = self.home.ledger.syncs.applied(limit=1000)
+        keep = {
+            one.commit
+            for place, one in enumerate(applied)
+            if place < KEPT_TREES or now - one.updated < KEPT_FOR or self.pending(one)
+        }
+        self.trees.prune(keep)
+        self.mirror.tidy()
+
+
+def follower(settings: Settings, **more: Any) -> Follower:
+    """What follows the remote of these settings."""
+    from tidemill.adapters.forge import open_forge
+
+    return Follower(Home(settings.followed), **{"forge": open_forge, **more})
+
+
+def _key(sync: Sync) -> str:
+    """Beginning of the keys of a commit's runs."""
+    return f"@git/{sync.id}/"
+
+
+def _listed(items: Sequence[Item]) -> list[dict[str, str]]:
+    names = ("project", "name", "kind", "state", "reason")
+    return [
+        {name: str(getattr(item, name)) for name in names}
+        for item in items
+        if item.state != "reused"
+    ]

@@ -1,0 +1,100 @@
+"""The lock by way of Git: a commit on the branch that is checked out, or a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from tidemill.adapters.git.branches import current_branch, publish, remote_tip
+from tidemill.adapters.git.checkout_commit import commit_here
+from tidemill.adapters.git.command import attempt
+from tidemill.control.lockfile import composed, services, top, written
+from tidemill.engine.config_drift import short
+from tidemill.errors import ServiceError
+from tidemill.home import Home
+from tidemill.ports import Forge, Proposal
+from tidemill.spec.lock import BRANCH, FILE, Lock, LockedRelease, parse_lock, text
+
+
+def commit(home: Home, named: Collection[str]) -> str | None:
+    """Commit the locks on the branch that is checked out; None where it says the same already."""
+    locks = {path: new for path, (_, new) in written(home, named).items() if new is not None}
+    if not locks:
+        return None
+    files = {path: text(lock) for path, lock in locks.items()}
+    return commit_here(top(home), files, subject(locks.values()) + "\n\n" + summary(locks.values()))
+
+
+def propose(home: Home, named: Collection[str], forge: Forge, base: str) -> Proposal | None:
+    """Open the pull request of the locks, or bring the open one up to date.
+
+    A rollout under way is in it as `wanted`: to merge it is to approve it. None where the base says
+    the same already. Run again it ends in the same branch and the same pull request.
+    """
+    root, remote = top(home), home.settings.forge.remote
+    tip = remote_tip(root, remote, base)
+    if tip is None:
+        raise ServiceError(f"{remote} has no branch '{base}' to merge into; push it first")
+    locks = _against(home, named, root, tip)
+    if not locks:
+        return None
+    title, body = subject(locks.values()), summary(locks.values())
+    files: Mapping[str, bytes | None] = {path: text(lock) for path, lock in locks.items()}
+    publish(root, remote, tip, BRANCH, files, f"{title}\n\n{body}")
+    return forge.propose(BRANCH, base, title, body)
+
+
+def base_branch(home: Home) -> str:
+    """The branch that a lock is merged into: the one that is followed, or checked out."""
+    if home.settings.git_remote:
+        return home.settings.git_branch
+    return current_branch(home.settings.specs)
+
+
+def subject(locks: Collection[Lock]) -> str:
+    """One line: what each service serves, and what waits for people."""
+    parts = []
+    for lock in locks:
+        for service, one in sorted(lock.services.items()):
+            said = f"{service} serves {short(one.live.release)}" if one.live else service
+            parts.append(said + (f", wants {short(one.wanted.release)}" if one.wanted else ""))
+    return "Lock: " + ("; ".join(parts) if len(parts) < 4 else f"{len(parts)} services")
+
+
+def summary(locks: Collection[Lock]) -> str:
+    """The text of the commit and of the pull request, in Markdown."""
+    lines: list[str] = []
+    for lock in locks:
+        for service, one in sorted(lock.services.items()):
+            lines.append(f"**{service}** ({lock.project})")
+            lines += [f"- live: {_said(one.live)}"] if one.live else []
+            if one.wanted:
+                lines.append(f"- wanted: {_said(one.wanted)}")
+                lines.append("- **Merging this approves the wanted release**, in your name.")
+            lines.append("")
+    return "\n".join(lines).strip()
+
+
+def _said(release: LockedRelease) -> str:
+    figures = [
+        f"{f.metric} {f.value:.3g} ({f.low:.3g} to {f.high:.3g})"
+        for f in release.evaluation.figures
+        if f.slice is None and None not in (f.value, f.low, f.high)
+    ]
+    made = f", made from {release.commit[:10]}" if release.commit else ""
+    return f"`{short(release.release)}`{made}; " + (", ".join(figures) or "no figures")
+
+
+def _against(home: Home, named: Collection[str], root: Path, tip: str) -> dict[str, Lock]:
+    """Locks that differ from those of a commit, by path from the repository's root."""
+    chosen, found = services(home, named), {}
+    for project in dict.fromkeys(chosen.values()):
+        path = (home.project(project).folder / FILE).resolve()
+        relative = path.relative_to(root.resolve()).as_posix()
+        said = attempt(root, "show", f"{tip}:{relative}")
+        old = parse_lock(said.encode(), Path(relative)) if said is not None else None
+        mine = [service for service, owner in chosen.items() if owner == project]
+        new = composed(home, project, mine, old, wanted=True, all_=not named)
+        if new is not None and (said is None or text(new) != said.encode()):
+            found[relative] = new
+    return found

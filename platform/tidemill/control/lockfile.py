@@ -1,0 +1,165 @@
+"""The lock of each project from what the ledger has live, and its way into a file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+from tidemill.adapters.ledger.approvals import Consent
+from tidemill.adapters.ledger.rollouts import Walking
+from tidemill.engine.approval import Identity
+from tidemill.engine.measurement import Measure
+from tidemill.engine.release_record import ReleasedArtefact
+from tidemill.errors import ServiceError, TidemillError, UnknownName
+from tidemill.home import Home
+from tidemill.spec.load import shown
+from tidemill.spec.lock import FILE, Lock, LockedRelease, LockedService, Pointer, read, text
+from tidemill.spec.rollout import Rollout
+
+
+def services(home: Home, named: Collection[str] = ()) -> dict[str, str]:
+    """Service → project, of all services (or of those that are named) that specs or ledger know."""
+    known = {
+        loaded.spec.service: project.name
+        for project in home.workspace.projects.values()
+        for loaded in project.specs.values()
+        if isinstance(loaded.spec, Rollout)
+    }
+    for name in named:
+        if name not in known:
+            raise UnknownName("service", name, sorted(known))
+    return {name: project for name, project in known.items() if not named or name in named}
+
+
+def written(
+    home: Home, named: Collection[str] = (), *, wanted: bool = False
+) -> dict[Path, tuple[Lock | None, Lock | None]]:
+    """Lock file → (the lock as it lies there, the lock as it has to be), by project.
+
+    Services that are not named stay as their file has them. `wanted` puts the release of a rollout
+    that is under way into the lock, for people to agree to by merging. Raises SpecError where a
+    file cannot be read, so that nothing a person wrote is overwritten unseen.
+    """
+    chosen = services(home, named)
+    found: dict[Path, tuple[Lock | None, Lock | None]] = {}
+    for project in dict.fromkeys(chosen.values()):
+        path = home.project(project).folder / FILE
+        old = read(path)
+        mine = [service for service, owner in chosen.items() if owner == project]
+        found[path] = (old, composed(home, project, mine, old, wanted=wanted, all_=not named))
+    return found
+
+
+def composed(
+    home: Home,
+    project: str,
+    mine: Sequence[str],
+    old: Lock | None,
+    *,
+    wanted: bool = False,
+    all_: bool = True,
+) -> Lock | None:
+    """The lock of one project; None where nothing was ever released and no file is there."""
+    kept = {} if all_ or old is None else {k: v for k, v in old.services.items() if k not in mine}
+    asked = {k: v.wanted.release for k, v in (old.services if old else {}).items() if v.wanted}
+    entries = {service: entry(home, service, asked.get(service), wanted=wanted) for service in mine}
+    known = {service: one for service, one in entries.items() if one.live or one.wanted}
+    if old is None and not known:
+        return None
+    return Lock(version=1, project=project, services={**kept, **known})
+
+
+def entry(
+    home: Home, service: str, asked: str | None = None, *, wanted: bool = False
+) -> LockedService:
+    """What the lock says of one service; what it `asked` for stays while that is under way."""
+    live = home.ledger.rollouts.serving(service)
+    open_ = [w for w in home.ledger.rollouts.open(service) if wanted or w.release == asked]
+    return LockedService(
+        live=release(home, live) if live else None,
+        wanted=release(home, open_[-1]) if open_ else None,
+    )
+
+
+def release(home: Home, walking: Walking) -> LockedRelease:
+    """One release as the lock has it; raises TidemillError where the ledger lost its record."""
+    record = home.ledger.assets.release(walking.release)
+    if record is None:
+        raise TidemillError(
+            f"the ledger has no record of release {walking.release[:19]} of '{walking.service}'; "
+            "run its Rollout again"
+        )
+    evaluation, dataset = record.evaluation, asdict(record.dataset)
+    return LockedRelease.model_validate(
+        {
+            "release": record.digest,
+            "rollout": record.rollout,
+            "driver": walking.spec.get("driver", "local"),
+            "commit": record.commit.sha,
+            "specs": dict(record.specs),
+            "artefacts": {name: _artefact(home, item) for name, item in record.artefacts.items()},
+            "dataset": {key: dataset[key] for key in ("name", "digest", "offsets", "rows")},
+            "evaluation": {
+                "name": evaluation.name,
+                "digest": evaluation.digest,
+                "figures": [_figure(measure) for measure in evaluation.measures],
+            },
+            "approvals": [_approval(one) for one in home.ledger.approvals.of(record.digest)],
+        }
+    )
+
+
+def write(path: Path, lock: Lock) -> None:
+    """Put the lock there whole, or leave what was there; what a killed one left is written over."""
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        fresh.write_bytes(text(lock))
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def person(identity: Identity) -> str:
+    """Somebody as a commit message names them."""
+    return f"{identity.name} <{identity.who}>" if identity.name else identity.who
+
+
+def top(home: Home) -> Path:
+    """Root of the repository that holds the specs; raises ServiceError outside Git."""
+    from tidemill.adapters.git.command import attempt
+
+    found = attempt(home.settings.specs, "rev-parse", "--show-toplevel")
+    if found is None:
+        raise ServiceError(
+            f"{shown(home.settings.specs)} is in no Git repository; `git init` there, or leave "
+            "--commit and --open-pr away"
+        )
+    return Path(found.strip())
+
+
+def _artefact(home: Home, item: ReleasedArtefact) -> dict[str, Any]:
+    pointer = home.store.pointer(item.digest)
+    return {
+        "digest": item.digest,
+        "kind": item.kind,
+        "bytes": item.bytes,
+        "dvc": Pointer.model_validate(pointer) if pointer else None,
+    }
+
+
+def _figure(measure: Measure) -> dict[str, Any]:
+    values = measure.to_dict()
+    return values | {key: _finite(values[key]) for key in ("value", "low", "high")}
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _approval(consent: Consent) -> dict[str, str]:
+    at = consent.at.astimezone(UTC).isoformat(timespec="seconds")
+    return {"who": consent.who, "how": consent.how, "at": at, "key": consent.key}

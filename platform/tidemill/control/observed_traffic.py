@@ -1,0 +1,68 @@
+"""What is really served, asked of whatever serves it; and the three sides of every service."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from tidemill.adapters.ledger.rollouts import Walking
+from tidemill.adapters.local.deployer import LocalDeployer
+from tidemill.control.cluster_deployer import cluster_of
+from tidemill.control.deployer_choice import NEEDS_CLUSTER, driver
+from tidemill.control.drift_report import See, standings
+from tidemill.engine.config_drift import LiveSide, Standing, drifts
+from tidemill.errors import ServiceError, TidemillError
+from tidemill.home import Home
+from tidemill.settings import Settings
+
+
+def three_sides(settings: Settings) -> dict[str, Any]:
+    """`standings`: Git, ledger and live of each service with its drift; `trouble` where they cannot
+    be had."""
+    home = Home(settings)
+    try:
+        found = standings(home, seeing(home))
+    except TidemillError as error:
+        return {"standings": [], "trouble": str(error)}
+    return {"standings": [_plain(standing) for standing in found], "trouble": ""}
+
+
+def seeing(home: Home) -> See:
+    """Asks the local gateway, or the cluster where one is configured."""
+    settings = home.settings
+    gateway = f"http://{settings.host}:{settings.gateway_port}"
+    local = LocalDeployer(settings.home, gateway)
+
+    def see(service: str, live: Walking) -> LiveSide:
+        if driver(live) != "local":
+            return _on_cluster(home, service)
+        try:
+            shares = local.serving(service)
+        except ServiceError:
+            return LiveSide(None, f"the gateway at {gateway} does not answer")
+        busy = [release for release, percent in shares.items() if percent > 0]
+        return LiveSide(shares, down=local.down(service, busy))
+
+    return see
+
+
+def _on_cluster(home: Home, service: str) -> LiveSide:
+    place = cluster_of(home.ledger, home.settings)
+    if isinstance(place, str):
+        return LiveSide(None, "not reachable from here: " + _why(place))
+    try:
+        return LiveSide(place.serving(service))
+    except ServiceError as error:
+        return LiveSide(None, str(error))
+
+
+def _why(place: str) -> str:
+    return "no KUBECONFIG" if place == NEEDS_CLUSTER else place
+
+
+def _plain(standing: Standing) -> dict[str, Any]:
+    drift = [{**vars(one), "said": str(one)} for one in drifts(standing)]
+    sides = asdict(standing)
+    for side in ("git", "ledger"):
+        sides[side].pop("specs")
+    return {**sides, "drift": drift}

@@ -1,0 +1,178 @@
+"""One Tidemill home: settings, ledger, store and specs put together for a process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tidemill.adapters.clock import SystemClock
+from tidemill.adapters.git import GitRepository
+from tidemill.adapters.ledger import Ledger
+from tidemill.adapters.row_index import RowTexts
+from tidemill.adapters.store import DvcStore
+from tidemill.adapters.store.content_store import name_of
+from tidemill.engine.release_record import ReleaseRecord
+from tidemill.errors import (
+    AmbiguousName,
+    ServiceError,
+    StorageError,
+    TidemillError,
+    UnknownName,
+)
+from tidemill.ports import Artefact
+from tidemill.settings import Settings
+
+if TYPE_CHECKING:  # a verb that reads the ledger only should start at once
+    from tidemill.pipeline.builder import Line
+    from tidemill.spec.load import Project, Workspace
+
+
+@dataclass(frozen=True)
+class Home:
+    """Everything a command or an asset needs; parts open when first asked for."""
+
+    settings: Settings
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger."""
+        check_writable(self.settings.home)
+        return Ledger.open(self.settings.ledger_url)
+
+    @cached_property
+    def store(self) -> DvcStore:
+        """The artefacts."""
+        check_writable(self.settings.home)
+        return DvcStore(self.settings.home / "store")
+
+    @cached_property
+    def texts(self) -> RowTexts:
+        """The texts of datasets' rows, to find near ones."""
+        return RowTexts(self.settings.home / "why")
+
+    @cached_property
+    def clock(self) -> SystemClock:
+        """The machine's time."""
+        return SystemClock()
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The specs as they are now; raises SpecError with every problem."""
+        from tidemill.spec.load import load
+
+        # Resolved: what is read here stays one commit's when sync switches the link to another.
+        return load(self.settings.specs.resolve())
+
+    def reread(self) -> Home:
+        """This home with the specs as they are now, over the same ledger."""
+        return self.at(self.settings.specs)
+
+    def at(self, specs: Path) -> Home:
+        """This home with the specs of another folder, over the same ledger."""
+        fresh = Home(replace(self.settings, specs=specs))
+        fresh.__dict__["ledger"] = self.ledger
+        return fresh
+
+    def release_folder(self, digest: str) -> Path:
+        """Where a release's `release.json` lies."""
+        return self.settings.home / "releases" / digest.removeprefix("sha256:")[:24]
+
+    def line(self, project: str) -> Line:
+        """The line of one project."""
+        from tidemill.pipeline.builder import Line
+
+        return Line(
+            project=self.project(project),
+            home=self.settings.home,
+            cache=self.settings.cache,
+            store=self.store,
+            records=self.ledger.assets,
+            repository=GitRepository(self.workspace.root),
+            clock=self.clock,
+            keep=self.keep,
+            feedback=self.ledger.events,
+            live=self.live,
+        )
+
+    def keep(self, made: Sequence[Artefact]) -> None:
+        """Remember artefacts, and of datasets which rows they hold."""
+        from tidemill.data import origins
+
+        self.ledger.assets.keep(made)
+        for item in made:
+            if item.kind == "dataset":
+                self.ledger.lineage.keep_rows(item.digest, origins.read(item.path))
+                with suppress(TidemillError, OSError):  # `why` makes it when it is asked
+                    self.texts.add(item.digest, item.path)
+
+    def take_in_rows(self) -> None:
+        """Of datasets that an older version made, remember the rows, as far as files are here."""
+        for digest in self.ledger.lineage.without_rows():
+            folder = self.store.artefacts / name_of("dataset", digest)
+            if folder.is_dir():
+                from tidemill.data import origins
+
+                self.ledger.lineage.keep_rows(digest, origins.read(folder))
+
+    def project(self, name: str) -> Project:
+        """One project; raises UnknownName with the nearest."""
+        self.workspace.begun()
+        if name not in self.workspace.projects:
+            raise UnknownName("project", name, sorted(self.workspace.projects))
+        return self.workspace.projects[name]
+
+    def find(self, name: str) -> tuple[str, str]:
+        """(project, spec) of `project/spec`, or of a spec name that only one project has."""
+        if "/" in name:
+            project, spec = name.split("/", 1)
+            known = self.project(project).specs
+            if spec not in known:
+                raise UnknownName(f"spec of '{project}'", spec, sorted(known))
+            return project, spec
+        self.workspace.begun()
+        found = [p.name for p in self.workspace.projects.values() if name in p.specs]
+        if len(found) == 1:
+            return found[0], name
+        known_names = sorted(
+            f"{p.name}/{spec}" for p in self.workspace.projects.values() for spec in p.specs
+        )
+        if found:
+            raise AmbiguousName("spec", name, [f"{project}/{name}" for project in found])
+        raise UnknownName("spec", name, known_names)
+
+    @contextmanager
+    def making(self, project: str, name: str, owner: str) -> Iterator[None]:
+        """Be the only one who makes this asset; a second run waits for the first."""
+        lease = f"make:{project}/{name}"
+        with self.ledger.leases.held(lease, owner, wait=timedelta(hours=2)) as held:
+            if not held:
+                raise ServiceError(
+                    f"another run has been making '{project}/{name}' for two hours; "
+                    "see the runs in Dagster's UI and stop the one that hangs"
+                )
+            yield
+
+    def live(self, name: str) -> ReleaseRecord | None:
+        """The record of a service's live release, or of a release by its digest."""
+        digest = name if name.startswith("sha256:") else self.ledger.rollouts.live(name)
+        return self.ledger.assets.release(digest) if digest else None
+
+
+def check_writable(home: Path, *below: str) -> None:
+    """Make the folder, or one below it, and see that it can be written; raises StorageError."""
+    folder = home.joinpath(*below)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink(missing_ok=True)  # another process may probe at the same time
+    except OSError as error:
+        raise StorageError(
+            f"{home} cannot be written: {error.strerror}; "
+            "set TIDEMILL_HOME to a folder with space that you may write"
+        ) from error

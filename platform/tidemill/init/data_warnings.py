@@ -1,0 +1,96 @@
+"""What a person should know of their data before they train on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tidemill.data.file_profile import READ, Look, personal
+from tidemill.data.language import language_of
+from tidemill.init.column_inference import Choice
+
+FEW = 8
+"""Rows of a label below which its share of the test rows says nothing."""
+
+
+def seen(look: Look) -> str:
+    """One line: rows, size, columns with what they hold."""
+    columns = ", ".join(
+        f"{column.name} ({column.kind}, {column.distinct or 'many'} different)"
+        for column in look.columns
+    )
+    return f"{len(look.rows):,} rows, {look.bytes / 1e6:.1f} MB: {columns}"
+
+
+def remarks(look: Look, choice: Choice) -> Iterator[str]:
+    """Each thing that is worth a second look, as a sentence with the way out."""
+    yield from _personal(look)
+    yield from _language(look, choice)
+    if choice.task != "generation":
+        yield from _labels(look, choice)
+    yield from _rows(look, choice)
+
+
+def _personal(look: Look) -> Iterator[str]:
+    found, unknown = personal(look)
+    if found:
+        counts = ", ".join(f"{kind} in {_rows_of(count)}" for kind, count in found.items())
+        yield (
+            f"personal data: {counts} of the first {min(READ, len(look.rows)):,}; the dataset's "
+            "'privacy: {pii: redact}' takes it out before training, but the file itself"
+            " goes into Git"
+        )
+    if unknown:
+        yield f"not looked for: {', '.join(unknown)}; pip install 'tidemill[data]'"
+
+
+def _language(look: Look, choice: Choice) -> Iterator[str]:
+    column = choice.asked
+    spoken = language_of(str(row.get(column) or "") for row in look.rows[:READ])
+    if spoken not in (None, "English"):
+        yield (
+            f"'{column}' looks like {spoken}, and the base model reads English best; expect "
+            "less, or name a model of that language in the project's Model spec"
+        )
+    if choice.task == "generation":
+        return
+    labels = language_of(str(label) for label in look.column(choice.answered).counts)
+    if spoken and labels and labels != spoken:
+        yield f"the labels look like {labels}, the texts like {spoken}; labels are only copied"
+
+
+def _labels(look: Look, choice: Choice) -> Iterator[str]:
+    column = look.column(choice.answered)
+    rare = [str(label) for label, count in column.counts.items() if count < FEW]
+    if rare:
+        shown = ", ".join(rare[:5]) + (", …" if len(rare) > 5 else "")
+        yield f"labels with fewer than {FEW} rows: {shown}; collect more, or merge them into others"
+    alike: dict[str, list[str]] = {}
+    for label in map(str, column.counts):
+        alike.setdefault(" ".join(label.casefold().split()), []).append(label)
+    for same in alike.values():
+        if len(same) > 1:
+            yield f"labels that differ only in case or blanks: {', '.join(map(repr, same))}"
+    share = max(column.counts.values()) / max(1, column.filled)
+    if share > 0.8:
+        commonest = next(iter(column.counts))
+        yield (
+            f"{share:.0%} of the rows are '{commonest}': accuracy says little there; watch macro_f1"
+        )
+
+
+def _rows(look: Look, choice: Choice) -> Iterator[str]:
+    for name in (choice.asked, choice.answered):
+        column = look.column(name)
+        if column.filled < len(look.rows):
+            yield f"{_rows_of(len(look.rows) - column.filled)} without '{name}' are left out"
+    asked = look.column(choice.asked)
+    if asked.filled - asked.distinct:
+        again = _rows_of(asked.filled - asked.distinct)
+        yield f"{again} whose '{choice.asked}' another one has are left out"
+    usable = len(look.usable(choice.asked, choice.answered))
+    if usable < 200:
+        yield f"{usable} rows are few: intervals will be wide, and gates cautious"
+
+
+def _rows_of(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"

@@ -1,0 +1,176 @@
+"""Writing a new project: rendered beside, checked by the loader, then renamed into its place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tidemill.data.file_profile import Look
+from tidemill.errors import TidemillError
+from tidemill.init.column_inference import Choice
+from tidemill.init.names import inline, slug
+from tidemill.init.template_values import values
+from tidemill.spec.feedback import Feedback
+from tidemill.spec.load import load, read, shown
+from tidemill.spec.rollout import Rollout
+from tidemill.spec.schema import text as schema_text
+
+TEMPLATES = Path(__file__).parent / "templates"
+IGNORED = ".tidemill/"
+_SHARED = ("dataset", "evaluation", "feedback", "trigger", "rollout")
+_OWN = {
+    "encoder": ("encoder", "finetune", "compression"),
+    "causal": ("model", "prompt", "finetune", "compression"),
+}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written."""
+
+    project: str
+    folder: Path
+    files: tuple[Path, ...]
+    """Every file that is new or longer than before, the project's first."""
+    specs: int
+
+
+def write(look: Look, choice: Choice, *, name: str, specs: Path, owner: str) -> Written:
+    """The whole project below `specs`, or nothing at all; raises TidemillError where there is
+    something already, and SpecError (a bug) where what was rendered is not valid."""
+    _free(name, specs)
+    try:
+        specs.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, FileNotFoundError) as error:
+        raise TidemillError(
+            f"{shown(specs)} cannot be made: {error.strerror}; name another folder with --specs"
+        ) from error
+    stage = Path(tempfile.mkdtemp(prefix=".init-", dir=specs))
+    try:
+        folder = stage / name
+        files = _render(look, choice, name, owner, folder)
+        count = load(stage).count
+        _move(folder, specs / name)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+    beside = [*_schema(specs), *_ignore(specs.parent)]
+    own = [specs / name / file for file in files]
+    return Written(name, specs / name, (*own, *beside), count)
+
+
+def _free(name: str, specs: Path) -> None:
+    """Nothing of that name is there, on disk or among the services of other projects."""
+    place = specs / name
+    if place.is_symlink() or (place.exists() and not _empty(place)):
+        raise TidemillError(
+            f"{shown(place)} is there already, and nothing is ever overwritten; choose another "
+            "name, or move it away"
+        )
+    if not specs.is_dir():
+        return
+    workspace = read(specs).workspace
+    if specs.resolve() in [project.folder.resolve() for project in workspace.projects.values()]:
+        raise TidemillError(
+            f"{shown(specs)} is one project, not a folder of projects; move its files into a "
+            "subfolder, or name another folder with --specs"
+        )
+    for project in workspace.projects.values():
+        for loaded in project.specs.values():
+            taken = _names(loaded.spec) & {name, f"{name}.feedback"}
+            if taken:
+                raise TidemillError(
+                    f"'{taken.pop()}' is the name of a service or topic in {shown(loaded.path)}; "
+                    "choose another name for the project"
+                )
+
+
+def _names(spec: Any) -> set[str]:
+    if isinstance(spec, Rollout):
+        return {spec.service}
+    return {spec.topic} if isinstance(spec, Feedback) else set()
+
+
+def _empty(place: Path) -> bool:
+    return place.is_dir() and not any(place.iterdir())
+
+
+def _render(look: Look, choice: Choice, name: str, owner: str, folder: Path) -> list[str]:
+    """Write every file of the project below `folder`; gives their names."""
+    ending = ".csv" if look.path.suffix.lower() == ".csv" else ".jsonl"
+    data = f"data/{slug(look.path.stem) or 'rows'}{ending}"
+    found = values(look, choice, name=name, owner=owner, data=data)
+    family = "causal" if choice.task == "generation" else "encoder"
+    texts = {f"{kind}.yaml": f"shared/{kind}" for kind in _SHARED}
+    texts |= {f"{kind}.yaml": f"{family}/{kind}" for kind in _OWN[family]}
+    (folder / "data").mkdir(parents=True)
+    for file, template in sorted(texts.items()):
+        (folder / file).write_text(_filled(template, found), encoding="utf-8")
+    shutil.copyfile(look.path, folder / data)
+    extra = [data]
+    if family == "causal":
+        (folder / "template.j2").write_text(f"{{{{ {found['asked']} }}}}\n", encoding="utf-8")
+        extra.append("template.j2")
+    return [*sorted(texts), *extra]
+
+
+def _filled(template: str, found: Mapping[str, Any]) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2.filters import FILTERS
+
+    environment = Environment(  # noqa: S701 - YAML, not HTML; every value goes through `inline`
+        loader=FileSystemLoader(TEMPLATES),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters = {**FILTERS, "inline": inline}
+    return environment.get_template(f"{template}.yaml.j2").render(found)
+
+
+def _move(folder: Path, place: Path) -> None:
+    try:
+        folder.rename(place)  # replaces an empty folder, and nothing else
+    except OSError as error:
+        if place.exists():
+            raise TidemillError(
+                f"{shown(place)} appeared while the project was written; nothing was overwritten"
+            ) from error
+        raise
+
+
+def _schema(specs: Path) -> list[Path]:
+    path = specs / "schema.json"
+    if path.exists():
+        return []
+    replace(path, schema_text())
+    return [path]
+
+
+def _ignore(folder: Path) -> list[Path]:
+    """Keep state out of Git: one line more in the .gitignore beside the specs."""
+    path = folder / ".gitignore"
+    present = path.read_text(encoding="utf-8") if path.is_file() else ""
+    known = {line.strip().strip("/") for line in present.splitlines()}
+    if IGNORED.strip("/") in known:
+        return []
+    gap = "" if not present or present.endswith("\n") else "\n"
+    replace(path, f"{present}{gap}{IGNORED}\n")
+    return [path]
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a file beside and rename it over, so that nobody ever reads half of it."""
+    handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(beside).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
+        Path(beside).replace(path)
+    finally:
+        Path(beside).unlink(missing_ok=True)

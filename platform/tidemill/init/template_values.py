@@ -1,0 +1,144 @@
+"""What goes into a new project's specs: figures from the data, names that specs can hold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tidemill.answer import Answer
+from tidemill.data.file_profile import Column, Look, personal
+from tidemill.init.column_inference import Choice
+from tidemill.init.default_gates import epochs, minimum_rows, opening, overlap_gate
+from tidemill.init.names import variable
+from tidemill.metrics import Scored, rouge_l
+
+_TRAIN = 0.7
+_SAMPLE = 200
+"""Rows that the best single answer is looked for on."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A group of rows to measure on its own."""
+
+    name: str
+    column: str
+    value: Any
+
+
+def values(look: Look, choice: Choice, *, name: str, owner: str, data: str) -> dict[str, Any]:
+    """Everything the templates are filled with."""
+    mapped = _map(look, choice)
+    asked, answered = look.column(choice.asked), look.column(choice.answered)
+    usable = look.usable(*filter(None, (choice.asked, choice.answered, choice.label)))
+    distinct = len({str(row[choice.asked]).strip() for row in usable})
+    ours = {theirs: mine for mine, theirs in mapped.items()}
+    shared = {
+        "task": choice.task,
+        "name": name,
+        "owner": owner,
+        "data": data,
+        "source": data.rpartition("/")[2],
+        "map": mapped,
+        "subject": choice.subject,
+        "columns": [ours.get(c, c) for c in (choice.asked, choice.answered)],
+        "distinct": distinct,
+        "minimum_rows": minimum_rows(distinct),
+        "personal": ", ".join(personal(look)[0]),
+        "slices": _slices(look, choice),
+        "enough": max(10, min(200, len(usable) // 10)),
+        "max_length": _tokens(_longest(asked) + _longest(answered), least=64, most=512),
+    }
+    return shared | (
+        _texts(look, choice, ours) if choice.task == "generation" else _labels(look, answered)
+    )
+
+
+def _map(look: Look, choice: Choice) -> dict[str, str]:
+    """Our name → the file's, for columns whose own name will not do."""
+    found: dict[str, str] = {}
+    if choice.task != "generation":
+        found = {"text": choice.asked, "label": choice.answered}
+    else:
+        taken = {column.name for column in look.columns}
+        for column in filter(None, (choice.asked, choice.answered, choice.label)):
+            mine = variable(column, (taken - {column}) | found.keys())
+            found[mine] = column
+    if choice.subject:
+        found["subject"] = choice.subject
+    weight = next((c for c in look.columns if c.name == "weight"), None)
+    if weight and not _weighs(weight) and "weight" not in found.values():
+        found["weight_text"] = "weight"  # `weight` is how much a row counts in training
+    return {mine: theirs for mine, theirs in found.items() if mine != theirs}
+
+
+def _weighs(column: Column) -> bool:
+    try:
+        return all(0 <= float(value) < float("inf") for value in column.counts)
+    except (TypeError, ValueError):
+        return False
+
+
+def _labels(look: Look, label: Column) -> dict[str, Any]:
+    rows = round(len(look.rows) * _TRAIN)
+    return {
+        "labels": sorted(label.counts, key=lambda value: (str(type(value)), value)),
+        "commonest": f"'{next(iter(label.counts))}'".replace("\n", " "),
+        "opening": opening(list(label.counts.values())),
+        "epochs": epochs(rows, passes=2500, most=12),
+    }
+
+
+def _texts(look: Look, choice: Choice, ours: Mapping[str, str]) -> dict[str, Any]:
+    answered = look.column(choice.answered)
+    constant = best_single_answer([str(row.get(choice.answered) or "") for row in look.rows])
+    longest = _longest(answered)
+    return {
+        "asked": ours.get(choice.asked, choice.asked),
+        "answered": ours.get(choice.answered, choice.answered),
+        "label": ours.get(choice.label, choice.label) if choice.label else None,
+        "constant": constant,
+        "gate": overlap_gate(constant),
+        "longest": longest,
+        "max_tokens": _tokens(longest, least=16, most=512),
+        "epochs": epochs(round(len(look.rows) * _TRAIN), passes=1200, most=4),
+    }
+
+
+def best_single_answer(texts: Sequence[str]) -> float:
+    """ROUGE-L of always giving the same answer: the best of the commonest and some others."""
+    rows = texts[:: max(1, len(texts) // _SAMPLE)][:_SAMPLE]
+    common = [text for text, _ in Counter(texts).most_common(5)]
+    candidates = dict.fromkeys([*common, *rows[:: max(1, len(rows) // 10)]])
+    return max(sum(_overlaps(rows, one)) / len(rows) for one in candidates)
+
+
+def _overlaps(rows: Sequence[str], given: str) -> list[float]:
+    return rouge_l.score([Scored(Answer(wanted), Answer(given)) for wanted in rows])
+
+
+def _slices(look: Look, choice: Choice) -> list[Slice]:
+    """The two largest groups of the first column that divides the rows into a few."""
+    taken = {choice.asked, choice.answered, choice.label, choice.subject, "weight", "id"}
+    for column in look.columns:
+        few = column.kind == "text" and 2 <= column.distinct <= 6 and column.words <= 4
+        if few and column.name not in taken and column.filled > len(look.rows) / 2:
+            largest = list(column.counts)[:2]
+            return [Slice(f"{column.name} {value}", column.name, value) for value in largest]
+    return []
+
+
+def _longest(column: Column) -> int:
+    """Words of the longest value, but for the longest one in a hundred."""
+    if column.kind != "text":
+        return 1
+    lengths = sorted(len(str(value).split()) for value in column.counts)
+    return lengths[max(0, int(len(lengths) * 0.99) - 1)]
+
+
+def _tokens(words: int, *, least: int, most: int) -> int:
+    """Room for so many words: about two tokens each, and some; a multiple of 16."""
+    wanted = (2 * words + 16 + 15) // 16 * 16
+    return max(least, min(most, wanted))

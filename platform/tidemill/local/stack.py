@@ -1,0 +1,323 @@
+"""What `tidemill up`, `down` and `status` do: bring a home's services up, take them down, look."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from tidemill.adapters.local.processes import Processes, Running, effort, listens, tail
+from tidemill.engine.standstill import Signs, Standstill
+from tidemill.errors import BrokerDown, ServiceError
+from tidemill.home import check_writable
+from tidemill.local import supervisor
+from tidemill.local.services import Service, plan, ports, prepare
+from tidemill.pipeline.context import Say
+from tidemill.settings import Settings
+
+if TYPE_CHECKING:
+    from tidemill.adapters.ledger import Ledger
+    from tidemill.adapters.ledger.syncs import Sync
+
+
+STARTS = 4
+"""How often a service may end before it was ever ready."""
+
+_LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries {
+  locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
+
+_RELOAD = """mutation { reloadRepositoryLocation(repositoryLocationName: "tidemill") {
+  ... on WorkspaceLocationEntry { locationOrLoadError { ... on PythonError { message } } }
+  ... on ReloadNotSupported { message } ... on RepositoryLocationNotFound { message }
+  ... on UnauthorizedError { message } ... on PythonError { message } } }"""
+
+
+def running(settings: Settings) -> bool:
+    """True where this home's supervisor runs."""
+    known = Processes(settings.home / "run").get("supervisor")
+    return known is not None and known.alive
+
+
+def bring_up(settings: Settings, say: Say, timeout: float) -> None:
+    """Start the supervisor and wait for every service; on failure, which is when one that is
+    waited for ends or does nothing for `timeout` seconds, what it started is stopped.
+
+    Where a remote is followed, they serve the specs of the commit that was applied last.
+    """
+    settings = settings.followed
+    check_writable(settings.home, "run")
+    processes = Processes(settings.home / "run")
+    with _one_at_a_time(processes.run):
+        guard = processes.get("supervisor")
+        mine = guard is None or not guard.alive
+        if guard is None or mine:
+            guard = _start(settings, processes)
+    try:
+        _await(plan(settings), processes, guard, say, timeout)
+    except (ServiceError, KeyboardInterrupt):
+        if mine:
+            take_down(settings)
+        raise
+
+
+def _start(settings: Settings, processes: Processes) -> Running:
+    left = {p.name for p in processes.known() if p.alive}
+    for port in ports(settings):
+        if port.service not in left:
+            port.check()
+    prepare(settings)
+    return supervisor.start(settings)
+
+
+@contextmanager
+def _one_at_a_time(run: Path) -> Iterator[None]:
+    """Of two `tidemill up` at once the second finds the first one's supervisor; the system lets go
+    of the lock of one that is killed."""
+    with (run / "up.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def take_down(settings: Settings) -> int:
+    """Stop the supervisor first (it would restart the others), then all that is left."""
+    processes = Processes(settings.home / "run")
+    count = len([p for p in processes.marked() if p.pid != os.getpid()])
+    guard = processes.get("supervisor")
+    if guard is not None and (process := guard.process()) is not None:
+        process.terminate()
+        with suppress(Exception):
+            process.wait(20)
+        processes.stop(guard)
+    processes.stop_all()
+    Processes(settings.home / "run", "models").stop_all()
+    return count
+
+
+def addresses(settings: Settings) -> dict[str, str]:
+    """Where people and programs go."""
+    gateway = f"http://{settings.host}:{settings.gateway_port}"
+    return {
+        "gateway": f"{gateway}/SERVICE/openai/v1/chat/completions",
+        "dagster": f"http://{settings.host}:{settings.dagster_port}",
+        "kafka": settings.brokers,
+    }
+
+
+def broker_trouble(settings: Settings) -> str | None:
+    """That the broker which was named does not answer; None where it does, or is our own."""
+    servers = settings.bootstrap_servers
+    if not servers or any(listens(one.strip()) for one in servers.split(",")):
+        return None
+    return (
+        f"no Kafka broker answers at {servers}; feedback is taken in once one does (it is named "
+        "in TIDEMILL_BOOTSTRAP_SERVERS; without that an embedded one starts)"
+    )
+
+
+def assets_trouble(settings: Settings) -> str | None:
+    """Why Dagster could not load the assets, in a line; None where it could."""
+    url = f"http://{settings.host}:{settings.dagster_port}/graphql"
+    try:
+        answer = httpx.post(url, json={"query": _LOCATIONS}, timeout=30, trust_env=False).json()
+        entries = answer["data"]["workspaceOrError"]["locationEntries"]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        return f"Dagster's webserver does not say whether it has the assets ({error!r})"
+    said = [(entry["locationOrLoadError"] or {}).get("message") for entry in entries]
+    lines = [line for text in said if text for line in text.strip().splitlines()]
+    # Right after the start the code server listens but has not imported the assets yet.
+    return next((line for line in lines if "UNAVAILABLE" not in line), None)
+
+
+def reload_assets(settings: Settings, patience: float = 120.0) -> str | None:
+    """Have Dagster read the specs anew; gives what stands against it, in a line.
+
+    With less `patience` (seconds) than loading takes it is on its way, and nothing is known.
+    """
+    url = f"http://{settings.host}:{settings.dagster_port}/graphql"
+    try:
+        answer = httpx.post(url, json={"query": _RELOAD}, timeout=patience, trust_env=False).json()
+        said = answer["data"]["reloadRepositoryLocation"]
+    except httpx.ReadTimeout:
+        return None
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        return f"Dagster's webserver does not load the assets anew ({error!r})"
+    trouble = said.get("message") or (said.get("locationOrLoadError") or {}).get("message")
+    return trouble.strip().splitlines()[0] if trouble else None
+
+
+def report(settings: Settings) -> dict[str, Any]:
+    """Processes, services with their rollouts, ingest's counts, and where Git, ledger and live
+    differ."""
+    run = settings.home / "run"
+    known = [*Processes(run).known(), *Processes(run, "models").known()]
+    return {
+        "home": str(settings.home),
+        "running": running(settings),
+        "processes": [_process(one) for one in known],
+        **_ledger(settings),
+        **_standings(settings),
+    }
+
+
+def _standings(settings: Settings) -> dict[str, Any]:
+    if not _has_ledger(settings):
+        return {"standings": [], "trouble": ""}
+    from tidemill.control.observed_traffic import three_sides
+
+    return three_sides(settings)
+
+
+def _has_ledger(settings: Settings) -> bool:
+    """False where a ledger of this machine was never made."""
+    sqlite = settings.ledger_url.removeprefix("sqlite:///")
+    return sqlite == settings.ledger_url or Path(sqlite).exists()
+
+
+def _process(one: Running) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "alive": one.alive,
+        "pid": one.pid,
+        "url": one.url,
+        "log": one.log,
+        **({"release": one.facts["release"]} if "release" in one.facts else {}),
+    }
+
+
+def _ledger(settings: Settings) -> dict[str, Any]:
+    if not _has_ledger(settings):
+        return {"services": [], "ingest": {}, "git": None}
+    from tidemill.adapters.ledger import Ledger
+
+    ledger = Ledger.open(settings.ledger_url)
+    services = [
+        {
+            "service": service,
+            "live": ledger.rollouts.live(service),
+            "retired": [walking.release for walking in ledger.rollouts.retired(service)],
+            "open": [
+                {
+                    "release": walking.release,
+                    "state": walking.state,
+                    "percent": walking.percent,
+                    "reason": walking.reason,
+                    "waits": walking.waits,
+                }
+                for walking in ledger.rollouts.open(service)
+            ],
+        }
+        for service in ledger.rollouts.services()
+    ]
+    ingest = {**ledger.events.summary(), **_ingest(settings, ledger)}
+    return {"services": services, "ingest": ingest, "git": _git(settings, ledger)}
+
+
+def _git(settings: Settings, ledger: Ledger) -> dict[str, Any] | None:
+    """The followed branch: what was seen, what is applied, and what stands between them."""
+    look, newest = ledger.syncs.look(), ledger.syncs.newest()
+    if look is None:
+        return None
+    applied = next(iter(ledger.syncs.applied()), None)
+    return {
+        "remote": look.remote,
+        "branch": look.branch,
+        "looked": look.at.isoformat(),
+        "trouble": look.trouble,
+        "seen": _commit(newest),
+        "applied": _commit(applied),
+        "orphans": _orphans(settings, ledger) if applied else [],
+    }
+
+
+def _commit(sync: Sync | None) -> dict[str, Any] | None:
+    names = ("commit", "subject", "author", "state", "refusal", "reason", "signer")
+    return {name: getattr(sync, name) for name in names} if sync else None
+
+
+def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
+    """Services that are live though the applied commit has no rollout of theirs any more."""
+    from tidemill.spec.load import read
+
+    specs = settings.git_home / "current" / settings.git_folder
+    found = []
+    for service in ledger.rollouts.services():
+        digest = ledger.rollouts.live(service)
+        record = ledger.assets.release(digest) if digest else None
+        if record is None:
+            continue
+        folder = specs / record.project
+        projects = read(folder).workspace.projects if folder.is_dir() else {}
+        names = {name for project in projects.values() for name in project.specs}
+        if record.rollout not in names:
+            found.append({"service": service, "project": record.project})
+    return found
+
+
+def _ingest(settings: Settings, ledger: Ledger) -> dict[str, Any]:
+    """How ingest does, and how many records wait on the broker."""
+    from sqlalchemy import select
+
+    from tidemill.adapters.kafka.bus import KafkaBus
+    from tidemill.adapters.ledger.event_tables import offsets
+    from tidemill.control.ingest import read_heartbeat
+
+    beat = read_heartbeat(settings.home) or {"state": "never ran", "trouble": ""}
+    process = Processes(settings.home / "run").get("ingest")
+    down = process is not None and not process.alive  # killed, it left its last word behind
+    found = {"state": "down" if down else beat["state"], "trouble": beat["trouble"], "lag": None}
+    if not any(listens(server.strip()) for server in settings.brokers.split(",")):
+        return {**found, "trouble": broker_trouble(settings) or _own_broker(settings)}
+    with ledger.engine.connect() as connection:
+        rows = connection.execute(select(offsets.c.topic, offsets.c.partition, offsets.c.next))
+        read = {(topic, partition): after for topic, partition, after in rows}
+    bus = KafkaBus(settings.brokers, patience=3, security=settings.kafka)
+    try:
+        spans = {topic: bus.partitions(topic) for topic in {topic for topic, _ in read}}
+        found["lag"] = sum(
+            max(0, spans[t][p].end - at) for (t, p), at in read.items() if p in spans[t]
+        )
+    except BrokerDown as error:
+        found["trouble"] = str(error)
+    finally:
+        bus.close()
+    return found
+
+
+def _own_broker(settings: Settings) -> str:
+    log = settings.home / "run" / "broker.log"
+    way_out = f"it is started again, see {log}" if running(settings) else "`tidemill up` starts it"
+    return f"this home's own broker does not answer at {settings.brokers}; {way_out}"
+
+
+def _await(
+    services: Sequence[Service], processes: Processes, guard: Running, say: Say, timeout: float
+) -> None:
+    for count, service in enumerate(services):
+        say(f"starting {service.what}", done=count, total=len(services))
+        log = processes.run / f"{service.name}.log"
+        pids: set[int] = set()
+        still = Standstill(time.monotonic(), Signs(), timeout)
+        while not _is_up(service, processes):
+            if not guard.alive:
+                raise ServiceError(f"the supervisor ended: {tail(guard.log)}")
+            known = processes.get(service.name)
+            pids |= {known.pid} if known else set()
+            still = still.look(effort([known.process()]) if known else Signs(), time.monotonic())
+            if len(pids) > STARTS or still.over(time.monotonic()):
+                gone = f"ended {STARTS} times" if len(pids) > STARTS else f"idle for {timeout:g} s"
+                raise ServiceError(
+                    f"{service.what} is not ready ({gone}); see {log}: {tail(str(log))}"
+                )
+            time.sleep(0.1)
+    say("everything is ready", done=len(services), total=len(services))
+
+
+def _is_up(service: Service, processes: Processes) -> bool:
+    known = processes.get(service.name)
+    return known is not None and known.alive and service.ready()

@@ -1,0 +1,299 @@
+"""The line: makes one asset of a project, or finds that these very inputs made it before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import resource
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol
+
+from tidemill.engine.release_record import ReleaseRecord
+from tidemill.errors import ArtefactError, MissingArtefact
+from tidemill.pipeline.context import Bench, Check, Made, Measure, Say, silent
+from tidemill.ports import Artefact, Clock, Making, Records, Repository, Store
+from tidemill.spec.base import Spec
+from tidemill.spec.dataset import Dataset
+from tidemill.spec.digest import digest as spec_digest
+from tidemill.spec.evaluation import Evaluation, LiveBaseline, PinnedBaseline
+from tidemill.spec.feedback import Feedback
+from tidemill.spec.graph import references, upstream
+from tidemill.spec.load import Project
+
+MAKERS = ("Model", "Dataset", "Prompt", "FineTune", "Compression", "Evaluation")
+"""Kinds that become artefacts; the others steer."""
+
+TOOLS = (
+    "tidemill",
+    "torch",
+    "transformers",
+    "peft",
+    "optimum",
+    "optimum-onnx",
+    "onnxruntime",
+    "onnxruntime-genai",
+    "tensorrt-rtx-cu13-libs",
+    "great-expectations",
+    "dvc",
+    "numpy",
+    "pyarrow",
+)
+
+
+class FeedbackReader(Protocol):
+    """What datasets read of the ledger."""
+
+    def freeze(self, topic: str) -> Mapping[str, int]:
+        """The next offset of each `topic/partition` read so far, the inference topic included."""
+
+    def rows(
+        self,
+        feedback: Feedback,
+        kinds: Sequence[str],
+        since: datetime | None,
+        until: Mapping[str, int],
+    ) -> Any:
+        """Feedback joined to its inference, up to the frozen offsets."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """Makes assets of one project; `make` is the only thing an orchestrator calls."""
+
+    project: Project
+    home: Path
+    cache: Path
+    store: Store
+    records: Records
+    repository: Repository
+    clock: Clock
+    keep: Callable[[Sequence[Artefact]], None]
+    feedback: FeedbackReader | None = None
+    live: Callable[[str], ReleaseRecord | None] = field(default=lambda _service: None)
+    """The live release's record, by service; or any release's, by digest."""
+
+    @cached_property
+    def specs(self) -> dict[str, Spec]:
+        """All specs of the project by name."""
+        return {name: loaded.spec for name, loaded in self.project.specs.items()}
+
+    def spec_digest(self, name: str) -> str:
+        """The semantic digest of one spec."""
+        return spec_digest(self.project.specs[name], self.project)
+
+    def parents(self, name: str) -> list[str]:
+        """Specs this one refers to that become artefacts."""
+        return [r for r in references(self.specs[name]) if self.specs[r].kind in MAKERS]
+
+    def upstream(self, name: str) -> list[str]:
+        """All artefact specs behind this one, parents before children."""
+        behind = upstream(self.project, name)
+        return [item for item in behind if item != name and self.specs[item].kind in MAKERS]
+
+    def current(self, name: str) -> Making:
+        """The newest record, if it still is what the specs say; else a message with the way out."""
+        found = self.records.latest(self.project.name, name)
+        way_out = f"run `tidemill run {self.project.name}/{name}`"
+        if found is None:
+            raise MissingArtefact(f"'{name}' has not been made yet; {way_out}")
+        if found.spec_digest != self.spec_digest(name):
+            raise MissingArtefact(
+                f"'{name}' is stale: its spec changed since it was made; {way_out}"
+            )
+        for parent in self.parents(name):
+            if self.current(parent).artefact != found.inputs.get(parent):
+                raise MissingArtefact(
+                    f"'{name}' is stale: '{parent}' was made anew after it; {way_out}"
+                )
+        return found
+
+    def make(
+        self, name: str, *, run: str = "", until: Mapping[str, int] | None = None, say: Say = silent
+    ) -> Made:
+        """Make the asset, or reuse the artefact that the same inputs made before.
+
+        `until` are the frozen offsets of a trigger's decision. Without them a dataset fed by
+        feedback keeps the offsets it was made with last, so that a change of specs takes in no
+        feedback that nobody asked for; one that was never made is frozen now. Raises what the
+        makers raise; nothing is recorded then.
+        """
+        spec = self.specs[name]
+        parents = {parent: self.current(parent) for parent in self.parents(name)}
+        frozen = self._freeze(spec, until)
+        asset_version = self._version(name, parents, frozen)
+        found = self.records.by_version(self.project.name, name, asset_version)
+        if found and (reused := self._reuse(found, parents)):
+            say(f"{name}: reused {found.artefact[:19]}")
+            return reused
+        started, clock = self.clock.now(), time.monotonic()
+        say(f"{name}: making {spec.kind.lower()}")
+        bench = self._bench(spec, frozen, asset_version[7:23], say)
+        maker = import_module(f"tidemill.pipeline.{spec.kind.lower()}")
+        made: Made = maker.make(spec, self._inputs(name), bench)
+        made = replace(
+            made, facts={**made.facts, "offsets": dict(frozen)} if frozen else made.facts
+        )
+        self.keep([made.artefact, *made.steps.values()])
+        seconds = time.monotonic() - clock
+        self._record(name, made, parents, asset_version, started, seconds, run)
+        return made
+
+    def bench(self, name: str, purpose: str, say: Say = silent) -> Bench:
+        """Where something works that makes no asset, such as a search; with a folder of its own."""
+        return self._bench(self.specs[name], {}, purpose, say)
+
+    def remember(self, found: Making, inputs: Mapping[str, str]) -> None:
+        """Make a former record the newest again; nothing was made, so it took no time."""
+        self.records.record(replace(found, inputs=inputs, seconds=0.0, id=0))
+
+    def _version(self, name: str, parents: Mapping[str, Making], frozen: Mapping[str, int]) -> str:
+        baseline = self._baseline_release(self.specs[name])
+        said = {
+            "spec": self.spec_digest(name),
+            "inputs": {key: parent.artefact for key, parent in sorted(parents.items())},
+            "offsets": dict(sorted(frozen.items())),
+            "baseline": baseline.digest if baseline else "",
+        }
+        return f"sha256:{hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()}"
+
+    def _freeze(self, spec: Spec, until: Mapping[str, int] | None) -> dict[str, int]:
+        if self.feedback is None or not isinstance(spec, Dataset):
+            return {}
+        last = self.records.latest(self.project.name, spec.name)
+        if until is None and last and last.spec_digest == self.spec_digest(spec.name):
+            return dict(last.facts.get("offsets", {}))
+        kept = until if until is not None else last.facts.get("offsets", {}) if last else {}
+        frozen: dict[str, int] = {}
+        for source in spec.sources:
+            if source.type == "feedback":
+                topic = self._feedback_spec(source.of).topic
+                known = until is not None or any(_topic(place) == topic for place in kept)
+                frozen |= kept if known else self.feedback.freeze(topic)
+        return frozen
+
+    def _feedback_spec(self, name: str) -> Feedback:
+        return self.project.spec(name, Feedback)
+
+    def _reuse(self, found: Making, parents: Mapping[str, Making]) -> Made | None:
+        try:
+            artefact = self.store.get(found.artefact)
+            steps = {step: self.store.get(digest) for step, digest in found.steps.items()}
+        except MissingArtefact:
+            return None
+        newest = self.records.latest(found.project, found.name)
+        if newest and newest.id != found.id:
+            self.remember(found, {name: parent.artefact for name, parent in parents.items()})
+        return Made(
+            artefact=artefact,
+            steps=steps,
+            measures=tuple(Measure(**measure) for measure in found.measures),
+            checks=tuple(Check(**check) for check in found.checks),
+            facts=found.facts,
+            reused=True,
+        )
+
+    def _inputs(self, name: str) -> dict[str, Artefact]:
+        inputs = {up: self.store.get(self.current(up).artefact) for up in self.upstream(name)}
+        spec = self.specs[name]
+        live = self._baseline_release(spec)
+        if not (live and isinstance(spec, Evaluation)):
+            return inputs
+        other_rows = live.dataset.digest != inputs[spec.dataset].digest
+        if other_rows and isinstance(spec.baseline, LiveBaseline):
+            inputs |= self._live_inputs(spec.baseline.service, live)
+        return inputs
+
+    def _live_inputs(self, service: str, live: ReleaseRecord) -> dict[str, Artefact]:
+        """The live release's own model and prompt, to answer rows that it never answered."""
+        found = {f"live:{service}": live.model, f"live-prompt:{service}": live.prompt}
+        try:
+            return {key: self.store.get(digest) for key, digest in found.items() if digest}
+        except ArtefactError:
+            return {}
+
+    def _baseline_release(self, spec: Spec) -> ReleaseRecord | None:
+        if not isinstance(spec, Evaluation) or spec.baseline is None:
+            return None
+        if isinstance(spec.baseline, PinnedBaseline):
+            return self.live(spec.baseline.release)
+        return self.live(spec.baseline.service)
+
+    def _bench(self, spec: Spec, frozen: Mapping[str, int], folder: str, say: Say) -> Bench:
+        scratch = self.home / "scratch" / self.project.name / spec.name / folder
+        scratch.mkdir(parents=True, exist_ok=True)
+
+        def read(name: str, kinds: Sequence[str], since: datetime | None) -> Any:
+            assert self.feedback is not None
+            return self.feedback.rows(self._feedback_spec(name), kinds, since, frozen)
+
+        def baseline(name: str) -> Artefact | None:
+            release = self.live(name)
+            return self.store.get(release.evaluation.digest) if release else None
+
+        return Bench(
+            project=self.project.folder,
+            scratch=scratch,
+            cache=self.cache,
+            store=self.store,
+            clock=self.clock,
+            say=say,
+            feedback=read if self.feedback else None,
+            baseline=baseline,
+            specs=self.specs,
+        )
+
+    def _record(
+        self,
+        name: str,
+        made: Made,
+        parents: Mapping[str, Making],
+        asset_version: str,
+        started: datetime,
+        seconds: float,
+        run: str,
+    ) -> None:
+        commit = self.repository.head()
+        self.records.record(
+            Making(
+                project=self.project.name,
+                name=name,
+                kind=self.specs[name].kind,
+                version=asset_version,
+                spec_digest=self.spec_digest(name),
+                artefact=made.artefact.digest,
+                steps={step: item.digest for step, item in made.steps.items()},
+                inputs={key: parent.artefact for key, parent in parents.items()},
+                commit={**asdict(commit), "when": commit.when.isoformat()} if commit else {},
+                tools=tool_versions(),
+                measures=[asdict(measure) for measure in made.measures],
+                checks=[asdict(check) for check in made.checks],
+                facts=dict(made.facts),
+                started=started,
+                seconds=seconds,
+                peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                run=run,
+            )
+        )
+
+
+def _topic(place: str) -> str:
+    """The topic of `topic/partition`."""
+    return place.rpartition("/")[0]
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of the installed packages that can change an artefact's bytes."""
+    found = {}
+    for package in TOOLS:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,209 @@
+"""Makes a Compression: the steps, then the targets, each checked against the form before it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tidemill.catalog import COMPRESSION, METRICS
+from tidemill.compression import Conversations, kind_of, targets
+from tidemill.engine.agreement import ANSWER, LABEL, TEXT
+from tidemill.engine.equivalence import Reached, judge, reached
+from tidemill.engine.estimate import estimate
+from tidemill.errors import DataError, EquivalenceBroken
+from tidemill.pipeline.checks import declared
+from tidemill.pipeline.compression_chain import Chain
+from tidemill.pipeline.context import Bench, Check, Made, Measure
+from tidemill.pipeline.hop_picture import hop_picture
+from tidemill.pipeline.prompt_loading import load_program, prompt_of
+from tidemill.ports import Artefact
+from tidemill.prompts import output_parsing
+from tidemill.spec.compression import Compression
+from tidemill.spec.evaluation import Evaluation
+from tidemill.spec.prompt import JsonOutput
+
+_SPEED = ("quantile", "speed")
+
+
+def make(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
+    """The compressed form; the main artefact is the one ONNX Runtime serves.
+
+    Raises EquivalenceBroken, with the hops and artefacts so far, as soon as a hop changes more
+    answers than the spec allows. A missed goal does not raise: it fails its check.
+    """
+    started = time.monotonic()
+    program = load_program(prompt_of(spec, bench.specs), inputs, bench.specs)
+    chain = Chain(
+        spec=spec,
+        bench=bench,
+        rows=_rows(spec, inputs, bench),
+        program=program,
+        metrics=_quality(spec, bench.specs),
+        source=inputs[spec.of],
+        basis=_basis(program),
+    )
+    calibration = _calibration(spec, inputs, program)
+    try:
+        chain.begin()
+        for step in spec.steps:
+            module, options = COMPRESSION.load(step.type), step.options
+            chain.step(step.type, kind_of(module, options), _compress(module, options, calibration))
+            _stop_if_broken(spec, chain)
+        for target in spec.targets:
+            chain.target(targets.load(target.runtime), target)
+            _stop_if_broken(spec, chain)
+    finally:
+        shutil.rmtree(bench.scratch / "exports", ignore_errors=True)
+    return _made(spec, bench, chain, time.monotonic() - started)
+
+
+def _compress(module: Any, options: Any, calibration: Conversations | None) -> Any:
+    def run(source: Any, out: Any, bench: Bench) -> None:
+        module.compress(
+            source,
+            out,
+            options,
+            resolve=lambda digest: bench.store.get(digest).path,
+            calibration=calibration,
+            say=bench.say,
+        )
+
+    return run
+
+
+def _stop_if_broken(spec: Compression, chain: Chain) -> None:
+    verdict = judge(chain.hops, spec.equivalence.min_agreement)
+    if not verdict.passed:
+        raise EquivalenceBroken(
+            f"{spec.name}: {verdict.message}", hops=chain.hops, artefacts=chain.steps
+        )
+
+
+def _made(spec: Compression, bench: Bench, chain: Chain, seconds: float) -> Made:
+    verdict = judge(chain.hops, spec.equivalence.min_agreement)
+    goals = _goals(spec, chain)
+    names = [check.name for check in declared(spec)]
+    alike = Check(names[0], verdict.passed, verdict.message)
+    checks = [
+        Check(name, goal.passed, goal.message, facts={"guilty": goal.guilty})
+        for name, goal in zip(names[1:], goals, strict=True)
+    ]
+    for check in (alike, *checks):
+        bench.say(f"{spec.name}: {check.message}")
+    table = [hop.record for hop in chain.hops]
+    facts = {
+        "hops": table,
+        "rows": len(chain.rows),
+        "bytes": chain.size(chain.main),
+        "bytes_before": chain.source_size,
+        "ratio": chain.size(chain.main) / chain.source_size,
+        "agreement": chain.end_to_end,
+        "seconds": round(seconds, 2),
+    }
+    picture = hop_picture(chain.hops, chain.source_size, spec.equivalence.min_agreement)
+    return Made(
+        artefact=chain.main,
+        steps=chain.steps,
+        measures=_measures(spec, chain),
+        checks=(alike, *checks),
+        facts=facts,
+        pictures={"Size and agreement by hop": picture},
+        tables={"Hops": table},
+    )
+
+
+def _goals(spec: Compression, chain: Chain) -> list[Reached]:
+    found = []
+    for goal in spec.goals:
+        kind = METRICS.load(goal.metric).KIND
+        relative = goal.max_ratio is not None or goal.max_degradation is not None
+        before = chain.value(goal.metric, kind, source=True) if relative else 0.0
+        after = chain.value(goal.metric, kind, source=False)
+        found.append(reached(goal, before, after, chain.hops))
+    return found
+
+
+def _measures(spec: Compression, chain: Chain) -> tuple[Measure, ...]:
+    names = dict.fromkeys(
+        [*_quality(spec, chain.bench.specs), *(goal.metric for goal in spec.goals), "size"]
+    )
+    found = []
+    for name in names:
+        answers = chain.timed(source=False) if _kind(name) in _SPEED else chain.last
+        scored = [one.scored for one in answers]
+        value = estimate(name, scored, size=float(chain.size(chain.main)))
+        found.append(Measure(name, value.value, value.low, value.high, len(scored)))
+    return tuple(found)
+
+
+def _basis(program: Any) -> str:
+    """What an answer is about: a label, data, or a text that metrics judge."""
+    if program is None or output_parsing.label_column(program.output):
+        return LABEL
+    return ANSWER if isinstance(program.output, JsonOutput) else TEXT
+
+
+def _quality(spec: Compression, specs: Mapping[str, Any]) -> list[str]:
+    """Metrics of the answers' quality: those that the goals name, else those of the evaluation that
+    judges this form; accuracy where nothing names any."""
+    judges = [s for s in specs.values() if isinstance(s, Evaluation) and s.of == spec.name]
+    wanted = [gate.metric for one in judges for gate in one.gates]
+    judged = [*wanted, *(metric for one in judges for metric in one.metrics)]
+    for named in ([goal.metric for goal in spec.goals], judged):
+        found = [name for name in dict.fromkeys(named) if _of_quality(name)]
+        if found:
+            return found
+    return ["accuracy"]
+
+
+def _of_quality(name: str) -> bool:
+    return _kind(name) not in (*_SPEED, "size")
+
+
+def _kind(metric: str) -> str:
+    return str(METRICS.load(metric).KIND)
+
+
+def _rows(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> list[dict[str, Any]]:
+    """The first validation rows, filled up with train rows."""
+    from tidemill.data import read_split
+
+    name = _dataset_of(spec, bench.specs)
+    if name is None or name not in inputs:
+        raise DataError(
+            f"compression '{spec.name}' has no rows to compare answers on; name a `dataset`"
+        )
+    wanted = spec.equivalence.rows
+    rows = read_split(inputs[name].path, "validation")[:wanted]
+    rows += read_split(inputs[name].path, "train")[: wanted - len(rows)]
+    if not rows:
+        raise DataError(
+            f"dataset '{name}' has neither validation nor train rows to compare on; give its "
+            "split shares of them"
+        )
+    return rows
+
+
+def _dataset_of(spec: Any, specs: Mapping[str, Any]) -> str | None:
+    seen: set[str] = set()
+    while spec is not None and spec.name not in seen:
+        seen.add(spec.name)
+        if getattr(spec, "dataset", None):
+            return str(spec.dataset)
+        spec = specs.get(getattr(spec, "of", None) or getattr(spec, "base", None) or "")
+    return None
+
+
+def _calibration(
+    spec: Compression, inputs: Mapping[str, Artefact], program: Any
+) -> Sequence[Any] | None:
+    from tidemill.data import read_split
+
+    if spec.calibration is None:
+        return None
+    rows = read_split(inputs[spec.calibration.dataset].path, "train")[: spec.calibration.rows]
+    if program is None:
+        return [[{"role": "user", "content": str(row["text"])}] for row in rows]
+    return [program.messages(row) for row in rows]

@@ -1,0 +1,65 @@
+"""What every maker gets and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from tidemill.engine.measurement import Check as Check
+from tidemill.engine.measurement import Measure as Measure
+from tidemill.ports import Artefact, Clock, Store
+
+
+@dataclass(frozen=True)
+class Made:
+    """What making an asset gave."""
+
+    artefact: Artefact
+    """The main artefact, the one the next asset takes."""
+    steps: Mapping[str, Artefact] = field(default_factory=dict)
+    """Other artefacts on the way, by step name (`merge`, `quantise`, `tensorrt-rtx`)."""
+    measures: tuple[Measure, ...] = ()
+    checks: tuple[Check, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Small JSON-able facts for the run record and the UI (rows, steps, seconds, tokens/s)."""
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    """PNG bytes by title, for the UI."""
+    tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    """Small tables by title, for the UI (worst failures, hops)."""
+    reused: bool = False
+
+
+class Say(Protocol):
+    """Where progress goes: a line for a log, or a bar."""
+
+    def __call__(
+        self, message: str, *, done: float | None = None, total: float | None = None
+    ) -> None: ...
+
+
+def silent(message: str, *, done: float | None = None, total: float | None = None) -> None:
+    """A `Say` that says nothing."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where a maker works."""
+
+    project: Path
+    """The project's folder; paths in specs are relative to it."""
+    scratch: Path
+    """A folder of this asset's own that survives a killed run (checkpoints live here)."""
+    cache: Path
+    """Shared downloads (wheels, converted base models)."""
+    store: Store
+    clock: Clock
+    say: Say = silent
+    feedback: Callable[..., Any] | None = None
+    """Reads feedback rows for a Feedback source: (name, kinds, since, offsets) → rows and the
+    frozen offset ranges; given by the ledger."""
+    baseline: Callable[[str], Artefact | None] | None = None
+    """The evaluation artefact of the live release of a service, or of a pinned digest."""
+    specs: Mapping[str, Any] = field(default_factory=dict)
+    """All specs of the project by name."""

@@ -1,0 +1,267 @@
+"""Making a Dataset: rows from their sources through every gate into an artefact."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tidemill.data import SPLITS, mapping, sources
+from tidemill.data.feedback import rows_of
+from tidemill.data.pipeline import Prepared, prepare
+from tidemill.data.privacy import check_kinds
+from tidemill.data.rows import Dropped, Row, question_of
+from tidemill.data.write import write
+from tidemill.errors import DataError, MissingExtra
+from tidemill.pipeline.balance import picture
+from tidemill.pipeline.checks import declared
+from tidemill.pipeline.context import Bench, Check, Made
+from tidemill.ports import Artefact
+from tidemill.prompts import output_parsing
+from tidemill.settings import Settings
+from tidemill.spec.dataset import Dataset, FeedbackSource
+from tidemill.spec.prompt import Prompt
+
+Ranges = dict[str, tuple[int, int]]
+
+
+def make(spec: Dataset, inputs: Mapping[str, Artefact], bench: Bench) -> Made:  # noqa: ARG001
+    """The dataset as an artefact with its checks; raises DataError where nothing can be made.
+
+    A dataset that breaks an expectation of severity `error` is made all the same, for people to
+    look at; its blocking check stops what comes after.
+    """
+    start = time.monotonic()
+    if spec.privacy.pii != "keep":
+        check_kinds(spec.privacy.kinds)
+    gathered = gather(spec, bench)
+    made = ready(spec, bench, gathered)
+    labels = labels_of(spec, made, bench)
+    facts = {
+        "sources": [_name(source) for source in spec.sources],
+        "offsets": {place: list(span) for place, span in sorted(gathered.offsets.items())},
+        "labels": labels,
+    }
+    folder = bench.scratch / "dataset"
+    shutil.rmtree(folder, ignore_errors=True)
+    summary = write(folder, made, facts)
+    checks = _checks(spec, made)
+    known = {"rows": made.counts, "quarantined": len(made.quarantine.rows), "pii": made.pii}
+    artefact = bench.store.put(folder, kind="dataset", meta=known)
+    return Made(
+        artefact,
+        checks=checks,
+        facts={
+            **known,
+            "rows_total": sum(made.counts.values()),
+            "duplicates": made.duplicates,
+            "capped_subjects": made.capped,
+            "offsets": summary["offsets"],
+            "seconds": round(time.monotonic() - start, 2),
+        },
+        pictures=_pictures(made.counts, labels),
+        tables=_tables(made, labels),
+    )
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Rows of all sources under our names."""
+
+    rows: list[Row]
+    unusable: Dropped
+    """What is no row, with the reason."""
+    offsets: Ranges
+    """The frozen offset ranges."""
+
+
+def ready(spec: Dataset, bench: Bench, gathered: Gathered) -> Prepared:
+    """The gathered rows through every gate."""
+    prompt = _prompt_of(bench, _columns(gathered.rows))
+    return prepare(
+        gathered.rows,
+        spec,
+        now=bench.clock.now(),
+        key=Settings.read().subject_key,
+        share=_share(spec, bench),
+        unusable=gathered.unusable,
+        asks=prompt.inputs if prompt else (),
+    )
+
+
+def gather(spec: Dataset, bench: Bench) -> Gathered:
+    """The rows of every source, read."""
+    rows: list[Row] = []
+    unusable: Dropped = []
+    offsets: Ranges = {}
+    for source in spec.sources:
+        bench.say(f"reading {_name(source)}")
+        if isinstance(source, FeedbackSource):
+            found, bad, ranges = _feedback(source, spec, bench, rows)
+            offsets |= ranges
+        else:
+            found, bad = sources.read(source, bench.project)
+            found = mapping.apply(found, spec.map)
+        rows += found
+        unusable += bad
+    return Gathered(rows, unusable, offsets)
+
+
+def _feedback(
+    source: FeedbackSource, spec: Dataset, bench: Bench, before: Sequence[Row]
+) -> tuple[list[Row], Dropped, Ranges]:
+    if bench.feedback is None:
+        raise DataError(
+            f"dataset '{spec.name}' reads the feedback of '{source.of}', and no ledger is open; "
+            "run it with `tidemill run`"
+        )
+    since = bench.clock.now() - source.window if source.window else None
+    given, ranges = bench.feedback(source.of, source.kinds, since)
+    fill = _filler(spec, bench, before)
+    rows, bad = rows_of(
+        given,
+        stream=source.of,
+        weight=source.weight,
+        fill=fill,
+        require_consent=spec.privacy.require_consent,
+    )
+    return rows, bad, {place: (int(span[0]), int(span[1])) for place, span in ranges.items()}
+
+
+def _filler(
+    spec: Dataset, bench: Bench, before: Sequence[Row]
+) -> Callable[[Any, str | None], Mapping[str, Any] | None]:
+    """How an answer becomes columns: as the project's prompt over these rows reads it."""
+    prompt = _prompt_of(bench, _columns(before))
+    if prompt is not None:
+        output = prompt.output
+        return lambda said, label: output_parsing.fill(output, said, label)
+    column = "label" if spec.format == "classification" else "completion"
+
+    def whole(said: Any, label: str | None) -> Mapping[str, Any] | None:
+        if isinstance(said, Mapping):
+            return dict(said) or None
+        value = label if column == "label" and label else said
+        return {column: str(value).strip()} if value else None
+
+    return whole
+
+
+def _columns(rows: Iterable[Row]) -> set[str]:
+    return {name for row in rows for name in row}
+
+
+def _prompt_of(bench: Bench, columns: set[str]) -> Prompt | None:
+    """The project's prompt that these rows fit; the first by name of several."""
+    prompts = (one for _, one in sorted(bench.specs.items()) if isinstance(one, Prompt))
+    for prompt in prompts:
+        if {*prompt.inputs, *output_parsing.columns(prompt.output)} <= columns:
+            return prompt
+    return None
+
+
+def _share(spec: Dataset, bench: Bench) -> float:
+    """The largest share of one subject: the smallest that a stream's contract allows."""
+    names = [source.of for source in spec.sources if isinstance(source, FeedbackSource)]
+    shares = [getattr(bench.specs.get(name), "max_weight_per_subject", 1.0) for name in names]
+    return min(shares, default=1.0)
+
+
+def _name(source: Any) -> str:
+    if isinstance(source, FeedbackSource):
+        return f"feedback:{source.of}"
+    return f"{source.repo}/{source.path}" if source.type == "hub" else str(source.path)
+
+
+def labels_of(spec: Dataset, made: Prepared, bench: Bench) -> dict[str, dict[str, int]]:
+    """Rows per label and split, where the rows have a label."""
+    columns = _columns(row for rows in made.splits.values() for row in rows)
+    prompt = _prompt_of(bench, columns)
+    candidates = (
+        "label",
+        output_parsing.label_column(prompt.output) if prompt else None,
+        spec.split.key if spec.split.by == "stratified" else None,
+    )
+    column = next((name for name in candidates if name and name in columns), None)
+    counts: dict[str, dict[str, int]] = {}
+    for name in SPLITS:
+        for row in made.splits[name] if column else ():
+            label = str(row.get(str(column)))
+            counts.setdefault(name, {})[label] = counts.get(name, {}).get(label, 0) + 1
+    return {name: dict(sorted(found.items())) for name, found in counts.items()}
+
+
+def _checks(spec: Dataset, made: Prepared) -> tuple[Check, ...]:
+    total = sum(made.counts.values())
+    enough = total >= spec.minimum_rows
+    size = f"{total} rows, at least {spec.minimum_rows} are needed"
+    results = [
+        (enough, size if enough else f"{size}; {_where_they_went(made)}", {"rows": total}),
+        _leakage(made),
+    ]
+    results += [
+        (one.met, one.message, {"failing": len(one.failing), "observed": _plain(one.observed)})
+        for one in made.outcomes or _unjudged(spec)
+    ]
+    return tuple(
+        Check(named.name, passed, message, blocking=named.blocking, facts=facts)
+        for named, (passed, message, facts) in zip(declared(spec), results, strict=True)
+    )
+
+
+def _unjudged(spec: Dataset) -> Sequence[Any]:
+    from tidemill.data.expectations import Outcome, name_of
+
+    return [
+        Outcome(one, name_of(one), False, f"{name_of(one)}: there are no rows to judge")
+        for one in spec.expectations
+    ]
+
+
+def _where_they_went(made: Prepared) -> str:
+    counts = made.quarantine.counts()
+    went = ", ".join(f"{reason} {count}" for reason, count in list(counts.items())[:4])
+    return f"quarantined: {went}" if went else "the sources hold no more"
+
+
+def leaking(made: Prepared) -> tuple[int, int]:
+    """Train rows that ask what a test row asks, and rows that were kept out because they would."""
+    asked = {question_of(row) for row in made.splits["test"]}
+    both = sum(question_of(row) in asked for row in made.splits["train"])
+    counts = made.quarantine.counts()
+    return both, sum(count for reason, count in counts.items() if reason.startswith("leaks"))
+
+
+def _leakage(made: Prepared) -> tuple[bool, str, dict[str, Any]]:
+    """Proof on the finished rows: nothing that is trained on is asked in the test."""
+    both, kept_out = leaking(made)
+    message = f"{both} train rows ask what a test row asks; {kept_out} were kept out"
+    return both == 0, message, {"leaking": both, "kept_out": kept_out}
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)[:200]
+
+
+def _tables(
+    made: Prepared, labels: Mapping[str, Mapping[str, int]]
+) -> dict[str, list[dict[str, Any]]]:
+    reasons = made.quarantine.counts().items()
+    tables = {"quarantine": [{"reason": reason, "rows": count} for reason, count in reasons]}
+    names = sorted({label for counts in labels.values() for label in counts})
+    balance = [
+        {"label": label, **{name: labels.get(name, {}).get(label, 0) for name in SPLITS}}
+        for label in names
+    ]
+    return tables | ({"labels": balance} if balance else {})
+
+
+def _pictures(
+    counts: Mapping[str, int], labels: Mapping[str, Mapping[str, int]]
+) -> dict[str, bytes]:
+    try:
+        return {"label balance" if labels else "rows": picture(counts, labels)}
+    except MissingExtra:
+        return {}  # a picture is no reason to stop a dataset

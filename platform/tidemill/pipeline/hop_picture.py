@@ -1,0 +1,47 @@
+"""A picture of a compression: how small it became and how alike its answers stayed, hop by hop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tidemill.engine.equivalence import Hop
+from tidemill.pipeline.drawing import as_words, png
+
+_INK, _BAR, _GOOD, _BAD = "#16324f", "#8d99ae", "#2a9d8f", "#c1442e"
+
+
+@as_words()
+def hop_picture(hops: Sequence[Hop], source_bytes: float, min_agreement: float) -> bytes:
+    """Size in MB on the left, agreement with the form before on the right, as PNG bytes."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plot
+
+    names = ["before", *(hop.step for hop in hops)]
+    sizes = [source_bytes / 1e6, *(hop.bytes / 1e6 for hop in hops)]
+    figure, (left, right) = plot.subplots(
+        1, 2, figsize=(8.4, 0.5 * len(names) + 1.6), sharey=True, layout="constrained"
+    )
+    left.barh(range(len(names)), sizes, color=_BAR, height=0.6)
+    for y, size in enumerate(sizes):
+        left.text(size, y, f" {size:,.0f} MB", va="center", fontsize=9, color=_INK)
+    left.set_yticks(range(len(names)), names, fontsize=9)
+    left.invert_yaxis()
+    left.set_xlim(0, 1.35 * max(sizes))
+    left.set_title("size", fontsize=11, color=_INK, loc="left")
+    for y, hop in enumerate(hops, 1):
+        if hop.agreement is None:
+            continue
+        colour = _GOOD if hop.high >= min_agreement else _BAD
+        right.barh(y, hop.agreement, color=colour, height=0.6)
+        right.text(hop.agreement, y, f" {hop.agreement:.1%}", va="center", fontsize=9, color=_INK)
+    right.axvline(min_agreement, color=_INK, linewidth=1, linestyle="--")
+    right.set_xlim(0, 1.2)
+    title = f"stayed as before the hop (at least {min_agreement:.0%})"
+    right.set_title(title, fontsize=11, color=_INK, loc="left")
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    drawn = png(figure)
+    plot.close(figure)
+    return drawn

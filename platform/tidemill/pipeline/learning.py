@@ -1,0 +1,148 @@
+"""From the rows of a dataset to the examples a learner takes, with everything that was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tidemill import chat
+from tidemill.errors import DataError
+from tidemill.spec.finetune import FineTune
+from tidemill.training.examples import Example, fit
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What a run learns from."""
+
+    train: tuple[Example, ...]
+    validation: tuple[Example, ...]
+    seed: int
+    labels: tuple[str, ...] = ()
+    """Classes in the order of the outputs (classifiers only)."""
+    truncated: int = 0
+    """Training rows whose prompt lost its beginning."""
+    too_long: int = 0
+    """Training rows left out because the answer alone is longer than `max_length`."""
+
+
+def causal_rows(
+    spec: FineTune,
+    train: Sequence[Row],
+    validation: Sequence[Row],
+    program: Any,
+    tokenizer: Any,
+) -> Learning:
+    """Prompt and wanted text of each row as tokens; raises DataError where nothing is left."""
+    if program is None:
+        raise DataError(
+            f"'{spec.name}' has no prompt: a causal language model learns to write the answer to a "
+            "prompt; name a Prompt in `prompt`"
+        )
+    _some(spec, train)
+    kept = _tokens(train, program, tokenizer, spec.train.max_length)
+    examples = [one for one in kept if one]
+    if not examples:
+        raise DataError(
+            f"'{spec.name}': every answer is longer than train.max_length "
+            f"({spec.train.max_length} tokens); raise it"
+        )
+    held_out = _tokens(validation, program, tokenizer, spec.train.max_length)
+    return Learning(
+        tuple(examples),
+        tuple(one for one in held_out if one),
+        seed=spec.train.seed,
+        truncated=sum(one.truncated for one in examples),
+        too_long=len(kept) - len(examples),
+    )
+
+
+def labelled_rows(
+    spec: FineTune,
+    train: Sequence[Row],
+    validation: Sequence[Row],
+    tokenizer: Any,
+    known: Sequence[str],
+) -> Learning:
+    """Text and label of each row as tokens and class; `known` are the labels the base has."""
+    if spec.prompt:
+        raise DataError(
+            f"'{spec.name}': an encoder reads the `text` column as it is; leave `prompt` out"
+        )
+    _some(spec, train)
+    _columns(spec, [*train, *validation])
+    found = {str(row["label"]) for row in train}
+    labels = tuple(known) if found <= set(known) else tuple(sorted(found))
+    unseen = sorted({str(row["label"]) for row in validation} - set(labels))
+    if unseen:
+        raise DataError(
+            f"'{spec.name}': validation rows have labels that no training row has: "
+            f"{', '.join(unseen)}; split the dataset by `stratified` with `key: label`"
+        )
+    if len(labels) < 2:
+        raise DataError(f"'{spec.name}': all rows have the label '{labels[0]}'; two are needed")
+    classes = {label: place for place, label in enumerate(labels)}
+    examples = _texts(train, tokenizer, classes, spec.train.max_length)
+    return Learning(
+        examples,
+        _texts(validation, tokenizer, classes, spec.train.max_length),
+        seed=spec.train.seed,
+        labels=labels,
+        truncated=sum(one.truncated for one in examples),
+    )
+
+
+def _some(spec: FineTune, train: Sequence[Row]) -> None:
+    if not train:
+        raise DataError(
+            f"'{spec.name}': dataset '{spec.dataset}' has no rows in its train split; "
+            "see what became of them with `tidemill data show`"
+        )
+
+
+def _columns(spec: FineTune, rows: Sequence[Row]) -> None:
+    for column in ("text", "label"):
+        empty = sum(row.get(column) in (None, "") for row in rows)
+        if empty:
+            raise DataError(
+                f"'{spec.name}': {empty} of {len(rows)} rows of '{spec.dataset}' have no "
+                f"`{column}`, which an encoder learns from; name it in the dataset's `map`"
+            )
+
+
+def _tokens(rows: Sequence[Row], program: Any, tokenizer: Any, length: int) -> list[Example | None]:
+    found = []
+    for row, conversation in zip(rows, program.conversations(rows), strict=True):
+        wanted = chat.completion(tokenizer, program.target(row))
+        example = fit(chat.encode(tokenizer, conversation), wanted, length)
+        found.append(_weighted(example, row) if example else None)
+    return found
+
+
+def _texts(
+    rows: Sequence[Row], tokenizer: Any, classes: Mapping[str, int], length: int
+) -> tuple[Example, ...]:
+    if not rows:
+        return ()
+    limit = min(length, int(tokenizer.model_max_length))
+    texts = [str(row["text"]) for row in rows]
+    whole = tokenizer(texts, truncation=False, verbose=False)["input_ids"]
+    cut = tokenizer(texts, truncation=True, max_length=limit)["input_ids"]
+    return tuple(
+        _weighted(
+            Example(tuple(ids), label=classes[str(row["label"])], truncated=len(ids) < len(full)),
+            row,
+        )
+        for row, ids, full in zip(rows, cut, whole, strict=True)
+    )
+
+
+def _weighted(example: Example, row: Row) -> Example:
+    weight = row.get("weight")
+    return Example(
+        example.ids, example.start, example.label,
+        weight=1.0 if weight is None else float(weight), truncated=example.truncated,
+    )  # fmt: skip

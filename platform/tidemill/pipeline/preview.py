@@ -1,0 +1,159 @@
+"""What a dataset would hold, found by its own pipeline, without making it.
+
+Files are read and cleaned as a run would; expectations are not judged, feedback stays at its
+frozen offsets, files on the hub stay where they are, and nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tidemill.data import SPLITS
+from tidemill.data.compare import RowChanges, compare, fresh, origins
+from tidemill.data.pipeline import Prepared
+from tidemill.data.privacy import redact_row
+from tidemill.data.rows import ORIGIN, Row
+from tidemill.errors import ArtefactError
+from tidemill.pipeline.context import Bench
+from tidemill.pipeline.dataset import gather, labels_of, leaking, ready
+from tidemill.ports import Artefact, Clock
+from tidemill.spec.dataset import Dataset
+from tidemill.spec.load import Project
+
+READ = ("file", "dvc")
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A dataset as it would come out."""
+
+    made: Prepared
+    raw: list[Row]
+    """Rows as they were read, before anything was done to them."""
+    labels: dict[str, dict[str, int]]
+    """Rows per label, by split."""
+    leaking: int
+    """Train rows that ask what a test row asks."""
+    kept_out: int
+    """Rows that were left out because they would leak."""
+    kept: tuple[str, ...] = ()
+    """Sources that were not read."""
+
+
+@dataclass(frozen=True)
+class DataDifference:
+    """A dataset on both sides."""
+
+    rows: RowChanges
+    labels: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Rows per label in all splits: before, after."""
+    pii: dict[str, int] = field(default_factory=dict)
+    """Personal data in rows that were not there before, by kind."""
+    pii_at: tuple[str, ...] = ()
+    """Where the first of these rows stand."""
+    leaking: tuple[int, int] = (0, 0)
+    kept_out: tuple[int, int] = (0, 0)
+    leaks: tuple[str, ...] = ()
+    """The first rows that are kept out for leaking and were not before."""
+    quarantined: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Rows left out by reason: before, after; only where that differs."""
+    kept: tuple[str, ...] = ()
+    """Sources that were not read, on either side."""
+
+
+class _NoStore:
+    """A preview makes no artefacts."""
+
+    def put(self, folder: Path, *, kind: str, meta: Mapping[str, Any] | None = None) -> Artefact:
+        self._refuse(f"{kind} in {folder} {meta or ''}")
+
+    def get(self, digest: str) -> Artefact:
+        self._refuse(digest)
+
+    def drop(self, digest: str) -> None:
+        self._refuse(digest)
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise ArtefactError(f"a preview keeps no artefacts, and was asked for {what}")
+
+
+def preview(project: Project, name: str, clock: Clock) -> Preview:
+    """The dataset of that name from its files; raises DataError where they cannot be used."""
+    specs = {key: loaded.spec for key, loaded in project.specs.items()}
+    spec = project.spec(name, Dataset)
+    read = tuple(source for source in spec.sources if source.type in READ)
+    left = tuple(_name(source) for source in spec.sources if source.type not in READ)
+    rehearsed = spec.model_copy(update={"sources": read, "expectations": ()})
+    bench = Bench(project.folder, Path(), Path(), _NoStore(), clock, specs=specs)
+    gathered = gather(rehearsed, bench)
+    raw = [dict(row) for row in gathered.rows]
+    if not raw:
+        rehearsed = rehearsed.model_copy(update={"split": type(spec.split)(), "deduplicate": None})
+    made = ready(rehearsed, bench, gathered)
+    both, kept_out = leaking(made)
+    return Preview(made, raw, labels_of(spec, made, bench), both, kept_out, left)
+
+
+def difference(spec: Dataset, before: Preview | None, after: Preview) -> DataDifference:
+    """What differs; without a former side everything is new."""
+    empty: dict[str, list[Row]] = {name: [] for name in SPLITS}
+    rows = compare(before.made.splits if before else empty, after.made.splits)
+    found, at = _personal(spec, fresh(after.raw, before.raw if before else ()))
+    known = set(_leaks(before)) if before else set()
+    return DataDifference(
+        rows=rows,
+        labels=_pairs(_totals(before), _totals(after)),
+        pii=found,
+        pii_at=at,
+        leaking=(before.leaking if before else 0, after.leaking),
+        kept_out=(before.kept_out if before else 0, after.kept_out),
+        leaks=tuple(one for one in _leaks(after) if one not in known)[:SHOWN],
+        quarantined={
+            reason: pair
+            for reason, pair in _pairs(_reasons(before), _reasons(after)).items()
+            if pair[0] != pair[1]
+        },
+        kept=tuple(dict.fromkeys([*(before.kept if before else ()), *after.kept])),
+    )
+
+
+def _personal(spec: Dataset, rows: list[Row]) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Personal data in these rows by kind, and where the first of them stand."""
+    counts: dict[str, int] = {}
+    holders = []
+    for row in rows:
+        _, found = redact_row(row, spec.privacy.kinds)
+        for kind, count in found.items():
+            counts[kind] = counts.get(kind, 0) + count
+        holders += [row] if found else []
+    return dict(sorted(counts.items())), tuple(origins(holders, SHOWN))
+
+
+def _leaks(side: Preview) -> list[str]:
+    dropped = side.made.quarantine.rows
+    return [f"{row.get(ORIGIN)} {why}" for row, why in dropped if why.startswith("leaks")]
+
+
+def _totals(side: Preview | None) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for counts in side.labels.values() if side else ():
+        for label, count in counts.items():
+            totals[label] = totals.get(label, 0) + count
+    return totals
+
+
+def _reasons(side: Preview | None) -> dict[str, int]:
+    return side.made.quarantine.counts() if side else {}
+
+
+def _pairs(before: dict[str, int], after: dict[str, int]) -> dict[str, tuple[int, int]]:
+    names = sorted({*before, *after})
+    return {name: (before.get(name, 0), after.get(name, 0)) for name in names}
+
+
+def _name(source: Any) -> str:
+    return f"feedback of '{source.of}'" if source.type == "feedback" else f"hub {source.repo}"

@@ -1,0 +1,184 @@
+"""Making a Prompt: the template checked, examples drawn, everything it shows in one folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tidemill.data import read_split
+from tidemill.data.rows import ORIGIN, mark_questions, question_of
+from tidemill.data.sources import read_file
+from tidemill.errors import DataError, Problem, SpecError
+from tidemill.pipeline.context import Bench, Made
+from tidemill.ports import Artefact
+from tidemill.prompts import Program, output_parsing, template
+from tidemill.spec.prompt import Prompt
+
+POOL = 2048
+"""Most examples kept to choose from."""
+
+
+def make(spec: Prompt, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
+    """The prompt as an artefact; raises SpecError with the template's line, DataError."""
+    path = bench.project / spec.template
+    try:
+        source = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        way_out = "`template` is a UTF-8 text file, relative to the project's folder"
+        raise SpecError([Problem(path, 1, f"cannot be read ({error})", way_out)]) from error
+    passages = ("passages",) if spec.context else ()
+    template.check(source, path, (*spec.inputs, "labels", *passages))
+    program, left_out = assemble(spec, source, inputs, bench.project)
+    shown = _shown(program)
+    folder = bench.scratch / "prompt"
+    shutil.rmtree(folder, ignore_errors=True)
+    program.save(folder)
+    facts: dict[str, Any] = {
+        "technique": spec.technique,
+        "examples": len(program.examples),
+        "shown": program.k,
+        "passages": len(program.passages),
+        "labels": len(program.labels),
+        **({"examples_left_out": left_out} if left_out else {}),
+    }
+    artefact = bench.store.put(folder, kind="prompt", meta=facts)
+    return Made(artefact, facts=facts, tables={"a rendered row": shown} if shown else {})
+
+
+def assemble(
+    spec: Prompt,
+    template: str,
+    inputs: Mapping[str, Artefact],
+    project: Path,
+    chosen: Sequence[Mapping[str, Any]] | None = None,
+) -> tuple[Program, int]:
+    """The program, and how many chosen examples were left out.
+
+    `chosen` stand in for the rows of `examples.file`. A chosen example whose question a test or
+    validation row asks is left out: the prompt would be measured on what it shows.
+    """
+    folder = inputs[spec.examples.source].path if spec.examples else None
+    train = read_split(folder, "train") if folder else []
+    if chosen is None and spec.examples and spec.examples.file:
+        chosen = file_rows(spec, project / spec.examples.file)
+    safe = _safe(spec, chosen, folder) if chosen is not None and folder else chosen
+    program = Program(
+        technique=spec.technique,
+        template=template,
+        inputs=spec.inputs,
+        output=spec.output,
+        system=spec.system.strip(),
+        labels=_labels(spec, train),
+        reasoning=spec.reasoning,
+        path=project / spec.template,
+    )
+    program = _examples(program, spec, train, safe, inputs)
+    return _context(program, spec, project, inputs), len(chosen or ()) - len(safe or ())
+
+
+def file_rows(spec: Prompt, path: Path) -> list[dict[str, Any]]:
+    """The chosen examples; raises SpecError with the line that lacks a column."""
+    rows, quarantine = read_file(path, name=path.name)
+    wanted = [*spec.inputs, *output_parsing.columns(spec.output)]
+    way_out = f"each line is an object with {', '.join(wanted)}"
+    problems = [Problem(path, _line(row), reason, way_out) for row, reason in quarantine]
+    for row in rows:
+        missing = [name for name in wanted if not row.get(name)]
+        if missing:
+            problems.append(Problem(path, _line(row), f"no value for '{missing[0]}'", way_out))
+    if problems or not rows:
+        raise SpecError(problems or [Problem(path, 1, "the file has no example", way_out)])
+    return rows
+
+
+def _line(row: Mapping[str, Any]) -> int:
+    return int(str(row.get(ORIGIN, "")).rpartition(":")[2] or 1)
+
+
+def _safe(
+    spec: Prompt, chosen: Sequence[Mapping[str, Any]], folder: Path
+) -> list[Mapping[str, Any]]:
+    held_out = {
+        question(row, spec.inputs)
+        for split in ("validation", "test")
+        for row in read_split(folder, split)
+    }
+    return [row for row in chosen if question(row, spec.inputs) not in held_out]
+
+
+def question(row: Mapping[str, Any], inputs: Sequence[str]) -> str:
+    """What a row asks through a prompt with these inputs, normalised."""
+    copy = dict(row)
+    mark_questions([copy], inputs)
+    return question_of(copy)
+
+
+def _labels(spec: Prompt, rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    column = output_parsing.label_column(spec.output)
+    return tuple(sorted({str(row[column]) for row in rows if column and row.get(column)}))
+
+
+def _examples(
+    program: Program,
+    spec: Prompt,
+    train: Sequence[Mapping[str, Any]],
+    chosen: Sequence[Mapping[str, Any]] | None,
+    inputs: Mapping[str, Artefact],
+) -> Program:
+    if spec.examples is None:
+        return program
+    wanted = [*spec.inputs, *output_parsing.columns(spec.output)]
+    missing = [name for name in wanted if train and name not in train[0]]
+    if missing or not train:
+        lack = f"no column '{missing[0]}'" if missing else "no train rows"
+        raise DataError(
+            f"prompt '{spec.name}': dataset '{spec.examples.source}' has {lack} to take examples "
+            "from; check `inputs`, `output.column` and the dataset's `map`"
+        )
+    kept = [*wanted, *([spec.reasoning] if spec.reasoning and spec.reasoning in train[0] else [])]
+    source = train if chosen is None else chosen
+    usable = [row for row in source if all(row.get(name) for name in wanted)][:POOL]
+    if spec.examples.selection == "fixed" and chosen is None:
+        usable = usable[: spec.examples.k + 8]  # a few to stand in where the row is one of them
+    rows = tuple({name: row[name] for name in kept if name in row} for row in usable)
+    made = replace(program, examples=rows, k=spec.examples.k, selection=spec.examples.selection)
+    if spec.examples.selection == "similar":
+        encode = _encoder(str(spec.examples.encoder), inputs)
+        made = replace(made, embeddings=encode(list(made.asked_by_examples)), encode=encode)
+    return made
+
+
+def _context(
+    program: Program, spec: Prompt, project: Path, inputs: Mapping[str, Artefact]
+) -> Program:
+    if spec.context is None:
+        return program
+    rows, _ = read_file(project / spec.context.source, name=spec.context.source)
+    texts = tuple(str(row["text"]) for row in rows if row.get("text"))
+    if not texts:
+        raise DataError(f"{spec.context.source}: no passage; each line is an object with `text`")
+    encode = _encoder(spec.context.encoder, inputs)
+    return replace(
+        program,
+        passages=texts,
+        passages_k=spec.context.k,
+        passage_embeddings=encode(list(texts)),
+        encode=encode,
+    )
+
+
+def _encoder(name: str, inputs: Mapping[str, Artefact]) -> Callable[[list[str]], Any]:
+    from tidemill.runtimes.sentence import Encoder
+
+    encode: Callable[[list[str]], Any] = Encoder(inputs[name].path).encode
+    return encode
+
+
+def _shown(program: Program) -> list[dict[str, str]]:
+    """One rendered conversation for the UI; also proves that the template renders."""
+    if not program.examples:
+        return []
+    return program.messages(program.examples[0])

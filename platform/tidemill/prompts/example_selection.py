@@ -1,0 +1,83 @@
+"""Which worked examples and passages a row is shown; never the row itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tidemill.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tidemill.prompts.program import Program
+
+Row = Mapping[str, Any]
+_REMEMBERED = 4096
+
+
+def examples(program: Program, row: Row) -> list[Row]:
+    """At most k examples of the pool; the nearest stands last, next to the question."""
+    if not program.examples:
+        return []
+    own = asked(program, row)
+    order = _order(program, own)
+    chosen = [place for place in order if program.asked_by_examples[place] != own][: program.k]
+    if program.selection == "similar":
+        chosen.reverse()
+    return [program.examples[place] for place in chosen]
+
+
+def passages(program: Program, row: Row) -> list[str]:
+    """The k passages nearest to the question, nearest first."""
+    if not program.passages:
+        return []
+    assert program.passage_embeddings is not None
+    places = nearest(program, asked(program, row), program.passage_embeddings)
+    return [program.passages[place] for place in places[: program.passages_k]]
+
+
+def asked(program: Program, row: Row) -> str:
+    """What a row asks, as one text."""
+    values = (row.get(name) for name in program.inputs)
+    return "\n".join(
+        value if isinstance(value, str) else json.dumps(value, default=str) for value in values
+    )
+
+
+def remember(program: Program, questions: Sequence[str]) -> None:
+    """Embed many questions at once, so that the next ones are at hand."""
+    new = [one for one in dict.fromkeys(questions) if one not in program.remembered]
+    if not new:
+        return
+    if program.encode is None:
+        raise DataError(
+            "this prompt looks for similar texts and got no sentence encoder; "
+            "give `Program.load` the `encode` of the model its spec names"
+        )
+    if len(program.remembered) + len(new) > _REMEMBERED:
+        program.remembered.clear()
+    program.remembered.update(zip(new, program.encode(new), strict=True))
+
+
+def nearest(program: Program, question: str, among: np.ndarray[Any, Any]) -> list[int]:
+    """Places by falling similarity; equal ones in their order."""
+    remember(program, [question])
+    scores = among @ program.remembered[question]
+    order: list[int] = (-scores).argsort(kind="stable").tolist()
+    return order
+
+
+def _order(program: Program, question: str) -> Sequence[int]:
+    count = len(program.examples)
+    if program.selection == "similar":
+        assert program.embeddings is not None
+        return nearest(program, question, program.embeddings)
+    if program.selection == "random":
+        seed = int.from_bytes(hashlib.sha256(question.encode()).digest()[:8], "big")
+        # One row may be the question's own, and repeated questions are left out together.
+        return random.Random(seed).sample(range(count), min(count, 2 * program.k + 8))
+    return range(count)

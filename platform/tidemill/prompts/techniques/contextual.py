@@ -1,0 +1,40 @@
+"""Give the model the passages nearest to the question to answer from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tidemill.answer import Answer
+from tidemill.prompts import Program, example_selection, output_parsing, template
+from tidemill.prompts.conversation import converse
+
+VERSION = 1
+
+
+def messages(program: Program, row: Mapping[str, Any]) -> list[dict[str, str]]:
+    """System, examples, question; each question with its own passages.
+
+    A template that uses `passages` places them; before any other one they stand as a list.
+    """
+    placed = template.uses(program.template, "passages")
+
+    def ask(one: Mapping[str, Any]) -> str:
+        found = example_selection.passages(program, one)
+        text = program.render(one, passages=found)
+        if placed or not found:
+            return text
+        listed = "\n".join(f"- {passage}" for passage in found)
+        return f"Context:\n{listed}\n\n{text}"
+
+    return converse(program, row, ask=ask)
+
+
+def target(program: Program, row: Mapping[str, Any]) -> str:
+    """The answer."""
+    return output_parsing.write(program.output, row)
+
+
+def parse(program: Program, text: str) -> Answer:
+    """The whole text is the answer."""
+    return output_parsing.read(program.output, text, program.labels)

@@ -1,0 +1,27 @@
+"""Ask straight out, without examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tidemill.answer import Answer
+from tidemill.prompts import Program, output_parsing
+from tidemill.prompts.conversation import converse
+
+VERSION = 1
+
+
+def messages(program: Program, row: Mapping[str, Any]) -> list[dict[str, str]]:
+    """System and question."""
+    return converse(program, row, examples=False)
+
+
+def target(program: Program, row: Mapping[str, Any]) -> str:
+    """The answer."""
+    return output_parsing.write(program.output, row)
+
+
+def parse(program: Program, text: str) -> Answer:
+    """The whole text is the answer."""
+    return output_parsing.read(program.output, text, program.labels)

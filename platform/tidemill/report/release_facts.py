@@ -1,0 +1,149 @@
+"""What is known of a release or a dataset, as plain values; what is not there says why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from tidemill.data import SPLITS
+from tidemill.engine.measurement import Check, Measure
+from tidemill.engine.release_record import BaseModel, ReleaseRecord
+from tidemill.form import Form
+from tidemill.ports import Making
+
+if TYPE_CHECKING:
+    from tidemill.pipeline.answers import Answered
+
+Values = Mapping[str, Any]
+
+REPORT, ANSWERS, FAILURES, DATASET, MODEL = "report", "answers", "failures", "dataset", "model"
+"""Names of the parts that may be missing."""
+
+
+@dataclass(frozen=True)
+class DatasetStory:
+    """One dataset."""
+
+    project: str
+    name: str
+    digest: str
+    spec: Values = field(default_factory=dict)
+    """The spec with its defaults filled in; empty where it is not known any more."""
+    summary: Values = field(default_factory=dict)
+    """Its `summary.json`."""
+    making: Making | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Part → why it is not there."""
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Rows per split."""
+        kept = self.making.facts.get("rows") if self.making else None
+        known = self.summary.get("rows") or kept or {}
+        return {name: int(known[name]) for name in SPLITS if name in known}
+
+    @property
+    def checks(self) -> Sequence[Values]:
+        """What was expected of it, and what came of it."""
+        return self.making.checks if self.making else ()
+
+    @property
+    def privacy(self) -> Values:
+        """The spec's privacy rules."""
+        return self.spec.get("privacy") or {}
+
+    @property
+    def offsets(self) -> Values:
+        """`topic/partition` → the feedback taken in, as [first, end) or the end alone."""
+        kept = self.making.facts.get("offsets") if self.making else {}
+        return self.summary.get("offsets") or kept or {}
+
+
+@dataclass(frozen=True)
+class Story:
+    """One release."""
+
+    release: ReleaseRecord
+    data: DatasetStory
+    now: datetime
+    specs: Mapping[str, Values] = field(default_factory=dict)
+    """The specs it was made from, defaults filled in; one that changed since may lack."""
+    makings: Mapping[str, Making] = field(default_factory=dict)
+    """The record of the run that made each asset, by spec name."""
+    report: Values = field(default_factory=dict)
+    """The evaluation's `report.json`."""
+    faults: Values = field(default_factory=dict)
+    """The evaluation's `failures.json`."""
+    answers: Sequence[Answered] = ()
+    """Its answers to the test rows."""
+    form: Form | None = None
+    """What kind of model serves."""
+    rollout: Values | None = None
+    """Where its newest rollout stands."""
+    steps: Sequence[Values] = ()
+    """The decisions of that rollout."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Part → why it is not there."""
+
+    @property
+    def digest(self) -> str:
+        """The release's digest."""
+        return self.release.digest
+
+    @property
+    def service(self) -> str:
+        """The service it answers for."""
+        return self.release.service
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """Every measure with its interval, all rows first."""
+        return self.release.evaluation.measures
+
+    @property
+    def gains(self) -> tuple[Measure, ...]:
+        """Gains on the baseline, more is better; empty without a baseline."""
+        return tuple(map(Measure.from_dict, self.report.get("gains") or ()))
+
+    @property
+    def gates(self) -> tuple[Check, ...]:
+        """What each gate said."""
+        return self.release.evaluation.checks
+
+    @property
+    def confidence(self) -> float:
+        """Confidence of the intervals."""
+        name = self.release.evaluation.name
+        known = self.report.get("confidence") or self.specs.get(name, {}).get("confidence")
+        return float(known or 0.95)
+
+    def of_kind(self, kind: str) -> dict[str, Values]:
+        """The specs of one kind by name."""
+        return {name: spec for name, spec in self.specs.items() if spec.get("kind") == kind}
+
+    def made(self, kind: str) -> dict[str, Making]:
+        """The records of one kind by name, in the order they were made."""
+        return {name: making for name, making in self.makings.items() if making.kind == kind}
+
+    @property
+    def hops(self) -> Sequence[Values]:
+        """The hops of its compressions."""
+        made = self.made("Compression").values()
+        return [hop for one in made for hop in one.facts.get("hops") or ()]
+
+    @property
+    def task(self) -> str | None:
+        """causal-lm or sequence-classification, as the served form or the base's spec says."""
+        known = self.specs.get(self.base.name, {}).get("task") if self.base else None
+        return self.form.task if self.form else known
+
+    @property
+    def base(self) -> BaseModel | None:
+        """The base model of the weights: the one that fine-tunes start from, or the only one."""
+        bases = self.release.bases
+        named = {spec.get("base") for spec in self.of_kind("FineTune").values()}
+        inputs = {name for making in self.made("FineTune").values() for name in making.inputs}
+        tuned = [base for base in bases if base.name in named | inputs]
+        return next(iter(tuned or bases), None)

@@ -1,0 +1,1 @@
+"""The figures of the code itself: sizes, names and arrows, for `platform/` and `assets/`."""

@@ -1,0 +1,28 @@
+"""Pictures of what people write: labels with signs that a drawing library takes for its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from tidemill.pipeline import balance
+from tidemill.pipeline.drawing import as_words, png
+
+
+@pytest.mark.parametrize("label", ["$%$", "$x$ \\foo$ $", "US$ to A$", "Refund 💸", "_a", "مرحبا"])
+def test_a_label_is_drawn_as_it_is_written(label: str) -> None:
+    counts = {"train": 3, "validation": 0, "test": 1}
+
+    drawn = balance.picture(counts, {"train": {label: 3}, "test": {label: 1}})
+
+    assert drawn.startswith(b"\x89PNG")
+
+
+def test_dollars_are_dollars_and_no_formula() -> None:
+    from matplotlib.figure import Figure
+
+    with as_words():
+        figure = Figure()
+        text = figure.text(0, 0, "$5 to $9")
+        png(figure)
+
+    assert not text.get_parse_math()

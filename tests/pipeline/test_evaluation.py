@@ -1,0 +1,445 @@
+"""An evaluation measures, compares, judges and reports; a planted regression is stopped."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tidemill.adapters.clock import SetClock
+from tidemill.adapters.store.memory import MemoryStore
+from tidemill.answer import Answer
+from tidemill.errors import ArtefactError, DataError
+from tidemill.form import Form
+from tidemill.pipeline import answers as answering
+from tidemill.pipeline import evaluation, failures, pictures
+from tidemill.pipeline.answers import Answered
+from tidemill.pipeline.context import Bench, Made, Measure
+from tidemill.pipeline.prompt_loading import prompt_of
+from tidemill.ports import Artefact
+from tidemill.spec.evaluation import Evaluation
+
+INTENTS = ("order status", "refund", "delivery change", "goodbye")
+ACCURACY = {"type": "at_least", "metric": "accuracy", "value": 0.8}
+PNG = b"\x89PNG\r\n"
+
+
+def spec(**fields: Any) -> Evaluation:
+    known = {
+        "apiVersion": "tidemill/v1",
+        "kind": "Evaluation",
+        "name": "reply-check",
+        "of": "reply",
+        "dataset": "requests",
+        "metrics": ["accuracy", "macro_f1", "exact_match", "rouge_l", "latency_p95", "size"],
+        "gates": [ACCURACY],
+    }
+    return Evaluation.model_validate({**known, **fields})
+
+
+def answer_all(
+    n: int = 120, wrong: Callable[[int], bool] = lambda i: i % 20 == 0
+) -> list[Answered]:
+    """Answers to n rows; a wrong one gets the next intent."""
+    found = []
+    for i in range(n):
+        label = INTENTS[i % 4]
+        given = INTENTS[(i + 1) % 4] if wrong(i) else label
+        reply = f"We look after your {given} at once."
+        found.append(
+            Answered(
+                id=f"row{i:04}",
+                reference=Answer(f"We look after your {label} at once.", label),
+                answer=Answer(reply, given),
+                output=f"{given} | {reply}",
+                seconds=0.1 + (i % 10) / 100,
+                tokens_in=12,
+                tokens_out=9,
+                finish="stop",
+                row={"id": f"row{i:04}", "text": f"request {i} about {label}", "label": label},
+            )
+        )
+    return found
+
+
+def shuffled(answers: list[Answered]) -> list[Answered]:
+    """What a model trained on shuffled labels gives."""
+    given = [one.answer for one in answers]
+    random.Random(0).shuffle(given)
+    return [replace(one, answer=answer) for one, answer in zip(answers, given, strict=True)]
+
+
+class Place:
+    """A bench with a model in its store."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.tmp, self.store = tmp_path, MemoryStore()
+        self.model = self.put("model", {"weights.bin.txt": "x" * 5000}, form="onnx")
+        self.inputs = {"reply": self.model}
+        self.said: list[str] = []
+
+    def put(self, name: str, files: dict[str, str], *, form: str = "", **facts: Any) -> Artefact:
+        folder = self.tmp / f"new-{name}"
+        folder.mkdir()
+        for path, text in files.items():
+            (folder / path).write_text(text)
+        if form:
+            Form(form=form, task=facts.pop("task", "causal-lm"), **facts).write(folder)  # type: ignore[arg-type]
+        return self.store.put(folder, kind="model")
+
+    def bench(self, baseline: Artefact | None = None, specs: Any = None) -> Bench:
+        scratch = self.tmp / "scratch"
+        scratch.mkdir(exist_ok=True)
+        return Bench(
+            project=self.tmp,
+            scratch=scratch,
+            cache=self.tmp,
+            store=self.store,
+            clock=SetClock(datetime(2026, 1, 1, tzinfo=UTC)),
+            say=lambda message, *, done=None, total=None: self.said.append(message),
+            baseline=lambda _name: baseline,
+            specs=specs or {},
+        )
+
+    def conclude(self, given: list[Answered], live: Artefact | None = None, **fields: Any) -> Made:
+        return evaluation.conclude(spec(**fields), self.inputs, self.bench(live), given)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_a_good_model_passes_with_its_bounds_in_the_report(place: Place) -> None:
+    made = place.conclude(answer_all())
+    report = json.loads((made.artefact.path / "report.json").read_text())
+    accuracy = made.measures[0]
+
+    assert [(check.name, check.passed) for check in made.checks] == [("accuracy_at_least", True)]
+    assert accuracy.value == pytest.approx(0.95)
+    assert 0.88 < accuracy.low < 0.95 < accuracy.high < 0.99
+    assert report["passed"] is True
+    assert report["rows"] == made.facts["rows"] == 120
+    assert made.artefact.kind == "report"
+
+
+def test_a_model_trained_on_shuffled_labels_is_stopped_and_told_by_how_much(place: Place) -> None:
+    made = place.conclude(shuffled(answer_all()))
+
+    assert not made.checks[0].passed
+    assert made.checks[0].blocking
+    assert "the lower bound 0.20 is 0.60" in made.checks[0].message
+    assert "below 0.80" in made.checks[0].message
+    assert made.facts["passed"] is False
+
+
+def test_a_regression_on_one_slice_is_found_there_and_named(place: Place) -> None:
+    given = answer_all(200, wrong=lambda i: i % 4 == 1 and i % 8 == 1)
+    gate = {"type": "at_least", "metric": "accuracy", "value": 0.75}
+    made = place.conclude(
+        given,
+        slices=[{"name": "refunds", "column": "label", "equals": "refund"}],
+        gates=[gate, {**gate, "slice": "refunds"}],
+    )
+    whole, part = made.checks
+
+    assert whole.passed
+    assert not part.passed
+    assert part.message.startswith("accuracy 0.50 (0.37–0.63) on slice 'refunds': the lower bound")
+    assert {m.slice for m in made.measures if m.metric == "accuracy"} == {None, "refunds"}
+    assert {m.slice for m in made.measures if m.metric == "size"} == {None}
+
+
+def test_a_candidate_worse_than_live_on_the_same_rows_is_stopped(place: Place) -> None:
+    live = place.conclude(answer_all()).artefact
+    gate = {"type": "no_worse_than_baseline", "metric": "accuracy", "margin": 0.02}
+    rules = {"baseline": {"type": "live", "service": "support"}, "gates": [gate]}
+    same = place.conclude(answer_all(), live, **rules)
+    worse = place.conclude(answer_all(wrong=lambda i: i % 5 == 0), live, **rules)
+
+    assert same.checks[0].passed
+    assert not worse.checks[0].passed
+    assert "gain of -0.15 on the baseline (120 rows answered by both)" in worse.checks[0].message
+    assert same.facts["baseline"]["paired"] == 120
+
+
+def test_rows_that_live_never_saw_are_counted_and_left_out(place: Place) -> None:
+    live = place.conclude(answer_all(100)).artefact
+    gate = {"type": "no_worse_than_baseline", "metric": "accuracy", "margin": 0.05}
+    rules = {"baseline": {"type": "live", "service": "support"}, "gates": [gate]}
+    made = place.conclude(answer_all(120), live, **rules)
+
+    assert made.checks[0].passed
+    assert "100 rows answered by both" in made.checks[0].message
+    assert made.facts["baseline"]["unpaired"] == 20
+
+
+def test_with_nothing_live_yet_the_gate_against_it_passes_and_says_so(place: Place) -> None:
+    gate = {"type": "no_worse_than_baseline", "metric": "accuracy"}
+    rules = {"baseline": {"type": "pinned", "release": "sha256:0"}, "gates": [gate]}
+    made = place.conclude(answer_all(), None, **rules)
+
+    assert made.checks[0].passed
+    assert "nothing is live yet" in made.checks[0].message
+
+
+def test_a_metric_named_only_by_a_gate_is_measured_too(place: Place) -> None:
+    made = place.conclude(
+        answer_all(),
+        metrics=["accuracy"],
+        gates=[{"type": "at_most", "metric": "size", "value": 10}],
+    )
+
+    assert not made.checks[0].passed
+    assert "MB above" in made.checks[0].message
+
+
+def test_an_adapter_weighs_as_much_as_it_does_with_its_base(place: Place) -> None:
+    adapter = place.put("adapter", {"a.txt": "y" * 100}, form="adapter", base=place.model.digest)
+    weight = answering.size_of(adapter.path, resolve=lambda d: place.store.get(d).path)
+
+    assert weight > place.model.bytes + 100
+
+
+def test_the_same_answers_give_the_same_report(place: Place) -> None:
+    first, second = (place.conclude(answer_all()) for _ in range(2))
+
+    assert first.artefact.digest == second.artefact.digest
+
+
+def test_answers_survive_the_report(place: Place) -> None:
+    made = place.conclude(answer_all(5))
+    kept = answering.read(made.artefact.path)
+
+    assert list(kept.values()) == answer_all(5)
+
+
+def test_the_worst_failures_are_shown_and_grouped_by_confusion(place: Place) -> None:
+    made = place.conclude(answer_all(wrong=lambda i: i % 4 == 1))
+    worst, groups = made.tables["Worst failures"], made.tables["Groups of failures"]
+
+    assert len(worst) == 20
+    assert worst[0]["asked"].startswith("request")
+    assert worst[0]["wanted"].startswith("refund | ")
+    assert (groups[0]["wanted"], groups[0]["given"]) == ("refund", "delivery change")
+    assert groups[0]["rows"] == 30
+
+
+def test_failures_without_labels_are_grouped_by_their_words() -> None:
+    topics = ["refund of the broken lamp", "delivery to another street"]
+    given = [
+        Answered(
+            f"r{i}",
+            Answer("yes"),
+            Answer("no"),
+            "no",
+            0.1,
+            1,
+            1,
+            "stop",
+            {"text": f"{topics[i % 2]} {i}"},
+        )
+        for i in range(12)
+    ]
+    failed = failures.failures(given, ["rouge_l"])
+    groups = failures.clusters(given, failed)
+
+    assert [group["rows"] for group in groups] == [6, 6]
+    assert {"refund", "street"} <= set(
+        " ".join(group["words"] for group in groups).replace(",", "").split()
+    )
+    assert failures.clusters(given, []) == []
+    assert failures.clusters(given[:2], failed[:2]) == []
+
+
+def test_pictures_are_made_of_labels_and_of_slices(place: Place) -> None:
+    made = place.conclude(
+        answer_all(), slices=[{"name": "refunds", "column": "label", "one_of": ["refund"]}]
+    )
+
+    assert set(made.pictures) == {"Confusion matrix", "Slices"}
+    assert all(png.startswith(PNG) for png in made.pictures.values())
+    assert (made.artefact.path / "confusion.png").read_bytes() == made.pictures["Confusion matrix"]
+
+
+def test_a_matrix_of_many_labels_puts_the_rest_together() -> None:
+    many = [
+        replace(one, reference=Answer("", f"label {i % 30}"), answer=Answer("", f"label {i % 31}"))
+        for i, one in enumerate(answer_all(120))
+    ]
+    unread = [replace(one, answer=Answer("?", None, valid=False)) for one in many[:3]]
+    png = pictures.confusion([*many, *unread])
+
+    assert png is not None
+    assert png.startswith(PNG)
+
+
+def test_without_labels_and_slices_there_is_nothing_to_draw() -> None:
+    plain = [replace(one, reference=Answer("a"), answer=Answer("b")) for one in answer_all(4)]
+
+    assert pictures.confusion(plain) is None
+    assert pictures.slices([Measure("rouge_l", 0.5, 0.4, 0.6, 4)], "rouge_l") is None
+
+
+def test_an_engine_cannot_be_evaluated_here_and_the_way_out_is_told(place: Place) -> None:
+    engine = place.put("engine", {"model.engine": "e"}, form="engine")
+
+    with pytest.raises(ArtefactError, match="evaluate the ONNX Runtime form"):
+        answering.answer_rows(engine.path, [{"text": "x"}], None, resolve=lambda _: engine.path)
+
+
+def test_the_sample_of_rows_is_fixed_by_the_seed_and_keeps_their_order(place: Place) -> None:
+    rows = [{"id": f"r{i:03}", "text": f"t{i}", "label": "a"} for i in range(50)]
+    place.inputs["requests"] = dataset(place, rows)
+    ten, again, other = (
+        [row["id"] for row in evaluation._rows(spec(rows=10, seed=seed), place.inputs)]
+        for seed in (1, 1, 2)
+    )
+
+    assert ten == again == sorted(ten)
+    assert len(ten) == 10
+    assert ten != other
+    assert len(evaluation._rows(spec(rows=999), place.inputs)) == 50
+
+
+def test_a_dataset_without_test_rows_is_a_message(place: Place) -> None:
+    place.inputs["requests"] = dataset(place, [])
+
+    with pytest.raises(DataError, match="'requests' has no test rows"):
+        evaluation.make(spec(), place.inputs, place.bench())
+
+
+def dataset(place: Place, rows: list[dict[str, Any]]) -> Artefact:
+    folder = place.tmp / "new-dataset"
+    folder.mkdir()
+    schema = pa.schema([(name, pa.string()) for name in ("id", "text", "label")])
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "test.parquet")
+    return place.store.put(folder, kind="dataset")
+
+
+class Named:
+    """As much of a spec as finding its prompt needs."""
+
+    def __init__(self, name: str, **fields: str) -> None:
+        self.name = name
+        self.__dict__.update(fields)
+
+
+def test_the_prompt_is_the_evaluations_own_or_that_of_the_fine_tune_behind_it() -> None:
+    tune = Named("tune", base="smol", prompt="ask")
+    specs = {s.name: s for s in (tune, Named("small", of="tune"), Named("smol"))}
+
+    assert prompt_of(spec(of="small"), specs) == "ask"
+    assert prompt_of(spec(of="smol"), specs) is None
+    assert prompt_of(spec(of="small", prompt="other"), specs) == "other"
+
+
+@pytest.fixture
+def real(place: Place, tiny_llm: Path) -> Place:
+    """A tiny model with random weights, a prompt, and test rows of which two ask the same."""
+    from tidemill.prompts import Program
+    from tidemill.spec.prompt import TextOutput
+
+    copy = place.tmp / "copy"
+    shutil.copytree(tiny_llm, copy)
+    output = TextOutput(type="text", column="reply", label="label", max_tokens=6)
+    program = Program("zero-shot", "Customer: {{ text }}", ("text",), output)
+    program.save(place.tmp / "prompt")
+    rows = [
+        {"id": f"r{i}", "text": text, "label": "refund", "reply": "It is on its way."}
+        for i, text in enumerate(["where is my order", "I want a refund", "where is my order"])
+    ]
+    folder = place.tmp / "rows"
+    folder.mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), folder / "test.parquet")
+    place.inputs = {
+        "reply": place.store.put(copy, kind="model"),
+        "ask": place.store.put(place.tmp / "prompt", kind="prompt"),
+        "requests": place.store.put(folder, kind="dataset"),
+    }
+    return place
+
+
+def test_a_real_model_answers_every_row_and_the_same_question_once(real: Place) -> None:
+    made = evaluation.make(spec(prompt="ask"), real.inputs, real.bench())
+    kept = answering.read(made.artefact.path)
+
+    assert list(kept) == ["r0", "r1", "r2"]
+    assert kept["r0"].output == kept["r2"].output
+    assert kept["r0"].seconds == kept["r2"].seconds > 0
+    assert kept["r0"].tokens_out <= 6
+    assert not made.checks[0].passed
+    assert any("answering 3 test rows" in line for line in real.said)
+
+
+def test_the_live_model_answers_the_rows_that_it_never_saw(real: Place) -> None:
+    check = spec(
+        prompt="ask",
+        baseline={"type": "live", "service": "support"},
+        gates=[{"type": "no_worse_than_baseline", "metric": "rouge_l", "margin": 0.01}],
+    )
+    first = evaluation.make(check, real.inputs, real.bench())
+    lines = (first.artefact.path / "answers.jsonl").read_text().splitlines(keepends=True)
+    old = real.tmp / "old"
+    shutil.copytree(first.artefact.path, old)
+    (old / "answers.jsonl").write_text(lines[0])
+    live = real.store.put(old, kind="report")
+    real.inputs |= {
+        "live:support": real.inputs["reply"],
+        "live-prompt:support": real.inputs["ask"],
+    }
+    made = evaluation.make(check, real.inputs, real.bench(live))
+
+    assert made.facts["baseline"]["asked_again"] == 2
+    assert made.facts["baseline"]["paired"] == 3
+    assert made.checks[0].passed
+
+
+def test_a_language_model_without_a_prompt_is_a_message(real: Place) -> None:
+    with pytest.raises(ArtefactError, match="is asked through a prompt"):
+        evaluation.make(spec(), real.inputs, real.bench())
+
+
+def test_a_classifier_is_asked_for_labels_without_a_prompt(
+    place: Place, tiny_tokenizer: Path
+) -> None:
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    folder = place.tmp / "classifier"
+    tokenizer = AutoTokenizer.from_pretrained(tiny_tokenizer)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    config = BertConfig(
+        vocab_size=len(tokenizer), num_attention_heads=1, num_labels=2, pad_token_id=0, **sizes
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    Form(form="safetensors", task="sequence-classification", labels=("a", "b")).write(folder)
+    rows = [{"id": f"r{i}", "text": f"request {i}", "label": "ab"[i % 2]} for i in range(4)]
+    place.inputs = {
+        "reply": place.store.put(folder, kind="model"),
+        "requests": dataset(place, rows),
+    }
+    made = evaluation.make(spec(), place.inputs, place.bench())
+    kept = answering.read(made.artefact.path)
+
+    assert {one.answer.label for one in kept.values()} <= {"a", "b"}
+    assert set(kept["r0"].scores) == {"a", "b"}
+    assert set(made.pictures) == {"Confusion matrix"}
+
+    with pytest.raises(DataError, match="have no label\\. Name them in the Dataset's `map`"):
+        answering.answer_rows(folder_of(place), [{"text": "x"}], None, resolve=lambda _: folder)
+
+
+def folder_of(place: Place) -> Path:
+    return place.inputs["reply"].path

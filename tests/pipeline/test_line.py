@@ -1,0 +1,198 @@
+"""The line: what is made, what is reused, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tidemill.adapters.clock import SystemClock
+from tidemill.adapters.git import GitRepository
+from tidemill.adapters.ledger.assets import AssetLedger
+from tidemill.adapters.ledger.base import open_engine
+from tidemill.adapters.store import MemoryStore
+from tidemill.errors import MissingArtefact
+from tidemill.pipeline.builder import Line
+from tidemill.spec.load import read
+
+DATASET = """apiVersion: tidemill/v1
+kind: Dataset
+name: rows
+description: {description}
+format: classification
+sources: [{{type: file, path: rows.csv}}]
+split: {{by: random, seed: {seed}}}
+"""
+ROWS = "text,label\n" + "".join(f"request number {n},{'ab'[n % 2]}\n" for n in range(40))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    project = tmp_path / "specs" / "shop"
+    project.mkdir(parents=True)
+    (project / "rows.csv").write_text(ROWS)
+    write(tmp_path)
+    return tmp_path
+
+
+def write(home: Path, *, seed: int = 0, description: str = "requests") -> None:
+    text = DATASET.format(seed=seed, description=description)
+    (home / "specs" / "shop" / "rows.yaml").write_text(text)
+
+
+class Workshop:
+    """A line whose specs are read anew, over one ledger and one store."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.ledger = AssetLedger(open_engine("sqlite://"))
+        self.store = MemoryStore()
+        self.feedback: Stream | None = None
+
+    @property
+    def line(self) -> Line:
+        return Line(
+            project=read(self.home / "specs").workspace.projects["shop"],
+            home=self.home / ".tidemill",
+            cache=self.home / "cache",
+            store=self.store,
+            records=self.ledger,
+            repository=GitRepository(self.home / "specs"),
+            clock=SystemClock(),
+            keep=self.ledger.keep,
+            feedback=self.feedback,
+        )
+
+
+def test_the_same_spec_and_rows_are_made_once(home: Path) -> None:
+    workshop = Workshop(home)
+
+    first, second = workshop.line.make("rows"), workshop.line.make("rows")
+
+    assert not first.reused
+    assert second.reused
+    assert second.artefact.digest == first.artefact.digest
+
+
+def test_a_new_description_makes_nothing(home: Path) -> None:
+    workshop = Workshop(home)
+    workshop.line.make("rows")
+
+    write(home, description="what shoppers ask")
+
+    assert workshop.line.make("rows").reused
+
+
+def test_going_back_to_an_earlier_spec_brings_its_artefact_back(home: Path) -> None:
+    workshop = Workshop(home)
+    first = workshop.line.make("rows")
+    write(home, seed=1)
+    other = workshop.line.make("rows")
+    write(home, seed=0)
+
+    again = workshop.line.make("rows")
+
+    assert other.artefact.digest != first.artefact.digest
+    assert again.reused
+    assert workshop.line.current("rows").artefact == first.artefact.digest
+
+
+def test_a_changed_data_file_is_made_anew(home: Path) -> None:
+    workshop = Workshop(home)
+    workshop.line.make("rows")
+
+    (home / "specs" / "shop" / "rows.csv").write_text(ROWS + "one more request,a\n")
+
+    assert not workshop.line.make("rows").reused
+
+
+def test_what_was_never_made_says_how_to_make_it(home: Path) -> None:
+    with pytest.raises(MissingArtefact) as caught:
+        Workshop(home).line.current("rows")
+
+    assert str(caught.value) == "'rows' has not been made yet; run `tidemill run shop/rows`"
+
+
+def test_what_is_stale_says_so(home: Path) -> None:
+    workshop = Workshop(home)
+    workshop.line.make("rows")
+    write(home, seed=1)
+
+    with pytest.raises(MissingArtefact, match="is stale: its spec changed since it was made"):
+        workshop.line.current("rows")
+
+
+def test_the_record_says_what_went_in_and_with_which_tools(home: Path) -> None:
+    workshop = Workshop(home)
+    made = workshop.line.make("rows", run="run-1")
+
+    making = workshop.ledger.latest("shop", "rows")
+
+    assert making is not None
+    assert making.artefact == made.artefact.digest
+    assert making.run == "run-1"
+    assert {"tidemill", "numpy"} <= set(making.tools)
+    assert making.commit == {}
+    assert making.seconds > 0
+
+
+class Stream:
+    """A stream that stands where the test puts it."""
+
+    def __init__(self) -> None:
+        self.end = 3
+
+    def freeze(self, topic: str) -> dict[str, int]:
+        return {f"{topic}/0": self.end}
+
+    def rows(self, feedback: object, kinds: object, since: object, until: object) -> object:
+        return [], {}
+
+
+FED = """apiVersion: tidemill/v1
+kind: Feedback
+name: said
+topic: shop.said
+service: shop
+kinds: [correction]
+"""
+
+
+def fed(home: Path, stream: Stream) -> Workshop:
+    folder = home / "specs" / "shop"
+    (folder / "said.yaml").write_text(FED)
+    text = (folder / "rows.yaml").read_text()
+    source = "sources: [{type: feedback, of: said}, {type: file"
+    (folder / "rows.yaml").write_text(text.replace("sources: [{type: file", source))
+    workshop = Workshop(home)
+    workshop.feedback = stream
+    return workshop
+
+
+def test_feedback_that_came_since_waits_for_somebody_to_ask(home: Path) -> None:
+    stream = Stream()
+    workshop = fed(home, stream)
+    first = workshop.line.make("rows")
+    stream.end = 9
+
+    again = workshop.line.make("rows")
+    asked = workshop.line.make("rows", until={"shop.said/0": 9})
+
+    assert first.facts["offsets"] == {"shop.said/0": 3}
+    assert again.reused
+    assert not asked.reused
+    assert asked.facts["offsets"] == {"shop.said/0": 9}
+
+
+def test_an_edited_dataset_keeps_the_feedback_it_has(home: Path) -> None:
+    stream = Stream()
+    workshop = fed(home, stream)
+    workshop.line.make("rows")
+    stream.end = 9
+    path = home / "specs" / "shop" / "rows.yaml"
+    path.write_text(path.read_text().replace("seed: 0", "seed: 1"))
+
+    edited = workshop.line.make("rows")
+
+    assert not edited.reused
+    assert edited.facts["offsets"] == {"shop.said/0": 3}
