@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-
-from tidemill.adapters.processes import free_port
+from tidemill.adapters.local.processes import free_port
 
 SHIM = Path(__file__).with_name("avx2_only.c")
 LOAD = 8
