@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from tidemill.adapters.local.processes import free_port
 
 SHIM = Path(__file__).with_name("avx2_only.c")
