@@ -7,7 +7,6 @@ TidemillError                 exit 1
 ├── AmbiguousName             a name that several things answer to
 ├── MissingExtra              an optional package is not installed
 ├── DataError                 rows or files that cannot become a dataset
-│   └── ExpectationsFailed    a dataset broke an expectation of severity `error`; exit 2
 ├── ArtefactError             something is wrong with bytes on disk
 │   ├── MissingArtefact       the digest is known, its bytes are not here
 │   ├── TamperedArtefact      the bytes do not match their digest
@@ -127,12 +126,6 @@ class MissingExtra(TidemillError):
 
 class DataError(TidemillError):
     """Rows or files that cannot become a dataset."""
-
-
-class ExpectationsFailed(DataError):
-    """A dataset broke an expectation of severity `error`."""
-
-    exit_code = 2
 
 
 class ArtefactError(TidemillError):

@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from tidemill.metrics import quantile
+
 INFERENCE_TOPIC = "tidemill.inference"
 LIFECYCLE_TOPIC = "tidemill.lifecycle"
 
@@ -173,6 +175,14 @@ class ArmHealth:
     errors: int = 0
     latency_p50: float | None = None
     latency_p95: float | None = None
+
+    @classmethod
+    def measure(cls, requests: int, errors: int, seconds: Sequence[float]) -> ArmHealth:
+        """Counts, and p50 and p95 of the latencies `seconds` by the quantile that evaluations use;
+        None without latencies."""
+        if not seconds:
+            return cls(requests, errors)
+        return cls(requests, errors, quantile(seconds, 0.5), quantile(seconds, 0.95))
 
 
 class Deployer(Protocol):

@@ -225,7 +225,7 @@ def test_health_counts_errors_and_latencies_per_release(ledger: Ledger) -> None:
     health = ledger.events.health("chat", NOW)
 
     assert (health["sha256:one"].requests, health["sha256:one"].errors) == (10, 0)
-    assert health["sha256:one"].latency_p50 == pytest.approx(0.6)
+    assert health["sha256:one"].latency_p50 == pytest.approx(0.5)
     assert health["sha256:one"].latency_p95 == pytest.approx(1.0)
     assert (health["sha256:two"].errors, health["sha256:two"].latency_p50) == (1, None)
     assert ledger.events.subjects("chat", NOW) == {"sha256:one": 10, "sha256:two": 0}

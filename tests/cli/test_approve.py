@@ -296,9 +296,9 @@ class Walk:
         self.ledger, self.clock = home.ledger, SetClock(NOW)
         self.deployer = MemoryDeployer()
         self.controller = Controller(
-            home.ledger.rollouts,
-            self.deployer,
-            self.clock,
+            ledger=home.ledger.rollouts,
+            deployer=self.deployer,
+            clock=self.clock,
             agreement=Agreement(
                 home.ledger, home.settings, self.clock, (lambda: forge) if forge else None
             ),

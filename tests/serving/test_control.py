@@ -123,7 +123,9 @@ def test_the_controller_walks_a_release_through_a_cluster_and_back(shop: Shop, d
         home = shop.home(KUBECONFIG=str(kubeconfig(shop.root, server)))
         ledger = home.ledger
         pick = elsewhere(ledger, home.settings)
-        controller = Controller(ledger.rollouts, MemoryDeployer(), clock, elsewhere=pick)
+        controller = Controller(
+            ledger=ledger.rollouts, deployer=MemoryDeployer(), clock=clock, elsewhere=pick
+        )
         place = pick(spec(shop, driver=driver))
         assert isinstance(place, KServeDeployer)
         seen: list[dict[str, float]] = []

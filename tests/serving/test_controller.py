@@ -58,9 +58,9 @@ class Stage:
     def fresh(self) -> Controller:
         """A controller that remembers nothing, as after a kill."""
         return Controller(
-            self.ledger,
-            self.deployer,
-            self.clock,
+            ledger=self.ledger,
+            deployer=self.deployer,
+            clock=self.clock,
             tell=lambda what, walking, change: self.told.append(what),
             elsewhere=lambda spec: self.cluster,
             forget=lambda walking: self.forgotten.append(walking.release),
@@ -111,6 +111,121 @@ def test_the_first_release_gets_everything_as_soon_as_it_is_ready(stage: Stage) 
     assert stage.shares == {"one": 100}
     assert stage.ledger.live(CHAT) == "one"
     assert "first release" in stage.ledger.steps(key)[-1]["reason"]
+
+
+def test_a_first_release_is_watched_for_its_hold_and_what_compares_is_named_as_skipped(
+    stage: Stage,
+) -> None:
+    key = stage.ask("one", quality={"metric": "thumbs"})
+    stage.controller.tick()
+    for _ in range(4):
+        stage.pass_time(10, one=GOOD)
+    first, *_, last = stage.ledger.steps(key)
+
+    assert first["reason"] == (
+        "the first release of this service: it is live for everybody; "
+        "watched for 30 s: error_rate at most 0.05; "
+        "skipped: first release, no baseline "
+        "(10 % step, 50 % step, latency_p95 at most 2 times live, thumbs ratings)"
+    )
+    assert (last["decision"], last["reason"]) == (
+        "done",
+        "the watch is over: error_rate at most 0.05: 0 <= 0.05",
+    )
+    assert stage.shares == {"one": 100}
+
+
+def test_a_first_release_without_requests_is_live_and_stays_watched(stage: Stage) -> None:
+    key = stage.ask("one")
+    for _ in range(20):
+        stage.pass_time(10)
+    assert stage.shares == {"one": 100}
+    assert stage.ledger.get(key).state == "live"
+    assert "no data" in stage.ledger.get(key).reason
+
+    stage.pass_time(10, one=FAILING)
+
+    assert stage.ledger.get(key).waits
+
+
+def test_a_failing_first_release_asks_a_person_even_after_a_kill(stage: Stage) -> None:
+    key = stage.ask("one")
+    stage.controller.tick()
+    stage.controller = stage.fresh()
+    stage.pass_time(10, one=FAILING)
+    row = stage.ledger.get(key)
+
+    assert (row.state, row.waits) == ("live", True)
+    assert "there is no other release to go back to" in row.reason
+    assert "tidemill rollout promote support-chat" in row.reason
+    assert stage.shares == {"one": 100}
+
+
+def test_a_person_accepts_a_failing_first_release(stage: Stage) -> None:
+    key = stage.ask("one")
+    stage.controller.tick()
+    stage.pass_time(10, one=FAILING)
+    stage.ledger.command(key, "promote", "ann")
+    stage.pass_time(10, one=FAILING)
+    accepted = stage.ledger.get(key)
+    stage.pass_time(10, one=FAILING)
+
+    assert not accepted.waits
+    assert accepted.reason == "accepted by ann; it is watched no longer"
+    assert stage.ledger.get(key) == accepted
+
+
+def test_a_better_release_replaces_a_failing_first_one_while_it_is_watched(stage: Stage) -> None:
+    stage.ask("one")
+    stage.controller.tick()
+    stage.pass_time(10, one=FAILING)
+    stage.ask("two")
+    while stage.ledger.live(CHAT) != "two":
+        stage.pass_time(10, one=FAILING, two=GOOD)
+
+    assert stage.shares == {"two": 100}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mode": "shadow", "steps": [{"percent": 0, "hold": "30s"}]},
+        {"mode": "ab", "steps": [{"percent": 50, "hold": "30s"}], "quality": {}},
+    ],
+    ids=["shadow", "ab"],
+)
+def test_what_compares_with_a_live_release_gets_no_traffic_where_none_is(
+    stage: Stage, changes: dict[str, Any]
+) -> None:
+    key = stage.ask("one", **changes)
+    stage.ledger.command(key, "promote", "ann")
+    for _ in range(5):
+        stage.pass_time(10, one=GOOD)
+    row = stage.ledger.get(key)
+
+    assert stage.shares == {}
+    assert stage.deployer.running[CHAT] == {}
+    assert (row.state, row.percent) == ("requested", 0)
+    assert "a live release, and 'support-chat' has none" in row.reason
+    assert "set `mode: canary`" in row.reason
+
+    stage.ask("two")
+    stage.controller.tick()
+    assert stage.shares == {"two": 100}
+
+
+def test_a_release_that_waits_for_its_approval_takes_no_memory(stage: Stage) -> None:
+    stage.ask("one")
+    stage.controller.tick()
+    key = stage.ask("two", approval={"by": ["ann"]})
+    for _ in range(3):
+        stage.pass_time(10, one=GOOD)
+    assert stage.ledger.get(key).waits
+    assert set(stage.deployer.running[CHAT]) == {"one"}
+
+    stage.ledger.command(key, "promote", "ann")
+    stage.pass_time(1, one=GOOD)
+    assert stage.shares == {"one": 90, "two": 10}
 
 
 def test_a_good_release_walks_all_steps_and_the_former_one_stays_ready(walking: Stage) -> None:

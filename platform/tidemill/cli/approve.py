@@ -92,6 +92,8 @@ def _trigger(home: Home, agreement: Agreement, name: str, note: str) -> tuple[Co
 
 def _candidate(home: Home, service: str, release: str | None) -> Walking:
     open_ = home.ledger.rollouts.open(service)
+    live = home.ledger.rollouts.serving(service)
+    open_ = open_ or [row for row in (live,) if row is not None and row.waits]
     if not open_:
         raise TidemillError(f"'{service}' has no rollout under way; there is nothing to approve")
     if release is None:

@@ -61,7 +61,7 @@ def status(settings: Settings, service: str | None, as_json: bool) -> None:
 @click.option("--by", default=getpass.getuser, help="Who says so; default the user's name.")
 @pass_settings
 def promote(settings: Settings, service: str, by: str) -> None:
-    """Let a paused rollout go on, or agree to what one asks for.
+    """Let a paused rollout go on, agree to what one asks for, or accept a live release that asks.
 
     To agree counts as an approval without a signature, by the same rules: `tidemill approve` signs.
     """
@@ -162,7 +162,7 @@ def _target(ledger: RolloutLedger, service: str, do: str) -> Walking:
     serving = ledger.serving(service)
     if under_way:
         return under_way[-1]
-    if do == "rollback" and serving is not None:
+    if serving is not None and (do == "rollback" or (do == "promote" and serving.waits)):
         return serving
     raise ServiceError(
         f"'{service}' has no rollout under way; `tidemill rollout status` shows what is live"

@@ -85,6 +85,7 @@ def _digest(release: str | None) -> str:
 def _service(service: Mapping[str, Any]) -> list[str]:
     live = service["live"] or "nothing"
     lines = [f"service {service['service']}: {live[7:19] if service['live'] else live} is live"]
+    lines += [f"  waits for a person: {service['asks']}"] if service["asks"] else []
     for rollout in service["open"]:
         approve = f"; waits for a person: `tidemill approve {service['service']}`"
         waits = approve if rollout["waits"] else ""

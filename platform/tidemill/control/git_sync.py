@@ -61,8 +61,8 @@ class Outcome:
     @property
     def code(self) -> int:
         """The exit code of `tidemill sync --once`."""
-        asks = self.sync is not None and self.sync.refusal in ("over-budget", "needs-approval")
-        return 3 if self.came == "refused" and asks else _CODES[self.came]
+        over_budget = self.sync is not None and self.sync.refusal == "over-budget"
+        return 3 if self.came == "refused" and over_budget else _CODES[self.came]
 
 
 @dataclass(frozen=True)

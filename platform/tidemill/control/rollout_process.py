@@ -22,14 +22,13 @@ from tidemill.adapters.ledger.rollouts import Change, Walking
 from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.control.approvals import Agreement
 from tidemill.control.cluster_deployer import elsewhere
-from tidemill.control.rollout_controller import Controller
+from tidemill.control.lifecycle_events import LifecyclePublisher, lifecycle_publisher
+from tidemill.control.rollout_controller import Controller, Tell
 from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.sequential import Rated, RatingSummary
 from tidemill.errors import TidemillError
-from tidemill.events import LIFECYCLE_TOPIC, Happening, Lifecycle, binary
-from tidemill.events import Event as CloudEvent
+from tidemill.events import Happening, Lifecycle
 from tidemill.pipeline.release_folder import Release
-from tidemill.ports import Bus, Message
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.load import load
@@ -80,30 +79,25 @@ class Rates:
         return min(shares, default=CAUTIOUS)
 
 
-class Herald:
-    """Writes lifecycle events; a broker that is down costs the event, never the decision."""
+def rollout_events(publisher: LifecyclePublisher) -> Tell:
+    """Publishes the decisions of a controller; without its release folder one is only logged."""
 
-    def __init__(self, brokers: str) -> None:
-        self.brokers = brokers
-        self._bus: Bus | None = None
-
-    def __call__(self, what: Happening, walking: Walking, change: Change) -> None:
-        """Tell of one decision."""
-        from tidemill.adapters.kafka.bus import KafkaBus
-
-        data = Lifecycle(
+    def tell(what: Happening, row: Walking, change: Change) -> None:
+        try:
+            project = Release.read(Path(row.folder)).project
+        except TidemillError as error:
+            log.warning("no event '%s' of %s: %s", what, row.service, error)
+            return
+        event = Lifecycle(
             what=what,
-            project=Release.read(Path(walking.folder)).project,
-            name=walking.spec["name"],
-            digest=walking.release,
+            project=project,
+            name=row.spec["name"],
+            digest=row.release,
             facts={"decision": change.decision, "reason": change.reason, "percent": change.percent},
         )
-        event = CloudEvent(data, source=f"/services/{walking.service}")
-        try:
-            self._bus = self._bus or KafkaBus(self.brokers)
-            self._bus.publish([Message(LIFECYCLE_TOPIC, **binary(event))])
-        except TidemillError as error:
-            log.warning("no lifecycle event written: %s", error)
+        publisher.publish(event, f"/services/{row.service}")
+
+    return tell
 
 
 def forgetting(home: Path) -> Callable[[Walking], None]:
@@ -136,17 +130,16 @@ def run(settings: Settings) -> None:
     ledger = Ledger.open(settings.ledger_url)
     gateway = f"http://{settings.host}:{settings.gateway_port}"
     deployer = LocalDeployer(settings.home, gateway, settings.brokers)
-
-    tell = Herald(settings.brokers)
+    tell = rollout_events(lifecycle_publisher(settings.brokers))
     controller = Controller(
-        ledger.rollouts,
-        deployer,
-        clock,
-        Rates(ledger, settings),
-        tell,
-        elsewhere(ledger, settings),
-        Agreement(ledger, settings, clock, lambda: open_forge(settings)),
-        forgetting(settings.home),
+        ledger=ledger.rollouts,
+        deployer=deployer,
+        clock=clock,
+        ratings=Rates(ledger, settings),
+        tell=tell,
+        elsewhere=elsewhere(ledger, settings),
+        agreement=Agreement(ledger, settings, clock, lambda: open_forge(settings)),
+        forget=forgetting(settings.home),
     )
     owner = f"{socket.gethostname()}:{settings.home}"
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from tidemill.catalog import METRICS
-from tidemill.engine.agreement import (
+from tidemill.engine.answer_agreement import (
     LABEL,
     Agreement,
     agree,

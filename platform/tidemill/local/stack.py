@@ -194,6 +194,7 @@ def _ledger(settings: Settings) -> dict[str, Any]:
             "service": service,
             "live": ledger.rollouts.live(service),
             "retired": [walking.release for walking in ledger.rollouts.retired(service)],
+            "asks": _asks(ledger, service),
             "open": [
                 {
                     "release": walking.release,
@@ -209,6 +210,12 @@ def _ledger(settings: Settings) -> dict[str, Any]:
     ]
     ingest = {**ledger.events.summary(), **_ingest(settings, ledger)}
     return {"services": services, "ingest": ingest, "git": _git(settings, ledger)}
+
+
+def _asks(ledger: Ledger, service: str) -> str:
+    """What the live release asks a person; empty where it asks nothing."""
+    live = ledger.rollouts.serving(service)
+    return live.reason if live is not None and live.waits else ""
 
 
 def _git(settings: Settings, ledger: Ledger) -> dict[str, Any] | None:

@@ -1,8 +1,9 @@
 """Metrics: one file each, named as specs name it; how an answer compares with the wanted one.
 
 A metric module has `VERSION`, `KIND`, `BETTER` ("higher" or "lower"), `RANGE` (its smallest and
-largest value, the largest None where there is none), `UNIT` ("", "s", "tokens/s" or "bytes"), and,
-by its `KIND`:
+largest value, the largest None where there is none), `UNIT` ("", "s", "tokens/s" or "bytes"),
+`NEEDS_REFERENCE` (False where it judges an answer without the reference beside it), and, by its
+`KIND`:
 
 - `proportion`  `score(answers) -> list[float]`, 0 or 1 per row; its interval is Wilson's
 - `rows`        `score(answers) -> list[float]`, a value per row; the metric is their mean
@@ -57,6 +58,11 @@ def measure(name: str, answers: Sequence[Scored], folder: Path | None = None) ->
 
 
 def quantile(values: Sequence[float], q: float) -> float:
-    """The smallest value that at least a share `q` of the values does not exceed."""
+    """The smallest of the values that at least a share `q` of them does not exceed, 0 < q <= 1.
+
+    The only quantile of the platform: evaluations, guardrails and service health use this one (the
+    inverse of the empirical distribution function; type 1 of Hyndman and Fan 1996), and
+    `tidemill.engine.statistics.quantile_of` is its bootstrap form. Needs at least one value.
+    """
     ordered = sorted(values)
     return ordered[max(0, ceil(q * len(ordered) - 1e-9) - 1)]

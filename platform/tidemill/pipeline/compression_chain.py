@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tidemill.engine.agreement import LABEL, agree
+from tidemill.engine.answer_agreement import LABEL, agree
 from tidemill.engine.equivalence import Hop, compare, not_run, sized
 from tidemill.form import Form
 from tidemill.metrics import measure

@@ -20,7 +20,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    delete,
     insert,
     select,
     update,
@@ -264,12 +263,6 @@ class DecisionLedger:
         """A person approved or refused; only what was asked can be answered."""
         only = decisions.c.state == "asked"
         self._move(key, "decided" if yes else "refused", now, only=only, by=by, at=now)
-
-    def drop(self, project: str) -> None:
-        """Forget a project."""
-        with self.engine.begin() as connection:
-            for table in (decisions, looks):
-                connection.execute(delete(table).where(table.c.project == project))
 
     def _in_state(self, state: State) -> list[Decided]:
         query = select(decisions).where(decisions.c.state == state).order_by(decisions.c.id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -109,10 +108,8 @@ class ServiceQueries:
             ).all():
                 mine = and_(wanted, inference.c.release == release, inference.c.error.is_(None))
                 latest = select(inference.c.latency).where(mine).order_by(inference.c.time.desc())
-                seconds = sorted(connection.scalars(latest.limit(newest)))
-                found[release] = ArmHealth(
-                    requests, errors, _quantile(seconds, 0.5), _quantile(seconds, 0.95)
-                )
+                seconds = list(connection.scalars(latest.limit(newest)))
+                found[release] = ArmHealth.measure(requests, errors, seconds)
         return found
 
     def subjects(self, service: str, since: datetime) -> dict[str, int]:
@@ -131,7 +128,3 @@ class ServiceQueries:
         if row is None:
             return None
         return {**row, "input": json.loads(row["input"]), "time": moment(row["time"])}
-
-
-def _quantile(ordered: Sequence[float], share: float) -> float | None:
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
