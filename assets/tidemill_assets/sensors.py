@@ -44,13 +44,13 @@ def trigger_sensor(home: Home, name: str, prefix: Sequence[str] = ()) -> dg.Sens
         description=f"Decides whether feedback or the clock sets '{name}' going again.",
     )
     def look(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        fresh = home.reread()
+        fresh = home.with_fresh_specs()
         now = fresh.clock.now()
         follow(fresh, context.instance, now)
         project = fresh.project(name)
         said = [
             evaluate_and_report(
-                fresh, project, trigger, now, changed=changed(fresh.line(name), trigger)
+                fresh, project, trigger, now, changed=changed(fresh.builder(name), trigger)
             )
             for trigger in triggers(project)
         ]
@@ -66,7 +66,7 @@ def pending(
     home: Home, project: Project, instance: dg.DagsterInstance, prefix: Sequence[str] = ()
 ) -> Iterator[dg.RunRequest]:
     """A run for each firing that has none yet; Dagster refuses a run key it has seen."""
-    for launch in launches(home.ledger.decisions, project):
+    for launch in launches(home.ledger.trigger_decisions, project):
         yield dg.RunRequest(
             run_key=run_key(launch.decided, instance),
             asset_selection=[key(project.name, name, prefix) for name in launch.assets],
@@ -87,7 +87,7 @@ def changed(line: Line, trigger: Trigger) -> datetime | None:
         for name in stale(line)
         if name in upstream(line.project, *trigger.run)
     ]
-    return max((commit.when for commit in commits if commit), default=None)
+    return max((commit.committed_at for commit in commits if commit), default=None)
 
 
 def stale(line: Line) -> list[str]:

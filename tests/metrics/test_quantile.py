@@ -41,7 +41,7 @@ def by_guardrail(seconds: list[float]) -> tuple[float | None, float | None]:
 def by_ledger(seconds: list[float]) -> tuple[float | None, float | None]:
     ledger = Ledger.open("sqlite://")
     take(ledger.events, MemoryBus(), [answer(n, latency=one) for n, one in enumerate(seconds)])
-    found = ledger.events.health("chat", NOW)["sha256:one"]
+    found = ledger.service_metrics.release_health("chat", NOW)["sha256:one"]
     return found.latency_p50, found.latency_p95
 
 

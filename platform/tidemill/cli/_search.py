@@ -35,8 +35,8 @@ def find_searchable(
     home: Home, reference: str, kind: type[Spec], block: str, needs: str
 ) -> tuple[Line, Any]:
     """The line of a spec that may be searched, and the spec; raises where it has no such block."""
-    project, name = home.find(reference)
-    line = home.line(project)
+    project, name = home.find_spec(reference)
+    line = home.builder(project)
     spec, called = line.specs[name], kind.__name__
     if not isinstance(spec, kind):
         fit = [n for n, s in sorted(line.specs.items()) if isinstance(s, kind)]

@@ -76,7 +76,7 @@ def _selected_specs(
         if name in home.workspace.projects:
             selected.setdefault(name, set()).update(build_order(home.project(name)))
         else:
-            project, spec = home.find(name)
+            project, spec = home.find_spec(name)
             selected.setdefault(project, set()).update(upstream(home.project(project), spec))
     return {
         p: [s for s in build_order(home.project(p)) if s in chosen]
@@ -109,10 +109,10 @@ def _results(home: Home, project: str, specs: list[str]) -> Iterator[Result]:
             home=Path(scratch),
             cache=home.settings.cache,
             store=MemoryStore(),
-            records=ledger.assets,
+            records=ledger.materialisations,
             repository=GitRepository(home.settings.specs),
             clock=home.clock,
-            keep=ledger.assets.keep,
+            keep=ledger.materialisations.add_artefacts,
             feedback=NoFeedback(),
             subject_key=home.settings.subject_key,
         )

@@ -172,7 +172,9 @@ def format_reason(item: Any) -> str:
 def outcome_to_dict(following: Follower, outcome: Outcome) -> dict[str, object]:
     """An outcome for machines."""
     sync = outcome.sync
-    runs: Sequence[Any] = following.home.ledger.decisions.synced(f"@git/{sync.id}/") if sync else ()
+    runs: Sequence[Any] = (
+        following.home.ledger.trigger_decisions.sync_requests(f"@git/{sync.id}/") if sync else ()
+    )
     return {
         "came": outcome.came,
         "reason": outcome.reason,

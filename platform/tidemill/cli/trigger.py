@@ -57,10 +57,11 @@ def backtest(settings: Settings, name: str, days: float, as_json: bool) -> None:
         raise TidemillError(f"'{name}' has no stream (`of`); there is nothing to replay")
     now = SystemClock().now()
     start = now - timedelta(days=days)
-    events = Ledger.open(settings.ledger_url).events
-    signals = [s for s in events.signals(stream.topic) if s.arrived >= start]
+    ledger = Ledger.open(settings.ledger_url)
+    signals = [s for s in ledger.feedback.signals(stream.topic) if s.arrived >= start]
     begun = min([s.arrived for s in signals], default=start)
-    share, answers = stream.max_weight_per_subject, events.answers(stream.service, start)
+    share = stream.max_weight_per_subject
+    answers = ledger.service_metrics.answers(stream.service, start)
     firings = replay(trigger, signals, start=begun, end=now, share=share, answers=answers)
     if as_json:
         print_json({"trigger": name, "feedback": len(signals), "firings": firings})
@@ -75,7 +76,7 @@ def _triggers(settings: Settings, name: str | None) -> list[tuple[str, Trigger, 
 
     home = Home(settings)
     if name is not None:
-        project, trigger_name = home.find(name)
+        project, trigger_name = home.find_spec(name)
         chosen = [(project, trigger_name)]
     else:
         chosen = [
@@ -110,9 +111,9 @@ def _explain(
     from tidemill.engine.trigger import decide
 
     ledger, now = Ledger.open(settings.ledger_url), datetime.now(UTC)
-    state = state_of(ledger.events, ledger.decisions, project, trigger, stream, now)
+    state = state_of(ledger, project, trigger, stream, now)
     decision = decide(trigger, state, now)
-    past = ledger.decisions.history(project, trigger.name, limit=10)
+    past = ledger.trigger_decisions.history(project, trigger.name, limit=10)
     return {
         "trigger": f"{project}/{trigger.name}",
         "fire": decision.fire,
@@ -121,7 +122,10 @@ def _explain(
         "reason": decision.reason,
         "numbers": decision.numbers,
         "held_since": decision.held_since,
-        "fired": [{"at": d.at, "state": d.state, "reason": d.reason, "run": d.run} for d in past],
+        "fired": [
+            {"at": d.decided_at, "state": d.state, "reason": d.reason, "run": d.run_id}
+            for d in past
+        ],
     }
 
 

@@ -39,10 +39,10 @@ def bring_out_release(home: Home, line: Line, rollout: Rollout) -> RequestedRele
     record = compose(line, rollout)
     check_not_replaced(home, line, rollout, record.specs)
     served_release(line, rollout, record).write(home.release_folder(record.digest))
-    home.ledger.assets.add_release(record)
+    home.ledger.materialisations.add_release(record)
     request_rollout(home, rollout, record.digest)
     message = f"release {record.digest[7:19]} of '{rollout.service}' asked for its traffic"
-    first = home.ledger.rollouts.live(rollout.service) is None
+    first = home.ledger.rollouts.live_release(rollout.service) is None
     reason = missing_baseline(rollout) if first else None
     return RequestedRelease(record, f"{message}; it waits: {reason}" if reason else message)
 
@@ -67,9 +67,9 @@ def check_not_replaced(home: Home, line: Line, rollout: Rollout, specs: Mapping[
     if not folder.is_relative_to(trees):
         return
     tree = trees / folder.relative_to(trees).parts[0]
-    now = home.at(home.settings.git_home / "current" / folder.parent.relative_to(tree))
+    now = home.with_specs(home.settings.git_home / "current" / folder.parent.relative_to(tree))
     try:
-        current = spec_digests(now.line(line.project.name), rollout)
+        current = spec_digests(now.builder(line.project.name), rollout)
     except (TidemillError, KeyError):
         current = {}
     if current != specs:

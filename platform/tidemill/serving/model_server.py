@@ -135,10 +135,9 @@ def _teller(
         return None
 
     def connect() -> Bus:
-        from tidemill.adapters.kafka.bus import KafkaBus
+        from tidemill.adapters.kafka import connect as connect_bus
 
-        bus: Bus = KafkaBus(brokers, patience=PATIENCE, security=settings.kafka)
-        return bus
+        return connect_bus(brokers, timeout=PATIENCE, security=settings.kafka)
 
     return InferenceEventPublisher(answerer.release, connect, settings.subject_key)
 
