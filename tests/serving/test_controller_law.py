@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.serving.test_controller import CHAT, FAILING, GOOD, SLOW, SPEC, Stage
 
 from tidemill.adapters.ledger.rollouts import Walking
-from tidemill.engine.approval import Identity, refusal
+from tidemill.engine.approval import Identity, refusal_reason
 from tidemill.engine.rollout import Advance, advance
 from tidemill.engine.rollout_commands import Command, obey
 from tidemill.engine.rollout_state import RolloutState
@@ -96,7 +96,7 @@ def engine_says(stage: Stage, row: Walking, command: tuple[Command, str] | None)
     )
     if command is not None:
         do, by = command
-        why_not = refusal(Identity(by), rollout.approval, authors=None)
+        why_not = refusal_reason(Identity(by), rollout.approval, authors=None)
         result = obey(state, do, by, row.percent, now, refusal=why_not)
         if result.state.status == "rolled_back":
             return result

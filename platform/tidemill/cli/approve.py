@@ -86,7 +86,7 @@ def _trigger(home: Home, agreement: Agreement, name: str, note: str) -> tuple[Co
     agreement.may_take(decided, identity, spec.approval)
     consent = agreement.of_decision(decided, identity, note)
     given, fresh = agreement.once(consent)
-    home.ledger.decisions.answer(decided.key, identity.who, home.clock.now(), yes=True)
+    home.ledger.decisions.answer(decided.key, identity.principal, home.clock.now(), yes=True)
     return given, fresh
 
 

@@ -19,8 +19,8 @@ from tidemill.terminal.shell import example, json_option, pass_settings, print_j
 
 if TYPE_CHECKING:
     from tidemill.data.file_profile import Look
-    from tidemill.init.column_inference import Choice
-    from tidemill.init.project import Written
+    from tidemill.init.column_inference import ColumnChoice
+    from tidemill.init.project import WrittenProject
 
 TASKS = ("generation", "classification", "ranking")
 _QUESTION = (
@@ -63,18 +63,20 @@ def command(
 ) -> None:
     """Start a project from a CSV or JSONL file: three questions, or flags."""
     from tidemill.data.file_profile import look
-    from tidemill.init.data_warnings import remarks, seen
-    from tidemill.init.project import write
+    from tidemill.init.data_warnings import data_warnings, profile_line
+    from tidemill.init.project import write_project
 
     asks = _asks(yes, as_json)
     found = look(data or _file(asks))
     if asks:
-        click.echo(f"{found.path}: {seen(found)}")
+        click.echo(f"{found.path}: {profile_line(found)}")
     choice = _choice(found, task, asked, output, label, asks=asks, sure=yes)
     project = _name(name, found.path, asks)
-    told = list(remarks(found, choice))
+    told = list(data_warnings(found, choice))
     remote = settings.home / "remote"
-    written = write(found, choice, name=project, specs=settings.specs, owner=owner, remote=remote)
+    written = write_project(
+        found, choice, name=project, specs=settings.specs, owner=owner, remote=remote
+    )
     if as_json:
         print_json(_plain(written, choice, told))
     else:
@@ -104,9 +106,9 @@ def _choice(
     *,
     asks: bool,
     sure: bool,
-) -> Choice:
+) -> ColumnChoice:
     """The task and its columns: given, or guessed and agreed to."""
-    from tidemill.init.column_inference import choose
+    from tidemill.init.column_inference import choose_columns
 
     if output and task in ("classification", "ranking"):
         raise TidemillError(f"--output is for generation; {task} chooses a --label")
@@ -119,15 +121,15 @@ def _choice(
             f"what should the model do? add --task {'|'.join(TASKS)}, or --yes to take the guess"
         )
     if not asks:
-        return choose(found, task, asked=asked, answered=wanted, label=leads)
+        return choose_columns(found, task, asked=asked, answered=wanted, label=leads)
     if task is None:
-        likely = choose(found, asked=asked).task
+        likely = choose_columns(found, asked=asked).task
         task = click.prompt(_QUESTION, type=click.Choice(TASKS), default=likely)
-    guess = choose(found, task, asked=asked, answered=wanted, label=leads)
+    guess = choose_columns(found, task, asked=asked, answered=wanted, label=leads)
     verb = "write" if task == "generation" else "choose"
-    asked = asked or click.prompt("Which column is the model given?", default=guess.asked)
-    wanted = wanted or click.prompt(f"Which column should it {verb}?", default=guess.answered)
-    return choose(found, task, asked=asked, answered=wanted, label=leads)
+    asked = asked or click.prompt("Which column is the model given?", default=guess.question)
+    wanted = wanted or click.prompt(f"Which column should it {verb}?", default=guess.answer)
+    return choose_columns(found, task, asked=asked, answered=wanted, label=leads)
 
 
 def _name(name: str | None, path: Path, asks: bool) -> str:
@@ -146,7 +148,7 @@ def _name(name: str | None, path: Path, asks: bool) -> str:
     return name
 
 
-def _next(written: Written) -> list[str]:
+def _next(written: WrittenProject) -> list[str]:
     from tidemill.spec.load import shown
 
     return [
@@ -156,21 +158,21 @@ def _next(written: Written) -> list[str]:
     ]
 
 
-def _plain(written: Written, choice: Choice, told: list[str]) -> dict[str, Any]:
+def _plain(written: WrittenProject, choice: ColumnChoice, told: list[str]) -> dict[str, Any]:
     return {
         "project": written.project,
         "task": choice.task,
-        "columns": {"asked": choice.asked, "answered": choice.answered, "label": choice.label},
+        "columns": {"asked": choice.question, "answered": choice.answer, "label": choice.label},
         "files": [str(file) for file in written.files],
         "remarks": told,
         "next": _next(written),
     }
 
 
-def _tell(written: Written, choice: Choice, told: list[str]) -> None:
+def _tell(written: WrittenProject, choice: ColumnChoice, told: list[str]) -> None:
     from tidemill.spec.load import shown
 
-    click.echo(f"{choice.task}: '{choice.answered}' from '{choice.asked}'")
+    click.echo(f"{choice.task}: '{choice.answer}' from '{choice.question}'")
     for remark in told:
         click.echo(f"note: {remark}")
     click.echo(f"wrote {written.specs} specs to {shown(written.folder)}, all good; next:")

@@ -12,7 +12,7 @@ from tidemill.settings import Settings
 from tidemill.terminal.shell import CHANGES, example, json_option, leave, pass_settings, print_json
 
 if TYPE_CHECKING:
-    from tidemill.engine.config_drift import Drift
+    from tidemill.engine.config_drift import ConfigDrift
     from tidemill.home import Home
 
 _LEASE = "lock"
@@ -78,7 +78,7 @@ def command(
 def _check(home: Home, services: tuple[str, ...], as_json: bool) -> None:
     from tidemill.control.drift_report import lock_drifts
 
-    found: list[Drift] = lock_drifts(home, services)
+    found: list[ConfigDrift] = lock_drifts(home, services)
     if as_json:
         print_json({"in_step": not found, "drift": found})
     else:

@@ -19,7 +19,7 @@ from tidemill.adapters.ledger.rollouts import Change, RolloutLedger, State, Walk
 from tidemill.control.approvals import Agreement
 from tidemill.control.deployer_choice import Elsewhere, driver, kept, mismatch, no_cluster
 from tidemill.control.release_starts import Starts
-from tidemill.engine.approval import Identity, refusal
+from tidemill.engine.approval import Identity, refusal_reason
 from tidemill.engine.rollout import Advance, advance
 from tidemill.engine.rollout_commands import STARTING, Command, give_up_start, hold, obey, supersede
 from tidemill.engine.rollout_state import RolloutState, Status
@@ -306,7 +306,7 @@ class Controller:
         """Why this person may not approve; None where they may."""
         identity, approval = Identity(by), Rollout.model_validate(row.spec).approval
         if self.agreement is None:
-            return refusal(identity, approval, authors=None)
+            return refusal_reason(identity, approval, authors=None)
         return self.agreement.refusal(identity, approval, row.release)
 
     def _roll_back_live(self, live: Walking, by: str) -> None:

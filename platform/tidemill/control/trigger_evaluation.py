@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from tidemill.adapters.ledger.decisions import Decided, DecisionLedger
 from tidemill.adapters.ledger.events import EventLedger
-from tidemill.engine.trigger import Decision, decide
+from tidemill.engine.trigger import TriggerVerdict, evaluate
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.trigger import Trigger
 from tidemill.triggers import Answered, TriggerState
@@ -17,7 +17,7 @@ from tidemill.triggers import Answered, TriggerState
 class Reaction:
     """What a look came to."""
 
-    decision: Decision
+    decision: TriggerVerdict
     kept: Decided | None = None
     """The firing, or the question to a person, that this look added to the ledger."""
 
@@ -71,9 +71,9 @@ def react(
     # Frozen first: feedback that joins while we look belongs to the next firing, not to none.
     frozen = events.freeze(stream.topic) if stream else {}
     state = state_of(events, decisions, project, trigger, stream, now, changed=changed)
-    decision = decide(trigger, state, now)
+    decision = evaluate(trigger, state, now)
     kept = None
-    if decision.fire or (decision.blocked_by == "approval" and state.asked is None):
+    if decision.fires or (decision.blocked_by == "approval" and state.asked is None):
         kept = decisions.add(project, trigger.name, decision, frozen, trigger.run, now)
     decisions.note(project, trigger.name, decision, now)
     return Reaction(decision, kept)

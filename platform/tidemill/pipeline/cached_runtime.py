@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from tidemill.engine.search_budget import NOTHING, Cost, Limits, Purse
+from tidemill.engine.search_budget import NO_COST, Cost, Limits, SearchBudget
 from tidemill.errors import ArtefactError
 from tidemill.form import Form
 from tidemill.runtimes import Messages, Reply, Runtime, Scores
@@ -45,18 +45,18 @@ class Account:
     """
 
     limits: Limits
-    purse: Purse = field(init=False)
-    fresh: Cost = NOTHING
+    purse: SearchBudget = field(init=False)
+    fresh: Cost = NO_COST
     """What this run paid that no run had paid before."""
     charged: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.purse = Purse(self.limits)
+        self.purse = SearchBudget(self.limits)
 
     def pay(self, key: str, cost: Cost, *, fresh: bool) -> None:
         """Charge one answer."""
         self.charged.add(key)
-        self.purse = self.purse.pay(cost)
+        self.purse = self.purse.after(cost)
         if fresh:
             self.fresh += cost
 
@@ -82,7 +82,7 @@ class Remembered:
         self.model, self.form, self._load = model, form, load
         self.memory, self.account, self._tick = memory, account, tick
         self._runtime: Runtime | None = None
-        self.largest = NOTHING
+        self.largest = NO_COST
         """The most any conversation so far could cost."""
 
     def answer(
@@ -129,13 +129,13 @@ class Remembered:
         return self._runtime
 
     def _ask(self, wanted: Mapping[str, Messages], max_tokens: int) -> None:
-        total = NOTHING
+        total = NO_COST
         for key, messages in wanted.items():
             most = most_of(messages, max_tokens)
             self.largest = max(self.largest, most, key=lambda cost: cost.tokens)
             if key not in self.account.charged:
                 total += most
-        self.account.purse.ask(total)
+        self.account.purse.check(total)
 
     def _charge(self, answers: Mapping[str, Mapping[str, Any]], *, fresh: bool) -> None:
         for key, reply in answers.items():

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from tidemill.catalog import METRICS
 from tidemill.engine.search import Trial
-from tidemill.engine.search_budget import NOTHING, Cost
+from tidemill.engine.search_budget import NO_COST, Cost
 from tidemill.errors import AnswerLost, PromptTooLong, ServiceError, TidemillError
 from tidemill.metrics import Scored, measure
 from tidemill.pipeline.answers import Answered, answered_by
@@ -78,9 +78,9 @@ class LocalArena:
         """How many more rows may be asked."""
         purse, most = self.account.purse, max(1, self.runtime.largest.tokens)
         calls, tokens = purse.limits.calls, purse.limits.tokens
-        free = [calls - purse.spent.calls - purse.kept.calls] if calls is not None else []
+        free = [calls - purse.spent.calls - purse.reserved.calls] if calls is not None else []
         if tokens is not None:
-            free.append((tokens - purse.spent.tokens - purse.kept.tokens) // most)
+            free.append((tokens - purse.spent.tokens - purse.reserved.tokens) // most)
         return max(0, min(free, default=MOST))
 
     def reflect(self, prompt: str) -> str:
@@ -95,7 +95,7 @@ class LocalArena:
         most = most_of([{"content": prompt}], ANSWER)
         dearest = self._priced(most.tokens - ANSWER, ANSWER)
         if key not in self.account.charged:
-            self.account.purse.ask(dearest)
+            self.account.purse.check(dearest)
         known = self.runtime.memory.known([key]).get(key)
         if known is None:
             text, read, written = self._answer(model, prompt, dearest)
@@ -117,7 +117,7 @@ class LocalArena:
                 lost = error
                 paid = f"lost {len(self.account.charged)}"
                 self.account.pay(paid, dearest, fresh=True)
-                self.account.purse.ask(dearest)
+                self.account.purse.check(dearest)
         raise lost
 
     def ask(self, candidate: Candidate, rows: Sequence[Row]) -> list[Answered]:
@@ -130,11 +130,11 @@ class LocalArena:
         """Keep enough back for the decision, by the largest conversation there was so far."""
         calls = 2 * self.deciding
         tokens = calls * self.runtime.largest.tokens
-        self.account.purse = self.account.purse.keep(Cost(calls=calls, tokens=tokens))
+        self.account.purse = self.account.purse.with_reserve(Cost(calls=calls, tokens=tokens))
 
     def release(self) -> None:
         """Give the decision what was kept back."""
-        self.account.purse = self.account.purse.keep(NOTHING)
+        self.account.purse = self.account.purse.with_reserve(NO_COST)
 
     def _scored(self, candidate: Candidate) -> float | None:
         try:

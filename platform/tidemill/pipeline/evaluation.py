@@ -14,7 +14,7 @@ from typing import Any
 
 from tidemill.catalog import METRICS
 from tidemill.engine.estimate import estimate, gain, subjects, units
-from tidemill.engine.gate import Verdict, judge
+from tidemill.engine.gate import GateVerdict, judge
 from tidemill.errors import DataError
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline import failures as analysis
@@ -90,7 +90,7 @@ class Judged:
 
     measures: tuple[Measure, ...]
     gains: tuple[Measure, ...] | None
-    verdict: Verdict
+    verdict: GateVerdict
     size: float
 
 
@@ -176,8 +176,8 @@ def _report(
         "measures": [_plain(asdict(one)) for one in judged.measures],
         "gains": None if judged.gains is None else [_plain(asdict(one)) for one in judged.gains],
         "baseline": other.summary if other else None,
-        "gates": [_plain(asdict(one)) for one in judged.verdict.outcomes],
-        "passed": judged.verdict.passed,
+        "gates": [_plain(one.to_dict()) for one in judged.verdict.outcomes],
+        "passed": judged.verdict.has_passed,
         "message": judged.verdict.message,
         "unreadable": sum(not one.answer.valid for one in given),
         "cut_off": sum(one.finish == "length" for one in given),
@@ -225,9 +225,9 @@ def _pictures(spec: Evaluation, judged: Judged, given: Sequence[Answered]) -> di
     return {title: png for title, png in found.items() if png}
 
 
-def _checks(spec: Evaluation, verdict: Verdict) -> tuple[Check, ...]:
+def _checks(spec: Evaluation, verdict: GateVerdict) -> tuple[Check, ...]:
     return tuple(
-        Check(check.name, outcome.passed, outcome.message, facts=_plain(asdict(outcome)))
+        Check(check.name, outcome.passed, outcome.message, facts=_plain(outcome.to_dict()))
         for check, outcome in zip(declared(spec), verdict.outcomes, strict=True)
     )
 

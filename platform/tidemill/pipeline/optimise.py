@@ -10,7 +10,16 @@ from typing import Any
 from tidemill.catalog import SEARCH
 from tidemill.data import SPLITS, read_split
 from tidemill.engine.estimate import subjects
-from tidemill.engine.search import FEWEST, Decision, Parts, Trial, decide, divide, flips, leader
+from tidemill.engine.search import (
+    FEWEST,
+    SearchDecision,
+    SearchRows,
+    Trial,
+    answer_changes,
+    best_trial,
+    decide,
+    divide_rows,
+)
 from tidemill.engine.search_budget import Cost, Limits
 from tidemill.errors import ArtefactError, DataError, OverBudget
 from tidemill.form import Form
@@ -41,11 +50,11 @@ class Found:
     """The spec whose weights answered."""
     method: str
     seed: int
-    parts: Parts
+    parts: SearchRows
     trials: tuple[Trial, ...]
     leader: Candidate | None
     """The best on the ranking rows; None where that is the prompt as it is."""
-    decision: Decision | None
+    decision: SearchDecision | None
     """None where nothing led, so that no deciding row was asked."""
     better: tuple[Flip, ...]
     worse: tuple[Flip, ...]
@@ -62,7 +71,7 @@ class Found:
     @property
     def proposes(self) -> bool:
         """Whether there is something to merge."""
-        return self.decision is not None and self.decision.proposes
+        return self.decision is not None and self.decision.is_better
 
 
 @dataclass(frozen=True)
@@ -135,7 +144,7 @@ def _decided(
     name: str,
     arena: LocalArena,
     memory: Memory,
-    parts: Parts,
+    parts: SearchRows,
     wish: Wish,
     ended: str,
     digest: str,
@@ -146,7 +155,7 @@ def _decided(
         flipped=(0, 0), spent=arena.account.purse.spent, fresh=arena.account.fresh,
         limits=wish.limits, ended=ended, remarks=len(wish.remarks), encoder=wish.encoder,
     )  # fmt: skip
-    first = leader(found.trials)
+    first = best_trial(found.trials)
     start = arena.ground.start
     if first is None or first.candidate == start:
         return found
@@ -158,7 +167,7 @@ def _decided(
         search.metric,
         [one.scored for one in before],
         [one.scored for one in after],
-        look=look,
+        comparison=look,
         clusters=subjects(parts.deciding),
         seed=wish.seed,
     )
@@ -173,7 +182,7 @@ def _decided(
 def _flips(
     spec: Prompt, metric: str, before: Sequence[Answered], after: Sequence[Answered]
 ) -> tuple[tuple[Flip, ...], tuple[Flip, ...]]:
-    apart = flips(metric, [one.scored for one in before], [one.scored for one in after])
+    apart = answer_changes(metric, [one.scored for one in before], [one.scored for one in after])
 
     def at(place: int) -> Flip:
         row = before[place].row
@@ -184,7 +193,7 @@ def _flips(
     return tuple(map(at, apart.better)), tuple(map(at, apart.worse))
 
 
-def _parts(spec: Prompt, search: Optimise, inputs: Mapping[str, Artefact], seed: int) -> Parts:
+def _parts(spec: Prompt, search: Optimise, inputs: Mapping[str, Artefact], seed: int) -> SearchRows:
     folder = inputs[search.dataset].path
     train, held_out = (
         [
@@ -194,11 +203,14 @@ def _parts(spec: Prompt, search: Optimise, inputs: Mapping[str, Artefact], seed:
         ]
         for split in (search.train, search.validate_on)
     )
-    parts = divide(train, held_out, rank_on=search.rank_on, decide_on=search.decide_on, seed=seed)
-    if not parts.dev or len(parts.deciding) < FEWEST:
+    parts = divide_rows(
+        train, held_out, rank_on=search.rank_on, decide_on=search.decide_on, seed=seed
+    )
+    if not parts.ranking or len(parts.deciding) < FEWEST:
         raise DataError(
-            f"'{search.dataset}' has {len(parts.dev)} rows to rank on and {len(parts.deciding)} to "
-            f"decide on; a search needs 1 and {FEWEST}. Give the dataset more rows, or "
+            f"'{search.dataset}' has {len(parts.ranking)} rows to rank on and "
+            f"{len(parts.deciding)} to decide on; a search needs 1 and {FEWEST}. Give the dataset "
+            "more rows, or "
             f"'{search.validate_on}' a larger share in `split.ratios`"
         )
     return parts
@@ -218,14 +230,18 @@ def _open(
     return tuple(remark for remark in remarks if remark.question not in closed)
 
 
-def _ground(spec: Prompt, search: Optimise, parts: Parts, bench: Bench, wish: Wish) -> Ground:
+def _ground(spec: Prompt, search: Optimise, parts: SearchRows, bench: Bench, wish: Wish) -> Ground:
     start = candidates.start_of(spec, bench.project)
     column = output_parsing.label_column(spec.output)
-    labels = sorted({str(row[column]) for row in (*parts.pool, *parts.dev)}) if column else []
+    labels = (
+        sorted({str(row[column]) for row in (*parts.example_pool, *parts.ranking)})
+        if column
+        else []
+    )
     return Ground(
         start=start,
-        pool=tuple(candidates.shown(spec, row) for row in parts.pool),
-        dev=parts.dev,
+        pool=tuple(candidates.shown(spec, row) for row in parts.example_pool),
+        dev=parts.ranking,
         inputs=spec.inputs,
         metric=search.metric,
         most=search.demonstrations,

@@ -40,7 +40,7 @@ def report(
 ) -> Report:
     """What is told of a search, whatever came of it."""
     before = {path: (folder / path).read_bytes() for path in changed if (folder / path).is_file()}
-    notes = [f"{found.parts.left_out} train rows took no part: a held-out row asks the same"]
+    notes = [f"{found.parts.excluded} train rows took no part: a held-out row asks the same"]
     told = [f"{found.remarks} remarks of users were read"] if found.remarks else []
     return Report(
         title=f"{project}/{found.spec.name}",
@@ -48,7 +48,7 @@ def report(
         model=f"'{found.model}'",
         metric=search.metric,
         how=f"Method {found.method}, seed {found.seed}",
-        ranked_on=f"{len(found.parts.dev)} rows of {search.train}",
+        ranked_on=f"{len(found.parts.ranking)} rows of {search.train}",
         decided_on=f"{len(found.parts.deciding)} rows of {search.validate_on}",
         trials=tuple((said(found, trial.candidate), trial.value) for trial in found.trials),
         leader=said(found, found.leader) if found.leader else "",
@@ -60,7 +60,7 @@ def report(
         ended=found.ended,
         command=command,
         stale=tuple(stale),
-        notes=(*(notes if found.parts.left_out else ()), *told),
+        notes=(*(notes if found.parts.excluded else ()), *told),
         diff=difference({str(PurePosixPath(p)): old for p, old in before.items()}, changed),
     )
 

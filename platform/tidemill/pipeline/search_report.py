@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from difflib import unified_diff
 from typing import Any
 
-from tidemill.engine.search import Decision
+from tidemill.engine.search import SearchDecision
 from tidemill.engine.search_budget import Cost, Limits
 from tidemill.engine.statistics import Interval
 
@@ -45,7 +45,7 @@ class Report:
     """What each trial was, and its value; the one as it is now comes first."""
     leader: str
     """What leads, in words; empty where nothing beats what there is."""
-    decision: Decision | None
+    decision: SearchDecision | None
     better: tuple[Flip, ...]
     worse: tuple[Flip, ...]
     flipped: tuple[int, int]
@@ -60,7 +60,7 @@ class Report:
     @property
     def proposes(self) -> bool:
         """Whether there is something to merge."""
-        return self.decision is not None and self.decision.proposes
+        return self.decision is not None and self.decision.is_better
 
     @property
     def verdict(self) -> str:
@@ -71,7 +71,7 @@ class Report:
                 "nothing is proposed"
             )
         gain = _interval(self.decision.gain, signed=True)
-        if not self.decision.proposes:
+        if not self.decision.is_better:
             return (
                 f"no gain beyond the interval: {self.metric} {gain} on {self.decided_on}, and "
                 f"{self.decision.reason}; nothing is proposed"
@@ -86,7 +86,7 @@ def text(report: Report) -> str:
     lines += [f"  {report.metric} on {report.ranked_on}", ""]
     if report.decision:
         lines += [
-            f"  now       {_interval(report.decision.present)}",
+            f"  now       {_interval(report.decision.current)}",
             f"  proposed  {_interval(report.decision.leader)}",
             f"  gain      {_interval(report.decision.gain, signed=True)}",
             f"  {report.metric} on {report.decided_on}, at {_sure(report.decision)}",
@@ -109,14 +109,14 @@ def markdown(report: Report) -> str:
         _table(
             ("", report.metric, f"interval at {decision.confidence:.3%}"),
             [
-                ("now", *_cells(decision.present)),
+                ("now", *_cells(decision.current)),
                 ("proposed", *_cells(decision.leader)),
                 ("gain, paired", *_cells(decision.gain, signed=True)),
             ],
         ),
         f"Judged on {report.decided_on}, which no choice has looked at before "
-        f"({_look(decision.look)}). Swapping the two answers of each row at random gives as large "
-        f"a gain with probability {decision.chance:.2g}. Answered by {report.model}.",
+        f"({_look(decision.comparison)}). Swapping the two answers of each row at random gives as "
+        f"large a gain with probability {decision.p_value:.2g}. Answered by {report.model}.",
         "### What changes",
         f"{report.leader}." if report.leader else "",
         f"Merging makes stale: {', '.join(report.stale)}." if report.stale else "",
@@ -142,6 +142,7 @@ def markdown(report: Report) -> str:
 def plain(report: Report) -> dict[str, Any]:
     """For machines."""
     values = asdict(report)
+    values["decision"] = report.decision.to_dict() if report.decision else None
     values["trials"] = [{"candidate": label, "value": value} for label, value in report.trials]
     return {"proposes": report.proposes, "verdict": report.verdict, **values}
 
@@ -205,8 +206,8 @@ def _interval(found: Interval, *, signed: bool = False) -> str:
     return f"{value} ({bounds})"
 
 
-def _sure(decision: Decision) -> str:
-    return f"{decision.confidence:.3%} confidence, {_look(decision.look)}"
+def _sure(decision: SearchDecision) -> str:
+    return f"{decision.confidence:.3%} confidence, {_look(decision.comparison)}"
 
 
 def _look(look: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tidemill.engine.search import flips
+from tidemill.engine.search import answer_changes
 from tidemill.pipeline.answers import Answered
 from tidemill.pipeline.search_report import Flip, Report, difference
 from tidemill.pipeline.sweep import Swept, present, said
@@ -79,7 +79,7 @@ def apart(swept: Swept) -> dict[str, Any]:
 def _flips(
     metric: str, before: Sequence[Answered], after: Sequence[Answered]
 ) -> tuple[tuple[Flip, ...], tuple[Flip, ...]]:
-    apart = flips(metric, [one.scored for one in before], [one.scored for one in after])
+    apart = answer_changes(metric, [one.scored for one in before], [one.scored for one in after])
 
     def at(place: int) -> Flip:
         one = before[place]

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from tidemill.adapters.ledger.base import metadata, utc
-from tidemill.engine.approval import How, Identity, plain
+from tidemill.engine.approval import Identity, Method, normalise_principal
 
 approvals = Table(
     "approvals",
@@ -59,7 +59,7 @@ class Consent:
     """The service, or the trigger."""
     who: str
     """E-mail address, or the principal that the signature was verified for."""
-    how: How
+    how: Method
     at: datetime
     called: str = ""
     """What Git calls the person."""
@@ -90,7 +90,11 @@ class ApprovalLedger:
     def give(self, consent: Consent) -> Consent:
         """Keep an approval, with its id; the same person's, in the same step and way, stays the
         first. A signature after words without one is an approval of its own."""
-        values = {**asdict(consent), "person": plain(consent.who), "saw": dict(consent.saw)}
+        values = {
+            **asdict(consent),
+            "person": normalise_principal(consent.who),
+            "saw": dict(consent.saw),
+        }
         values.pop("id")
         try:
             with self.engine.begin() as connection:
@@ -109,7 +113,7 @@ class ApprovalLedger:
 
 
 def _way(consent: Consent) -> tuple[int, str, str, str]:
-    return consent.step, plain(consent.who), consent.how, consent.key
+    return consent.step, normalise_principal(consent.who), consent.how, consent.key
 
 
 def _consent(row: Row[Any]) -> Consent:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from tidemill.adapters.ledger.base import metadata, utc
 from tidemill.adapters.ledger.lineage_tables import write_edges
 from tidemill.engine.cost import Past
-from tidemill.engine.lineage import of_making, of_release
+from tidemill.engine.lineage import materialisation_edges, release_edges
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.ports import Artefact, Making
 
@@ -109,7 +109,7 @@ class AssetLedger:
         with self.engine.begin() as connection:
             key = connection.execute(insert(makings).values(**values)).inserted_primary_key
             assert key is not None
-            write_edges(connection, of_making(key[0], values))
+            write_edges(connection, materialisation_edges(key[0], values))
         return Making(**{**values, "id": key[0]})
 
     def history(self, project: str, *, limit: int = 500) -> Iterator[Making]:
@@ -189,7 +189,7 @@ class AssetLedger:
                     created=datetime.now(UTC),
                 )
             )
-            write_edges(connection, of_release(record))
+            write_edges(connection, release_edges(record))
 
     def _newest(self, *where: Any) -> Making | None:
         query = select(makings).where(*where).order_by(makings.c.id.desc()).limit(1)

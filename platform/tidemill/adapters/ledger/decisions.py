@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from tidemill.adapters.ledger.base import metadata, utc
-from tidemill.engine.trigger import Decision
+from tidemill.engine.trigger import TriggerVerdict
 from tidemill.errors import UnknownName
 
 State = Literal["asked", "decided", "started", "finished", "failed", "refused"]
@@ -100,7 +100,7 @@ class Look:
     start: datetime
     """The first look ever; schedules count from here."""
     at: datetime
-    decision: Decision
+    decision: TriggerVerdict
 
 
 class DecisionLedger:
@@ -109,16 +109,16 @@ class DecisionLedger:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def note(self, project: str, trigger: str, decision: Decision, now: datetime) -> None:
+    def note(self, project: str, trigger: str, decision: TriggerVerdict, now: datetime) -> None:
         """Remember the newest look, so that a person can ask why it did not fire."""
         mine = (looks.c.project == project, looks.c.trigger == trigger)
         values = {
             "at": now,
-            "fire": decision.fire,
+            "fire": decision.fires,
             "blocked_by": decision.blocked_by,
             "reason": decision.reason,
             "numbers": dict(decision.numbers),
-            "held_since": None if decision.fire else decision.held_since,
+            "held_since": None if decision.fires else decision.held_since,
         }
         with self.engine.begin() as connection:
             if connection.execute(update(looks).where(*mine).values(**values)).rowcount:
@@ -138,20 +138,20 @@ class DecisionLedger:
         if row is None:
             return None
         held = utc(row.held_since) if row.held_since else None
-        decision = Decision(row.fire, row.reason, row.blocked_by, held, row.numbers)
+        decision = TriggerVerdict(row.fire, row.reason, row.blocked_by, held, row.numbers)
         return Look(utc(row.start), utc(row.at), decision)
 
     def add(
         self,
         project: str,
         trigger: str,
-        decision: Decision,
+        decision: TriggerVerdict,
         offsets: Mapping[str, int],
         targets: Sequence[str],
         now: datetime,
     ) -> Decided | None:
         """Keep a firing, or the question whether to fire; None where another process just did."""
-        state: State = "decided" if decision.fire else "asked"
+        state: State = "decided" if decision.fires else "asked"
         earlier = select(decisions.c.id).where(
             decisions.c.project == project, decisions.c.trigger == trigger
         )

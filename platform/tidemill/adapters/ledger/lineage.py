@@ -26,7 +26,7 @@ from tidemill.adapters.ledger.lineage_tables import (
     write_edges,
     write_rows,
 )
-from tidemill.engine.lineage import Direction, Edge, of_making, of_release
+from tidemill.engine.lineage import Direction, Edge, materialisation_edges, release_edges
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.ports import Making
 
@@ -260,9 +260,9 @@ class LineageLedger:
 def _known_edges(connection: Connection) -> Iterator[Edge]:
     columns = ("id", "name", "artefact", "steps", "inputs", "spec_digest", "commit")
     for row in connection.execute(select(*(makings.c[name] for name in columns))).mappings():
-        yield from of_making(row["id"], dict(row))
+        yield from materialisation_edges(row["id"], dict(row))
     for record in connection.scalars(select(releases.c.record)):
-        yield from of_release(ReleaseRecord.from_dict(record))
+        yield from release_edges(ReleaseRecord.from_dict(record))
 
 
 def _begins(column: Any, beginning: str) -> Any:

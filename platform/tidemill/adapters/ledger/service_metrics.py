@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Engine, and_, func, select
 
 from tidemill.adapters.ledger.event_tables import feedback, inference, moment, stamp
-from tidemill.engine.ratings_needed import Pace
+from tidemill.engine.ratings_needed import RatingRate
 from tidemill.ports import ArmHealth
 from tidemill.triggers import Answered
 from tidemill.triggers.subject_weight import cap
@@ -84,7 +84,7 @@ class ServiceQueries:
             for release, subject, n, mean in found
         ]
 
-    def pace(self, service: str, metric: str, since: datetime, now: datetime) -> Pace | None:
+    def pace(self, service: str, metric: str, since: datetime, now: datetime) -> RatingRate | None:
         """How many ratings of a kind arrived since a moment, over how long, and their mean; None
         without any. Less than a day counts as a day: a burst is no rate."""
         wanted = [feedback.c.service == service, feedback.c.state == "joined"]
@@ -94,7 +94,7 @@ class ServiceQueries:
             count, first, mean = connection.execute(query.where(*wanted)).one()
         if not count:
             return None
-        return Pace(count, max(1.0, (stamp(now) - first) / 86_400), float(mean or 0.0))
+        return RatingRate(count, max(1.0, (stamp(now) - first) / 86_400), float(mean or 0.0))
 
     def health(self, service: str, since: datetime, *, newest: int = 5000) -> dict[str, ArmHealth]:
         """Requests, errors and latencies of each release, from its inference events."""
