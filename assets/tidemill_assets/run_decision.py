@@ -12,7 +12,7 @@ from tidemill.errors import ServiceError
 from tidemill.home import Home
 from tidemill.pipeline.context import Say
 from tidemill.settings import Settings
-from tidemill.terminal.progress import terminal
+from tidemill.terminal.progress import terminal_progress
 from tidemill.terminal.shell import run
 from tidemill_assets.launch import launch
 from tidemill_assets.runs import COMMIT_TAG, DECISION_TAG
@@ -49,7 +49,7 @@ def carry_out(home: Home, key: str, commit: str, say: Say) -> None:
 @click.argument("commit")
 def command(key: str, commit: str) -> None:
     """Carry out one decision."""
-    with terminal() as say:
+    with terminal_progress() as say:
         carry_out(Home(Settings.read()), key, commit, say)
 
 

@@ -127,7 +127,7 @@ class Home:
 
     def project(self, name: str) -> Project:
         """One project; raises UnknownName with the nearest."""
-        self.workspace.begun()
+        self.workspace.require_specs()
         if name not in self.workspace.projects:
             raise UnknownName("project", name, sorted(self.workspace.projects))
         return self.workspace.projects[name]
@@ -140,7 +140,7 @@ class Home:
             if spec not in known:
                 raise UnknownName(f"spec of '{project}'", spec, sorted(known))
             return project, spec
-        self.workspace.begun()
+        self.workspace.require_specs()
         found = [p.name for p in self.workspace.projects.values() if name in p.specs]
         if len(found) == 1:
             return found[0], name

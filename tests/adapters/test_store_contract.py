@@ -232,7 +232,8 @@ def test_a_symbolic_link_is_kept_as_the_bytes_it_pointed_to(
 @settings(max_examples=30, deadline=None)
 def test_a_digest_does_not_depend_on_the_order_of_files(files: dict[str, bytes]) -> None:
     entries = [
-        content.Entry(path, content.PREFIX + data.hex(), len(data)) for path, data in files.items()
+        content.FileEntry(path, content.PREFIX + data.hex(), len(data))
+        for path, data in files.items()
     ]
 
     assert content.digest(entries) == content.digest(reversed(entries))

@@ -10,8 +10,8 @@ from typing import Any
 from tidemill.answer import Answer
 from tidemill.engine.measurement import Check, Measure
 from tidemill.engine.release_record import ReleaseRecord
-from tidemill.form import Form
-from tidemill.pipeline.answers import Answered
+from tidemill.form import ModelForm
+from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.ports import Materialisation
 from tidemill.report.release_facts import (
     ANSWERS,
@@ -141,19 +141,19 @@ def specs() -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
-def answered(place: int, wanted: str, given: str, **more: Any) -> Answered:
+def answered(place: int, wanted: str, given: str, **more: Any) -> EvaluatedRow:
     known: dict[str, Any] = {
         "output": given, "seconds": 0.1 + 0.01 * place, "tokens_in": 0, "tokens_out": 1,
         "finish": "stop", "row": {"text": f"matter {place}"},
         "scores": {given: 0.5 + 0.04 * (place % 10), "other": 0.1},
     }  # fmt: skip
-    return Answered(
+    return EvaluatedRow(
         id=f"r{place}", reference=Answer(wanted, wanted), answer=Answer(given, given),
         **{**known, **more},
     )  # fmt: skip
 
 
-def answers() -> tuple[Answered, ...]:
+def answers() -> tuple[EvaluatedRow, ...]:
     wrong = [answered(place, "refund", "return") for place in range(5)]
     return (*wrong, *(answered(place, label, label) for place in range(5, 30)
                       for label in ("refund", "return")))  # fmt: skip
@@ -238,7 +238,7 @@ def full() -> Story:
             "failures": [failure()],
         },
         answers=answers(),
-        form=Form("onnx", "sequence-classification", "int8", labels=("refund", "return")),
+        form=ModelForm("onnx", "sequence-classification", "int8", labels=("refund", "return")),
         rollout={
             "id": 1, "state": "live", "percent": 100.0, "reason": "every step went well",
             "requested_at": NOW, "finished_at": NOW + timedelta(hours=1),

@@ -24,8 +24,8 @@ from tidemill.engine.config_drift import (
 from tidemill.errors import MissingArtefact, SpecError, TamperedArtefact
 from tidemill.home import Home
 from tidemill.records import RolloutRecord
-from tidemill.spec.digest import digest
-from tidemill.spec.load import Workspace, load, shown
+from tidemill.spec.digest import spec_digest
+from tidemill.spec.load import Workspace, display_path, load
 from tidemill.spec.lock import FILE, LockedService, parse_lock
 from tidemill.spec.lock_pointers import pointer, pointer_file
 
@@ -49,7 +49,7 @@ class Checkout:
         try:
             return {
                 project.name: {
-                    name: digest(loaded, project) for name, loaded in project.specs.items()
+                    name: spec_digest(loaded, project) for name, loaded in project.specs.items()
                 }
                 for project in self.workspace.projects.values()
             }
@@ -141,7 +141,7 @@ def _git_side(
 ) -> GitSide:
     try:
         found = read(path) if commit else None
-        locked = parse_lock(found, shown(path)).services.get(service) if found else None
+        locked = parse_lock(found, display_path(path)).services.get(service) if found else None
     except SpecError as error:
         return GitSide(commit, trouble=str(error.problems[0]))
     if locked is None:

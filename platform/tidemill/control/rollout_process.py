@@ -27,7 +27,7 @@ from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.sequential import Rated, RatingSummary
 from tidemill.errors import TidemillError
 from tidemill.events import Happening, Lifecycle
-from tidemill.pipeline.release_folder import Release
+from tidemill.pipeline.release_folder import ServedRelease
 from tidemill.records import RolloutRecord, RolloutUpdate
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
@@ -86,7 +86,7 @@ def rollout_events(publisher: LifecyclePublisher) -> Tell:
 
     def tell(what: Happening, row: RolloutRecord, change: RolloutUpdate) -> None:
         try:
-            project = Release.read(Path(row.release_folder)).project
+            project = ServedRelease.read(Path(row.release_folder)).project
         except TidemillError as error:
             log.warning("no event '%s' of %s: %s", what, row.service, error)
             return

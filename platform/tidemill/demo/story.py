@@ -180,9 +180,14 @@ def _refuse_ended(rollout: RolloutRecord) -> None:
 
 def tell(source: Path, folder: Path, *, keep: bool, say: Say) -> dict[str, Any]:
     """Play the whole demo; gives the report, which is also written to `folder/report.json`."""
-    start = time.monotonic()
     stage = Stage.build(source, folder, say)
-    story = Story(stage, Crowd(stage.settings))
+    with stage.watched():
+        return play(Story(stage, Crowd(stage.settings)), keep=keep)
+
+
+def play(story: Story, *, keep: bool) -> dict[str, Any]:
+    """Every chapter in its order, on a stage that is built; gives the report."""
+    stage, start = story.stage, time.monotonic()
     chapters: list[tuple[str, Callable[[], None]]] = [
         ("start the services", lambda: stage.tidemill("up")),
         ("make the first release", story.first_release),
@@ -195,7 +200,7 @@ def tell(source: Path, folder: Path, *, keep: bool, say: Say) -> dict[str, Any]:
         ("measure again", lambda: story.quality("after")),
         ("ask why", story.why),
     ]
-    with stage.watched(), stopped_afterwards(stage, keep=keep):
+    with stopped_afterwards(stage, keep=keep):
         for name, chapter in chapters:
             with stage.step(name):
                 chapter()

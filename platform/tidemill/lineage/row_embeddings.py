@@ -9,7 +9,7 @@ from typing import Any
 from tidemill.adapters.row_index import read
 from tidemill.data.similar_rows import asked
 from tidemill.errors import ArtefactError, MissingArtefact, MissingExtra
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.home import Home
 
 Row = dict[str, Any]
@@ -53,7 +53,7 @@ def _encoder(home: Home, dataset: str) -> tuple[str, Path]:
     for digest in home.ledger.lineage.base_models(project):
         try:
             folder = home.store.check_local(digest, "model").path
-            if Form.read(folder).task == "sequence-classification":
+            if ModelForm.read(folder).task == "sequence-classification":
                 return digest, folder
         except ArtefactError:
             continue

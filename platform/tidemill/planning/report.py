@@ -185,12 +185,12 @@ def told(data: DataDifference) -> Report:
         "changed_at": origins(after for _, after in rows.changed),
         "labels": {label: list(pair) for label, pair in data.labels.items()},
         "pii": data.pii,
-        "pii_at": list(data.pii_at),
-        "leaking": list(data.leaking),
-        "kept_out": list(data.kept_out),
+        "pii_at": list(data.pii_locations),
+        "leaking": list(data.leaking_rows),
+        "kept_out": list(data.excluded_leaks),
         "leaks": list(data.leaks),
         "quarantined": {reason: list(pair) for reason, pair in data.quarantined.items()},
-        "kept": list(data.kept),
+        "kept": list(data.unread_sources),
     }
 
 

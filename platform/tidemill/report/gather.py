@@ -13,13 +13,13 @@ from tidemill.adapters.git import GitRepository
 from tidemill.adapters.git.command import attempt
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import ArtefactError, MissingArtefact, TidemillError
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.home import Home
 from tidemill.pipeline import answers as answering
 from tidemill.ports import Materialisation
 from tidemill.report import release_facts as parts
 from tidemill.report.release_facts import DatasetStory, Story
-from tidemill.spec.digest import digest, filled
+from tidemill.spec.digest import spec_digest, with_defaults
 from tidemill.spec.load import Project, read
 
 
@@ -62,8 +62,8 @@ def dataset(home: Home, project: str, name: str) -> DatasetStory:
             f"'{project}/{name}' has not been made yet; run `tidemill run {project}/{name}`"
         )
     loaded = home.project(project).specs[name]
-    same = digest(loaded, home.project(project)) == making.spec_digest
-    return _dataset(home, project, name, making, filled(loaded.spec) if same else None)
+    same = spec_digest(loaded, home.project(project)) == making.spec_digest
+    return _dataset(home, project, name, making, with_defaults(loaded.spec) if same else None)
 
 
 def _dataset(
@@ -121,8 +121,8 @@ def _matching(project: Project | None, wanted: Mapping[str, str]) -> dict[str, d
         assert project is not None
         loaded = project.specs.get(name)
         try:
-            if loaded and digest(loaded, project) == wanted[name]:
-                found[name] = filled(loaded.spec)
+            if loaded and spec_digest(loaded, project) == wanted[name]:
+                found[name] = with_defaults(loaded.spec)
         except TidemillError:
             continue  # a file it names is gone
     return found
@@ -163,7 +163,7 @@ def _json(folder: Path | None, name: str, part: str, missing: dict[str, str]) ->
         return {}
 
 
-def _answers(folder: Path | None, missing: dict[str, str]) -> tuple[answering.Answered, ...]:
+def _answers(folder: Path | None, missing: dict[str, str]) -> tuple[answering.EvaluatedRow, ...]:
     if folder is None:
         missing[parts.ANSWERS] = missing[parts.REPORT]
         return ()
@@ -174,9 +174,9 @@ def _answers(folder: Path | None, missing: dict[str, str]) -> tuple[answering.An
         return ()
 
 
-def _form(folder: Path | None, missing: dict[str, str]) -> Form | None:
+def _form(folder: Path | None, missing: dict[str, str]) -> ModelForm | None:
     try:
-        return Form.read(folder) if folder else None
+        return ModelForm.read(folder) if folder else None
     except ArtefactError:
         missing[parts.MODEL] = "The served artefact has no readable form.json."
         return None

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from tidemill.data import SPLITS
 from tidemill.engine.measurement import Check, Measure
 from tidemill.engine.release_record import BaseModel, ReleaseRecord
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.ports import Materialisation
 
 if TYPE_CHECKING:
-    from tidemill.pipeline.answers import Answered
+    from tidemill.pipeline.answers import EvaluatedRow
 
 Values = Mapping[str, Any]
 
@@ -76,9 +76,9 @@ class Story:
     """The evaluation's `report.json`."""
     faults: Values = field(default_factory=dict)
     """The evaluation's `failures.json`."""
-    answers: Sequence[Answered] = ()
+    answers: Sequence[EvaluatedRow] = ()
     """Its answers to the test rows."""
-    form: Form | None = None
+    form: ModelForm | None = None
     """What kind of model serves."""
     rollout: Values | None = None
     """Where its newest rollout stands."""

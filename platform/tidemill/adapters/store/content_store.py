@@ -29,7 +29,7 @@ class ArtefactRecord:
     name: str
     digest: str
     kind: str
-    files: tuple[content.Entry, ...]
+    files: tuple[content.FileEntry, ...]
     meta: Mapping[str, Any]
 
     @property
@@ -182,7 +182,7 @@ class ContentStore(ABC):
         self,
         folder: Path,
         digest: str,
-        entries: tuple[content.Entry, ...],
+        entries: tuple[content.FileEntry, ...],
         kind: str,
         meta: Mapping[str, Any],
     ) -> Artefact:
@@ -305,7 +305,7 @@ def record_to_dict(record: ArtefactRecord) -> dict[str, Any]:
 
 def record_from_dict(name: str, data: Mapping[str, Any]) -> ArtefactRecord:
     """The record of `as_json`."""
-    entries = tuple(content.Entry(**entry) for entry in data["files"])
+    entries = tuple(content.FileEntry(**entry) for entry in data["files"])
     return ArtefactRecord(name, data["digest"], data["kind"], entries, data.get("facts") or {})
 
 
