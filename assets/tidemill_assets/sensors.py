@@ -10,6 +10,7 @@ import dagster as dg
 from tidemill.adapters.ledger.decisions import SYNC
 from tidemill.control.lifecycle_events import announce
 from tidemill.control.trigger_evaluation import react
+from tidemill.engine.staleness import InputChanged, Staleness, is_outdated
 from tidemill.home import Home
 from tidemill.pipeline.builder import Line
 from tidemill.ports import OFFSETS_TAG
@@ -101,19 +102,22 @@ def changed(line: Line, trigger: Trigger) -> datetime | None:
     conditions = (*trigger.when.any, *trigger.when.all)
     if all(condition.type != "spec_change" for condition in conditions):
         return None
+    chosen = upstream(line.project, *trigger.run)
     commits = [
-        line.repository.last_change(line.project.specs[name].path)
-        for name in stale(line)
-        if name in upstream(line.project, *trigger.run)
+        line.repository.last_change(line.project.specs[_changed_spec(line, name, state)].path)
+        for name, state in outdated(line).items()
+        if name in chosen
     ]
     return max((commit.when for commit in commits if commit), default=None)
 
 
-def stale(line: Line) -> list[str]:
-    """Assets that were made before, and whose spec is another one now."""
-    found = []
-    for name in line.specs:
-        made = line.records.latest(line.project.name, name)
-        if made and made.spec_digest != line.spec_digest(name):
-            found.append(name)
-    return found
+def outdated(line: Line) -> dict[str, Staleness]:
+    """Assets that were built here, and whose spec or inputs have changed since; by name."""
+    return {name: state for name, state in line.staleness().items() if is_outdated(state)}
+
+
+def _changed_spec(line: Line, name: str, state: Staleness) -> str:
+    """The spec that made an asset stale: its own, or that of the input that changed."""
+    if isinstance(state, InputChanged) and state.input in line.specs:
+        return state.input
+    return name

@@ -28,6 +28,7 @@ from tidemill.ports import Artefact
 from tidemill.settings import Settings
 
 if TYPE_CHECKING:  # a verb that reads the ledger only should start at once
+    from tidemill.pipeline.asset_state import ServiceReleases
     from tidemill.pipeline.builder import Line
     from tidemill.spec.load import Project, Workspace
 
@@ -97,6 +98,7 @@ class Home:
             keep=self.keep,
             feedback=self.ledger.events,
             live=self.live,
+            service_releases=self.service_releases,
         )
 
     def keep(self, made: Sequence[Artefact]) -> None:
@@ -161,6 +163,13 @@ class Home:
         """The record of a service's live release, or of a release by its digest."""
         digest = name if name.startswith("sha256:") else self.ledger.rollouts.live(name)
         return self.ledger.assets.release(digest) if digest else None
+
+    def service_releases(self, service: str) -> ServiceReleases:
+        """The releases of a service that users may meet now."""
+        from tidemill.pipeline.asset_state import ServiceReleases
+
+        open_ = (self.ledger.assets.release(r.release) for r in self.ledger.rollouts.open(service))
+        return ServiceReleases(self.live(service), [record for record in open_ if record])
 
 
 def check_writable(home: Path, *below: str) -> None:

@@ -6,7 +6,7 @@ runs them all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -85,6 +85,9 @@ class Store(Protocol):
 
     def get(self, digest: str) -> Artefact:
         """Its files, checked against the digest; raises MissingArtefact or TamperedArtefact."""
+
+    def missing(self, digests: Collection[str]) -> set[str]:
+        """Those of these artefacts that `get` cannot give here; a quick look, nothing is hashed."""
 
     def drop(self, digest: str) -> None:
         """Forget it and free its bytes."""

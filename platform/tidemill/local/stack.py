@@ -19,6 +19,7 @@ from tidemill.home import check_writable
 from tidemill.local import supervisor
 from tidemill.local.services import Service, plan, ports, prepare
 from tidemill.pipeline.context import Say
+from tidemill.planning.recorded_state import has_ledger
 from tidemill.settings import Settings
 
 if TYPE_CHECKING:
@@ -152,8 +153,8 @@ def reload_assets(settings: Settings, patience: float = 120.0) -> str | None:
 
 
 def report(settings: Settings) -> dict[str, Any]:
-    """Processes, services with their rollouts, ingest's counts, and where Git, ledger and live
-    differ."""
+    """Processes, services with their rollouts, ingest's counts, assets that are not up to date, and
+    where Git, ledger and live differ."""
     run = settings.home / "run"
     known = [*Processes(run).known(), *Processes(run, "models").known()]
     return {
@@ -161,22 +162,33 @@ def report(settings: Settings) -> dict[str, Any]:
         "running": running(settings),
         "processes": [_process(one) for one in known],
         **_ledger(settings),
+        "assets": _assets(settings),
         **_standings(settings),
     }
 
 
 def _standings(settings: Settings) -> dict[str, Any]:
-    if not _has_ledger(settings):
+    if not has_ledger(settings):
         return {"standings": [], "trouble": ""}
     from tidemill.control.observed_traffic import three_sides
 
     return three_sides(settings)
 
 
-def _has_ledger(settings: Settings) -> bool:
-    """False where a ledger of this machine was never made."""
-    sqlite = settings.ledger_url.removeprefix("sqlite:///")
-    return sqlite == settings.ledger_url or Path(sqlite).exists()
+def _assets(settings: Settings) -> list[dict[str, str]]:
+    """Assets that are not up to date; empty where that is not known."""
+    from tidemill.errors import TidemillError
+    from tidemill.home import Home
+    from tidemill.planning.recorded_state import out_of_date
+
+    if not has_ledger(settings):
+        return []
+    try:
+        entries = out_of_date(Home(settings.followed))
+    except TidemillError:
+        return []  # `trouble` says what is wrong with the specs
+    names = ("project", "name", "kind", "state", "reason")
+    return [{name: str(getattr(entry, name)) for name in names} for entry in entries]
 
 
 def _process(one: Running) -> dict[str, Any]:
@@ -191,7 +203,7 @@ def _process(one: Running) -> dict[str, Any]:
 
 
 def _ledger(settings: Settings) -> dict[str, Any]:
-    if not _has_ledger(settings):
+    if not has_ledger(settings):
         return {"services": [], "ingest": {}, "git": None}
     from tidemill.adapters.ledger import Ledger
 

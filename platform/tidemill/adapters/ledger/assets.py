@@ -19,13 +19,14 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    func,
     insert,
     select,
 )
 
 from tidemill.adapters.ledger.base import metadata, utc
 from tidemill.adapters.ledger.lineage_tables import write_edges
-from tidemill.engine.cost import Past
+from tidemill.engine.cost import BuildCost
 from tidemill.engine.lineage import of_making, of_release
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.ports import Artefact, Making
@@ -81,6 +82,13 @@ class AssetLedger:
         """The newest record of an asset."""
         return self._newest(makings.c.project == project, makings.c.name == name)
 
+    def newest(self) -> list[Making]:
+        """The newest record of each asset of all projects."""
+        newest = select(func.max(makings.c.id)).group_by(makings.c.project, makings.c.name)
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(makings).where(makings.c.id.in_(newest))).all()
+        return [_making(row) for row in rows]
+
     def by_version(self, project: str, name: str, version: str) -> Making | None:
         """The newest record of this very version."""
         return self._newest(
@@ -119,7 +127,7 @@ class AssetLedger:
             for row in connection.execute(query.order_by(makings.c.id.desc()).limit(limit)):
                 yield _making(row)
 
-    def past(self, kinds: Sequence[str], *, limit: int = 2000) -> list[Past]:
+    def past(self, kinds: Sequence[str], *, limit: int = 2000) -> list[BuildCost]:
         """What making assets of these kinds took, newest first; reused artefacts are left out."""
         names = ("project", "name", "kind", "seconds", "peak_bytes", "facts")
         query = select(*(makings.c[name] for name in names))
@@ -128,7 +136,9 @@ class AssetLedger:
             rows = connection.execute(query.order_by(makings.c.id.desc()).limit(limit)).all()
         whole = (row for row in rows if not row.facts.get("resumed_from"))
         return [
-            Past(row.project, row.name, row.kind, row.seconds, row.peak_bytes, _rows(row.facts))
+            BuildCost(
+                row.project, row.name, row.kind, row.seconds, row.peak_bytes, _rows(row.facts)
+            )
             for row in whole
         ]
 

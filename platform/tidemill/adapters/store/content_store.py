@@ -7,7 +7,7 @@ import json
 import shutil
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -96,6 +96,10 @@ class Shelf(ABC):
         """Bring a missing folder back from what backs the store; raises MissingArtefact."""
 
     @abstractmethod
+    def _is_backed(self, record: Record) -> bool:
+        """True where `_restore` could bring the folder back without the network."""
+
+    @abstractmethod
     def records(self) -> list[Record]:
         """Everything that was put, sorted by name."""
 
@@ -147,6 +151,15 @@ class Shelf(ABC):
         self._check(record, seen={} if every_byte else self._seen(record))
         return self._artefact(record)
 
+    def missing(self, digests: Collection[str]) -> set[str]:
+        """Those of these artefacts that `get` cannot give here; a quick look, nothing is hashed."""
+        folders = {path.name.rpartition("-")[2] for path in self.artefacts.iterdir()}
+        return {
+            digest
+            for digest in digests
+            if short(digest) not in folders and not self._can_restore(digest)
+        }
+
     def drop(self, digest: str) -> None:
         """Forget it and free its bytes; dropping what is not there is fine."""
         with storage_errors(self.root), self._locked():
@@ -188,6 +201,10 @@ class Shelf(ABC):
         self._register(record, kept)
         self._remember(record)
         return self._artefact(record)
+
+    def _can_restore(self, digest: str) -> bool:
+        record = self._find(digest)
+        return record is not None and self._is_backed(record)
 
     def _known(self, digest: str) -> Record:
         record = self._find(digest)

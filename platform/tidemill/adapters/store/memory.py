@@ -40,6 +40,9 @@ class MemoryStore(Shelf):
     def _unregister(self, record: Record) -> None:
         del self._records[record.digest]
 
+    def _is_backed(self, record: Record) -> bool:  # noqa: ARG002 - nothing backs it
+        return False
+
     def _restore(self, record: Record) -> None:
         raise MissingArtefact(
             f"the files of {record.kind} {record.digest} are gone from {self.root}; "
