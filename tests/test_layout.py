@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import platform
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tidemill import entry_points
+from tidemill.adapters.store.remote import default_remote
 
 ROOT = Path(__file__).parent.parent
 CODE = [*(ROOT / "platform").rglob("*.py"), *(ROOT / "assets").rglob("*.py")]
@@ -51,9 +53,32 @@ def test_every_module_opens_with_what_it_is_for() -> None:
 
 
 def test_the_top_level_is_the_contract() -> None:
-    named = {"pyproject.toml", "platform", "assets", "specs", "infra", "tests", "README.md"}
+    folders = {"platform", "assets", "specs", "infra", "tests", ".dvc"}
+    files = {"pyproject.toml", "README.md"}
 
-    assert named <= {p.name for p in ROOT.iterdir()}
+    assert folders <= {p.name for p in ROOT.iterdir() if p.is_dir()}
+    assert files <= {p.name for p in ROOT.iterdir() if p.is_file()}
+
+
+def test_a_fresh_clone_is_a_dvc_repository_with_a_remote_and_nothing_to_pull(
+    tmp_path: Path,
+) -> None:
+    clone = tmp_path / "clone"
+    git = ["git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), str(clone)]
+    subprocess.run(git, check=True, capture_output=True)
+    environment = {**os.environ, "DVC_SITE_CACHE_DIR": str(tmp_path / "site")}
+
+    def dvc(*arguments: str) -> str:
+        command = [sys.executable, "-m", "dvc", *arguments]
+        done = subprocess.run(
+            command, cwd=clone, capture_output=True, text=True, check=True, env=environment
+        )
+        return done.stdout
+
+    assert (clone / ".dvcignore").is_file()
+    assert default_remote(clone) == str((tmp_path / "tidemill-artefacts").resolve())
+    assert "no data or pipelines tracked" in dvc("status")
+    assert subprocess.check_output(["git", "status", "--porcelain"], cwd=clone) == b""
 
 
 def test_import_tidemill_brings_no_heavy_package() -> None:

@@ -1,6 +1,7 @@
 """Every error Tidemill raises, in one tree.
 
 TidemillError                 exit 1
+├── SettingsError             environment variables that cannot be used; carries all of them
 ├── SpecError                 specs that cannot be used; carries every `Problem` at once
 ├── UnknownName               a name nothing answers to, with the nearest ones
 ├── AmbiguousName             a name that several things answer to
@@ -65,6 +66,14 @@ class Problem:
         text = f"{self.path}:{self.line}: {cause}{tail}"
         # One problem is one line, and what a file says never drives the terminal.
         return "".join(c if c.isprintable() else " " for c in text)
+
+
+class SettingsError(TidemillError):
+    """Environment variables that cannot be used; `problems` has a sentence for each."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems: tuple[str, ...] = tuple(problems)
+        super().__init__("\n".join(self.problems))
 
 
 class SpecError(TidemillError):

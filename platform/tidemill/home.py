@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -75,7 +75,7 @@ class Home:
 
     def at(self, specs: Path) -> Home:
         """This home with the specs of another folder, over the same ledger."""
-        fresh = Home(replace(self.settings, specs=specs))
+        fresh = Home(self.settings.with_specs(specs))
         fresh.__dict__["ledger"] = self.ledger
         return fresh
 
@@ -99,6 +99,7 @@ class Home:
             feedback=self.ledger.events,
             live=self.live,
             service_releases=self.service_releases,
+            subject_key=self.settings.subject_key,
         )
 
     def keep(self, made: Sequence[Artefact]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from pydantic import SecretStr
 from tests.adapters.forges.github_server import GitHubServer
 from tests.adapters.forges.gitlab_server import GitLabServer
 from tests.adapters.forges.places import clone, push_change, quiet, remote, sh, who
@@ -18,7 +19,7 @@ from tidemill.adapters.forge.github import GitHub
 from tidemill.adapters.forge.gitlab import GitLab
 from tidemill.errors import ServiceError
 from tidemill.ports import Forge
-from tidemill.settings import Host
+from tidemill.settings import ForgeHost
 
 PLAN = "tidemill:plan"
 
@@ -69,7 +70,7 @@ class InMemory:
 class OnGitHub:
     def __init__(self, bare: Path, here: Path) -> None:
         self.here, self.server = here, GitHubServer(bare)
-        host = Host(self.server.url, "ada/shop", TOKEN)
+        host = ForgeHost(url=self.server.url, repository="ada/shop", token=SecretStr(TOKEN))
         self.forge = GitHub.open(host, None, sleep=lambda _: None)
 
     def _pull(self, branch: str):  # type: ignore[no-untyped-def]
@@ -103,7 +104,7 @@ class OnGitHub:
 class OnGitLab:
     def __init__(self, bare: Path, here: Path) -> None:
         self.here, self.server = here, GitLabServer(bare)
-        host = Host(self.server.url, "ada/shop", TOKEN)
+        host = ForgeHost(url=self.server.url, repository="ada/shop", token=SecretStr(TOKEN))
         self.forge = GitLab.open(host, None, sleep=lambda _: None)
 
     def _request(self, branch: str):  # type: ignore[no-untyped-def]

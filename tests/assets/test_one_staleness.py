@@ -13,9 +13,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from tests.planning.built import build, build_all
+from tests.planning.fake_builds import build, build_all
 
 from tidemill.adapters.clock import SystemClock
+from tidemill.control.spec_changes import newest_unbuilt_change, outdated_assets
 from tidemill.engine.staleness import InputChanged
 from tidemill.engine.sync import changes
 from tidemill.errors import MissingArtefact
@@ -27,7 +28,6 @@ from tidemill.planning.recorded_state import recorded_state
 from tidemill.planning.revisions import open_revisions
 from tidemill.spec.trigger import Trigger, When
 from tidemill_assets.git_sensors import stale_requests
-from tidemill_assets.sensors import changed, outdated
 
 STALE = {"tune", "quality"}
 
@@ -74,7 +74,7 @@ def test_before_the_dataset_was_built_anew_nobody_finds_anything_stale(stale_hom
     home.ledger.assets.record(replace(rows, id=0))
 
     assert first.id < record.id
-    assert outdated(home.line("desk")) == {}
+    assert outdated_assets(home.line("desk")) == {}
     assert planned(home) == synced(home) == seen_by_status(home) == {}
 
 
@@ -85,7 +85,7 @@ def test_run_plan_status_sync_and_sensors_agree(stale_home: Home) -> None:
     expected = dict.fromkeys((*STALE, "release"), "stale")
 
     assert {name for name, state in states.items() if isinstance(state, InputChanged)} == STALE
-    assert set(outdated(line)) == STALE
+    assert set(outdated_assets(line)) == STALE
     assert planned(home) == synced(home) == seen_by_status(home) == expected
     for name in STALE:
         with pytest.raises(MissingArtefact, match="'rows' was rebuilt after it"):
@@ -107,8 +107,8 @@ def test_the_spec_change_trigger_sees_the_change_of_the_input(stale_home: Home) 
     trigger = own.model_copy(update={"of": None, "when": when, "run": ("quality",)})
     unaffected = trigger.model_copy(update={"run": ("rows",)})
 
-    found = changed(stale_home.line("desk"), trigger)
+    found = newest_unbuilt_change(stale_home.line("desk"), trigger)
 
     assert found is not None
     assert (datetime.now(UTC) - found).total_seconds() < 3600
-    assert changed(stale_home.line("desk"), unaffected) is None
+    assert newest_unbuilt_change(stale_home.line("desk"), unaffected) is None

@@ -16,6 +16,7 @@ from tidemill.report.page import page
 from tidemill.report.resolve_name import find
 from tidemill.report.verdict import verdict
 from tidemill.spec.rollout import Rollout
+from tidemill_assets import display
 from tidemill_assets.steering import release
 
 
@@ -67,3 +68,23 @@ def test_an_evaluation_that_releases_nothing_says_so(trained: Home) -> None:
 
     with pytest.raises(TidemillError, match="no Rollout is judged by 'yardstick'"):
         find(Home(trained.settings), "yardstick")
+
+
+def test_a_shadow_release_with_nothing_live_says_at_once_that_it_waits(trained: Home) -> None:
+    path = trained.settings.specs / "desk" / "rollout.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("percent: 100", "percent: 0") + "mode: shadow\n")
+    home = Home(trained.settings)
+    messages: list[str] = []
+
+    def listen(message: str, *, done: float | None = None, total: float | None = None) -> None:
+        messages.append(message)
+
+    display.listeners.append(listen)
+    try:
+        release(home, home.line("desk"), "release", dg.build_asset_context())
+    finally:
+        display.listeners.remove(listen)
+
+    assert "asked for its traffic; it waits: `mode: shadow` copies the requests" in messages[-1]
+    assert "set `mode: canary`" in messages[-1]

@@ -21,7 +21,7 @@ ADAPTERS = "tidemill.adapters"
 GIVEN_UP = (f"{ADAPTERS}.ledger.leases:LeaseLedger.give_up", "before")
 WRITE = [
     ("pathlib:Path.write_bytes", "after"),
-    ("tidemill.control.lockfile:write", "after"),
+    ("tidemill.control.lock_artefacts:write_files", "after"),
     GIVEN_UP,
 ]
 COMMIT = [

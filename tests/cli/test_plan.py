@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.adapters.repositories import Repo
 from tests.adapters.streams import answer, contract, take, thumb
-from tests.planning.built import build, build_all
+from tests.planning.fake_builds import build, build_all
 from tests.spec.conftest import COMPLETE, write_project
 
 from tidemill.adapters import forge

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tidemill.adapters.git import GitRepository
 from tidemill.adapters.ledger.assets import AssetLedger
 from tidemill.adapters.ledger.base import open_engine
 from tidemill.adapters.store import MemoryStore
+from tidemill.adapters.store.remote import default_remote
 from tidemill.cli import commands
 from tidemill.pipeline.builder import Line
 from tidemill.spec.load import load
@@ -80,6 +82,56 @@ def test_a_project_of_each_task_is_valid_and_its_dataset_can_be_made(
     assert made.facts["rows_total"] == 60
     assert (place / ".gitignore").read_text() == ".tidemill/\n"
     assert (place / "specs" / "schema.json").read_text() == text()
+
+
+def test_the_project_is_a_dvc_repository_whose_remote_every_clone_on_the_machine_finds(
+    place: Path, init: Init
+) -> None:
+    (place / "rows.csv").write_text(table())
+    subprocess.run(["git", "init", "--quiet"], check=True)
+
+    assert init("desk", "--data", "rows.csv", "--yes") == 0
+    assert default_remote(place) == str(place / ".tidemill" / "remote")
+    assert (place / ".dvcignore").is_file()
+    ignored = ["git", "check-ignore", ".dvc/cache", ".dvc/tmp", ".dvc/config.local", ".tidemill"]
+    subprocess.run(ignored, check=True, capture_output=True)
+
+
+def test_the_dvc_repository_begins_at_the_root_of_the_git_repository(
+    place: Path, init: Init
+) -> None:
+    (place / "rows.csv").write_text(table())
+    subprocess.run(["git", "init", "--quiet"], check=True)
+
+    assert init("desk", "--data", "rows.csv", "--yes", "--specs", "ml/specs") == 0
+    assert (place / ".dvc" / "config").is_file()
+    assert not (place / "ml" / ".dvc").exists()
+
+
+@pytest.mark.parametrize("specs", ["specs", "ml/specs"])
+def test_a_dvc_repository_that_is_there_stays_as_it_is(place: Path, init: Init, specs: str) -> None:
+    (place / "rows.csv").write_text(table())
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    config = place / ".dvc" / "config"
+    config.parent.mkdir()
+    config.write_text("[core]\n    remote = ours\n")
+
+    assert init("desk", "--data", "rows.csv", "--yes", "--specs", specs) == 0
+    assert config.read_text() == "[core]\n    remote = ours\n"
+    assert list(place.rglob(".dvc")) == [place / ".dvc"]
+    assert not (place / ".dvcignore").exists()
+
+
+def test_a_folder_whose_name_dvc_would_misread_is_named_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, init: Init
+) -> None:
+    place = tmp_path / "mine, #1"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    (place / "rows.csv").write_text(table())
+
+    assert init("desk", "--data", "rows.csv", "--yes") == 0
+    assert default_remote(place) == str(place / ".tidemill" / "remote")
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -14,6 +14,7 @@ from tidemill.engine.estimate import estimate, gain
 from tidemill.metrics import Scored, measure
 
 NAMES = METRICS.names()
+COMPARED = [name for name in NAMES if METRICS.load(name).NEEDS_REFERENCE]
 KINDS = {"proportion", "rows", "corpus", "quantile", "speed", "size"}
 TEXTS = [
     "your parcel is on its way to you",
@@ -54,6 +55,7 @@ def test_a_metric_declares_what_it_is(name: str) -> None:
     assert isinstance(metric.VERSION, int)
     assert metric.__doc__
     assert metric.UNIT in ("", "s", "tokens/s", "bytes")
+    assert isinstance(metric.NEEDS_REFERENCE, bool)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -66,10 +68,30 @@ def test_a_metric_stays_in_its_range(name: str, seed: int, tmp_path: Path) -> No
     assert high is None or value <= high
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if METRICS.load(n).RANGE[1] == 1.0])
+@pytest.mark.parametrize("name", COMPARED)
 def test_right_answers_score_best_and_wrong_ones_less(name: str) -> None:
-    assert measure(name, perfect()) == pytest.approx(1.0)
-    assert measure(name, spoilt()) < 0.9
+    metric = METRICS.load(name)
+    best = metric.RANGE[1 if metric.BETTER == "higher" else 0]
+
+    assert measure(name, perfect()) == pytest.approx(best)
+    assert abs(measure(name, spoilt()) - best) > 0.1
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not METRICS.load(name).NEEDS_REFERENCE])
+def test_a_metric_without_a_reference_gives_the_same_whatever_the_reference_is(
+    name: str, tmp_path: Path
+) -> None:
+    answers, folder = spoilt(), folder_of(tmp_path)
+    others = [replace(one, reference=Answer("something else", "none")) for one in answers]
+
+    assert measure(name, others, folder) == measure(name, answers, folder)
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_a_metric_with_a_reference_looks_at_it(name: str) -> None:
+    others = [replace(one, reference=Answer("something else", "none")) for one in perfect()]
+
+    assert measure(name, others) != measure(name, perfect())
 
 
 @pytest.mark.parametrize("name", NAMES)

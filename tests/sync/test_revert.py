@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,7 +74,7 @@ def sync(follow: Follow) -> Outcome:
     outcome = follower.look()
     assert outcome.sync is not None
     for decided in follower.pending(outcome.sync):
-        settings = replace(follower.home.settings, specs=follower.specs(outcome.sync))
+        settings = follower.home.settings.with_specs(follower.specs(outcome.sync))
         carry_out(Home(settings), decided.key, outcome.sync.commit, silent)
     return outcome
 
@@ -144,7 +143,7 @@ def test_a_run_of_a_commit_that_was_reverted_meanwhile_brings_nothing_out(
     outcome = slow.look()
     assert outcome.sync is not None
     (decided,) = slow.pending(outcome.sync)
-    home = Home(replace(slow.home.settings, specs=slow.specs(outcome.sync)))
+    home = Home(slow.home.settings.with_specs(slow.specs(outcome.sync)))
     slow.home.ledger.decisions.started(decided.key, "", slow.home.clock.now())
     classifier.git("revert", "--no-edit", "HEAD")
     classifier.git("push", "--quiet", "origin", "HEAD")

@@ -100,6 +100,7 @@ def _results(home: Home, project: str, specs: list[str]) -> Iterator[Result]:
             clock=home.clock,
             keep=ledger.assets.keep,
             feedback=NoFeedback(),
+            subject_key=home.settings.subject_key,
         )
         yield from cheap(line, specs)
     ledger.engine.dispose()

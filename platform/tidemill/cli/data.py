@@ -46,7 +46,8 @@ def show(settings: Settings, dataset: str, rows: int, as_json: bool) -> None:
     home = Home(settings)
     project, name = home.find(dataset)
     _is_dataset(home.project(project), name)
-    content = _content(project, name, preview(home.project(project), name, SystemClock()), rows)
+    found = preview(home.project(project), name, SystemClock(), settings.subject_key)
+    content = _content(project, name, found, rows)
     print_json(content) if as_json else click.echo("\n".join(_content_lines(content)))
 
 

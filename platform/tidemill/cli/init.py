@@ -73,7 +73,8 @@ def command(
     choice = _choice(found, task, asked, output, label, asks=asks, sure=yes)
     project = _name(name, found.path, asks)
     told = list(remarks(found, choice))
-    written = write(found, choice, name=project, specs=settings.specs, owner=owner)
+    remote = settings.home / "remote"
+    written = write(found, choice, name=project, specs=settings.specs, owner=owner, remote=remote)
     if as_json:
         print_json(_plain(written, choice, told))
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,6 +26,11 @@ _WAIT = timedelta(minutes=1)
 @click.option("--check", is_flag=True, help="Change nothing; exit 2 where a lock is not in step.")
 @click.option("--commit", "commit_", is_flag=True, help="Commit it on the branch checked out.")
 @click.option("--open-pr", is_flag=True, help="Push it as a branch and open a pull request.")
+@click.option(
+    "--push/--no-push",
+    default=True,
+    help="First copy the live artefacts to the DVC remote; on by default.",
+)
 @click.option("--base", help="Branch the pull request is for; default the one checked out.")
 @json_option
 @pass_settings
@@ -36,15 +40,18 @@ def command(
     check: bool,
     commit_: bool,
     open_pr: bool,
+    push: bool,
     base: str | None,
     as_json: bool,
 ) -> None:
     """Record in Git what is live: release, artefacts with their DVC pointers, dataset, figures.
 
     Without an option the files are written into the working tree. A pull request names a release
-    under way as `wanted`; whoever merges it approves that release.
+    under way as `wanted`; whoever merges it approves that release. In a DVC repository the pointers
+    lie in `releases/SERVICE.dvc` beside the lock, and `dvc pull` brings the live artefacts.
     """
     from tidemill.adapters.ledger import lease_owner
+    from tidemill.control.lock_artefacts import push_artefacts
     from tidemill.home import Home
 
     if check + commit_ + open_pr > 1:
@@ -57,11 +64,15 @@ def command(
     with leases.held(_LEASE, lease_owner.me(), wait=_WAIT) as held:
         if not held:
             raise ServiceError("another `tidemill lock` has been at work for a minute; try again")
+        pushed = push_artefacts(home, services) if push else None
         found = _propose(home, services, base) if open_pr else _write(home, services, commit_)
     if as_json:
-        print_json(found)
+        sent = {"remote": pushed.remote, "files": pushed.files} if pushed else None
+        print_json({**found, "pushed": sent})
     else:
         click.echo(found["said"])
+        if pushed and pushed.message:
+            click.echo(pushed.message)
 
 
 def _check(home: Home, services: tuple[str, ...], as_json: bool) -> None:
@@ -79,7 +90,7 @@ def _check(home: Home, services: tuple[str, ...], as_json: bool) -> None:
 
 
 def _write(home: Home, services: tuple[str, ...], commit_: bool) -> dict[str, Any]:
-    from tidemill.control.lockfile import write, written
+    from tidemill.control.lock_artefacts import changed_files, write_files
 
     if commit_:
         from tidemill.control.lock_pull_request import commit
@@ -87,13 +98,13 @@ def _write(home: Home, services: tuple[str, ...], commit_: bool) -> dict[str, An
         sha = commit(home, services)
         said = f"committed as {sha[:10]}" if sha else "the branch says it already"
         return {"commit": sha, "said": said}
-    changed: list[Path] = []
-    for path, (old, new) in written(home, services).items():
-        if new is not None and new != old:
-            write(path, new)
-            changed.append(path)
-    said = "\n".join(f"wrote {path}" for path in changed) or "every lock says what is live"
-    return {"written": changed, "said": said}
+    changed = changed_files(home, services)
+    write_files(changed)
+    said = "\n".join(
+        f"{'wrote' if content is not None else 'removed'} {path}"
+        for path, content in changed.items()
+    )
+    return {"written": list(changed), "said": said or "every lock says what is live"}
 
 
 def _propose(home: Home, services: tuple[str, ...], base: str | None) -> dict[str, Any]:

@@ -10,7 +10,13 @@ import click
 
 from tidemill.settings import Settings
 from tidemill.terminal.amounts import plain
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.shell import (
+    example,
+    json_option,
+    pass_settings,
+    print_json,
+    warn_of_unknown_variables,
+)
 
 
 @click.command(epilog=example("tidemill status", "tidemill status --json | jq .services"))
@@ -21,6 +27,7 @@ def command(settings: Settings, as_json: bool) -> None:
     reads."""
     from tidemill.local.stack import report
 
+    warn_of_unknown_variables()
     status = report(settings)
     if as_json:
         print_json(status)

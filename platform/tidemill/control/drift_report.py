@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from tidemill.adapters.git import GitRepository, history
 from tidemill.adapters.ledger.rollouts import Walking
+from tidemill.adapters.store.remote import dvc_root
 from tidemill.control.lockfile import entry, services
 from tidemill.engine.config_drift import (
     OF_THE_LOCK,
@@ -26,6 +27,7 @@ from tidemill.home import Home
 from tidemill.spec.digest import digest
 from tidemill.spec.load import Workspace, load, shown
 from tidemill.spec.lock import FILE, LockedService, parse_lock
+from tidemill.spec.lock_pointers import pointer, pointer_file
 
 See = Callable[[str, Walking], LiveSide]
 """What a service's driver says is served."""
@@ -67,7 +69,7 @@ def lock_drifts(home: Home, named: Collection[str] = ()) -> list[Drift]:
     found: list[Drift] = []
     for service, project in sorted(services(home, named).items()):
         path = home.project(project).folder / FILE
-        git = _git_side(home, service, path.read_bytes, path, "here")
+        git = _git_side(home, service, _on_disk, path, "here")
         standing = Standing(project, service, git, _ledger_side(home, service))
         found += [drift for drift in drifts(standing) if drift.kind in OF_THE_LOCK]
     return found
@@ -116,10 +118,10 @@ def _standing(home: Home, git: Checkout, service: str, project: str, see: See) -
         path = (known if known.is_dir() else home.settings.specs) / FILE
     live = home.ledger.rollouts.serving(service)
 
-    def content() -> bytes | None:
-        return history.show(home.settings.specs, "HEAD", path)
+    def at_head(file: Path) -> bytes | None:
+        return history.show(home.settings.specs, "HEAD", file)
 
-    side = _git_side(home, service, content, path, git.commit)
+    side = _git_side(home, service, at_head, path, git.commit)
     return Standing(
         project=project,
         service=service,
@@ -130,14 +132,16 @@ def _standing(home: Home, git: Checkout, service: str, project: str, see: See) -
     )
 
 
+def _on_disk(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
 def _git_side(
-    home: Home, service: str, content: Callable[[], bytes | None], path: Path, commit: str
+    home: Home, service: str, read: Callable[[Path], bytes | None], path: Path, commit: str
 ) -> GitSide:
     try:
-        found = content() if commit else None
+        found = read(path) if commit else None
         locked = parse_lock(found, shown(path)).services.get(service) if found else None
-    except FileNotFoundError:
-        locked = None
     except SpecError as error:
         return GitSide(commit, trouble=str(error.problems[0]))
     if locked is None:
@@ -147,7 +151,18 @@ def _git_side(
         release=locked.live.release if locked.live else None,
         wanted=locked.wanted.release if locked.wanted else None,
         edited=_edited(home, service, locked),
+        pointer_behind=_pointer_behind(service, locked, read, path.parent),
     )
+
+
+def _pointer_behind(
+    service: str, locked: LockedService, read: Callable[[Path], bytes | None], project: Path
+) -> bool:
+    """True where a DVC repository's pointer differs from what the lock makes of it."""
+    if dvc_root(project) is None:
+        return False
+    expected = pointer(service, locked.live) if locked.live else None
+    return read(project / pointer_file(service)) != expected
 
 
 def _edited(home: Home, service: str, locked: LockedService) -> bool:

@@ -230,7 +230,7 @@ class Follower:
             return
         try:
             # At the mirror, whose `origin` is the remote: a refused commit may have no worktree.
-            forge = self.forge(replace(self.home.settings, specs=self.mirror.folder))
+            forge = self.forge(self.home.settings.with_specs(self.mirror.folder))
             forge.report(sync.commit, state, sync.reason, context=CONTEXT)
         except TidemillError as error:
             log.warning("the status beside %s could not be set: %s", sync.commit[:10], error)
@@ -251,7 +251,7 @@ def follower(settings: Settings, **more: Any) -> Follower:
     """What follows the remote of these settings."""
     from tidemill.adapters.forge import open_forge
 
-    return Follower(Home(settings.followed), **{"forge": open_forge, **more})
+    return Follower(Home(settings.with_applied_specs), **{"forge": open_forge, **more})
 
 
 def _key(sync: Sync) -> str:

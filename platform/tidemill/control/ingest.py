@@ -27,7 +27,7 @@ from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.kafka.bus import KafkaBus
 from tidemill.adapters.ledger.events import EventLedger, Position
 from tidemill.adapters.ledger.joining import Taken
-from tidemill.errors import Overtaken, ServiceError, StorageError, TidemillError
+from tidemill.errors import Overtaken, ServiceError, StorageError
 from tidemill.events import INFERENCE_TOPIC, LIFECYCLE_TOPIC
 from tidemill.ports import Bus, Clock, Message
 from tidemill.settings import Settings
@@ -271,10 +271,8 @@ def main(arguments: list[str] | None = None) -> None:
     stop = Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    try:
+    with entry_points.exit_with_message():
         serve(Settings.read(specs=given.specs), stop)
-    except TidemillError as error:
-        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 from tidemill.adapters.git.branches import current_branch, publish, remote_tip
 from tidemill.adapters.git.checkout_commit import commit_here
 from tidemill.adapters.git.command import attempt
+from tidemill.adapters.store.remote import dvc_root
+from tidemill.control.lock_artefacts import lock_files, planned_files
 from tidemill.control.lockfile import composed, services, top, written
 from tidemill.engine.config_drift import short
 from tidemill.errors import ServiceError
 from tidemill.home import Home
 from tidemill.ports import Forge, Proposal
-from tidemill.spec.lock import BRANCH, FILE, Lock, LockedRelease, parse_lock, text
+from tidemill.spec.lock import BRANCH, FILE, Lock, LockedRelease, parse_lock
 
 
 def commit(home: Home, named: Collection[str]) -> str | None:
     """Commit the locks on the branch that is checked out; None where it says the same already."""
-    locks = {path: new for path, (_, new) in written(home, named).items() if new is not None}
+    locks = [new for _, new in written(home, named).values() if new is not None]
     if not locks:
         return None
-    files = {path: text(lock) for path, lock in locks.items()}
-    return commit_here(top(home), files, subject(locks.values()) + "\n\n" + summary(locks.values()))
+    message = subject(locks) + "\n\n" + summary(locks)
+    return commit_here(top(home), dict(planned_files(home, named)), message)
 
 
 def propose(home: Home, named: Collection[str], forge: Forge, base: str) -> Proposal | None:
@@ -35,11 +37,10 @@ def propose(home: Home, named: Collection[str], forge: Forge, base: str) -> Prop
     tip = remote_tip(root, remote, base)
     if tip is None:
         raise ServiceError(f"{remote} has no branch '{base}' to merge into; push it first")
-    locks = _against(home, named, root, tip)
-    if not locks:
+    locks, files = _against(home, named, root, tip)
+    if not files:
         return None
-    title, body = subject(locks.values()), summary(locks.values())
-    files: Mapping[str, bytes | None] = {path: text(lock) for path, lock in locks.items()}
+    title, body = subject(locks), summary(locks)
     publish(root, remote, tip, BRANCH, files, f"{title}\n\n{body}")
     return forge.propose(BRANCH, base, title, body)
 
@@ -85,16 +86,33 @@ def _said(release: LockedRelease) -> str:
     return f"`{short(release.release)}`{made}; " + (", ".join(figures) or "no figures")
 
 
-def _against(home: Home, named: Collection[str], root: Path, tip: str) -> dict[str, Lock]:
-    """Locks that differ from those of a commit, by path from the repository's root."""
-    chosen, found = services(home, named), {}
+def _against(
+    home: Home, named: Collection[str], root: Path, tip: str
+) -> tuple[list[Lock], dict[str, bytes | None]]:
+    """The locks whose files differ from those of a commit, and these files by path from `root`."""
+    chosen = services(home, named)
+    locks: list[Lock] = []
+    files: dict[str, bytes | None] = {}
     for project in dict.fromkeys(chosen.values()):
-        path = (home.project(project).folder / FILE).resolve()
-        relative = path.relative_to(root.resolve()).as_posix()
-        said = attempt(root, "show", f"{tip}:{relative}")
-        old = parse_lock(said.encode(), Path(relative)) if said is not None else None
+        folder = home.project(project).folder
+        inside = folder.resolve().relative_to(root.resolve())
+        content = _at(root, tip, inside / FILE)
+        old = parse_lock(content, inside / FILE) if content is not None else None
         mine = [service for service, owner in chosen.items() if owner == project]
         new = composed(home, project, mine, old, wanted=True, all_=not named)
-        if new is not None and (said is None or text(new) != said.encode()):
-            found[relative] = new
-    return found
+        planned = lock_files(old, new, dvc=dvc_root(folder) is not None)
+        changed = {
+            (inside / path).as_posix(): content
+            for path, content in planned.items()
+            if _at(root, tip, inside / path) != content
+        }
+        if changed and new is not None:
+            locks.append(new)
+            files |= changed
+    return locks, files
+
+
+def _at(root: Path, commit: str, path: Path) -> bytes | None:
+    """A file of a commit; None where it has none."""
+    found = attempt(root, "show", f"{commit}:{path.as_posix()}")
+    return found.encode() if found is not None else None

@@ -17,7 +17,7 @@ from tidemill.engine.release_record import ReleasedArtefact
 from tidemill.errors import ServiceError, TidemillError, UnknownName
 from tidemill.home import Home
 from tidemill.spec.load import shown
-from tidemill.spec.lock import FILE, Lock, LockedRelease, LockedService, Pointer, read, text
+from tidemill.spec.lock import FILE, Lock, LockedRelease, LockedService, Pointer, read
 from tidemill.spec.rollout import Rollout
 
 
@@ -111,16 +111,6 @@ def release(home: Home, walking: Walking) -> LockedRelease:
             "approvals": [_approval(one) for one in home.ledger.approvals.of(record.digest)],
         }
     )
-
-
-def write(path: Path, lock: Lock) -> None:
-    """Put the lock there whole, or leave what was there; what a killed one left is written over."""
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        fresh.write_bytes(text(lock))
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def person(identity: Identity) -> str:

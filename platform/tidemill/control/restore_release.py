@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from tidemill.control.bring_out_release import request_rollout
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.engine.sync import former
 from tidemill.errors import ArtefactError
@@ -33,14 +34,11 @@ def restore(home: Home, project: str, name: str, by: str) -> str | None:
         newest = home.ledger.assets.latest(project, making.name)
         if newest is None or (newest.artefact, newest.inputs) != (making.artefact, inputs):
             line.remember(making, inputs)
-    digest = record.digest
-    folder = str(home.release_folder(digest))
-    spec = rollout.model_dump(mode="json", by_alias=True)
-    home.ledger.rollouts.request(rollout.service, digest, folder, spec)
-    for walking in home.ledger.rollouts.open(rollout.service):
-        if walking.release != digest:  # the former release is live still, and stays so
-            home.ledger.rollouts.command(walking.id, "rollback", by)
-    return digest
+    request_rollout(home, rollout, record.digest)
+    for row in home.ledger.rollouts.open(rollout.service):
+        if row.release != record.digest:  # the former release is live still, and stays so
+            home.ledger.rollouts.command(row.id, "rollback", by)
+    return record.digest
 
 
 def _former(home: Home, line: Line, rollout: Rollout) -> ReleaseRecord | None:

@@ -14,6 +14,7 @@ from threading import Event
 
 from sqlalchemy.exc import DBAPIError
 
+from tidemill import entry_points
 from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.forge import open_forge
 from tidemill.adapters.ledger import Ledger
@@ -117,7 +118,13 @@ def main() -> None:
     """Tick until told to stop; only one controller works on a ledger at a time."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    settings, clock, stopping = Settings.read(), SystemClock(), Event()
+    with entry_points.exit_with_message():
+        run(Settings.read())
+
+
+def run(settings: Settings) -> None:
+    """Tick until the process gets a signal."""
+    clock, stopping = SystemClock(), Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     ledger = Ledger.open(settings.ledger_url)

@@ -7,8 +7,11 @@ from datetime import datetime, timedelta
 
 from tidemill.adapters.ledger.decisions import Decided, DecisionLedger
 from tidemill.adapters.ledger.events import EventLedger
+from tidemill.control.lifecycle_events import announce
 from tidemill.engine.trigger import Decision, decide
+from tidemill.home import Home
 from tidemill.spec.feedback import Feedback
+from tidemill.spec.load import Project
 from tidemill.spec.trigger import Trigger
 from tidemill.triggers import Answered, TriggerState
 
@@ -77,6 +80,23 @@ def react(
         kept = decisions.add(project, trigger.name, decision, frozen, trigger.run, now)
     decisions.note(project, trigger.name, decision, now)
     return Reaction(decision, kept)
+
+
+def evaluate_and_report(
+    home: Home, project: Project, trigger: Trigger, now: datetime, *, changed: datetime | None
+) -> str:
+    """Evaluate one trigger, publish a firing or a question to a person, and give the result as a
+    sentence. `changed` is the newest commit to a spec it runs that is not built yet."""
+    stream = project.spec(trigger.of, Feedback) if trigger.of else None
+    ledger = home.ledger
+    reaction = react(
+        ledger.events, ledger.decisions, project.name, trigger, stream, now, changed=changed
+    )
+    decision = reaction.decision
+    if reaction.kept:
+        facts = {"reason": decision.reason, "numbers": dict(decision.numbers)}
+        announce(home, "trigger-decided", project.name, trigger.name, **facts)
+    return f"{trigger.name}: {decision.reason}"
 
 
 def _answers(

@@ -12,6 +12,7 @@ Kind = Literal[
     "lock behind",
     "lock edited",
     "lock stray",
+    "pointer behind",
     "specs ahead",
     "live differs",
     "live down",
@@ -24,6 +25,7 @@ OF_THE_LOCK: tuple[Kind, ...] = (
     "lock behind",
     "lock edited",
     "lock stray",
+    "pointer behind",
 )
 """What `tidemill lock` mends."""
 _LOCK = "`tidemill lock --commit`, or --open-pr"
@@ -43,6 +45,8 @@ class GitSide:
     """Why the lock cannot be read."""
     edited: bool = False
     """True where the lock names the live release but says other things of it than the ledger."""
+    pointer_behind: bool = False
+    """True where the DVC pointer beside the lock names other artefacts than the lock does."""
     specs: Mapping[str, str] | None = None
     """Spec digests at that commit, by name; None where the specs cannot be used."""
 
@@ -128,6 +132,9 @@ def _of_lock(standing: Standing) -> _Found:
     elif git.edited and live is not None:
         cause = f"the lock says other things of {short(live)} than the ledger"
         yield "lock edited", cause, _LOCK
+    if git.pointer_behind:
+        cause = f"releases/{standing.service}.dvc does not name the artefacts of the lock"
+        yield "pointer behind", cause, _LOCK
 
 
 def _of_specs(standing: Standing) -> _Found:

@@ -13,6 +13,7 @@ from typing import Any
 from tidemill.data.file_profile import Look
 from tidemill.errors import TidemillError
 from tidemill.init.column_inference import Choice
+from tidemill.init.dvc_repository import dvc_files
 from tidemill.init.names import inline, slug
 from tidemill.init.template_values import values
 from tidemill.spec.feedback import Feedback
@@ -40,9 +41,14 @@ class Written:
     specs: int
 
 
-def write(look: Look, choice: Choice, *, name: str, specs: Path, owner: str) -> Written:
-    """The whole project below `specs`, or nothing at all; raises TidemillError where there is
-    something already, and SpecError (a bug) where what was rendered is not valid."""
+def write(
+    look: Look, choice: Choice, *, name: str, specs: Path, owner: str, remote: Path
+) -> Written:
+    """Write the whole project below `specs`, or nothing at all.
+
+    `remote` is the folder that a new DVC repository names as its remote. Raises TidemillError where
+    there is something already, and SpecError (a bug) where what was rendered is not valid.
+    """
     _free(name, specs)
     try:
         specs.mkdir(parents=True, exist_ok=True)
@@ -58,7 +64,7 @@ def write(look: Look, choice: Choice, *, name: str, specs: Path, owner: str) -> 
         _move(folder, specs / name)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-    beside = [*_schema(specs), *_ignore(specs.parent)]
+    beside = [*_schema(specs), *_ignore(specs.parent), *_dvc(specs, remote)]
     own = [specs / name / file for file in files]
     return Written(name, specs / name, (*own, *beside), count)
 
@@ -162,6 +168,15 @@ def _ignore(folder: Path) -> list[Path]:
     gap = "" if not present or present.endswith("\n") else "\n"
     replace(path, f"{present}{gap}{IGNORED}\n")
     return [path]
+
+
+def _dvc(specs: Path, remote: Path) -> list[Path]:
+    """Make a DVC repository of the Git repository, where it is none."""
+    files = dvc_files(specs, remote)
+    for path, text in files.items():
+        path.parent.mkdir(exist_ok=True)
+        replace(path, text)
+    return list(files)
 
 
 def replace(path: Path, text: str) -> None:

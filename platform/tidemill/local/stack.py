@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from filelock import FileLock
 
 from tidemill.adapters.local.processes import Processes, Running, effort, listens, tail
 from tidemill.engine.standstill import Signs, Standstill
@@ -51,10 +50,12 @@ def bring_up(settings: Settings, say: Say, timeout: float) -> None:
 
     Where a remote is followed, they serve the specs of the commit that was applied last.
     """
-    settings = settings.followed
+    settings = settings.with_applied_specs
     check_writable(settings.home, "run")
     processes = Processes(settings.home / "run")
-    with _one_at_a_time(processes.run):
+    # Of two `tidemill up` at once the second finds the first one's supervisor; the system frees the
+    # lock of one that is killed.
+    with FileLock(processes.run / "up.lock", fallback_to_soft=False):
         guard = processes.get("supervisor")
         mine = guard is None or not guard.alive
         if guard is None or mine:
@@ -74,15 +75,6 @@ def _start(settings: Settings, processes: Processes) -> Running:
             port.check()
     prepare(settings)
     return supervisor.start(settings)
-
-
-@contextmanager
-def _one_at_a_time(run: Path) -> Iterator[None]:
-    """Of two `tidemill up` at once the second finds the first one's supervisor; the system lets go
-    of the lock of one that is killed."""
-    with (run / "up.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def take_down(settings: Settings) -> int:
@@ -184,7 +176,7 @@ def _assets(settings: Settings) -> list[dict[str, str]]:
     if not has_ledger(settings):
         return []
     try:
-        entries = out_of_date(Home(settings.followed))
+        entries = out_of_date(Home(settings))
     except TidemillError:
         return []  # `trouble` says what is wrong with the specs
     names = ("project", "name", "kind", "state", "reason")

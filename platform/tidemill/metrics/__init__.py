@@ -1,8 +1,9 @@
 """Metrics: one file each, named as specs name it; how an answer compares with the wanted one.
 
 A metric module has `VERSION`, `KIND`, `BETTER` ("higher" or "lower"), `RANGE` (its smallest and
-largest value, the largest None where there is none), `UNIT` ("", "s", "tokens/s" or "bytes"), and,
-by its `KIND`:
+largest value, the largest None where there is none), `UNIT` ("", "s", "tokens/s" or "bytes"),
+`NEEDS_REFERENCE` (False where it judges an answer without the reference beside it), and, by its
+`KIND`:
 
 - `proportion`  `score(answers) -> list[float]`, 0 or 1 per row; its interval is Wilson's
 - `rows`        `score(answers) -> list[float]`, a value per row; the metric is their mean

@@ -15,6 +15,7 @@ KIND = "corpus"
 BETTER = "higher"
 RANGE = (0.0, 1.0)
 UNIT = ""
+NEEDS_REFERENCE = True
 
 Sums = npt.NDArray[np.float64]
 ORDER = 4

@@ -11,6 +11,7 @@ KIND = "proportion"
 BETTER = "higher"
 RANGE = (0.0, 1.0)
 UNIT = ""
+NEEDS_REFERENCE = True
 
 
 def score(answers: Sequence[Scored]) -> list[float]:

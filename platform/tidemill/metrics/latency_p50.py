@@ -11,6 +11,7 @@ KIND = "quantile"
 BETTER = "lower"
 RANGE = (0.0, None)
 UNIT = "s"
+NEEDS_REFERENCE = False
 Q = 0.5
 
 

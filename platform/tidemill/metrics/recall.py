@@ -12,6 +12,7 @@ KIND = "corpus"
 BETTER = "higher"
 RANGE = (0.0, 1.0)
 UNIT = ""
+NEEDS_REFERENCE = True
 
 
 def statistics(answers: Sequence[Scored]) -> Counts:

@@ -12,6 +12,7 @@ KIND = "rows"
 BETTER = "higher"
 RANGE = (0.0, 1.0)
 UNIT = ""
+NEEDS_REFERENCE = True
 
 _WORD = re.compile(r"\w+")
 

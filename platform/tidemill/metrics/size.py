@@ -9,6 +9,7 @@ KIND = "size"
 BETTER = "lower"
 RANGE = (0.0, None)
 UNIT = "bytes"
+NEEDS_REFERENCE = False
 
 
 def of(folder: Path) -> float:

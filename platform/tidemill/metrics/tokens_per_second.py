@@ -14,6 +14,7 @@ KIND = "speed"
 BETTER = "higher"
 RANGE = (0.0, None)
 UNIT = "tokens/s"
+NEEDS_REFERENCE = False
 
 Sums = npt.NDArray[np.float64]
 

@@ -84,6 +84,8 @@ class Line:
     service_releases: Callable[[str], ServiceReleases] = field(
         default=lambda _service: ServiceReleases()
     )
+    subject_key: bytes | None = field(default=None, repr=False)
+    """Keys the hash of user ids in rows."""
 
     @cached_property
     def specs(self) -> dict[str, Spec]:
@@ -271,6 +273,7 @@ class Line:
             feedback=read if self.feedback else None,
             baseline=baseline,
             specs=self.specs,
+            subject_key=self.subject_key,
         )
 
     def _record(

@@ -49,11 +49,11 @@ def compare_dataset(
     head = _project(revisions.head, project)
     spec = head.spec(name, Dataset)
     _check_size(head.folder, spec, max_bytes)
-    after = preview(head, name, clock)
+    after = preview(head, name, clock, revisions.subject_key)
     before = None
     former = revisions.former.get(f"{project}/{name}")
     if former and former.kind == "Dataset" and former.digest:
-        before = preview(_project(revisions.base, project), name, clock)
+        before = preview(_project(revisions.base, project), name, clock, revisions.subject_key)
     return difference(spec, before, after)
 
 

@@ -127,6 +127,8 @@ class Revisions:
     """Projects in which no file differs."""
     problems: tuple[Problem, ...]
     """What is wrong with the base; what could be read there is compared."""
+    subject_key: bytes | None = field(default=None, repr=False)
+    """Keys the hash of user ids in rows."""
 
     @property
     def is_default_branch(self) -> bool:
@@ -207,6 +209,7 @@ def _compare(
         former=reading.snapshots(theirs.values()),
         unchanged_projects={name: ours[name] for name in same},
         problems=tuple(base_problems),
+        subject_key=settings.subject_key,
     )
 
 

@@ -14,6 +14,9 @@ from tidemill.ports import Commit
 
 _FORMAT = "%H%x00%an <%ae>%x00%aI%x00%s"
 
+_RECORDS = ("tidemill.lock", "releases/*.dvc", "releases/.gitignore")
+"""What `tidemill lock` writes among the specs; a record of what is live makes no spec dirty."""
+
 
 class GitRepository:
     """A working tree; without one (or without `git`) there is no commit to name."""
@@ -45,6 +48,6 @@ class GitRepository:
         if not line:
             return None
         sha, author, when, subject = line.strip().split("\0")
-        here = ("--", str(self.folder), ":(exclude,glob)**/tidemill.lock")  # a record, no spec
+        here = ("--", str(self.folder), *(f":(exclude,glob)**/{name}" for name in _RECORDS))
         dirty = bool(attempt(self.folder, "status", "--porcelain", *here))
         return Commit(sha, author, datetime.fromisoformat(when), subject, dirty)

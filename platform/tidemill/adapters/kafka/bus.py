@@ -225,7 +225,7 @@ class KafkaBus:
             "request_timeout_ms": self._patience,
             "reconnect_backoff_max_ms": 1000,
             "client_id": "tidemill",
-            **self._security.options,
+            **self._security.client_options,
         }
 
     def _drop(self) -> None:

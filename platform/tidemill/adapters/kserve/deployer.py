@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tidemill.adapters.kserve.kubernetes import Api
+from tidemill.adapters.kserve.kubernetes import InferenceServices
 from tidemill.adapters.kserve.manifests import Cluster, predictor_name, render
 from tidemill.adapters.kserve.state import Seen, read
 from tidemill.engine.release_record import ReleaseRecord
@@ -56,7 +56,7 @@ class Known:
 class KServeDeployer:
     """Walks one InferenceService a service by server-side apply; every call may be repeated."""
 
-    api: Api
+    api: InferenceServices
     known: Known
     cluster: Cluster = field(default_factory=Cluster)
     ready_timeout: float = 600.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 import stat
@@ -13,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+from filelock import BaseFileLock, FileLock
 
 from tidemill import content
 from tidemill.errors import ArtefactError, MissingArtefact, StorageError, TamperedArtefact
@@ -262,11 +263,9 @@ class Shelf(ABC):
         except OSError:
             self._note(record).unlink(missing_ok=True)  # the next get hashes again
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self._notes / "lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+    def _locked(self) -> BaseFileLock:
+        """The store's one lock among threads and processes; the system frees a killed one's."""
+        return FileLock(self._notes / "lock", fallback_to_soft=False)
 
     def _clear_arrivals(self) -> None:
         """What a killed put left; nobody else is in the middle of one while we hold the lock."""

@@ -136,7 +136,8 @@ class DvcStore(Shelf):
             from dvc_data.hashfile.state import StateNoop
         except ImportError as error:
             raise MissingExtra("dvc", "data") from error
-        repo = Repo(str(self.root))
+        notes = {"site_cache_dir": str(self.root / ".dvc" / "tmp" / "site")}
+        repo = Repo(str(self.root), config={"core": notes})  # not in a folder of all users
         # DVC's own table of stats takes a lock that a second process would wait for, for nothing.
         repo.cache.local.state = StateNoop()
         return repo
