@@ -91,7 +91,7 @@ def counted_signals(
 def at_least_signals(
     signals: Sequence[FeedbackSignal], at_least: int, state: TriggerState, what: str
 ) -> ConditionResult:
-    """Holds since the arrival of the signal that completed the number; `what` names it in plural."""
+    """Holds since the signal that completed the number arrived; `what` names signals in plural."""
     counting = counted_signals(signals, at_least, state.share)
     cut = f" ({len(signals)} before the limit per subject)" if len(counting) < len(signals) else ""
     numbers = {"counted": len(counting), "given": len(signals), "at_least": at_least}
