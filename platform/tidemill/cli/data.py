@@ -89,10 +89,10 @@ def diff(settings: Settings, dataset: str, against: str | None, rows: int, as_js
             print_json(same) if as_json else click.echo("the rows stay the same")
             return
         found = compared(sides, project, name, SystemClock())
-    report = {"project": project, "name": name, "any": found.rows.any, **told(found)}
+    report = {"project": project, "name": name, "any": found.rows.has_changes, **told(found)}
     report["examples"] = _examples(found.rows, rows)
     print_json(report) if as_json else click.echo("\n".join(_differing(report)))
-    leave(CHANGES if found.rows.any else 0)
+    leave(CHANGES if found.rows.has_changes else 0)
 
 
 def _is_dataset(project: Project, name: str) -> None:

@@ -18,7 +18,7 @@ from tidemill.settings import Settings
 from tidemill.terminal.shell import example, json_option, pass_settings, print_json
 
 if TYPE_CHECKING:
-    from tidemill.data.file_profile import Look
+    from tidemill.data.file_profile import FileProfile
     from tidemill.init.column_inference import Choice
     from tidemill.init.project import Written
 
@@ -62,12 +62,12 @@ def command(
     as_json: bool,
 ) -> None:
     """Start a project from a CSV or JSONL file: three questions, or flags."""
-    from tidemill.data.file_profile import look
+    from tidemill.data.file_profile import profile_file
     from tidemill.init.data_warnings import remarks, seen
     from tidemill.init.project import write
 
     asks = _asks(yes, as_json)
-    found = look(data or _file(asks))
+    found = profile_file(data or _file(asks))
     if asks:
         click.echo(f"{found.path}: {seen(found)}")
     choice = _choice(found, task, asked, output, label, asks=asks, sure=yes)
@@ -96,7 +96,7 @@ def _file(asks: bool) -> Path:
 
 
 def _choice(
-    found: Look,
+    found: FileProfile,
     task: Any,
     asked: str | None,
     output: str | None,

@@ -10,7 +10,7 @@ from tidemill.adapters.ledger.events import EventLedger
 from tidemill.engine.trigger import Decision, decide
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.trigger import Trigger
-from tidemill.triggers import Answered, TriggerState
+from tidemill.triggers import AnswerRecord, TriggerState
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ def state_of(
     asked = [d.at for d in past if d.state == "asked"]
     return TriggerState(
         signals=events.signals(stream.topic, past[0].offsets if past else None) if stream else (),
-        fired=fired,
-        start=look.start if look else now,
+        firings=fired,
+        first_evaluated=look.start if look else now,
         share=stream.max_weight_per_subject if stream else 1.0,
-        changed=changed,
+        spec_changed_at=changed,
         answers=_answers(events, trigger, stream, now),
         held_since=look.decision.held_since if look else None,
-        asked=asked[0] if asked else None,
+        approval_asked_at=asked[0] if asked else None,
     )
 
 
@@ -73,7 +73,7 @@ def react(
     state = state_of(events, decisions, project, trigger, stream, now, changed=changed)
     decision = decide(trigger, state, now)
     kept = None
-    if decision.fire or (decision.blocked_by == "approval" and state.asked is None):
+    if decision.fire or (decision.blocked_by == "approval" and state.approval_asked_at is None):
         kept = decisions.add(project, trigger.name, decision, frozen, trigger.run, now)
     decisions.note(project, trigger.name, decision, now)
     return Reaction(decision, kept)
@@ -81,7 +81,7 @@ def react(
 
 def _answers(
     events: EventLedger, trigger: Trigger, stream: Feedback | None, now: datetime
-) -> list[Answered]:
+) -> list[AnswerRecord]:
     """Only conditions that look at answers, such as drift, make the ledger read them."""
     back = [
         condition.options.window + condition.options.reference

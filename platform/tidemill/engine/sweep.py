@@ -8,7 +8,7 @@ from math import prod
 from random import Random
 from typing import Any
 
-from tidemill.data.rows import share
+from tidemill.data.rows import hash_fraction
 
 Setting = Mapping[str, Any]
 """Dotted field → value."""
@@ -45,6 +45,6 @@ def grid(space: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 def halves(questions: Sequence[str]) -> tuple[list[int], list[int]]:
     """Places of the rows that rank and of those that decide; a question stands on one side only."""
-    ranking = [share("sweep", question) < 0.5 for question in questions]
+    ranking = [hash_fraction("sweep", question) < 0.5 for question in questions]
     places = range(len(questions))
     return [p for p in places if ranking[p]], [p for p in places if not ranking[p]]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from tidemill.triggers import Answered, Held, Signal, TriggerState
+from tidemill.triggers import AnswerRecord, ConditionResult, FeedbackSignal, TriggerState
 
 if TYPE_CHECKING:
     from tidemill.spec.trigger import Trigger
@@ -61,12 +61,12 @@ def decide(trigger: Trigger, state: TriggerState, now: datetime) -> Decision:
 
 def backtest(
     trigger: Trigger,
-    signals: Sequence[Signal],
+    signals: Sequence[FeedbackSignal],
     *,
     start: datetime,
     end: datetime,
     share: float = 1.0,
-    answers: Sequence[Answered] = (),
+    answers: Sequence[AnswerRecord] = (),
     step: timedelta | None = None,
 ) -> list[Firing]:
     """The firings of a trigger over past feedback, had it looked every `step`."""
@@ -74,7 +74,7 @@ def backtest(
     ordered = sorted(signals, key=lambda signal: signal.arrived)
     arrivals = [signal.arrived for signal in ordered]
     pause = step or max((end - start) / 1000, timedelta(seconds=30))
-    state, used, firings = TriggerState(start=start, share=share), 0, list[Firing]()
+    state, used, firings = TriggerState(first_evaluated=start, share=share), 0, list[Firing]()
     now = start
     while now <= end:
         came = bisect_right(arrivals, now)
@@ -83,24 +83,26 @@ def backtest(
         state = replace(state, held_since=decision.held_since)
         if decision.fire:
             firings.append(Firing(now, decision.reason, came - used))
-            state, used = replace(state, fired=[*state.fired, now], held_since=None), came
+            state, used = replace(state, firings=[*state.firings, now], held_since=None), came
         now += pause
     return firings
 
 
-def _conditions(trigger: Trigger, state: TriggerState, now: datetime) -> list[Held]:
+def _conditions(trigger: Trigger, state: TriggerState, now: datetime) -> list[ConditionResult]:
     return [
         condition.catalog.load(condition.type).holds(condition.options, state, now)
         for condition in trigger.when.any or trigger.when.all
     ]
 
 
-def _hold(trigger: Trigger, held: Sequence[Held]) -> bool:
+def _hold(trigger: Trigger, held: Sequence[ConditionResult]) -> bool:
     return (any if trigger.when.any else all)(h.holds for h in held)
 
 
-def _since(trigger: Trigger, held: Sequence[Held], before: datetime | None) -> datetime | None:
-    moments = [h.since for h in held if h.holds and h.since]
+def _since(
+    trigger: Trigger, held: Sequence[ConditionResult], before: datetime | None
+) -> datetime | None:
+    moments = [h.held_since for h in held if h.holds and h.held_since]
     known = [before] if before else []
     first = (min if trigger.when.any else max)(moments, default=None)
     return min([*known, *([first] if first else [])], default=None)
@@ -132,7 +134,7 @@ def _cooling(trigger: Trigger, state: TriggerState, now: datetime) -> str:
 
 
 def _spent(trigger: Trigger, state: TriggerState, now: datetime) -> str:
-    recent = [moment for moment in state.fired if now - moment < DAY]
+    recent = [moment for moment in state.firings if now - moment < DAY]
     if len(recent) < trigger.daily_limit:
         return ""
     return f"it fired {len(recent)} times in 24 hours, its daily limit"
@@ -142,11 +144,15 @@ def _unapproved(trigger: Trigger, state: TriggerState) -> str:
     if trigger.approval is None:
         return ""
     who = " or ".join(trigger.approval.by) or "a person"
-    asked = f" (asked at {state.asked:%Y-%m-%d %H:%M} UTC)" if state.asked else ""
+    asked = (
+        f" (asked at {state.approval_asked_at:%Y-%m-%d %H:%M} UTC)"
+        if state.approval_asked_at
+        else ""
+    )
     return f"{who} has to approve{asked}"
 
 
-def _joined(trigger: Trigger, held: Sequence[Held]) -> str:
+def _joined(trigger: Trigger, held: Sequence[ConditionResult]) -> str:
     if trigger.when.any:
         met = [h.reason for h in held if h.holds]
         return " and ".join(met or [h.reason for h in held])
@@ -154,7 +160,7 @@ def _joined(trigger: Trigger, held: Sequence[Held]) -> str:
     return " and ".join(missing or [h.reason for h in held])
 
 
-def _numbers(trigger: Trigger, held: Sequence[Held]) -> dict[str, Any]:
+def _numbers(trigger: Trigger, held: Sequence[ConditionResult]) -> dict[str, Any]:
     conditions = trigger.when.any or trigger.when.all
     return {
         f"{index}:{condition.type}": {"holds": h.holds, **h.numbers}

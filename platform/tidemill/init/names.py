@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tidemill.data.rows import ABOUT
+from tidemill.data.rows import METADATA_COLUMNS
 from tidemill.spec.positions import parse
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*\Z")
@@ -33,7 +33,7 @@ def variable(column: str, taken: Collection[str] = ()) -> str:
         found = slug(column, "_") or "column"
     if not found.isidentifier() or keyword.iskeyword(found):
         found = f"column_{found}"
-    reserved = {*ABOUT, *_TEMPLATE, *taken}
+    reserved = {*METADATA_COLUMNS, *_TEMPLATE, *taken}
     while found in reserved:
         found = f"{found}_text"
     return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill.answer import Answer
-from tidemill.data.file_profile import Column, Look, personal
+from tidemill.data.file_profile import ColumnProfile, FileProfile, personal_data
 from tidemill.init.column_inference import Choice
 from tidemill.init.default_gates import epochs, minimum_rows, opening, overlap_gate
 from tidemill.init.names import variable
@@ -28,11 +28,13 @@ class Slice:
     value: Any
 
 
-def values(look: Look, choice: Choice, *, name: str, owner: str, data: str) -> dict[str, Any]:
+def values(
+    look: FileProfile, choice: Choice, *, name: str, owner: str, data: str
+) -> dict[str, Any]:
     """Everything the templates are filled with."""
     mapped = _map(look, choice)
     asked, answered = look.column(choice.asked), look.column(choice.answered)
-    usable = look.usable(*filter(None, (choice.asked, choice.answered, choice.label)))
+    usable = look.complete_rows(*filter(None, (choice.asked, choice.answered, choice.label)))
     distinct = len({str(row[choice.asked]).strip() for row in usable})
     ours = {theirs: mine for mine, theirs in mapped.items()}
     shared = {
@@ -46,7 +48,7 @@ def values(look: Look, choice: Choice, *, name: str, owner: str, data: str) -> d
         "columns": [ours.get(c, c) for c in (choice.asked, choice.answered)],
         "distinct": distinct,
         "minimum_rows": minimum_rows(distinct),
-        "personal": ", ".join(personal(look)[0]),
+        "personal": ", ".join(personal_data(look)[0]),
         "slices": _slices(look, choice),
         "enough": max(10, min(200, len(usable) // 10)),
         "max_length": _tokens(_longest(asked) + _longest(answered), least=64, most=512),
@@ -56,7 +58,7 @@ def values(look: Look, choice: Choice, *, name: str, owner: str, data: str) -> d
     )
 
 
-def _map(look: Look, choice: Choice) -> dict[str, str]:
+def _map(look: FileProfile, choice: Choice) -> dict[str, str]:
     """Our name → the file's, for columns whose own name will not do."""
     found: dict[str, str] = {}
     if choice.task != "generation":
@@ -74,14 +76,14 @@ def _map(look: Look, choice: Choice) -> dict[str, str]:
     return {mine: theirs for mine, theirs in found.items() if mine != theirs}
 
 
-def _weighs(column: Column) -> bool:
+def _weighs(column: ColumnProfile) -> bool:
     try:
         return all(0 <= float(value) < float("inf") for value in column.counts)
     except (TypeError, ValueError):
         return False
 
 
-def _labels(look: Look, label: Column) -> dict[str, Any]:
+def _labels(look: FileProfile, label: ColumnProfile) -> dict[str, Any]:
     rows = round(len(look.rows) * _TRAIN)
     return {
         "labels": sorted(label.counts, key=lambda value: (str(type(value)), value)),
@@ -91,7 +93,7 @@ def _labels(look: Look, label: Column) -> dict[str, Any]:
     }
 
 
-def _texts(look: Look, choice: Choice, ours: Mapping[str, str]) -> dict[str, Any]:
+def _texts(look: FileProfile, choice: Choice, ours: Mapping[str, str]) -> dict[str, Any]:
     answered = look.column(choice.answered)
     constant = best_single_answer([str(row.get(choice.answered) or "") for row in look.rows])
     longest = _longest(answered)
@@ -119,7 +121,7 @@ def _overlaps(rows: Sequence[str], given: str) -> list[float]:
     return rouge_l.score([Scored(Answer(wanted), Answer(given)) for wanted in rows])
 
 
-def _slices(look: Look, choice: Choice) -> list[Slice]:
+def _slices(look: FileProfile, choice: Choice) -> list[Slice]:
     """The two largest groups of the first column that divides the rows into a few."""
     taken = {choice.asked, choice.answered, choice.label, choice.subject, "weight", "id"}
     for column in look.columns:
@@ -130,7 +132,7 @@ def _slices(look: Look, choice: Choice) -> list[Slice]:
     return []
 
 
-def _longest(column: Column) -> int:
+def _longest(column: ColumnProfile) -> int:
     """Words of the longest value, but for the longest one in a hundred."""
     if column.kind != "text":
         return 1

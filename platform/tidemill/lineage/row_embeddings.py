@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.adapters.row_index import read
-from tidemill.data.similar_rows import asked
+from tidemill.data.similar_rows import question_text
 from tidemill.errors import ArtefactError, MissingArtefact, MissingExtra
 from tidemill.form import Form
 from tidemill.home import Home
@@ -26,9 +26,9 @@ def by_meaning(home: Home, digest: str, dataset: Path, given: Any, limit: int) -
     except ImportError as error:
         raise MissingExtra(error.name or "torch", "train") from error
     columns = list(given) if isinstance(given, Mapping) else []
-    text = asked(given, columns) if isinstance(given, Mapping) else str(given)
+    text = question_text(given, columns) if isinstance(given, Mapping) else str(given)
     rows = list(read(dataset))
-    texts = [asked(row.pop("row"), columns) for row in rows]
+    texts = [question_text(row.pop("row"), columns) for row in rows]
     encode = Encoder(folder).encode
     key = "-".join((digest[7:23], encoder[7:23], *columns)).replace("/", "_")
     path = home.settings.home / "why" / f"meaning-{key}.npy"

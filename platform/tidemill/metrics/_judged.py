@@ -5,7 +5,7 @@ from __future__ import annotations
 from tidemill.answer import Answer
 
 
-def pair(reference: Answer, answer: Answer) -> tuple[str, str]:
+def compared_texts(reference: Answer, answer: Answer) -> tuple[str, str]:
     """What is compared: labels where the reference has one, else texts.
 
     A missing label is the empty string, so that an unreadable answer is never right by accident.

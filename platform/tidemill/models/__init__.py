@@ -13,12 +13,12 @@ from pathlib import Path
 
 from tidemill.form import Form
 
-Tell = Callable[[str], None]
+Progress = Callable[[str], None]
 """Where progress goes, one line at a time."""
 
 
 @dataclass(frozen=True)
-class Weights:
+class ModelWeights:
     """A base model on this machine, ready to be read."""
 
     folder: Path

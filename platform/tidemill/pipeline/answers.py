@@ -15,7 +15,7 @@ from tidemill.metrics import Scored, measure
 from tidemill.pipeline.context import Say, silent
 
 if TYPE_CHECKING:
-    from tidemill.prompts import Program
+    from tidemill.prompts import PromptProgram
     from tidemill.runtimes import Reply, Runtime
 
 FILE = "answers.jsonl"
@@ -49,7 +49,7 @@ class Answered:
 def answer_rows(
     folder: Path,
     rows: Sequence[Row],
-    program: Program | None,
+    program: PromptProgram | None,
     *,
     resolve: Callable[[str], Path],
     say: Say = silent,
@@ -80,7 +80,7 @@ def answer_rows(
 def answered_by(
     runtime: Runtime,
     rows: Sequence[Row],
-    program: Program | None,
+    program: PromptProgram | None,
     say: Say = silent,
     what: str = "answering",
     *,
@@ -136,7 +136,7 @@ def _from_record(record: dict[str, Any]) -> Answered:
 
 
 def _generated(
-    runtime: Runtime, rows: Sequence[Row], program: Program, say: Say, what: str, warm: bool
+    runtime: Runtime, rows: Sequence[Row], program: PromptProgram, say: Say, what: str, warm: bool
 ) -> list[Answered]:
     conversations = program.conversations(rows)
     keys = [json.dumps(messages, sort_keys=True) for messages in conversations]
@@ -157,7 +157,7 @@ def _generated(
     ]
 
 
-def _one_generated(row: Row, place: int, program: Program, reply: Reply) -> Answered:
+def _one_generated(row: Row, place: int, program: PromptProgram, reply: Reply) -> Answered:
     return Answered(
         id=row_id(row, place),
         reference=program.reference(row),

@@ -16,8 +16,8 @@ from tidemill.metrics import Scored, measure
 from tidemill.pipeline.answers import Answered, answered_by
 from tidemill.pipeline.cached_runtime import Account, Remembered, most_of
 from tidemill.pipeline.context import Say, silent
-from tidemill.prompts import Program
-from tidemill.search import Candidate, Ground, Row
+from tidemill.prompts import PromptProgram
+from tidemill.search import Candidate, Row, SearchSpace
 
 ANSWER = 2048
 """Longest answer asked of a reflection model, in tokens."""
@@ -43,12 +43,12 @@ class Reflection(Protocol):
 
 
 @dataclass
-class LocalArena:
+class CandidateEvaluator:
     """A `tidemill.search.Arena` over a runtime that remembers."""
 
-    ground: Ground
+    space: SearchSpace
     runtime: Remembered
-    program: Callable[[Candidate], Program]
+    program: Callable[[Candidate], PromptProgram]
     """Puts a candidate together as it would be made."""
     account: Account
     deciding: int
@@ -56,7 +56,7 @@ class LocalArena:
     reflection: Reflection | None = None
     say: Say = silent
     trials: dict[Candidate, Trial] = field(default_factory=dict)
-    _programs: dict[Candidate, Program] = field(default_factory=dict)
+    _programs: dict[Candidate, PromptProgram] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.reserve()
@@ -65,16 +65,16 @@ class LocalArena:
         """Its value on the ranking rows; None where the model cannot take it."""
         if candidate not in self.trials:
             found = self._scored(candidate)
-            better = METRICS.load(self.ground.metric).BETTER
+            better = METRICS.load(self.space.metric).BETTER
             self.trials[candidate] = Trial(candidate, found, better)
             self._tell(found)
         return self.trials[candidate].value
 
-    def answers(self, candidate: Candidate, rows: Sequence[Row]) -> list[Scored]:
+    def scored_answers(self, candidate: Candidate, rows: Sequence[Row]) -> list[Scored]:
         """What the model answers under a candidate."""
         return [one.scored for one in self.ask(candidate, rows)]
 
-    def left(self) -> int:
+    def remaining_rows(self) -> int:
         """How many more rows may be asked."""
         purse, most = self.account.purse, max(1, self.runtime.largest.tokens)
         calls, tokens = purse.limits.calls, purse.limits.tokens
@@ -138,13 +138,13 @@ class LocalArena:
 
     def _scored(self, candidate: Candidate) -> float | None:
         try:
-            answers = self.answers(candidate, self.ground.dev)
+            answers = self.scored_answers(candidate, self.space.ranking_rows)
         except PromptTooLong as error:
             self.say(f"a candidate is too long for the model: {error}")
             return None
         finally:
             self.reserve()
-        return measure(self.ground.metric, answers)
+        return measure(self.space.metric, answers)
 
     def _priced(self, read: int, written: int) -> Cost:
         price = self.reflection.price if self.reflection else None

@@ -9,7 +9,7 @@ from typing import Any
 
 from tidemill.pipeline.prompt import assemble, file_rows
 from tidemill.ports import Artefact
-from tidemill.prompts import Program, output_parsing
+from tidemill.prompts import PromptProgram, output_parsing
 from tidemill.search import Candidate
 from tidemill.spec.positions import Path_
 from tidemill.spec.prompt import Examples, Prompt
@@ -30,7 +30,7 @@ def start_of(spec: Prompt, project: Path) -> Candidate:
 
 def shown(spec: Prompt, row: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a row that an example shows."""
-    wanted = [*spec.inputs, *output_parsing.columns(spec.output)]
+    wanted = [*spec.inputs, *output_parsing.output_columns(spec.output)]
     if spec.reasoning and row.get(spec.reasoning):
         wanted.append(spec.reasoning)
     return {name: row[name] for name in wanted if name in row}
@@ -38,7 +38,9 @@ def shown(spec: Prompt, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def usable(spec: Prompt, row: Mapping[str, Any]) -> bool:
     """Whether a row has all that an example shows."""
-    return all(row.get(name) for name in (*spec.inputs, *output_parsing.columns(spec.output)))
+    return all(
+        row.get(name) for name in (*spec.inputs, *output_parsing.output_columns(spec.output))
+    )
 
 
 def file_of(spec: Prompt) -> str:
@@ -77,7 +79,7 @@ def program(
     inputs: Mapping[str, Artefact],
     project: Path,
     encoder: str = "",
-) -> Program:
+) -> PromptProgram:
     """The candidate as it would be made."""
     template = (project / spec.template).read_text(encoding="utf-8")
     wanted = variant(spec, candidate, encoder)

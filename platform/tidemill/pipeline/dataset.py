@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill.data import SPLITS, mapping, sources
-from tidemill.data.feedback import rows_of
-from tidemill.data.pipeline import Prepared, prepare
+from tidemill.data.feedback import feedback_rows
+from tidemill.data.pipeline import PreparedDataset, prepare
 from tidemill.data.privacy import check_kinds
 from tidemill.data.rows import Dropped, Row, question_of
 from tidemill.data.write import write
@@ -57,7 +57,7 @@ def make(spec: Dataset, inputs: Mapping[str, Artefact], bench: Bench) -> Made:  
             **known,
             "rows_total": sum(made.counts.values()),
             "duplicates": made.duplicates,
-            "capped_subjects": made.capped,
+            "capped_subjects": made.weight_capped,
             "offsets": summary["offsets"],
             "seconds": round(time.monotonic() - start, 2),
         },
@@ -77,7 +77,7 @@ class Gathered:
     """The frozen offset ranges."""
 
 
-def ready(spec: Dataset, bench: Bench, gathered: Gathered) -> Prepared:
+def ready(spec: Dataset, bench: Bench, gathered: Gathered) -> PreparedDataset:
     """The gathered rows through every gate."""
     prompt = _prompt_of(bench, _columns(gathered.rows))
     return prepare(
@@ -120,7 +120,7 @@ def _feedback(
     since = bench.clock.now() - source.window if source.window else None
     given, ranges = bench.feedback(source.of, source.kinds, since)
     fill = _filler(spec, bench, before)
-    rows, bad = rows_of(
+    rows, bad = feedback_rows(
         given,
         stream=source.of,
         weight=source.weight,
@@ -137,7 +137,7 @@ def _filler(
     prompt = _prompt_of(bench, _columns(before))
     if prompt is not None:
         output = prompt.output
-        return lambda said, label: output_parsing.fill(output, said, label)
+        return lambda said, label: output_parsing.columns_from_feedback(output, said, label)
     column = "label" if spec.format == "classification" else "completion"
 
     def whole(said: Any, label: str | None) -> Mapping[str, Any] | None:
@@ -157,7 +157,7 @@ def _prompt_of(bench: Bench, columns: set[str]) -> Prompt | None:
     """The project's prompt that these rows fit; the first by name of several."""
     prompts = (one for _, one in sorted(bench.specs.items()) if isinstance(one, Prompt))
     for prompt in prompts:
-        if {*prompt.inputs, *output_parsing.columns(prompt.output)} <= columns:
+        if {*prompt.inputs, *output_parsing.output_columns(prompt.output)} <= columns:
             return prompt
     return None
 
@@ -175,7 +175,7 @@ def _name(source: Any) -> str:
     return f"{source.repo}/{source.path}" if source.type == "hub" else str(source.path)
 
 
-def labels_of(spec: Dataset, made: Prepared, bench: Bench) -> dict[str, dict[str, int]]:
+def labels_of(spec: Dataset, made: PreparedDataset, bench: Bench) -> dict[str, dict[str, int]]:
     """Rows per label and split, where the rows have a label."""
     columns = _columns(row for rows in made.splits.values() for row in rows)
     prompt = _prompt_of(bench, columns)
@@ -193,7 +193,7 @@ def labels_of(spec: Dataset, made: Prepared, bench: Bench) -> dict[str, dict[str
     return {name: dict(sorted(found.items())) for name, found in counts.items()}
 
 
-def _checks(spec: Dataset, made: Prepared) -> tuple[Check, ...]:
+def _checks(spec: Dataset, made: PreparedDataset) -> tuple[Check, ...]:
     total = sum(made.counts.values())
     enough = total >= spec.minimum_rows
     size = f"{total} rows, at least {spec.minimum_rows} are needed"
@@ -202,7 +202,7 @@ def _checks(spec: Dataset, made: Prepared) -> tuple[Check, ...]:
         _leakage(made),
     ]
     results += [
-        (one.met, one.message, {"failing": len(one.failing), "observed": _plain(one.observed)})
+        (one.passed, one.message, {"failing": len(one.failing), "observed": _plain(one.observed)})
         for one in made.outcomes or _unjudged(spec)
     ]
     return tuple(
@@ -212,21 +212,26 @@ def _checks(spec: Dataset, made: Prepared) -> tuple[Check, ...]:
 
 
 def _unjudged(spec: Dataset) -> Sequence[Any]:
-    from tidemill.data.expectations import Outcome, name_of
+    from tidemill.data.expectations import ExpectationResult, expectation_label
 
     return [
-        Outcome(one, name_of(one), False, f"{name_of(one)}: there are no rows to judge")
+        ExpectationResult(
+            one,
+            expectation_label(one),
+            False,
+            f"{expectation_label(one)}: there are no rows to judge",
+        )
         for one in spec.expectations
     ]
 
 
-def _where_they_went(made: Prepared) -> str:
+def _where_they_went(made: PreparedDataset) -> str:
     counts = made.quarantine.counts()
     went = ", ".join(f"{reason} {count}" for reason, count in list(counts.items())[:4])
     return f"quarantined: {went}" if went else "the sources hold no more"
 
 
-def leaking(made: Prepared) -> tuple[int, int]:
+def leaking(made: PreparedDataset) -> tuple[int, int]:
     """Train rows that ask what a test row asks, and rows that were kept out because they would."""
     asked = {question_of(row) for row in made.splits["test"]}
     both = sum(question_of(row) in asked for row in made.splits["train"])
@@ -234,7 +239,7 @@ def leaking(made: Prepared) -> tuple[int, int]:
     return both, sum(count for reason, count in counts.items() if reason.startswith("leaks"))
 
 
-def _leakage(made: Prepared) -> tuple[bool, str, dict[str, Any]]:
+def _leakage(made: PreparedDataset) -> tuple[bool, str, dict[str, Any]]:
     """Proof on the finished rows: nothing that is trained on is asked in the test."""
     both, kept_out = leaking(made)
     message = f"{both} train rows ask what a test row asks; {kept_out} were kept out"
@@ -246,7 +251,7 @@ def _plain(value: Any) -> Any:
 
 
 def _tables(
-    made: Prepared, labels: Mapping[str, Mapping[str, int]]
+    made: PreparedDataset, labels: Mapping[str, Mapping[str, int]]
 ) -> dict[str, list[dict[str, Any]]]:
     reasons = made.quarantine.counts().items()
     tables = {"quarantine": [{"reason": reason, "rows": count} for reason, count in reasons]}

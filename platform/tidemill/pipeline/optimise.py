@@ -17,14 +17,14 @@ from tidemill.form import Form
 from tidemill.pipeline import candidates
 from tidemill.pipeline.answers import Answered
 from tidemill.pipeline.cached_runtime import Account, Memory, Remembered
-from tidemill.pipeline.candidate_evaluator import LocalArena, Reflection, digest_of_rows
+from tidemill.pipeline.candidate_evaluator import CandidateEvaluator, Reflection, digest_of_rows
 from tidemill.pipeline.context import Bench
 from tidemill.pipeline.prompt import question
 from tidemill.pipeline.search_report import Flip
 from tidemill.ports import Artefact
 from tidemill.prompts import output_parsing
 from tidemill.runtimes import Runtime, open_runtime
-from tidemill.search import Candidate, Ground, Remark
+from tidemill.search import Candidate, SearchSpace, UserComment
 from tidemill.search.wordings import wordings
 from tidemill.spec.prompt import Optimise, Prompt
 
@@ -72,7 +72,7 @@ class Wish:
     method: str
     seed: int
     limits: Limits
-    remarks: tuple[Remark, ...] = ()
+    remarks: tuple[UserComment, ...] = ()
     encoder: str = ""
 
 
@@ -97,8 +97,8 @@ def optimise(
     runtime = Remembered(
         artefact.digest, _generates(artefact), _loader(artefact, bench), memory, account
     )
-    arena = LocalArena(
-        ground=_ground(spec, search, parts, bench, wish),
+    arena = CandidateEvaluator(
+        space=_ground(spec, search, parts, bench, wish),
         runtime=runtime,
         program=lambda one: candidates.program(spec, one, inputs, bench.project, wish.encoder),
         account=account,
@@ -113,7 +113,7 @@ def optimise(
         runtime.close()
 
 
-def _explore(arena: LocalArena, wish: Wish) -> str:
+def _explore(arena: CandidateEvaluator, wish: Wish) -> str:
     """Let the method search; gives why it ended."""
     try:
         SEARCH.load(wish.method).search(arena, Random(wish.seed))
@@ -121,7 +121,7 @@ def _explore(arena: LocalArena, wish: Wish) -> str:
     except OverBudget as error:
         ended = str(error)
     if not any(trial.value is not None for trial in arena.trials.values()):
-        deciding, ranking = 2 * arena.deciding, len(arena.ground.dev)
+        deciding, ranking = 2 * arena.deciding, len(arena.space.ranking_rows)
         raise OverBudget(
             f"{ended}; deciding takes {deciding} calls and ranking one candidate {ranking}: raise "
             "the limits under `optimise`, or lower `rank_on` and `decide_on`"
@@ -133,7 +133,7 @@ def _decided(
     spec: Prompt,
     search: Optimise,
     name: str,
-    arena: LocalArena,
+    arena: CandidateEvaluator,
     memory: Memory,
     parts: Parts,
     wish: Wish,
@@ -147,7 +147,7 @@ def _decided(
         limits=wish.limits, ended=ended, remarks=len(wish.remarks), encoder=wish.encoder,
     )  # fmt: skip
     first = leader(found.trials)
-    start = arena.ground.start
+    start = arena.space.initial
     if first is None or first.candidate == start:
         return found
     arena.release()
@@ -178,7 +178,7 @@ def _flips(
     def at(place: int) -> Flip:
         row = before[place].row
         asked = " / ".join(str(row.get(name, "")) for name in spec.inputs)
-        wanted = output_parsing.write(spec.output, row)
+        wanted = output_parsing.format_target(spec.output, row)
         return Flip(asked, wanted, before[place].output, after[place].output)
 
     return tuple(map(at, apart.better)), tuple(map(at, apart.worse))
@@ -205,8 +205,8 @@ def _parts(spec: Prompt, search: Optimise, inputs: Mapping[str, Artefact], seed:
 
 
 def _open(
-    remarks: Sequence[Remark], spec: Prompt, search: Optimise, inputs: Mapping[str, Artefact]
-) -> tuple[Remark, ...]:
+    remarks: Sequence[UserComment], spec: Prompt, search: Optimise, inputs: Mapping[str, Artefact]
+) -> tuple[UserComment, ...]:
     """Remarks on questions that no row outside of the split searched on asks: they tell answers."""
     folder = inputs[search.dataset].path
     closed = {
@@ -218,20 +218,20 @@ def _open(
     return tuple(remark for remark in remarks if remark.question not in closed)
 
 
-def _ground(spec: Prompt, search: Optimise, parts: Parts, bench: Bench, wish: Wish) -> Ground:
+def _ground(spec: Prompt, search: Optimise, parts: Parts, bench: Bench, wish: Wish) -> SearchSpace:
     start = candidates.start_of(spec, bench.project)
     column = output_parsing.label_column(spec.output)
     labels = sorted({str(row[column]) for row in (*parts.pool, *parts.dev)}) if column else []
-    return Ground(
-        start=start,
+    return SearchSpace(
+        initial=start,
         pool=tuple(candidates.shown(spec, row) for row in parts.pool),
-        dev=parts.dev,
+        ranking_rows=parts.dev,
         inputs=spec.inputs,
         metric=search.metric,
-        most=search.demonstrations,
+        max_examples=search.demonstrations,
         wordings=wordings(spec.output, labels, start.system),
         encoder=wish.encoder,
-        remarks=wish.remarks,
+        comments=wish.remarks,
     )
 
 

@@ -31,7 +31,7 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Scores:
+class LabelScores:
     """A classified text: the best label, its probability, and that of every label."""
 
     label: str
@@ -56,7 +56,7 @@ class Runtime(Protocol):
         """Pieces of text as they are made, then the `Reply` they add up to, its tokens counted;
         causal language models only."""
 
-    def classify(self, texts: Sequence[str]) -> list[Scores]:
+    def classify(self, texts: Sequence[str]) -> list[LabelScores]:
         """One `Scores` per text, in their order; classifiers only."""
 
     def close(self) -> None:
@@ -87,10 +87,10 @@ def _module(folder: Path, form: Form) -> str:
     return {"onnx": "onnx_causal", "genai": "genai"}.get(form.form, "transformers_causal")
 
 
-def refuse(what: str, form: Form) -> ArtefactError:
+def unsupported(what: str, form: Form) -> ArtefactError:
     """The error of a runtime that is asked for what its model cannot do."""
-    wanted = "a causal language model" if what in ("answer", "stream") else "a classifier"
+    needed = "a causal language model" if what in ("answer", "stream") else "a classifier"
     return ArtefactError(
-        f"'{what}' needs {wanted}; this model's task is {form.task}. "
+        f"'{what}' needs {needed}; this model's task is {form.task}. "
         "Use a Model of the other task as the base"
     )

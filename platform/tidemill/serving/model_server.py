@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tidemill import entry_points
 from tidemill.errors import MissingExtra, TidemillError
 from tidemill.pipeline.release_folder import Release
-from tidemill.prompts import Program
+from tidemill.prompts import PromptProgram
 from tidemill.runtimes import Runtime, open_runtime
 from tidemill.serving.inference_events import Teller, row_of
 from tidemill.serving.predictor import Answerer
@@ -121,14 +121,14 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(error.exit_code) from None
 
 
-def _program(release: Release) -> Program:
+def _program(release: Release) -> PromptProgram:
     assert release.prompt is not None
     encode = None
     if release.encoder:
         from tidemill.runtimes.sentence import Encoder
 
         encode = Encoder(release.encoder.folder).encode
-    return Program.load(release.prompt.folder, encode=encode)
+    return PromptProgram.load(release.prompt.folder, encode=encode)
 
 
 def _teller(answerer: Answerer, brokers: str | None) -> Teller | None:

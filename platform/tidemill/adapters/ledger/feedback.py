@@ -21,8 +21,8 @@ from tidemill.adapters.ledger.event_tables import (
 )
 from tidemill.adapters.ledger.service_metrics import ServiceQueries
 from tidemill.ports import INFERENCE_TOPIC
-from tidemill.triggers import Signal
-from tidemill.triggers.subject_weight import cap
+from tidemill.triggers import FeedbackSignal
+from tidemill.triggers.subject_weight import rating_cap
 
 if TYPE_CHECKING:
     from tidemill.spec.feedback import Feedback as Contract
@@ -83,7 +83,7 @@ class FeedbackQueries(ServiceQueries):
         mine = (f"{contract.topic}/", f"{INFERENCE_TOPIC}/")
         return rows, {k: (0, v) for k, v in sorted(frozen.items()) if k.startswith(mine)}
 
-    def signals(self, topic: str, beyond: Frozen | None = None) -> list[Signal]:
+    def signals(self, topic: str, beyond: Frozen | None = None) -> list[FeedbackSignal]:
         """Joined feedback beyond the frozen offsets, oldest first; late feedback is left out."""
         columns = [feedback.c[n] for n in ("kind", "arrived", "time", "subject", "rating", "seq")]
         nth = func.row_number().over(partition_by=feedback.c.subject, order_by=feedback.c.arrived)
@@ -99,7 +99,7 @@ class FeedbackQueries(ServiceQueries):
         with self.engine.connect() as connection:
             rows = connection.execute(newest).all()
         return [
-            Signal(row.kind, moment(row.arrived), moment(row.time), row.subject, row.rating)
+            FeedbackSignal(row.kind, moment(row.arrived), moment(row.time), row.subject, row.rating)
             for row in reversed(rows)
         ]
 
@@ -170,7 +170,11 @@ def _share_out(rows: list[Row], share: float) -> list[Row]:
     counts: dict[str, int] = defaultdict(int)
     for row in rows:
         counts[row["subject"] or ""] += 1
-    most, seen, kept = max(1, int(cap(counts.values(), share))), defaultdict[str, int](int), []
+    most, seen, kept = (
+        max(1, int(rating_cap(counts.values(), share))),
+        defaultdict[str, int](int),
+        [],
+    )
     for row in rows:
         subject = row["subject"] or ""
         seen[subject] += 1

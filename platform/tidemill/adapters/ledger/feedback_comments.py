@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import Engine, or_, select
 
 from tidemill.adapters.ledger.event_tables import feedback, inference
-from tidemill.data.privacy import held_out, redact_row
+from tidemill.data.privacy import is_held_out, redact_row
 from tidemill.data.rows import mark_questions, question_of
-from tidemill.search import Remark
+from tidemill.search import UserComment
 from tidemill.spec.dataset import Privacy
 
 MOST = 200
@@ -30,7 +30,7 @@ def remarks(
     *,
     key: bytes | None = None,
     limit: int = MOST,
-) -> tuple[Remark, ...]:
+) -> tuple[UserComment, ...]:
     """The newest joined comments and corrections of a topic, oldest first."""
     columns = [feedback.c[n] for n in ("kind", "comment", "output", "subject", "consent", "seq")]
     answers = [inference.c.input.label("asked"), inference.c.output.label("answer")]
@@ -50,10 +50,10 @@ def remarks(
 
 def _remark(
     row: Mapping[str, Any], privacy: Privacy, inputs: Sequence[str], key: bytes | None
-) -> Remark | None:
+) -> UserComment | None:
     if privacy.require_consent and not row["consent"]:
         return None
-    if held_out(row["subject"], privacy.holdout_subjects, key or b""):
+    if is_held_out(row["subject"], privacy.holdout_subjects, key or b""):
         return None
     asked = json.loads(row["asked"])
     asked = asked if isinstance(asked, dict) else {inputs[0]: asked}
@@ -70,6 +70,6 @@ def _remark(
         said, _ = redact_row(said, privacy.kinds, key=None)
     question = dict(said["asked"])
     mark_questions([question], inputs)
-    return Remark(
+    return UserComment(
         said["asked"], question_of(question), said["answer"], said["comment"], said["wanted"]
     )

@@ -14,8 +14,8 @@ from sqlalchemy import Engine, and_, func, select
 from tidemill.adapters.ledger.event_tables import feedback, inference, moment, stamp
 from tidemill.engine.ratings_needed import Pace
 from tidemill.ports import ArmHealth
-from tidemill.triggers import Answered
-from tidemill.triggers.subject_weight import cap
+from tidemill.triggers import AnswerRecord
+from tidemill.triggers.subject_weight import rating_cap
 
 ANSWERS = 50_000
 """Most answers a condition gets to see."""
@@ -38,7 +38,7 @@ class ServiceQueries:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def answers(self, service: str, since: datetime) -> list[Answered]:
+    def answers(self, service: str, since: datetime) -> list[AnswerRecord]:
         """Labels and input lengths of a service's answers, oldest first, the newest 50,000."""
         columns = (inference.c.time, inference.c.label, func.length(inference.c.input))
         query = select(*columns).where(
@@ -49,7 +49,7 @@ class ServiceQueries:
         newest = query.order_by(inference.c.time.desc()).limit(ANSWERS)
         with self.engine.connect() as connection:
             rows = connection.execute(newest).all()
-        return [Answered(moment(time), label, length) for time, label, length in reversed(rows)]
+        return [AnswerRecord(moment(time), label, length) for time, label, length in reversed(rows)]
 
     def ratings(
         self,
@@ -79,7 +79,10 @@ class ServiceQueries:
         by_release: dict[str, list[int]] = defaultdict(list)
         for release, _, count, _ in found:
             by_release[release].append(count)
-        most = {release: max(1, int(cap(counts, share))) for release, counts in by_release.items()}
+        most = {
+            release: max(1, int(rating_cap(counts, share)))
+            for release, counts in by_release.items()
+        }
         return [
             Ratings(release, subject, min(n, most[release]), min(n, most[release]) * mean)
             for release, subject, n, mean in found
