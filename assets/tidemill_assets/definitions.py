@@ -48,6 +48,6 @@ def part(home: Home, names: Sequence[str] = (), prefix: Sequence[str] = ()) -> d
 @dg.definitions
 def defs() -> dg.Definitions:
     """What Dagster loads; where a remote is followed, the assets of the commit applied last."""
-    settings = Settings.read().followed
+    settings = Settings.read().with_applied_specs
     begin(settings)
     return definitions(Home(settings))

@@ -65,10 +65,10 @@ def asset(
     )
     # Dagster takes no generic here: it would read it as several outputs.
     def made(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        line = home.line(project.name)
+        line = home.builder(project.name)
         if spec.kind not in MAKERS:
             return STEERING[spec.kind](home, line, spec.name, context)
-        with home.making(project.name, spec.name, context.run.run_id):
+        with home.lock_asset(project.name, spec.name, context.run.run_id):
             result = line.make(
                 spec.name, run=context.run.run_id, until=frozen(context), say=progress(context)
             )

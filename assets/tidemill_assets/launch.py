@@ -45,7 +45,7 @@ def launch(
                 assets, selection=keys, instance=instance, tags=tags, run_config=_QUIET
             )
         except DagsterAssetCheckFailedError as error:
-            raise GateFailed(_failed_checks(instance, home.line(project))) from error
+            raise GateFailed(_failed_checks(instance, home.builder(project))) from error
         finally:
             listeners.remove(say)
         return {"run": result.run_id}

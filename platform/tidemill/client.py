@@ -11,7 +11,6 @@ process only as a hash keyed with TIDEMILL_SUBJECT_KEY, which the gateway has to
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
@@ -19,10 +18,11 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from tidemill.adapters.kafka.bus import KafkaBus
+from tidemill.adapters.kafka import connect
 from tidemill.errors import EventError
 from tidemill.events import Event, Feedback, binary, hash_subject, new_id
 from tidemill.ports import Bus, Message
+from tidemill.settings import SubjectSettings
 
 
 class Tidemill:
@@ -41,10 +41,10 @@ class Tidemill:
 
         Without any key a subject is sent as it is: hash user ids yourself then.
         """
-        key = subject_key if subject_key is not None else os.environ.get("TIDEMILL_SUBJECT_KEY")
+        key = subject_key if subject_key is not None else SubjectSettings.read().subject_key
         self._key = key.encode() if isinstance(key, str) else key
         self._topic, self._source = topic, source
-        self._bus = bus or KafkaBus(servers)
+        self._bus = bus or connect(servers)
 
     def thumbs(self, response_id: str, *, up: bool, **about: Any) -> str:
         """Good or bad; returns the event id."""

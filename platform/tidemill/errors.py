@@ -1,12 +1,12 @@
 """Every error Tidemill raises, in one tree.
 
 TidemillError                 exit 1
+├── SettingsError             environment variables that cannot be used; carries all of them
 ├── SpecError                 specs that cannot be used; carries every `Problem` at once
 ├── UnknownName               a name nothing answers to, with the nearest ones
 ├── AmbiguousName             a name that several things answer to
 ├── MissingExtra              an optional package is not installed
 ├── DataError                 rows or files that cannot become a dataset
-│   └── ExpectationsFailed    a dataset broke an expectation of severity `error`; exit 2
 ├── ArtefactError             something is wrong with bytes on disk
 │   ├── MissingArtefact       the digest is known, its bytes are not here
 │   ├── TamperedArtefact      the bytes do not match their digest
@@ -68,6 +68,14 @@ class Problem:
         return "".join(c if c.isprintable() else " " for c in text)
 
 
+class SettingsError(TidemillError):
+    """Environment variables that cannot be used; `problems` has a sentence for each."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems: tuple[str, ...] = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
 class SpecError(TidemillError):
     """Specs that cannot be used; `problems` holds all of them, sorted by file and line."""
 
@@ -118,12 +126,6 @@ class MissingExtra(TidemillError):
 
 class DataError(TidemillError):
     """Rows or files that cannot become a dataset."""
-
-
-class ExpectationsFailed(DataError):
-    """A dataset broke an expectation of severity `error`."""
-
-    exit_code = 2
 
 
 class ArtefactError(TidemillError):

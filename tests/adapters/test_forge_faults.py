@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from tests.adapters.forges.github_server import GitHubServer
 from tests.adapters.forges.gitlab_server import ME, GitLabServer
 from tests.adapters.forges.places import (
@@ -26,15 +27,15 @@ from tests.adapters.forges.places import (
 from tests.adapters.forges.server import TOKEN, Answer, Fault
 
 from tidemill.adapters.forge import git_only, open_forge, proposal_number
-from tidemill.adapters.forge.api import Unclear
+from tidemill.adapters.forge.api import UnknownOutcome
 from tidemill.adapters.forge.detect import Address, parse
 from tidemill.adapters.forge.git_only import PlainForge
 from tidemill.adapters.forge.github import GitHub
 from tidemill.adapters.forge.gitlab import GitLab
-from tidemill.adapters.forge.retry_policy import limited, until_allowed, until_well
+from tidemill.adapters.forge.retry_policy import is_rate_limited, rate_limit_wait, server_error_wait
 from tidemill.adapters.forge.text import cut, line, marked
-from tidemill.errors import ServiceError, UnknownName
-from tidemill.settings import ForgeSettings, Host, Settings
+from tidemill.errors import ServiceError, SettingsError
+from tidemill.settings import CiJob, ForgeHost, ForgeSettings, Settings
 
 PLAN = "tidemill:plan"
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -53,8 +54,8 @@ class Hosted:
             self.server = GitLabServer(bare)
             self.forge = GitLab.open(self.host(), None, sleep=self.sleep)
 
-    def host(self, token: str = TOKEN) -> Host:
-        return Host(self.server.url, "ada/shop", token)
+    def host(self, token: str = TOKEN) -> ForgeHost:
+        return ForgeHost(url=self.server.url, repository="ada/shop", token=SecretStr(token))
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -168,12 +169,12 @@ def test_a_refusal_without_a_limit_is_not_waited_for(github: Hosted) -> None:
     ],
 )
 def test_how_long_a_limit_lasts(headers: dict[str, str], attempt: int, seconds: float) -> None:
-    assert until_allowed(headers, attempt, NOW) == pytest.approx(seconds)
+    assert rate_limit_wait(headers, attempt, NOW) == pytest.approx(seconds)
 
 
 def test_a_server_that_is_not_well_is_left_ever_longer_in_peace_or_as_it_asks() -> None:
-    assert [until_well({}, attempt, NOW) for attempt in range(4)] == [1, 2, 4, 8]
-    assert until_well({"retry-after": "30"}, 0, NOW) == 30
+    assert [server_error_wait({}, attempt, NOW) for attempt in range(4)] == [1, 2, 4, 8]
+    assert server_error_wait({"retry-after": "30"}, 0, NOW) == 30
 
 
 @given(
@@ -186,8 +187,8 @@ def test_a_server_that_is_not_well_is_left_ever_longer_in_peace_or_as_it_asks() 
 def test_only_403_and_429_are_ever_rate_limits(
     status: int, headers: dict[str, str], text: str
 ) -> None:
-    assert not limited(status, headers, text)
-    assert limited(429, headers, text)
+    assert not is_rate_limited(status, headers, text)
+    assert is_rate_limited(429, headers, text)
 
 
 # Failures of the server and of the connection
@@ -216,7 +217,7 @@ def test_a_server_that_stays_unwell_is_given_up_after_five_tries(hosted: Hosted)
 def test_a_server_that_never_answers_a_creation_is_given_up(hosted: Hosted) -> None:
     hosted.server.faults = [Fault("POST") for _ in range(9)]
 
-    with pytest.raises(Unclear, match="did not answer 5 times"):
+    with pytest.raises(UnknownOutcome, match="did not answer 5 times"):
         propose(hosted)
     assert hosted.proposals == []
 
@@ -297,13 +298,18 @@ def test_an_answer_that_is_no_list_is_not_the_api_either(hosted: Hosted) -> None
 @pytest.mark.parametrize("token", ["two\nlines", "g\u00e9heim", "tab\there"])
 def test_a_token_that_no_header_can_hold_is_refused_and_not_shown(token: str) -> None:
     with pytest.raises(ServiceError, match="holds characters that no token has") as caught:
-        GitHub.open(Host("https://api.example", "ada/shop", token), None)
+        GitHub.open(
+            ForgeHost(url="https://api.example", repository="ada/shop", token=SecretStr(token)),
+            None,
+        )
     assert token not in str(caught.value)
 
 
 def test_an_address_without_a_scheme_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(ServiceError, match="write it with https://"):
-        GitLab.open(Host("gitlab.example/api/v4", "7", "t"), None)
+        GitLab.open(
+            ForgeHost(url="gitlab.example/api/v4", repository="7", token=SecretStr("t")), None
+        )
 
 
 def test_whoever_waits_for_a_limit_is_told_so(
@@ -508,7 +514,7 @@ def test_however_it_was_merged_a_plain_proposal_is_merged(here: Path, how: str) 
         commit(here, "Neighbour")
         sh(here, "push", "--quiet", "origin", "main")
     forge = PlainForge(here)
-    forge.propose("tidemill/k", "main", "T", "B")
+    forge.open_pull_request("tidemill/k", "main", "T", "B")
     who(here, "Grace", "grace@example.org")
     if how == "fast-forward":
         sh(here, "merge", "--quiet", "--ff-only", "tidemill/k")
@@ -524,7 +530,7 @@ def test_however_it_was_merged_a_plain_proposal_is_merged(here: Path, how: str) 
     sh(here, "push", "--quiet", "origin", "main")
     sh(here, "push", "--quiet", "--delete", "origin", "tidemill/k")
 
-    found = forge.find("tidemill/k")
+    found = forge.find_pull_request("tidemill/k")
 
     assert found is not None
     assert (found.state, found.merge_sha) == ("merged", landed)
@@ -534,36 +540,36 @@ def test_however_it_was_merged_a_plain_proposal_is_merged(here: Path, how: str) 
 def test_a_pushed_branch_is_a_proposal_before_anybody_wrote_about_it(here: Path) -> None:
     forge = PlainForge(here)
 
-    found = forge.find("tidemill/k")
+    found = forge.find_pull_request("tidemill/k")
     forge.comment("tidemill/k", "3 changes", marker=PLAN)
 
     assert found is not None
     assert (found.state, found.base, found.author) == ("open", "main", "Ada <ada@example.org>")
-    assert forge.find("tidemill/k") == found
-    assert forge.find("main") is None
+    assert forge.find_pull_request("tidemill/k") == found
+    assert forge.find_pull_request("main") is None
 
 
 def test_a_branch_without_a_commit_of_its_own_is_no_proposal(here: Path) -> None:
     sh(here, "push", "--quiet", "origin", "main:refs/heads/empty")
     forge = PlainForge(here)
 
-    assert forge.find("empty") is None
+    assert forge.find_pull_request("empty") is None
     with pytest.raises(ServiceError, match="'main' holds all of 'empty' already"):
-        forge.propose("empty", "main", "T", "B")
+        forge.open_pull_request("empty", "main", "T", "B")
     with pytest.raises(ServiceError, match="origin has no branch 'gone'; push it first"):
-        forge.propose("gone", "main", "T", "B")
+        forge.open_pull_request("gone", "main", "T", "B")
 
 
 def test_branches_named_below_each_other_keep_pages_of_their_own(here: Path) -> None:
     forge = PlainForge(here)
-    forge.propose("tidemill/k", "main", "First", "B")
+    forge.open_pull_request("tidemill/k", "main", "First", "B")
     sh(here, "push", "--quiet", "--delete", "origin", "tidemill/k")
     push_change(here, "tidemill/k2", "README", "x\n")
     sh(here, "branch", "--delete", "--force", "tidemill/k")
     push_change(here, "tidemill/k/deeper", "README", "y\n")
 
-    assert forge.propose("tidemill/k/deeper", "main", "Deeper", "B").state == "open"
-    closed = forge.find("tidemill/k")
+    assert forge.open_pull_request("tidemill/k/deeper", "main", "Deeper", "B").state == "open"
+    closed = forge.find_pull_request("tidemill/k")
     assert closed is not None
     assert closed.state == "closed"
 
@@ -596,11 +602,11 @@ def test_two_who_report_at_once_on_a_plain_remote_both_come_through(
     def late(folder: Path, *arguments: str, **options: Any) -> Any:
         if arguments[0] == "push" and not raced:
             raced.append(True)
-            other.report(sha, "success", "theirs", context="b")
+            other.set_commit_status(sha, "success", "theirs", context="b")
         return real(folder, *arguments, **options)
 
     monkeypatch.setattr(git_only, "run", late)
-    forge.report(sha, "pending", "ours", context="a")
+    forge.set_commit_status(sha, "pending", "ours", context="a")
 
     assert sh(bare, "notes", "--ref=refs/notes/tidemill/status", "show", sha) == (
         "a\tpending\tours\nb\tsuccess\ttheirs"
@@ -623,7 +629,7 @@ def test_a_page_that_somebody_broke_is_an_error_and_not_a_crash(bare: Path, here
     forge = PlainForge(here)
 
     with pytest.raises(ServiceError, match=r"proposal\.json|not a proposal"):
-        forge.find("tidemill/k")
+        forge.find_pull_request("tidemill/k")
 
 
 # Which forge, which proposal
@@ -678,7 +684,7 @@ def test_the_forge_is_found_by_setting_then_environment_then_remote(
 @pytest.mark.parametrize(
     ("environ", "message"),
     [
-        ({"TIDEMILL_FORGE": "gihub"}, r"forge \(TIDEMILL_FORGE\) is called 'gihub'; did you mean"),
+        ({"TIDEMILL_FORGE": "gihub"}, r"TIDEMILL_FORGE is 'gihub'; did you mean 'github'\?"),
         ({"TIDEMILL_FORGE": "github"}, "not known which GitHub repository"),
         ({"TIDEMILL_FORGE": "gitlab", "TIDEMILL_FORGE_REPOSITORY": ""}, "which GitLab project"),
         (
@@ -694,12 +700,12 @@ def test_the_forge_is_found_by_setting_then_environment_then_remote(
 def test_what_is_missing_to_reach_a_forge_is_named(
     here: Path, environ: dict[str, str], message: str
 ) -> None:
-    with pytest.raises((ServiceError, UnknownName), match=message):
+    with pytest.raises((ServiceError, SettingsError), match=message):
         open_forge(settings(here, **environ))
 
 
 def test_the_address_of_the_api_follows_the_remote() -> None:
-    token = Host(token="t")
+    token = ForgeHost(token=SecretStr("t"))
 
     assert GitHub.open(token, Address("github.com", "a/b")).api.url == "https://api.github.com"
     assert GitHub.open(token, Address("github.corp", "a/b")).api.url == "https://github.corp/api/v3"
@@ -714,7 +720,8 @@ def test_tokens_do_not_show_in_the_settings() -> None:
     }
     read = ForgeSettings.read(env)
 
-    assert (read.github.token, read.gitlab.token) == ("ghs-hush", "glpat-hush")
+    tokens = [host.token.get_secret_value() for host in (read.github, read.gitlab) if host.token]
+    assert tokens == ["ghs-hush", "glpat-hush"]
     assert read.remote == "upstream"
     assert "hush" not in repr(Settings.read(env))
 
@@ -744,7 +751,7 @@ def test_the_number_of_the_proposal_is_read_off_the_job(
         (tmp_path / "event.json").write_text(json.dumps(event))
         environ = {**environ, "GITHUB_EVENT_PATH": str(tmp_path / "event.json")}
 
-    assert proposal_number(environ) == number
+    assert proposal_number(CiJob.read(environ)) == number
 
 
 # Texts

@@ -21,11 +21,11 @@ USER = {"TIDEMILL_KAFKA_USERNAME": "shop", "TIDEMILL_KAFKA_PASSWORD": SECRET}
 
 
 def test_without_settings_nothing_changes() -> None:
-    assert KafkaSecurity.read({}).options == {"security_protocol": "PLAINTEXT"}
+    assert KafkaSecurity.read({}).client_options == {"security_protocol": "PLAINTEXT"}
 
 
 def test_a_user_means_sasl_over_tls_with_the_strongest_mechanism() -> None:
-    assert KafkaSecurity.read(USER).options == {
+    assert KafkaSecurity.read(USER).client_options == {
         "security_protocol": "SASL_SSL",
         "sasl_mechanism": "SCRAM-SHA-512",
         "sasl_plain_username": "shop",
@@ -39,7 +39,7 @@ def test_certificates_mean_tls(tmp_path: Path) -> None:
     for path in files.values():
         Path(path).touch()
 
-    assert KafkaSecurity.read(files).options == {
+    assert KafkaSecurity.read(files).client_options == {
         "security_protocol": "SSL",
         "ssl_cafile": str(tmp_path / "CA_FILE"),
         "ssl_certfile": str(tmp_path / "CERT_FILE"),
@@ -69,7 +69,7 @@ def test_what_cannot_work_is_told_before_anything_connects(
 def test_the_password_is_in_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings.read(USER)
 
-    assert settings.kafka.password == SECRET
+    assert settings.kafka.client_options["sasl_plain_password"] == SECRET
     assert SECRET not in f"{settings} {settings!r} {settings.kafka!r} {KafkaSecurity.read(USER)}"
 
 
@@ -115,8 +115,14 @@ def _answer(key: int, version: int) -> bytes:
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
 def test_refused_credentials_are_told_without_the_password(refusing: str, mechanism: str) -> None:
-    security = KafkaSecurity("SASL_PLAINTEXT", mechanism, "shop", SECRET)
-    bus = KafkaBus(refusing, patience=1, security=security)
+    security = KafkaSecurity.read(
+        {
+            **USER,
+            "TIDEMILL_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+            "TIDEMILL_KAFKA_SASL_MECHANISM": mechanism,
+        }
+    )
+    bus = KafkaBus(refusing, timeout=1, security=security)
 
     with pytest.raises(BrokerDown) as caught:
         bus.partitions("topic")
@@ -133,7 +139,8 @@ from tidemill.adapters.kafka.bus import KafkaBus
 from tidemill.errors import BrokerDown
 from tidemill.settings import KafkaSecurity
 try:
-    KafkaBus(sys.argv[1], patience=1, security=KafkaSecurity("SSL")).partitions("topic")
+    tls = KafkaSecurity(chosen_protocol="SSL")
+    KafkaBus(sys.argv[1], timeout=1, security=tls).partitions("topic")
 except BrokerDown as error:
     print(error)
 """

@@ -52,7 +52,7 @@ class Stage:
         return self.deployer.start(CHAT, release, Path("unused"))
 
     def walk(self, percent: float) -> None:
-        self.deployer.split(CHAT, [Arm(ONE, 100 - percent), Arm(TWO, percent)])
+        self.deployer.set_traffic(CHAT, [Arm(ONE, 100 - percent), Arm(TWO, percent)])
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_a_candidate_is_dark_then_gets_its_shares_and_then_everything(live: Stag
         live.walk(percent)
         seen.append(live.deployer.serving(CHAT))
     live.walk(100)
-    live.deployer.split(CHAT, [Arm(TWO, 100)])
+    live.deployer.set_traffic(CHAT, [Arm(TWO, 100)])
 
     assert seen == [{ONE: 100, TWO: 0}, {ONE: 90, TWO: 10}, {ONE: 50, TWO: 50}]
     assert live.deployer.serving(CHAT) == {TWO: 100}
@@ -94,7 +94,7 @@ def test_a_candidate_is_dark_then_gets_its_shares_and_then_everything(live: Stag
 def test_a_rollback_takes_the_candidate_away(live: Stage) -> None:
     live.start(TWO)
     live.walk(10)
-    live.deployer.split(CHAT, [Arm(ONE, 100)])
+    live.deployer.set_traffic(CHAT, [Arm(ONE, 100)])
     live.deployer.stop(CHAT, TWO)
 
     assert live.deployer.serving(CHAT) == {ONE: 100}
@@ -178,11 +178,11 @@ def test_health_comes_from_the_inference_events(stage: Stage) -> None:
 def test_a_shadow_a_third_release_and_a_lost_record_are_refused(stage: Stage) -> None:
     stage.start(ONE)
     with pytest.raises(ServiceError, match="does not copy requests"):
-        stage.deployer.split(CHAT, [Arm(ONE, 100)], shadow=True)
+        stage.deployer.set_traffic(CHAT, [Arm(ONE, 100)], shadow=True)
     with pytest.raises(ServiceError, match="between two releases, not 3"):
-        stage.deployer.split(CHAT, [Arm(ONE, 50), Arm(TWO, 25), Arm(TWO, 25)])
+        stage.deployer.set_traffic(CHAT, [Arm(ONE, 50), Arm(TWO, 25), Arm(TWO, 25)])
     with pytest.raises(ServiceError, match="no record of release sha256:nothing"):
-        stage.deployer.split(CHAT, [Arm("sha256:nothing", 100)])
+        stage.deployer.set_traffic(CHAT, [Arm("sha256:nothing", 100)])
 
 
 def test_a_cluster_that_went_away_is_told(stage: Stage, free_port: int) -> None:
@@ -192,10 +192,19 @@ def test_a_cluster_that_went_away_is_told(stage: Stage, free_port: int) -> None:
         stage.start(ONE)
 
 
+PAST = "2026-01-01T00:00:00Z"
+EXEC = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}
+
+
+def plugin_of(code: str) -> dict[str, Any]:
+    """A credential plugin of a kubeconfig that runs some Python."""
+    return {"apiVersion": EXEC["apiVersion"], "command": sys.executable, "args": ["-c", code]}
+
+
 def user(tmp_path: Path, how: str) -> dict[str, Any]:
     (tmp_path / "token").write_text(f"{TOKEN}\n")
-    said = json.dumps({"kind": "ExecCredential", "status": {"token": TOKEN}})
-    plugin = {"command": sys.executable, "args": ["-c", f"print({said!r})"], "env": None}
+    said = json.dumps({**EXEC, "status": {"token": TOKEN}})
+    plugin = plugin_of(f"print({said!r})")
     return {"token": {"token": TOKEN}, "file": {"tokenFile": "token"}, "plugin": {"exec": plugin}}[
         how
     ]
@@ -207,16 +216,16 @@ def test_a_token_comes_from_the_kubeconfig_a_file_or_a_plugin(
 ) -> None:
     server = connect(stage.path)
     assert server is not None
-    kubeconfig(tmp_path, server.access.server, **user(tmp_path, how))
+    kubeconfig(tmp_path, server.server, **user(tmp_path, how))
 
     assert stage.start(ONE)
-    assert TOKEN not in repr(server.access)
+    assert TOKEN not in repr(vars(server))
 
 
 def test_a_token_that_ran_out_is_told_and_not_shown(stage: Stage, tmp_path: Path) -> None:
     server = connect(stage.path)
     assert server is not None
-    kubeconfig(tmp_path, server.access.server, token="former")
+    kubeconfig(tmp_path, server.server, token="former")
 
     with pytest.raises(ServiceError, match="renew the token in KUBECONFIG") as caught:
         stage.start(ONE)
@@ -240,12 +249,49 @@ def test_a_kubeconfig_that_cannot_be_used_is_told(stage: Stage, name: str) -> No
 
 
 def test_a_failing_plugin_says_what_it_said(stage: Stage, tmp_path: Path) -> None:
-    plugin = {"command": sys.executable, "args": ["-c", "import sys; sys.exit('log in first')"]}
+    plugin = plugin_of("import sys; sys.exit('log in first')")
     kubeconfig(tmp_path, "http://127.0.0.1:1", exec=plugin)
 
     with pytest.raises(ServiceError, match="log in first"):
         connect(stage.path)
 
 
+def test_a_token_that_runs_out_is_renewed_by_its_plugin(stage: Stage, tmp_path: Path) -> None:
+    server = connect(stage.path)
+    assert server is not None
+    token = tmp_path / "issued"
+    token.write_text("former")
+    status = f"{{'token': open({str(token)!r}).read(), 'expirationTimestamp': '{PAST}'}}"
+    code = f"import json; print(json.dumps({{**{EXEC!r}, 'status': {status}}}))"
+    kubeconfig(tmp_path, server.server, exec=plugin_of(code))
+    api = connect(stage.path)
+    assert api is not None
+    with pytest.raises(ServiceError, match="renew the token"):
+        api.get(CHAT)
+
+    token.write_text(TOKEN)
+
+    assert api.get(CHAT) is None
+
+
 def test_without_a_kubeconfig_and_outside_a_pod_there_is_no_cluster() -> None:
     assert connect(None) is None
+
+
+def test_in_a_pod_its_service_account_names_cluster_and_namespace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    for name, text in {"token": "t", "ca.crt": "c", "namespace": "llm\n"}.items():
+        (tmp_path / name).write_text(text)
+    services, other = connect(None, pod=tmp_path), connect(None, "other", tmp_path)
+    assert services is not None
+    assert other is not None
+
+    assert (services.server, services.namespace) == ("https://[fd00::1]:443", "llm")
+    assert other.namespace == "other"
+
+    (tmp_path / "ca.crt").unlink()
+    with pytest.raises(ServiceError, match=r"this pod's service account .* cannot be used"):
+        connect(None, pod=tmp_path)

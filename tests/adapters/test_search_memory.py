@@ -9,7 +9,7 @@ from tests.adapters.streams import TOPIC, answer, correct, take, thumb
 
 from tidemill.adapters.answer_cache import PassingMemory, SearchMemory
 from tidemill.adapters.ledger import Ledger
-from tidemill.adapters.ledger.feedback_comments import remarks
+from tidemill.adapters.ledger.feedback_comments import feedback_comments
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.errors import StorageError
 from tidemill.pipeline.cached_runtime import Memory
@@ -56,7 +56,7 @@ def test_words_are_passed_on_with_consent_and_without_personal_data(ledger: Ledg
     said = thumb(1, kind="comment", value=None, comment="rude, says ann@example.com", consent=True)
     silent = thumb(2, kind="comment", value=None, comment="not to be passed on", consent=False)
     take(ledger.events, MemoryBus(), [answer(1, **asked), answer(2), said, silent])
-    (found,) = remarks(ledger.engine, TOPIC, Privacy(), ["text"])
+    (found,) = feedback_comments(ledger.engine, TOPIC, Privacy(), ["text"])
 
     assert found.comment == "rude, says [email]"
     assert found.inputs == {"text": "mail me at [email]"}
@@ -66,5 +66,5 @@ def test_words_are_passed_on_with_consent_and_without_personal_data(ledger: Ledg
 def test_who_is_held_out_of_training_is_held_out_here(ledger: Ledger) -> None:
     take(ledger.events, MemoryBus(), [answer(1, input={"text": "hi"}), correct(1, consent=True)])
 
-    assert len(remarks(ledger.engine, TOPIC, Privacy(), ["text"])) == 1
-    assert remarks(ledger.engine, TOPIC, Privacy(holdout_subjects=1.0), ["text"]) == ()
+    assert len(feedback_comments(ledger.engine, TOPIC, Privacy(), ["text"])) == 1
+    assert feedback_comments(ledger.engine, TOPIC, Privacy(holdout_subjects=1.0), ["text"]) == ()

@@ -78,7 +78,7 @@ def run() -> list[Row]:
             processes.await_ready(front, lambda: answers(f"{gateway}/-/health"), 30)
             deployer = LocalDeployer(home, gateway, command=[sys.executable, __file__])
             arm = deployer.start(release.service, release.digest, place)
-            deployer.split(release.service, [Arm(release.digest, 100, arm.url)])
+            deployer.set_traffic(release.service, [Arm(release.digest, 100, arm.url)])
             return measured(Steady(place / "model"), arm.url, f"{gateway}/{release.service}")
         finally:
             processes.stop_all()

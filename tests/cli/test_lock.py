@@ -191,7 +191,7 @@ def test_of_two_at_once_one_works_and_the_other_waits(
 ) -> None:
     leases = live.home().ledger.leases
     monkeypatch.setattr("tidemill.cli.lock._WAIT", timedelta(milliseconds=10))
-    with leases.held("lock", "another") as held:
+    with leases.hold("lock", "another") as held:
         assert held
         assert lock() == 1
     assert "another `tidemill lock` has been at work" in capsys.readouterr().err
@@ -261,7 +261,7 @@ def test_killed_anywhere_and_run_again_it_ends_in_one_pull_request(
     real = getattr(lock_pull_request, place, None)
     with monkeypatch.context() as patch:
         if place == "propose":
-            patch.setattr(forge, "propose", killed)
+            patch.setattr(forge, "open_pull_request", killed)
         else:
             patch.setattr(lock_pull_request, place, killed)
         with pytest.raises(Killed):

@@ -136,13 +136,13 @@ def test_a_pointer_names_release_and_digests_and_a_step_has_a_folder_of_its_own(
     (step / "weights").write_text("merged")
     merged = home.store.put(step, kind="merged")
     release = shop.release("a")
-    record = home.ledger.assets.release(release)
+    record = home.ledger.materialisations.release(release)
     assert record is not None
     more = {"digest": merged.digest, "kind": "merged", "bytes": merged.bytes, "meta": {}}
     record["artefacts"]["reply-int8/merge"] = more
     record["artefacts"]["reply-int8/quantise"] = record["artefacts"]["reply-int8"]
     record["digest"] = "sha256:" + "c" * 64
-    home.ledger.assets.add_release(record)
+    home.ledger.materialisations.add_release(record)
     shop.go_live(record["digest"])
     lock()
 

@@ -80,7 +80,7 @@ class Shop:
         self.commit()
         home = Home(Settings.read(specs=self.clone / "specs"))
         for name in ("rows", "tiny", "ask"):
-            home.line("shop").make(name)
+            home.builder("shop").make(name)
 
     def commit(self) -> None:
         git(self.clone, "add", "-A")
@@ -187,7 +187,7 @@ def test_what_is_proposed_makes_the_prompt_that_was_measured(shop: Shop, plant: 
     measured = model.asked[-1]
     git(shop.clone, "merge", "--quiet", BRANCH)
     home = Home(Settings.read(specs=shop.clone / "specs"))
-    made = home.line("shop").make("ask")
+    made = home.builder("shop").make("ask")
     from tidemill.prompts import PromptProgram
 
     again = PromptProgram.load(made.artefact.path).messages({"text": measured[-1]["content"]})
@@ -203,7 +203,7 @@ def test_a_second_run_updates_the_open_proposal(shop: Shop, plant: Plant) -> Non
     same = git(shop.bare, "rev-parse", BRANCH)
     shop.run("--open-pr", "--seed", "7")
     settings = Settings.read(specs=shop.clone / "specs")
-    found = open_forge(settings).find(BRANCH)
+    found = open_forge(settings).find_pull_request(BRANCH)
 
     assert same == first
     assert git(shop.bare, "rev-list", "--count", f"main..{BRANCH}").strip() == "1"

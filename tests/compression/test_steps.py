@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 
 from tidemill.catalog import COMPRESSION
 from tidemill.compression import no_progress, onnx_export
-from tidemill.compression.model_folder import read_note
+from tidemill.compression.model_folder import NOTE
 from tidemill.errors import ArtefactError, DataError
 from tidemill.runtimes import open_runtime
 
@@ -47,7 +48,7 @@ def test_pruning_reaches_the_sparsity_and_spares_embeddings(
     out = compress("prune", tiny_llm, tmp_path / "out", resolve, sparsity=0.4, scope=scope)
     tensors = load_file(out / "model.safetensors")
 
-    assert read_note(out)["achieved"] == pytest.approx(0.4, abs=0.01)
+    assert json.loads((out / NOTE).read_text())["achieved"] == pytest.approx(0.4, abs=0.01)
     assert (tensors["model.embed_tokens.weight"] == 0).float().mean() < 0.01
 
 

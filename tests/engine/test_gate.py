@@ -5,12 +5,14 @@ from __future__ import annotations
 from math import nan
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tidemill.engine.check_names import number_repeats
 from tidemill.engine.gate import judge, number
+from tidemill.pipeline.checks import declared
 from tidemill.pipeline.context import Measure
-from tidemill.spec.evaluation import AtLeast, AtMost, NoWorseThanBaseline
+from tidemill.spec.evaluation import AtLeast, AtMost, Evaluation, NoWorseThanBaseline
 
 
 def at_least(value: float, part: str | None = None) -> AtLeast:
@@ -138,3 +140,37 @@ def test_a_gate_passes_exactly_when_its_bound_does(low: float, limit: float, wid
 )
 def test_numbers_are_written_for_people(value: float, unit: str, said: str) -> None:
     assert number(value, unit) == said
+
+
+def test_a_gate_has_one_name_in_reports_and_in_dagster() -> None:
+    gates = (at_least(0.8), at_least(0.7, "in the app"), at_least(0.9), at_most("size", 9.0))
+    spec = Evaluation.model_validate(
+        {
+            "apiVersion": "tidemill/v1",
+            "kind": "Evaluation",
+            "name": "quality",
+            "of": "model",
+            "dataset": "rows",
+            "metrics": ["accuracy"],
+            "slices": [{"name": "in the app", "column": "channel", "equals": "app"}],
+            "gates": [gate.model_dump() for gate in gates],
+        }
+    )
+    names = [outcome.name for outcome in judge([REFUNDS], None, gates).outcomes]
+
+    assert names == [check.name for check in declared(spec)]
+    assert names == [
+        "accuracy_at_least",
+        "accuracy_at_least_in_the_app",
+        "accuracy_at_least_2",
+        "size_at_most",
+    ]
+
+
+@given(st.lists(st.sampled_from(["a", "a_2", "a_3", "b"])))
+@settings(deadline=None)
+def test_numbered_names_never_meet(names: list[str]) -> None:
+    numbered = number_repeats(names)
+
+    assert len(set(numbered)) == len(names)
+    assert number_repeats(list(numbered)) == numbered

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidemill.engine.statistics import (
-    bootstrap,
+    Interval,
     bootstrap_of,
     clopper_pearson,
     combined,
@@ -17,6 +20,11 @@ from tidemill.engine.statistics import (
     quantile_of,
     wilson,
 )
+
+
+def bootstrap(values: Sequence[float], **options: Any) -> Interval:
+    """The interval of a mean."""
+    return bootstrap_of(mean_of(values), len(values), **options)
 
 
 def test_wilson_gives_the_textbook_interval() -> None:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemill.engine.sweep import grid, halves, settings
+from tidemill.engine.sweep import halves, settings
 
 SPACES = st.dictionaries(
     st.sampled_from(["train.epochs", "train.seed", "options.r"]),
     st.lists(st.integers(1, 4), min_size=1, max_size=4, unique=True),
     min_size=1,
 )
+
+
+def grid(space: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """The whole space in order."""
+    names = sorted(space)
+    points = product(*(space[name] for name in names))
+    return [dict(zip(names, point, strict=True)) for point in points]
 
 
 @given(SPACES, st.integers(1, 8), st.integers(0, 3))

@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tidemill.settings import Settings
+
 
 @dataclass(frozen=True)
 class Person:
@@ -31,11 +33,10 @@ class Person:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of this person's shell."""
-        cache = os.environ.get("TIDEMILL_CACHE", str(Path(".tidemill/cache").resolve()))
         return {
             **os.environ,
             "TIDEMILL_SPECS": str(self.specs),
             "TIDEMILL_HOME": str(self.home),
-            "TIDEMILL_CACHE": cache,
+            "TIDEMILL_CACHE": str(Settings.read().cache),
             "TIDEMILL_SUBJECT_KEY": "proof",
         }

@@ -139,7 +139,7 @@ def _start(environment: dict[str, str]) -> subprocess.Popen[bytes]:
 
 
 def _progress(ledger: Ledger) -> int:
-    return sum(ledger.events.summary()["read"].values())
+    return sum(ledger.events.event_counts()["read"].values())
 
 
 def _finished(sent: Sent, ledger: Ledger) -> bool:

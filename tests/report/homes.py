@@ -11,11 +11,11 @@ from pathlib import Path
 from tests.records import release_record
 from tests.report.stories import GATE, MEASURES, answered, failure
 
-from tidemill.adapters.ledger.rollouts import Change
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.form import Form
 from tidemill.home import Home
 from tidemill.pipeline import answers as answering
+from tidemill.records import RolloutUpdate
 from tidemill.settings import Settings
 from tidemill.spec.digest import digest
 
@@ -103,7 +103,7 @@ def put_model(home: Home, note: str) -> str:
 
 def release(home: Home, note: str = "first", commit: str = "") -> ReleaseRecord:
     """A release of the project as it stands, its dataset really made, the model a stand-in."""
-    rows = home.line("shop").make("rows").artefact
+    rows = home.builder("shop").make("rows").artefact
     model, project = put_model(home, note), home.project("shop")
     record = release_record(
         digest=f"sha256:{note.encode().hex():0<64}",
@@ -131,15 +131,15 @@ def release(home: Home, note: str = "first", commit: str = "") -> ReleaseRecord:
         approved_by=[],
         created=home.clock.now().isoformat(),
     )
-    home.ledger.assets.add_release(record)
+    home.ledger.materialisations.add_release(record)
     shutil.rmtree(home.settings.home / "making-answers")
     return record
 
 
 def go_live(home: Home, record: ReleaseRecord) -> None:
     key = home.ledger.rollouts.request("desk", record.digest, "folder", {})
-    done = Change("done", "every step went well", state="live", percent=100.0)
-    home.ledger.rollouts.decided(key, done, home.clock.now())
+    done = RolloutUpdate("done", "every step went well", state="live", percent=100.0)
+    home.ledger.rollouts.record_decision(key, done, home.clock.now())
 
 
 def git(folder: Path, *arguments: str) -> str:

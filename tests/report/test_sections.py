@@ -69,7 +69,9 @@ def test_a_gain_is_said_only_as_far_as_its_interval_goes(
 )
 def test_the_verdict_says_where_the_release_stands(state: str, said_so: str, tone: str) -> None:
     story = full()
-    said = verdict(replace(story, rollout={**(story.rollout or {}), "state": state, "waits": True}))
+    said = verdict(
+        replace(story, rollout={**(story.rollout or {}), "state": state, "awaits_person": True})
+    )
 
     assert said_so in said.sentence
     assert said.tone == tone

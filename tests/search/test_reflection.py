@@ -9,15 +9,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from tests.search.planted import Ground, Planted, Teacher, in_form
 
 from tidemill.adapters.reflection import TRIES, ChatModel
 from tidemill.data import read_split
 from tidemill.engine.search_budget import Limits
-from tidemill.errors import ServiceError, TidemillError
+from tidemill.errors import ServiceError, SettingsError, TidemillError
 from tidemill.pipeline.candidate_evaluator import LOST
 from tidemill.search import UserComment
-from tidemill.settings import ReflectionSettings
+from tidemill.settings import ReflectionSettings, Settings
 
 BETTER = "```\nAnswer with one of: refund, track, cancel, other.\n```"
 Plant = Callable[[Planted], Planted]
@@ -56,7 +57,7 @@ class Server:
     @property
     def settings(self) -> ReflectionSettings:
         url = f"http://127.0.0.1:{self.http.server_port}/v1"
-        return ReflectionSettings("big", url, "secret", (1e-6, 2e-6))
+        return ReflectionSettings(model="big", url=url, key=SecretStr("secret"), price=(1e-6, 2e-6))
 
     def answer(self, body: dict[str, Any]) -> tuple[int, Any]:
         if self.failures[0]:
@@ -212,13 +213,13 @@ def test_the_environment_names_model_address_key_and_price() -> None:
         "TIDEMILL_REFLECTION_KEY": "secret",
         "TIDEMILL_REFLECTION_PRICE": "0.15/0.60",
     }
-    found = ReflectionSettings.read(named)
+    found = Settings.read(named).reflection
 
     assert found is not None
     assert found.price == pytest.approx((0.15e-6, 0.6e-6))
     assert "secret" not in repr(found)
-    assert ReflectionSettings.read({}) is None
-    with pytest.raises(ValueError, match="TIDEMILL_REFLECTION_PRICE is 'cheap', not like 0"):
+    assert Settings.read({}).reflection is None
+    with pytest.raises(SettingsError, match="TIDEMILL_REFLECTION_PRICE is 'cheap', not like 0"):
         ReflectionSettings.read({**named, "TIDEMILL_REFLECTION_PRICE": "cheap"})
 
 
@@ -230,5 +231,5 @@ def test_a_price_with_which_no_limit_of_money_would_hold_is_refused(price: str) 
         "TIDEMILL_REFLECTION_PRICE": price,
     }
 
-    with pytest.raises(ValueError, match="not finite prices of 0 or more"):
+    with pytest.raises(SettingsError, match="not finite prices of 0 or more"):
         ReflectionSettings.read(named)

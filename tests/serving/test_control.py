@@ -123,7 +123,9 @@ def test_the_controller_walks_a_release_through_a_cluster_and_back(shop: Shop, d
         home = shop.home(KUBECONFIG=str(kubeconfig(shop.root, server)))
         ledger = home.ledger
         pick = elsewhere(ledger, home.settings)
-        controller = Controller(ledger.rollouts, MemoryDeployer(), clock, elsewhere=pick)
+        controller = Controller(
+            ledger=ledger.rollouts, deployer=MemoryDeployer(), clock=clock, elsewhere=pick
+        )
         place = pick(spec(shop, driver=driver))
         assert isinstance(place, KServeDeployer)
         seen: list[dict[str, float]] = []
@@ -141,11 +143,11 @@ def test_the_controller_walks_a_release_through_a_cluster_and_back(shop: Shop, d
             until = time.monotonic() + 60
             while ledger.rollouts.get(key).state != "live" and time.monotonic() < until:
                 tick(1)
-        serving = ledger.rollouts.serving(SERVICE)
+        serving = ledger.rollouts.live_rollout(SERVICE)
         assert serving is not None
-        ledger.rollouts.command(serving.id, "rollback", "bob")
+        ledger.rollouts.send_command(serving.id, "rollback", "bob")
         tick(1)
         controller.close()
 
     assert seen == [{one: 100}, {one: 100, two: 0}, {one: 75, two: 25}, {two: 100}, {one: 100}]
-    assert ledger.rollouts.live(SERVICE) == one
+    assert ledger.rollouts.live_release(SERVICE) == one

@@ -40,7 +40,7 @@ class Service:
     def __init__(self, home: Path, gateway: str, deployer: LocalDeployer) -> None:
         self.home, self.gateway, self.deployer = home, gateway, deployer
         self.ledger = RolloutLedger(open_engine(f"sqlite:///{home / 'ledger.db'}"))
-        self.controller = Controller(self.ledger, deployer, SystemClock())
+        self.controller = Controller(ledger=self.ledger, deployer=deployer, clock=SystemClock())
         self.stop, self.statuses = Event(), [0]
         self.threads = [Thread(target=self.tick), Thread(target=self.ask)]
         for thread in self.threads:

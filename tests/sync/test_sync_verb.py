@@ -12,6 +12,7 @@ from tests.sync.conftest import Remote
 from tidemill.cli import commands
 from tidemill.cli import sync as verb
 from tidemill.control import git_sync as serving
+from tidemill.errors import SettingsError
 from tidemill.settings import Settings
 
 
@@ -110,7 +111,7 @@ def test_named_specs_win_over_the_followed_ones(tmp_path: Path) -> None:
     ],
 )
 def test_settings_that_cannot_be_are_named(name: str, value: str) -> None:
-    with pytest.raises(ValueError, match=name):
+    with pytest.raises(SettingsError, match=f"^{name} is '{value}'"):
         Settings.read({name: value})
 
 

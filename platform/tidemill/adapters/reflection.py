@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+
 from tidemill.errors import AnswerLost, ServiceError
 from tidemill.settings import ReflectionSettings
 
@@ -13,6 +15,14 @@ TRIES = 4
 TIMEOUT = 120.0
 _PASSING = {408, 409, 429, 500, 502, 503, 504}
 _LONGEST_WAIT = 30.0
+
+
+class _NotAnswered(Exception):
+    """A question that was not sent, or that the server does not answer for now."""
+
+    def __init__(self, cause: str, retry_after: str = "") -> None:
+        self.cause, self.retry_after = cause, retry_after
+        super().__init__(cause)
 
 
 class ChatModel:
@@ -52,26 +62,36 @@ class ChatModel:
 
         not_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
         key = self._settings.key
-        headers = {"authorization": f"Bearer {key}"} if key else {}
+        headers = {"authorization": f"Bearer {key.get_secret_value()}"} if key else {}
         address = f"{self._settings.url.rstrip('/')}/chat/completions"
-        trouble = ""
-        for attempt in range(TRIES):
+
+        def send() -> Any:
             try:
                 reply = httpx.post(address, json=body, headers=headers, timeout=TIMEOUT)
             except not_sent as error:
-                trouble, wait = type(error).__name__, 2.0**attempt
+                raise _NotAnswered(type(error).__name__) from None
             except httpx.HTTPError as error:
                 raise AnswerLost(self._away(type(error).__name__)) from None
-            else:
-                if reply.status_code == 200:
-                    return _json(reply)
-                trouble = f"HTTP {reply.status_code}"
-                if reply.status_code not in _PASSING:
-                    break
-                wait = _wait(reply.headers.get("retry-after", ""), 2.0**attempt)
-            if attempt < TRIES - 1:
-                self._sleep(wait)
-        raise ServiceError(self._away(trouble))
+            if reply.status_code == 200:
+                return _json(reply)
+            if reply.status_code not in _PASSING:
+                raise ServiceError(self._away(f"HTTP {reply.status_code}"))
+            raise _NotAnswered(f"HTTP {reply.status_code}", reply.headers.get("retry-after", ""))
+
+        try:
+            return self._retrying(send)
+        except _NotAnswered as error:
+            raise ServiceError(self._away(error.cause)) from None
+
+    @property
+    def _retrying(self) -> Retrying:
+        return Retrying(
+            retry=retry_if_exception_type(_NotAnswered),
+            stop=stop_after_attempt(TRIES),
+            wait=_wait,
+            sleep=self._sleep,
+            reraise=True,
+        )
 
     def _away(self, trouble: str) -> str:
         return (
@@ -88,5 +108,10 @@ def _json(reply: Any) -> Any:
         return None
 
 
-def _wait(said: str, otherwise: float) -> float:
-    return min(float(said), _LONGEST_WAIT) if said.isdigit() else otherwise
+def _wait(state: RetryCallState) -> float:
+    """Seconds before the next try: as the server asks, 30 at most, else 1, 2, 4."""
+    error = state.outcome.exception() if state.outcome else None
+    asked_for = error.retry_after if isinstance(error, _NotAnswered) else ""
+    if asked_for.isdigit():
+        return min(float(asked_for), _LONGEST_WAIT)
+    return 2.0 ** (state.attempt_number - 1)

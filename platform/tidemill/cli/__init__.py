@@ -59,7 +59,8 @@ def _summary(verb: str) -> str:
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 error, 2 changes or a gate failed, 3 needs approval or over "
-    "budget. Each verb has its own --help with an example.",
+    "budget. Each verb has its own --help with an example. Settings come from environment "
+    "variables; `tidemill settings` lists them.",
 )
 @click.version_option(__version__, prog_name="tidemill", message="%(prog)s %(version)s")
 def commands() -> None:

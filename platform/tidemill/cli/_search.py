@@ -28,8 +28,8 @@ def desk(home: Home) -> Desk:
 
 def find(home: Home, wanted: str, kind: type[Spec], block: str, needs: str) -> tuple[Line, Any]:
     """The line of a spec that may be searched, and the spec; raises where it has no such block."""
-    project, name = home.find(wanted)
-    line = home.line(project)
+    project, name = home.find_spec(wanted)
+    line = home.builder(project)
     spec, called = line.specs[name], kind.__name__
     if not isinstance(spec, kind):
         fit = [n for n, s in sorted(line.specs.items()) if isinstance(s, kind)]

@@ -11,10 +11,9 @@ from tidemill.settings import Settings
 from tidemill.terminal.shell import example, json_option, pass_settings, print_json
 
 if TYPE_CHECKING:
-    from tidemill.adapters.ledger.approvals import Consent
-    from tidemill.adapters.ledger.rollouts import Walking
     from tidemill.control.approvals import Agreement
     from tidemill.home import Home
+    from tidemill.records import Approval, RolloutRecord
 
 
 @click.command(
@@ -49,21 +48,21 @@ def command(settings: Settings, name: str, release: str | None, note: str, as_js
     if as_json:
         print_json(consent)
         return
-    for line in shown(consent.saw):
+    for line in shown(consent.evidence):
         click.echo(f"  {line}")
-    how = f"signed, {consent.key}" if consent.how == "signed" else consent.how
+    how = f"signed, {consent.fingerprint}" if consent.method == "signed" else consent.method
     before = "" if fresh else " before"
-    click.echo(f"{consent.who} approved {_what(consent)}{before} ({how})")
+    click.echo(f"{consent.principal} approved {_what(consent)}{before} ({how})")
 
 
 def _rollout(
     home: Home, agreement: Agreement, service: str, release: str | None, note: str
-) -> tuple[Consent, bool]:
+) -> tuple[Approval, bool]:
     from tidemill.spec.rollout import Rollout
 
     walking = _candidate(home, service, release)
     approval = Rollout.model_validate(walking.spec).approval
-    if approval is None and not walking.waits:
+    if approval is None and not walking.awaits_person:
         raise TidemillError(f"the rollout of '{service}' asks nobody; see `tidemill status`")
     identity = agreement.person()
     why_not = agreement.refusal(identity, approval, walking.release)
@@ -72,26 +71,34 @@ def _rollout(
     return agreement.once(agreement.of_rollout(walking, identity, note))
 
 
-def _trigger(home: Home, agreement: Agreement, name: str, note: str) -> tuple[Consent, bool]:
+def _trigger(home: Home, agreement: Agreement, name: str, note: str) -> tuple[Approval, bool]:
     from tidemill.spec.trigger import Trigger
 
-    project, found = home.find(name)
+    project, found = home.find_spec(name)
     spec = home.project(project).specs[found].spec
     if not isinstance(spec, Trigger):
         raise TidemillError(f"'{name}' is a {spec.kind}; name a service or a Trigger")
-    asked = [d for d in home.ledger.decisions.asked() if (d.project, d.trigger) == (project, found)]
+    asked = [
+        d
+        for d in home.ledger.trigger_decisions.needing_approval()
+        if (d.project, d.trigger) == (project, found)
+    ]
     if not asked:
         raise TidemillError(f"trigger '{name}' asks nobody; see `tidemill trigger explain {found}`")
     decided, identity = asked[-1], agreement.person()
     agreement.may_take(decided, identity, spec.approval)
     consent = agreement.of_decision(decided, identity, note)
     given, fresh = agreement.once(consent)
-    home.ledger.decisions.answer(decided.key, identity.who, home.clock.now(), yes=True)
+    home.ledger.trigger_decisions.resolve_approval(
+        decided.key, identity.who, home.clock.now(), approved=True
+    )
     return given, fresh
 
 
-def _candidate(home: Home, service: str, release: str | None) -> Walking:
-    open_ = home.ledger.rollouts.open(service)
+def _candidate(home: Home, service: str, release: str | None) -> RolloutRecord:
+    open_ = home.ledger.rollouts.in_progress(service)
+    live = home.ledger.rollouts.live_rollout(service)
+    open_ = open_ or [row for row in (live,) if row is not None and row.awaits_person]
     if not open_:
         raise TidemillError(f"'{service}' has no rollout under way; there is nothing to approve")
     if release is None:
@@ -103,7 +110,7 @@ def _candidate(home: Home, service: str, release: str | None) -> Walking:
     return found[0]
 
 
-def _what(consent: Consent) -> str:
+def _what(consent: Approval) -> str:
     if consent.kind == "decision":
         return f"run {consent.subject}"
     return f"release {consent.subject.removeprefix('sha256:')[:12]} of {consent.name}"

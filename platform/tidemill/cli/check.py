@@ -65,7 +65,7 @@ def _asked(home: Home, names: tuple[str, ...], against: str | None) -> dict[str,
         if name in home.workspace.projects:
             asked.setdefault(name, set()).update(order(home.project(name)))
         else:
-            project, spec = home.find(name)
+            project, spec = home.find_spec(name)
             asked.setdefault(project, set()).update(upstream(home.project(project), spec))
     return {p: [s for s in order(home.project(p)) if s in found] for p, found in asked.items()}
 
@@ -95,11 +95,12 @@ def _results(home: Home, project: str, specs: list[str]) -> Iterator[Result]:
             home=Path(scratch),
             cache=home.settings.cache,
             store=MemoryStore(),
-            records=ledger.assets,
+            records=ledger.materialisations,
             repository=GitRepository(home.settings.specs),
             clock=home.clock,
-            keep=ledger.assets.keep,
+            keep=ledger.materialisations.add_artefacts,
             feedback=NoFeedback(),
+            subject_key=home.settings.subject_key,
         )
         yield from cheap(line, specs)
     ledger.engine.dispose()

@@ -41,9 +41,9 @@ def show(settings: Settings, dataset: str, rows: int, as_json: bool) -> None:
     from tidemill.pipeline.preview import preview
 
     home = Home(settings)
-    project, name = home.find(dataset)
+    project, name = home.find_spec(dataset)
     _is_dataset(home.project(project), name)
-    found = preview(home.project(project), name, SystemClock())
+    found = preview(home.project(project), name, SystemClock(), settings.subject_key)
     told = {
         "project": project,
         "name": name,
@@ -81,7 +81,7 @@ def diff(settings: Settings, dataset: str, against: str | None, rows: int, as_js
     from tidemill.planning.revisions import open_sides
 
     home = Home(settings)
-    project, name = home.find(dataset)
+    project, name = home.find_spec(dataset)
     _is_dataset(home.project(project), name)
     with open_sides(settings, against, None) as sides:
         if f"{project}/{name}" not in sides.wanted:  # no file of its project differs

@@ -78,9 +78,9 @@ def tail(settings: Settings, stream: str | None, limit: int, follow: bool, as_js
     """Show the newest feedback in the ledger."""
     from tidemill.adapters.ledger import Ledger
 
-    events = Ledger.open(settings.ledger_url).events
+    feedback = Ledger.open(settings.ledger_url).feedback
     topic = _stream(settings, stream).topic if stream else None
-    rows = events.newest(topic, limit=limit)
+    rows = feedback.newest_feedback(topic, limit=limit)
     if as_json and not follow:
         print_json(rows)
         return
@@ -94,7 +94,8 @@ def tail(settings: Settings, stream: str | None, limit: int, follow: bool, as_js
                 click.echo("no feedback yet; see `tidemill status` for whether ingest runs")
             return
         time.sleep(1)
-        rows = events.newest(topic, after=rows[-1]["seq"] if rows else 0, limit=1000) or rows[:0]
+        newest = rows[-1]["seq"] if rows else 0
+        rows = feedback.newest_feedback(topic, after=newest, limit=1000)
 
 
 @command.command(
@@ -107,7 +108,7 @@ def quarantine(settings: Settings, limit: int, as_json: bool) -> None:
     """Show the events that could not be used, and why."""
     from tidemill.adapters.ledger import Ledger
 
-    rows = Ledger.open(settings.ledger_url).events.quarantined(limit, raw=True)
+    rows = Ledger.open(settings.ledger_url).events.quarantined_events(limit, raw=True)
     for row in rows:
         row["value"] = row["value"].decode("utf-8", "replace")
         row.pop("key")
@@ -139,7 +140,7 @@ def replay(settings: Settings, ids: tuple[int, ...], as_json: bool) -> None:
         print_json(taken)
         return
     click.echo(
-        f"{taken.records} tried: {taken.new} taken in, {taken.duplicates} were there already, "
+        f"{taken.records} tried: {taken.inserted} taken in, {taken.duplicates} were there already, "
         f"{taken.quarantined} stay in quarantine"
     )
 

@@ -60,8 +60,8 @@ def command(
     if check:
         _check(home, services, as_json)
     leases = home.ledger.leases
-    lease_owner.free(leases, _LEASE, home.clock.now())
-    with leases.held(_LEASE, lease_owner.me(), wait=_WAIT) as held:
+    lease_owner.free_dead_lease(leases, _LEASE, home.clock.now())
+    with leases.hold(_LEASE, lease_owner.current_owner(), wait=_WAIT) as held:
         if not held:
             raise ServiceError("another `tidemill lock` has been at work for a minute; try again")
         pushed = push_artefacts(home, services) if push else None

@@ -145,15 +145,13 @@ class _Place:
         streams = [s.of for s in dataset.sources if s.type == "feedback"]
         if not getattr(SEARCH.load(self.method), "REFLECTS", False) or not streams:
             return ()
-        from tidemill.adapters.ledger.feedback_comments import remarks
-
         key = home.settings.subject_key
         topics = [self.line.specs[name].topic for name in dict.fromkeys(streams)]
-        engine, inputs = home.ledger.engine, self.spec.inputs
+        feedback, inputs = home.ledger.feedback, self.spec.inputs
         return tuple(
             remark
             for topic in topics
-            for remark in remarks(engine, topic, dataset.privacy, inputs, key=key)
+            for remark in feedback.comments(topic, dataset.privacy, inputs, key=key)
         )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from tidemill.errors import ServiceError
@@ -76,7 +74,7 @@ def _post(settings: Settings, body: str) -> str:
     from tidemill.adapters.forge import open_forge, proposal_number
     from tidemill.cli._plan_markdown import MARKER
 
-    number = proposal_number(os.environ)
+    number = proposal_number(settings.forge.job)
     if number is None:
         raise ServiceError(
             "--post found no pull request: this is no job of one; run it in one, or set "

@@ -14,7 +14,8 @@ from tidemill.settings import Settings
 from tidemill.terminal.shell import example, json_option, pass_settings, print_json
 
 if TYPE_CHECKING:
-    from tidemill.adapters.ledger.rollouts import Command, RolloutLedger, Walking
+    from tidemill.adapters.ledger.rollouts import RolloutLedger
+    from tidemill.records import RolloutCommand, RolloutRecord
 
 PATIENCE = 15.0
 """Seconds until the controller has to have done what it was told."""
@@ -41,7 +42,7 @@ def status(settings: Settings, service: str | None, as_json: bool) -> None:
     if service is not None:
         _known(settings, ledger, service)
     found = [
-        {**_plain(walking), "decisions": ledger.steps(walking.id)}
+        {**_plain(walking), "decisions": ledger.decisions(walking.id)}
         for walking in ledger.newest(service)
     ]
     if as_json:
@@ -51,8 +52,8 @@ def status(settings: Settings, service: str | None, as_json: bool) -> None:
     for one in found if not as_json else ():
         click.echo(f"{one['service']} {one['release'][7:19]}: {one['state']}, {one['percent']:g} %")
         for step in one["decisions"]:
-            looks = f" ({step['looks']} looks)" if step["looks"] > 1 else ""
-            when = step["at"].astimezone().strftime("%d %b %H:%M:%S")
+            looks = f" ({step['repeats']} looks)" if step["repeats"] > 1 else ""
+            when = step["decided_at"].astimezone().strftime("%d %b %H:%M:%S")
             click.echo(f"  {when}  {step['decision']:<9} {step['reason']}{looks}")
 
 
@@ -61,7 +62,7 @@ def status(settings: Settings, service: str | None, as_json: bool) -> None:
 @click.option("--by", default=getpass.getuser, help="Who says so; default the user's name.")
 @pass_settings
 def promote(settings: Settings, service: str, by: str) -> None:
-    """Let a paused rollout go on, or agree to what one asks for.
+    """Let a paused rollout go on, agree to what one asks for, or accept a live release that asks.
 
     To agree counts as an approval without a signature, by the same rules: `tidemill approve` signs.
     """
@@ -125,24 +126,24 @@ def _manifests(settings: Settings, name: str, driver: Any) -> list[tuple[int, di
     from tidemill.spec.rollout import Rollout
 
     home = Home(settings)
-    project, spec_name = home.find(name)
+    project, spec_name = home.find_spec(name)
     spec = home.project(project).specs[spec_name].spec
     if not isinstance(spec, Rollout):
         raise ServiceError(f"'{name}' is a {spec.kind}; name a Rollout")
-    records = home.ledger.assets.releases(spec.service)
+    records = home.ledger.materialisations.releases(spec.service)
     if not records:
         raise ServiceError(f"'{spec.service}' has no release yet; `tidemill run {name}` makes one")
-    live = home.live(spec.service)
+    live = home.live_record(spec.service)
     newest = records[-1]
     other = live if live and live.digest != newest.digest else None
     return render_steps(spec, newest, other, driver=driver)
 
 
-def _tell(settings: Settings, service: str, do: Command, by: str) -> None:
+def _tell(settings: Settings, service: str, do: RolloutCommand, by: str) -> None:
     """Leave the command and wait until the controller has done it."""
     ledger = _ledger(settings)
     walking = _target(ledger, service, do)
-    ledger.command(walking.id, do, by)
+    ledger.send_command(walking.id, do, by)
     until = time.monotonic() + PATIENCE
     while ledger.get(walking.id).command:
         if time.monotonic() > until:
@@ -155,14 +156,14 @@ def _tell(settings: Settings, service: str, do: Command, by: str) -> None:
     click.echo(f"{service} {done.release[7:19]}: {done.reason}")
 
 
-def _target(ledger: RolloutLedger, service: str, do: str) -> Walking:
+def _target(ledger: RolloutLedger, service: str, do: str) -> RolloutRecord:
     if service not in ledger.services():
         raise UnknownName("service", service, ledger.services())
-    under_way = ledger.open(service)
-    serving = ledger.serving(service)
+    under_way = ledger.in_progress(service)
+    serving = ledger.live_rollout(service)
     if under_way:
         return under_way[-1]
-    if do == "rollback" and serving is not None:
+    if serving is not None and (do == "rollback" or (do == "promote" and serving.awaits_person)):
         return serving
     raise ServiceError(
         f"'{service}' has no rollout under way; `tidemill rollout status` shows what is live"
@@ -189,5 +190,9 @@ def _ledger(settings: Settings) -> RolloutLedger:
     return Home(settings).ledger.rollouts
 
 
-def _plain(walking: Walking) -> dict[str, Any]:
-    return {name: value for name, value in vars(walking).items() if name not in ("walk", "spec")}
+def _plain(walking: RolloutRecord) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in vars(walking).items()
+        if name not in ("rollout_state", "spec")
+    }

@@ -63,7 +63,7 @@ def selected(home: Home, name: str, only: bool) -> list[tuple[str, str]]:
 
     if name in home.workspace.projects:
         return [(name, spec) for spec in order(home.project(name))]
-    project_name, spec = home.find(name)
+    project_name, spec = home.find_spec(name)
     if only:
         return [(project_name, spec)]
     return [(project_name, item) for item in upstream(home.project(project_name), spec)]
@@ -73,7 +73,9 @@ def frozen_now(home: Home, project: str) -> dict[str, int]:
     """Where every stream of a project stands now."""
     streams = (loaded.spec for loaded in home.project(project).specs.values())
     topics = [spec.topic for spec in streams if isinstance(spec, Feedback)]
-    return {k: end for topic in topics for k, end in home.ledger.events.freeze(topic).items()}
+    return {
+        k: end for topic in topics for k, end in home.ledger.feedback.frozen_offsets(topic).items()
+    }
 
 
 def start(
@@ -103,14 +105,14 @@ def _wait(process: subprocess.Popen[bytes]) -> None:
 
 def described(home: Home, project: str, spec: str) -> dict[str, object]:
     """What is known of an asset after the run."""
-    making = home.ledger.assets.latest(project, spec)
+    making = home.ledger.materialisations.latest(project, spec)
     if making is None:
         return {"project": project, "name": spec, "artefact": None}
     return {
         "project": project,
         "name": spec,
         "artefact": making.artefact,
-        "passed": making.passed,
+        "passed": making.has_passed,
         "seconds": round(making.seconds, 1),
         "measures": making.measures,
     }

@@ -9,7 +9,13 @@ import click
 
 from tidemill.settings import Settings
 from tidemill.terminal.amounts import plain
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.shell import (
+    example,
+    json_option,
+    pass_settings,
+    print_json,
+    warn_of_unknown_variables,
+)
 
 
 @click.command(epilog=example("tidemill status", "tidemill status --json | jq .services"))
@@ -19,6 +25,7 @@ def command(settings: Settings, as_json: bool) -> None:
     """What runs, where, what is live, how rollouts stand, and what ingest has taken in."""
     from tidemill.local.stack import report
 
+    warn_of_unknown_variables()
     found = report(settings)
     if as_json:
         print_json(found)
@@ -78,6 +85,7 @@ def _digest(release: str | None) -> str:
 def _service(service: Mapping[str, Any]) -> list[str]:
     live = service["live"] or "nothing"
     lines = [f"service {service['service']}: {live[7:19] if service['live'] else live} is live"]
+    lines += [f"  waits for a person: {service['asks']}"] if service["asks"] else []
     for rollout in service["open"]:
         approve = f"; waits for a person: `tidemill approve {service['service']}`"
         waits = approve if rollout["waits"] else ""

@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -65,11 +64,7 @@ def command(
 
     if once and follow:
         raise click.UsageError("choose one of --once and --follow")
-    settings = replace(
-        settings,
-        git_remote=remote or settings.git_remote,
-        git_branch=branch or settings.git_branch,
-    )
+    settings = settings.with_remote(remote, branch)
     pause = seconds(interval)
     with terminal() as say:
         following = follower(settings, say=say)
@@ -127,7 +122,7 @@ def run(following: Follower, outcome: Outcome, say: Say) -> int:
             say(trouble)
         return outcome.code
     codes = [
-        carry_out(replace(settings, specs=following.specs(sync)), decided.key, sync.commit)
+        carry_out(settings.with_specs(following.specs(sync)), decided.key, sync.commit)
         for decided in following.pending(sync)
     ]
     return next((code for code in codes if code), 2 if codes else outcome.code)
@@ -166,7 +161,9 @@ def reason(item: Any) -> str:
 def described(following: Follower, outcome: Outcome) -> dict[str, object]:
     """An outcome for machines."""
     sync = outcome.sync
-    runs: Sequence[Any] = following.home.ledger.decisions.synced(f"@git/{sync.id}/") if sync else ()
+    runs: Sequence[Any] = (
+        following.home.ledger.trigger_decisions.sync_requests(f"@git/{sync.id}/") if sync else ()
+    )
     return {
         "came": outcome.came,
         "reason": outcome.reason,

@@ -55,10 +55,11 @@ def backtest(settings: Settings, name: str, days: float, as_json: bool) -> None:
         raise TidemillError(f"'{name}' looks at no stream (`of`); there is nothing to replay")
     now = SystemClock().now()
     start = now - timedelta(days=days)
-    events = Ledger.open(settings.ledger_url).events
-    signals = [s for s in events.signals(stream.topic) if s.arrived >= start]
+    ledger = Ledger.open(settings.ledger_url)
+    signals = [s for s in ledger.feedback.signals(stream.topic) if s.arrived >= start]
     begun = min([s.arrived for s in signals], default=start)
-    share, answers = stream.max_weight_per_subject, events.answers(stream.service, start)
+    share = stream.max_weight_per_subject
+    answers = ledger.service_metrics.answers(stream.service, start)
     firings = replay(trigger, signals, start=begun, end=now, share=share, answers=answers)
     if as_json:
         print_json({"trigger": name, "feedback": len(signals), "firings": firings})
@@ -73,7 +74,7 @@ def _triggers(settings: Settings, name: str | None) -> list[tuple[str, Trigger, 
 
     home = Home(settings)
     if name is not None:
-        project, found = home.find(name)
+        project, found = home.find_spec(name)
         chosen = [(project, found)]
     else:
         chosen = [
@@ -106,9 +107,9 @@ def _explained(
     from tidemill.engine.trigger import decide
 
     ledger, now = Ledger.open(settings.ledger_url), datetime.now(UTC)
-    state = state_of(ledger.events, ledger.decisions, project, trigger, stream, now)
+    state = state_of(ledger, project, trigger, stream, now)
     decision = decide(trigger, state, now)
-    past = ledger.decisions.history(project, trigger.name, limit=10)
+    past = ledger.trigger_decisions.history(project, trigger.name, limit=10)
     return {
         "trigger": f"{project}/{trigger.name}",
         "fire": decision.fire,
@@ -117,7 +118,10 @@ def _explained(
         "reason": decision.reason,
         "numbers": decision.numbers,
         "held_since": decision.held_since,
-        "fired": [{"at": d.at, "state": d.state, "reason": d.reason, "run": d.run} for d in past],
+        "fired": [
+            {"at": d.decided_at, "state": d.state, "reason": d.reason, "run": d.run_id}
+            for d in past
+        ],
     }
 
 

@@ -12,7 +12,13 @@ import click
 
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.settings import Settings
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.shell import (
+    example,
+    json_option,
+    pass_settings,
+    print_json,
+    warn_of_unknown_variables,
+)
 
 
 @click.command(epilog=example("tidemill up", "TIDEMILL_GATEWAY_PORT=9000 tidemill up"))
@@ -32,6 +38,7 @@ def command(settings: Settings, timeout: float, as_json: bool) -> None:
     )
     from tidemill.terminal.progress import terminal
 
+    warn_of_unknown_variables()
     if running(settings):
         state: dict[str, object] = {"already": True, "addresses": addresses(settings)}
     else:

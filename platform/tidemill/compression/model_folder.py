@@ -67,12 +67,6 @@ def write_note(out: Path, step: str, facts: Mapping[str, Any]) -> None:
     (out / NOTE).write_text(text + "\n", encoding="utf-8")
 
 
-def read_note(folder: Path) -> dict[str, Any]:
-    """What `note` kept; empty where there is none."""
-    path = folder / NOTE
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
-
-
 @contextlib.contextmanager
 def silence_tools() -> Iterator[None]:
     """Tools that print, log and draw bars of their own say nothing while the block runs."""

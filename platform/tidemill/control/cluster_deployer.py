@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidemill.adapters.kserve.deployer import Known, KServeDeployer
-from tidemill.adapters.kserve.kubernetes import Api, connect
+from tidemill.adapters.kserve.kubernetes import connect
 from tidemill.adapters.kserve.to_git import GitDeployer
 from tidemill.adapters.ledger import Ledger
 from tidemill.control.deployer_choice import NEEDS_CLUSTER, Elsewhere
@@ -17,7 +17,7 @@ from tidemill.settings import Settings
 from tidemill.spec.rollout import Rollout
 
 FRESH = 60.0
-"""Seconds after which the kubeconfig is read again: tokens are renewed, clusters come and go."""
+"""Seconds after which the kubeconfig is read again: clusters come and go."""
 
 
 def elsewhere(ledger: Ledger, settings: Settings) -> Elsewhere:
@@ -42,7 +42,7 @@ def elsewhere(ledger: Ledger, settings: Settings) -> Elsewhere:
 def cluster_of(ledger: Ledger, settings: Settings) -> KServeDeployer | str:
     """The cluster that is configured; why there is none where there is none."""
     try:
-        api: Api | None = connect(settings.kubeconfig, settings.namespace)
+        api = connect(settings.kubeconfig, settings.namespace)
     except ServiceError as error:
         return str(error)
     return NEEDS_CLUSTER if api is None else KServeDeployer(api, known(ledger))
@@ -52,15 +52,15 @@ def known(ledger: Ledger) -> Known:
     """What a manifest needs of the ledger."""
     return Known(
         rollout=lambda service: _rollout(ledger, service),
-        release=ledger.assets.release,
-        live=ledger.rollouts.live,
-        health=ledger.events.health,
+        release=ledger.materialisations.release,
+        live=ledger.rollouts.live_release,
+        health=ledger.service_metrics.release_health,
     )
 
 
 def _rollout(ledger: Ledger, service: str) -> Rollout:
     """The spec of the rollout under way, else of the one that is live."""
-    found = [*ledger.rollouts.open(service)[-1:], ledger.rollouts.serving(service)]
+    found = [*ledger.rollouts.in_progress(service)[-1:], ledger.rollouts.live_rollout(service)]
     walking = next((one for one in found if one is not None), None)
     if walking is None:
         raise ServiceError(f"'{service}' has no rollout; `tidemill run` makes a release")

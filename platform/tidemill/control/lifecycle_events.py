@@ -1,33 +1,55 @@
-"""Lifecycle events: what the platform did, told on Kafka where a broker answers."""
+"""Lifecycle events: what the platform did, on Kafka where a broker answers."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import cache
+from threading import Lock
 from typing import Any
 
-from tidemill.adapters.kafka.bus import KafkaBus
-from tidemill.errors import BrokerDown
+from tidemill.adapters.kafka import connect
+from tidemill.errors import TidemillError
 from tidemill.events import LIFECYCLE_TOPIC, Event, Happening, Lifecycle, binary
 from tidemill.home import Home
-from tidemill.ports import Message
+from tidemill.ports import Bus, Message
 
-log = logging.getLogger("tidemill.announce")
+log = logging.getLogger("tidemill.lifecycle")
 PATIENCE = 2.0
 """Seconds to wait for a broker: the work itself must not wait for the news of it."""
 
 
-def announce(home: Home, what: Happening, project: str, name: str, **told: Any) -> None:
-    """Publish one event; without a broker it is logged, since the ledger knows it anyway.
+class LifecyclePublisher:
+    """Writes lifecycle events over one connection that is opened at the first event and kept.
 
-    `told` may hold `digest` and `run`; everything else becomes `facts`.
+    A broker that is down costs the event, never the decision: the ledger knows it anyway. Threads
+    may share one.
     """
-    known = {key: str(told.pop(key)) for key in ("digest", "run") if key in told}
-    data = Lifecycle(what=what, project=project, name=name, facts=told, **known)
-    event = Event(data, source=f"/assets/{project}")
-    bus = KafkaBus(home.settings.brokers, patience=PATIENCE)
-    try:
-        bus.publish([Message(LIFECYCLE_TOPIC, **binary(event))])
-    except BrokerDown as error:
-        log.info("%s of %s/%s is not on Kafka: %s", what, project, name, error)
-    finally:
-        bus.close()
+
+    def __init__(self, open_bus: Callable[[], Bus]) -> None:
+        self._open_bus = open_bus
+        self._bus: Bus | None = None
+        self._lock = Lock()
+
+    def publish(self, event: Lifecycle, source: str) -> None:
+        """Write one event; `source` is the CloudEvents attribute. Failures are logged."""
+        message = Message(LIFECYCLE_TOPIC, **binary(Event(event, source=source)))
+        try:
+            with self._lock:
+                self._bus = self._bus or self._open_bus()
+                self._bus.publish([message])
+        except TidemillError as error:
+            what, name = event.what, f"{event.project}/{event.name}"
+            log.info("the event '%s' of %s is not on Kafka: %s", what, name, error)
+
+
+@cache
+def lifecycle_publisher(brokers: str) -> LifecyclePublisher:
+    """This process's publisher to these brokers (`host:port[,host:port]`)."""
+    return LifecyclePublisher(lambda: connect(brokers, timeout=PATIENCE))
+
+
+def announce(home: Home, what: Happening, project: str, name: str, **facts: Any) -> None:
+    """Publish what happened to a spec of a project; `facts` are the numbers behind it."""
+    event = Lifecycle(what=what, project=project, name=name, facts=facts)
+    lifecycle_publisher(home.settings.brokers).publish(event, f"/assets/{project}")

@@ -14,7 +14,7 @@ from tidemill.control.lockfile import composed, services, top, written
 from tidemill.engine.config_drift import short
 from tidemill.errors import ServiceError
 from tidemill.home import Home
-from tidemill.ports import Forge, Proposal
+from tidemill.ports import Forge, PullRequest
 from tidemill.spec.lock import BRANCH, FILE, Lock, LockedRelease, parse_lock
 
 
@@ -27,7 +27,7 @@ def commit(home: Home, named: Collection[str]) -> str | None:
     return commit_here(top(home), dict(planned_files(home, named)), message)
 
 
-def propose(home: Home, named: Collection[str], forge: Forge, base: str) -> Proposal | None:
+def propose(home: Home, named: Collection[str], forge: Forge, base: str) -> PullRequest | None:
     """Open the pull request of the locks, or bring the open one up to date.
 
     A rollout under way is in it as `wanted`: to merge it is to approve it. None where the base says
@@ -42,7 +42,7 @@ def propose(home: Home, named: Collection[str], forge: Forge, base: str) -> Prop
         return None
     title, body = subject(locks), summary(locks)
     publish(root, remote, tip, BRANCH, files, f"{title}\n\n{body}")
-    return forge.propose(BRANCH, base, title, body)
+    return forge.open_pull_request(BRANCH, base, title, body)
 
 
 def base_branch(home: Home) -> str:

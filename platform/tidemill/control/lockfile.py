@@ -9,13 +9,12 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-from tidemill.adapters.ledger.approvals import Consent
-from tidemill.adapters.ledger.rollouts import Walking
 from tidemill.engine.approval import Identity
 from tidemill.engine.measurement import Measure
 from tidemill.engine.release_record import ReleasedArtefact
 from tidemill.errors import ServiceError, TidemillError, UnknownName
 from tidemill.home import Home
+from tidemill.records import Approval, RolloutRecord
 from tidemill.spec.load import shown
 from tidemill.spec.lock import FILE, Lock, LockedRelease, LockedService, Pointer, read
 from tidemill.spec.rollout import Rollout
@@ -77,17 +76,17 @@ def entry(
     home: Home, service: str, asked: str | None = None, *, wanted: bool = False
 ) -> LockedService:
     """What the lock says of one service; what it `asked` for stays while that is under way."""
-    live = home.ledger.rollouts.serving(service)
-    open_ = [w for w in home.ledger.rollouts.open(service) if wanted or w.release == asked]
+    live = home.ledger.rollouts.live_rollout(service)
+    open_ = [w for w in home.ledger.rollouts.in_progress(service) if wanted or w.release == asked]
     return LockedService(
         live=release(home, live) if live else None,
         wanted=release(home, open_[-1]) if open_ else None,
     )
 
 
-def release(home: Home, walking: Walking) -> LockedRelease:
+def release(home: Home, walking: RolloutRecord) -> LockedRelease:
     """One release as the lock has it; raises TidemillError where the ledger lost its record."""
-    record = home.ledger.assets.release(walking.release)
+    record = home.ledger.materialisations.release(walking.release)
     if record is None:
         raise TidemillError(
             f"the ledger has no record of release {walking.release[:19]} of '{walking.service}'; "
@@ -108,7 +107,9 @@ def release(home: Home, walking: Walking) -> LockedRelease:
                 "digest": evaluation.digest,
                 "figures": [_figure(measure) for measure in evaluation.measures],
             },
-            "approvals": [_approval(one) for one in home.ledger.approvals.of(record.digest)],
+            "approvals": [
+                _approval(one) for one in home.ledger.approvals.of_subject(record.digest)
+            ],
         }
     )
 
@@ -132,7 +133,7 @@ def top(home: Home) -> Path:
 
 
 def _artefact(home: Home, item: ReleasedArtefact) -> dict[str, Any]:
-    pointer = home.store.pointer(item.digest)
+    pointer = home.store.dvc_pointer(item.digest)
     return {
         "digest": item.digest,
         "kind": item.kind,
@@ -150,6 +151,6 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _approval(consent: Consent) -> dict[str, str]:
-    at = consent.at.astimezone(UTC).isoformat(timespec="seconds")
-    return {"who": consent.who, "how": consent.how, "at": at, "key": consent.key}
+def _approval(consent: Approval) -> dict[str, str]:
+    at = consent.approved_at.astimezone(UTC).isoformat(timespec="seconds")
+    return {"who": consent.principal, "how": consent.method, "at": at, "key": consent.fingerprint}

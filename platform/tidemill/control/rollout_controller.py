@@ -1,56 +1,72 @@
-"""The process that walks releases to their users: looks, decides, acts, and writes it all down.
+"""The process that walks releases to their users: it asks `advance`, acts, and writes it all down.
 
-The ledger says what should be; every tick brings the machine there (processes, traffic shares), so
-that a killed controller, model server or gateway costs nothing but the time to come back.
+What happens to a rollout is decided in `engine/rollout.py` (looks) and in
+`engine/rollout_commands.py` (persons, newer releases, failed starts); here it is carried out. The
+ledger says what should be; every tick brings the machine there (processes, traffic shares), so that
+a killed controller, model server or gateway costs nothing but the time to come back.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from tidemill.adapters.ledger.rollouts import Change, RolloutLedger, Walking
 from tidemill.control.approvals import Agreement
-from tidemill.control.deployer_choice import Elsewhere, driver, kept, mismatch, no_cluster
+from tidemill.control.deployer_choice import (
+    Elsewhere,
+    driver,
+    kept,
+    mismatch,
+    no_cluster,
+    retired_limit,
+)
 from tidemill.control.release_starts import Starts
 from tidemill.engine.approval import Identity, refusal
 from tidemill.engine.rollout import Advance, advance
-from tidemill.engine.rollout_state import RolloutState
+from tidemill.engine.rollout_commands import STARTING, Command, give_up_start, hold, obey, supersede
+from tidemill.engine.rollout_state import RolloutState, Status
 from tidemill.engine.sequential import RatingSummary
-from tidemill.errors import NeedsApproval, ServiceError, TidemillError
-from tidemill.ports import Arm, Clock, Deployer
+from tidemill.errors import ServiceError, TidemillError
+from tidemill.ports import Arm, Clock, Deployer, RolloutStore
+from tidemill.records import RolloutRecord, RolloutStatus, RolloutUpdate
 from tidemill.spec.rollout import Rollout
 
-ATTEMPTS = 3
-"""Starts of a candidate before it is given up."""
 _NO_FORMER = "there is no former release to go back to"
+_STATES: Mapping[Status, RolloutStatus] = {
+    "watched": "live",
+    "live": "live",
+    "ended": "ended",
+    "rolled_back": "rolled_back",
+    "failed": "failed",
+    "superseded": "superseded",
+}
 log = logging.getLogger(__name__)
 
-Ratings = Callable[[Walking, RolloutState, Rollout], RatingSummary]
-Tell = Callable[[Literal["step-advanced", "rolled-back"], Walking, Change], None]
+Ratings = Callable[[RolloutRecord, RolloutState, Rollout], RatingSummary]
+Tell = Callable[[Literal["step-advanced", "rolled-back"], RolloutRecord, RolloutUpdate], None]
 
 
-def _no_ratings(_walking: Walking, _state: RolloutState, _rollout: Rollout) -> RatingSummary:
+def _no_ratings(_row: RolloutRecord, _state: RolloutState, _rollout: Rollout) -> RatingSummary:
     return RatingSummary()
 
 
-def _leave(_walking: Walking) -> None:
+def _leave(_row: RolloutRecord) -> None:
     return
 
 
-def _quiet(_what: str, _walking: Walking, _change: Change) -> None:
+def _quiet(_what: str, _row: RolloutRecord, _change: RolloutUpdate) -> None:
     return
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Controller:
     """Rollouts of every driver, one tick at a time."""
 
-    ledger: RolloutLedger
+    ledger: RolloutStore
     deployer: Deployer
     """Where `driver: local` runs."""
     clock: Clock
@@ -60,11 +76,11 @@ class Controller:
     """Where the other drivers run."""
     agreement: Agreement | None = None
     """What people agreed to; without it only `rollout promote` agrees."""
-    forget: Callable[[Walking], None] = _leave
+    forget: Callable[[RolloutRecord], None] = _leave
     """Clears away what a former release needed, once it is not kept ready any more."""
     _starts: Starts = field(init=False)
-    _looked: dict[int, datetime] = field(default_factory=dict)
-    _split: dict[str, Any] = field(default_factory=dict)
+    _analysed_at: dict[int, datetime] = field(default_factory=dict)
+    _traffic: dict[str, Any] = field(default_factory=dict)
     _stopped: set[tuple[str, str]] = field(default_factory=set)
     _forgotten: set[int] = field(default_factory=set)
 
@@ -83,283 +99,294 @@ class Controller:
 
     def tend(self, service: str) -> None:
         """Do what persons asked for, bring the machine where the ledger is, look at rollouts."""
-        self._commands(service)
-        live = self.ledger.serving(service)
-        walking = self._reachable(self._candidate(service), live)
-        if live is not None and not isinstance(self._place(live), str):
-            arms = [arm for arm in (self._up(live),) if arm]
-            self._tend(service, live, walking, arms)
-        elif walking is not None and live is None:
-            self._tend(service, None, walking, [])
+        live = self.ledger.live_rollout(service)
+        if self._run_commands(service, live):
+            live = self.ledger.live_rollout(service)
+        candidate = self._deployable(self._candidate(service, live), live)
+        arms: list[Arm] = []
+        if live is not None:
+            if isinstance(self._place(live), str):
+                return
+            arms += self._start(live)
+            self._watch(live)
+        elif candidate is None:
+            return
+        if candidate is not None:
+            candidate = self._analyse(candidate, live, arms)
+        self._set_traffic(service, candidate, arms)
+        self._stop_unused(service)
 
     def close(self) -> None:
         """Let starts that run come to their end."""
         self._starts.close()
 
-    def _tend(
-        self, service: str, live: Walking | None, walking: Walking | None, arms: list[Arm]
-    ) -> None:
-        if walking is not None:
-            walking = self._walk(walking, live, arms)
-        self._route(service, live, walking, arms)
-        self._clear(service)
-
-    def _candidate(self, service: str) -> Walking | None:
+    def _candidate(self, service: str, live: RolloutRecord | None) -> RolloutRecord | None:
         """The newest open rollout; older ones have been overtaken."""
-        found = self.ledger.open(service)
-        for walking in found[:-1]:
-            reason = f"overtaken by {found[-1].release[:19]}"
-            self._decide(walking, Change("done", reason, state="superseded", percent=0.0))
-        return found[-1] if found else None
+        rows = self.ledger.in_progress(service)
+        for row in rows[:-1]:
+            self._record(row, supersede(self._state(row, live), rows[-1].release))
+        return rows[-1] if rows else None
 
-    def _reachable(self, walking: Walking | None, live: Walking | None) -> Walking | None:
+    def _deployable(
+        self, row: RolloutRecord | None, live: RolloutRecord | None
+    ) -> RolloutRecord | None:
         """The candidate where its driver can bring it out; else it waits and says why."""
-        if walking is None:
+        if row is None:
             return None
-        place = self._place(walking)
-        why = place if isinstance(place, str) else mismatch(walking, live)
-        if why is None:
-            return walking
-        if walking.reason != why:
-            self._decide(walking, Change("hold", why))
+        place = self._place(row)
+        reason = place if isinstance(place, str) else mismatch(row, live)
+        if reason is None:
+            return row
+        if row.reason != reason:
+            self._record(row, hold(self._state(row, live), row.percent, reason))
         return None
 
-    def _place(self, walking: Walking) -> Deployer | str:
+    def _place(self, row: RolloutRecord) -> Deployer | str:
         """What deploys a rollout, or why nothing does."""
-        return self.deployer if driver(walking) == "local" else self.elsewhere(walking.spec)
+        return self.deployer if driver(row) == "local" else self.elsewhere(row.spec)
 
-    def _deployer(self, walking: Walking) -> Deployer:
-        place = self._place(walking)
+    def _deployer(self, row: RolloutRecord) -> Deployer:
+        place = self._place(row)
         if isinstance(place, str):
-            raise ServiceError(f"{walking.service}: {place}")
+            raise ServiceError(f"{row.service}: {place}")
         return place
 
-    def _up(self, walking: Walking) -> Arm | None:
-        return self._starts.up(walking, self._deployer(walking))
+    def _start(self, row: RolloutRecord) -> list[Arm]:
+        """The release's arm; none while it comes up."""
+        arm = self._starts.up(row, self._deployer(row))
+        return [arm] if arm else []
 
-    def _walk(self, walking: Walking, live: Walking | None, arms: list[Arm]) -> Walking | None:
-        """One look at a rollout where one is due; the candidate's arm is added to `arms`."""
-        if live is None and self._unapproved(walking):
-            return walking
+    def _watch(self, live: RolloutRecord) -> None:
+        """Look at a live release whose guardrails are watched still."""
+        if live.rollout_state is None or live.rollout_state.status != "watched":
+            return
+        rollout = Rollout.model_validate(live.spec)
+        if self._is_due(live, rollout):
+            state = self._with_approvals(live, rollout, live.rollout_state)
+            self._record_look(live, self._look(live, rollout, state))
+
+    def _analyse(
+        self, row: RolloutRecord, live: RolloutRecord | None, arms: list[Arm]
+    ) -> RolloutRecord:
+        """Do what `advance` says where a look is due; the candidate's arm is added to `arms`.
+
+        A rollout is looked at before its release starts: one that has to wait takes no memory, and
+        on a cluster a first release that starts has the traffic.
+        """
+        rollout, state = Rollout.model_validate(row.spec), self._state(row, live)
+        due, decision = self._is_due(row, rollout), None
+        if due:
+            state = self._with_approvals(row, rollout, state)
+        if state.step < 0:
+            if not due:
+                return row
+            decision = self._look(row, rollout, state)
+            if decision.state.step < 0:
+                return self._record_look(row, decision)
         try:
-            arm = self._up(walking)
+            started = self._start(row)
         except ServiceError as error:
-            if walking.walk is None or self._starts.failures(walking) >= ATTEMPTS:
-                self._decide(walking, Change("roll_back", str(error), "failed", percent=0.0))
-                return None
-            raise
-        if arm is None:
-            return walking
-        arms.append(arm)
-        if live is None:
-            reason = "the first release of this service: it is ready, and there is none to compare"
-            self._decide(walking, Change("done", reason, state="live", percent=100.0))
-            return self.ledger.get(walking.id)
-        rollout = Rollout.model_validate(walking.spec)
-        now = self.clock.now()
-        if not self._due(walking, rollout, now):
-            return walking
-        state = self._agreed(walking, rollout, self._state(walking, live, now))
-        health = self._deployer(walking).health(walking.service, state.since)
-        found = advance(rollout, state, health, self.ratings(walking, state, rollout), now)
-        change = change_of(found)
-        if change.state == "live" and driver(walking) == "local":
-            change = replace(change, numbers={**change.numbers, "rollback": self._rehearse(live)})
-        self._decide(walking, change)
-        return self.ledger.get(walking.id)
+            end = give_up_start(state, self._starts.failures(row), str(error))
+            if end is None:
+                raise
+            return self._record(row, end)
+        arms += started
+        if not started and decision is not None and row.reason != STARTING:
+            return self._record(row, hold(state, row.percent, STARTING))
+        if not started or not due:
+            return row
+        decision = decision or self._look(row, rollout, state)
+        return self._record_look(row, self._with_rehearsal(row, live, decision))
 
-    def _due(self, walking: Walking, rollout: Rollout, now: datetime) -> bool:
-        looked = self._looked.get(walking.id)
-        if looked is not None and now - looked < rollout.interval:
-            return False
-        self._looked[walking.id] = now
-        return True
+    def _look(self, row: RolloutRecord, rollout: Rollout, state: RolloutState) -> Advance:
+        """What `advance` says now. Nothing is asked of the arms before the first step."""
+        begun = state.step >= 0
+        health = self._deployer(row).health(row.service, state.since) if begun else {}
+        ratings = self.ratings(row, state, rollout)
+        return advance(rollout, state, health, ratings, self.clock.now())
 
-    def _unapproved(self, walking: Walking) -> bool:
-        """True while the first release of a service waits for a person; a later one asks step by
-        step."""
-        rollout, now = Rollout.model_validate(walking.spec), self.clock.now()
-        limit = rollout.approval.before_percent or 0 if rollout.approval else 100
-        if limit >= 100:
-            return False
-        state = self._state(walking, None, now)
-        if state.approved_by is None and self._due(walking, rollout, now):
-            state = self._agreed(walking, rollout, state)
-            if state.approved_by is None:
-                who = " or ".join(rollout.approval.by if rollout.approval else ()) or "somebody"
-                reason = f"{who} has to approve the first release before it gets traffic"
-            else:
-                reason = f"approved by {state.approved_by}"
-            waits = state.approved_by is None
-            decision = "ask" if waits else "hold"
-            self._decide(walking, Change(decision, reason, walk=state.record(), waits=waits))
-        return state.approved_by is None
+    def _is_due(self, row: RolloutRecord, rollout: Rollout) -> bool:
+        last = self._analysed_at.get(row.id)
+        return last is None or self.clock.now() - last >= rollout.interval
 
-    def _agreed(self, walking: Walking, rollout: Rollout, state: RolloutState) -> RolloutState:
+    def _with_approvals(
+        self, row: RolloutRecord, rollout: Rollout, state: RolloutState
+    ) -> RolloutState:
         """The state with what people agreed to since the last look."""
-        asks = walking.waits or (rollout.approval is not None and state.approved_by is None)
+        asks = row.awaits_person or (rollout.approval is not None and state.approved_by is None)
         if self.agreement is None or not asks:
             return state
         try:
-            given = self.agreement.given(walking, rollout)
+            approvals = self.agreement.given(row, rollout)
         except TidemillError as error:  # guardrails are looked at all the same
-            log.warning("%s: who agreed cannot be read now: %s", walking.service, error)
+            log.warning("%s: who agreed cannot be read now: %s", row.service, error)
             return state
-        if given and state.approved_by is None:
-            state = replace(state, approved_by=given[0].who)
-        here = [consent for consent in given if consent.step == state.step >= 0]
-        return state.agreed(here[-1].who) if here else state
+        if approvals and state.approved_by is None:
+            state = replace(state, approved_by=approvals[0].principal)
+        in_step = [approval for approval in approvals if approval.step == state.step >= 0]
+        return state.agreed(in_step[-1].principal) if in_step else state
 
-    def _rehearse(self, former: Walking) -> dict[str, Any]:
-        """How long the way back takes: the release that was live stays up and is ready."""
-        started = self.clock.now()
-        self.deployer.start(former.service, former.release, Path(former.folder))
-        seconds = (self.clock.now() - started).total_seconds()
-        return {"to": former.release, "seconds": seconds}
+    def _with_rehearsal(
+        self, row: RolloutRecord, live: RolloutRecord | None, decision: Advance
+    ) -> Advance:
+        """With the seconds that the way back takes: the release that was live stays up and is
+        ready."""
+        if live is None or decision.state.status != "live" or driver(row) != "local":
+            return decision
+        began = self.clock.now()
+        self.deployer.start(live.service, live.release, Path(live.release_folder))
+        seconds = (self.clock.now() - began).total_seconds()
+        rollback = {"to": live.release, "seconds": seconds}
+        return replace(decision, numbers={**decision.numbers, "rollback": rollback})
 
-    def _state(self, walking: Walking, live: Walking | None, now: datetime) -> RolloutState:
+    def _state(self, row: RolloutRecord, live: RolloutRecord | None) -> RolloutState:
         """Where it stands; with another live release than at the start it begins anew."""
         digest = live.release if live else None
-        if walking.walk is not None and walking.walk["live"] == digest:
-            return RolloutState.read(walking.walk)
-        return RolloutState.begin(walking.release, digest, now)
+        if row.rollout_state is not None and row.rollout_state.live == digest:
+            return row.rollout_state
+        return RolloutState.begin(row.release, digest, self.clock.now())
 
-    def _route(
-        self, service: str, live: Walking | None, walking: Walking | None, arms: list[Arm]
-    ) -> None:
+    def _set_traffic(self, service: str, candidate: RolloutRecord | None, arms: list[Arm]) -> None:
         """Bring the traffic shares where the ledger is."""
         url = {arm.release: arm.url for arm in arms}
-        live = self.ledger.serving(service) if live is None or walking is None else live
-        walking = None if walking is None or walking.state != "running" else walking
-        if walking is None:
-            live = self.ledger.serving(service)
+        live = self.ledger.live_rollout(service)
         if live is None or live.release not in url:
             return
-        shadow = bool(walking and walking.spec.get("mode") == "shadow")
-        percent = walking.percent if walking and not shadow else 0.0
-        shares = [Arm(live.release, 100.0 - percent, url[live.release])]
-        if walking is not None and walking.release in url:
-            shares.append(Arm(walking.release, percent, url[walking.release]))
-        if self._split.get(service) != (shares, shadow):
-            self._deployer(walking or live).split(service, shares, shadow=shadow)
-            self._split[service] = (shares, shadow)
+        running = candidate if candidate is not None and candidate.state == "running" else None
+        shares = [Arm(live.release, 100.0, url[live.release])]
+        shadow = running is not None and running.spec.get("mode") == "shadow"
+        if running is not None and running.release in url:
+            percent = 0.0 if shadow else running.percent
+            shares = [
+                replace(shares[0], percent=100.0 - percent),
+                Arm(running.release, percent, url[running.release]),
+            ]
+        if self._traffic.get(service) != (shares, shadow):
+            self._deployer(running or live).set_traffic(service, shares, shadow=shadow)
+            self._traffic[service] = (shares, shadow)
 
-    def _clear(self, service: str) -> None:
+    def _stop_unused(self, service: str) -> None:
         """Stop releases nobody needs, and let go of what is beyond `keep_versions`.
 
         Of the former releases that are kept ready the newest stays up; the others need their
         folders alone.
         """
-        live, retired = self.ledger.serving(service), self.ledger.retired(service)
+        live = self.ledger.live_rollout(service)
+        retired = self.ledger.retired_rollouts(service, retired_limit(live))
         ready = kept(live, retired)
-        needed = {walking.release for walking in self.ledger.open(service)}
+        needed = {row.release for row in self.ledger.in_progress(service)}
         needed |= {live.release} if live else set()
-        spared = needed | {walking.release for walking in ready[:1]}
-        for walking in self.ledger.newest(service):
-            key = (service, walking.release)
-            if walking.release in spared:
+        spared = needed | {row.release for row in ready[:1]}
+        for row in self.ledger.newest(service):
+            key = (service, row.release)
+            if row.release in spared:
                 self._stopped.discard(key)
-            elif key not in self._stopped and not isinstance(self._place(walking), str):
-                self._deployer(walking).stop(*key)
+            elif key not in self._stopped and not isinstance(self._place(row), str):
+                self._deployer(row).stop(*key)
                 self._stopped.add(key)
                 self._starts.forget(*key)
-        needed |= {walking.release for walking in ready}
-        for walking in retired:
-            if live and walking.release not in needed and walking.id not in self._forgotten:
-                self.forget(walking)
-                self._forgotten.add(walking.id)
+        needed |= {row.release for row in ready}
+        for row in retired:
+            if live and row.release not in needed and row.id not in self._forgotten:
+                self.forget(row)
+                self._forgotten.add(row.id)
 
-    def _commands(self, service: str) -> None:
-        """Do what persons asked for."""
-        for walking in [*self.ledger.open(service), self.ledger.serving(service)]:
-            if walking is None or not walking.command:
-                continue
-            do, by = walking.command["do"], walking.command["by"]
-            if walking.state == "live":
-                self._back(walking, by)
-            elif do == "rollback":
-                change = Change("roll_back", f"rolled back by {by}", "rolled_back", 0.0)
-                self._decide(walking, replace(change, command_done=True))
-            elif walking.walk is not None:
-                self._told(walking, do, by)
-
-    def _told(self, walking: Walking, do: str, by: str) -> None:
-        """Pause, resume or agree."""
-        rollout = Rollout.model_validate(walking.spec)
-        assert walking.walk is not None
-        state = RolloutState.read(walking.walk)
-        try:
-            if do == "pause":
-                state, reason = state.pause(), f"paused by {by}"
-            elif state.status == "paused":
-                state, reason = state.resume(self.clock.now()), f"resumed by {by}"
+    def _run_commands(self, service: str, live: RolloutRecord | None) -> bool:
+        """Do what persons asked for; True where there was something to do."""
+        rows = [row for row in (*self.ledger.in_progress(service), live) if row and row.command]
+        for row in rows:
+            assert row.command is not None
+            command, by = row.command["do"], row.command["by"]
+            if row.state == "live" and command == "rollback":
+                self._roll_back_live(row, by)
             else:
-                state, reason = self._promoted(walking, rollout, state, by)
-        except NeedsApproval as error:
-            reason = str(error)
-        self._looked.pop(walking.id, None)
-        change = Change("hold", reason, walk=state.record(), command_done=True)
-        self._decide(walking, change)
+                self._run_command(row, live, command, by)
+        return bool(rows)
 
-    def _promoted(
-        self, walking: Walking, rollout: Rollout, state: RolloutState, by: str
-    ) -> tuple[RolloutState, str]:
-        """`rollout promote` where a rollout asks: an approval like any other, without a signature.
+    def _run_command(
+        self, row: RolloutRecord, live: RolloutRecord | None, command: Command, by: str
+    ) -> None:
+        """Pause, resume, approve or roll back a candidate, or accept a watched live release.
 
-        Raises NeedsApproval where this person may not.
+        `rollout promote` where a rollout asks is an approval like any other, without a signature.
         """
-        identity = Identity(by)
-        if self.agreement is None:
-            why_not = refusal(identity, rollout.approval, authors=None)
-        else:
-            why_not = self.agreement.refusal(identity, rollout.approval, walking.release)
-        if why_not:
-            raise NeedsApproval(why_not)
-        if self.agreement is not None:
-            self.agreement.promoted(walking, by)
-        return state.agreed(by), f"approved by {by}"
+        state = row.rollout_state or self._state(row, live)
+        approves = command == "promote" and state.status != "paused"
+        why_not = self._refusal(row, by) if approves else None
+        if approves and why_not is None and self.agreement is not None:
+            self.agreement.promoted(row, by)
+        now = self.clock.now()
+        decision = obey(state, command, by, row.percent, now, refusal=why_not)
+        self._record(row, decision, command_done=True)
+        self._analysed_at.pop(row.id, None)
 
-    def _back(self, walking: Walking, by: str) -> None:
+    def _refusal(self, row: RolloutRecord, by: str) -> str | None:
+        """Why this person may not approve; None where they may."""
+        identity, approval = Identity(by), Rollout.model_validate(row.spec).approval
+        if self.agreement is None:
+            return refusal(identity, approval, authors=None)
+        return self.agreement.refusal(identity, approval, row.release)
+
+    def _roll_back_live(self, live: RolloutRecord, by: str) -> None:
         """From the live release to the one before."""
-        ready = kept(walking, self.ledger.retired(walking.service))
-        place = self._place(walking)
+        ready = kept(live, self.ledger.retired_rollouts(live.service, retired_limit(live)))
+        place = self._place(live)
         if not ready or isinstance(place, str):
             reason = place if isinstance(place, str) else _NO_FORMER
-            self._decide(walking, Change("hold", reason, command_done=True))
+            change = RolloutUpdate(
+                "hold", reason, awaits_person=live.awaits_person, command_done=True
+            )
+            self.ledger.record_decision(live.id, change, self.clock.now())
             return
-        started = self.clock.now()
+        began = self.clock.now()
         former = ready[0]
-        arm = place.start(former.service, former.release, Path(former.folder))
+        arm = place.start(former.service, former.release, Path(former.release_folder))
         shares = [Arm(arm.release, 100.0, arm.url)]
-        place.split(former.service, shares)
-        self._split[former.service] = (shares, False)
+        place.set_traffic(former.service, shares)
+        self._traffic[former.service] = (shares, False)
         now = self.clock.now()
-        numbers = {"seconds": (now - started).total_seconds(), "from": walking.release}
-        change = Change("roll_back", f"rolled back by {by}", numbers=numbers, percent=100.0)
-        self.ledger.revived(former.id, change, now)
-        self.ledger.decided(walking.id, Change("roll_back", change.reason, command_done=True), now)
-        self.tell("rolled-back", walking, change)
+        numbers = {"seconds": (now - began).total_seconds(), "from": live.release}
+        change = RolloutUpdate("roll_back", f"rolled back by {by}", numbers=numbers, percent=100.0)
+        self.ledger.restore_release(former.id, change, now)
+        self.ledger.record_decision(
+            live.id, RolloutUpdate("roll_back", change.reason, command_done=True), now
+        )
+        self.tell("rolled-back", live, change)
 
-    def _decide(self, walking: Walking, change: Change) -> None:
-        self.ledger.decided(walking.id, change, self.clock.now())
+    def _record(
+        self, row: RolloutRecord, decision: Advance, *, command_done: bool = False
+    ) -> RolloutRecord:
+        """Write a decision down and tell of it; gives the row as it is then."""
+        change = change_of(decision, row.state, command_done=command_done)
+        self.ledger.record_decision(row.id, change, self.clock.now())
         if change.decision != "hold":
-            log.info("%s %s: %s", walking.service, walking.release[:19], change.reason)
+            log.info("%s %s: %s", row.service, row.release[:19], change.reason)
         if change.decision in ("promote", "done"):
-            self.tell("step-advanced", walking, change)
+            self.tell("step-advanced", row, change)
         elif change.decision == "roll_back":
-            self.tell("rolled-back", walking, change)
+            self.tell("rolled-back", row, change)
+        return self.ledger.get(row.id)
+
+    def _record_look(self, row: RolloutRecord, decision: Advance) -> RolloutRecord:
+        """The same, and the next look is due an interval from now."""
+        self._analysed_at[row.id] = self.clock.now()
+        return self._record(row, decision)
 
 
-def change_of(found: Advance) -> Change:
-    """What a look changes in the ledger."""
-    over = {"live": "live", "ended": "ended", "rolled_back": "rolled_back"}
-    state: Any = over.get(found.state.status, "running")
-    return Change(
-        found.decision,
-        found.reason,
-        state=state,
-        percent=float(found.percent),
-        walk=found.state.record(),
-        waits=found.decision == "ask",
-        numbers=found.numbers,
+def change_of(
+    decision: Advance, state: RolloutStatus, *, command_done: bool = False
+) -> RolloutUpdate:
+    """What a decision changes in the ledger's row, whose state is `state` now."""
+    status = decision.state.status
+    begun: RolloutStatus = "running" if decision.state.step >= 0 else state
+    then = _STATES.get(status, begun)
+    return RolloutUpdate(
+        decision.decision,
+        decision.reason,
+        state=None if then == state else then,
+        percent=float(decision.percent),
+        rollout_state=decision.state,
+        awaits_person=decision.decision == "ask",
+        numbers=decision.numbers,
+        command_done=command_done,
     )

@@ -14,21 +14,21 @@ from threading import Event
 
 from sqlalchemy.exc import DBAPIError
 
+from tidemill import entry_points
 from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.forge import open_forge
 from tidemill.adapters.ledger import Ledger
-from tidemill.adapters.ledger.rollouts import Change, Walking
 from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.control.approvals import Agreement
 from tidemill.control.cluster_deployer import elsewhere
-from tidemill.control.rollout_controller import Controller
+from tidemill.control.lifecycle_events import LifecyclePublisher, lifecycle_publisher
+from tidemill.control.rollout_controller import Controller, Tell
 from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.sequential import Rated, RatingSummary
 from tidemill.errors import TidemillError
-from tidemill.events import LIFECYCLE_TOPIC, Happening, Lifecycle, binary
-from tidemill.events import Event as CloudEvent
+from tidemill.events import Happening, Lifecycle
 from tidemill.pipeline.release_folder import Release
-from tidemill.ports import Bus, Message
+from tidemill.records import RolloutRecord, RolloutUpdate
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.load import load
@@ -47,23 +47,25 @@ class Rates:
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
         self.ledger, self.settings = ledger, settings
 
-    def __call__(self, walking: Walking, state: RolloutState, rollout: Rollout) -> RatingSummary:
+    def __call__(
+        self, walking: RolloutRecord, state: RolloutState, rollout: Rollout
+    ) -> RatingSummary:
         """What was rated since the first step, and whom each arm met in the present one."""
         if rollout.quality is None or state.step < 0:
             return RatingSummary()
-        steps = self.ledger.rollouts.steps(walking.id)
-        begun = [step["at"] for step in steps if step["decision"] == "promote"]
+        steps = self.ledger.rollouts.decisions(walking.id)
+        begun = [step["decided_at"] for step in steps if step["decision"] == "promote"]
         starts = begun[-(state.step + 1) :]
         share = self._share(walking.service)
         rated = [
             Rated(one.subject, one.release == state.candidate, one.ratings, one.total, step)
             for step, (since, until) in enumerate(zip(starts, [*starts[1:], None], strict=True))
-            for one in self.ledger.events.ratings(
+            for one in self.ledger.service_metrics.ratings(
                 walking.service, rollout.quality.metric, since, until, share=share
             )
             if one.release in (state.candidate, state.live)
         ]
-        met = self.ledger.events.subjects(walking.service, state.step_started)
+        met = self.ledger.service_metrics.subject_counts(walking.service, state.step_started)
         return RatingSummary(
             tuple(rated), met.get(state.live or "", 0), met.get(state.candidate, 0)
         )
@@ -79,40 +81,35 @@ class Rates:
         return min(shares, default=CAUTIOUS)
 
 
-class Herald:
-    """Writes lifecycle events; a broker that is down costs the event, never the decision."""
+def rollout_events(publisher: LifecyclePublisher) -> Tell:
+    """Publishes the decisions of a controller; without its release folder one is only logged."""
 
-    def __init__(self, brokers: str) -> None:
-        self.brokers = brokers
-        self._bus: Bus | None = None
-
-    def __call__(self, what: Happening, walking: Walking, change: Change) -> None:
-        """Tell of one decision."""
-        from tidemill.adapters.kafka.bus import KafkaBus
-
-        data = Lifecycle(
+    def tell(what: Happening, row: RolloutRecord, change: RolloutUpdate) -> None:
+        try:
+            project = Release.read(Path(row.release_folder)).project
+        except TidemillError as error:
+            log.warning("no event '%s' of %s: %s", what, row.service, error)
+            return
+        event = Lifecycle(
             what=what,
-            project=Release.read(Path(walking.folder)).project,
-            name=walking.spec["name"],
-            digest=walking.release,
+            project=project,
+            name=row.spec["name"],
+            digest=row.release,
             facts={"decision": change.decision, "reason": change.reason, "percent": change.percent},
         )
-        event = CloudEvent(data, source=f"/services/{walking.service}")
-        try:
-            self._bus = self._bus or KafkaBus(self.brokers)
-            self._bus.publish([Message(LIFECYCLE_TOPIC, **binary(event))])
-        except TidemillError as error:
-            log.warning("no lifecycle event written: %s", error)
+        publisher.publish(event, f"/services/{row.service}")
+
+    return tell
 
 
-def forgetting(home: Path) -> Callable[[Walking], None]:
+def forgetting(home: Path) -> Callable[[RolloutRecord], None]:
     """Removes the folder of a release that is not kept ready any more.
 
     Its artefacts stay in the store: to run its commit again brings the folder back at once.
     """
 
-    def forget(walking: Walking) -> None:
-        folder = Path(walking.folder)
+    def forget(walking: RolloutRecord) -> None:
+        folder = Path(walking.release_folder)
         if folder.resolve().parent == (home / "releases").resolve():
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -123,23 +120,28 @@ def main() -> None:
     """Tick until told to stop; only one controller works on a ledger at a time."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    settings, clock, stopping = Settings.read(), SystemClock(), Event()
+    with entry_points.exit_with_message():
+        run(Settings.read())
+
+
+def run(settings: Settings) -> None:
+    """Tick until the process gets a signal."""
+    clock, stopping = SystemClock(), Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     ledger = Ledger.open(settings.ledger_url)
     gateway = f"http://{settings.host}:{settings.gateway_port}"
     deployer = LocalDeployer(settings.home, gateway, settings.brokers)
-
-    tell = Herald(settings.brokers)
+    tell = rollout_events(lifecycle_publisher(settings.brokers))
     controller = Controller(
-        ledger.rollouts,
-        deployer,
-        clock,
-        Rates(ledger, settings),
-        tell,
-        elsewhere(ledger, settings),
-        Agreement(ledger, settings, clock, lambda: open_forge(settings)),
-        forgetting(settings.home),
+        ledger=ledger.rollouts,
+        deployer=deployer,
+        clock=clock,
+        ratings=Rates(ledger, settings),
+        tell=tell,
+        elsewhere=elsewhere(ledger, settings),
+        agreement=Agreement(ledger, settings, clock, lambda: open_forge(settings)),
+        forget=forgetting(settings.home),
     )
     owner = f"{socket.gethostname()}:{settings.home}"
 

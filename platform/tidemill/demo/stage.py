@@ -50,7 +50,8 @@ class Stage:
                 f"{source} holds no project 'support-chat'; run the demo in a checkout of Tidemill "
                 "or name its specs with --specs"
             )
-        cache = os.environ.get("TIDEMILL_CACHE") or str(folder.parent / "cache")
+        mine = Settings.read()
+        cache = mine.cache if "cache" in mine.model_fields_set else folder.parent / "cache"
         shutil.rmtree(folder, ignore_errors=True)
         repository = folder / "repository"
         shutil.copytree(source, repository / "specs")
@@ -58,7 +59,7 @@ class Stage:
             **os.environ,
             "TIDEMILL_SPECS": str(repository / "specs"),
             "TIDEMILL_HOME": str(folder / "home"),
-            "TIDEMILL_CACHE": cache,
+            "TIDEMILL_CACHE": str(cache),
             "TIDEMILL_SUBJECT_KEY": secrets.token_hex(32),
         }
         os.environ.update(environment)

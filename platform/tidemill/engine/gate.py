@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite, isnan
 
+from tidemill.engine.check_names import gate_names
 from tidemill.engine.measurement import Measure
 from tidemill.spec.evaluation import AtLeast, AtMost, Gate, NoWorseThanBaseline
 
@@ -17,7 +18,7 @@ class Outcome:
     """What one gate said, and the numbers it said it on."""
 
     name: str
-    """Unique within an evaluation: type, metric and slice."""
+    """Unique within an evaluation; see `tidemill.engine.check_names`."""
     passed: bool
     message: str
     metric: str
@@ -76,7 +77,13 @@ def judge(
     here = {(one.metric, one.slice): one for one in measures}
     against = None if gains is None else {(one.metric, one.slice): one for one in gains}
     wording = _Wording(units or {})
-    return Verdict(tuple(_one(gate, here, against, wording) for gate in gates))
+    every = tuple(gates)
+    return Verdict(
+        tuple(
+            _one(name, gate, here, against, wording)
+            for name, gate in zip(gate_names(every), every, strict=True)
+        )
+    )
 
 
 _Table = Mapping[tuple[str, str | None], Measure]
@@ -110,8 +117,7 @@ def number(value: float, unit: str = "", digits: int = 2) -> str:
     return f"{text} {unit}" if unit else text
 
 
-def _one(gate: Gate, here: _Table, gains: _Table | None, wording: _Wording) -> Outcome:
-    name = "_".join(filter(None, (gate.type, gate.metric, gate.slice)))
+def _one(name: str, gate: Gate, here: _Table, gains: _Table | None, wording: _Wording) -> Outcome:
     if isinstance(gate, NoWorseThanBaseline):
         return _against_baseline(name, gate, gains, wording)
     one = here.get((gate.metric, gate.slice))

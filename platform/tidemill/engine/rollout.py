@@ -1,8 +1,10 @@
 """Walking a release to its users: one look at a time, each with its decision and its numbers.
 
-Rules are asked in order and the first that answers decides: a stopped rollout, broken guardrails,
-ratings that show harm, missing data, an unfinished step, ratings that decide nothing, a missing
-approval. When none objects, the next step is taken.
+Rules are asked in order and the first that answers decides: a stopped rollout, a mode that needs a
+live release, broken guardrails, ratings that show harm, missing data, an unfinished step, ratings
+that decide nothing, a missing approval. When none objects, the next step is taken.
+
+The same rules decide the first release of a service: `tidemill.engine.first_release` says how.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
+from tidemill.engine.first_release import missing_baseline, plan_first_release
 from tidemill.engine.guardrail import Health, Reading, Window, read, signal
 from tidemill.engine.rollout_state import RolloutState, Status
 from tidemill.engine.sequential import Comparison, RatingSummary, SplitTest, check_split, compare
@@ -50,9 +53,9 @@ def advance(
     """
     scene = Scene(rollout, state, health, ratings, now)
     for rule in _RULES:
-        found = rule(scene)
-        if found is not None:
-            return scene.settle(*found)
+        finding = rule(scene)
+        if finding is not None:
+            return scene.settle(*finding)
     return scene.onwards()
 
 
@@ -135,28 +138,40 @@ class Scene:
         state = self._looked()
         if decision == "roll_back":
             state = replace(state, status="rolled_back")
+        elif decision == "done" and state.status == "watched":
+            state = replace(state, status="live")
         percent = 0 if state.status == "rolled_back" else self.percent
         return Advance(decision, reason, percent, state, self.numbers())
 
     def onwards(self) -> Advance:
         """The next step, or the end."""
-        index = self._next()
-        if index is None:
-            ended: Status = "ended" if self.rollout.mode == "shadow" else "live"
-            percent = 0 if ended == "ended" else 100
-            state = replace(self._looked(), status=ended)
-            return Advance("done", _END[ended], percent, state, self.numbers())
-        percent = self.rollout.steps[index].percent
-        state = self._looked().entering(index, self.now)
-        why = "nothing else is live" if self.state.live is None else self._why()
-        return Advance("promote", f"on to {percent} %: {why}", percent, state, self.numbers())
-
-    def _next(self) -> int | None:
         last = 0 if self.rollout.mode == "ab" else len(self.rollout.steps) - 1
         if self.state.step >= last:
-            return None
-        skip = self.state.live is None and self.rollout.mode == "canary"
-        return last if skip else self.state.step + 1
+            return self._end()
+        if self.state.live is None:
+            return self._first(last)
+        index = self.state.step + 1
+        percent = self.rollout.steps[index].percent
+        state = self._looked().entering(index, self.now)
+        reason = f"on to {percent} %: {self._why()}"
+        return Advance("promote", reason, percent, state, self.numbers())
+
+    def _end(self) -> Advance:
+        if self.state.status == "watched":
+            return self.settle("done", f"the watch is over: {self._why()}")
+        status: Status = "ended" if self.rollout.mode == "shadow" else "live"
+        percent = 0 if status == "ended" else 100
+        state = replace(self._looked(), status=status)
+        return Advance("done", _END[status], percent, state, self.numbers())
+
+    def _first(self, last: int) -> Advance:
+        """A service's first release: live for everybody, and watched where it has a limit."""
+        plan = plan_first_release(self.rollout)
+        state = self._looked().entering(last, self.now)
+        state = replace(state, status="watched" if plan.watches else "live")
+        decision: Decision = "promote" if plan.watches else "done"
+        percent = self.rollout.steps[last].percent
+        return Advance(decision, str(plan), percent, state, self.numbers())
 
     def _why(self) -> str:
         if self.state.step < 0:
@@ -212,16 +227,32 @@ def _stopped(scene: Scene) -> Finding:
     status = scene.state.status
     if status == "paused":
         return "hold", "paused by a person; resume it with `tidemill rollout promote`"
-    return None if status == "running" else ("done", f"this rollout is over: {status}")
+    active = status in ("running", "watched")
+    return None if active else ("done", f"this rollout is over: {status}")
+
+
+def _no_baseline(scene: Scene) -> Finding:
+    reason = missing_baseline(scene.rollout) if scene.state.live is None else None
+    return ("hold", reason) if reason else None
+
+
+def _accepted(scene: Scene) -> Finding:
+    """A person who agrees to a first release that is live already ends its watch."""
+    if scene.state.status != "watched" or not scene.agreed:
+        return None
+    return "done", f"accepted by {scene.state.approved_by}; it is watched no longer"
 
 
 def _broken(scene: Scene) -> Finding:
-    broken = [str(reading) for reading in scene.readings if reading.broken]
+    broken = "; ".join(str(reading) for reading in scene.readings if reading.broken)
     if not broken:
         return None
     if scene.state.live is None:
-        return "ask", f"{'; '.join(broken)}; there is no other release to go back to"
-    return "roll_back", "; ".join(broken)
+        return "ask", (
+            f"{broken}; there is no other release to go back to: run a better one, or accept this "
+            f"one with `tidemill rollout promote {scene.rollout.service}`"
+        )
+    return "roll_back", broken
 
 
 def _strike(scene: Scene) -> Finding:
@@ -250,7 +281,8 @@ def _blind(scene: Scene) -> Finding:
     if not scene.exposed or not scene.rollout.guardrails:
         return None
     if scene.candidate is None or scene.candidate.requests == 0:
-        return "hold", "no data: the candidate answered nothing since the last look"
+        arm = "release" if scene.state.status == "watched" else "candidate"
+        return "hold", f"no data: the {arm} answered nothing since the last look"
     return None
 
 
@@ -260,7 +292,8 @@ def _unfinished(scene: Scene) -> Finding:
     step = scene.rollout.steps[scene.state.step]
     left = (step.hold - (scene.now - scene.state.step_started)).total_seconds()
     if left > 0:
-        return "hold", f"{left:.0f} s of this step are left"
+        part = "the watch" if scene.state.status == "watched" else "this step"
+        return "hold", f"{left:.0f} s of {part} are left"
     if scene.exposed and scene.requests < step.min_requests:
         return "hold", f"{scene.requests} of {step.min_requests} answers so far"
     return None
@@ -306,8 +339,10 @@ def _unapproved(scene: Scene) -> Finding:
     limit = approval.before_percent or 0
     if beyond <= limit:
         return None
-    who = " or ".join(approval.by) or "somebody"
-    return "ask", f"{who} has to approve before traffic goes beyond {limit} % (next: {beyond} %)"
+    people = " or ".join(approval.by) or "somebody"
+    if scene.state.live is None:
+        return "ask", f"{people} has to approve the first release before it gets traffic"
+    return "ask", f"{people} has to approve before traffic goes beyond {limit} % (next: {beyond} %)"
 
 
 def _said(found: Comparison) -> str:
@@ -319,6 +354,8 @@ def _said(found: Comparison) -> str:
 
 _RULES = (
     _stopped,
+    _no_baseline,
+    _accepted,
     _broken,
     _strike,
     _skewed,

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from tidemill.engine.approval import Identity, refusal
-from tidemill.errors import NeedsApproval
-from tidemill.spec.trigger import Approval
-
-Status = Literal["running", "paused", "live", "rolled_back", "ended"]
+Status = Literal[
+    "running", "paused", "watched", "live", "rolled_back", "failed", "superseded", "ended"
+]
+"""`watched`: a first release that is live while its guardrails are looked at; `failed`: it did not
+start; `superseded`: a newer release took its turn; `ended`: a shadow is over."""
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,6 @@ class RolloutState:
             strikes={},
             cleared=frozenset(),
         )
-
-    def approve(self, who: str, approval: Approval | None) -> RolloutState:
-        """A person on the list agrees; raises NeedsApproval for one who is not.
-
-        Whether somebody wrote the change, or has to sign, is `tidemill.engine.approval`'s to say.
-        """
-        why_not = refusal(Identity(who), Approval(by=approval.by) if approval else None)
-        if why_not:
-            raise NeedsApproval(why_not)
-        return self.agreed(who)
 
     def agreed(self, who: str) -> RolloutState:
         """Somebody who may has agreed, in this step."""

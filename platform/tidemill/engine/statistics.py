@@ -102,20 +102,6 @@ def difference(candidate: Statistic, baseline: Statistic) -> Statistic:
     return lambda weights: candidate(weights) - baseline(weights)
 
 
-def bootstrap(
-    values: Sequence[float],
-    confidence: float = 0.95,
-    seed: int = 0,
-    *,
-    clusters: Sequence[Hashable] | None = None,
-    bounded: bool = False,
-) -> Interval:
-    """BCa bootstrap interval of a mean; see `bootstrap_of`."""
-    return bootstrap_of(
-        mean_of(values), len(values), confidence, seed, clusters=clusters, bounded=bounded
-    )
-
-
 def bootstrap_of(
     statistic: Statistic,
     n: int,

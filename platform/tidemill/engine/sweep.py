@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import product
 from math import prod
 from random import Random
 from typing import Any
@@ -34,13 +33,6 @@ def _at(space: Mapping[str, Sequence[Any]], names: Sequence[str], place: int) ->
         place, index = divmod(place, len(space[name]))
         values.append(space[name][index])
     return values[::-1]
-
-
-def grid(space: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """The whole space in order; what `settings` draws from."""
-    names = sorted(space)
-    points = product(*(space[name] for name in names))
-    return [dict(zip(names, point, strict=True)) for point in points]
 
 
 def halves(questions: Sequence[str]) -> tuple[list[int], list[int]]:

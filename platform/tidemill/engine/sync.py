@@ -18,7 +18,7 @@ QUIET_KINDS = frozenset({"Feedback", "Trigger"})
 GIVEN_UP = frozenset({"rolled_back", "failed", "ended"})
 """States of a rollout whose release nobody wants back."""
 
-Refusal = Literal["unsigned", "broken", "over-budget", "needs-approval"]
+Refusal = Literal["unsigned", "broken", "over-budget"]
 SignatureVerdict = Literal["good", "unsigned", "bad", "unknown", "expired", "revoked"]
 
 
@@ -55,10 +55,8 @@ def judge_commit(
     signatures: Sequence[Signature] | None = None,
     problems: Sequence[Problem] = (),
     over: Sequence[str] = (),
-    asks: Sequence[str] = (),
 ) -> Judgement:
-    """Refuse for the first of: a signature that is not good, a problem of the specs, a budget, a
-    person who has to agree first.
+    """Refuse for the first of: a signature that is not good, a problem of the specs, a budget.
 
     `signatures` has every commit that is new, oldest first; None where the policy asks for none.
     All of them count, not only the newest: one signature at the tip must not carry in what others
@@ -74,8 +72,6 @@ def judge_commit(
         return Judgement("broken", f"{count}: {_some([str(one) for one in problems])}")
     if over:
         return Judgement("over-budget", _some(over))
-    if asks:
-        return Judgement("needs-approval", _some(asks))
     return Judgement()
 
 

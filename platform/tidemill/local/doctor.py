@@ -57,7 +57,16 @@ def examine(settings: Settings) -> list[Finding]:
         *_ports(settings),
         *_broker(settings),
         _key(settings),
+        *_variables(),
     ]
+
+
+def _variables() -> Iterator[Finding]:
+    from tidemill.settings.variables import unknown_variables
+
+    for sentence in unknown_variables(os.environ):
+        name, _, rest = sentence.partition(" ")
+        yield Finding(f"variable {name}", "note", rest)
 
 
 def _python() -> Finding:

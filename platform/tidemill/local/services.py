@@ -113,9 +113,7 @@ def _controller(settings: Settings) -> Service:
 
 def _code(settings: Settings, port: int) -> Service:
     url = f"{LOOPBACK}:{port}"
-    module = ("-m", entry_points.DEFINITIONS, "--location-name", "tidemill")
-    listen = ("-h", LOOPBACK, "-p", str(port))
-    command = python("-m", "dagster", "code-server", "start", *module, *listen)
+    command = python("-m", entry_points.CODE_SERVER, "-h", LOOPBACK, "-p", str(port))
     start = _start(settings, "code", command, url, _dagster(settings))
     return Service(start, "the assets (Dagster code server)", lambda: listens(url))
 

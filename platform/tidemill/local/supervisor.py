@@ -115,12 +115,13 @@ def _reap_orphans(mine: set[int]) -> None:
 def main() -> None:
     """Run the services of the settings."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    settings = Settings.read()
-    prepare(settings)
-    supervisor = Supervisor(plan(settings), Processes(settings.home / "run"))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: supervisor.stopping.set())
-    supervisor.run()
+    with entry_points.exit_with_message():
+        settings = Settings.read()
+        prepare(settings)
+        supervisor = Supervisor(plan(settings), Processes(settings.home / "run"))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: supervisor.stopping.set())
+        supervisor.run()
 
 
 def start(settings: Settings) -> Running:

@@ -58,6 +58,11 @@ def measure(name: str, answers: Sequence[Scored], folder: Path | None = None) ->
 
 
 def quantile(values: Sequence[float], q: float) -> float:
-    """The smallest value that at least a share `q` of the values does not exceed."""
+    """The smallest of the values that at least a share `q` of them does not exceed, 0 < q <= 1.
+
+    The only quantile of the platform: evaluations, guardrails and service health use this one (the
+    inverse of the empirical distribution function; type 1 of Hyndman and Fan 1996), and
+    `tidemill.engine.statistics.quantile_of` is its bootstrap form. Needs at least one value.
+    """
     ordered = sorted(values)
     return ordered[max(0, ceil(q * len(ordered) - 1e-9) - 1)]

@@ -9,7 +9,7 @@ from typing import Any
 
 from tidemill.catalog import COMPRESSION, METRICS
 from tidemill.compression import Conversations, artefact_kind, targets
-from tidemill.engine.agreement import ANSWER, LABEL, TEXT
+from tidemill.engine.concordance import ANSWER, LABEL, TEXT
 from tidemill.engine.equivalence import Reached, judge, reached
 from tidemill.engine.estimate import estimate
 from tidemill.errors import DataError, EquivalenceBroken

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tidemill.engine.agreement import LABEL, agree
+from tidemill.engine.concordance import LABEL, agree
 from tidemill.engine.equivalence import Hop, compare, not_run, sized
 from tidemill.form import Form
 from tidemill.metrics import measure
@@ -37,7 +37,7 @@ class Chain:
     metrics: Sequence[str]
     source: Artefact
     basis: str = LABEL
-    """What decides whether two answers are alike; see `engine.agreement`."""
+    """What decides whether two answers are alike; see `engine.concordance`."""
     hops: list[Hop] = field(default_factory=list)
     steps: dict[str, Artefact] = field(default_factory=dict)
     _given: dict[str, list[Answered]] = field(default_factory=dict)

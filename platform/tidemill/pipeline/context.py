@@ -63,3 +63,5 @@ class Bench:
     """The evaluation artefact of the live release of a service, or of a pinned digest."""
     specs: Mapping[str, Any] = field(default_factory=dict)
     """All specs of the project by name."""
+    subject_key: bytes | None = field(default=None, repr=False)
+    """Keys the hash of user ids in rows."""

@@ -20,7 +20,6 @@ from tidemill.pipeline.checks import declared
 from tidemill.pipeline.context import Bench, Check, Made
 from tidemill.ports import Artefact
 from tidemill.prompts import output_parsing
-from tidemill.settings import Settings
 from tidemill.spec.dataset import Dataset, FeedbackSource
 from tidemill.spec.prompt import Prompt
 
@@ -84,7 +83,7 @@ def ready(spec: Dataset, bench: Bench, gathered: Gathered) -> PreparedDataset:
         gathered.rows,
         spec,
         now=bench.clock.now(),
-        key=Settings.read().subject_key,
+        key=bench.subject_key,
         share=_share(spec, bench),
         unusable=gathered.unusable,
         asks=prompt.inputs if prompt else (),

@@ -81,14 +81,16 @@ class _NoStore:
         raise ArtefactError(f"a preview keeps no artefacts, and was asked for {what}")
 
 
-def preview(project: Project, name: str, clock: Clock) -> Preview:
+def preview(project: Project, name: str, clock: Clock, subject_key: bytes | None = None) -> Preview:
     """The dataset of that name from its files; raises DataError where they cannot be used."""
     specs = {key: loaded.spec for key, loaded in project.specs.items()}
     spec = project.spec(name, Dataset)
     read = tuple(source for source in spec.sources if source.type in READ)
     left = tuple(_name(source) for source in spec.sources if source.type not in READ)
     rehearsed = spec.model_copy(update={"sources": read, "expectations": ()})
-    bench = Bench(project.folder, Path(), Path(), _NoStore(), clock, specs=specs)
+    bench = Bench(
+        project.folder, Path(), Path(), _NoStore(), clock, specs=specs, subject_key=subject_key
+    )
     gathered = gather(rehearsed, bench)
     raw = [dict(row) for row in gathered.rows]
     if not raw:

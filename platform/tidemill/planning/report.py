@@ -91,11 +91,11 @@ def compared(
     head = _project(sides.head, project)
     spec = head.spec(name, Dataset)
     _bounded(head.folder, spec, most)
-    after = preview(head, name, clock)
+    after = preview(head, name, clock, sides.subject_key)
     before = None
     there = sides.built.get(f"{project}/{name}")
     if there and there.kind == "Dataset" and there.digest:
-        before = preview(_project(sides.base, project), name, clock)
+        before = preview(_project(sides.base, project), name, clock, sides.subject_key)
     return difference(spec, before, after)
 
 
@@ -141,7 +141,7 @@ def _estimates(
         return {}, []
     from tidemill.planning.costs import Costs
 
-    past: list[Past] = ledger.assets.past(sorted({item.kind for item in made}))
+    past: list[Past] = ledger.materialisations.build_costs(sorted({item.kind for item in made}))
     costs = Costs(past, sides.wanted, sides.built, data, settings.price_per_hour)
     found = {item.key: one for item in made if (one := costs.of(item))}
     over = [one for item in made for one in excess(costs.wish(item), found.get(item.key))]
@@ -214,7 +214,9 @@ def _traffic(known: Known, item: Item, ledger: Ledger | None, clock: Clock) -> R
     pace: Pace | None = None
     if ledger is not None and quality:
         now = clock.now()
-        pace = ledger.events.pace(values["service"], quality["metric"], now - LOOKS_BACK, now)
+        pace = ledger.service_metrics.rating_rate(
+            values["service"], quality["metric"], now - LOOKS_BACK, now
+        )
     return {
         "project": item.project,
         "name": item.name,

@@ -126,6 +126,8 @@ class Sides:
     """Specs of projects in which no file differs."""
     problems: tuple[Problem, ...]
     """What is wrong with the base; what could be read there is compared."""
+    subject_key: bytes | None = field(default=None, repr=False)
+    """Keys the hash of user ids in rows."""
 
 
 @contextmanager
@@ -173,6 +175,7 @@ def _compare(settings: Settings, ref: str, head: Side, base: Side, head_commit: 
         built=_known(theirs),
         equal=sum(ours[name].count() for name in same),
         problems=tuple(wrong),
+        subject_key=settings.subject_key,
     )
 
 

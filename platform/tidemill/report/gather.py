@@ -16,7 +16,7 @@ from tidemill.errors import ArtefactError, MissingArtefact, TidemillError
 from tidemill.form import Form
 from tidemill.home import Home
 from tidemill.pipeline import answers as answering
-from tidemill.ports import Making
+from tidemill.ports import Materialisation
 from tidemill.report import release_facts as parts
 from tidemill.report.release_facts import DatasetStory, Story
 from tidemill.spec.digest import digest, filled
@@ -43,20 +43,20 @@ def release(home: Home, record: ReleaseRecord) -> Story:
         answers=_answers(report, missing),
         form=_form(model, missing),
         rollout=walking,
-        steps=home.ledger.rollouts.steps(walking["id"]) if walking else (),
+        steps=home.ledger.rollouts.decisions(walking["id"]) if walking else (),
         missing=missing,
     )
 
 
 def _approved(home: Home, record: ReleaseRecord) -> tuple[str, ...]:
     """Who agreed to the release, each once."""
-    given = [consent.who for consent in home.ledger.approvals.of(record.digest)]
+    given = [consent.principal for consent in home.ledger.approvals.of_subject(record.digest)]
     return tuple(dict.fromkeys([*record.approved_by, *given]))
 
 
 def dataset(home: Home, project: str, name: str) -> DatasetStory:
     """All that is known of a dataset as it was made last; raises MissingArtefact before that."""
-    making = home.ledger.assets.latest(project, name)
+    making = home.ledger.materialisations.latest(project, name)
     if making is None:
         raise MissingArtefact(
             f"'{project}/{name}' has not been made yet; run `tidemill run {project}/{name}`"
@@ -70,7 +70,7 @@ def _dataset(
     home: Home,
     project: str,
     name: str,
-    making: Making | None,
+    making: Materialisation | None,
     spec: Mapping[str, Any] | None,
     record: ReleaseRecord | None = None,
 ) -> DatasetStory:
@@ -81,10 +81,10 @@ def _dataset(
     return DatasetStory(project, name, known, spec or {}, summary, making, missing)
 
 
-def _makings(home: Home, record: ReleaseRecord) -> dict[str, Making]:
+def _makings(home: Home, record: ReleaseRecord) -> dict[str, Materialisation]:
     """The record behind each artefact, in the order they were made."""
     found = [
-        home.ledger.assets.origin(record.project, name, item.digest)
+        home.ledger.materialisations.first_build(record.project, name, item.digest)
         for name, item in record.artefacts.items()
         if "/" not in name
     ]

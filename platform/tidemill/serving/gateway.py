@@ -282,7 +282,8 @@ def main(arguments: list[str] | None = None) -> None:
         import uvloop
     except ImportError as error:
         raise SystemExit(str(MissingExtra(error.name or "aiohttp", "serve"))) from None
-    key = Settings.read().subject_key or b"tidemill"
+    with entry_points.exit_with_message():
+        key = Settings.read().subject_key or b"tidemill"
     gateway = Gateway(RouteFile(options.home / FILE), key)
     import signal
 

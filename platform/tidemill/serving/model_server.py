@@ -8,14 +8,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidemill import entry_points
-from tidemill.errors import MissingExtra, TidemillError
+from tidemill.errors import MissingExtra
 from tidemill.pipeline.release_folder import Release
 from tidemill.prompts import PromptProgram
 from tidemill.runtimes import Runtime, open_runtime
@@ -108,17 +107,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--brokers", help="Kafka servers; without them no events are written")
     options = parser.parse_args(arguments)
-    try:
+    with entry_points.exit_with_message():
+        settings = Settings.read()
         answerer = load(Release.read(options.release_folder))
-        teller = _teller(answerer, options.brokers)
+        teller = _teller(answerer, options.brokers, settings)
         if teller is not None:
             answerer.tell = lambda given: teller.tell(given, row_of(answerer, given))
         serve(Work(answerer), options.host, options.port)
         if teller is not None:
             teller.close()
-    except TidemillError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the log of this process is its only voice
-        raise SystemExit(error.exit_code) from None
 
 
 def _program(release: Release) -> PromptProgram:
@@ -131,17 +128,16 @@ def _program(release: Release) -> PromptProgram:
     return PromptProgram.load(release.prompt.folder, encode=encode)
 
 
-def _teller(answerer: Answerer, brokers: str | None) -> Teller | None:
+def _teller(answerer: Answerer, brokers: str | None, settings: Settings) -> Teller | None:
     if not brokers:
         return None
 
     def connect() -> Bus:
-        from tidemill.adapters.kafka.bus import KafkaBus
+        from tidemill.adapters.kafka import connect as connect_bus
 
-        bus: Bus = KafkaBus(brokers, patience=PATIENCE)
-        return bus
+        return connect_bus(brokers, timeout=PATIENCE, security=settings.kafka)
 
-    return Teller(answerer.release, connect, Settings.read(os.environ).subject_key)
+    return Teller(answerer.release, connect, settings.subject_key)
 
 
 if __name__ == "__main__":

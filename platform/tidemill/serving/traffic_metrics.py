@@ -44,16 +44,5 @@ class Tally:
 def health(outcomes: Iterable[Outcome]) -> ArmHealth:
     """Counts, and p50 and p95 of the answers that were generated."""
     known = list(outcomes)
-    times = sorted(o.seconds for o in known if not o.failed and not o.cached)
-    return ArmHealth(
-        requests=len(known),
-        errors=sum(o.failed for o in known),
-        latency_p50=_quantile(times, 0.50),
-        latency_p95=_quantile(times, 0.95),
-    )
-
-
-def _quantile(ordered: list[float], share: float) -> float | None:
-    if not ordered:
-        return None
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    generated = [o.seconds for o in known if not o.failed and not o.cached]
+    return ArmHealth.measure(len(known), sum(o.failed for o in known), generated)

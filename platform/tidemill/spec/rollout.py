@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from tidemill.spec.base import Duration, Frozen, Later, Misfit, Name, RefersTo, Spec
-from tidemill.spec.trigger import Approval
+from tidemill.spec.trigger import ApprovalRule
 
 
 class Step(Frozen):
@@ -117,7 +117,7 @@ class Rollout(Spec):
     """Time between two looks."""
     on_inconclusive: Literal["hold", "promote", "rollback", "ask"] = "ask"
     """What happens when the last step's hold is over and ratings decide nothing."""
-    approval: Approval | None = None
+    approval: ApprovalRule | None = None
     """A person has to agree."""
     keep_versions: int = Field(default=3, ge=1)
     """Former releases kept ready for a rollback: their folders stay, and on this machine the newest

@@ -60,7 +60,7 @@ class Debounce(Frozen):
         return self
 
 
-class Approval(Frozen):
+class ApprovalRule(Frozen):
     """A person has to agree."""
 
     by: tuple[str, ...] = ()
@@ -90,7 +90,7 @@ class Trigger(Spec):
     """Shortest time between two firings."""
     daily_limit: int = Field(default=4, ge=1)
     """Most firings in 24 hours."""
-    approval: Approval | None = None
+    approval: ApprovalRule | None = None
     """Ask a person first."""
     mode: Literal["live", "paused"] = "live"
     """`paused` decides and explains, and starts nothing."""

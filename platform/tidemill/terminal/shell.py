@@ -21,15 +21,18 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from tidemill.errors import StorageError, TidemillError
-from tidemill.settings import Settings
 from tidemill.terminal.amounts import plain_lines
+
+if TYPE_CHECKING:  # a help text is printed without pydantic
+    from tidemill.settings import Settings
 
 DONE, ERROR, CHANGES, NEEDS_PERSON, INTERRUPTED = 0, 1, 2, 3, 130
 _STORAGE = {
@@ -58,13 +61,19 @@ def pass_settings(verb: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_settings(specs: Path | None = None) -> Settings:
-    """The settings; a malformed environment variable is a `TidemillError`."""
-    try:
-        return Settings.read(specs=specs)
-    except ValueError as error:
-        raise TidemillError(
-            f"a setting in the environment cannot be read: {error}; see TIDEMILL_*_PORT"
-        ) from error
+    """The settings of the environment; raises SettingsError."""
+    from tidemill.settings import Settings
+
+    return Settings.read(specs=specs)
+
+
+def warn_of_unknown_variables() -> None:
+    """Say on standard error which TIDEMILL_* variables are no settings: a typing error in a name
+    would otherwise have no effect and no message."""
+    from tidemill.settings.variables import unknown_variables
+
+    for sentence in unknown_variables(os.environ):
+        click.echo(f"warning: {sentence}", err=True)
 
 
 def json_option(verb: Callable[..., Any]) -> Callable[..., Any]:
@@ -133,8 +142,9 @@ def storage_error(error: BaseException) -> StorageError | None:
 
 
 def _debug() -> None:
-    if os.environ.get("TIDEMILL_DEBUG"):
-        traceback.print_exc()
+    with suppress(TidemillError):
+        if read_settings().debug:
+            traceback.print_exc()
 
 
 def _log(error: Exception) -> str:

@@ -22,8 +22,7 @@ def open_forge(settings: Settings) -> Forge:
     """The forge that holds the specs: as TIDEMILL_FORGE says, else where continuous integration
     runs, else by the address of the Git remote, else the plain remote itself.
 
-    Raises UnknownName for a forge there is no adapter for, ServiceError where the token or the
-    repository's name is missing.
+    Raises ServiceError where the token or the repository's name is missing.
     """
     forge = settings.forge
     remote = attempt(settings.specs, "remote", "get-url", forge.remote) or ""

@@ -8,40 +8,55 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from tidemill import __version__
-from tidemill.adapters.forge.retry_policy import UNWELL, limited, until_allowed, until_well
+from tidemill.adapters.forge.retry_policy import (
+    RETRYABLE_STATUS,
+    is_rate_limited,
+    rate_limit_wait,
+    server_error_wait,
+)
 from tidemill.errors import ServiceError
 
 _log = logging.getLogger(__name__)
 
 
-class Unclear(ServiceError):
-    """A request broke off in a way that leaves open whether it was carried out."""
+class UnknownOutcome(ServiceError):
+    """A request that may or may not have been carried out: no answer, or a server's failure."""
 
     def __init__(self, message: str, headers: Mapping[str, str] | None = None) -> None:
         self.headers = headers or {}
         super().__init__(message)
 
 
-class Refused(ServiceError):
-    """The forge understood and said no; `status` and `said` are its own words."""
+class _RateLimited(Exception):
+    """A request that the forge did not carry out because there were too many."""
 
-    def __init__(self, message: str, status: int, said: str) -> None:
-        self.status, self.said = status, said
+    def __init__(self, message: str, headers: Mapping[str, str]) -> None:
+        self.headers = headers
+        super().__init__(message)
+
+
+class ForgeRefusal(ServiceError):
+    """The forge understood a request and refused it; `status` is its HTTP status."""
+
+    def __init__(self, message: str, status: int, forge_message: str) -> None:
+        self.status, self.forge_message = status, forge_message
         super().__init__(message)
 
 
 @dataclass(frozen=True)
-class Need:
-    """What one request does, and what the token must be allowed for it."""
+class TokenPermission:
+    """An action, and the permission that a token needs for it; both are for messages."""
 
-    doing: str
+    action: str
     """Completes "… to": `comment on !7`."""
-    permission: str
+    scope: str
+    """As the forge calls it: `pull-requests: write`."""
 
 
 @dataclass
@@ -57,9 +72,9 @@ class Api:
     headers: Mapping[str, str] = field(default_factory=dict)
     attempts: int = 5
     """Tries of a request whose server is not well."""
-    patience: float = 900.0
+    max_wait: float = 900.0
     """Seconds that rate limits may take altogether before the request is given up."""
-    sleep: Callable[[float], object] = time.sleep
+    sleep: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def __post_init__(self) -> None:
@@ -84,40 +99,44 @@ class Api:
         )
         weakref.finalize(self, self._client.close)
 
-    def get(self, path: str, need: Need, **query: str | int) -> Any:
+    def get(self, path: str, permission: TokenPermission, **query: str | int) -> Any:
         """What is there."""
-        return self._json(self._repeated("GET", path, need, params=query))
+        return self._json(self._send_repeatable("GET", path, permission, params=query))
 
-    def change(self, method: str, path: str, need: Need, body: Mapping[str, Any]) -> Any:
+    def update(
+        self, method: str, path: str, permission: TokenPermission, body: Mapping[str, Any]
+    ) -> Any:
         """Set what is there to `body` (PATCH or PUT): sent twice it is as if sent once."""
-        return self._json(self._repeated(method, path, need, json=body))
+        return self._json(self._send_repeatable(method, path, permission, json=body))
 
     def create(
-        self, path: str, need: Need, body: Mapping[str, Any], find: Callable[[], Any | None]
+        self,
+        path: str,
+        permission: TokenPermission,
+        body: Mapping[str, Any],
+        find: Callable[[], Any | None],
     ) -> Any:
         """POST something new, unless `find` finds it; looks again before each further try, so that
         a request which was carried out and whose answer was lost makes no second one."""
-        for attempt in range(self.attempts):
+        for attempt in self._retrying(retry_error_callback=self._give_up):
             if (found := find()) is not None:
                 return found
-            try:
-                return self._json(self._allowed("POST", path, need, json=body))
-            except Unclear as error:
-                self._wait(until_well(error.headers, attempt, self.now()), error)
-        raise Unclear(f"{self.forge} did not answer {self.attempts} times; try again later")
+            with attempt:
+                return self._json(self._send_within_limits("POST", path, permission, json=body))
+        raise AssertionError("tenacity ends with an answer or an error")
 
-    def pages(self, path: str, need: Need, **query: str | int) -> Iterator[Any]:
+    def list_all(self, path: str, permission: TokenPermission, **query: str | int) -> Iterator[Any]:
         """Every item of a list, over all of its pages."""
-        answer = self._repeated("GET", path, need, params={"per_page": 100, **query})
+        answer = self._send_repeatable("GET", path, permission, params={"per_page": 100, **query})
         while True:
             items = self._json(answer)
             if not isinstance(items, list):
-                raise self._stranger("no list")
+                raise self._unexpected_answer("no list")
             yield from items
             following = self._next(answer)
             if following is None:
                 return
-            answer = self._repeated("GET", str(following), need)
+            answer = self._send_repeatable("GET", str(following), permission)
 
     def _next(self, answer: httpx.Response) -> httpx.URL | None:
         """The next page: by its link (GitHub, GitLab's keyset pages), else by its number."""
@@ -129,95 +148,125 @@ class Api:
         number = answer.headers.get("x-next-page", "").strip()
         return answer.url.copy_set_param("page", number) if number else None
 
-    def _repeated(self, method: str, path: str, need: Need, **sent: Any) -> httpx.Response:
+    def _send_repeatable(
+        self, method: str, path: str, permission: TokenPermission, **sent: Any
+    ) -> httpx.Response:
         """A request that may be sent again as it is."""
-        for attempt in range(self.attempts):
-            try:
-                return self._allowed(method, path, need, **sent)
-            except Unclear as error:
-                last = error
-                if attempt + 1 < self.attempts:
-                    self._wait(until_well(error.headers, attempt, self.now()), error)
-        raise last
+        retrying = self._retrying(reraise=True)
+        return retrying(self._send_within_limits, method, path, permission, **sent)
 
-    def _allowed(self, method: str, path: str, need: Need, **sent: Any) -> httpx.Response:
-        """A request that waits for as long as the forge's rate limits ask."""
-        waited, attempt = 0.0, 0
-        while True:
-            answer = self._once(method, path, **sent)
-            if not limited(answer.status_code, answer.headers, answer.text):
-                return self._checked(answer, method, need)
-            pause = until_allowed(answer.headers, attempt, self.now())
-            waited, attempt = waited + pause, attempt + 1
-            if waited > self.patience:
-                raise ServiceError(
-                    f"{self.forge}'s rate limit is used up for another {pause:.0f} s; "
-                    "run again then, or use a token with a higher limit"
-                )
-            self._wait(pause, f"{self.forge}'s rate limit")
+    def _retrying(self, **options: Any) -> Retrying:
+        """Tries again while the server is not well; it waits as it is asked, or ever longer."""
+        return Retrying(
+            retry=retry_if_exception_type(UnknownOutcome),
+            stop=stop_after_attempt(self.attempts),
+            wait=lambda state: server_error_wait(
+                _headers(state), state.attempt_number - 1, self.now()
+            ),
+            sleep=self.sleep,
+            before_sleep=_log_wait,
+            **options,
+        )
 
-    def _once(self, method: str, path: str, **sent: Any) -> httpx.Response:
+    def _give_up(self, _: RetryCallState) -> NoReturn:
+        raise UnknownOutcome(f"{self.forge} did not answer {self.attempts} times; try again later")
+
+    def _send_within_limits(
+        self, method: str, path: str, permission: TokenPermission, **sent: Any
+    ) -> httpx.Response:
+        """A request that waits for as long as the forge's rate limits ask, `max_wait` at most."""
+        retrying = Retrying(
+            retry=retry_if_exception_type(_RateLimited),
+            stop=lambda state: state.idle_for + state.upcoming_sleep > self.max_wait,
+            wait=lambda state: rate_limit_wait(
+                _headers(state), state.attempt_number - 1, self.now()
+            ),
+            sleep=self.sleep,
+            before_sleep=_log_wait,
+            retry_error_callback=self._out_of_patience,
+        )
+        return self._check(retrying(self._send, method, path, **sent), method, permission)
+
+    def _out_of_patience(self, state: RetryCallState) -> NoReturn:
+        raise ServiceError(
+            f"{self.forge}'s rate limit is used up for another {state.upcoming_sleep:.0f} s; "
+            "run again then, or use a token with a higher limit"
+        )
+
+    def _send(self, method: str, path: str, **sent: Any) -> httpx.Response:
         try:
             answer = self._client.request(method, path, **sent)
         except httpx.TransportError as error:
-            raise Unclear(f"{self.forge} at {self.url} does not answer: {error}") from error
+            raise UnknownOutcome(f"{self.forge} at {self.url} does not answer: {error}") from error
         except httpx.HTTPError as error:
             raise ServiceError(f"{self.forge} at {self.url} cannot be asked: {error}") from error
-        if answer.status_code in UNWELL:
-            raise Unclear(
+        if answer.status_code in RETRYABLE_STATUS:
+            raise UnknownOutcome(
                 f"{self.forge} at {self.url} is not well (HTTP {answer.status_code}); "
                 "try again later",
                 answer.headers,
             )
+        if is_rate_limited(answer.status_code, answer.headers, answer.text):
+            raise _RateLimited(f"{self.forge}'s rate limit", answer.headers)
         return answer
 
-    def _checked(self, answer: httpx.Response, method: str, need: Need) -> httpx.Response:
+    def _check(
+        self, answer: httpx.Response, method: str, permission: TokenPermission
+    ) -> httpx.Response:
         if answer.is_success and answer.request.method == method:
             return answer
         if answer.is_success:  # a redirect made a GET of it: nothing was written
             raise ServiceError(
                 f"the repository has moved to {answer.url}; set TIDEMILL_FORGE_REPOSITORY"
             )
-        said = _said(answer)
-        raise Refused(self._refusal(answer.status_code, need, said), answer.status_code, said)
+        message = _message(answer)
+        text = self._refusal(answer.status_code, permission, message)
+        raise ForgeRefusal(text, answer.status_code, message)
 
-    def _refusal(self, status: int, need: Need, said: str) -> str:
+    def _refusal(self, status: int, permission: TokenPermission, message: str) -> str:
         if status == 401:
             return (
                 f"{self.forge} does not take the token in {self.variable}: it is wrong or has "
-                f"expired; make one with {need.permission}"
+                f"expired; make one with {permission.scope}"
             )
         if status == 403:
             return (
-                f"{self.forge} does not let the token in {self.variable} {need.doing} ({said}); "
-                f"it needs {need.permission}"
+                f"{self.forge} does not let the token in {self.variable} {permission.action} "
+                f"({message}); it needs {permission.scope}"
             )
         if status == 404:
             return (
-                f"{self.forge} at {self.url} found nothing when asked to {need.doing}; it hides "
-                f"what a token may not see: check the name, and that {self.variable} has "
-                f"{need.permission}"
+                f"{self.forge} at {self.url} found nothing when asked to {permission.action}; it "
+                f"hides what a token may not see: check the name, and that {self.variable} has "
+                f"{permission.scope}"
             )
-        return f"{self.forge} would not {need.doing}: {said} (HTTP {status})"
+        return f"{self.forge} would not {permission.action}: {message} (HTTP {status})"
 
     def _json(self, answer: httpx.Response) -> Any:
         try:
             return answer.json()
         except ValueError as error:
-            raise self._stranger("no JSON") from error
+            raise self._unexpected_answer("no JSON") from error
 
-    def _stranger(self, how: str) -> ServiceError:
+    def _unexpected_answer(self, how: str) -> ServiceError:
         return ServiceError(
             f"{self.url} does not answer as {self.forge} does ({how}); "
             "is TIDEMILL_FORGE_URL the address of its API?"
         )
 
-    def _wait(self, seconds: float, why: object) -> None:
-        _log.warning("%s; waiting %.0f s", why, seconds)
-        self.sleep(seconds)
+
+def _headers(state: RetryCallState) -> Mapping[str, str]:
+    """The headers of the answer for which a request is sent again."""
+    error = state.outcome.exception() if state.outcome else None
+    return error.headers if isinstance(error, UnknownOutcome | _RateLimited) else {}
 
 
-def _said(answer: httpx.Response) -> str:
+def _log_wait(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    _log.warning("%s; waiting %.0f s", error, state.upcoming_sleep)
+
+
+def _message(answer: httpx.Response) -> str:
     """The forge's own words for a refusal, as one line."""
     try:
         body = answer.json()

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tidemill.errors import UnknownName
-from tidemill.settings import ForgeSettings
+from tidemill.settings import CiJob, ForgeKind, ForgeSettings
 
-KINDS = ("github", "gitlab", "plain")
 _SCP = re.compile(r"^(?:[^@/]+@)?(?P<host>[^:/]+):(?P<path>[^/].*)$")
 _PULL = re.compile(r"^refs/pull/(\d+)/")
 
@@ -41,29 +38,29 @@ def _path(path: str) -> str:
     return path.strip("/").removesuffix(".git")
 
 
-def choose(settings: ForgeSettings, address: Address | None) -> str:
-    """github, gitlab or plain: by setting, else by the remote's host; raises UnknownName."""
+def choose(settings: ForgeSettings, address: Address | None) -> ForgeKind:
+    """The kind of forge: by setting, else the CI job's, else by the remote's host."""
     if settings.kind:
-        if settings.kind not in KINDS:
-            raise UnknownName("forge (TIDEMILL_FORGE)", settings.kind, KINDS)
         return settings.kind
     names = address.host.split(".") if address else []
-    return next((kind for kind in ("github", "gitlab") if kind in names), "plain")
+    if "github" in names:
+        return "github"
+    return "gitlab" if "gitlab" in names else "plain"
 
 
-def proposal_number(environ: Mapping[str, str]) -> str | None:
+def proposal_number(job: CiJob) -> str | None:
     """The number of the pull or merge request this job runs for; None outside of one.
 
     TIDEMILL_PROPOSAL wins; else what GitHub Actions and GitLab CI say of the job.
     """
-    if said := environ.get("TIDEMILL_PROPOSAL") or environ.get("CI_MERGE_REQUEST_IID"):
-        return said
-    if pull := _PULL.match(environ.get("GITHUB_REF", "")):
+    if job.pull_request:
+        return job.pull_request
+    if pull := _PULL.match(job.ref):
         return pull[1]
-    if number := _of_event(environ.get("GITHUB_EVENT_PATH", "")):
+    if number := _of_event(job.event_path):
         return number
     # A branch pipeline of GitLab names the merge requests of its branch: `group/project!7,…`
-    opened = [name for name in environ.get("CI_OPEN_MERGE_REQUESTS", "").split(",") if name]
+    opened = [name for name in job.open_merge_requests.split(",") if name]
     return opened[0].rpartition("!")[2] if len(opened) == 1 else None
 
 

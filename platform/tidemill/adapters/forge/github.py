@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any, Literal, Self
 from urllib.parse import quote
 
-from tidemill.adapters.forge.api import Api, Need, Refused
+from tidemill.adapters.forge.api import Api, ForgeRefusal, TokenPermission
 from tidemill.adapters.forge.detect import Address
 from tidemill.adapters.forge.text import carries, cut, line, marked
 from tidemill.errors import ServiceError
-from tidemill.ports import Proposal
-from tidemill.settings import Host
+from tidemill.ports import PullRequest
+from tidemill.settings import ForgeHost
 
 LIMIT = 65_536
 """Characters of a comment or a description; more is answered with 422."""
@@ -28,7 +28,7 @@ class GitHub:
         self._repo = f"repos/{quote(repository)}"
 
     @classmethod
-    def open(cls, host: Host, address: Address | None, **options: Any) -> Self:
+    def open(cls, host: ForgeHost, address: Address | None, **options: Any) -> Self:
         """From the settings, what is missing read off the remote; raises ServiceError."""
         repository = host.repository or (address.path if address else "")
         if repository.count("/") != 1:
@@ -47,29 +47,29 @@ class GitHub:
             "x-github-api-version": "2022-11-28",
         }
         url = host.url or _api(address)
-        api = Api("GitHub", url, host.token, "GITHUB_TOKEN", headers, **options)
+        api = Api("GitHub", url, host.token.get_secret_value(), "GITHUB_TOKEN", headers, **options)
         return cls(api, repository)
 
     def comment(self, number: str, body: str, *, marker: str) -> str:
         """Write the one comment that carries `marker`, or replace it in place; gives its address.
         Raises ServiceError."""
-        need = Need(f"comment on pull request {number}", _WRITE_PULLS)
+        permission = TokenPermission(f"comment on pull request {number}", _WRITE_PULLS)
         path = f"{self._repo}/issues/{quote(number)}/comments"
         text = marked(body, marker, LIMIT)
 
         def find() -> Any | None:
-            found = self.api.pages(path, need)
+            found = self.api.list_all(path, permission)
             return next((c for c in found if carries(c["body"], marker) and _ours(c)), None)
 
-        there = self.api.create(path, need, {"body": text}, find)
+        there = self.api.create(path, permission, {"body": text}, find)
         if there["body"] != text:
             one = f"{self._repo}/issues/comments/{there['id']}"
-            there = self.api.change("PATCH", one, need, {"body": text})
+            there = self.api.update("PATCH", one, permission, {"body": text})
         return str(there["html_url"])
 
-    def propose(self, branch: str, base: str, title: str, body: str) -> Proposal:
+    def open_pull_request(self, branch: str, base: str, title: str, body: str) -> PullRequest:
         """Open a pull request for a pushed branch, or bring the open one up to date."""
-        need = Need(
+        permission = TokenPermission(
             f"open a pull request for '{branch}'",
             f"{_WRITE_PULLS}; for the token of a workflow also the repository's setting "
             "'Allow GitHub Actions to create and approve pull requests'",
@@ -77,49 +77,53 @@ class GitHub:
         wanted = {"title": line(title, 256), "body": cut(body, LIMIT), "base": base}
 
         def find() -> Any | None:
-            return self._newest(branch, need, "open")
+            return self._newest(branch, permission, "open")
 
         try:
-            there = self.api.create(f"{self._repo}/pulls", need, {**wanted, "head": branch}, find)
-        except Refused as refused:
-            there = find() if "already exists" in refused.said else None
+            there = self.api.create(
+                f"{self._repo}/pulls", permission, {**wanted, "head": branch}, find
+            )
+        except ForgeRefusal as refused:
+            there = find() if "already exists" in refused.forge_message else None
             if there is None:
                 raise
         if any(_value(there, key) != value for key, value in wanted.items()):
             one = f"{self._repo}/pulls/{there['number']}"
-            there = self.api.change("PATCH", one, need, wanted)
+            there = self.api.update("PATCH", one, permission, wanted)
         return _proposal(there)
 
-    def find(self, branch: str) -> Proposal | None:
+    def find_pull_request(self, branch: str) -> PullRequest | None:
         """The newest pull request of a branch of this repository, forks left out."""
-        need = Need(f"look for a pull request of '{branch}'", "`pull-requests: read`")
-        newest = self._newest(branch, need, "all")
+        permission = TokenPermission(
+            f"look for a pull request of '{branch}'", "`pull-requests: read`"
+        )
+        newest = self._newest(branch, permission, "all")
         if newest is None:
             return None
         # Only the single pull request says who merged it.
         merged = newest.get("merged_at")
         one = f"{self._repo}/pulls/{newest['number']}"
-        return _proposal(self.api.get(one, need) if merged else newest)
+        return _proposal(self.api.get(one, permission) if merged else newest)
 
-    def report(
+    def set_commit_status(
         self, sha: str, state: Literal["pending", "success", "failure"], text: str, *, context: str
     ) -> None:
         """Set the status that people see beside a commit."""
-        need = Need(f"set a status of {sha[:12]}", "`statuses: write`")
+        permission = TokenPermission(f"set a status of {sha[:12]}", "`statuses: write`")
         wanted = {"state": state, "description": line(text, _STATUS_LIMIT), "context": context}
 
         def find() -> Any | None:
             # Statuses add up (1,000 at most for one context): the newest of each comes first.
-            listed = self.api.pages(f"{self._repo}/commits/{quote(sha)}/statuses", need)
+            listed = self.api.list_all(f"{self._repo}/commits/{quote(sha)}/statuses", permission)
             newest: dict[str, Any] = next((s for s in listed if s["context"] == context), {})
             return newest if newest.items() >= wanted.items() else None
 
-        self.api.create(f"{self._repo}/statuses/{quote(sha)}", need, wanted, find)
+        self.api.create(f"{self._repo}/statuses/{quote(sha)}", permission, wanted, find)
 
-    def _newest(self, branch: str, need: Need, state: str) -> Any | None:
+    def _newest(self, branch: str, permission: TokenPermission, state: str) -> Any | None:
         owner = self.repository.partition("/")[0]
         query = {"head": f"{owner}:{branch}", "sort": "created", "direction": "desc"}
-        found = self.api.pages(f"{self._repo}/pulls", need, state=state, **query)
+        found = self.api.list_all(f"{self._repo}/pulls", permission, state=state, **query)
         return next((pull for pull in found if pull["head"]["ref"] == branch), None)
 
 
@@ -138,9 +142,9 @@ def _value(pull: Mapping[str, Any], key: str) -> str:
     return str(pull["base"]["ref"] if key == "base" else pull[key] or "")
 
 
-def _proposal(pull: Mapping[str, Any]) -> Proposal:
+def _proposal(pull: Mapping[str, Any]) -> PullRequest:
     merged = bool(pull.get("merged_at"))
-    return Proposal(
+    return PullRequest(
         number=str(pull["number"]),
         branch=pull["head"]["ref"],
         base=pull["base"]["ref"],

@@ -7,12 +7,12 @@ from functools import cached_property
 from typing import Any, Literal, Self
 from urllib.parse import quote
 
-from tidemill.adapters.forge.api import Api, Need, Refused
+from tidemill.adapters.forge.api import Api, ForgeRefusal, TokenPermission
 from tidemill.adapters.forge.detect import Address
 from tidemill.adapters.forge.text import carries, cut, line, marked
 from tidemill.errors import ServiceError
-from tidemill.ports import Proposal
-from tidemill.settings import Host
+from tidemill.ports import PullRequest
+from tidemill.settings import ForgeHost
 
 LIMIT = 1_000_000
 """Characters of a note or a description."""
@@ -34,7 +34,7 @@ class GitLab:
         self._path = f"projects/{quote(project, safe='')}"
 
     @classmethod
-    def open(cls, host: Host, address: Address | None, **options: Any) -> Self:
+    def open(cls, host: ForgeHost, address: Address | None, **options: Any) -> Self:
         """From the settings, what is missing read off the remote; raises ServiceError."""
         project = host.repository or (address.path if address else "")
         if not project:
@@ -48,30 +48,34 @@ class GitLab:
                 f"access token of {project} with {_DEVELOPER} (a job's own token may not comment)"
             )
         url = host.url or f"https://{address.host if address else 'gitlab.com'}/api/v4"
-        return cls(Api("GitLab", url, host.token, "GITLAB_TOKEN", **options), project)
+        return cls(
+            Api("GitLab", url, host.token.get_secret_value(), "GITLAB_TOKEN", **options), project
+        )
 
     def comment(self, number: str, body: str, *, marker: str) -> str:
         """Write the one note that carries `marker`, or replace it in place; gives its address.
         Raises ServiceError."""
-        need = Need(f"comment on merge request {number}", _DEVELOPER)
+        permission = TokenPermission(f"comment on merge request {number}", _DEVELOPER)
         request = f"{self._path}/merge_requests/{quote(number)}"
         text = marked(body, marker, LIMIT)
-        address = self.api.get(request, need)["web_url"]
+        address = self.api.get(request, permission)["web_url"]
 
         def find() -> Any | None:
-            notes = self.api.pages(f"{request}/notes", need, sort="asc", order_by="created_at")
+            notes = self.api.list_all(
+                f"{request}/notes", permission, sort="asc", order_by="created_at"
+            )
             ours = (n for n in notes if n["author"]["id"] == self._me and not n.get("system"))
             return next((note for note in ours if carries(note["body"], marker)), None)
 
-        there = self.api.create(f"{request}/notes", need, {"body": text}, find)
+        there = self.api.create(f"{request}/notes", permission, {"body": text}, find)
         # What GitLab keeps has no white space around it.
         if there["body"].strip() != text.strip():
-            self.api.change("PUT", f"{request}/notes/{there['id']}", need, {"body": text})
+            self.api.update("PUT", f"{request}/notes/{there['id']}", permission, {"body": text})
         return f"{address}#note_{there['id']}"
 
-    def propose(self, branch: str, base: str, title: str, body: str) -> Proposal:
+    def open_pull_request(self, branch: str, base: str, title: str, body: str) -> PullRequest:
         """Open a merge request for a pushed branch, or bring the open one up to date."""
-        need = Need(f"open a merge request for '{branch}'", _DEVELOPER)
+        permission = TokenPermission(f"open a merge request for '{branch}'", _DEVELOPER)
         wanted = {
             "title": line(title, 255),
             "description": cut(body, LIMIT),
@@ -79,32 +83,37 @@ class GitLab:
         }
 
         def find() -> Any | None:
-            return self._newest(branch, need, "opened")
+            return self._newest(branch, permission, "opened")
 
         try:
             there = self.api.create(
-                f"{self._path}/merge_requests", need, {**wanted, "source_branch": branch}, find
+                f"{self._path}/merge_requests",
+                permission,
+                {**wanted, "source_branch": branch},
+                find,
             )
-        except Refused as refused:
+        except ForgeRefusal as refused:
             there = find() if refused.status == 409 else None
             if there is None:
                 raise
         if any((there[key] or "") != value for key, value in wanted.items()):
             one = f"{self._path}/merge_requests/{there['iid']}"
-            there = self.api.change("PUT", one, need, wanted)
+            there = self.api.update("PUT", one, permission, wanted)
         return _proposal(there)
 
-    def find(self, branch: str) -> Proposal | None:
+    def find_pull_request(self, branch: str) -> PullRequest | None:
         """The newest merge request of a branch of this project, forks left out."""
-        need = Need(f"look for a merge request of '{branch}'", "the scope `read_api`")
-        newest = self._newest(branch, need, "all")
+        permission = TokenPermission(
+            f"look for a merge request of '{branch}'", "the scope `read_api`"
+        )
+        newest = self._newest(branch, permission, "all")
         return _proposal(newest) if newest else None
 
-    def report(
+    def set_commit_status(
         self, sha: str, state: Literal["pending", "success", "failure"], text: str, *, context: str
     ) -> None:
         """Set the status that people see beside a commit."""
-        need = Need(f"set a status of {sha[:12]}", _DEVELOPER)
+        permission = TokenPermission(f"set a status of {sha[:12]}", _DEVELOPER)
         wanted = {"description": line(text, _STATUS_LIMIT), "name": context}
         status = _REPORTED.get(state, state)
 
@@ -112,34 +121,37 @@ class GitLab:
             listed = f"{self._path}/repository/commits/{quote(sha)}/statuses"
             said = {**wanted, "status": status}
             return next(
-                (s for s in self.api.pages(listed, need) if s.items() >= said.items()), None
+                (s for s in self.api.list_all(listed, permission) if s.items() >= said.items()),
+                None,
             )
 
         body = {**wanted, "state": status}
         try:
-            self.api.create(f"{self._path}/statuses/{quote(sha)}", need, body, find)
-        except Refused as refused:
+            self.api.create(f"{self._path}/statuses/{quote(sha)}", permission, body, find)
+        except ForgeRefusal as refused:
             # It stands at that state already and GitLab keeps the former words (gitlab-foss#25807).
-            if "cannot transition status" not in refused.said.lower():
+            if "cannot transition status" not in refused.forge_message.lower():
                 raise
 
     @cached_property
     def _me(self) -> int:
         """Whose token it is: only our own note is replaced, whoever else copies its marker."""
-        return int(self.api.get("user", Need("say whose it is", "the scope `api`"))["id"])
+        return int(
+            self.api.get("user", TokenPermission("say whose it is", "the scope `api`"))["id"]
+        )
 
-    def _newest(self, branch: str, need: Need, state: str) -> Any | None:
+    def _newest(self, branch: str, permission: TokenPermission, state: str) -> Any | None:
         query = {"scope": "all", "order_by": "created_at", "sort": "desc", "source_branch": branch}
-        found = self.api.pages(f"{self._path}/merge_requests", need, state=state, **query)
+        found = self.api.list_all(f"{self._path}/merge_requests", permission, state=state, **query)
         return next((r for r in found if r["source_project_id"] == r["target_project_id"]), None)
 
 
-def _proposal(request: Mapping[str, Any]) -> Proposal:
+def _proposal(request: Mapping[str, Any]) -> PullRequest:
     merged = request["state"] == "merged"
     # `merge_user` since 14.7; a fast-forward makes no commit of its own.
     by = request.get("merge_user") or request.get("merged_by") or {}
     commits = ("merge_commit_sha", "squash_commit_sha", "sha")
-    return Proposal(
+    return PullRequest(
         number=str(request["iid"]),
         branch=request["source_branch"],
         base=request["target_branch"],

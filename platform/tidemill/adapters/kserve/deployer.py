@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tidemill.adapters.kserve.kubernetes import Api
+from tidemill.adapters.kserve.kubernetes import InferenceServices
 from tidemill.adapters.kserve.manifests import Cluster, predictor_name, render
 from tidemill.adapters.kserve.state import Seen, read
 from tidemill.engine.release_record import ReleaseRecord
@@ -56,7 +56,7 @@ class Known:
 class KServeDeployer:
     """Walks one InferenceService a service by server-side apply; every call may be repeated."""
 
-    api: Api
+    api: InferenceServices
     known: Known
     cluster: Cluster = field(default_factory=Cluster)
     ready_timeout: float = 600.0
@@ -81,7 +81,7 @@ class KServeDeployer:
         seen = self._wait(service, lambda seen: seen.ready, self.ready_timeout)
         return Arm(release, 0.0, seen.url)
 
-    def split(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
+    def set_traffic(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
         """Apply the shares, wait until the cluster is ready, and read them back."""
         if shadow:
             raise ServiceError(f"{service}: KServe does not copy requests; use `driver: local`")

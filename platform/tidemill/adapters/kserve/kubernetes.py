@@ -1,211 +1,225 @@
-"""The few calls of the Kubernetes API that an InferenceService needs, over plain HTTP."""
+"""InferenceServices in a cluster, through the official Kubernetes client: read, and applied.
+
+The client reads kubeconfigs, runs credential plugins and renews tokens, a pod's own too. It is
+imported on the first connection: that takes most of a second.
+"""
 
 from __future__ import annotations
 
-import base64
 import json
+import logging
 import os
-import ssl
-import subprocess
-import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import yaml
 
-from tidemill.errors import ServiceError
+from tidemill.errors import MissingExtra, ServiceError
 
 MANAGER = "tidemill"
 """What server-side apply calls us; fields of another manager are not taken over."""
+_RESOURCE = {
+    "group": "serving.kserve.io",
+    "version": "v1beta1",
+    "plural": "inferenceservices",
+}
 _POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-_GROUP = "apis/serving.kserve.io/v1beta1"
 
 
-@dataclass(frozen=True)
-class Access:
-    """How to reach a cluster."""
+class InferenceServices:
+    """The InferenceServices of one namespace; every call may be repeated."""
 
-    server: str
-    namespace: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    verify: ssl.SSLContext | bool = True
+    def __init__(self, configuration: Any, namespace: str, timeout: float = 10.0) -> None:
+        """`configuration` is a `kubernetes.client.Configuration`; `timeout` is in seconds."""
+        from kubernetes.client import ApiClient, CustomObjectsApi
 
-
-class Api:
-    """InferenceServices of one namespace."""
-
-    def __init__(self, access: Access, timeout: float = 10.0) -> None:
-        self.access = access
-        once = httpx.Limits(max_keepalive_connections=0)  # nothing is left open between two ticks
-        self._client = httpx.Client(verify=access.verify, timeout=timeout, limits=once)
+        configuration.retries = False  # the controller asks again at its next tick
+        _strip_tokens(configuration)
+        self.server, self.namespace, self.timeout = configuration.host, namespace, timeout
+        self._objects = CustomObjectsApi(ApiClient(configuration))
 
     def get(self, name: str) -> dict[str, Any] | None:
         """One InferenceService; None where there is none. Raises ServiceError."""
-        answer = self._send("GET", self._path(name), name)
-        if answer.status_code == 404 and _reason(answer) == "NotFound" and _named(answer):
-            return None
-        return self._checked(answer, name)
-
-    def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Server-side apply; the same manifest again changes nothing. Raises ServiceError."""
-        name = manifest["metadata"]["name"]
-        answer = self._send(
-            "PATCH",
-            self._path(name),
-            name,
-            params={"fieldManager": MANAGER},
-            content=json.dumps(manifest).encode(),
-            headers={"content-type": "application/apply-patch+yaml"},
+        found: dict[str, Any] | None = self._call(
+            self._objects.get_namespaced_custom_object, name, may_be_missing=True
         )
-        return self._checked(answer, name)
+        return found
 
-    def _path(self, name: str) -> str:
-        return f"{_GROUP}/namespaces/{self.access.namespace}/inferenceservices/{name}"
+    def apply(self, manifest: Mapping[str, Any]) -> None:
+        """Server-side apply; the same manifest again changes nothing. Raises ServiceError."""
+        name = str(manifest["metadata"]["name"])
+        self._call(
+            self._objects.patch_namespaced_custom_object,
+            name,
+            body=dict(manifest),
+            field_manager=MANAGER,
+            _content_type="application/apply-patch+yaml",
+        )
 
-    def _send(self, method: str, path: str, name: str, **more: Any) -> httpx.Response:
-        headers = {**self.access.headers, "accept": "application/json", **more.pop("headers", {})}
-        url = f"{self.access.server.rstrip('/')}/{path}"
+    def _call(
+        self, send: Callable[..., Any], name: str, *, may_be_missing: bool = False, **options: Any
+    ) -> Any:
+        """One request; gives the object, or None where it is missing and may be."""
+        from kubernetes.client import ApiException
+        from urllib3.exceptions import HTTPError
+
+        where = {**_RESOURCE, "namespace": self.namespace, "name": name}
         try:
-            return self._client.request(method, url, headers=headers, **more)
-        except httpx.HTTPError as error:
+            return send(**where, _request_timeout=self.timeout, **options)
+        except ApiException as error:
+            if may_be_missing and _is_not_found(error):
+                return None
+            raise ServiceError(f"InferenceService '{name}': {self._error_text(error)}") from None
+        except ValueError:  # of a header; its message shows the token
             raise ServiceError(
-                f"InferenceService '{name}': the cluster at {self.access.server} does not answer "
-                f"({error or type(error).__name__}); check KUBECONFIG and the network"
+                f"InferenceService '{name}': the token in KUBECONFIG holds characters that no "
+                "token has; renew it"
             ) from None
+        except HTTPError as error:
+            raise ServiceError(f"InferenceService '{name}': {self._no_answer(error)}") from None
 
-    def _checked(self, answer: httpx.Response, name: str) -> dict[str, Any]:
-        if answer.is_success:
-            found: dict[str, Any] = answer.json()
-            return found
-        raise ServiceError(f"InferenceService '{name}': {_fault(answer, self.access.namespace)}")
+    def _no_answer(self, error: object) -> str:
+        return (
+            f"the cluster at {self.server} does not answer ({error}); "
+            "check KUBECONFIG and the network"
+        )
+
+    def _error_text(self, error: Any) -> str:
+        """What went wrong and the way out, by HTTP status."""
+        message = str(_status_object(error).get("message") or str(error.body or "")[:200]).strip()
+        match error.status:
+            case 0:  # TLS
+                return self._no_answer(str(error.reason).replace("\n", " "))
+            case 401:
+                return f"the cluster does not know us ({message}); renew the token in KUBECONFIG"
+            case 403:
+                return (
+                    f"not allowed ({message}); give the account get and patch on "
+                    f"inferenceservices.serving.kserve.io in '{self.namespace}' "
+                    "(infra/kustomize/base)"
+                )
+            case 404:
+                return f"the cluster has no such kind ({message}); install KServe 0.20 or later"
+            case 409:
+                return (
+                    f"somebody else owns fields of it ({message}); let one tool apply it: take "
+                    "them out there, or use `apply: {mode: render-to-git}`"
+                )
+            case 422 | 400:
+                return (
+                    f"the cluster refuses the manifest ({message}); see `tidemill rollout render`"
+                )
+            case _:
+                return f"the cluster says {error.status} ({message}); it is tried again"
 
 
-def connect(kubeconfig: Path | None, namespace: str | None = None) -> Api | None:
+def connect(
+    kubeconfig: Path | None, namespace: str | None = None, pod: Path = _POD
+) -> InferenceServices | None:
     """The configured cluster, or the one this pod runs in; None where there is neither.
 
-    Raises ServiceError where a kubeconfig is named that cannot be used.
+    `pod` is the folder of a pod's service account. Raises ServiceError where a kubeconfig or a
+    service account is there and cannot be used.
     """
     if kubeconfig is not None:
-        return Api(_from_file(kubeconfig, namespace))
-    if (_POD / "token").is_file() and os.environ.get("KUBERNETES_SERVICE_HOST"):
-        return Api(_in_pod(_POD, namespace))
+        return _from_file(kubeconfig, namespace)
+    if (pod / "token").is_file() and os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return _in_pod(pod, namespace)
     return None
 
 
-def _in_pod(folder: Path, namespace: str | None) -> Access:
-    host = os.environ["KUBERNETES_SERVICE_HOST"]
-    server = f"https://{host}:{os.environ.get('KUBERNETES_SERVICE_PORT', '443')}"
-    token = (folder / "token").read_text().strip()
-    own = (folder / "namespace").read_text().strip()
-    context = ssl.create_default_context(cafile=str(folder / "ca.crt"))
-    return Access(server, namespace or own, {"authorization": f"Bearer {token}"}, context)
-
-
-def _from_file(path: Path, namespace: str | None) -> Access:
+def _new_configuration() -> Any:
     try:
-        raw = yaml.safe_load(path.read_text())
-        context = _named_in(raw, "contexts", raw["current-context"])["context"]
-        cluster = _named_in(raw, "clusters", context["cluster"])["cluster"]
-        user = _named_in(raw, "users", context["user"])["user"] if context.get("user") else {}
-        server = cluster["server"]
-        headers, verify = _headers(user, path.parent), _verify(cluster, user, path.parent)
-    except (OSError, ValueError, KeyError, TypeError, StopIteration, yaml.YAMLError) as error:
-        said = error.strerror if isinstance(error, OSError) else repr(error)
+        from kubernetes.client import Configuration
+    except ImportError:
+        raise MissingExtra("kubernetes", "serve") from None
+    return Configuration()
+
+
+def _strip_tokens(configuration: Any) -> None:
+    """Have tokens without the line end that a token file has, also after they are renewed."""
+    renew = configuration.refresh_api_key_hook
+
+    def strip(renewed: Any) -> None:
+        if renew is not None:
+            renew(renewed)
+        renewed.api_key = {name: token.strip() for name, token in renewed.api_key.items()}
+        renewed.refresh_api_key_hook = strip  # to renew sets the client's own again
+
+    configuration.refresh_api_key_hook = strip
+
+
+def _in_pod(folder: Path, namespace: str | None) -> InferenceServices:
+    configuration = _new_configuration()
+    from kubernetes.config import ConfigException
+    from kubernetes.config.incluster_config import InClusterConfigLoader
+
+    try:
+        loader = InClusterConfigLoader(str(folder / "token"), str(folder / "ca.crt"))
+        loader.load_and_set(configuration)
+        own = (folder / "namespace").read_text().strip()
+    except (ConfigException, OSError) as error:
         raise ServiceError(
-            f"the kubeconfig {path} cannot be used ({said}); try `kubectl config view --minify`"
+            f"this pod's service account in {folder} cannot be used ({error}); mount it whole, or "
+            "set KUBECONFIG"
         ) from None
-    return Access(server, namespace or context.get("namespace") or "default", headers, verify)
+    return InferenceServices(configuration, namespace or own)
 
 
-def _named_in(raw: Mapping[str, Any], part: str, name: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = next(one for one in raw[part] if one["name"] == name)
-    return found
+def _from_file(path: Path, namespace: str | None) -> InferenceServices:
+    configuration = _new_configuration()
+    from kubernetes.config import ConfigException, list_kube_config_contexts, load_kube_config
 
-
-def _headers(user: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    if "exec" in user:
-        token = _from_plugin(user["exec"])
-    elif "tokenFile" in user:
-        token = (folder / user["tokenFile"]).read_text().strip()
-    else:
-        token = user.get("token", "")
-    return {"authorization": f"Bearer {token}"} if token else {}
-
-
-def _from_plugin(plugin: Mapping[str, Any]) -> str:
-    """A token of a credential plugin, as clouds use them."""
-    more = {one["name"]: one["value"] for one in plugin.get("env") or ()}
-    command = [plugin["command"], *(plugin.get("args") or ())]
-    done = subprocess.run(
-        command, capture_output=True, check=False, timeout=60, env={**os.environ, **more}
-    )
-    if done.returncode:
-        raise ValueError(f"{command[0]}: {done.stderr.decode(errors='replace').strip()}")
-    return str(json.loads(done.stdout)["status"]["token"])
-
-
-def _verify(
-    cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Path
-) -> ssl.SSLContext | bool:
-    plain = not str(cluster["server"]).startswith("https")
-    if plain or cluster.get("insecure-skip-tls-verify"):
-        return False
-    authority = _bytes(cluster, "certificate-authority", folder)
-    context = ssl.create_default_context(cadata=authority.decode() if authority else None)
-    certificate = _bytes(user, "client-certificate", folder)
-    key = _bytes(user, "client-key", folder)
-    if certificate and key:  # the standard library reads them from files only
-        with tempfile.NamedTemporaryFile(suffix=".pem") as both:
-            both.write(certificate + b"\n" + key)
-            both.flush()
-            context.load_cert_chain(both.name)
-    return context
-
-
-def _bytes(part: Mapping[str, Any], key: str, folder: Path) -> bytes | None:
-    if f"{key}-data" in part:
-        return base64.b64decode(part[f"{key}-data"])
-    return (folder / part[key]).read_bytes() if key in part else None
-
-
-def _status(answer: httpx.Response) -> Mapping[str, Any]:
     try:
-        found = answer.json()
+        with _logged_errors() as errors:
+            load_kube_config(str(path), client_configuration=configuration, persist_config=False)
+        if errors and not (configuration.api_key or configuration.cert_file):
+            raise ValueError(errors[-1])
+        context = list_kube_config_contexts(str(path))[1]["context"]
+    except (
+        ConfigException,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        yaml.YAMLError,
+    ) as error:
+        cause = error.strerror if isinstance(error, OSError) else str(error)
+        raise ServiceError(
+            f"the kubeconfig {path} cannot be used ({' '.join(str(cause).split())}); "
+            "try `kubectl config view --minify`"
+        ) from None
+    return InferenceServices(configuration, namespace or context.get("namespace") or "default")
+
+
+@contextmanager
+def _logged_errors() -> Iterator[list[str]]:
+    """What the client logs meanwhile: a credential plugin that fails is logged and passed over."""
+    messages: list[str] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield messages
+    finally:
+        root.removeHandler(handler)
+
+
+def _status_object(error: Any) -> Mapping[str, Any]:
+    """The `Status` of an error's body; empty where it is something else."""
+    try:
+        body = json.loads(error.body or "")
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return body if isinstance(body, dict) else {}
 
 
-def _reason(answer: httpx.Response) -> str:
-    return str(_status(answer).get("reason", ""))
-
-
-def _named(answer: httpx.Response) -> bool:
+def _is_not_found(error: Any) -> bool:
     """True where the object is missing, not the whole kind."""
-    return bool((_status(answer).get("details") or {}).get("name"))
-
-
-def _fault(answer: httpx.Response, namespace: str) -> str:
-    said = str(_status(answer).get("message") or answer.text[:200]).strip()
-    match answer.status_code:
-        case 401:
-            return f"the cluster does not know us ({said}); renew the token in KUBECONFIG"
-        case 403:
-            return (
-                f"not allowed ({said}); give the account get and patch on "
-                f"inferenceservices.serving.kserve.io in '{namespace}' (infra/kustomize/base)"
-            )
-        case 404:
-            return f"the cluster has no such kind ({said}); install KServe 0.20 or later"
-        case 409:
-            return (
-                f"somebody else owns fields of it ({said}); let one tool apply it: take them out "
-                "there, or use `apply: {mode: render-to-git}`"
-            )
-        case 422 | 400:
-            return f"the cluster refuses the manifest ({said}); see `tidemill rollout render`"
-        case _:
-            return f"the cluster says {answer.status_code} ({said}); it is tried again"
+    status = _status_object(error)
+    details = status.get("details") or {}
+    return bool(error.status == 404 and status.get("reason") == "NotFound" and details.get("name"))

@@ -1,0 +1,45 @@
+"""List the environment variables that Tidemill reads: meaning, default, and what is set now."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from tidemill.terminal.shell import ERROR, example, json_option, leave, print_json
+
+
+@click.command(epilog=example("tidemill settings", "tidemill settings --json | jq '.[].name'"))
+@json_option
+def command(as_json: bool) -> None:
+    """List the environment variables that Tidemill reads: meaning, default, and what is set now.
+
+    A secret is only said to be set. Exits with 1 where a variable cannot be used.
+    """
+    from tidemill.errors import SettingsError
+    from tidemill.settings import Settings
+    from tidemill.settings.variables import unknown_variables, values, variables
+
+    problems: tuple[str, ...] = ()
+    try:
+        current = values(Settings.read())
+    except SettingsError as error:
+        current, problems = {}, error.problems
+    rows = [{**vars(variable), "value": current.get(variable.name)} for variable in variables()]
+    if as_json:
+        print_json(rows)
+    else:
+        click.echo("\n".join(line for row in rows for line in _lines(row)))
+    for sentence in (*problems, *unknown_variables(os.environ)):
+        click.echo(sentence, err=True)
+    if problems:
+        leave(ERROR)
+
+
+def _lines(row: dict[str, Any]) -> list[str]:
+    defaults = [text for text in (" or ".join(row["fallbacks"]), row["default"]) if text]
+    lines = [row["name"], f"    {row['meaning']}"]
+    if defaults:
+        lines.append(f"    default: {', else '.join(defaults)}")
+    return [*lines, f"    set to: {row['value']}"] if row["value"] is not None else lines

@@ -1,0 +1,101 @@
+"""Lifecycle events: one publisher, one connection, and no decision that waits for them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from tests.serving.places import make_release
+
+from tidemill.adapters.ledger.base import open_engine
+from tidemill.adapters.ledger.rollouts import RolloutLedger
+from tidemill.adapters.memory.bus import MemoryBus
+from tidemill.control.lifecycle_events import LifecyclePublisher, lifecycle_publisher
+from tidemill.control.rollout_process import rollout_events
+from tidemill.errors import BrokerDown
+from tidemill.events import LIFECYCLE_TOPIC, Lifecycle, decode
+from tidemill.ports import Bus, Message
+from tidemill.records import RolloutUpdate
+
+EVENT = Lifecycle(what="commit-applied", project="desk", name="main", facts={"commit": "abc"})
+
+
+class Opened:
+    """A memory bus that counts how often it was opened, and may be down."""
+
+    def __init__(self) -> None:
+        self.bus, self.times, self.down = MemoryBus(), 0, False
+
+    def __call__(self) -> Bus:
+        self.times += 1
+        return self
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        if self.down:
+            raise BrokerDown("no Kafka broker answers at 127.0.0.1:1")
+        self.bus.publish(messages)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.bus, name)
+
+    @property
+    def events(self) -> list[Lifecycle]:
+        messages = self.bus.read({(LIFECYCLE_TOPIC, 0): 0}, limit=10, timeout=0.1)
+        data = [decode(message.headers, message.value).data for message in messages]
+        return [one for one in data if isinstance(one, Lifecycle)]
+
+
+def test_every_event_goes_over_the_one_connection_that_the_first_opened() -> None:
+    opened = Opened()
+    publisher = LifecyclePublisher(opened)
+    for _ in range(3):
+        publisher.publish(EVENT, "/assets/desk")
+
+    assert opened.times == 1
+    assert opened.events == [EVENT] * 3
+
+
+def test_a_process_has_one_publisher_for_its_brokers() -> None:
+    assert lifecycle_publisher("127.0.0.1:1") is lifecycle_publisher("127.0.0.1:1")
+
+
+def test_a_broker_that_is_down_costs_the_event_and_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    opened = Opened()
+    publisher = LifecyclePublisher(opened)
+    with caplog.at_level(logging.INFO):
+        opened.down = True
+        publisher.publish(EVENT, "/assets/desk")
+        opened.down = False
+        publisher.publish(EVENT, "/assets/desk")
+
+    assert "'commit-applied' of desk/main is not on Kafka: no Kafka broker" in caplog.text
+    assert opened.events == [EVENT]
+
+
+def test_a_rollouts_decision_names_its_project_and_release(tmp_path: Path) -> None:
+    opened = Opened()
+    release, folder = make_release(tmp_path)
+    ledger = RolloutLedger(open_engine("sqlite://"))
+    spec = {"name": "canary"}
+    row = ledger.get(ledger.request("chat", release.digest, str(folder), spec))
+    tell = rollout_events(LifecyclePublisher(opened))
+    tell("step-advanced", row, RolloutUpdate("promote", "on to 10 %", percent=10.0))
+    (event,) = opened.events
+
+    assert (event.project, event.name, event.digest) == (release.project, "canary", release.digest)
+    assert event.facts == {"decision": "promote", "reason": "on to 10 %", "percent": 10.0}
+
+
+def test_a_release_whose_folder_is_gone_costs_the_event_and_nothing_else(tmp_path: Path) -> None:
+    opened = Opened()
+    ledger = RolloutLedger(open_engine("sqlite://"))
+    row = ledger.get(ledger.request("chat", "sha256:a", str(tmp_path / "gone"), {"name": "canary"}))
+    rollout_events(LifecyclePublisher(opened))(
+        "rolled-back", row, RolloutUpdate("roll_back", "failed")
+    )
+
+    assert opened.times == 0
