@@ -14,7 +14,7 @@ Conversations = Sequence[Sequence[Mapping[str, str]]]
 
 
 class Progress(Protocol):
-    """Where progress goes: a line for a log, or a bar."""
+    """Progress callback: a line for a log, or a bar with `done` of `total`."""
 
     def __call__(
         self, message: str, *, done: float | None = None, total: float | None = None

@@ -1,4 +1,4 @@
-"""What every step does with folders: check the source, carry files over, note what was done."""
+"""Model folders of compression steps: check the source, copy files, record the step."""
 
 from __future__ import annotations
 

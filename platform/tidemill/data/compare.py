@@ -1,4 +1,4 @@
-"""How two makings of a dataset differ: rows added, removed, changed and moved between splits."""
+"""Differences of two datasets: rows added, removed, changed and moved between splits."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RowChanges:
 
     splits: dict[str, SplitChange]
     moved_count: int = 0
-    """The same row in another split."""
+    """Number of rows that are in another split."""
     added: list[Row] = field(default_factory=list, repr=False)
     removed: list[Row] = field(default_factory=list, repr=False)
     changed: list[tuple[Row, Row]] = field(default_factory=list, repr=False)
@@ -78,7 +78,7 @@ def compare(before: Splits, after: Splits) -> RowChanges:
 
 
 def content(row: Mapping[str, object]) -> str:
-    """What a row holds, whatever file it stands in."""
+    """A row's own columns as JSON text: equal for equal rows, whichever file they are from."""
     compared = {k: v for k, v in row.items() if not k.startswith(PREFIX) and k not in _ASIDE}
     return json.dumps(compared, sort_keys=True, ensure_ascii=False, default=str)
 
@@ -97,7 +97,7 @@ def new_rows(rows: Iterable[Row], before: Iterable[Row]) -> list[Row]:
 
 
 def source_lines(rows: Iterable[Row], most: int = 3) -> list[str]:
-    """Where the first of these rows stand, as `file:line`."""
+    """`file:line` of the first `most` rows that have an origin."""
     return [str(row[ORIGIN]) for row in rows if row.get(ORIGIN)][:most]
 
 
@@ -115,7 +115,7 @@ def _unequal(before: Splits, after: Splits) -> tuple[list[_RowLocation], list[_R
 def _match_moved(
     gone: list[_RowLocation], new: list[_RowLocation]
 ) -> tuple[int, list[_RowLocation], list[_RowLocation]]:
-    """How many rows only changed their split, and the others."""
+    """Number of rows that only changed their split, and the rows of both sides without them."""
     by_content: dict[str, list[_RowLocation]] = defaultdict(list)
     for location in new:
         by_content[content(location.row)].append(location)

@@ -19,7 +19,7 @@ LEAK_REASON = "leaks into test"
 
 @dataclass(frozen=True)
 class DeduplicationResult:
-    """What stayed, what went, and how many went for which reason."""
+    """The remaining rows, the dropped ones with reasons, and the counts of exact and near twins."""
 
     rows: list[Row]
     dropped: Dropped

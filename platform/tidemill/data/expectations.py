@@ -18,7 +18,7 @@ _PLACE = "tidemill_place"
 
 @dataclass(frozen=True)
 class ExpectationResult:
-    """What became of one expectation."""
+    """The result of one expectation."""
 
     expectation: Expectation
     name: str
@@ -29,7 +29,7 @@ class ExpectationResult:
     failing: tuple[int, ...] = ()
     """Places of the rows that do not meet it, whether or not `mostly` allows them."""
     observed: Any = None
-    """What was seen where no single row is at fault (counts, means)."""
+    """The observed value where no single row is at fault (a count, a mean)."""
 
     @property
     def blocks(self) -> bool:

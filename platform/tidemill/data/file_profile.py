@@ -34,7 +34,7 @@ Kind = Literal["text", "number", "truth", "nested", "mixed", "empty"]
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """What one column holds."""
+    """The name, kind and value counts of one column."""
 
     name: str
     kind: Kind
@@ -47,13 +47,13 @@ class ColumnProfile:
 
     @property
     def distinct(self) -> int:
-        """How many different values there are."""
+        """Number of different values."""
         return len(self.counts)
 
 
 @dataclass(frozen=True)
 class FileProfile:
-    """What was seen in a file."""
+    """The rows and column profiles of one data file."""
 
     path: Path
     bytes: int
@@ -133,7 +133,7 @@ def _size(path: Path) -> int:
 
 
 def _bytes(path: Path) -> None:
-    """What the file's bytes give away before anybody parses them."""
+    """Refuse a file whose bytes are no UTF-8 CSV or JSONL; raises DataError with the way out."""
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Where each row of a dataset came from: `origins.parquet` beside its splits.
+"""The origin of each row of a dataset: `origins.parquet` beside its splits.
 
 One line for each row, in the order train, validation, test. Training and evaluation read the
 splits only, so nothing here is learned from.

@@ -144,7 +144,7 @@ def _weight(row: Mapping[str, Any]) -> float:
 
 
 def _hide(quarantine: Quarantine, spec: Dataset) -> None:
-    """What was kept out before the privacy gate must not bring personal data into the artefact."""
+    """Redact quarantined rows and reasons, so that the artefact holds no personal data."""
     if spec.privacy.pii == "keep":
         return
     kinds = spec.privacy.kinds

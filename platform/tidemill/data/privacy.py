@@ -1,4 +1,4 @@
-"""What may be kept of the people in the data: personal data, consent, regions, retention, holdout.
+"""Privacy rules for rows: personal data, consent, regions, retention, held-out subjects.
 
 `redact` is also what serving runs over a text before an event is written.
 """

@@ -1,4 +1,4 @@
-"""What a row is on its way to a dataset: a dict of columns, with our own under `__` names."""
+"""Rows in preparation: a dict of columns, with our own under `__` names."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Quarantine:
         self.rows.extend(dropped)
 
     def counts(self) -> dict[str, int]:
-        """How many per kind of reason (what comes before the first colon), most first."""
+        """Rows of each kind of reason (the text before the first colon), most first."""
         totals: dict[str, int] = {}
         for _, reason in self.rows:
             kind = reason.split(":")[0]
@@ -95,7 +95,7 @@ def mark_questions(rows: Iterable[Row], columns: Sequence[str] = ()) -> None:
 
 
 def question_of(row: Mapping[str, Any], key: str | None = None) -> str:
-    """What a row asks, normalised: two rows with the same question belong on the same side."""
+    """The question of a row, normalised: rows with the same question belong to the same split."""
     if key is None and QUESTION in row:
         return str(row[QUESTION])
     name = key or next((name for name in ("text", "prompt") if name in row), None)

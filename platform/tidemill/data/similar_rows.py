@@ -1,4 +1,4 @@
-"""How alike two texts are by their words, the rare ones counting more: TF-IDF without a model."""
+"""Similarity of two texts by their words, the rare ones counting more: TF-IDF without a model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def words(text: str) -> frozenset[str]:
 
 
 def question_text(row: Mapping[str, Any], columns: Sequence[str] = ()) -> str:
-    """What a row asks: the named columns where it has any of them, else what looks like it."""
+    """The question of a row: the named columns where it has any of them, else the likeliest."""
     texts = [row[name] for name in columns if row.get(name) is not None]
     if not texts:
         return question_of(row)

@@ -118,7 +118,7 @@ def _draw(rows: Sequence[Row], unit: Unit, split: Split) -> float:
 def _by_threshold(
     units: Sequence[Unit], drawn: Mapping[int, float], split: Split
 ) -> dict[int, str]:
-    """Where a unit's number falls decides: adding rows moves no other row."""
+    """Split of each row by its unit's number, so that adding rows moves no other row."""
     ratios = split.ratios
     sides = {id(unit): "test" for unit in units}
     for unit in units:

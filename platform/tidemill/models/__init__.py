@@ -24,7 +24,7 @@ class ModelWeights:
     folder: Path
     """Safetensors, `config.json` and tokenizer files; part of the cache, not to be changed."""
     sha256: str
-    """Of the file the source names: the GGUF, or `model.safetensors` of a folder."""
+    """Hash of the file that the source names: the GGUF, or `model.safetensors` of a folder."""
     form: Form
     origin: str
     """The source in one line, for the run record."""

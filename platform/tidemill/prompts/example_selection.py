@@ -41,7 +41,7 @@ def select_passages(program: PromptProgram, row: Row) -> list[str]:
 
 
 def question_text(program: PromptProgram, row: Row) -> str:
-    """What a row asks, as one text."""
+    """The question of a row, as one text."""
     values = (row.get(name) for name in program.inputs)
     return "\n".join(
         value if isinstance(value, str) else json.dumps(value, default=str) for value in values

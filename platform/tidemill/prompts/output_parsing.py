@@ -1,4 +1,4 @@
-"""What an answer is: written for training, read from a model's text, filled in from feedback."""
+"""Answers as text: written for training, parsed from a model's text, filled in from feedback."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class PromptProgram:
     encode: Encode | None = field(default=None, repr=False, compare=False)
     """Texts to unit vectors of float32, shape (n, d)."""
     path: Path = Path("template.j2")
-    """What messages call the template."""
+    """Path of the template in error messages."""
     embedding_cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -112,7 +112,7 @@ class PromptProgram:
 
     @cached_property
     def example_questions(self) -> tuple[str, ...]:
-        """What each example asks."""
+        """The question of each example."""
         return tuple(example_selection.question_text(self, example) for example in self.examples)
 
     @property

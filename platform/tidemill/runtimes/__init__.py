@@ -1,4 +1,4 @@
-"""What runs a model artefact: one Protocol, opened by the form of the folder.
+"""Runtimes of model artefacts: one Protocol, opened by the form of the folder.
 
 Every model artefact is a folder with a `form.json` (`tidemill.form.Form`); `open_runtime` reads it
 and picks the runtime, so evaluation, compression and serving never ask how weights are stored.

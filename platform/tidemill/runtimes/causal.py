@@ -1,4 +1,4 @@
-"""What every causal language model does, whatever computes its tokens: encode, judge, reply.
+"""Base class of causal language models: encode prompts, stop, reply.
 
 Conversations of like length run together; decoding is greedy.
 """

@@ -1,4 +1,4 @@
-"""What every encoder classifier does, whatever runs it: batches of like length, labels in order."""
+"""Base class of encoder classifiers: batches of similar length, results in input order."""
 
 from __future__ import annotations
 

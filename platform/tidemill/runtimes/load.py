@@ -66,7 +66,7 @@ def _auto(form: Form) -> Any:
 
 
 def _classes(form: Form) -> dict[str, Any]:
-    """What makes a classifier's head the right size on a base that has none."""
+    """Keyword arguments that give a base without a head one of the right size."""
     if form.task == "causal-lm":
         return {}
     names = dict(enumerate(form.labels))

@@ -1,4 +1,4 @@
-"""Where an answer ends: at the first stop string, which is never shown, not even half."""
+"""Stop strings: an answer ends before the first one, and no part of it is ever sent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def truncate_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
 
 
 def safe_length(text: str, stop: Sequence[str]) -> int:
-    """How much of a growing text may be shown: none of it that could begin a stop string, nor a
+    """Length of a growing text that may be sent: none of it that could begin a stop string, nor a
     half-decoded character at its end."""
     end = len(text)
     while end and text[end - 1] == "\ufffd":

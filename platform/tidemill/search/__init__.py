@@ -1,4 +1,4 @@
-"""How a better prompt is looked for: candidates, and the evaluator that scores them."""
+"""Prompt search: candidates, the search space, and the evaluator that scores candidates."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Candidate:
     examples: tuple[Row, ...] | None = None
     """The worked examples, in the order they are shown; None draws them from the dataset."""
     k: int = 0
-    """How many are shown."""
+    """Number of examples that are shown."""
     selection: Literal["fixed", "random", "similar"] = "fixed"
 
     @cached_property
@@ -50,12 +50,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class UserComment:
-    """What a user said of an answer, without who said it."""
+    """A user's comment on an answer, or its correction, without the user's id."""
 
     inputs: Mapping[str, Any]
     """The inputs that were answered."""
     question: str
-    """The same, normalised, to find the row that asks it."""
+    """The inputs as one normalised text; equals the question of the row that asks the same."""
     answer: str
     comment: str = ""
     correction: str = ""
@@ -64,7 +64,7 @@ class UserComment:
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """What a search may look at."""
+    """Rows, wordings and limits that a search method may use; no deciding rows are among them."""
 
     initial: Candidate
     """The prompt as it is."""
@@ -85,7 +85,7 @@ class SearchSpace:
 
 
 class Evaluator(Protocol):
-    """Where candidates are tried; every call is within the budget or raises OverBudget."""
+    """Scores candidates within a budget; a call that would exceed it raises OverBudget."""
 
     space: SearchSpace
 
@@ -93,13 +93,13 @@ class Evaluator(Protocol):
         """Its value on the ranking rows, and on record; None where the model cannot take it."""
 
     def scored_answers(self, candidate: Candidate, rows: Sequence[Row]) -> list[Scored]:
-        """What the model answers to rows of the pool or the ranking rows."""
+        """The model's answers to rows of the pool or the ranking rows, each with its reference."""
 
     def remaining_rows(self) -> int:
-        """How many more rows may be asked."""
+        """Number of rows that the rest of the budget pays for."""
 
     def reflect(self, prompt: str) -> str:
-        """What the reflection model says; raises ServiceError where none is configured."""
+        """The reflection model's answer; raises ServiceError where none is configured."""
 
 
 def row_score(evaluator: Evaluator, one: Scored) -> float:

@@ -101,7 +101,7 @@ class CausalLearner:
             return self.backbone(input_ids=self._pad(rows), use_cache=False).last_hidden_state
 
     def _frozen_layers(self) -> int:
-        """How many layers from the bottom have nothing to train (embeddings included)."""
+        """Number of layers from the bottom without trained weights (embeddings included)."""
         layers = getattr(self.backbone, "layers", None)
         if layers is None or not hasattr(self.backbone, "norm"):
             return 0

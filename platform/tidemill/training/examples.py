@@ -25,7 +25,7 @@ class Example:
 
     @property
     def targets(self) -> int:
-        """How many predictions the row's loss is made of."""
+        """Number of predictions in the row's loss."""
         return len(self.ids) - self.start if self.label < 0 else 1
 
 

@@ -25,7 +25,7 @@ _LOOK_AT_LEAST = 200
 
 
 class Progress(Protocol):
-    """Where progress goes."""
+    """Progress callback: a message, with `done` of `total` for a bar."""
 
     def __call__(
         self, message: str, *, done: float | None = None, total: float | None = None
@@ -46,20 +46,20 @@ class Learner(Protocol):
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What to train, beside the model and the rows."""
+    """Hyperparameters, stopping rules and checkpoint folder of one training run."""
 
     train: Train
     early_stop: EarlyStop | None
     watchdog: Watchdog
     digest: str
-    """Of everything that decides the result; a checkpoint of another digest is not used."""
+    """Digest over all inputs of the run; a checkpoint of another digest is not used."""
     checkpoints: Path
     resume: bool = True
 
 
 @dataclass
 class TrainingResult:
-    """What happened; the learner's model holds the best weights."""
+    """Losses, steps and stop reason of a run; the learner's model holds the best weights."""
 
     steps: int = 0
     planned_steps: int = 0

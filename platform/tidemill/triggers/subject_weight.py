@@ -1,4 +1,4 @@
-"""How much one subject may weigh in a rate made from many."""
+"""Weights of subjects in a rate: a cap on the ratings that count of one subject."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def rating_cap(counts: Iterable[int], share: float) -> float:
 
 
 def capped_weights(counts: Iterable[int], share: float) -> list[float]:
-    """What each subject weighs, in order."""
+    """The weight of each subject, in the order of `counts`: its ratings up to the cap."""
     ratings = list(counts)
     most = rating_cap(ratings, share)
     return [min(float(n), most) for n in ratings]

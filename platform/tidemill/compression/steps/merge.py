@@ -25,7 +25,7 @@ KIND = "merged"
 
 
 class Options(Frozen):
-    """How the merged weights are stored."""
+    """Options of `type: merge`."""
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Number format of the weights; `auto` keeps the base's, so that nothing grows."""

@@ -20,7 +20,7 @@ _HEADS = ("lm_head", "classifier", "score", "pooler", "embed_out")
 
 
 class Options(Frozen):
-    """What is pruned and how much of it."""
+    """Options of `type: prune`."""
 
     sparsity: float = Field(default=0.3, gt=0, lt=1)
     """Share of the weights that become zero."""

@@ -18,7 +18,7 @@ KIND = "int8"
 
 
 class Options(Frozen):
-    """How weights are quantised."""
+    """Options of `type: quantise`."""
 
     bits: Literal[4, 8] = 8
     """8: weights and activations; 4: weights in blocks, causal language models only."""

@@ -19,7 +19,7 @@ class Options(Frozen):
     column: str = "text"
     """The column that is measured."""
     unit: Literal["characters", "words"] = "characters"
-    """What is counted."""
+    """The unit of both limits."""
     minimum: int = Field(default=1, ge=0)
     """Fewest."""
     maximum: int | None = Field(default=None, ge=1)

@@ -17,7 +17,7 @@ class Options(Frozen):
     """Options of `sample`."""
 
     rows: int = Field(ge=1)
-    """How many rows to keep; per value of `per` where that is given."""
+    """Number of rows to keep; for each value of `per` where that is given."""
     per: str | None = None
     """Keep that many rows of each value of this column."""
     split: SplitName | None = None

@@ -36,7 +36,7 @@ def target(program: PromptProgram, row: Mapping[str, Any]) -> str:
 
 
 def parse(program: PromptProgram, text: str) -> Answer:
-    """What follows the last `Answer:`; a text without one is not valid."""
+    """The text after the last `Answer:`; a text without one is not valid."""
     marks = list(_ANSWER.finditer(text))
     if not marks:
         answer = output_parsing.parse_answer(program.output, text, program.labels)

@@ -64,7 +64,7 @@ class _Quiet:
 
 
 class _Adapter:
-    """What GEPA needs of a system: answers with their worth, and words on what went wrong."""
+    """GEPA's adapter: scores answers, and describes in words what was wrong with them."""
 
     propose_new_texts = None
 

@@ -29,7 +29,7 @@ FIRST = "Answer the request."
 
 
 def search(evaluator: Evaluator, rng: Random) -> None:
-    """As many trials as the budget has room for."""
+    """Run as many trials as the budget has room for."""
     try:
         import dspy
         import optuna  # noqa: F401 - MIPROv2 draws with it
@@ -138,7 +138,7 @@ class _Stage:
         return scored.answer.text
 
     def reflect(self, prompt: str) -> str:
-        """What the reflection model says."""
+        """The reflection model's answer."""
         with self.remember_stop():
             return self.evaluator.reflect(prompt)
 

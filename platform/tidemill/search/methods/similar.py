@@ -1,4 +1,4 @@
-"""How many similar examples to look up for each question, with the project's sentence encoder."""
+"""Search the number of similar examples for each question, by the project's sentence encoder."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ VERSION = 1
 
 
 class Options(Frozen):
-    """How many."""
+    """Options of `type: corrections`."""
 
     at_least: int = Field(ge=1, le=20_000)
     """Corrections that no firing has used yet."""

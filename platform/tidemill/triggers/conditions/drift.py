@@ -1,4 +1,4 @@
-"""What users ask has moved: recent answers are distributed unlike the ones before."""
+"""Data drift: the labels or lengths of recent requests are distributed unlike those before."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BINS = 10
 
 
 class Options(Frozen):
-    """How far is too far."""
+    """Options of `type: drift`."""
 
     of: Literal["label", "length"] = "label"
     """The class in the answer, or the length of the input in tenths of the reference."""

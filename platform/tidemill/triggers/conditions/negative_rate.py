@@ -22,7 +22,7 @@ VERSION = 2
 
 
 class Options(Frozen):
-    """How many bad ratings are too many."""
+    """Options of `type: negative_rate`."""
 
     above: Fraction
     """The rate of bad ratings (thumbs down, scores and outcomes in the lower half)."""
@@ -31,7 +31,7 @@ class Options(Frozen):
     window: Duration = timedelta(days=1)
     """Only ratings given this recently."""
     confidence: float = Field(default=0.9, gt=0.5, lt=1)
-    """How sure to be that the true rate is above; the lower Wilson bound is compared, for subjects
+    """Confidence that the true rate is above: the lower Wilson bound is compared, subjects taken
     as independent draws."""
 
 
@@ -67,7 +67,7 @@ def _means(rated: Sequence[FeedbackSignal]) -> dict[str, tuple[int, float]]:
 
 
 def _draws(means: Mapping[str, tuple[int, float]], rate: float, share: float) -> float:
-    """How many independent ratings would tell the rate as well; the number of subjects where they
+    """Number of independent ratings of the same precision; the number of subjects where they
     are all alike."""
     weights = capped_weights((n for n, _ in means.values()), share)
     pairs = zip(weights, means.values(), strict=True)

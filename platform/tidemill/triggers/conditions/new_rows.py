@@ -14,7 +14,7 @@ VERSION = 1
 
 
 class Options(Frozen):
-    """How much, and of what."""
+    """Options of `type: new_rows`."""
 
     at_least: int = Field(ge=1, le=20_000)
     """Rows that no firing has used yet."""
