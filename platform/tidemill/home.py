@@ -44,6 +44,11 @@ class Home:
         check_writable(self.settings.home)
         return Ledger.open(self.settings.ledger_url)
 
+    @property
+    def has_ledger(self) -> bool:
+        """False where a ledger in a file was never made."""
+        return has_ledger(self.settings)
+
     @cached_property
     def store(self) -> DvcStore:
         """The artefacts."""
@@ -122,7 +127,7 @@ class Home:
 
     def project(self, name: str) -> Project:
         """One project; raises UnknownName with the nearest."""
-        self.workspace.begun()
+        self.workspace.require_specs()
         if name not in self.workspace.projects:
             raise UnknownName("project", name, sorted(self.workspace.projects))
         return self.workspace.projects[name]
@@ -135,7 +140,7 @@ class Home:
             if spec not in known:
                 raise UnknownName(f"spec of '{project}'", spec, sorted(known))
             return project, spec
-        self.workspace.begun()
+        self.workspace.require_specs()
         found = [p.name for p in self.workspace.projects.values() if name in p.specs]
         if len(found) == 1:
             return found[0], name
@@ -162,6 +167,12 @@ class Home:
         """The record of a service's live release, or of a release by its digest."""
         digest = name if name.startswith("sha256:") else self.ledger.rollouts.live_release(name)
         return self.ledger.materialisations.release(digest) if digest else None
+
+
+def has_ledger(settings: Settings) -> bool:
+    """False where the ledger is a file that was never made; opening it would make one."""
+    path = settings.ledger_url.removeprefix("sqlite:///")
+    return path == settings.ledger_url or Path(path).exists()
 
 
 def check_writable(home: Path, *below: str) -> None:

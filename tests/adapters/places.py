@@ -14,7 +14,7 @@ from tests.spec.conftest import write_project
 from tidemill.home import Home
 from tidemill.records import RolloutUpdate
 from tidemill.settings import Settings
-from tidemill.spec.digest import digest
+from tidemill.spec.digest import spec_digest
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICE, PROJECT = "chat", "support-chat"
@@ -100,7 +100,7 @@ class Shop:
                 "project": PROJECT,
                 "service": SERVICE,
                 "rollout": "rollout",
-                "specs": {name: digest(project.specs[name], project) for name in names},
+                "specs": {name: spec_digest(project.specs[name], project) for name in names},
                 "model": bytes_["reply-int8"].digest,
                 "prompt": None,
                 "artefacts": {

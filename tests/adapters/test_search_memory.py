@@ -12,36 +12,36 @@ from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.ledger.feedback_comments import feedback_comments
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.errors import StorageError
-from tidemill.pipeline.cached_runtime import Memory
+from tidemill.pipeline.cached_runtime import AnswerMemory
 from tidemill.spec.dataset import Privacy
 
 
 @pytest.fixture(params=["file", "passing"])
-def memory(request: pytest.FixtureRequest, tmp_path: Path) -> Memory:
+def memory(request: pytest.FixtureRequest, tmp_path: Path) -> AnswerMemory:
     return SearchMemory(tmp_path / "m.db") if request.param == "file" else PassingMemory()
 
 
-def test_an_answer_is_kept_under_its_key(memory: Memory) -> None:
-    memory.keep({f"key {n}": {"text": str(n)} for n in range(1200)})
-    memory.keep({"key 1": {"text": "1"}})
-    found = memory.known([f"key {n}" for n in range(1300)])
+def test_an_answer_is_kept_under_its_key(memory: AnswerMemory) -> None:
+    memory.put_many({f"key {n}": {"text": str(n)} for n in range(1200)})
+    memory.put_many({"key 1": {"text": "1"}})
+    found = memory.get_many([f"key {n}" for n in range(1300)])
 
     assert len(found) == 1200
     assert found["key 7"] == {"text": "7"}
 
 
-def test_each_new_candidate_is_another_look_at_the_same_rows(memory: Memory) -> None:
-    looks = [memory.look("rows", one) for one in ("a", "b", "a", "c", "b")]
+def test_each_new_candidate_is_another_look_at_the_same_rows(memory: AnswerMemory) -> None:
+    looks = [memory.record_comparison("rows", one) for one in ("a", "b", "a", "c", "b")]
 
     assert looks == [1, 2, 1, 3, 2]
-    assert memory.look("other rows", "c") == 1
+    assert memory.record_comparison("other rows", "c") == 1
 
 
 def test_two_processes_share_one_file(tmp_path: Path) -> None:
     one, two = (SearchMemory(tmp_path / "m.db") for _ in range(2))
-    one.keep({"key": {"text": "said"}})
+    one.put_many({"key": {"text": "said"}})
 
-    assert two.known(["key"]) == {"key": {"text": "said"}}
+    assert two.get_many(["key"]) == {"key": {"text": "said"}}
 
 
 def test_a_file_that_is_no_database_says_what_to_do(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.adapters.local.processes import Processes, Start, free_port, python
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.local.services import answers
 from tidemill.ports import Arm
 from tidemill.runtimes import LabelScores, Messages, Reply, Resolve
@@ -32,7 +32,7 @@ class Steady:
     def __init__(self, folder: Path) -> None:
         import numpy as np
 
-        self.form = Form.read(folder)
+        self.form = ModelForm.read(folder)
         self._left = np.random.default_rng(0).random((288, 288), dtype=np.float32)
 
     def answer(

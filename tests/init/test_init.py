@@ -522,7 +522,7 @@ def test_on_a_terminal_three_questions_are_asked_and_guesses_offered(
 
     assert "rows.csv: 60 rows, 0.0 MB: text (text, 60 different), label (text, 3 different)" in told
     assert "(generation, classification, ranking) [classification]" in told
-    assert "Which column is the model given? [text]" in told
+    assert "Which column is the model's input? [text]" in told
     assert "Which column should it choose? [label]" in told
     assert (place / "specs" / "rows" / "dataset.yaml").is_file()
 

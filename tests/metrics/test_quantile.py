@@ -17,7 +17,7 @@ from tidemill.engine.estimate import estimate
 from tidemill.engine.statistics import quantile_of
 from tidemill.metrics import Scored, measure, quantile
 from tidemill.ports import ArmHealth
-from tidemill.serving.traffic_metrics import Outcome, health
+from tidemill.serving.traffic_metrics import RequestOutcome, health
 
 Source = Callable[[list[float]], tuple[float | None, float | None]]
 TWENTY = [round(0.1 * number, 1) for number in range(1, 21)]
@@ -34,7 +34,7 @@ def by_interval(seconds: list[float]) -> tuple[float | None, float | None]:
 
 
 def by_guardrail(seconds: list[float]) -> tuple[float | None, float | None]:
-    found = health(Outcome(0.0, one, failed=False) for one in seconds)
+    found = health(RequestOutcome(0.0, one, failed=False) for one in seconds)
     return found.latency_p50, found.latency_p95
 
 

@@ -52,7 +52,7 @@ class Sent:
 
 
 def compose(events: int, seed: int = 0) -> Sent:
-    """`events` messages: one answer to four pieces of feedback, 5 % duplicates, 2 % broken, and a
+    """`events` messages: one answer to four feedback events, 5 % duplicates, 2 % broken, and a
     third of the feedback before its answer."""
     dice, sent = random.Random(seed), Sent()
     number = 0

@@ -12,12 +12,12 @@ from tests.records import release_record
 from tests.report.stories import GATE, MEASURES, answered, failure
 
 from tidemill.engine.release_record import ReleaseRecord
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.home import Home
 from tidemill.pipeline import answers as answering
 from tidemill.records import RolloutUpdate
 from tidemill.settings import Settings
-from tidemill.spec.digest import digest
+from tidemill.spec.digest import spec_digest
 
 ROWS = "text,label\n" + "".join(f"please help with matter {n},{'ab'[n % 2]}\n" for n in range(40))
 FILES = {
@@ -97,7 +97,7 @@ def put_report(home: Home) -> str:
 def put_model(home: Home, note: str) -> str:
     folder = home.settings.home / f"form-{note}"
     folder.mkdir(parents=True)
-    Form("safetensors", "sequence-classification", labels=("a", "b")).write(folder)
+    ModelForm("safetensors", "sequence-classification", labels=("a", "b")).write(folder)
     return put(home, "model", {"form.json": (folder / "form.json").read_text(), "note": note})
 
 
@@ -110,7 +110,7 @@ def release(home: Home, note: str = "first", commit: str = "") -> ReleaseRecord:
         project="shop",
         service="desk",
         rollout="canary",
-        specs={name: digest(loaded, project) for name, loaded in project.specs.items()},
+        specs={name: spec_digest(loaded, project) for name, loaded in project.specs.items()},
         model=model,
         prompt=None,
         artefacts={

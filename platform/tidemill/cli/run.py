@@ -22,11 +22,17 @@ from tidemill.local.dagster_home import environment
 from tidemill.ports import OFFSETS_TAG
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
-from tidemill.terminal.shell import example, json_option, leave, pass_settings, print_json
+from tidemill.terminal.shell import (
+    examples_epilog,
+    exit_with,
+    json_option,
+    pass_settings,
+    print_json,
+)
 
 
 @click.command(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill run support-chat",
         "tidemill run support-chat/reply-eval --only",
         "tidemill run support-chat --fresh",
@@ -54,15 +60,15 @@ def command(
         report += [described(home, project, spec) for spec in specs]
     if as_json:
         print_json({"ok": code == 0, "assets": report})
-    leave(code)
+    exit_with(code)
 
 
 def selected(home: Home, name: str, only: bool) -> list[tuple[str, str]]:
     """(project, spec) pairs that a name stands for, parents before children."""
-    from tidemill.spec.graph import order, upstream
+    from tidemill.spec.graph import build_order, upstream
 
     if name in home.workspace.projects:
-        return [(name, spec) for spec in order(home.project(name))]
+        return [(name, spec) for spec in build_order(home.project(name))]
     project_name, spec = home.find_spec(name)
     if only:
         return [(project_name, spec)]

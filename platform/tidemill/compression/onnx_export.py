@@ -15,7 +15,7 @@ from tidemill.compression import Progress
 from tidemill.compression.model_folder import TOKENIZER, check_full_weights, copy, silence_tools
 from tidemill.content import digest_of
 from tidemill.errors import ArtefactError, MissingExtra
-from tidemill.form import Form
+from tidemill.form import ModelForm
 
 MODEL = "model.onnx"
 COPIED_FILES = ("config.json", "generation_config.json", *TOKENIZER)
@@ -50,7 +50,7 @@ def export_onnx(source: Path, beside: Path, say: Progress) -> Path:
     return folder
 
 
-def _export(source: Path, work: Path, form: Form) -> None:
+def _export(source: Path, work: Path, form: ModelForm) -> None:
     with silence_tools():
         try:
             from optimum.exporters.onnx import main_export

@@ -14,7 +14,7 @@ from tidemill.errors import TidemillError
 from tidemill.home import Home
 from tidemill.pipeline.builder import Line
 from tidemill.pipeline.release import compose, spec_digests
-from tidemill.pipeline.release_folder import Placed, Privacy, Release
+from tidemill.pipeline.release_folder import ArtefactFolder, EventPrivacy, ServedRelease
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.evaluation import Evaluation
 from tidemill.spec.prompt import Prompt
@@ -79,11 +79,11 @@ def check_not_replaced(home: Home, line: Line, rollout: Rollout, specs: Mapping[
         )
 
 
-def served_release(line: Line, rollout: Rollout, record: ReleaseRecord) -> Release:
+def served_release(line: Line, rollout: Rollout, record: ReleaseRecord) -> ServedRelease:
     """What the model server needs of a release, with the folders its artefacts lie in."""
     evaluation = line.project.spec(rollout.judged_by, Evaluation)
     dataset = line.project.spec(evaluation.dataset, Dataset)
-    return Release(
+    return ServedRelease(
         digest=record.digest,
         service=rollout.service,
         project=line.project.name,
@@ -92,17 +92,17 @@ def served_release(line: Line, rollout: Rollout, record: ReleaseRecord) -> Relea
         bases={base.digest: line.store.get(base.digest).path for base in record.bases},
         encoder=_encoder(line),
         spec_commit=record.commit.sha,
-        privacy=Privacy(dataset.privacy.pii, dataset.privacy.kinds),
+        privacy=EventPrivacy(dataset.privacy.pii, dataset.privacy.kinds),
         cache=rollout.cache,
     )
 
 
-def _artefact_folder(line: Line, digest: str) -> Placed:
+def _artefact_folder(line: Line, digest: str) -> ArtefactFolder:
     """An artefact and its folder; its bytes are checked."""
-    return Placed(digest, line.store.get(digest).path)
+    return ArtefactFolder(digest, line.store.get(digest).path)
 
 
-def _encoder(line: Line) -> Placed | None:
+def _encoder(line: Line) -> ArtefactFolder | None:
     """The sentence encoder that a prompt of the project looks things up with."""
     for spec in line.specs.values():
         if isinstance(spec, Prompt):

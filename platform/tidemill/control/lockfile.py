@@ -15,8 +15,8 @@ from tidemill.engine.release_record import ReleasedArtefact
 from tidemill.errors import ServiceError, TidemillError, UnknownName
 from tidemill.home import Home
 from tidemill.records import Approval, RolloutRecord
-from tidemill.spec.load import shown
-from tidemill.spec.lock import FILE, Lock, LockedRelease, LockedService, Pointer, read
+from tidemill.spec.load import display_path
+from tidemill.spec.lock import FILE, DvcPointer, LockedRelease, LockedService, LockFile, read_lock
 from tidemill.spec.rollout import Rollout
 
 
@@ -36,7 +36,7 @@ def services(home: Home, named: Collection[str] = ()) -> dict[str, str]:
 
 def written(
     home: Home, named: Collection[str] = (), *, wanted: bool = False
-) -> dict[Path, tuple[Lock | None, Lock | None]]:
+) -> dict[Path, tuple[LockFile | None, LockFile | None]]:
     """Lock file → (the lock as it lies there, the lock as it has to be), by project.
 
     Services that are not named stay as their file has them. `wanted` puts the release of a rollout
@@ -44,10 +44,10 @@ def written(
     file cannot be read, so that nothing a person wrote is overwritten unseen.
     """
     chosen = services(home, named)
-    found: dict[Path, tuple[Lock | None, Lock | None]] = {}
+    found: dict[Path, tuple[LockFile | None, LockFile | None]] = {}
     for project in dict.fromkeys(chosen.values()):
         path = home.project(project).folder / FILE
-        old = read(path)
+        old = read_lock(path)
         mine = [service for service, owner in chosen.items() if owner == project]
         found[path] = (old, composed(home, project, mine, old, wanted=wanted, all_=not named))
     return found
@@ -57,11 +57,11 @@ def composed(
     home: Home,
     project: str,
     mine: Sequence[str],
-    old: Lock | None,
+    old: LockFile | None,
     *,
     wanted: bool = False,
     all_: bool = True,
-) -> Lock | None:
+) -> LockFile | None:
     """The lock of one project; None where nothing was ever released and no file is there."""
     kept = {} if all_ or old is None else {k: v for k, v in old.services.items() if k not in mine}
     asked = {k: v.wanted.release for k, v in (old.services if old else {}).items() if v.wanted}
@@ -69,7 +69,7 @@ def composed(
     known = {service: one for service, one in entries.items() if one.live or one.wanted}
     if old is None and not known:
         return None
-    return Lock(version=1, project=project, services={**kept, **known})
+    return LockFile(version=1, project=project, services={**kept, **known})
 
 
 def entry(
@@ -116,7 +116,7 @@ def release(home: Home, walking: RolloutRecord) -> LockedRelease:
 
 def person(identity: Identity) -> str:
     """Somebody as a commit message names them."""
-    return f"{identity.name} <{identity.who}>" if identity.name else identity.who
+    return f"{identity.name} <{identity.principal}>" if identity.name else identity.principal
 
 
 def top(home: Home) -> Path:
@@ -126,7 +126,8 @@ def top(home: Home) -> Path:
     found = attempt(home.settings.specs, "rev-parse", "--show-toplevel")
     if found is None:
         raise ServiceError(
-            f"{shown(home.settings.specs)} is in no Git repository; `git init` there, or leave "
+            f"{display_path(home.settings.specs)} is in no Git repository; `git init` there, or "
+            "leave "
             "--commit and --open-pr away"
         )
     return Path(found.strip())
@@ -138,7 +139,7 @@ def _artefact(home: Home, item: ReleasedArtefact) -> dict[str, Any]:
         "digest": item.digest,
         "kind": item.kind,
         "bytes": item.bytes,
-        "dvc": Pointer.model_validate(pointer) if pointer else None,
+        "dvc": DvcPointer.model_validate(pointer) if pointer else None,
     }
 
 

@@ -11,7 +11,7 @@ from tidemill.errors import ArtefactError
 from tidemill.home import Home
 from tidemill.pipeline.builder import Line
 from tidemill.pipeline.release import behind, spec_digests
-from tidemill.pipeline.release_folder import Release
+from tidemill.pipeline.release_folder import ServedRelease
 from tidemill.ports import Materialisation
 from tidemill.spec.rollout import Rollout
 
@@ -67,7 +67,7 @@ def _makings(
 def _whole(home: Home, digest: str) -> bool:
     """True where every byte that serving the release takes is there."""
     try:
-        Release.read(home.release_folder(digest)).verify()
+        ServedRelease.read(home.release_folder(digest)).verify()
     except ArtefactError:
         return False
     return True

@@ -21,7 +21,7 @@ from tidemill.pipeline.context import Bench, Check, Made, Measure, Say, silent
 from tidemill.ports import Artefact, Clock, Materialisation, MaterialisationStore, Repository, Store
 from tidemill.spec.base import Spec
 from tidemill.spec.dataset import Dataset
-from tidemill.spec.digest import digest as spec_digest
+from tidemill.spec.digest import spec_digest as spec_digest
 from tidemill.spec.evaluation import Evaluation, LiveBaseline, PinnedBaseline
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.graph import references, upstream

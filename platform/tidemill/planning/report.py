@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from tidemill.engine.cost import Estimate, Excess, Past, excess, total
 from tidemill.engine.plan import Item, Known, plan
-from tidemill.engine.ratings_needed import Pace, waits
+from tidemill.engine.ratings_needed import RatingRate, step_estimates
 from tidemill.errors import DataError, MissingExtra
+from tidemill.home import has_ledger
 from tidemill.planning.revisions import Side, Sides
 from tidemill.ports import Clock
 from tidemill.settings import Settings
@@ -121,8 +122,7 @@ def _bounded(folder: Path, spec: Any, most: int | None) -> None:
 
 def _ledger(settings: Settings) -> Ledger | None:
     """The ledger, where there is one; a plan makes none."""
-    sqlite = settings.ledger_url.removeprefix("sqlite:///")
-    if sqlite != settings.ledger_url and not Path(sqlite).exists():
+    if not has_ledger(settings):
         return None
     from tidemill.adapters.ledger import Ledger
 
@@ -185,12 +185,12 @@ def told(data: DataDifference) -> Report:
         "changed_at": source_lines(after for _, after in rows.changed),
         "labels": {label: list(pair) for label, pair in data.labels.items()},
         "pii": data.pii,
-        "pii_at": list(data.pii_at),
-        "leaking": list(data.leaking),
-        "kept_out": list(data.kept_out),
+        "pii_at": list(data.pii_locations),
+        "leaking": list(data.leaking_rows),
+        "kept_out": list(data.excluded_leaks),
         "leaks": list(data.leaks),
         "quarantined": {reason: list(pair) for reason, pair in data.quarantined.items()},
-        "kept": list(data.kept),
+        "kept": list(data.unread_sources),
     }
 
 
@@ -211,7 +211,7 @@ def _rollouts(runs: Iterable[Item]) -> list[Item]:
 def _traffic(known: Known, item: Item, ledger: Ledger | None, clock: Clock) -> Report:
     values = known.values
     quality = values.get("quality")
-    pace: Pace | None = None
+    pace: RatingRate | None = None
     if ledger is not None and quality:
         now = clock.now()
         pace = ledger.service_metrics.rating_rate(
@@ -225,7 +225,7 @@ def _traffic(known: Known, item: Item, ledger: Ledger | None, clock: Clock) -> R
         "steps": values["steps"],
         "quality": quality,
         "ratings": {**asdict(pace), "per_day": pace.per_day} if pace else None,
-        "waits": [asdict(one) for one in waits(values, pace)],
+        "waits": [asdict(one) for one in step_estimates(values, pace)],
     }
 
 
