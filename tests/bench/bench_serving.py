@@ -18,7 +18,7 @@ from tidemill.adapters.local.processes import Processes, Start, free_port, pytho
 from tidemill.form import ModelForm
 from tidemill.local.services import answers
 from tidemill.ports import Arm
-from tidemill.runtimes import Messages, Reply, Resolve, Scores
+from tidemill.runtimes import LabelScores, Messages, Reply, Resolve
 
 Row = dict[str, object]
 ROUNDS, TOKENS = 300, 10
@@ -49,7 +49,7 @@ class Steady:
             yield str(number)
         yield Reply("".join(map(str, range(TOKENS))), 4, TOKENS, 0.0, "stop")
 
-    def classify(self, texts: Sequence[str]) -> list[Scores]:
+    def classify(self, texts: Sequence[str]) -> list[LabelScores]:
         raise NotImplementedError
 
     def close(self) -> None:

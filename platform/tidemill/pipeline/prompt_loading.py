@@ -23,9 +23,9 @@ def load_program(name: str | None, inputs: Mapping[str, Artefact], specs: Mappin
     """The prompt's program, with the sentence encoder its spec names; None without a prompt."""
     if name is None or name not in inputs:
         return None
-    from tidemill.prompts import Program
+    from tidemill.prompts import PromptProgram
 
-    return Program.load(inputs[name].path, encode=_encoder(specs.get(name), inputs))
+    return PromptProgram.load(inputs[name].path, encode=_encoder(specs.get(name), inputs))
 
 
 def _encoder(prompt: Any, inputs: Mapping[str, Artefact]) -> Callable[[list[str]], Any] | None:

@@ -11,7 +11,7 @@ from uuid import uuid4
 from tidemill.answer import Answer
 from tidemill.errors import BadRequest
 from tidemill.pipeline.release_folder import ServedRelease
-from tidemill.prompts import Program
+from tidemill.prompts import PromptProgram
 from tidemill.runtimes import Reply, Runtime
 from tidemill.serving.response_cache import LruCache, request_key
 
@@ -60,7 +60,7 @@ class Predictor:
 
     release: ServedRelease
     runtime: Runtime
-    program: Program | None
+    program: PromptProgram | None
     publish: Callable[[InferenceResponse], None] = lambda _given: None
     cache: LruCache[tuple[Reply, float | None]] = field(
         default_factory=lambda: LruCache(CACHE_SIZE)
