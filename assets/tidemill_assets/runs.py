@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import dagster as dg
 
-from tidemill.adapters.ledger.decisions import Decided
+from tidemill.control.trigger_runs import update_decision
+from tidemill.engine.run_verdict import ATTEMPTS, Attempt, Status
 from tidemill.home import Home
+from tidemill.records import TriggerDecision
 
 DECISION_TAG = "tidemill/decision"
 COMMIT_TAG = "tidemill/commit"
 LOST_TAG = "tidemill/lost"
-ATTEMPTS = 3
-"""Runs that one decision may lose to killed processes before it counts as failed."""
-SILENCE = timedelta(seconds=90)
-"""A run that holds no lease and wrote nothing for this long was killed."""
 
 
 def key(project: str, name: str, prefix: Sequence[str] = ()) -> dg.AssetKey:
@@ -30,12 +28,12 @@ def group(project: str) -> str:
     return project.replace("-", "_")
 
 
-def run_key(decided: Decided, instance: dg.DagsterInstance) -> str:
+def run_key(decided: TriggerDecision, instance: dg.DagsterInstance) -> str:
     """Unique for each attempt: a lost run is started again, a started one never twice."""
     return f"{decided.key}#{len(runs_of(decided, instance))}"
 
 
-def runs_of(decided: Decided, instance: dg.DagsterInstance) -> list[dg.RunRecord]:
+def runs_of(decided: TriggerDecision, instance: dg.DagsterInstance) -> list[dg.RunRecord]:
     """The runs of a decision, newest first."""
     return list(
         instance.get_run_records(dg.RunsFilter(tags={DECISION_TAG: decided.key}), limit=ATTEMPTS)
@@ -43,28 +41,35 @@ def runs_of(decided: Decided, instance: dg.DagsterInstance) -> list[dg.RunRecord
 
 
 def follow(home: Home, instance: dg.DagsterInstance, now: datetime) -> None:
-    """Carry what Dagster knows of the runs over to the decisions they belong to."""
-    decisions = home.ledger.decisions
-    for decided in (*decisions.pending(), *decisions.running()):
+    """Carry what Dagster knows of the runs over to the decisions they belong to, and end the runs
+    that were killed."""
+    decisions = home.ledger.trigger_decisions
+    for decided in (*decisions.queued_decisions(), *decisions.running_decisions()):
         records = runs_of(decided, instance)
-        if not records or lost(records[0]):
-            continue
-        run = records[0].dagster_run
-        if decided.state == "decided":
-            decisions.started(decided.key, run.run_id, now)
-        if run.status == dg.DagsterRunStatus.SUCCESS:
-            decisions.finished(decided.key, now, ok=True)
-        elif run.is_finished:
-            message = reason(instance, run.run_id)
-            decisions.finished(decided.key, now, ok=False, message=message)
-        elif killed(home, records[0], now):
+        attempts = [attempt(home, record, now) for record in records]
+        failed = bool(attempts) and attempts[0].status == "failed"
+        failure = reason(instance, attempts[0].run) if failed else ""
+        verdict = update_decision(decisions, decided, attempts, now, failure=failure)
+        if verdict in ("run again", "given up"):
+            run = records[0].dagster_run
             instance.report_run_failed(run, "its process was killed: no lease and no news of it")
             instance.add_run_tags(run.run_id, {LOST_TAG: "killed"})
-            if len(records) < ATTEMPTS:
-                decisions.relaunch(decided.key, now)
-            else:
-                message = f"its run was killed {ATTEMPTS} times"
-                decisions.finished(decided.key, now, ok=False, message=message)
+
+
+def attempt(home: Home, record: dg.RunRecord, now: datetime) -> Attempt:
+    """A run of Dagster's as one attempt at a decision."""
+    run = record.dagster_run
+    status: Status = "waiting"
+    if LOST_TAG in run.tags:
+        status = "lost"
+    elif run.status == dg.DagsterRunStatus.SUCCESS:
+        status = "succeeded"
+    elif run.is_finished:
+        status = "failed"
+    elif run.status == dg.DagsterRunStatus.STARTED:
+        status = "started"
+    leased = home.ledger.leases.has_lease(run.run_id, now)
+    return Attempt(run.run_id, status, now - record.update_timestamp, holds_lease=leased)
 
 
 def reason(instance: dg.DagsterInstance, run: str) -> str:
@@ -98,16 +103,3 @@ def failed_checks(instance: dg.DagsterInstance, run: str) -> list[tuple[str, str
 def _plain(message: str) -> str:
     """An error as it was raised, without the class that Dagster puts before it."""
     return re.sub(r"^[\w.]+: ", "", message.strip(), count=1)
-
-
-def lost(record: dg.RunRecord) -> bool:
-    """True for a run that was given up; its decision waits for the next attempt."""
-    return LOST_TAG in record.dagster_run.tags
-
-
-def killed(home: Home, record: dg.RunRecord, now: datetime) -> bool:
-    """True for a run that is under way by Dagster's account, and by no other."""
-    run = record.dagster_run
-    if run.status != dg.DagsterRunStatus.STARTED or home.ledger.leases.busy(run.run_id, now):
-        return False
-    return now - record.update_timestamp > SILENCE

@@ -7,13 +7,11 @@ from datetime import datetime
 
 import dagster as dg
 
-from tidemill.adapters.ledger.decisions import SYNC
-from tidemill.control.lifecycle_events import announce
-from tidemill.control.trigger_evaluation import react
+from tidemill.control.trigger_evaluation import evaluate_and_report
+from tidemill.control.trigger_runs import launches
 from tidemill.home import Home
 from tidemill.pipeline.builder import Line
 from tidemill.ports import OFFSETS_TAG
-from tidemill.spec.feedback import Feedback
 from tidemill.spec.graph import upstream
 from tidemill.spec.load import Project
 from tidemill.spec.trigger import Trigger
@@ -46,11 +44,16 @@ def trigger_sensor(home: Home, name: str, prefix: Sequence[str] = ()) -> dg.Sens
         description=f"Decides whether feedback or the clock sets '{name}' going again.",
     )
     def look(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        fresh = home.reread()
+        fresh = home.with_fresh_specs()
         now = fresh.clock.now()
         follow(fresh, context.instance, now)
         project = fresh.project(name)
-        said = [look_at(fresh, project, trigger, now) for trigger in triggers(project)]
+        said = [
+            evaluate_and_report(
+                fresh, project, trigger, now, changed=changed(fresh.builder(name), trigger)
+            )
+            for trigger in triggers(project)
+        ]
         requests = list(pending(fresh, project, context.instance, prefix))
         yield from requests
         if not requests:
@@ -59,41 +62,19 @@ def trigger_sensor(home: Home, name: str, prefix: Sequence[str] = ()) -> dg.Sens
     return look
 
 
-def look_at(home: Home, project: Project, trigger: Trigger, now: datetime) -> str:
-    """One look at one trigger; gives what it came to."""
-    stream = project.specs[trigger.of].spec if trigger.of else None
-    assert stream is None or isinstance(stream, Feedback)
-    found = react(
-        home.ledger.events,
-        home.ledger.decisions,
-        project.name,
-        trigger,
-        stream,
-        now,
-        changed=changed(home.line(project.name), trigger),
-    )
-    if found.kept:
-        facts = {"reason": found.decision.reason, "numbers": dict(found.decision.numbers)}
-        announce(home, "trigger-decided", project.name, trigger.name, **facts)
-    return f"{trigger.name}: {found.decision.reason}"
-
-
 def pending(
     home: Home, project: Project, instance: dg.DagsterInstance, prefix: Sequence[str] = ()
 ) -> Iterator[dg.RunRequest]:
     """A run for each firing that has none yet; Dagster refuses a run key it has seen."""
-    for decided in home.ledger.decisions.pending():
-        if decided.project == project.name and decided.trigger != SYNC:
-            yield dg.RunRequest(
-                run_key=run_key(decided, instance),
-                asset_selection=[
-                    key(project.name, name, prefix) for name in upstream(project, *decided.targets)
-                ],
-                tags={
-                    DECISION_TAG: decided.key,
-                    OFFSETS_TAG: json.dumps(dict(decided.offsets)),
-                },
-            )
+    for launch in launches(home.ledger.trigger_decisions, project):
+        yield dg.RunRequest(
+            run_key=run_key(launch.decided, instance),
+            asset_selection=[key(project.name, name, prefix) for name in launch.assets],
+            tags={
+                DECISION_TAG: launch.decided.key,
+                OFFSETS_TAG: json.dumps(dict(launch.decided.offsets)),
+            },
+        )
 
 
 def changed(line: Line, trigger: Trigger) -> datetime | None:
@@ -106,7 +87,7 @@ def changed(line: Line, trigger: Trigger) -> datetime | None:
         for name in stale(line)
         if name in upstream(line.project, *trigger.run)
     ]
-    return max((commit.when for commit in commits if commit), default=None)
+    return max((commit.committed_at for commit in commits if commit), default=None)
 
 
 def stale(line: Line) -> list[str]:

@@ -16,6 +16,7 @@ from tidemill.report.page import page
 from tidemill.report.resolve_name import resolve_name
 from tidemill.report.verdict import verdict
 from tidemill.spec.rollout import Rollout
+from tidemill_assets import display
 from tidemill_assets.steering import release
 
 
@@ -25,16 +26,16 @@ def trained(home: Home, tiny_encoder: Path) -> Home:
     weights = home.settings.specs / "desk" / "weights"
     shutil.rmtree(weights)
     shutil.copytree(tiny_encoder, weights)
-    line = home.line("desk")
+    line = home.builder("desk")
     for name in ("rows", "encoder", "tune", "quality"):
         line.make(name)
     return home
 
 
 def test_the_rollout_shows_the_card_of_the_release_it_asks_for(trained: Home) -> None:
-    shown = release(trained, trained.line("desk"), "release", dg.build_asset_context())
+    shown = release(trained, trained.builder("desk"), "release", dg.build_asset_context())
     card = shown.metadata["card"]
-    (record,) = trained.ledger.assets.releases("desk")
+    (record,) = trained.ledger.materialisations.releases("desk")
     assert isinstance(card, dg.MarkdownMetadataValue)
     assert card.value is not None
     assert card.value.startswith(f"# desk, release {record.digest[7:19]}")
@@ -46,7 +47,7 @@ def test_an_evaluation_that_missed_its_gate_has_a_report_of_its_own(trained: Hom
     gate = "gates: [{type: at_least, metric: accuracy, value: 1.0}]\n"
     path.write_text(path.read_text() + gate)
     home = Home(trained.settings)
-    line = home.line("desk")
+    line = home.builder("desk")
     line.make("quality")
     with pytest.raises(GateFailed):
         compose(line, line.project.spec("release", Rollout))
@@ -57,7 +58,7 @@ def test_an_evaluation_that_missed_its_gate_has_a_report_of_its_own(trained: Hom
     assert verdict(story).sentence.startswith("Missed 1 gate of 1: accuracy")
     assert verdict(story).tone == "bad"
     assert "Report of a candidate" in page(story)
-    assert home.ledger.assets.releases() == []
+    assert home.ledger.materialisations.releases() == []
 
 
 def test_an_evaluation_that_releases_nothing_says_so(trained: Home) -> None:
@@ -67,3 +68,23 @@ def test_an_evaluation_that_releases_nothing_says_so(trained: Home) -> None:
 
     with pytest.raises(TidemillError, match="no Rollout is judged by 'yardstick'"):
         resolve_name(Home(trained.settings), "yardstick")
+
+
+def test_a_shadow_release_with_nothing_live_says_at_once_that_it_waits(trained: Home) -> None:
+    path = trained.settings.specs / "desk" / "rollout.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("percent: 100", "percent: 0") + "mode: shadow\n")
+    home = Home(trained.settings)
+    messages: list[str] = []
+
+    def listen(message: str, *, done: float | None = None, total: float | None = None) -> None:
+        messages.append(message)
+
+    display.listeners.append(listen)
+    try:
+        release(home, home.builder("desk"), "release", dg.build_asset_context())
+    finally:
+        display.listeners.remove(listen)
+
+    assert "asked for its traffic; it waits: `mode: shadow` copies the requests" in messages[-1]
+    assert "set `mode: canary`" in messages[-1]

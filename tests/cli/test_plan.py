@@ -18,7 +18,7 @@ from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.cli import commands
 from tidemill.cli._plan_markdown import MARKER, code, markdown
-from tidemill.ports import Making
+from tidemill.ports import Materialisation
 from tidemill.terminal.shell import run
 
 Captured = pytest.CaptureFixture[str]
@@ -72,13 +72,13 @@ def made(repo: Repo, name: str = "tune", kind: str = "FineTune", **changes: Any)
         **{key: {} for key in ("steps", "inputs", "commit", "tools", "facts")},
         "measures": [],
         "checks": [],
-        "started": datetime(2026, 3, 1, tzinfo=UTC),
+        "started_at": datetime(2026, 3, 1, tzinfo=UTC),
         "seconds": 600.0,
         "peak_bytes": 2 << 30,
         **changes,
     }
     ledger = Ledger.open(f"sqlite:///{repo.folder / '.tidemill' / 'ledger.db'}")
-    ledger.assets.record(Making(**fields))
+    ledger.materialisations.add(Materialisation(**fields))
     ledger.engine.dispose()
 
 
@@ -349,7 +349,7 @@ def test_the_comment_is_written_once_and_then_renewed(
     repo: Repo, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = MemoryForge()
-    number = memory.propose("edit", "main", "Longer", "").number
+    number = memory.open_pull_request("edit", "main", "Longer", "").number
     monkeypatch.setattr(forge, "open_forge", lambda settings: memory, raising=False)
     monkeypatch.setenv("TIDEMILL_PROPOSAL", number)
     repo.write("specs/chat/tune.yaml", LONGER)

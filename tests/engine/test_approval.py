@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemill.engine.approval import Identity, refusal_reason
-from tidemill.spec.trigger import Approval
+from tidemill.spec.trigger import ApprovalRule
 
 ANN = Identity("ann@shop.example", "signed", "Ann", "SHA256:abc")
 people = st.builds(
@@ -22,16 +22,16 @@ lists = st.lists(st.sampled_from(["ann@x", "bob@x", "ann", "Bob <bob@x>"]), max_
 
 def test_anybody_may_approve_where_no_list_says_otherwise() -> None:
     assert refusal_reason(ANN, None) is None
-    assert refusal_reason(ANN, Approval()) is None
+    assert refusal_reason(ANN, ApprovalRule()) is None
 
 
 @pytest.mark.parametrize("entry", ["ann@shop.example", "ANN@shop.example", "A <ann@shop.example>"])
 def test_a_list_means_addresses_without_case(entry: str) -> None:
-    assert refusal_reason(ANN, Approval(by=("x@y", entry))) is None
+    assert refusal_reason(ANN, ApprovalRule(by=("x@y", entry))) is None
 
 
 def test_somebody_who_is_not_on_the_list_is_told_who_is() -> None:
-    why = refusal_reason(ANN, Approval(by=("bob@shop.example", "eve")))
+    why = refusal_reason(ANN, ApprovalRule(by=("bob@shop.example", "eve")))
 
     assert why == "ann@shop.example may not approve; allowed: bob@shop.example, eve"
 
@@ -39,12 +39,12 @@ def test_somebody_who_is_not_on_the_list_is_told_who_is() -> None:
 def test_a_name_anybody_can_set_counts_for_nothing_beside_a_signature() -> None:
     mallory = Identity("mallory@x", "signed", "ann", "SHA256:evil")
 
-    assert refusal_reason(mallory, Approval(by=("ann",))) is not None
-    assert refusal_reason(Identity("a@x", "unsigned", "ann"), Approval(by=("ann",))) is None
+    assert refusal_reason(mallory, ApprovalRule(by=("ann",))) is not None
+    assert refusal_reason(Identity("a@x", "unsigned", "ann"), ApprovalRule(by=("ann",))) is None
 
 
 def test_the_author_may_not_approve_where_the_policy_says_so() -> None:
-    strict, lax = Approval(not_by_author=True), Approval()
+    strict, lax = ApprovalRule(not_by_author=True), ApprovalRule()
     authors = ["Ann Lee <ANN@shop.example>"]
 
     assert "wrote the change" in str(refusal_reason(ANN, strict, authors=authors))
@@ -54,9 +54,9 @@ def test_the_author_may_not_approve_where_the_policy_says_so() -> None:
 
 def test_where_nobody_knows_the_author_nobody_may_approve_past_that_policy() -> None:
     assert "author of the change is unknown" in str(
-        refusal_reason(ANN, Approval(not_by_author=True), authors=None)
+        refusal_reason(ANN, ApprovalRule(not_by_author=True), authors=None)
     )
-    assert refusal_reason(ANN, Approval(), authors=None) is None
+    assert refusal_reason(ANN, ApprovalRule(), authors=None) is None
 
 
 def test_once_is_enough() -> None:
@@ -76,14 +76,14 @@ def test_asking_for_more_never_lets_more_people_in(
 ) -> None:
     asked = refusal_reason(
         who,
-        Approval(by=tuple(by), not_by_author=strict),
+        ApprovalRule(by=tuple(by), not_by_author=strict),
         authors=authors,
         earlier_principals=given_,
         signatures=sign,
     )
 
     if asked is None:
-        assert refusal_reason(who, Approval(by=tuple(by))) is None
+        assert refusal_reason(who, ApprovalRule(by=tuple(by))) is None
         assert refusal_reason(who, None) is None
         assert who.is_signed or not sign
         assert not by or any(who.matches(entry) for entry in by)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from tidemill.answer import Answer
-from tidemill.engine.answer_agreement import ANSWER, LABEL, TEXT, detectable, rows_needed
+from tidemill.engine.concordance import ANSWER, LABEL, TEXT, detectable, rows_needed
 from tidemill.engine.equivalence import (
     HopComparison,
     check_goal,

@@ -26,7 +26,7 @@ waits word makings materializations
 refused word maker builder
 refused word makers builders
 waits word walking rollout
-waits word herald lifecycle publisher
+refused word herald lifecycle publisher
 waits word teller inference event publisher
 waits word purse budget
 waits word rival baseline

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from tidemill.cli import _plan_words as words
 from tidemill.cli._plan_words import Report
-from tidemill.terminal.amounts import many, plain
+from tidemill.terminal.amounts import format_count, strip_control
 
 MARKER = "<!-- tidemill-plan -->"
 MOST = 60
@@ -25,7 +25,7 @@ def markdown(report: Report) -> str:
 
 def code(text: str) -> str:
     """Text as a code span that nothing in it can leave, in a table or outside of one."""
-    shown = " ".join(plain(text).replace("`", "'").replace("|", _BAR).split())
+    shown = " ".join(strip_control(text).replace("`", "'").replace("|", _BAR).split())
     return f"`{shown}`" if shown else "–"
 
 
@@ -86,20 +86,20 @@ def _warnings(asset: Report) -> Iterator[str]:
 def _folded(report: Report) -> Iterator[tuple[str, list[str]]]:
     fields = [asset for asset in report["assets"] if len(words.why(asset, code)) > 1]
     if fields:
-        yield f"All fields of {many(len(fields), 'asset')}", list(_listed(fields))
+        yield f"All fields of {format_count(len(fields), 'asset')}", list(_listed(fields))
     data = [asset for asset in report["assets"] if list(words.data(asset, code))]
     if data:
         lines = [f"- {code(a['name'])}: {line}" for a in data for line in words.data(a, code)]
-        yield f"Rows of {many(len(data), 'dataset')}", lines
+        yield f"Rows of {format_count(len(data), 'dataset')}", lines
     if report["traffic"]:
         lines = []
         for one in report["traffic"]:
             first, *rest = words.traffic(one, code)
             lines += [f"- {first}", *(f"  - {line}" for line in rest)]
-        yield f"Traffic of {many(len(report['traffic']), 'service')}", lines
+        yield f"Traffic of {format_count(len(report['traffic']), 'service')}", lines
     quiet = [asset for asset in report["assets"] if asset["state"] == "cosmetic"]
     if quiet:
-        yield f"{many(len(quiet), 'asset')} with other words only", list(_listed(quiet))
+        yield f"{format_count(len(quiet), 'asset')} with other words only", list(_listed(quiet))
 
 
 def _listed(assets: list[Report]) -> Iterator[str]:

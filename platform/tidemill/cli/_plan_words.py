@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tidemill.engine.ratings_needed import format_days
-from tidemill.terminal.amounts import around, many, number, plain, seconds, size, value
+from tidemill.terminal.amounts import (
+    format_bytes,
+    format_count,
+    format_number,
+    format_seconds,
+    format_spread,
+    format_value,
+    strip_control,
+)
 
 Report = Mapping[str, Any]
 Quote = Callable[[str], str]
@@ -23,9 +31,9 @@ def summary(report: Report) -> str:
     if total:
         without = len(report["totals"]["without_history"])
         but = f" without {without} that have no history yet" if without else ""
-        line += f". About {around(total['seconds'], seconds)}{but}"
+        line += f". About {format_spread(total['seconds'], format_seconds)}{but}"
         line += f", {money(total)}" if total["money"] else ""
-        line += f", {size(total['memory']['median'])} of memory" if total["memory"] else ""
+        line += f", {format_bytes(total['memory']['median'])} of memory" if total["memory"] else ""
     return f"{line}."
 
 
@@ -34,7 +42,7 @@ _LOUD = ("changed", "new", "stale", "removed")
 
 def _nothing(report: Report) -> str:
     counts = report["counts"]
-    same = f"Nothing to make: {many(counts['reused'] + counts['cosmetic'], 'asset')} reused"
+    same = f"Nothing to make: {format_count(counts['reused'] + counts['cosmetic'], 'asset')} reused"
     if counts["cosmetic"]:
         same += f", {counts['cosmetic']} of them with other words for people or another layout"
     return f"{same}."
@@ -43,12 +51,13 @@ def _nothing(report: Report) -> str:
 def compared(report: Report) -> str:
     """With what."""
     side = "the working tree" if report["working_tree"] else report["head"][:12]
-    return f"{side} beside {plain(report['against'])}, from {report['base'][:12]} where they parted"
+    against = strip_control(report["against"])
+    return f"{side} beside {against}, from {report['base'][:12]} where they parted"
 
 
 def money(estimate: Report) -> str:
     """The money of an estimate, in the currency of the price."""
-    return f"cost {around(estimate['money'], _amount)}"
+    return f"cost {format_spread(estimate['money'], _amount)}"
 
 
 def _amount(value: float) -> str:
@@ -66,11 +75,11 @@ def why(asset: Report, quote: Quote) -> list[str]:
 
 def _field(change: Report, quote: Quote) -> str:
     old, new = change["old"], change["new"]
-    path = quote(plain(change["path"]))
+    path = quote(strip_control(change["path"]))
     if any(isinstance(side, str) and side.startswith("sha256:") for side in (old, new)):
         what = "is new" if old is None else "is gone" if new is None else "has other contents"
         return f"{path} {what}"
-    return f"{path}: {quote(value(old))} → {quote(value(new))}"
+    return f"{path}: {quote(format_value(old))} → {quote(format_value(new))}"
 
 
 def takes(asset: Report) -> str:
@@ -80,17 +89,17 @@ def takes(asset: Report) -> str:
     expected = asset["estimate"]
     if expected is None:
         return "no history yet"
-    parts = [around(expected["seconds"], seconds)]
-    parts += [size(expected["memory"]["median"])] if expected["memory"] else []
+    parts = [format_spread(expected["seconds"], format_seconds)]
+    parts += [format_bytes(expected["memory"]["median"])] if expected["memory"] else []
     parts += [money(expected)] if expected["money"] else []
     of = "" if expected["basis"] == "asset" else " of others of its kind"
-    return f"{', '.join(parts)}; by {many(expected['runs'], 'run')}{of}"
+    return f"{', '.join(parts)}; by {format_count(expected['runs'], 'run')}{of}"
 
 
 def data(asset: Report, quote: Quote) -> Iterator[str]:
     """What becomes of a dataset's rows."""
     if asset["data_note"]:
-        yield f"rows not compared: {quote(value(asset['data_note']))}"
+        yield f"rows not compared: {quote(format_value(asset['data_note']))}"
     found = asset["data"]
     if found is None:
         return
@@ -102,11 +111,11 @@ def data(asset: Report, quote: Quote) -> Iterator[str]:
         kinds = ", ".join(f"{count} {kind}" for kind, count in found["pii"].items())
         yield f"new personal data: {kinds} ({_places(found['pii_at'], quote)})"
     yield from _leakage(found, quote)
-    left = [f"{quote(plain(k))} {a} → {b}" for k, (a, b) in found["quarantined"].items()]
+    left = [f"{quote(strip_control(k))} {a} → {b}" for k, (a, b) in found["quarantined"].items()]
     if left:
         yield f"left out: {', '.join(left)}"
     if found["kept"]:
-        kept = ", ".join(quote(plain(one)) for one in found["kept"])
+        kept = ", ".join(quote(strip_control(one)) for one in found["kept"])
         yield f"not looked at: {kept} (stays at its frozen offsets or revision)"
 
 
@@ -119,7 +128,7 @@ def rows(found: Report) -> Iterator[str]:
         if said or split["before"] != split["after"]:
             yield f"{name}: {split['before']:,} → {split['after']:,} rows ({said or 'moved'})"
     if found["moved"]:
-        yield f"{many(found['moved'], 'row')} moved between splits"
+        yield f"{format_count(found['moved'], 'row')} moved between splits"
     elif not any(
         one["added"] + one["removed"] + one["changed"] for one in found["splits"].values()
     ):
@@ -134,7 +143,7 @@ def _balance(labels: Mapping[str, Sequence[int]], quote: Quote, most: int = 5) -
         if pair[0] != pair[1]
     ]
     shown = [
-        f"{quote(value(label))} {pair[0]:,} → {pair[1]:,}"
+        f"{quote(format_value(label))} {pair[0]:,} → {pair[1]:,}"
         for _, label, pair in sorted(moved, key=lambda one: (-one[0], one[1]))[:most]
     ]
     rest = len(moved) - len(shown)
@@ -151,7 +160,7 @@ def _leakage(found: Report, quote: Quote) -> Iterator[str]:
 
 
 def _places(places: Sequence[str], quote: Quote) -> str:
-    return ", ".join(quote(value(place)) for place in places)
+    return ", ".join(quote(format_value(place)) for place in places)
 
 
 def traffic(one: Report, quote: Quote) -> list[str]:
@@ -176,14 +185,14 @@ def _wait(wait: Report, quality: Report, pace: Report | None) -> str:
     count = f"{wait['ratings']:,}"
     if pace is None or wait["days"] is None:
         return f"at {wait['percent']} %: at most {count} ratings show {margin}"
-    rate = f"{number(pace['per_day'])} a day"
+    rate = f"{format_number(pace['per_day'])} a day"
     days = format_days(wait["days"])
     return f"at {wait['percent']} %: {count} ratings show {margin}; at {rate} {days}"
 
 
 def approval(one: Report, quote: Quote) -> str:
     """Who has to agree."""
-    who = ", ".join(quote(plain(person)) for person in one["by"]) or "anybody"
+    who = ", ".join(quote(strip_control(person)) for person in one["by"]) or "anybody"
     before = one["before_percent"]
     when = f" before {before} %" if before is not None else ""
     return f"{one['project']}/{one['name']}: {who}{when}"
@@ -192,7 +201,9 @@ def approval(one: Report, quote: Quote) -> str:
 def excess(one: Report) -> str:
     """Which budget, and by how much."""
     if one["what"] == "hours":
-        limit, expected, by = (seconds(one[key] * 3600) for key in ("limit", "expected", "by"))
+        limit, expected, by = (
+            format_seconds(one[key] * 3600) for key in ("limit", "expected", "by")
+        )
     else:
         limit, expected, by = (f"{one[key]:,.2f}" for key in ("limit", "expected", "by"))
     return f"{one['project']}/{one['name']}: {expected} expected, {limit} allowed, {by} over"

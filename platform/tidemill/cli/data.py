@@ -9,8 +9,15 @@ import click
 
 from tidemill.errors import TidemillError
 from tidemill.settings import Settings
-from tidemill.terminal.amounts import many, plain, value
-from tidemill.terminal.shell import CHANGES, example, json_option, leave, pass_settings, print_json
+from tidemill.terminal.amounts import format_count, format_value, strip_control
+from tidemill.terminal.shell import (
+    CHANGES,
+    examples_epilog,
+    exit_with,
+    json_option,
+    pass_settings,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from tidemill.spec.load import Project
@@ -24,7 +31,9 @@ def command() -> None:
 
 
 @command.command(
-    epilog=example("tidemill data show requests", "tidemill data show support-chat/requests --json")
+    epilog=examples_epilog(
+        "tidemill data show requests", "tidemill data show support-chat/requests --json"
+    )
 )
 @click.argument("dataset")
 @click.option("--rows", "-n", default=SHOWN, show_default=True, help="How many rows of each split.")
@@ -41,29 +50,31 @@ def show(settings: Settings, dataset: str, rows: int, as_json: bool) -> None:
     from tidemill.pipeline.preview import preview
 
     home = Home(settings)
-    project, name = home.find(dataset)
+    project, name = home.find_spec(dataset)
     _is_dataset(home.project(project), name)
     found = preview(home.project(project), name, SystemClock(), settings.subject_key)
     told = {
         "project": project,
         "name": name,
-        "rows": found.made.counts,
+        "rows": found.prepared.counts,
         "labels": found.labels,
-        "quarantined": found.made.quarantine.counts(),
-        "pii": found.made.pii,
-        "duplicates": found.made.duplicates,
-        "leaking": found.leaking,
-        "not_read": list(found.kept),
+        "quarantined": found.prepared.quarantine.counts(),
+        "pii": found.prepared.pii,
+        "duplicates": found.prepared.duplicates,
+        "leaking": found.leaking_rows,
+        "not_read": list(found.unread_sources),
         "examples": {
             split: [columns_of(row) for row in given[:rows]]
-            for split, given in found.made.splits.items()
+            for split, given in found.prepared.splits.items()
         },
     }
     print_json(told) if as_json else click.echo("\n".join(_shown(told)))
 
 
 @command.command(
-    epilog=example("tidemill data diff requests", "tidemill data diff requests --against v1.2")
+    epilog=examples_epilog(
+        "tidemill data diff requests", "tidemill data diff requests --against v1.2"
+    )
 )
 @click.argument("dataset")
 @click.option("--against", metavar="REF", help="Default: the remote's default branch, else main.")
@@ -81,7 +92,7 @@ def diff(settings: Settings, dataset: str, against: str | None, rows: int, as_js
     from tidemill.planning.revisions import open_sides
 
     home = Home(settings)
-    project, name = home.find(dataset)
+    project, name = home.find_spec(dataset)
     _is_dataset(home.project(project), name)
     with open_sides(settings, against, None) as sides:
         if f"{project}/{name}" not in sides.wanted:  # no file of its project differs
@@ -92,7 +103,7 @@ def diff(settings: Settings, dataset: str, against: str | None, rows: int, as_js
     report = {"project": project, "name": name, "any": found.rows.any, **told(found)}
     report["examples"] = _examples(found.rows, rows)
     print_json(report) if as_json else click.echo("\n".join(_differing(report)))
-    leave(CHANGES if found.rows.any else 0)
+    exit_with(CHANGES if found.rows.any else 0)
 
 
 def _is_dataset(project: Project, name: str) -> None:
@@ -120,13 +131,13 @@ def _shown(told: Mapping[str, Any]) -> Iterator[str]:
     labels = sorted({label for given in told["labels"].values() for label in given})
     for label in labels:
         each = (f"{split} {told['labels'].get(split, {}).get(label, 0)}" for split in told["rows"])
-        yield f"  {plain(label):<24} {', '.join(each)}"
+        yield f"  {strip_control(label):<24} {', '.join(each)}"
     for reason, count in told["quarantined"].items():
-        yield f"  left out: {plain(reason)} {count:,}"
+        yield f"  left out: {strip_control(reason)} {count:,}"
     if told["pii"]:
         yield f"  personal data found: {', '.join(f'{n} {k}' for k, n in told['pii'].items())}"
     if told["not_read"]:
-        yield f"  not read: {', '.join(map(plain, told['not_read']))}"
+        yield f"  not read: {', '.join(map(strip_control, told['not_read']))}"
     for split, rows in told["examples"].items():
         yield from (f"  {split}: {_row(row)}" for row in rows)
 
@@ -134,7 +145,7 @@ def _shown(told: Mapping[str, Any]) -> Iterator[str]:
 def _differing(report: Mapping[str, Any]) -> Iterator[str]:
     from tidemill.cli._plan_words import data
 
-    yield from data({"data": report, "data_note": ""}, plain)
+    yield from data({"data": report, "data_note": ""}, strip_control)
     examples = report["examples"]
     yield from (f"+ {_row(row)}" for row in examples["added"])
     yield from (f"- {_row(row)}" for row in examples["removed"])
@@ -142,14 +153,15 @@ def _differing(report: Mapping[str, Any]) -> Iterator[str]:
         yield from _pair(before, after)
     hidden = _hidden(report)
     if hidden:
-        yield f"… and {many(hidden, 'row')} more; --rows shows them"
+        yield f"… and {format_count(hidden, 'row')} more; --rows shows them"
 
 
 def _pair(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     names = [name for name in after if before.get(name) != after.get(name) and name != "id"]
     yield f"~ {_row(before)}"
     yield from (
-        f"    {name}: {value(before.get(name))} → {value(after.get(name))}" for name in names
+        f"    {name}: {format_value(before.get(name))} → {format_value(after.get(name))}"
+        for name in names
     )
 
 
@@ -161,4 +173,4 @@ def _hidden(report: Mapping[str, Any]) -> int:
 
 def _row(row: Mapping[str, Any]) -> str:
     kept = {k: v for k, v in row.items() if k not in ("id", "source", "weight") and v is not None}
-    return "  ".join(f"{plain(name)}={value(given)}" for name, given in kept.items())
+    return "  ".join(f"{strip_control(name)}={format_value(given)}" for name, given in kept.items())

@@ -6,11 +6,11 @@ import click
 
 from tidemill.errors import ServiceError
 from tidemill.settings import Settings
-from tidemill.terminal.shell import example, leave, pass_settings, print_json
+from tidemill.terminal.shell import examples_epilog, exit_with, pass_settings, print_json
 
 
 @click.command(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill plan",
         "tidemill plan --against origin/main --format md",
         "tidemill plan --format json | jq .counts",
@@ -66,7 +66,7 @@ def command(
         from tidemill.cli._plan_markdown import markdown
 
         click.echo(_post(settings, markdown(found)), err=True)
-    leave(found["exit_code"])
+    exit_with(found["exit_code"])
 
 
 def _post(settings: Settings, body: str) -> str:

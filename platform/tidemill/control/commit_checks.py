@@ -80,7 +80,7 @@ class Examiner:
         """The plan against the ledger, and the specs that were applied last."""
         new = wanted(workspace)
         former = self._former(before)
-        there, unmet = built(new, former, self.home.ledger.assets)
+        there, unmet = built(new, former, self.home.ledger.materialisations)
         return changes(new, there, unmet), former
 
     def _former(self, before: str | None) -> dict[str, Known]:
@@ -120,5 +120,5 @@ class Examiner:
             if one.spec.budget
         ]
         kinds = {wish.kind for wish in wishes}
-        past = self.home.ledger.assets.past(sorted(kinds)) if wishes else []
+        past = self.home.ledger.materialisations.build_costs(sorted(kinds)) if wishes else []
         return over_budget(items, wishes, past, self.home.settings.price_per_hour)

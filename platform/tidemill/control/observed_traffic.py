@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tidemill.adapters.ledger.rollouts import Walking
 from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.control.cluster_deployer import cluster_of
 from tidemill.control.deployer_choice import NEEDS_CLUSTER, driver
@@ -12,6 +11,7 @@ from tidemill.control.drift_report import See, standings
 from tidemill.engine.config_drift import ObservedState, ServiceStatus, config_drifts
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.home import Home
+from tidemill.records import RolloutRecord
 from tidemill.settings import Settings
 
 
@@ -32,7 +32,7 @@ def seeing(home: Home) -> See:
     gateway = f"http://{settings.host}:{settings.gateway_port}"
     local = LocalDeployer(settings.home, gateway)
 
-    def see(service: str, live: Walking) -> ObservedState:
+    def see(service: str, live: RolloutRecord) -> ObservedState:
         if driver(live) != "local":
             return _on_cluster(home, service)
         try:

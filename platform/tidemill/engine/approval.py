@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from tidemill.spec.trigger import Approval
+from tidemill.spec.trigger import ApprovalRule
 
 Method = Literal["signed", "unsigned", "merge"]
 
@@ -39,7 +39,7 @@ class Identity:
 
 def refusal_reason(
     identity: Identity,
-    approval: Approval | None,
+    approval: ApprovalRule | None,
     *,
     authors: Collection[str] | None = (),
     earlier_principals: Iterable[str] = (),

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from tidemill.catalog import METRICS
-from tidemill.engine.answer_agreement import (
+from tidemill.engine.concordance import (
     LABEL,
     Agreement,
     agree,
@@ -31,7 +31,7 @@ class HopComparison:
     rows: int
     """Rows the agreement was counted on."""
     agreement: float | None
-    """Share of equal answers (see `engine.answer_agreement`); None where the step was not run."""
+    """Share of equal answers (see `engine.concordance`); None where the step was not run."""
     low: float = 0.0
     high: float = 1.0
     """The agreement's bounds."""

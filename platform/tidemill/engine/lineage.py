@@ -1,7 +1,7 @@
 """The lineage graph: edges of materialisations and releases, and their transitive closure.
 
 A node is named by a string that is unique over all kinds: a digest (`sha256:…`) for an artefact or
-a release, `making:17` for a materialisation, `commit:<sha>`, `spec:<digest>`. An edge says that the
+a release, `materialisation:17`, `commit:<sha>`, `spec:<digest>`. An edge says that the
 child was made from the parent. A materialisation stands between its inputs and its outputs, as an
 activity stands between entities in W3C PROV (https://www.w3.org/TR/prov-dm/).
 """
@@ -15,6 +15,8 @@ from typing import Any, Literal, NamedTuple
 from tidemill.engine.release_record import ReleaseRecord
 
 Direction = Literal["back", "forward"]
+BUILD = "materialisation:"
+"""Prefix of a materialisation's node; its id follows."""
 
 
 class Edge(NamedTuple):
@@ -26,19 +28,21 @@ class Edge(NamedTuple):
     """`output` or `step:merge` for an output of a materialisation; the spec's name for an input."""
 
 
-def materialisation_edges(key: int, making: Mapping[str, Any]) -> list[Edge]:
+def materialisation_edges(key: int, materialisation: Mapping[str, Any]) -> list[Edge]:
     """Edges of one materialisation: from its outputs to it, and to its inputs, spec and commit.
 
-    `making` is a row of the ledger with `artefact`, `steps`, `inputs`, `spec_digest`, `name` and
-    `commit`.
+    `materialisation` is a row of the ledger with `artefact`, `steps`, `inputs`, `spec_digest`,
+    `name` and `commit`.
     """
-    node = f"making:{key}"
-    outputs = [Edge(making["artefact"], node, "output")]
-    outputs += [Edge(digest, node, f"step:{step}") for step, digest in making["steps"].items()]
-    inputs = [Edge(node, digest, name) for name, digest in making["inputs"].items()]
-    spec = [Edge(node, f"spec:{making['spec_digest']}", making["name"])]
+    node = f"{BUILD}{key}"
+    outputs = [Edge(materialisation["artefact"], node, "output")]
+    outputs += [
+        Edge(digest, node, f"step:{step}") for step, digest in materialisation["steps"].items()
+    ]
+    inputs = [Edge(node, digest, name) for name, digest in materialisation["inputs"].items()]
+    spec = [Edge(node, f"spec:{materialisation['spec_digest']}", materialisation["name"])]
     return _without_loops(
-        [*outputs, *inputs, *spec, *_commit(node, making["commit"].get("sha", ""))]
+        [*outputs, *inputs, *spec, *_commit(node, materialisation["commit"].get("sha", ""))]
     )
 
 
@@ -81,9 +85,9 @@ def artefact_edges(edges: Iterable[Edge]) -> list[Edge]:
     inputs_of: dict[str, list[Edge]] = defaultdict(list)
     plain = []
     for edge in edges:
-        if edge.parent.startswith("making:"):
+        if edge.parent.startswith(BUILD):
             outputs_of[edge.parent].append(edge)
-        elif edge.child.startswith("making:"):
+        elif edge.child.startswith(BUILD):
             inputs_of[edge.child].append(edge)
         else:
             plain.append(edge)
@@ -96,8 +100,8 @@ def artefact_edges(edges: Iterable[Edge]) -> list[Edge]:
 def _pairs(
     outputs_of: Mapping[str, Sequence[Edge]], inputs_of: Mapping[str, Sequence[Edge]]
 ) -> Iterator[tuple[Edge, Edge]]:
-    for making, outputs in outputs_of.items():
-        for source in inputs_of.get(making, ()):
+    for materialisation, outputs in outputs_of.items():
+        for source in inputs_of.get(materialisation, ()):
             for out in outputs:
                 yield out, source
 

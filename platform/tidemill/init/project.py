@@ -17,7 +17,7 @@ from tidemill.init.dvc_repository import dvc_files
 from tidemill.init.names import slug, yaml_inline
 from tidemill.init.template_values import template_values
 from tidemill.spec.feedback import Feedback
-from tidemill.spec.load import load, read, shown
+from tidemill.spec.load import display_path, load, read
 from tidemill.spec.rollout import Rollout
 from tidemill.spec.schema import text as schema_text
 
@@ -54,7 +54,8 @@ def write_project(
         specs.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError, FileNotFoundError) as error:
         raise TidemillError(
-            f"{shown(specs)} cannot be made: {error.strerror}; name another folder with --specs"
+            f"{display_path(specs)} cannot be made: {error.strerror}; name another folder with "
+            "--specs"
         ) from error
     stage = Path(tempfile.mkdtemp(prefix=".init-", dir=specs))
     try:
@@ -74,7 +75,8 @@ def _free(name: str, specs: Path) -> None:
     folder = specs / name
     if folder.is_symlink() or (folder.exists() and not _empty(folder)):
         raise TidemillError(
-            f"{shown(folder)} is there already, and nothing is ever overwritten; choose another "
+            f"{display_path(folder)} is there already, and nothing is ever overwritten; choose "
+            "another "
             "name, or move it away"
         )
     if not specs.is_dir():
@@ -82,7 +84,8 @@ def _free(name: str, specs: Path) -> None:
     workspace = read(specs).workspace
     if specs.resolve() in [project.folder.resolve() for project in workspace.projects.values()]:
         raise TidemillError(
-            f"{shown(specs)} is one project, not a folder of projects; move its files into a "
+            f"{display_path(specs)} is one project, not a folder of projects; move its files into "
+            "a "
             "subfolder, or name another folder with --specs"
         )
     for project in workspace.projects.values():
@@ -90,7 +93,8 @@ def _free(name: str, specs: Path) -> None:
             clashes = _names(loaded.spec) & {name, f"{name}.feedback"}
             if clashes:
                 raise TidemillError(
-                    f"'{clashes.pop()}' is the name of a service or topic in {shown(loaded.path)}; "
+                    f"'{clashes.pop()}' is the name of a service or topic in "
+                    f"{display_path(loaded.path)}; "
                     "choose another name for the project"
                 )
 
@@ -147,7 +151,8 @@ def _move(folder: Path, target: Path) -> None:
     except OSError as error:
         if target.exists():
             raise TidemillError(
-                f"{shown(target)} appeared while the project was written; nothing was overwritten"
+                f"{display_path(target)} appeared while the project was written; nothing was "
+                "overwritten"
             ) from error
         raise
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidemill.adapters.git.command import attempt
+from tidemill.engine.lineage import BUILD
 from tidemill.engine.provenance import Facts
 from tidemill.home import Home
 from tidemill.lineage.spec_blame import blame_specs
@@ -14,8 +15,8 @@ MAX_COMMITS = 20
 
 
 def later_commits(home: Home, sha: str) -> tuple[list[str], list[str]]:
-    """Lineage nodes (`making:ID`) of materialisations at later commits whose specs have a line of
-    this commit or name a file that it changed; and notes on what was not searched."""
+    """Nodes (`materialisation:ID`) of builds at later commits whose specs have a line of this
+    commit or name a file that it changed; and notes on what was not searched."""
     specs, lineage = home.settings.specs, home.ledger.lineage
     history = attempt(specs, "rev-list", "--reverse", "--ancestry-path", "--all", f"^{sha}")
     if history is None:
@@ -23,7 +24,7 @@ def later_commits(home: Home, sha: str) -> tuple[list[str], list[str]]:
             f"commit {sha[:12]} is not in the repository of {specs}: only builds at this commit "
             "are shown"
         ]
-    built_commits = set(lineage.made_at())
+    built_commits = set(lineage.build_commits())
     later = [commit for commit in history.split() if commit in built_commits]
     changed = _changed_files(home, sha)
     nodes: list[str] = []
@@ -35,16 +36,18 @@ def later_commits(home: Home, sha: str) -> tuple[list[str], list[str]]:
 
 def _affected(home: Home, commit: str, sha: str, changed: Sequence[str]) -> list[str]:
     """Nodes of the materialisations at `commit` whose specs depend on the commit `sha`."""
-    makings = home.ledger.lineage.makings_at(commit)
+    materialisations = home.ledger.lineage.materialisations_at(commit)
     nodes: list[str] = []
-    for project in sorted({making["project"] for making in makings.values()}):
+    for project in sorted(
+        {materialisation["project"] for materialisation in materialisations.values()}
+    ):
         cache = home.settings.home / "why"
         lines, _ = blame_specs(home.settings.specs, cache, project, {"sha": commit})
         touched = {name for name, spec in lines.items() if _touches(spec, sha, changed)}
         nodes += [
-            f"making:{key}"
-            for key, making in makings.items()
-            if making["project"] == project and making["name"] in touched
+            f"{BUILD}{key}"
+            for key, materialisation in materialisations.items()
+            if materialisation["project"] == project and materialisation["name"] in touched
         ]
     return nodes
 

@@ -39,11 +39,11 @@ def trace_downstream(
     which is hashed with the key of the environment, or by the hash. At most `limit` artefacts are
     listed; all are counted. `with_edges` reads the edges between them. Raises TidemillError.
     """
-    home.take_in_rows()
+    home.backfill_row_index()
     target = resolve_identifier(home, text)
     start = _STARTS[target.kind](home, target)
-    with home.ledger.lineage.reach(start.nodes, "forward") as reached:
-        counts, answered = reached.kinds(), reached.answered()
+    with home.ledger.lineage.closure(start.nodes, "forward") as reached:
+        counts, answered = reached.artefact_counts(), reached.answer_counts()
         artefacts, releases = reached.artefacts(limit), reached.releases()
         edges = artefact_edges(reached.edges()) if with_edges else []
     if target.kind in _BEFORE_ROWS:
@@ -87,25 +87,25 @@ def _artefact(_home: Home, target: Identifier) -> _Start:
 
 
 def _answer(home: Home, target: Identifier) -> _Start:
-    start = _from_rows(home, home.ledger.lineage.rows_of("answer", target.id))
+    start = _from_rows(home, home.ledger.lineage.rows_from("answer", target.id))
     if not start.rows:
         start.notes.append("no feedback on this answer was used in a dataset")
     return start
 
 
 def _event(home: Home, target: Identifier) -> _Start:
-    return _from_rows(home, home.ledger.lineage.rows_of("event", target.id))
+    return _from_rows(home, home.ledger.lineage.rows_from("event", target.id))
 
 
 def _row(home: Home, target: Identifier) -> _Start:
-    row = home.ledger.lineage.row(target.id)
+    row = home.ledger.lineage.row_origin(target.id)
     return _from_rows(home, [row] if row else [])
 
 
 def _subject(home: Home, target: Identifier) -> _Start:
     lineage = home.ledger.lineage
     names = subject_names(home, target.id)
-    start = _from_rows(home, [row for name in names for row in lineage.rows_of("subject", name)])
+    start = _from_rows(home, [row for name in names for row in lineage.rows_from("subject", name)])
     start.facts["answers_given"] = sum(map(lineage.count_of_subject, names))
     if home.settings.subject_key is None:
         start.notes.append(
@@ -129,7 +129,7 @@ def subject_names(home: Home, subject: str) -> list[str]:
 
 def _from_rows(home: Home, rows: Sequence[Facts]) -> _Start:
     by_id = {row["id"]: row for row in rows}
-    memberships = home.ledger.lineage.holding(by_id)
+    memberships = home.ledger.lineage.datasets_with_rows(by_id)
     members: list[Facts] = [
         {**by_id[member["row"]], "dataset": member["dataset"], "split": member["split"]}
         for member in memberships
@@ -155,15 +155,17 @@ _STARTS = {
 
 def _with_spec_names(home: Home, artefacts: Sequence[Facts]) -> tuple[DownstreamArtefact, ...]:
     """Artefacts with the project and spec that built each."""
-    origins = home.ledger.lineage.made_by(item["digest"] for item in artefacts)
-    makings = home.ledger.lineage.making_rows(key for key, _ in origins.values())
+    origins = home.ledger.lineage.builds_of(item["digest"] for item in artefacts)
+    materialisations = home.ledger.lineage.materialisation_rows(key for key, _ in origins.values())
     listed = []
     for item in artefacts:
         key, role = origins.get(item["digest"], (0, ""))
-        making = makings.get(key, {})
+        materialisation = materialisations.get(key, {})
         step = f"/{role.removeprefix('step:')}" if role.startswith("step:") else ""
-        name = f"{making.get('name', '')}{step}"
-        listed.append(DownstreamArtefact(**item, name=name, project=making.get("project", "")))
+        name = f"{materialisation.get('name', '')}{step}"
+        listed.append(
+            DownstreamArtefact(**item, name=name, project=materialisation.get("project", ""))
+        )
     return tuple(listed)
 
 
@@ -171,7 +173,7 @@ def _releases(
     home: Home, releases: Sequence[Facts], answered: dict[str, tuple[int, float]]
 ) -> tuple[DownstreamRelease, ...]:
     services = {release["service"] for release in releases}
-    live = {service: home.ledger.rollouts.live(service) for service in services}
+    live = {service: home.ledger.rollouts.live_release(service) for service in services}
     return tuple(
         DownstreamRelease(
             **release,

@@ -68,21 +68,24 @@ def resolve_identifier(home: Home, text: str) -> Identifier:
 
 
 def _answer(home: Home, text: str, _kind: str) -> list[Identifier]:
-    return [Identifier("answer", response) for response in home.ledger.lineage.responses(text)]
+    return [
+        Identifier("answer", response)
+        for response in home.ledger.lineage.responses_with_prefix(text)
+    ]
 
 
 def _digest(home: Home, text: str, kind: str) -> list[Identifier]:
     digits = text.removeprefix("sha256:")
     if not _is_hex(digits):
         return []
-    matches = home.ledger.lineage.named(f"sha256:{digits}")
+    matches = home.ledger.lineage.digests_with_prefix(f"sha256:{digits}")
     return [Identifier(kind, digest) for match, digest in matches if match == kind]
 
 
 def _commit(home: Home, text: str, _kind: str) -> list[Identifier]:
     if not _is_hex(text):
         return []
-    commits = home.ledger.lineage.commits(text)
+    commits = home.ledger.lineage.commits_with_prefix(text)
     return [Identifier("commit", sha) for sha in commits] or _in_git(home, text)
 
 
@@ -97,12 +100,12 @@ def _in_git(home: Home, text: str) -> list[Identifier]:
 def _row(home: Home, text: str, _kind: str) -> list[Identifier]:
     if not _is_hex(text) or len(text) > 16:
         return []
-    home.take_in_rows()
-    return [Identifier("row", row) for row in home.ledger.lineage.rows_like(text)]
+    home.backfill_row_index()
+    return [Identifier("row", row) for row in home.ledger.lineage.rows_with_prefix(text)]
 
 
 def _event(home: Home, text: str, _kind: str) -> list[Identifier]:
-    return [Identifier("event", text)] if home.ledger.lineage.rows_of("event", text) else []
+    return [Identifier("event", text)] if home.ledger.lineage.rows_from("event", text) else []
 
 
 def _subject(_home: Home, text: str, _kind: str) -> list[Identifier]:
@@ -153,7 +156,9 @@ def _unknown(home: Home, text: str) -> str:
         names = home.ledger.lineage.names(spec_kind)
         return f"the ledger at {url} has no {spec_kind} '{rest}'; {suggest(rest, names)}"
     label = kind if colon and kind in KINDS else "answer, release, artefact, commit or row"
-    near = home.ledger.lineage.near(text) or get_close_matches(text, home.ledger.lineage.names())
+    near = home.ledger.lineage.similar_response_ids(text) or get_close_matches(
+        text, home.ledger.lineage.names()
+    )
     suggestion = f"; did you mean '{near[0]}'?" if near else "."
     return (
         f"the ledger at {url} has no {label} '{text}'{suggestion} "

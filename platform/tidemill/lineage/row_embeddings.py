@@ -10,7 +10,7 @@ from tidemill.adapters.row_index import read
 from tidemill.data.similar_rows import asked
 from tidemill.engine.provenance import Facts
 from tidemill.errors import ArtefactError, MissingArtefact, MissingExtra
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.home import Home
 
 if TYPE_CHECKING:
@@ -56,13 +56,15 @@ def _embeddings(path: Path, encode: Any, texts: Sequence[str]) -> np.ndarray[Any
 
 def _encoder(home: Home, dataset: str) -> tuple[str, Path]:
     """Digest and folder of the newest encoder that the dataset's project has as a Model."""
-    origins = home.ledger.lineage.made_by([dataset])
-    makings = home.ledger.lineage.making_rows(key for key, _ in origins.values())
-    project = next((making["project"] for making in makings.values()), "")
-    for digest in home.ledger.lineage.models(project):
+    origins = home.ledger.lineage.builds_of([dataset])
+    materialisations = home.ledger.lineage.materialisation_rows(key for key, _ in origins.values())
+    project = next(
+        (materialisation["project"] for materialisation in materialisations.values()), ""
+    )
+    for digest in home.ledger.lineage.base_models(project):
         try:
-            folder = home.store.inspect(digest, "model").path
-            if Form.read(folder).task == "sequence-classification":
+            folder = home.store.check_local(digest, "model").path
+            if ModelForm.read(folder).task == "sequence-classification":
                 return digest, folder
         except ArtefactError:
             continue

@@ -4,10 +4,9 @@ from, and compares every digest with the bytes on disk."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from tidemill.engine.lineage import Edge, artefact_edges, reachable
+from tidemill.engine.lineage import BUILD, Edge, artefact_edges, reachable
 from tidemill.engine.provenance import (
     BuiltArtefact,
     Facts,
@@ -22,7 +21,7 @@ from tidemill.home import Home
 from tidemill.lineage.identifiers import Identifier, resolve_identifier
 from tidemill.lineage.result import UpstreamLineage, VerifiedLink
 from tidemill.lineage.spec_blame import Lines, blame_row, blame_specs
-from tidemill.ports import Making
+from tidemill.ports import Materialisation
 
 MAX_ROWS = 5
 """Nearest rows that are listed; as many of the feedback that became rows."""
@@ -56,9 +55,9 @@ def trace_upstream(
 
 
 def _answer(home: Home, target: Identifier, by_embedding: bool) -> _Trail:
-    inference = home.ledger.events.response(target.id)
+    inference = home.ledger.service_metrics.inference_record(target.id)
     assert inference is not None
-    release = home.ledger.assets.release(inference["release"])
+    release = home.ledger.materialisations.release(inference["release"])
     if release is None:
         raise TidemillError(
             f"the ledger has the answer but not its release {inference['release'][:19]}; "
@@ -70,7 +69,7 @@ def _answer(home: Home, target: Identifier, by_embedding: bool) -> _Trail:
 
 
 def _release(home: Home, target: Identifier, by_embedding: bool) -> _Trail:
-    release = home.ledger.assets.release(target.id)
+    release = home.ledger.materialisations.release(target.id)
     assert release is not None
     return _from_release(home, release, None, by_embedding)
 
@@ -88,7 +87,7 @@ def _from_release(
     row_count, feedback = _feedback_rows(home, datasets)
     evidence = ProvenanceEvidence(
         rollout_decisions=rollout_decisions(home, release),
-        approvals=[asdict(approval) for approval in home.ledger.approvals.of(release.digest)],
+        approvals=_approvals(home, release.digest),
         lines=lines,
         rows=rows,
         feedback=feedback,
@@ -117,7 +116,7 @@ def _artefact(home: Home, target: Identifier, _by_embedding: bool) -> _Trail:
 
 def _row(home: Home, target: Identifier, _by_embedding: bool) -> _Trail:
     """A row comes from a line of a file, or from feedback on an answer."""
-    row = home.ledger.lineage.row(target.id)
+    row = home.ledger.lineage.row_origin(target.id)
     assert row is not None
     source, notes = _source_line(home, row)
     links = [ProvenanceLink("row", row["id"], None, {**_without_nulls(row), **source})]
@@ -126,7 +125,7 @@ def _row(home: Home, target: Identifier, _by_embedding: bool) -> _Trail:
         links.append(ProvenanceLink("feedback", row["event"], None, {"place": row["place"]}))
         edges.append(Edge(f"row:{row['id']}", f"event:{row['event']}", "feedback"))
     if row["answer"]:
-        inference = home.ledger.events.response(row["answer"]) or {}
+        inference = home.ledger.service_metrics.inference_record(row["answer"]) or {}
         links.append(ProvenanceLink("answer", row["answer"], None, _without_nulls(inference)))
         edges.append(Edge(f"event:{row['event']}", f"answer:{row['answer']}", "about"))
         if inference:
@@ -139,12 +138,14 @@ def _row(home: Home, target: Identifier, _by_embedding: bool) -> _Trail:
 
 def _source_line(home: Home, row: Facts) -> tuple[Facts, list[str]]:
     """Who wrote the line of a file that a row came from, at the commit of a dataset with it."""
-    datasets = [member["dataset"] for member in home.ledger.lineage.holding([row["id"]])]
-    origins = home.ledger.lineage.made_by(datasets)
-    makings = home.ledger.lineage.makings(key for key, _ in origins.values())
-    for _, making in sorted(makings.items(), reverse=True):
-        if row["line"] and making.commit:
-            return blame_row(home.settings.specs, making.project, making.commit, row)
+    datasets = [member["dataset"] for member in home.ledger.lineage.datasets_with_rows([row["id"]])]
+    origins = home.ledger.lineage.builds_of(datasets)
+    materialisations = home.ledger.lineage.materialisations(key for key, _ in origins.values())
+    for _, materialisation in sorted(materialisations.items(), reverse=True):
+        if row["line"] and materialisation.commit:
+            return blame_row(
+                home.settings.specs, materialisation.project, materialisation.commit, row
+            )
     return {}, []
 
 
@@ -174,9 +175,9 @@ _TRAILS = {
 
 def rollout_decisions(home: Home, release: ReleaseRecord) -> Sequence[Facts]:
     """The decisions of the newest rollout of a release, oldest first."""
-    rollouts = home.ledger.rollouts.of(release.digest)
+    rollouts = home.ledger.rollouts.of_release(release.digest)
     own = [rollout for rollout in rollouts if rollout.service == release.service]
-    return home.ledger.rollouts.steps(own[-1].id) if own else []
+    return home.ledger.rollouts.decisions(own[-1].id) if own else []
 
 
 def verify_links(
@@ -191,7 +192,7 @@ def _verify(home: Home, link: ProvenanceLink, every_byte: bool) -> VerifiedLink:
         return VerifiedLink(link)
     kind = _KINDS.get(link.kind, link.kind)
     try:
-        artefact = home.store.inspect(link.digest, kind, every_byte=every_byte)
+        artefact = home.store.check_local(link.digest, kind, every_byte=every_byte)
     except MissingArtefact as error:
         return VerifiedLink(link, problem=str(error))
     except ArtefactError as error:
@@ -208,14 +209,14 @@ def nearest_rows(
     notes: list[str] = []
     for digest in dict.fromkeys(digests):
         try:
-            folder = home.store.inspect(digest, "dataset").path
+            folder = home.store.check_local(digest, "dataset").path
             nearest: Sequence[Facts]
             if by_embedding:
                 from tidemill.lineage.row_embeddings import nearest_by_embedding
 
                 nearest = nearest_by_embedding(home, digest, folder, query, MAX_ROWS)
             else:
-                nearest = home.texts.nearest(digest, folder, query, MAX_ROWS)
+                nearest = home.row_index.nearest(digest, folder, query, MAX_ROWS)
             rows |= {row["id"]: {**row, "dataset": digest} for row in nearest}
         except (TidemillError, OSError) as error:
             notes.append(f"the rows of dataset {digest[7:19]} cannot be compared: {error}")
@@ -232,7 +233,7 @@ def _feedback_rows(home: Home, digests: Sequence[str]) -> tuple[int, list[Facts]
     total = 0
     listed: list[Facts] = []
     for digest in dict.fromkeys(digests):
-        count, rows = home.ledger.lineage.fed(digest, MAX_ROWS)
+        count, rows = home.ledger.lineage.feedback_rows(digest, MAX_ROWS)
         total += count
         listed += [{**row, "dataset": digest} for row in rows]
     return total, listed
@@ -253,43 +254,68 @@ def _row_edges(rows: Sequence[Facts], datasets: Sequence[str]) -> list[Edge]:
 def _built_artefacts(
     home: Home, nodes: Sequence[str], edges: Sequence[Edge]
 ) -> list[BuiltArtefact]:
-    """The artefacts among these nodes, nearest first, with the first making of each."""
-    makings = home.ledger.lineage.makings(
-        int(node.removeprefix("making:")) for node in nodes if node.startswith("making:")
+    """The artefacts among these nodes, nearest first, with the first materialisation of each."""
+    materialisations = home.ledger.lineage.materialisations(
+        int(node.removeprefix(BUILD)) for node in nodes if node.startswith(BUILD)
     )
     origins: dict[str, tuple[int, str]] = {}
     for edge in edges:
-        if edge.parent.startswith("making:"):
-            origin = (int(edge.parent.removeprefix("making:")), edge.role)
+        if edge.parent.startswith(BUILD):
+            origin = (int(edge.parent.removeprefix(BUILD)), edge.role)
             origins[edge.child] = min(origins.get(edge.child, origin), origin)
     digests = [node for node in nodes if node.startswith("sha256:")]
     items = home.ledger.lineage.artefact_rows(digests)
     built = []
     for digest in digests:
         key, role = origins.get(digest, (0, ""))
-        built.append(_built_artefact(digest, items.get(digest, {}), makings.get(key), role))
+        built.append(
+            _built_artefact(digest, items.get(digest, {}), materialisations.get(key), role)
+        )
     return built
 
 
-def _built_artefact(digest: str, item: Facts, making: Making | None, role: str) -> BuiltArtefact:
+def _built_artefact(
+    digest: str, item: Facts, materialisation: Materialisation | None, role: str
+) -> BuiltArtefact:
     kind, size = item.get("kind") or "artefact", item.get("bytes")
     step = role.removeprefix("step:") if role.startswith("step:") else ""
-    if making is None:
+    if materialisation is None:
         return BuiltArtefact(digest, kind, f"?/{step}" if step else "?", size)
     return BuiltArtefact(
         digest=digest,
         kind=kind,
-        name=f"{making.name}/{step}" if step else making.name,
+        name=f"{materialisation.name}/{step}" if step else materialisation.name,
         bytes=size,
-        spec_name=making.name,
-        spec_digest=making.spec_digest,
-        project=making.project,
-        started=making.started,
-        seconds=making.seconds,
-        commit=making.commit,
-        tools=making.tools,
+        spec_name=materialisation.name,
+        spec_digest=materialisation.spec_digest,
+        project=materialisation.project,
+        started=materialisation.started_at,
+        seconds=materialisation.seconds,
+        commit=materialisation.commit,
+        tools=materialisation.tools,
     )
 
 
 def _without_nulls(facts: Facts) -> Mapping[str, object]:
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def _approvals(home: Home, digest: str) -> list[Facts]:
+    return [
+        {
+            "kind": approval.kind,
+            "subject": approval.subject,
+            "name": approval.name,
+            "step": approval.step,
+            "note": approval.note,
+            "who": approval.principal,
+            "how": approval.method,
+            "called": approval.display_name,
+            "key": approval.fingerprint,
+            "statement": approval.statement,
+            "signature": approval.signature,
+            "saw": approval.evidence,
+            "at": approval.approved_at,
+        }
+        for approval in home.ledger.approvals.of_subject(digest)
+    ]

@@ -18,10 +18,10 @@ from typing import Any, Protocol
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import ArtefactError, MissingArtefact
 from tidemill.pipeline.context import Bench, Check, Made, Measure, Say, silent
-from tidemill.ports import Artefact, Clock, Making, Records, Repository, Store
+from tidemill.ports import Artefact, Clock, Materialisation, MaterialisationStore, Repository, Store
 from tidemill.spec.base import Spec
 from tidemill.spec.dataset import Dataset
-from tidemill.spec.digest import digest as spec_digest
+from tidemill.spec.digest import spec_digest as spec_digest
 from tidemill.spec.evaluation import Evaluation, LiveBaseline, PinnedBaseline
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.graph import references, upstream
@@ -50,7 +50,7 @@ TOOLS = (
 class FeedbackReader(Protocol):
     """What datasets read of the ledger."""
 
-    def freeze(self, topic: str) -> Mapping[str, int]:
+    def frozen_offsets(self, topic: str) -> Mapping[str, int]:
         """The next offset of each `topic/partition` read so far, the inference topic included."""
 
     def rows(
@@ -71,7 +71,7 @@ class Line:
     home: Path
     cache: Path
     store: Store
-    records: Records
+    records: MaterialisationStore
     repository: Repository
     clock: Clock
     keep: Callable[[Sequence[Artefact]], None]
@@ -99,7 +99,7 @@ class Line:
         behind = upstream(self.project, name)
         return [item for item in behind if item != name and self.specs[item].kind in MAKERS]
 
-    def current(self, name: str) -> Making:
+    def current(self, name: str) -> Materialisation:
         """The newest record, if it still is what the specs say; else a message with the way out."""
         found = self.records.latest(self.project.name, name)
         way_out = f"run `tidemill run {self.project.name}/{name}`"
@@ -151,11 +151,13 @@ class Line:
         """Where something works that makes no asset, such as a search; with a folder of its own."""
         return self._bench(self.specs[name], {}, purpose, say)
 
-    def remember(self, found: Making, inputs: Mapping[str, str]) -> None:
+    def remember(self, found: Materialisation, inputs: Mapping[str, str]) -> None:
         """Make a former record the newest again; nothing was made, so it took no time."""
-        self.records.record(replace(found, inputs=inputs, seconds=0.0, id=0))
+        self.records.add(replace(found, inputs=inputs, seconds=0.0, id=0))
 
-    def _version(self, name: str, parents: Mapping[str, Making], frozen: Mapping[str, int]) -> str:
+    def _version(
+        self, name: str, parents: Mapping[str, Materialisation], frozen: Mapping[str, int]
+    ) -> str:
         baseline = self._baseline_release(self.specs[name])
         said = {
             "spec": self.spec_digest(name),
@@ -177,13 +179,13 @@ class Line:
             if source.type == "feedback":
                 topic = self._feedback_spec(source.of).topic
                 known = until is not None or any(_topic(place) == topic for place in kept)
-                frozen |= kept if known else self.feedback.freeze(topic)
+                frozen |= kept if known else self.feedback.frozen_offsets(topic)
         return frozen
 
     def _feedback_spec(self, name: str) -> Feedback:
         return self.project.spec(name, Feedback)
 
-    def _reuse(self, found: Making, parents: Mapping[str, Making]) -> Made | None:
+    def _reuse(self, found: Materialisation, parents: Mapping[str, Materialisation]) -> Made | None:
         try:
             artefact = self.store.get(found.artefact)
             steps = {step: self.store.get(digest) for step, digest in found.steps.items()}
@@ -256,15 +258,15 @@ class Line:
         self,
         name: str,
         made: Made,
-        parents: Mapping[str, Making],
+        parents: Mapping[str, Materialisation],
         asset_version: str,
         started: datetime,
         seconds: float,
         run: str,
     ) -> None:
         commit = self.repository.head()
-        self.records.record(
-            Making(
+        self.records.add(
+            Materialisation(
                 project=self.project.name,
                 name=name,
                 kind=self.specs[name].kind,
@@ -273,15 +275,15 @@ class Line:
                 artefact=made.artefact.digest,
                 steps={step: item.digest for step, item in made.steps.items()},
                 inputs={key: parent.artefact for key, parent in parents.items()},
-                commit={**asdict(commit), "when": commit.when.isoformat()} if commit else {},
+                commit=commit.to_dict() if commit else {},
                 tools=tool_versions(),
                 measures=[asdict(measure) for measure in made.measures],
                 checks=[asdict(check) for check in made.checks],
                 facts=dict(made.facts),
-                started=started,
+                started_at=started,
                 seconds=seconds,
                 peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-                run=run,
+                run_id=run,
             )
         )
 

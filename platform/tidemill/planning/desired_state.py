@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from tidemill.engine.plan import FILES, TECHNIQUES, TEXT, Known
 from tidemill.errors import Problem, SpecError
 from tidemill.pipeline.builder import MAKERS
-from tidemill.spec.digest import told
+from tidemill.spec.digest import digest_inputs
 from tidemill.spec.graph import references
-from tidemill.spec.load import Loaded, Project
+from tidemill.spec.load import LoadedSpec, Project
 
 RUNS = (*MAKERS, "Rollout")
 """Kinds that are done anew when something they need is; streams and triggers only steer."""
@@ -46,8 +46,8 @@ def needs(project: Project, name: str, references: Iterable[str]) -> tuple[str, 
     return tuple(spec.name for spec in named if spec.kind in MAKERS)
 
 
-def _known(project: Project, name: str, loaded: Loaded) -> Known:
-    said = told(loaded, project)
+def _known(project: Project, name: str, loaded: LoadedSpec) -> Known:
+    said = digest_inputs(loaded, project)
     beside = {FILES: said.files, TECHNIQUES: said.techniques, TEXT: loaded.sha256}
     needed = needs(project, name, said.references)
     values = {**said.values, **beside}

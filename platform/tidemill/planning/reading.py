@@ -109,7 +109,7 @@ def _read(task: _Task) -> Batch:
     with _no_collector():
         reading = read(root, only=names)
         found = Batch(problems=[*reading.problems, *check(reading)])
-        broken = reading.broken
+        broken = reading.unreadable
         for name, project in reading.workspace.projects.items():
             found.kept[name] = _kept(project, broken.get(name, {}), found.problems)
     return found

@@ -8,7 +8,7 @@ from tidemill.engine.plan import Known
 from tidemill.errors import SpecError
 from tidemill.pipeline.builder import MAKERS
 from tidemill.planning.desired_state import known
-from tidemill.ports import Making, Records
+from tidemill.ports import Materialisation, MaterialisationStore
 from tidemill.spec.load import Workspace
 
 
@@ -23,7 +23,7 @@ def wanted(workspace: Workspace) -> dict[str, Known]:
 
 
 def built(
-    new: Mapping[str, Known], before: Mapping[str, Known], records: Records
+    new: Mapping[str, Known], before: Mapping[str, Known], records: MaterialisationStore
 ) -> tuple[dict[str, Known], dict[str, str]]:
     """What is there of `new`, and a reason for each asset whose inputs were made anew since.
 
@@ -45,7 +45,7 @@ def built(
     return found, unmet
 
 
-def _as_made(new: Known, before: Known | None, making: Making) -> Known:
+def _as_made(new: Known, before: Known | None, making: Materialisation) -> Known:
     """The spec that an asset was made by; its values are known where it is one of the two."""
     for one in (before, new):
         if one is not None and one.digest == making.spec_digest:
@@ -53,7 +53,9 @@ def _as_made(new: Known, before: Known | None, making: Making) -> Known:
     return Known(new.project, new.name, making.kind, making.spec_digest, new.needs)
 
 
-def _unmet(new: Known, making: Making, makings: Mapping[str, Making | None]) -> str:
+def _unmet(
+    new: Known, making: Materialisation, makings: Mapping[str, Materialisation | None]
+) -> str:
     for name in new.needs:
         parent = makings.get(f"{new.project}/{name}")
         if parent is not None and parent.artefact != making.inputs.get(name):

@@ -141,7 +141,7 @@ def _estimates(
         return {}, []
     from tidemill.planning.costs import Costs
 
-    past: list[Past] = ledger.assets.past(sorted({item.kind for item in made}))
+    past: list[Past] = ledger.materialisations.build_costs(sorted({item.kind for item in made}))
     costs = Costs(past, sides.wanted, sides.built, data, settings.price_per_hour)
     found = {item.key: one for item in made if (one := costs.of(item))}
     over = [one for item in made for one in excess(costs.wish(item), found.get(item.key))]
@@ -185,12 +185,12 @@ def told(data: DataDifference) -> Report:
         "changed_at": origins(after for _, after in rows.changed),
         "labels": {label: list(pair) for label, pair in data.labels.items()},
         "pii": data.pii,
-        "pii_at": list(data.pii_at),
-        "leaking": list(data.leaking),
-        "kept_out": list(data.kept_out),
+        "pii_at": list(data.pii_locations),
+        "leaking": list(data.leaking_rows),
+        "kept_out": list(data.excluded_leaks),
         "leaks": list(data.leaks),
         "quarantined": {reason: list(pair) for reason, pair in data.quarantined.items()},
-        "kept": list(data.kept),
+        "kept": list(data.unread_sources),
     }
 
 
@@ -214,7 +214,9 @@ def _traffic(known: Known, item: Item, ledger: Ledger | None, clock: Clock) -> R
     pace: RatingRate | None = None
     if ledger is not None and quality:
         now = clock.now()
-        pace = ledger.events.pace(values["service"], quality["metric"], now - LOOKS_BACK, now)
+        pace = ledger.service_metrics.rating_rate(
+            values["service"], quality["metric"], now - LOOKS_BACK, now
+        )
     return {
         "project": item.project,
         "name": item.name,

@@ -13,13 +13,13 @@ from tidemill.adapters.git import GitRepository
 from tidemill.adapters.git.command import attempt
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import ArtefactError, MissingArtefact, TidemillError
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.home import Home
 from tidemill.pipeline import answers as answering
-from tidemill.ports import Making
+from tidemill.ports import Materialisation
 from tidemill.report import release_facts as parts
 from tidemill.report.release_facts import DatasetFacts, ReleaseFacts
-from tidemill.spec.digest import digest, filled
+from tidemill.spec.digest import spec_digest, with_defaults
 from tidemill.spec.load import Project, read
 
 
@@ -43,34 +43,34 @@ def gather_release(home: Home, record: ReleaseRecord) -> ReleaseFacts:
         answers=_answers(report, missing),
         form=_form(model, missing),
         rollout=walking,
-        rollout_decisions=home.ledger.rollouts.steps(walking["id"]) if walking else (),
+        rollout_decisions=home.ledger.rollouts.decisions(walking["id"]) if walking else (),
         missing=missing,
     )
 
 
 def _approvers(home: Home, record: ReleaseRecord) -> tuple[str, ...]:
     """Who agreed to the release, each once."""
-    approvers = [consent.who for consent in home.ledger.approvals.of(record.digest)]
+    approvers = [consent.principal for consent in home.ledger.approvals.of_subject(record.digest)]
     return tuple(dict.fromkeys([*record.approved_by, *approvers]))
 
 
 def gather_dataset(home: Home, project: str, name: str) -> DatasetFacts:
     """All that is known of a dataset as it was made last; raises MissingArtefact before that."""
-    making = home.ledger.assets.latest(project, name)
+    making = home.ledger.materialisations.latest(project, name)
     if making is None:
         raise MissingArtefact(
             f"'{project}/{name}' has not been made yet; run `tidemill run {project}/{name}`"
         )
     loaded = home.project(project).specs[name]
-    same = digest(loaded, home.project(project)) == making.spec_digest
-    return _dataset(home, project, name, making, filled(loaded.spec) if same else None)
+    same = spec_digest(loaded, home.project(project)) == making.spec_digest
+    return _dataset(home, project, name, making, with_defaults(loaded.spec) if same else None)
 
 
 def _dataset(
     home: Home,
     project: str,
     name: str,
-    making: Making | None,
+    making: Materialisation | None,
     spec: Mapping[str, Any] | None,
     record: ReleaseRecord | None = None,
 ) -> DatasetFacts:
@@ -81,10 +81,10 @@ def _dataset(
     return DatasetFacts(project, name, digest_, spec or {}, summary, making, missing)
 
 
-def _makings(home: Home, record: ReleaseRecord) -> dict[str, Making]:
+def _makings(home: Home, record: ReleaseRecord) -> dict[str, Materialisation]:
     """The record behind each artefact, in the order they were made."""
     origins = [
-        home.ledger.assets.origin(record.project, name, item.digest)
+        home.ledger.materialisations.first_build(record.project, name, item.digest)
         for name, item in record.artefacts.items()
         if "/" not in name
     ]
@@ -123,8 +123,8 @@ def _matching_specs(
         assert project is not None
         loaded = project.specs.get(name)
         try:
-            if loaded and digest(loaded, project) == digests[name]:
-                matches[name] = filled(loaded.spec)
+            if loaded and spec_digest(loaded, project) == digests[name]:
+                matches[name] = with_defaults(loaded.spec)
         except TidemillError:
             continue  # a file it names is gone
     return matches
@@ -165,7 +165,7 @@ def _json(folder: Path | None, name: str, part: str, missing: dict[str, str]) ->
         return {}
 
 
-def _answers(folder: Path | None, missing: dict[str, str]) -> tuple[answering.Answered, ...]:
+def _answers(folder: Path | None, missing: dict[str, str]) -> tuple[answering.EvaluatedRow, ...]:
     if folder is None:
         missing[parts.ANSWERS] = missing[parts.REPORT]
         return ()
@@ -176,9 +176,9 @@ def _answers(folder: Path | None, missing: dict[str, str]) -> tuple[answering.An
         return ()
 
 
-def _form(folder: Path | None, missing: dict[str, str]) -> Form | None:
+def _form(folder: Path | None, missing: dict[str, str]) -> ModelForm | None:
     try:
-        return Form.read(folder) if folder else None
+        return ModelForm.read(folder) if folder else None
     except ArtefactError:
         missing[parts.MODEL] = "The served artefact has no readable form.json."
         return None

@@ -62,11 +62,11 @@ def latest_evaluated(home: Home, project: str, evaluation: str) -> ReleaseRecord
 
     Raises TidemillError where no Rollout is judged by it, MissingArtefact where it is stale.
     """
-    line = home.line(project)
+    line = home.builder(project)
     for spec in line.specs.values():
         if isinstance(spec, Rollout) and spec.judged_by == evaluation:
             newest = candidate(line, spec)
-            return home.ledger.assets.release(newest.digest) or newest
+            return home.ledger.materialisations.release(newest.digest) or newest
     raise TidemillError(
         f"no Rollout is judged by '{evaluation}', so there is no release to tell of; its report is "
         "in its materialisation in Dagster's UI"
@@ -75,14 +75,14 @@ def latest_evaluated(home: Home, project: str, evaluation: str) -> ReleaseRecord
 
 def find_of_service(home: Home, service: str) -> ReleaseRecord | None:
     """The same, or None."""
-    records = home.ledger.assets.releases(service)
-    return home.live(service) or (records[-1] if records else None)
+    records = home.ledger.materialisations.releases(service)
+    return home.live_record(service) or (records[-1] if records else None)
 
 
 def _by_digest(home: Home, name: str) -> ReleaseRecord | None:
     if not _DIGEST.fullmatch(name):
         return None
-    return home.ledger.assets.release(f"sha256:{name.removeprefix('sha256:')}")
+    return home.ledger.materialisations.release(f"sha256:{name.removeprefix('sha256:')}")
 
 
 def _matches(projects: Mapping[str, Project], name: str) -> list[tuple[str, str, Any]]:
@@ -111,7 +111,7 @@ def _services(projects: Mapping[str, Project]) -> list[str]:
 
 
 def _unknown(home: Home, projects: Mapping[str, Project], name: str, datasets: bool) -> UnknownName:
-    released = {record.service for record in home.ledger.assets.releases()}
+    released = {record.service for record in home.ledger.materialisations.releases()}
     names = sorted({*released, *_services(projects)})
     if datasets:
         names += sorted(

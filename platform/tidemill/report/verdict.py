@@ -79,7 +79,7 @@ def _stands(story: ReleaseFacts) -> tuple[str, Tone]:
     rollout = story.rollout
     if rollout is None:
         return "no rollout has been asked for", "open"
-    state, since = rollout["state"], formatting.format_time(rollout.get("finished"))
+    state, since = rollout["state"], formatting.format_time(rollout.get("finished_at"))
     if state == "live":
         return f"live since {since}" if since else "live", "good"
     if state == "retired":
@@ -89,6 +89,6 @@ def _stands(story: ReleaseFacts) -> tuple[str, Tone]:
     if state == "failed":
         return f"its rollout failed: {rollout['reason']}", "bad"
     if state == "running":
-        suffix = ", waiting for a person" if rollout.get("waits") else ""
+        suffix = ", waiting for a person" if rollout.get("awaits_person") else ""
         return f"meeting its users at {rollout['percent']:g} %{suffix}", "open"
     return _STANDS.get(state, str(state)), "open"

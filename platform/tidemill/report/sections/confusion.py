@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from tidemill.pipeline.pictures import confusions, labels_right
+from tidemill.pipeline.pictures import confusion_counts, correct_labels
 from tidemill.report.release_facts import ANSWERS, ReleaseFacts
 from tidemill.report.template import html
 
@@ -17,11 +17,11 @@ def render(story: ReleaseFacts) -> Markup:
     """A table of counts, shaded by their share of the wanted label; empty without labels."""
     if ANSWERS in story.missing:
         return html("sections/missing.html.j2", reason=story.missing[ANSWERS])
-    matrix = confusions(story.answers)
+    matrix = confusion_counts(story.answers)
     if matrix is None:
         return Markup("")
     rows, columns, counts = matrix
-    right, every = labels_right(story.answers)
+    right, every = correct_labels(story.answers)
     table = [
         (name, [(count, shade(count, sum(line))) for count in line])
         for name, line in zip(rows, counts, strict=True)

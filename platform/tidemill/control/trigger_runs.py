@@ -1,0 +1,61 @@
+"""The runs of decisions: which have to be launched, and what became of those that were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tidemill.adapters.ledger.decisions import TriggerDecisionLedger
+from tidemill.engine.run_verdict import ATTEMPTS, Attempt, Verdict, judge_run
+from tidemill.records import SYNC_TRIGGER, TriggerDecision
+from tidemill.spec.graph import upstream
+from tidemill.spec.load import Project
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A run that has to be started for a decision."""
+
+    decided: TriggerDecision
+    assets: tuple[str, ...]
+    """What to make, parents before children."""
+
+
+def launches(decisions: TriggerDecisionLedger, project: Project) -> list[Launch]:
+    """A run for each firing of a project's triggers that has none yet; Git sync starts its own."""
+    return [
+        Launch(decided, tuple(upstream(project, *decided.assets)))
+        for decided in decisions.queued_decisions()
+        if decided.project == project.name and decided.trigger != SYNC_TRIGGER
+    ]
+
+
+def update_decision(
+    decisions: TriggerDecisionLedger,
+    decided: TriggerDecision,
+    attempts: Sequence[Attempt],
+    now: datetime,
+    *,
+    failure: str = "",
+) -> Verdict:
+    """Carry what the orchestrator knows of a decision's runs, newest first, over to the decision.
+
+    `failure` is why the newest one failed. Gives the verdict: after `run again` and `given up` the
+    run itself has to be ended.
+    """
+    verdict = judge_run(attempts)
+    if verdict == "nothing yet":
+        return verdict
+    if decided.state == "queued":
+        decisions.mark_started(decided.key, attempts[0].run, now)
+    if verdict == "succeeded":
+        decisions.mark_finished(decided.key, now, ok=True)
+    elif verdict == "failed":
+        decisions.mark_finished(decided.key, now, ok=False, message=failure)
+    elif verdict == "run again":
+        decisions.requeue(decided.key, now)
+    elif verdict == "given up":
+        message = f"its run was killed {ATTEMPTS} times"
+        decisions.mark_finished(decided.key, now, ok=False, message=message)
+    return verdict
