@@ -44,6 +44,11 @@ class Home:
         check_writable(self.settings.home)
         return Ledger.open(self.settings.ledger_url)
 
+    @property
+    def has_ledger(self) -> bool:
+        """False where a ledger in a file was never made."""
+        return has_ledger(self.settings)
+
     @cached_property
     def store(self) -> DvcStore:
         """The artefacts."""
@@ -162,6 +167,12 @@ class Home:
         """The record of a service's live release, or of a release by its digest."""
         digest = name if name.startswith("sha256:") else self.ledger.rollouts.live_release(name)
         return self.ledger.materialisations.release(digest) if digest else None
+
+
+def has_ledger(settings: Settings) -> bool:
+    """False where the ledger is a file that was never made; opening it would make one."""
+    path = settings.ledger_url.removeprefix("sqlite:///")
+    return path == settings.ledger_url or Path(path).exists()
 
 
 def check_writable(home: Path, *below: str) -> None:

@@ -267,7 +267,7 @@ def partial() -> ReleaseFacts:
     return replace(
         whole, specs={}, materialisations=makings, report={}, failures={}, answers=(), form=None,
         data=replace(whole.data, spec={}, summary={}, missing={DATASET: GONE}),
-        missing=missing, steps=(),
+        missing=missing,
         rollout={**(whole.rollout or {}), "state": "running", "awaits_person": True},
 
         rollout_decisions=(),

@@ -16,7 +16,7 @@ from tidemill.engine.release_record import ReleaseRecord
 
 Direction = Literal["back", "forward"]
 BUILD = "materialisation:"
-"""Prefix of a materialisation's node; its id follows."""
+"""How the node of a materialisation begins; its id follows."""
 
 
 class Edge(NamedTuple):
@@ -28,21 +28,19 @@ class Edge(NamedTuple):
     """`output` or `step:merge` for an output of a materialisation; the spec's name for an input."""
 
 
-def materialisation_edges(key: int, materialisation: Mapping[str, Any]) -> list[Edge]:
+def materialisation_edges(key: int, making: Mapping[str, Any]) -> list[Edge]:
     """Edges of one materialisation: from its outputs to it, and to its inputs, spec and commit.
 
-    `materialisation` is a row of the ledger with `artefact`, `steps`, `inputs`, `spec_digest`,
-    `name` and `commit`.
+    `making` is a row of the ledger with `artefact`, `steps`, `inputs`, `spec_digest`, `name` and
+    `commit`.
     """
     node = f"{BUILD}{key}"
-    outputs = [Edge(materialisation["artefact"], node, "output")]
-    outputs += [
-        Edge(digest, node, f"step:{step}") for step, digest in materialisation["steps"].items()
-    ]
-    inputs = [Edge(node, digest, name) for name, digest in materialisation["inputs"].items()]
-    spec = [Edge(node, f"spec:{materialisation['spec_digest']}", materialisation["name"])]
+    outputs = [Edge(making["artefact"], node, "output")]
+    outputs += [Edge(digest, node, f"step:{step}") for step, digest in making["steps"].items()]
+    inputs = [Edge(node, digest, name) for name, digest in making["inputs"].items()]
+    spec = [Edge(node, f"spec:{making['spec_digest']}", making["name"])]
     return _without_loops(
-        [*outputs, *inputs, *spec, *_commit(node, materialisation["commit"].get("sha", ""))]
+        [*outputs, *inputs, *spec, *_commit(node, making["commit"].get("sha", ""))]
     )
 
 
@@ -100,8 +98,8 @@ def artefact_edges(edges: Iterable[Edge]) -> list[Edge]:
 def _pairs(
     outputs_of: Mapping[str, Sequence[Edge]], inputs_of: Mapping[str, Sequence[Edge]]
 ) -> Iterator[tuple[Edge, Edge]]:
-    for materialisation, outputs in outputs_of.items():
-        for source in inputs_of.get(materialisation, ()):
+    for making, outputs in outputs_of.items():
+        for source in inputs_of.get(making, ()):
             for out in outputs:
                 yield out, source
 

@@ -15,8 +15,8 @@ MAX_COMMITS = 20
 
 
 def later_commits(home: Home, sha: str) -> tuple[list[str], list[str]]:
-    """Nodes (`materialisation:ID`) of builds at later commits whose specs have a line of this
-    commit or name a file that it changed; and notes on what was not searched."""
+    """Lineage nodes (`making:ID`) of materialisations at later commits whose specs have a line of
+    this commit or name a file that it changed; and notes on what was not searched."""
     specs, lineage = home.settings.specs, home.ledger.lineage
     history = attempt(specs, "rev-list", "--reverse", "--ancestry-path", "--all", f"^{sha}")
     if history is None:
@@ -36,18 +36,16 @@ def later_commits(home: Home, sha: str) -> tuple[list[str], list[str]]:
 
 def _affected(home: Home, commit: str, sha: str, changed: Sequence[str]) -> list[str]:
     """Nodes of the materialisations at `commit` whose specs depend on the commit `sha`."""
-    materialisations = home.ledger.lineage.materialisations_at(commit)
+    makings = home.ledger.lineage.materialisations_at(commit)
     nodes: list[str] = []
-    for project in sorted(
-        {materialisation["project"] for materialisation in materialisations.values()}
-    ):
+    for project in sorted({making["project"] for making in makings.values()}):
         cache = home.settings.home / "why"
         lines, _ = blame_specs(home.settings.specs, cache, project, {"sha": commit})
         touched = {name for name, spec in lines.items() if _touches(spec, sha, changed)}
         nodes += [
             f"{BUILD}{key}"
-            for key, materialisation in materialisations.items()
-            if materialisation["project"] == project and materialisation["name"] in touched
+            for key, making in makings.items()
+            if making["project"] == project and making["name"] in touched
         ]
     return nodes
 

@@ -156,16 +156,14 @@ _STARTS = {
 def _with_spec_names(home: Home, artefacts: Sequence[Facts]) -> tuple[DownstreamArtefact, ...]:
     """Artefacts with the project and spec that built each."""
     origins = home.ledger.lineage.builds_of(item["digest"] for item in artefacts)
-    materialisations = home.ledger.lineage.materialisation_rows(key for key, _ in origins.values())
+    makings = home.ledger.lineage.materialisation_rows(key for key, _ in origins.values())
     listed = []
     for item in artefacts:
         key, role = origins.get(item["digest"], (0, ""))
-        materialisation = materialisations.get(key, {})
+        making = makings.get(key, {})
         step = f"/{role.removeprefix('step:')}" if role.startswith("step:") else ""
-        name = f"{materialisation.get('name', '')}{step}"
-        listed.append(
-            DownstreamArtefact(**item, name=name, project=materialisation.get("project", ""))
-        )
+        name = f"{making.get('name', '')}{step}"
+        listed.append(DownstreamArtefact(**item, name=name, project=making.get("project", "")))
     return tuple(listed)
 
 

@@ -57,10 +57,8 @@ def _embeddings(path: Path, encode: Any, texts: Sequence[str]) -> np.ndarray[Any
 def _encoder(home: Home, dataset: str) -> tuple[str, Path]:
     """Digest and folder of the newest encoder that the dataset's project has as a Model."""
     origins = home.ledger.lineage.builds_of([dataset])
-    materialisations = home.ledger.lineage.materialisation_rows(key for key, _ in origins.values())
-    project = next(
-        (materialisation["project"] for materialisation in materialisations.values()), ""
-    )
+    makings = home.ledger.lineage.materialisation_rows(key for key, _ in origins.values())
+    project = next((making["project"] for making in makings.values()), "")
     for digest in home.ledger.lineage.base_models(project):
         try:
             folder = home.store.check_local(digest, "model").path

@@ -22,6 +22,7 @@ from tidemill.lineage.identifiers import Identifier, resolve_identifier
 from tidemill.lineage.result import UpstreamLineage, VerifiedLink
 from tidemill.lineage.spec_blame import Lines, blame_row, blame_specs
 from tidemill.ports import Materialisation
+from tidemill.records import Approval
 
 MAX_ROWS = 5
 """Nearest rows that are listed; as many of the feedback that became rows."""
@@ -87,7 +88,7 @@ def _from_release(
     row_count, feedback = _feedback_rows(home, datasets)
     evidence = ProvenanceEvidence(
         rollout_decisions=rollout_decisions(home, release),
-        approvals=_approvals(home, release.digest),
+        approvals=[_approval(one) for one in home.ledger.approvals.of_subject(release.digest)],
         lines=lines,
         rows=rows,
         feedback=feedback,
@@ -140,12 +141,10 @@ def _source_line(home: Home, row: Facts) -> tuple[Facts, list[str]]:
     """Who wrote the line of a file that a row came from, at the commit of a dataset with it."""
     datasets = [member["dataset"] for member in home.ledger.lineage.datasets_with_rows([row["id"]])]
     origins = home.ledger.lineage.builds_of(datasets)
-    materialisations = home.ledger.lineage.materialisations(key for key, _ in origins.values())
-    for _, materialisation in sorted(materialisations.items(), reverse=True):
-        if row["line"] and materialisation.commit:
-            return blame_row(
-                home.settings.specs, materialisation.project, materialisation.commit, row
-            )
+    makings = home.ledger.lineage.materialisations(key for key, _ in origins.values())
+    for _, making in sorted(makings.items(), reverse=True):
+        if row["line"] and making.commit:
+            return blame_row(home.settings.specs, making.project, making.commit, row)
     return {}, []
 
 
@@ -177,7 +176,8 @@ def rollout_decisions(home: Home, release: ReleaseRecord) -> Sequence[Facts]:
     """The decisions of the newest rollout of a release, oldest first."""
     rollouts = home.ledger.rollouts.of_release(release.digest)
     own = [rollout for rollout in rollouts if rollout.service == release.service]
-    return home.ledger.rollouts.decisions(own[-1].id) if own else []
+    decisions = home.ledger.rollouts.decisions(own[-1].id) if own else []
+    return [{**decision, "at": decision["decided_at"]} for decision in decisions]
 
 
 def verify_links(
@@ -254,8 +254,8 @@ def _row_edges(rows: Sequence[Facts], datasets: Sequence[str]) -> list[Edge]:
 def _built_artefacts(
     home: Home, nodes: Sequence[str], edges: Sequence[Edge]
 ) -> list[BuiltArtefact]:
-    """The artefacts among these nodes, nearest first, with the first materialisation of each."""
-    materialisations = home.ledger.lineage.materialisations(
+    """The artefacts among these nodes, nearest first, with the first making of each."""
+    makings = home.ledger.lineage.materialisations(
         int(node.removeprefix(BUILD)) for node in nodes if node.startswith(BUILD)
     )
     origins: dict[str, tuple[int, str]] = {}
@@ -268,54 +268,45 @@ def _built_artefacts(
     built = []
     for digest in digests:
         key, role = origins.get(digest, (0, ""))
-        built.append(
-            _built_artefact(digest, items.get(digest, {}), materialisations.get(key), role)
-        )
+        built.append(_built_artefact(digest, items.get(digest, {}), makings.get(key), role))
     return built
 
 
 def _built_artefact(
-    digest: str, item: Facts, materialisation: Materialisation | None, role: str
+    digest: str, item: Facts, making: Materialisation | None, role: str
 ) -> BuiltArtefact:
     kind, size = item.get("kind") or "artefact", item.get("bytes")
     step = role.removeprefix("step:") if role.startswith("step:") else ""
-    if materialisation is None:
+    if making is None:
         return BuiltArtefact(digest, kind, f"?/{step}" if step else "?", size)
     return BuiltArtefact(
         digest=digest,
         kind=kind,
-        name=f"{materialisation.name}/{step}" if step else materialisation.name,
+        name=f"{making.name}/{step}" if step else making.name,
         bytes=size,
-        spec_name=materialisation.name,
-        spec_digest=materialisation.spec_digest,
-        project=materialisation.project,
-        started=materialisation.started_at,
-        seconds=materialisation.seconds,
-        commit=materialisation.commit,
-        tools=materialisation.tools,
+        spec_name=making.name,
+        spec_digest=making.spec_digest,
+        project=making.project,
+        started=making.started_at,
+        seconds=making.seconds,
+        commit=making.commit,
+        tools=making.tools,
     )
+
+
+def _approval(approval: Approval) -> Facts:
+    """The facts of an approval, under the keys of `why --json`."""
+    names = ("kind", "subject", "name", "step", "note", "statement", "signature")
+    return {
+        **{name: getattr(approval, name) for name in names},
+        "who": approval.principal,
+        "how": approval.method,
+        "called": approval.display_name,
+        "key": approval.fingerprint,
+        "saw": approval.evidence,
+        "at": approval.approved_at,
+    }
 
 
 def _without_nulls(facts: Facts) -> Mapping[str, object]:
     return {name: value for name, value in facts.items() if value is not None}
-
-
-def _approvals(home: Home, digest: str) -> list[Facts]:
-    return [
-        {
-            "kind": approval.kind,
-            "subject": approval.subject,
-            "name": approval.name,
-            "step": approval.step,
-            "note": approval.note,
-            "who": approval.principal,
-            "how": approval.method,
-            "called": approval.display_name,
-            "key": approval.fingerprint,
-            "statement": approval.statement,
-            "signature": approval.signature,
-            "saw": approval.evidence,
-            "at": approval.approved_at,
-        }
-        for approval in home.ledger.approvals.of_subject(digest)
-    ]

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -15,7 +14,7 @@ from filelock import FileLock
 from tidemill.adapters.local.processes import Processes, Running, effort, listens, tail
 from tidemill.engine.standstill import Signs, Standstill
 from tidemill.errors import BrokerDown, ServiceError
-from tidemill.home import check_writable
+from tidemill.home import check_writable, has_ledger
 from tidemill.local import supervisor
 from tidemill.local.services import Service, plan, ports, prepare
 from tidemill.pipeline.context import Say
@@ -159,17 +158,11 @@ def report(settings: Settings) -> dict[str, Any]:
 
 
 def _standings(settings: Settings) -> dict[str, Any]:
-    if not _has_ledger(settings):
+    if not has_ledger(settings):
         return {"standings": [], "trouble": ""}
     from tidemill.control.observed_traffic import three_sides
 
     return three_sides(settings)
-
-
-def _has_ledger(settings: Settings) -> bool:
-    """False where a ledger of this machine was never made."""
-    sqlite = settings.ledger_url.removeprefix("sqlite:///")
-    return sqlite == settings.ledger_url or Path(sqlite).exists()
 
 
 def _process(one: Running) -> dict[str, Any]:
@@ -184,7 +177,7 @@ def _process(one: Running) -> dict[str, Any]:
 
 
 def _ledger(settings: Settings) -> dict[str, Any]:
-    if not _has_ledger(settings):
+    if not has_ledger(settings):
         return {"services": [], "ingest": {}, "git": None}
     from tidemill.adapters.ledger import Ledger
 

@@ -116,7 +116,8 @@ def report_markdown(report: SearchReport) -> str:
             ],
         ),
         f"Compared on {report.decided_on}, which the search never used "
-        f"({_comparison_text(decision.comparison)}). Permutation test: p = {decision.p_value:.2g}. "
+        f"({_comparison_text(decision.comparison)}). Swapping the answers of each row at random "
+        f"gives as large a gain: p = {decision.p_value:.2g}. "
         f"Model: {report.model}.",
         "### What changes",
         f"{report.leader}." if report.leader else "",
@@ -145,6 +146,7 @@ def report_markdown(report: SearchReport) -> str:
 def report_to_dict(report: SearchReport) -> dict[str, Any]:
     """The report as a JSON object."""
     values = asdict(report)
+    values["decision"] = report.decision.to_dict() if report.decision else None
     values["trials"] = [{"candidate": label, "value": value} for label, value in report.trials]
     return {"proposes": report.has_proposal, "verdict": report.verdict, **values}
 

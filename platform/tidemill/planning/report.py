@@ -16,6 +16,7 @@ from tidemill.engine.cost import Estimate, Excess, Past, excess, total
 from tidemill.engine.plan import Item, Known, plan
 from tidemill.engine.ratings_needed import RatingRate, step_estimates
 from tidemill.errors import DataError, MissingExtra
+from tidemill.home import has_ledger
 from tidemill.planning.revisions import Side, Sides
 from tidemill.ports import Clock
 from tidemill.settings import Settings
@@ -121,8 +122,7 @@ def _bounded(folder: Path, spec: Any, most: int | None) -> None:
 
 def _ledger(settings: Settings) -> Ledger | None:
     """The ledger, where there is one; a plan makes none."""
-    sqlite = settings.ledger_url.removeprefix("sqlite:///")
-    if sqlite != settings.ledger_url and not Path(sqlite).exists():
+    if not has_ledger(settings):
         return None
     from tidemill.adapters.ledger import Ledger
 

@@ -87,6 +87,13 @@ class MaterialisationLedger:
         query = _of_asset(project, name).where(materialisations.c.version == version)
         return self._first(query.order_by(materialisations.c.id.desc()))
 
+    def is_built(self, project: str, name: str, version_prefix: str) -> bool:
+        """True where an asset has a materialisation whose version has this prefix."""
+        query = _of_asset(project, name).where(
+            has_prefix(self.engine, materialisations.c.version, version_prefix)
+        )
+        return self._first(query) is not None
+
     def by_artefact(self, project: str, name: str, artefact: str) -> Materialisation | None:
         """The newest materialisation of an asset that gave this artefact."""
         query = _of_asset(project, name).where(materialisations.c.artefact == artefact)
