@@ -6,7 +6,7 @@ runs them all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -96,6 +96,9 @@ class Store(Protocol):
 
     def get(self, digest: str) -> Artefact:
         """Its files, checked against the digest; raises MissingArtefact or TamperedArtefact."""
+
+    def missing(self, digests: Collection[str]) -> set[str]:
+        """Those of these artefacts that `get` cannot give here; a quick look, nothing is hashed."""
 
     def drop(self, digest: str) -> None:
         """Forget it and free its bytes."""

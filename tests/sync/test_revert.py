@@ -111,7 +111,7 @@ def test_a_revert_asks_for_the_former_release_and_makes_nothing(
 
     reverted = sync(follow)
 
-    assert [(i.name, i.state) for i in changed.items if i.runs] == [
+    assert [(i.name, i.state) for i in changed.items if i.is_rebuilt] == [
         ("tune", "changed"),
         ("quality", "stale"),
         ("release", "stale"),

@@ -25,7 +25,7 @@ from tidemill.adapters.ledger import lease_owner
 from tidemill.control.commit_checks import Examined, Examiner
 from tidemill.control.lifecycle_events import announce
 from tidemill.control.restore_release import restore
-from tidemill.engine.plan import Item
+from tidemill.engine.plan import PlanEntry
 from tidemill.engine.sync import targets
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.home import Home
@@ -53,7 +53,7 @@ class Outcome:
     came: Came
     reason: str
     sync: SyncRecord | None = None
-    items: Sequence[Item] = field(default=(), repr=False)
+    items: Sequence[PlanEntry] = field(default=(), repr=False)
     news: bool = True
     """False where a look before came to the very same."""
 
@@ -178,14 +178,14 @@ class Follower:
         return Outcome("applied", reason, sync, found.items)
 
     def _restore(
-        self, sync: SyncRecord, examiner: Examiner, items: Sequence[Item]
+        self, sync: SyncRecord, examiner: Examiner, items: Sequence[PlanEntry]
     ) -> dict[str, str]:
         """Rollouts whose former release is asked for, with its digest."""
         home = self.home.with_specs(examiner.specs(sync.commit))
         by = f"commit {sync.commit[:10]}"
         found = {}
         for item in items:
-            if item.runs and item.kind == "Rollout":
+            if item.is_rebuilt and item.kind == "Rollout":
                 digest = restore(home, item.project, item.name, by)
                 if digest is not None:
                     found[item.key] = digest
@@ -216,7 +216,7 @@ class Follower:
         told += [f"brings release {d[7:19]} of {key} back" for key, d in restored.items()]
         for item in found.items:
             if item.state == "removed" and item.kind == "Rollout":
-                service = found.former[item.key].values.get("service", "")
+                service = found.former[item.key].fields.get("service", "")
                 if self.home.ledger.rollouts.live_release(service):
                     told.append(f"{item.key} is gone from Git; '{service}' stays live")
         if before and self.mirror.has(before) and not self.mirror.follows(sync.commit, before):
@@ -262,7 +262,7 @@ def _key(sync: SyncRecord) -> str:
     return f"@git/{sync.id}/"
 
 
-def _listed(items: Sequence[Item]) -> list[dict[str, str]]:
+def _listed(items: Sequence[PlanEntry]) -> list[dict[str, str]]:
     names = ("project", "name", "kind", "state", "reason")
     return [
         {name: str(getattr(item, name)) for name in names}

@@ -144,8 +144,8 @@ def reload_assets(settings: Settings, patience: float = 120.0) -> str | None:
 
 
 def report(settings: Settings) -> dict[str, Any]:
-    """Processes, services with their rollouts, ingest's counts, and where Git, ledger and live
-    differ."""
+    """Processes, services with their rollouts, ingest's counts, assets that are not up to date, and
+    where Git, ledger and live differ."""
     run = settings.home / "run"
     known = [*Processes(run).known(), *Processes(run, "models").known()]
     return {
@@ -153,6 +153,7 @@ def report(settings: Settings) -> dict[str, Any]:
         "running": running(settings),
         "processes": [_process(one) for one in known],
         **_ledger(settings),
+        "assets": _assets(settings),
         **_standings(settings),
     }
 
@@ -163,6 +164,22 @@ def _standings(settings: Settings) -> dict[str, Any]:
     from tidemill.control.observed_traffic import three_sides
 
     return three_sides(settings)
+
+
+def _assets(settings: Settings) -> list[dict[str, str]]:
+    """Assets that are not up to date; empty where that is not known."""
+    from tidemill.errors import TidemillError
+    from tidemill.home import Home
+    from tidemill.planning.recorded_state import out_of_date
+
+    if not has_ledger(settings):
+        return []
+    try:
+        entries = out_of_date(Home(settings))
+    except TidemillError:
+        return []  # `trouble` says what is wrong with the specs
+    names = ("project", "name", "kind", "state", "reason")
+    return [{name: str(getattr(entry, name)) for name in names} for entry in entries]
 
 
 def _process(one: Running) -> dict[str, Any]:

@@ -6,7 +6,7 @@ frozen offsets, files on the hub stay where they are, and nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -73,6 +73,9 @@ class _NoStore:
 
     def get(self, digest: str) -> Artefact:
         self._refuse(digest)
+
+    def missing(self, digests: Collection[str]) -> set[str]:
+        return set(digests)
 
     def drop(self, digest: str) -> None:
         self._refuse(digest)

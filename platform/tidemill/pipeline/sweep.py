@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -167,6 +167,9 @@ class _Over:
             return self.top.get(digest)
         except MissingArtefact:
             return self.below.get(digest)
+
+    def missing(self, digests: Collection[str]) -> set[str]:
+        return self.below.missing(self.top.missing(digests))
 
     def drop(self, digest: str) -> None:
         self.top.drop(digest)
