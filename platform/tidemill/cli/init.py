@@ -156,7 +156,7 @@ def _next(written: Written) -> list[str]:
     ]
 
 
-def _plain(written: Written, choice: Choice, warnings: list[str]) -> dict[str, Any]:
+def _plain(written: Written, choice: Choice, warnings: list[str]) -> dict[str, object]:
     return {
         "project": written.project,
         "task": choice.task,

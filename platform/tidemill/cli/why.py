@@ -87,7 +87,7 @@ def command(
     exit_with(0 if result.get("verified", True) else 1)
 
 
-def _print(result: dict[str, Any], as_json: bool) -> None:
+def _print(result: dict[str, object], as_json: bool) -> None:
     if as_json:
         print_json(result)
         return
@@ -100,7 +100,7 @@ def _print(result: dict[str, Any], as_json: bool) -> None:
         click.echo(strip_control(line))
 
 
-def _stream(home: Any, result: dict[str, Any], as_json: bool) -> None:
+def _stream(home: Any, result: dict[str, object], as_json: bool) -> None:
     """Every answer as it is read, so that a million of them need no memory."""
     from tidemill.cli._why_text import answer_line
     from tidemill.lineage.downstream import answers
@@ -114,7 +114,7 @@ def _stream(home: Any, result: dict[str, Any], as_json: bool) -> None:
         click.echo(line)
 
 
-def _draw(result: dict[str, Any], path: Path) -> None:
+def _draw(result: dict[str, object], path: Path) -> None:
     from tidemill.lineage.svg import draw
 
     partial = path.with_name(f".{path.name}.partial")

@@ -154,7 +154,7 @@ def _measures(outcome: Outcome, rows: int) -> tuple[Measure, ...]:
     return (Measure("validation_loss", best, best, best, rows),)
 
 
-def _facts(outcome: Outcome, learning: TrainingExamples, low: bool) -> dict[str, Any]:
+def _facts(outcome: Outcome, learning: TrainingExamples, low: bool) -> dict[str, object]:
     best = outcome.best
     return {
         "steps": outcome.steps,
