@@ -89,7 +89,7 @@ def test_a_broker_that_is_down_costs_the_event_and_nothing_else(release: Make) -
 def test_a_full_queue_drops_counts_and_does_not_wait(
     release: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inference_events, "ROOM", 1)
+    monkeypatch.setattr(inference_events, "QUEUE_SIZE", 1)
 
     def never() -> MemoryBus:
         time.sleep(0.5)

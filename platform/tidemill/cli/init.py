@@ -160,7 +160,7 @@ def _next(written: WrittenProject) -> list[str]:
     ]
 
 
-def _plain(written: WrittenProject, choice: ColumnChoice, warnings: list[str]) -> dict[str, Any]:
+def _plain(written: WrittenProject, choice: ColumnChoice, warnings: list[str]) -> dict[str, object]:
     return {
         "project": written.project,
         "task": choice.task,

@@ -164,7 +164,7 @@ class CandidateEvaluator:
         self.progress(f"candidate {len(self.trials)}: {value_text}", done=spent, total=limit)
 
 
-def rows_digest(model: str, rows: Sequence[Mapping[str, Any]]) -> str:
+def rows_digest(model: str, rows: Sequence[Mapping[str, object]]) -> str:
     """Names a set of deciding rows for one model."""
     text = json.dumps([model, [dict(row) for row in rows]], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

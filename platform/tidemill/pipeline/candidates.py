@@ -30,7 +30,7 @@ def initial_candidate(spec: Prompt, project: Path) -> Candidate:
     )
 
 
-def example_columns(spec: Prompt, row: Mapping[str, Any]) -> dict[str, Any]:
+def example_columns(spec: Prompt, row: Mapping[str, object]) -> dict[str, object]:
     """The columns of a row that an example shows."""
     names = [*spec.inputs, *output_parsing.output_columns(spec.output)]
     if spec.reasoning and row.get(spec.reasoning):
@@ -38,7 +38,7 @@ def example_columns(spec: Prompt, row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in names if name in row}
 
 
-def has_example_columns(spec: Prompt, row: Mapping[str, Any]) -> bool:
+def has_example_columns(spec: Prompt, row: Mapping[str, object]) -> bool:
     """Whether a row has all that an example shows."""
     return all(
         row.get(name) for name in (*spec.inputs, *output_parsing.output_columns(spec.output))
@@ -115,7 +115,7 @@ def examples_file(spec: Prompt, candidate: Candidate) -> bytes | None:
     return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows).encode()
 
 
-def _examples(spec: Prompt) -> dict[str, Any] | None:
+def _examples(spec: Prompt) -> dict[str, object] | None:
     if spec.examples is None:
         return None
     plain = spec.examples.model_dump(mode="json")

@@ -138,7 +138,7 @@ def _feedback(
 
 def _filler(
     spec: Dataset, bench: Bench, before: Sequence[Row]
-) -> Callable[[Any, str | None], Mapping[str, Any] | None]:
+) -> Callable[[Any, str | None], Mapping[str, object] | None]:
     """A function from an answer to columns, by the output format of the project's prompt."""
     prompt = _prompt_of(bench, _columns(before))
     if prompt is not None:
@@ -146,7 +146,7 @@ def _filler(
         return lambda said, label: output_parsing.columns_from_feedback(output, said, label)
     column = "label" if spec.format == "classification" else "completion"
 
-    def whole(answer: Any, label: str | None) -> Mapping[str, Any] | None:
+    def whole(answer: Any, label: str | None) -> Mapping[str, object] | None:
         if isinstance(answer, Mapping):
             return dict(answer) or None
         value = label if column == "label" and label else answer
@@ -264,7 +264,7 @@ def _plain(value: Any) -> Any:
 
 def _tables(
     prepared: PreparedDataset, labels: Mapping[str, Mapping[str, int]]
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[dict[str, object]]]:
     reasons = prepared.quarantine.counts().items()
     tables = {"quarantine": [{"reason": reason, "rows": count} for reason, count in reasons]}
     names = sorted({label for counts in labels.values() for label in counts})

@@ -154,7 +154,7 @@ def _measures(outcome: TrainingResult, rows: int) -> tuple[Measure, ...]:
     return (Measure("validation_loss", best, best, best, rows),)
 
 
-def _facts(outcome: TrainingResult, learning: TrainingExamples, low: bool) -> dict[str, Any]:
+def _facts(outcome: TrainingResult, learning: TrainingExamples, low: bool) -> dict[str, object]:
     best = outcome.best
     return {
         "steps": outcome.steps,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from tidemill.pipeline.drawing import figure_to_png, literal_text
 from tidemill.training.loop import TrainingResult
@@ -13,7 +12,7 @@ _SMOOTH = 0.8
 MOST_POINTS = 200
 
 
-def curve_points(outcome: TrainingResult, unit: str) -> dict[str, Any]:
+def curve_points(outcome: TrainingResult, unit: str) -> dict[str, object]:
     """The curve as a record keeps it: [step, loss] of training (at most 200, means of runs of
     neighbours) and of validation, and the unit."""
     return {

@@ -68,7 +68,7 @@ class DataDifference:
 class _NoStore:
     """A preview makes no artefacts."""
 
-    def put(self, folder: Path, *, kind: str, meta: Mapping[str, Any] | None = None) -> Artefact:
+    def put(self, folder: Path, *, kind: str, meta: Mapping[str, object] | None = None) -> Artefact:
         self._refuse(f"{kind} in {folder} {meta or ''}")
 
     def get(self, digest: str) -> Artefact:

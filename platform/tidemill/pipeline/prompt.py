@@ -36,7 +36,7 @@ def build(spec: Prompt, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
     folder = bench.scratch / "prompt"
     shutil.rmtree(folder, ignore_errors=True)
     program.save(folder)
-    facts: dict[str, Any] = {
+    facts: dict[str, object] = {
         "technique": spec.technique,
         "examples": len(program.examples),
         "shown": program.k,
@@ -53,7 +53,7 @@ def build_program(
     template: str,
     inputs: Mapping[str, Artefact],
     project: Path,
-    examples: Sequence[Mapping[str, Any]] | None = None,
+    examples: Sequence[Mapping[str, object]] | None = None,
 ) -> tuple[PromptProgram, int]:
     """The program, and how many chosen examples were left out.
 
@@ -79,7 +79,7 @@ def build_program(
     return _context(program, spec, project, inputs), len(examples or ()) - len(safe or ())
 
 
-def file_rows(spec: Prompt, path: Path) -> list[dict[str, Any]]:
+def file_rows(spec: Prompt, path: Path) -> list[dict[str, object]]:
     """The chosen examples; raises SpecError with the line that lacks a column."""
     rows, quarantine = read_file(path, name=path.name)
     columns = [*spec.inputs, *output_parsing.output_columns(spec.output)]
@@ -94,13 +94,13 @@ def file_rows(spec: Prompt, path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _line(row: Mapping[str, Any]) -> int:
+def _line(row: Mapping[str, object]) -> int:
     return int(str(row.get(ORIGIN, "")).rpartition(":")[2] or 1)
 
 
 def _safe(
-    spec: Prompt, chosen: Sequence[Mapping[str, Any]], folder: Path
-) -> list[Mapping[str, Any]]:
+    spec: Prompt, chosen: Sequence[Mapping[str, object]], folder: Path
+) -> list[Mapping[str, object]]:
     held_out = {
         normalised_question(row, spec.inputs)
         for split in ("validation", "test")
@@ -109,14 +109,14 @@ def _safe(
     return [row for row in chosen if normalised_question(row, spec.inputs) not in held_out]
 
 
-def normalised_question(row: Mapping[str, Any], inputs: Sequence[str]) -> str:
+def normalised_question(row: Mapping[str, object], inputs: Sequence[str]) -> str:
     """The text of a row's input columns, normalised for comparison."""
     copy = dict(row)
     mark_questions([copy], inputs)
     return question_of(copy)
 
 
-def _labels(spec: Prompt, rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+def _labels(spec: Prompt, rows: Sequence[Mapping[str, object]]) -> tuple[str, ...]:
     column = output_parsing.label_column(spec.output)
     return tuple(sorted({str(row[column]) for row in rows if column and row.get(column)}))
 
@@ -124,8 +124,8 @@ def _labels(spec: Prompt, rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 def _examples(
     program: PromptProgram,
     spec: Prompt,
-    train: Sequence[Mapping[str, Any]],
-    chosen: Sequence[Mapping[str, Any]] | None,
+    train: Sequence[Mapping[str, object]],
+    chosen: Sequence[Mapping[str, object]] | None,
     inputs: Mapping[str, Artefact],
 ) -> PromptProgram:
     if spec.examples is None:

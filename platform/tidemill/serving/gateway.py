@@ -159,7 +159,7 @@ class Gateway:
         routes = {n: r for n, r in self.routes.read().items() if only in (None, n)}
         return _json(200, {name: self._arms(name, route, since) for name, route in routes.items()})
 
-    def _arms(self, service: str, route: Route, since: float) -> dict[str, Any]:
+    def _arms(self, service: str, route: Route, since: float) -> dict[str, object]:
         arms = [
             {**asdict(arm), **asdict(self.tally.health_since(service, arm.release, since))}
             for arm in route.arms
