@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tidemill.engine.ratings_needed import in_days
+from tidemill.engine.ratings_needed import format_days
 from tidemill.terminal.amounts import (
     format_bytes,
     format_count,
@@ -186,9 +186,8 @@ def _wait(wait: Report, quality: Report, pace: Report | None) -> str:
     if pace is None or wait["days"] is None:
         return f"at {wait['percent']} %: at most {count} ratings show {margin}"
     rate = f"{format_number(pace['per_day'])} a day"
-    return (
-        f"at {wait['percent']} %: {count} ratings show {margin}; at {rate} {in_days(wait['days'])}"
-    )
+    days = format_days(wait["days"])
+    return f"at {wait['percent']} %: {count} ratings show {margin}; at {rate} {days}"
 
 
 def approval(one: Report, quote: Quote) -> str:

@@ -57,7 +57,7 @@ def candidate(line: Line, rollout: Rollout) -> ReleaseRecord:
         ),
         tools=tool_versions(),
         created=line.clock.now().isoformat(),
-    ).sealed()
+    ).with_digest()
 
 
 def behind(line: Line, rollout: Rollout) -> list[str]:

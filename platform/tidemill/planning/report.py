@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidemill.engine.cost import Estimate, Excess, Past, excess, total
 from tidemill.engine.plan import Item, Known, plan
-from tidemill.engine.ratings_needed import Pace, waits
+from tidemill.engine.ratings_needed import RatingRate, step_estimates
 from tidemill.errors import DataError, MissingExtra
 from tidemill.home import has_ledger
 from tidemill.planning.revisions import Side, Sides
@@ -211,7 +211,7 @@ def _rollouts(runs: Iterable[Item]) -> list[Item]:
 def _traffic(known: Known, item: Item, ledger: Ledger | None, clock: Clock) -> Report:
     values = known.values
     quality = values.get("quality")
-    pace: Pace | None = None
+    pace: RatingRate | None = None
     if ledger is not None and quality:
         now = clock.now()
         pace = ledger.service_metrics.rating_rate(
@@ -225,7 +225,7 @@ def _traffic(known: Known, item: Item, ledger: Ledger | None, clock: Clock) -> R
         "steps": values["steps"],
         "quality": quality,
         "ratings": {**asdict(pace), "per_day": pace.per_day} if pace else None,
-        "waits": [asdict(one) for one in waits(values, pace)],
+        "waits": [asdict(one) for one in step_estimates(values, pace)],
     }
 
 

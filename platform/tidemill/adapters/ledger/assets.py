@@ -27,7 +27,7 @@ from sqlalchemy import (
 from tidemill.adapters.ledger.base import has_prefix, insert_if_missing, metadata, utc
 from tidemill.adapters.ledger.lineage_tables import write_edges
 from tidemill.engine.cost import Past
-from tidemill.engine.lineage import of_making, of_release
+from tidemill.engine.lineage import materialisation_edges, release_edges
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.ports import Artefact, Materialisation
 
@@ -111,7 +111,7 @@ class MaterialisationLedger:
         with self.engine.begin() as connection:
             key = connection.execute(insert(materialisations).values(**values)).inserted_primary_key
             assert key is not None
-            write_edges(connection, of_making(key[0], values))
+            write_edges(connection, materialisation_edges(key[0], values))
         return Materialisation(**{**values, "id": key[0]})
 
     def history(self, project: str, *, limit: int = 500) -> Iterator[Materialisation]:
@@ -195,7 +195,7 @@ class MaterialisationLedger:
                     created=datetime.now(UTC),
                 )
             )
-            write_edges(connection, of_release(record))
+            write_edges(connection, release_edges(record))
 
     def _first(self, query: Select[Any]) -> Materialisation | None:
         with self.engine.connect() as connection:
