@@ -37,15 +37,15 @@ that is waited for as soon as anything else runs (a training step: 6.9 s instead
 busy processes). On an idle machine nothing changes, unlike with OMP_WAIT_POLICY=PASSIVE (20 %)."""
 
 
-def share() -> None:
+def limit_spin_wait() -> None:
     """Set SHARING for this process and its children; works only before torch is imported."""
     for name, value in SHARING.items():
         os.environ.setdefault(name, value)
 
 
-def settle() -> Any:
+def configure_torch() -> Any:
     """torch, ready to calculate on this machine's cores."""
-    share()
+    limit_spin_wait()
     try:
         import torch
     except ImportError:
@@ -74,7 +74,7 @@ def keep_heap() -> None:
 
 
 @cache
-def instructions() -> str:
+def instruction_set() -> str:
     """The widest integer instructions here, as ONNX Runtime's quantiser names them."""
     import platform
 

@@ -123,7 +123,7 @@ class Repository(Protocol):
 
 
 @dataclass(frozen=True)
-class Proposal:
+class PullRequest:
     """A pull request (GitHub), a merge request (GitLab), or a pushed branch (plain Git)."""
 
     number: str
@@ -145,13 +145,13 @@ class Forge(Protocol):
         """Write the one comment that carries `marker`, or replace it in place; gives its address.
         Raises ServiceError."""
 
-    def propose(self, branch: str, base: str, title: str, body: str) -> Proposal:
+    def open_pull_request(self, branch: str, base: str, title: str, body: str) -> PullRequest:
         """Open a proposal for a pushed branch, or bring the open one up to date."""
 
-    def find(self, branch: str) -> Proposal | None:
+    def find_pull_request(self, branch: str) -> PullRequest | None:
         """The newest proposal of a branch."""
 
-    def report(
+    def set_commit_status(
         self, sha: str, state: Literal["pending", "success", "failure"], text: str, *, context: str
     ) -> None:
         """Set the status that people see beside a commit."""
@@ -191,7 +191,7 @@ class Deployer(Protocol):
     def start(self, service: str, release: str, folder: Path) -> Arm:
         """Bring a release up at 0 %, wait until it is ready; raises ServiceError if it is not."""
 
-    def split(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
+    def set_traffic(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
         """Set the traffic shares, then read them back; takes effect at once. The first arm is the
         live one; under `shadow` the others get copies and answer nobody."""
 

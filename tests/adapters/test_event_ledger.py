@@ -129,7 +129,7 @@ def test_a_broker_that_forgot_begins_anew_without_losing_or_doubling(ledger: Led
     bus, events = MemoryBus(), ledger.events
     take(events, bus, [answer(1), answer(2), thumb(1)])
     frozen = events.freeze(TOPIC)
-    bus.forget()
+    bus.lose_all()
     taken = take(events, bus, [thumb(1), thumb(2), answer(3)])
     later = events.freeze(TOPIC)
 

@@ -33,7 +33,7 @@ from tidemill.adapters.forge.git_only import PlainForge
 from tidemill.adapters.forge.github import GitHub
 from tidemill.adapters.forge.gitlab import GitLab
 from tidemill.adapters.forge.retry_policy import is_rate_limited, rate_limit_wait, server_error_wait
-from tidemill.adapters.forge.text import cut, line, marked
+from tidemill.adapters.forge.text import one_line, truncate, with_marker
 from tidemill.errors import ServiceError, SettingsError
 from tidemill.settings import CiJob, ForgeHost, ForgeSettings, Settings
 
@@ -514,7 +514,7 @@ def test_however_it_was_merged_a_plain_proposal_is_merged(here: Path, how: str) 
         commit(here, "Neighbour")
         sh(here, "push", "--quiet", "origin", "main")
     forge = PlainForge(here)
-    forge.propose("tidemill/k", "main", "T", "B")
+    forge.open_pull_request("tidemill/k", "main", "T", "B")
     who(here, "Grace", "grace@example.org")
     if how == "fast-forward":
         sh(here, "merge", "--quiet", "--ff-only", "tidemill/k")
@@ -530,7 +530,7 @@ def test_however_it_was_merged_a_plain_proposal_is_merged(here: Path, how: str) 
     sh(here, "push", "--quiet", "origin", "main")
     sh(here, "push", "--quiet", "--delete", "origin", "tidemill/k")
 
-    found = forge.find("tidemill/k")
+    found = forge.find_pull_request("tidemill/k")
 
     assert found is not None
     assert (found.state, found.merge_sha) == ("merged", landed)
@@ -540,36 +540,36 @@ def test_however_it_was_merged_a_plain_proposal_is_merged(here: Path, how: str) 
 def test_a_pushed_branch_is_a_proposal_before_anybody_wrote_about_it(here: Path) -> None:
     forge = PlainForge(here)
 
-    found = forge.find("tidemill/k")
+    found = forge.find_pull_request("tidemill/k")
     forge.comment("tidemill/k", "3 changes", marker=PLAN)
 
     assert found is not None
     assert (found.state, found.base, found.author) == ("open", "main", "Ada <ada@example.org>")
-    assert forge.find("tidemill/k") == found
-    assert forge.find("main") is None
+    assert forge.find_pull_request("tidemill/k") == found
+    assert forge.find_pull_request("main") is None
 
 
 def test_a_branch_without_a_commit_of_its_own_is_no_proposal(here: Path) -> None:
     sh(here, "push", "--quiet", "origin", "main:refs/heads/empty")
     forge = PlainForge(here)
 
-    assert forge.find("empty") is None
+    assert forge.find_pull_request("empty") is None
     with pytest.raises(ServiceError, match="'main' holds all of 'empty' already"):
-        forge.propose("empty", "main", "T", "B")
+        forge.open_pull_request("empty", "main", "T", "B")
     with pytest.raises(ServiceError, match="origin has no branch 'gone'; push it first"):
-        forge.propose("gone", "main", "T", "B")
+        forge.open_pull_request("gone", "main", "T", "B")
 
 
 def test_branches_named_below_each_other_keep_pages_of_their_own(here: Path) -> None:
     forge = PlainForge(here)
-    forge.propose("tidemill/k", "main", "First", "B")
+    forge.open_pull_request("tidemill/k", "main", "First", "B")
     sh(here, "push", "--quiet", "--delete", "origin", "tidemill/k")
     push_change(here, "tidemill/k2", "README", "x\n")
     sh(here, "branch", "--delete", "--force", "tidemill/k")
     push_change(here, "tidemill/k/deeper", "README", "y\n")
 
-    assert forge.propose("tidemill/k/deeper", "main", "Deeper", "B").state == "open"
-    closed = forge.find("tidemill/k")
+    assert forge.open_pull_request("tidemill/k/deeper", "main", "Deeper", "B").state == "open"
+    closed = forge.find_pull_request("tidemill/k")
     assert closed is not None
     assert closed.state == "closed"
 
@@ -602,11 +602,11 @@ def test_two_who_report_at_once_on_a_plain_remote_both_come_through(
     def late(folder: Path, *arguments: str, **options: Any) -> Any:
         if arguments[0] == "push" and not raced:
             raced.append(True)
-            other.report(sha, "success", "theirs", context="b")
+            other.set_commit_status(sha, "success", "theirs", context="b")
         return real(folder, *arguments, **options)
 
     monkeypatch.setattr(git_only, "run", late)
-    forge.report(sha, "pending", "ours", context="a")
+    forge.set_commit_status(sha, "pending", "ours", context="a")
 
     assert sh(bare, "notes", "--ref=refs/notes/tidemill/status", "show", sha) == (
         "a\tpending\tours\nb\tsuccess\ttheirs"
@@ -629,7 +629,7 @@ def test_a_page_that_somebody_broke_is_an_error_and_not_a_crash(bare: Path, here
     forge = PlainForge(here)
 
     with pytest.raises(ServiceError, match=r"proposal\.json|not a proposal"):
-        forge.find("tidemill/k")
+        forge.find_pull_request("tidemill/k")
 
 
 # Which forge, which proposal
@@ -768,7 +768,7 @@ def test_the_number_of_the_proposal_is_read_off_the_job(
 )
 def test_a_cut_text_fits_and_only_a_long_one_is_cut(parts: list[str], limit: int) -> None:
     text = "".join(parts)
-    made = cut(text, limit)
+    made = truncate(text, limit)
 
     assert len(made) <= limit
     assert made == text if len(text) <= limit else "… cut:" in made
@@ -776,7 +776,7 @@ def test_a_cut_text_fits_and_only_a_long_one_is_cut(parts: list[str], limit: int
 
 def test_a_cut_in_a_fence_or_a_fold_closes_it() -> None:
     fold = "<details>\n\n```\n" + "row\n" * 100 + "```\n\n</details>\n"
-    made = cut(fold, 300)
+    made = truncate(fold, 300)
 
     assert made.count("```") == 2
     assert made.count("</details>") == 1
@@ -784,8 +784,8 @@ def test_a_cut_in_a_fence_or_a_fold_closes_it() -> None:
 
 
 def test_a_body_that_has_its_marker_is_not_marked_twice() -> None:
-    once = marked("plan", PLAN, 1000)
+    once = with_marker("plan", PLAN, 1000)
 
-    assert marked(once, PLAN, 1000) == once == f"<!-- {PLAN} -->\nplan"
-    assert marked("x", "<!-- own -->", 1000) == "<!-- own -->\nx"
-    assert line("a\n b\tc", 4) == "a b…"
+    assert with_marker(once, PLAN, 1000) == once == f"<!-- {PLAN} -->\nplan"
+    assert with_marker("x", "<!-- own -->", 1000) == "<!-- own -->\nx"
+    assert one_line("a\n b\tc", 4) == "a b…"

@@ -18,7 +18,7 @@ from tests.spec.conftest import COMPLETE
 from tidemill.adapters.clock import SetClock
 from tidemill.adapters.forge.memory import MemoryForge
 from tidemill.adapters.git import signed_statements
-from tidemill.adapters.git.signatures import Signers
+from tidemill.adapters.git.signatures import TrustedSigners
 from tidemill.adapters.ledger.approvals import Consent, approvals
 from tidemill.adapters.memory.deployer import MemoryDeployer
 from tidemill.cli import commands
@@ -186,7 +186,7 @@ def test_an_ssh_signature_is_made_verified_and_kept(
     monkeypatch.setenv("TIDEMILL_SIGNATURES", "require")
     assert approve(SERVICE) == 0
     (consent,) = given(shop)
-    signers = Signers(shop.root / "allowed")
+    signers = TrustedSigners(shop.root / "allowed")
 
     assert consent.how == "signed"
     assert consent.key.startswith("SHA256:")
@@ -259,7 +259,7 @@ def test_an_openpgp_signature_is_made_verified_and_kept(
         be(shop, "ann")
         assert approve(SERVICE) == 0
         (consent,) = given(shop)
-        said, signers = consent.statement.encode(), Signers(gpg_home=keyring)
+        said, signers = consent.statement.encode(), TrustedSigners(gpg_home=keyring)
 
         assert consent.how == "signed"
         assert (
@@ -309,7 +309,7 @@ class Walk:
         for _ in range(times):
             self.clock.advance(timedelta(seconds=seconds))
             for arm in self.deployer.arms.get(SERVICE, ()):
-                self.deployer.observe(
+                self.deployer.record_health(
                     SERVICE, arm.release, self.clock.now(), ArmHealth(99, 0, 0.1, 0.1)
                 )
             self.controller.tick()
@@ -502,7 +502,9 @@ def test_of_a_squashed_merge_the_forge_says_who_it_was(
     assert walk().on() == 10
     assert walk(MemoryForge()).on() == 10
     other = MemoryForge()
-    other.merge(other.propose("tidemill/lock", "main", "", "").number, "ann-lee", "another commit")
+    other.merge(
+        other.open_pull_request("tidemill/lock", "main", "", "").number, "ann-lee", "another commit"
+    )
     assert walk(other).on() == 10
     assert walk(forge).on() == 100
 
@@ -541,7 +543,7 @@ def test_guardrails_are_looked_at_even_while_git_cannot_say_who_agreed(
     bad = ArmHealth(100, 90, 0.1, 0.1)
     for _ in range(4):
         walking.clock.advance(timedelta(seconds=40))
-        walking.deployer.observe(SERVICE, "sha256:" + "c" * 64, walking.clock.now(), bad)
+        walking.deployer.record_health(SERVICE, "sha256:" + "c" * 64, walking.clock.now(), bad)
         walking.controller.tick()
 
     assert walking.ledger.rollouts.newest(SERVICE)[0].state == "rolled_back"

@@ -203,7 +203,7 @@ def test_a_second_run_updates_the_open_proposal(shop: Shop, plant: Plant) -> Non
     same = git(shop.bare, "rev-parse", BRANCH)
     shop.run("--open-pr", "--seed", "7")
     settings = Settings.read(specs=shop.clone / "specs")
-    found = open_forge(settings).find(BRANCH)
+    found = open_forge(settings).find_pull_request(BRANCH)
 
     assert same == first
     assert git(shop.bare, "rev-list", "--count", f"main..{BRANCH}").strip() == "1"
@@ -221,7 +221,7 @@ def test_the_pull_request_says_what_a_person_needs(
     shop.run("--open-pr")
     (page,) = forge.pages.values()
 
-    assert page.proposal.base == "main"
+    assert page.pull_request.base == "main"
     for wanted in (
         "| gain, paired | +0.",
         "### Examples that flipped",

@@ -349,7 +349,7 @@ def test_the_comment_is_written_once_and_then_renewed(
     repo: Repo, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = MemoryForge()
-    number = memory.propose("edit", "main", "Longer", "").number
+    number = memory.open_pull_request("edit", "main", "Longer", "").number
     monkeypatch.setattr(forge, "open_forge", lambda settings: memory, raising=False)
     monkeypatch.setenv("TIDEMILL_PROPOSAL", number)
     repo.write("specs/chat/tune.yaml", LONGER)

@@ -72,7 +72,7 @@ class Stage:
     def pass_time(self, seconds: float, **health: ArmHealth) -> None:
         self.clock.advance(timedelta(seconds=seconds))
         for release, seen in health.items():
-            self.deployer.observe(CHAT, release, self.clock.now(), seen)
+            self.deployer.record_health(CHAT, release, self.clock.now(), seen)
         self.controller.tick()
 
     def go_live(self, release: str, **changes: Any) -> None:
@@ -383,7 +383,7 @@ def test_a_shadow_answers_nobody_and_ends(stage: Stage) -> None:
 def test_trouble_with_one_service_does_not_stop_another(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    split = stage.deployer.split
+    split = stage.deployer.set_traffic
 
     def refuse(service: str, arms: list[Arm], *, shadow: bool = False) -> None:
         if service == "aaa":

@@ -114,7 +114,7 @@ def play(stage: Stage, tick: Tick) -> None:
     for release in {row.release, stage.ledger.live(CHAT)} - {None}:
         health = tick.health if release == row.release else GOOD
         if health is not None:
-            stage.deployer.observe(CHAT, str(release), stage.clock.now(), health)
+            stage.deployer.record_health(CHAT, str(release), stage.clock.now(), health)
     live_before = row.state == "live"
     command = tick.command
     if command is not None and live_before and command[0] != "promote":

@@ -23,10 +23,10 @@ from tidemill.terminal.shell import (
 @pass_settings
 def command(settings: Settings, as_json: bool) -> None:
     """What runs, where, what is live, how rollouts stand, and what ingest has taken in."""
-    from tidemill.local.stack import report
+    from tidemill.local.stack import stack_status
 
     warn_of_unknown_variables()
-    found = report(settings)
+    found = stack_status(settings)
     if as_json:
         print_json(found)
         return

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tidemill.adapters.git import history, signed_statements
-from tidemill.adapters.git.history import Brought
-from tidemill.adapters.git.signatures import Signers
+from tidemill.adapters.git.history import MergeCommit
+from tidemill.adapters.git.signatures import TrustedSigners
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.ledger.approvals import Consent
 from tidemill.adapters.ledger.decisions import Decided
@@ -37,9 +37,9 @@ class Agreement:
     """Says who merged where a squashed merge does not; None: nobody is asked."""
 
     @property
-    def signers(self) -> Signers:
+    def signers(self) -> TrustedSigners:
         """The keys that count."""
-        return Signers.read(self.settings)
+        return TrustedSigners.read(self.settings)
 
     def refusal(
         self,
@@ -147,7 +147,7 @@ class Agreement:
 
     def person(self) -> Identity:
         """Who sits here; `agree` puts the fingerprint in the place of the key, or refuses."""
-        found = signed_statements.person(self.settings.specs)
+        found = signed_statements.local_identity(self.settings.specs)
         key = signed_statements.signing_key(self.settings.specs, self.signers)
         return replace(found, how="signed", key=key) if key else found
 
@@ -186,9 +186,9 @@ class Agreement:
         def names(content: bytes | None) -> bool:
             return wanted(content, path, walking.service) == walking.release
 
-        if record is None or not names(history.show(specs, "HEAD", path)):
+        if record is None or not names(history.file_at(specs, "HEAD", path)):
             return []
-        found = history.brought(specs, path, names)
+        found = history.find_merge_commit(specs, path, names)
         who = self._merger(found) if found else None
         if found is None or who is None:
             return []
@@ -221,18 +221,18 @@ class Agreement:
             step=step,
         )
 
-    def _merger(self, found: Brought) -> Identity | None:
+    def _merger(self, found: MergeCommit) -> Identity | None:
         """Who merged: the author of a merge commit, else whom the forge names; None: nobody knows.
 
         A fast-forward keeps the proposer's commit as it was, and with it no name but theirs.
         """
-        if found.merge:
-            signed = signed_statements.signer(self.settings.specs, found.sha, self.signers)
+        if found.is_merge:
+            signed = signed_statements.commit_signer(self.settings.specs, found.sha, self.signers)
             return signed or Identity(found.address, "merge", found.name)
         if self.forge is None:
             return None
         try:
-            proposal = self.forge().find(LOCK_BRANCH)
+            proposal = self.forge().find_pull_request(LOCK_BRANCH)
         except TidemillError:  # it is asked again at the next look
             return None
         if proposal is None or proposal.merge_sha != found.sha or not proposal.merged_by:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from tidemill.adapters.git.branches import current_branch, publish, remote_tip
-from tidemill.adapters.git.checkout_commit import commit_here
-from tidemill.adapters.git.command import attempt
+from tidemill.adapters.git.branches import commit_and_push, current_branch, remote_tip
+from tidemill.adapters.git.checkout_commit import commit_on_checkout
+from tidemill.adapters.git.command import try_git
 from tidemill.adapters.store.remote import dvc_root
 from tidemill.control.lock_artefacts import lock_files, planned_files
 from tidemill.control.lockfile import composed, services, top, written
 from tidemill.engine.config_drift import short
 from tidemill.errors import ServiceError
 from tidemill.home import Home
-from tidemill.ports import Forge, Proposal
+from tidemill.ports import Forge, PullRequest
 from tidemill.spec.lock import BRANCH, FILE, Lock, LockedRelease, parse_lock
 
 
@@ -24,10 +24,10 @@ def commit(home: Home, named: Collection[str]) -> str | None:
     if not locks:
         return None
     message = subject(locks) + "\n\n" + summary(locks)
-    return commit_here(top(home), dict(planned_files(home, named)), message)
+    return commit_on_checkout(top(home), dict(planned_files(home, named)), message)
 
 
-def propose(home: Home, named: Collection[str], forge: Forge, base: str) -> Proposal | None:
+def propose(home: Home, named: Collection[str], forge: Forge, base: str) -> PullRequest | None:
     """Open the pull request of the locks, or bring the open one up to date.
 
     A rollout under way is in it as `wanted`: to merge it is to approve it. None where the base says
@@ -41,8 +41,8 @@ def propose(home: Home, named: Collection[str], forge: Forge, base: str) -> Prop
     if not files:
         return None
     title, body = subject(locks), summary(locks)
-    publish(root, remote, tip, BRANCH, files, f"{title}\n\n{body}")
-    return forge.propose(BRANCH, base, title, body)
+    commit_and_push(root, remote, tip, BRANCH, files, f"{title}\n\n{body}")
+    return forge.open_pull_request(BRANCH, base, title, body)
 
 
 def base_branch(home: Home) -> str:
@@ -114,5 +114,5 @@ def _against(
 
 def _at(root: Path, commit: str, path: Path) -> bytes | None:
     """A file of a commit; None where it has none."""
-    found = attempt(root, "show", f"{commit}:{path.as_posix()}")
+    found = try_git(root, "show", f"{commit}:{path.as_posix()}")
     return found.encode() if found is not None else None

@@ -37,11 +37,11 @@ def seeing(home: Home) -> See:
         if driver(live) != "local":
             return _on_cluster(home, service)
         try:
-            shares = local.serving(service)
+            shares = local.traffic_shares(service)
         except ServiceError:
             return LiveSide(None, f"the gateway at {gateway} does not answer")
         busy = [release for release, percent in shares.items() if percent > 0]
-        return LiveSide(shares, down=local.down(service, busy))
+        return LiveSide(shares, down=local.stopped_releases(service, busy))
 
     return see
 
@@ -51,7 +51,7 @@ def _on_cluster(home: Home, service: str) -> LiveSide:
     if isinstance(place, str):
         return LiveSide(None, "not reachable from here: " + _why(place))
     try:
-        return LiveSide(place.serving(service))
+        return LiveSide(place.traffic_shares(service))
     except ServiceError as error:
         return LiveSide(None, str(error))
 

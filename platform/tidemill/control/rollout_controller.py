@@ -247,7 +247,7 @@ class Controller:
                 Arm(running.release, percent, url[running.release]),
             ]
         if self._traffic.get(service) != (shares, shadow):
-            self._deployer(running or live).split(service, shares, shadow=shadow)
+            self._deployer(running or live).set_traffic(service, shares, shadow=shadow)
             self._traffic[service] = (shares, shadow)
 
     def _stop_unused(self, service: str) -> None:
@@ -322,7 +322,7 @@ class Controller:
         former = ready[0]
         arm = place.start(former.service, former.release, Path(former.folder))
         shares = [Arm(arm.release, 100.0, arm.url)]
-        place.split(former.service, shares)
+        place.set_traffic(former.service, shares)
         self._traffic[former.service] = (shares, False)
         now = self.clock.now()
         numbers = {"seconds": (now - began).total_seconds(), "from": live.release}

@@ -27,7 +27,7 @@ from tidemill.control.rollout_controller import Controller, Tell
 from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.sequential import Rated, RatingSummary
 from tidemill.errors import TidemillError
-from tidemill.events import Happening, Lifecycle
+from tidemill.events import LifecycleEvent, LifecycleKind
 from tidemill.pipeline.release_folder import Release
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
@@ -82,13 +82,13 @@ class Rates:
 def rollout_events(publisher: LifecyclePublisher) -> Tell:
     """Publishes the decisions of a controller; without its release folder one is only logged."""
 
-    def tell(what: Happening, row: Walking, change: Change) -> None:
+    def tell(what: LifecycleKind, row: Walking, change: Change) -> None:
         try:
             project = Release.read(Path(row.folder)).project
         except TidemillError as error:
             log.warning("no event '%s' of %s: %s", what, row.service, error)
             return
-        event = Lifecycle(
+        event = LifecycleEvent(
             what=what,
             project=project,
             name=row.spec["name"],

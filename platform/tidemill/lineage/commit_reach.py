@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tidemill.adapters.git.command import attempt
+from tidemill.adapters.git.command import try_git
 from tidemill.home import Home
 from tidemill.lineage.spec_blame import lines_at
 
@@ -17,7 +17,7 @@ def later(home: Home, sha: str) -> tuple[list[str], list[str]]:
     """Nodes of makings at later commits whose specs have a line of this commit or name a file that
     it changed; and what is to be said of them."""
     specs, lineage = home.settings.specs, home.ledger.lineage
-    listed = attempt(specs, "rev-list", "--reverse", "--ancestry-path", "--all", f"^{sha}")
+    listed = try_git(specs, "rev-list", "--reverse", "--ancestry-path", "--all", f"^{sha}")
     if listed is None:
         return [], [
             f"commit {sha[:12]} is not in the repository of {specs}: only what was made at it"
@@ -42,7 +42,7 @@ def later(home: Home, sha: str) -> tuple[list[str], list[str]]:
 
 def _changed(home: Home, sha: str) -> list[str]:
     """Files the commit changed, relative to the repository."""
-    said = attempt(
+    said = try_git(
         home.settings.specs, "diff-tree", "--root", "--no-commit-id", "--name-only", "-r", "-z", sha
     )
     return [path for path in (said or "").split("\0") if path]

@@ -80,9 +80,9 @@ def _commit(home: Home, text: str, _kind: str) -> list[Target]:
 
 def _in_git(home: Home, text: str) -> list[Target]:
     """A commit that nothing was made at, but whose lines may live on in later ones."""
-    from tidemill.adapters.git.command import attempt
+    from tidemill.adapters.git.command import try_git
 
-    said = attempt(home.settings.specs, "rev-parse", "--verify", "--quiet", f"{text}^{{commit}}")
+    said = try_git(home.settings.specs, "rev-parse", "--verify", "--quiet", f"{text}^{{commit}}")
     return [Target("commit", said.strip())] if said else []
 
 

@@ -34,11 +34,11 @@ def lines_at(
     try:
         spoken = blame.spec_lines(specs, project, sha)
     except TidemillError as error:
-        if not blame.known(specs, sha):
+        if not blame.has_commit(specs, sha):
             return {}, [_missing(specs, sha)]
         return {}, [f"the spec lines cannot be read: {error}"]
     found = {name: [asdict(line) for line in lines] for name, lines in spoken.items()}
-    if blame.shallow(specs):
+    if blame.is_shallow(specs):
         note = "the clone is shallow: lines from before it count as its oldest commit's"
         return found, [f"{note}; `git fetch --unshallow` brings the history", *_dirty(commit)]
     _keep(path, found)
@@ -51,9 +51,9 @@ def line_at(
     """Commit and author of the line of a project's file that a row came from, or a note why not."""
     sha, path = str(commit["sha"]), f"{project}/{row['source']}"
     try:
-        (line,) = blame.blamed(specs, sha, path, row["line"])
+        (line,) = blame.blame(specs, sha, path, row["line"])
     except (TidemillError, ValueError):
-        if not blame.known(specs, sha):
+        if not blame.has_commit(specs, sha):
             return {}, [_missing(specs, sha)]
         return {}, [f"{path}:{row['line']} is not in commit {sha[:12]}: Git does not have the file"]
     return {"path": line.path, "commit": line.commit, "author": line.author}, _dirty(commit)
@@ -61,7 +61,7 @@ def line_at(
 
 def _missing(specs: Path, sha: str) -> str:
     way_out = "`git fetch` brings it"
-    if blame.shallow(specs):
+    if blame.is_shallow(specs):
         way_out = "the clone is shallow, `git fetch --unshallow` brings it"
     return f"commit {sha[:12]} is not in the repository of {specs}; {way_out}"
 

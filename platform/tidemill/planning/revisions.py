@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 import tidemill
-from tidemill.adapters.git.trees import LINK, Place, Tree
+from tidemill.adapters.git.trees import LINK, SpecsFolder, Tree
 from tidemill.content import PREFIX, digest_of, hash_file
 from tidemill.engine.plan import Known
 from tidemill.errors import Problem, SpecError, TidemillError
@@ -30,7 +30,7 @@ CACHE = "plan-cache-1.db"
 class Side:
     """The specs of one commit, or of the working tree."""
 
-    place: Place
+    place: SpecsFolder
     tree: Tree
     specs: Path
     """The specs folder in the working tree."""
@@ -63,7 +63,7 @@ class Side:
             if (path.partition("/")[0] if "/" in path else "") in wanted - self.written
         ]
         self.written |= wanted
-        return self.place.write(self.commit, paths, self.scratch)
+        return self.place.checkout_files(self.commit, paths, self.scratch)
 
     def read(self, cache: Cache, without: Collection[str]) -> tuple[dict[str, Kept], list[Problem]]:
         """Every project but these: from the cache where nothing can differ, else from its files."""
@@ -134,21 +134,21 @@ class Sides:
 def open_sides(settings: Settings, against: str | None, head: str | None) -> Iterator[Sides]:
     """Read both sides; raises SpecError with every problem of the head, ServiceError for what Git
     cannot give."""
-    place = Place.of(settings.specs)
-    head_commit = place.commit(head or "HEAD")
+    place = SpecsFolder.open(settings.specs)
+    head_commit = place.resolve(head or "HEAD")
     ref = against or place.default_branch(settings.forge.remote)
-    base_commit = place.merge_base(place.commit(ref), head_commit)
+    base_commit = place.merge_base(place.resolve(ref), head_commit)
     scratch = Path(tempfile.mkdtemp(prefix="tidemill-plan-"))
     try:
-        ours = place.at(head_commit) if head else place.working()
+        ours = place.tree_at(head_commit) if head else place.working_tree()
         mine = _side(place, ours, settings, head_commit if head else "", scratch / "head")
-        base = _side(place, place.at(base_commit), settings, base_commit, scratch / "base")
+        base = _side(place, place.tree_at(base_commit), settings, base_commit, scratch / "base")
         yield _compare(settings, ref, mine, base, head_commit)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _side(place: Place, tree: Tree, settings: Settings, commit: str, scratch: Path) -> Side:
+def _side(place: SpecsFolder, tree: Tree, settings: Settings, commit: str, scratch: Path) -> Side:
     scratch.mkdir()
     return Side(place, tree, settings.specs, commit, scratch.resolve())
 

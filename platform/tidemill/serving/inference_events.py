@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any
 
 from tidemill.errors import TidemillError
-from tidemill.events import INFERENCE_TOPIC, Event, Inference, binary, hash_subject
+from tidemill.events import INFERENCE_TOPIC, Event, InferenceEvent, encode, hash_subject
 from tidemill.pipeline.release_folder import Privacy, Release
 from tidemill.ports import Bus, Message
 from tidemill.serving.predictor import Answerer, Given
@@ -67,7 +67,7 @@ class Teller:
     def _write(self, batch: list[tuple[Given, dict[str, Any]]]) -> None:
         topic = self.release.topic or INFERENCE_TOPIC
         try:
-            messages = [Message(topic, **binary(self.event(*one))) for one in batch]
+            messages = [Message(topic, **encode(self.event(*one))) for one in batch]
             if self._bus is None:
                 self._bus = self.connect()
             self._bus.publish(messages)
@@ -85,7 +85,7 @@ class Teller:
         """The inference event of an answer, without personal data."""
         release, clean = self.release, Redactor(self.release.privacy, self.key)
         subject = given.ask.subject
-        data = Inference(
+        data = InferenceEvent(
             response_id=given.response_id,
             service=release.service,
             release=release.digest,

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from tidemill.adapters.forge.api import Api, ForgeRefusal, TokenPermission
 from tidemill.adapters.forge.detect import Address
-from tidemill.adapters.forge.text import carries, cut, line, marked
+from tidemill.adapters.forge.text import has_marker, one_line, truncate, with_marker
 from tidemill.errors import ServiceError
-from tidemill.ports import Proposal
+from tidemill.ports import PullRequest
 from tidemill.settings import ForgeHost
 
 LIMIT = 65_536
@@ -55,11 +55,11 @@ class GitHub:
         Raises ServiceError."""
         permission = TokenPermission(f"comment on pull request {number}", _WRITE_PULLS)
         path = f"{self._repo}/issues/{quote(number)}/comments"
-        text = marked(body, marker, LIMIT)
+        text = with_marker(body, marker, LIMIT)
 
         def find() -> Any | None:
             found = self.api.list_all(path, permission)
-            return next((c for c in found if carries(c["body"], marker) and _ours(c)), None)
+            return next((c for c in found if has_marker(c["body"], marker) and _ours(c)), None)
 
         there = self.api.create(path, permission, {"body": text}, find)
         if there["body"] != text:
@@ -67,14 +67,14 @@ class GitHub:
             there = self.api.update("PATCH", one, permission, {"body": text})
         return str(there["html_url"])
 
-    def propose(self, branch: str, base: str, title: str, body: str) -> Proposal:
+    def open_pull_request(self, branch: str, base: str, title: str, body: str) -> PullRequest:
         """Open a pull request for a pushed branch, or bring the open one up to date."""
         permission = TokenPermission(
             f"open a pull request for '{branch}'",
             f"{_WRITE_PULLS}; for the token of a workflow also the repository's setting "
             "'Allow GitHub Actions to create and approve pull requests'",
         )
-        wanted = {"title": line(title, 256), "body": cut(body, LIMIT), "base": base}
+        wanted = {"title": one_line(title, 256), "body": truncate(body, LIMIT), "base": base}
 
         def find() -> Any | None:
             return self._newest(branch, permission, "open")
@@ -92,7 +92,7 @@ class GitHub:
             there = self.api.update("PATCH", one, permission, wanted)
         return _proposal(there)
 
-    def find(self, branch: str) -> Proposal | None:
+    def find_pull_request(self, branch: str) -> PullRequest | None:
         """The newest pull request of a branch of this repository, forks left out."""
         permission = TokenPermission(
             f"look for a pull request of '{branch}'", "`pull-requests: read`"
@@ -105,12 +105,12 @@ class GitHub:
         one = f"{self._repo}/pulls/{newest['number']}"
         return _proposal(self.api.get(one, permission) if merged else newest)
 
-    def report(
+    def set_commit_status(
         self, sha: str, state: Literal["pending", "success", "failure"], text: str, *, context: str
     ) -> None:
         """Set the status that people see beside a commit."""
         permission = TokenPermission(f"set a status of {sha[:12]}", "`statuses: write`")
-        wanted = {"state": state, "description": line(text, _STATUS_LIMIT), "context": context}
+        wanted = {"state": state, "description": one_line(text, _STATUS_LIMIT), "context": context}
 
         def find() -> Any | None:
             # Statuses add up (1,000 at most for one context): the newest of each comes first.
@@ -142,9 +142,9 @@ def _value(pull: Mapping[str, Any], key: str) -> str:
     return str(pull["base"]["ref"] if key == "base" else pull[key] or "")
 
 
-def _proposal(pull: Mapping[str, Any]) -> Proposal:
+def _proposal(pull: Mapping[str, Any]) -> PullRequest:
     merged = bool(pull.get("merged_at"))
-    return Proposal(
+    return PullRequest(
         number=str(pull["number"]),
         branch=pull["head"]["ref"],
         base=pull["base"]["ref"],

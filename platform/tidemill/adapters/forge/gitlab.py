@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 from tidemill.adapters.forge.api import Api, ForgeRefusal, TokenPermission
 from tidemill.adapters.forge.detect import Address
-from tidemill.adapters.forge.text import carries, cut, line, marked
+from tidemill.adapters.forge.text import has_marker, one_line, truncate, with_marker
 from tidemill.errors import ServiceError
-from tidemill.ports import Proposal
+from tidemill.ports import PullRequest
 from tidemill.settings import ForgeHost
 
 LIMIT = 1_000_000
@@ -57,7 +57,7 @@ class GitLab:
         Raises ServiceError."""
         permission = TokenPermission(f"comment on merge request {number}", _DEVELOPER)
         request = f"{self._path}/merge_requests/{quote(number)}"
-        text = marked(body, marker, LIMIT)
+        text = with_marker(body, marker, LIMIT)
         address = self.api.get(request, permission)["web_url"]
 
         def find() -> Any | None:
@@ -65,7 +65,7 @@ class GitLab:
                 f"{request}/notes", permission, sort="asc", order_by="created_at"
             )
             ours = (n for n in notes if n["author"]["id"] == self._me and not n.get("system"))
-            return next((note for note in ours if carries(note["body"], marker)), None)
+            return next((note for note in ours if has_marker(note["body"], marker)), None)
 
         there = self.api.create(f"{request}/notes", permission, {"body": text}, find)
         # What GitLab keeps has no white space around it.
@@ -73,12 +73,12 @@ class GitLab:
             self.api.update("PUT", f"{request}/notes/{there['id']}", permission, {"body": text})
         return f"{address}#note_{there['id']}"
 
-    def propose(self, branch: str, base: str, title: str, body: str) -> Proposal:
+    def open_pull_request(self, branch: str, base: str, title: str, body: str) -> PullRequest:
         """Open a merge request for a pushed branch, or bring the open one up to date."""
         permission = TokenPermission(f"open a merge request for '{branch}'", _DEVELOPER)
         wanted = {
-            "title": line(title, 255),
-            "description": cut(body, LIMIT),
+            "title": one_line(title, 255),
+            "description": truncate(body, LIMIT),
             "target_branch": base,
         }
 
@@ -101,7 +101,7 @@ class GitLab:
             there = self.api.update("PUT", one, permission, wanted)
         return _proposal(there)
 
-    def find(self, branch: str) -> Proposal | None:
+    def find_pull_request(self, branch: str) -> PullRequest | None:
         """The newest merge request of a branch of this project, forks left out."""
         permission = TokenPermission(
             f"look for a merge request of '{branch}'", "the scope `read_api`"
@@ -109,12 +109,12 @@ class GitLab:
         newest = self._newest(branch, permission, "all")
         return _proposal(newest) if newest else None
 
-    def report(
+    def set_commit_status(
         self, sha: str, state: Literal["pending", "success", "failure"], text: str, *, context: str
     ) -> None:
         """Set the status that people see beside a commit."""
         permission = TokenPermission(f"set a status of {sha[:12]}", _DEVELOPER)
-        wanted = {"description": line(text, _STATUS_LIMIT), "name": context}
+        wanted = {"description": one_line(text, _STATUS_LIMIT), "name": context}
         status = _REPORTED.get(state, state)
 
         def find() -> Any | None:
@@ -146,12 +146,12 @@ class GitLab:
         return next((r for r in found if r["source_project_id"] == r["target_project_id"]), None)
 
 
-def _proposal(request: Mapping[str, Any]) -> Proposal:
+def _proposal(request: Mapping[str, Any]) -> PullRequest:
     merged = request["state"] == "merged"
     # `merge_user` since 14.7; a fast-forward makes no commit of its own.
     by = request.get("merge_user") or request.get("merged_by") or {}
     commits = ("merge_commit_sha", "squash_commit_sha", "sha")
-    return Proposal(
+    return PullRequest(
         number=str(request["iid"]),
         branch=request["source_branch"],
         base=request["target_branch"],

@@ -7,23 +7,23 @@ _NESTED = 8
 """Folds within folds that a cut leaves room to close."""
 
 
-def tag(marker: str) -> str:
+def marker_comment(marker: str) -> str:
     """The hidden first line that a comment is found by; a ready HTML comment is taken as it is."""
     return marker if marker.startswith("<!--") else f"<!-- {marker} -->"
 
 
-def carries(body: str | None, marker: str) -> bool:
+def has_marker(body: str | None, marker: str) -> bool:
     """True where a comment begins with the marker; one that only quotes it does not."""
-    return (body or "").lstrip().startswith(tag(marker))
+    return (body or "").lstrip().startswith(marker_comment(marker))
 
 
-def marked(body: str, marker: str, limit: int) -> str:
+def with_marker(body: str, marker: str, limit: int) -> str:
     """The body under its marker, at most `limit` characters long."""
-    text = body if carries(body, marker) else f"{tag(marker)}\n{body}"
-    return cut(text, limit)
+    text = body if has_marker(body, marker) else f"{marker_comment(marker)}\n{body}"
+    return truncate(text, limit)
 
 
-def cut(text: str, limit: int) -> str:
+def truncate(text: str, limit: int) -> str:
     """The text, or as much of it as fits before the last fold, paragraph or line, with a note.
 
     A fold (`<details>`) or a fence that the cut would leave open is closed again, so that the rest
@@ -40,7 +40,7 @@ def cut(text: str, limit: int) -> str:
     return (kept + note)[:limit]
 
 
-def line(text: str, limit: int) -> str:
+def one_line(text: str, limit: int) -> str:
     """The text as one line of at most `limit` characters."""
     flat = " ".join(text.split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -22,22 +22,22 @@ _GPG = re.compile(r"^\[GNUPG:\] (\S+) ?(.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Signers:
+class TrustedSigners:
     """The keys that may sign."""
 
-    allowed: Path | None = None
+    allowed_signers: Path | None = None
     """OpenSSH allowed-signers file."""
-    revoked: Path | None = None
+    revoked_signers: Path | None = None
     """SSH public keys that may not any more."""
     gpg_home: Path | None = None
     """GNUPGHOME with the OpenPGP keys."""
 
     @classmethod
-    def read(cls, settings: Settings) -> Signers:
+    def read(cls, settings: Settings) -> TrustedSigners:
         """Those of the settings."""
         return cls(settings.allowed_signers, settings.revoked_signers, settings.gpg_home)
 
-    def check(self, repository: Path, commit: str) -> Signature:
+    def verify_commit(self, repository: Path, commit: str) -> Signature:
         """What is to be said of one commit's signature; never raises for a bad one."""
         header = git(repository, "cat-file", "commit", commit).split(b"\n\n", 1)[0]
         if b"\ngpgsig" not in header:
@@ -49,20 +49,22 @@ class Signers:
         return Signature(commit, "unknown", reason="is signed in a way that is not read (X.509)")
 
     def _ssh(self, repository: Path, commit: str) -> Signature:
-        if self.allowed is None or not self.allowed.is_file():
+        if self.allowed_signers is None or not self.allowed_signers.is_file():
             said = "is signed with SSH, and no allowed signers are known"
             return Signature(
                 commit, "unknown", reason=f"{said}; set TIDEMILL_ALLOWED_SIGNERS to their file"
             )
-        if self.revoked is not None and not self.revoked.is_file():  # Git would only warn
-            reason = f"cannot be judged: there is no file {self.revoked} of revoked signers"
+        if (
+            self.revoked_signers is not None and not self.revoked_signers.is_file()
+        ):  # Git would only warn
+            reason = f"cannot be judged: there is no file {self.revoked_signers} of revoked signers"
             return Signature(commit, "unknown", reason=reason)
-        code, said = self._verify(repository, commit, self.revoked)
+        code, said = self._verify(repository, commit, self.revoked_signers)
         if code == 0 and (good := _SSH_GOOD.search(said)):
             return Signature(commit, "good", good[1], good[2])
         if key := _SSH_KEY.search(said):
             return self._stranger(commit, key[1], said)
-        if self.revoked is not None:
+        if self.revoked_signers is not None:
             code, without = self._verify(repository, commit, None)
             if code == 0 and (good := _SSH_GOOD.search(without)):
                 reason = f"is signed by {good[1]} with a revoked key ({good[2]})"
@@ -77,7 +79,7 @@ class Signers:
         return Signature(commit, "unknown", key=key, reason=reason)
 
     def _verify(self, repository: Path, commit: str, revoked: Path | None) -> tuple[int, str]:
-        allowed = self.allowed or Path(os.devnull)
+        allowed = self.allowed_signers or Path(os.devnull)
         files = (f"allowedSignersFile={allowed}", f"revocationFile={revoked or ''}")
         options = [word for one in files for word in ("-c", f"gpg.ssh.{one}")]
         done = run(repository, *options, "verify-commit", "--raw", commit)

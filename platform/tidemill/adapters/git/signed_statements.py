@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from tidemill.adapters.git.command import attempt
-from tidemill.adapters.git.signatures import Signers
+from tidemill.adapters.git.command import try_git
+from tidemill.adapters.git.signatures import TrustedSigners
 from tidemill.engine.approval import Identity
 from tidemill.errors import NeedsApproval, ServiceError
 
@@ -21,14 +21,14 @@ _GPG = re.compile(r"^\[GNUPG:\] (\S+) ?(.*)$", re.MULTILINE)
 _SSH_MARK = "-----BEGIN SSH SIGNATURE-----"
 
 
-def person(folder: Path) -> Identity:
+def local_identity(folder: Path) -> Identity:
     """Who Git says works here, unproven; the address is empty where none is configured."""
     return Identity(_config(folder, "user.email"), "unsigned", _config(folder, "user.name"))
 
 
-def signing_key(folder: Path, signers: Signers) -> str:
+def signing_key(folder: Path, signers: TrustedSigners) -> str:
     """Git's signing key as it is configured; empty without one, or while no keys count."""
-    counted = signers.allowed if _is_ssh(folder) else signers.gpg_home
+    counted = signers.allowed_signers if _is_ssh(folder) else signers.gpg_home
     return _config(folder, "user.signingkey") if counted else ""
 
 
@@ -51,7 +51,7 @@ def sign(folder: Path, statement: bytes) -> str:
         return _call(command, statement, "sign with SSH")
 
 
-def verify(statement: bytes, signature: str, who: str, signers: Signers) -> str:
+def verify(statement: bytes, signature: str, who: str, signers: TrustedSigners) -> str:
     """Fingerprint of the key of `who` that signed; raises NeedsApproval where it does not count."""
     with tempfile.TemporaryDirectory(prefix="tidemill-verify-") as scratch:
         path = Path(scratch) / "signature"
@@ -61,29 +61,29 @@ def verify(statement: bytes, signature: str, who: str, signers: Signers) -> str:
         return _verify_openpgp(statement, path, who, signers)
 
 
-def signer(repository: Path, commit: str, signers: Signers) -> Identity | None:
+def commit_signer(repository: Path, commit: str, signers: TrustedSigners) -> Identity | None:
     """Who signed a commit with a key that counts; None where nobody did."""
-    found = signers.check(repository, commit)
+    found = signers.verify_commit(repository, commit)
     return Identity(_address(found.signer), "merge", key=found.key) if found.good else None
 
 
-def _verify_ssh(statement: bytes, path: Path, who: str, signers: Signers) -> str:
-    if signers.allowed is None or not signers.allowed.is_file():
+def _verify_ssh(statement: bytes, path: Path, who: str, signers: TrustedSigners) -> str:
+    if signers.allowed_signers is None or not signers.allowed_signers.is_file():
         raise NeedsApproval("no allowed signers are known; set TIDEMILL_ALLOWED_SIGNERS to a file")
-    revoked = ["-r", str(signers.revoked)] if signers.revoked else []
-    command = ["ssh-keygen", "-Y", "verify", "-f", str(signers.allowed), "-I", who]
+    revoked = ["-r", str(signers.revoked_signers)] if signers.revoked_signers else []
+    command = ["ssh-keygen", "-Y", "verify", "-f", str(signers.allowed_signers), "-I", who]
     command += ["-n", NAMESPACE, "-s", str(path), *revoked]
     done = _run(command, statement)
     good = _SSH_KEY.search(done.stdout.decode(errors="replace"))
     if done.returncode or good is None:
         raise NeedsApproval(
-            f"the signature is no allowed signer's for {who}; add the key to {signers.allowed} "
+            f"the signature is no allowed signer's for {who}; add the key to {signers.allowed_signers} "
             "under that address, or correct `git config user.email`"
         )
     return str(good[2])
 
 
-def _verify_openpgp(statement: bytes, path: Path, who: str, signers: Signers) -> str:
+def _verify_openpgp(statement: bytes, path: Path, who: str, signers: TrustedSigners) -> str:
     if signers.gpg_home is None or not signers.gpg_home.is_dir():
         raise NeedsApproval("no OpenPGP keyring is known; set TIDEMILL_GPG_HOME to its folder")
     home = {"GNUPGHOME": str(signers.gpg_home)}
@@ -121,7 +121,7 @@ def _is_ssh(folder: Path) -> bool:
 
 def _config(folder: Path, key: str) -> str:
     place = folder if folder.exists() else Path.cwd()
-    return (attempt(place, "config", "--get", key) or "").strip()
+    return (try_git(place, "config", "--get", key) or "").strip()
 
 
 def _call(command: list[str], given: bytes, what: str) -> str:

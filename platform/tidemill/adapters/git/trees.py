@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tidemill.adapters.git.command import attempt, git, run
+from tidemill.adapters.git.command import git, run, try_git
 from tidemill.errors import ServiceError
 
 ENDINGS = (".yaml", ".yml")
@@ -49,16 +49,16 @@ class Tree:
 
 
 @dataclass(frozen=True)
-class Place:
+class SpecsFolder:
     """A folder of specs in its repository."""
 
-    top: Path
+    root: Path
     """The repository's working tree."""
     prefix: str
     """The specs folder below it, with forward slashes; '' for the top itself."""
 
     @classmethod
-    def of(cls, specs: Path) -> Place:
+    def open(cls, specs: Path) -> SpecsFolder:
         """Where a folder stands; raises ServiceError outside of Git."""
         there = next(folder for folder in (specs, *specs.parents) if folder.is_dir())
         done = run(there, "rev-parse", "--show-toplevel")
@@ -76,10 +76,10 @@ class Place:
         prefix = whole.relative_to(root.resolve()).as_posix()
         return cls(root, "" if prefix == "." else prefix)
 
-    def commit(self, ref: str) -> str:
+    def resolve(self, ref: str) -> str:
         """The commit a name stands for; raises ServiceError for an unknown one."""
-        found = attempt(
-            self.top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"
+        found = try_git(
+            self.root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"
         )
         if found:
             return found.strip()
@@ -93,7 +93,7 @@ class Place:
     def default_branch(self, remote: str = "origin") -> str:
         """What a branch is compared with unless told: the remote's default branch, else main."""
         for ref in (f"{remote}/HEAD", *(f"{remote}/{name}" for name in _MAIN), *_MAIN):
-            if attempt(self.top, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"):
+            if try_git(self.root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"):
                 return ref
         raise ServiceError(
             f"there is no {remote}/HEAD and no branch main to compare with; name one with "
@@ -102,10 +102,10 @@ class Place:
 
     def merge_base(self, one: str, other: str) -> str:
         """The commit two commits come from; raises ServiceError with the way out."""
-        found = attempt(self.top, "merge-base", one, other)
+        found = try_git(self.root, "merge-base", one, other)
         if found:
             return found.strip()
-        if (attempt(self.top, "rev-parse", "--is-shallow-repository") or "").strip() == "true":
+        if (try_git(self.root, "rev-parse", "--is-shallow-repository") or "").strip() == "true":
             raise ServiceError(
                 "the clone is too shallow: the commit both sides come from is not in it; "
                 "`git fetch --unshallow` gets it (in a GitHub workflow: `fetch-depth: 0`, in a "
@@ -115,17 +115,17 @@ class Place:
             f"{one[:12]} and {other[:12]} have no commit in common; name another --against"
         )
 
-    def at(self, commit: str) -> Tree:
+    def tree_at(self, commit: str) -> Tree:
         """The specs of a commit; empty where it has none."""
         found: dict[str, Blob] = {}
         listed = self._git("ls-tree", "-r", "-z", "--full-tree", commit, "--", *self._paths())
         for line in _fields(listed):
             about, _, path = line.partition("\t")
             mode, _, blob = about.split(" ")
-            found[self._below(path)] = Blob(mode, blob)
+            found[self._relative_to_specs(path)] = Blob(mode, blob)
         return Tree(found)
 
-    def working(self) -> Tree:
+    def working_tree(self) -> Tree:
         """The specs as they are on disk, whether or not they are committed or ignored."""
         found: dict[str, Blob] = {}
         doubtful: dict[str, str] = {}
@@ -139,29 +139,29 @@ class Place:
         changed = self._git("diff", "--no-ext-diff", "--no-renames", "--name-only", "-z", *paths)
         doubtful |= {path: found[path].mode for path in _fields(changed)}
         others = _fields(self._git("ls-files", "--others", "-z", *paths))
-        doubtful |= {path: "100644" for path in others if is_spec(self._below(path))}
-        found |= self._hashed(doubtful, found)
-        return Tree({self._below(path): blob for path, blob in found.items()})
+        doubtful |= {path: "100644" for path in others if is_spec(self._relative_to_specs(path))}
+        found |= self._hash_files(doubtful, found)
+        return Tree({self._relative_to_specs(path): blob for path, blob in found.items()})
 
-    def write(self, commit: str, paths: Iterable[str], into: Path) -> Path:
+    def checkout_files(self, commit: str, paths: Iterable[str], into: Path) -> Path:
         """Write files of a commit (paths below the specs folder) as a checkout would; gives the
         specs folder in there."""
         index = {"GIT_INDEX_FILE": str(into / "index")}
-        given = "".join(f"{self._above(path)}\0" for path in paths).encode(*_NAMES)
-        git(self.top, "read-tree", commit, environment=index)
-        tree = into / "tree" if self.prefix else into / "tree" / self.top.name
+        given = "".join(f"{self._relative_to_repository(path)}\0" for path in paths).encode(*_NAMES)
+        git(self.root, "read-tree", commit, environment=index)
+        tree = into / "tree" if self.prefix else into / "tree" / self.root.name
         prefix = f"--prefix={tree}/"
-        git(self.top, "checkout-index", "-z", "--stdin", prefix, given=given, environment=index)
+        git(self.root, "checkout-index", "-z", "--stdin", prefix, stdin=given, environment=index)
         specs = tree / self.prefix
         specs.mkdir(parents=True, exist_ok=True)
         return specs
 
-    def _hashed(self, doubtful: Mapping[str, str], found: dict[str, Blob]) -> dict[str, Blob]:
+    def _hash_files(self, doubtful: Mapping[str, str], found: dict[str, Blob]) -> dict[str, Blob]:
         """What stands on disk under these paths, as Git would store it; what is gone is dropped."""
         there = []
         for path, mode in doubtful.items():
             found.pop(path, None)
-            whole = self.top / path
+            whole = self.root / path
             if whole.is_symlink() or mode in (LINK, MODULE):
                 found[path] = Blob(LINK, "")
             elif whole.is_file():
@@ -169,22 +169,22 @@ class Place:
         if not there:
             return {}
         given = "".join(f"{path}\n" for path in there).encode(*_NAMES)
-        done = run(self.top, "hash-object", "--stdin-paths", given=given)
+        done = run(self.root, "hash-object", "--stdin-paths", stdin=given)
         ids = done.stdout.decode().split()
         if done.returncode or len(ids) != len(there):  # unreadable, or a line feed in a name
             return {path: Blob(LINK, "") for path in there}
         return {path: Blob(doubtful[path], blob) for path, blob in zip(there, ids, strict=True)}
 
     def _git(self, *arguments: str) -> bytes:
-        return git(self.top, "--literal-pathspecs", *arguments)
+        return git(self.root, "--literal-pathspecs", *arguments)
 
     def _paths(self) -> tuple[str, ...]:
         return (f"{self.prefix}/",) if self.prefix else ()
 
-    def _below(self, path: str) -> str:
+    def _relative_to_specs(self, path: str) -> str:
         return path[len(self.prefix) + 1 :] if self.prefix else path
 
-    def _above(self, path: str) -> str:
+    def _relative_to_repository(self, path: str) -> str:
         return f"{self.prefix}/{path}" if self.prefix else path
 
 

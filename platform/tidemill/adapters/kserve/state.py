@@ -12,29 +12,29 @@ RELEASE = "tidemill.dev/release"
 
 
 @dataclass(frozen=True)
-class Seen:
+class InferenceServiceStatus:
     """One InferenceService as the cluster reports it."""
 
     ready: bool = False
     """True where the controller has seen the last change and everything in it is ready."""
-    canary: int | None = None
+    canary_percent: int | None = None
     """Percent of the traffic that the candidate really gets; None without a candidate."""
     release: str = ""
     """The release that was applied last: the candidate, or the only one."""
-    names: frozenset[str] = frozenset()
+    predictor_names: frozenset[str] = frozenset()
     """Names and release labels of its predictors."""
     url: str = ""
-    said: str = "it does not exist"
+    message: str = "it does not exist"
     """What it is waiting for, in a line."""
 
-    def has(self, name: str, release: str) -> bool:
+    def has_release(self, name: str, release: str) -> bool:
         """True where a release is one of its predictors; Knative keeps the former one unnamed."""
         label = release.removeprefix("sha256:")[:16]
-        former = self.canary is not None and "" in self.names
-        return bool({name, label} & self.names) or (former and release != self.release)
+        former = self.canary_percent is not None and "" in self.predictor_names
+        return bool({name, label} & self.predictor_names) or (former and release != self.release)
 
 
-def read(found: Mapping[str, Any]) -> Seen:
+def read_status(found: Mapping[str, Any]) -> InferenceServiceStatus:
     """The state of an InferenceService; see `status` in `serving.kserve.io/v1beta1`."""
     spec, status = found.get("spec") or {}, found.get("status") or {}
     metadata = found.get("metadata") or {}
@@ -43,13 +43,15 @@ def read(found: Mapping[str, Any]) -> Seen:
     canary = _knative(spec, status) if knative else _standard(spec, status)
     waits = _waits(metadata, spec, status)
     shares = "nobody shares" if canary is None else f"the candidate has {canary} %"
-    return Seen(
+    return InferenceServiceStatus(
         ready=not waits,
-        canary=canary,
+        canary_percent=canary,
         release=marks.get(RELEASE, ""),
-        names=_names(spec, knative and "canaryTrafficPercent" in (spec.get("predictor") or {})),
+        predictor_names=_names(
+            spec, knative and "canaryTrafficPercent" in (spec.get("predictor") or {})
+        ),
         url=_url(status),
-        said=waits or f"it is ready, and {shares}",
+        message=waits or f"it is ready, and {shares}",
     )
 
 

@@ -13,7 +13,7 @@ from tidemill.errors import EventError
 from tidemill.ports import INFERENCE_TOPIC, LIFECYCLE_TOPIC, Message
 
 if TYPE_CHECKING:  # whoever only reads the ledger does not wait for the models of events
-    from tidemill.events import Data, Event, Feedback, Inference, Lifecycle
+    from tidemill.events import Data, Event, FeedbackEvent, InferenceEvent, LifecycleEvent
     from tidemill.spec.feedback import Feedback as Contract
 
 AHEAD = timedelta(days=1)
@@ -33,7 +33,7 @@ class Intake:
 
 def sort(records: Iterable[Message], contracts: Mapping[str, Contract], now: datetime) -> Intake:
     """Decode and check each record; offsets stay as the records have them."""
-    from tidemill.events import Feedback, Inference, decode
+    from tidemill.events import FeedbackEvent, InferenceEvent, decode
 
     intake = Intake()
     arrived = stamp(now)
@@ -43,10 +43,10 @@ def sort(records: Iterable[Message], contracts: Mapping[str, Contract], now: dat
             event = decode(record.headers, record.value)
             data = _expected(event, record.topic, contract)
             row = _common(record, event, arrived)
-            if isinstance(data, Feedback):
+            if isinstance(data, FeedbackEvent):
                 assert contract is not None
                 intake.feedback.append(row | _feedback(data, contract, record, row))
-            elif isinstance(data, Inference):
+            elif isinstance(data, InferenceEvent):
                 intake.inference.append(row | _inference(data))
             else:
                 intake.lifecycle.append(row | _lifecycle(data))
@@ -81,10 +81,13 @@ def unpack(text: str) -> tuple[tuple[str, bytes], ...]:
 
 
 def _expected(event: Event, topic: str, contract: Contract | None) -> Data:
-    from tidemill.events import Feedback, Inference, Lifecycle
+    from tidemill.events import FeedbackEvent, InferenceEvent, LifecycleEvent
 
-    shapes: Mapping[str, type[Data]] = {INFERENCE_TOPIC: Inference, LIFECYCLE_TOPIC: Lifecycle}
-    wanted = Feedback if contract else shapes.get(topic)
+    shapes: Mapping[str, type[Data]] = {
+        INFERENCE_TOPIC: InferenceEvent,
+        LIFECYCLE_TOPIC: LifecycleEvent,
+    }
+    wanted = FeedbackEvent if contract else shapes.get(topic)
     if wanted is None:
         raise EventError(f"no Feedback spec names the topic '{topic}'; add one, then replay")
     if not isinstance(event.data, wanted):
@@ -107,7 +110,7 @@ def _common(record: Message, event: Event, arrived: float) -> Row:
     }
 
 
-def _feedback(data: Feedback, contract: Contract, record: Message, row: Row) -> Row:
+def _feedback(data: FeedbackEvent, contract: Contract, record: Message, row: Row) -> Row:
     if data.kind not in contract.kinds:
         allowed = ", ".join(contract.kinds)
         raise EventError(f"'{contract.name}' takes no {data.kind}; its kinds are {allowed}")
@@ -135,7 +138,7 @@ def _feedback(data: Feedback, contract: Contract, record: Message, row: Row) -> 
     }
 
 
-def _rating(data: Feedback, contract: Contract) -> float | None:
+def _rating(data: FeedbackEvent, contract: Contract) -> float | None:
     if data.kind in ("thumbs", "outcome"):
         return data.value
     if data.kind != "score":
@@ -147,9 +150,9 @@ def _rating(data: Feedback, contract: Contract) -> float | None:
     return (data.value - low) / (high - low) if high > low else 1.0
 
 
-def _inference(data: Inference) -> Row:
+def _inference(data: InferenceEvent) -> Row:
     return {**data.__dict__, "input": json.dumps(data.input, ensure_ascii=False)}
 
 
-def _lifecycle(data: Lifecycle) -> Row:
+def _lifecycle(data: LifecycleEvent) -> Row:
     return {**data.__dict__, "facts": json.dumps(data.facts, ensure_ascii=False)}

@@ -30,7 +30,7 @@ class Route:
         """The arm that answers where no other does."""
         return self.arms[0]
 
-    def pick(self, bucket: float) -> Arm:
+    def arm_for(self, bucket: float) -> Arm:
         """The arm of a bucket in [0, 100); a rising share keeps the subjects it has."""
         edge = 0.0
         if self.mode == "split":
@@ -50,7 +50,7 @@ class Route:
         """Changes with every candidate, so that it is not always the same people who try."""
         return self.arms[1].release if len(self.arms) > 1 else ""
 
-    def name(self, arm: Arm) -> str:
+    def arm_name(self, arm: Arm) -> str:
         """What events call the arm."""
         if arm == self.live:
             return "live"

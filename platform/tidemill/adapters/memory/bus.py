@@ -51,7 +51,7 @@ class MemoryBus:
     def close(self) -> None:
         """Nothing to flush."""
 
-    def forget(self) -> None:
+    def lose_all(self) -> None:
         """Lose everything, as a restarted in-memory broker does."""
         with self._changed:
             self._logs.clear()
