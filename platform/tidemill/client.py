@@ -91,7 +91,8 @@ class Tidemill:
     def send_many(self, feedback: Iterable[Mapping[str, Any]]) -> int:
         """Many at once, each as the arguments of `send`; far faster. Returns how many."""
         messages = [
-            Message(self._topic, **encode(self._event(**_arguments(dict(one))))) for one in feedback
+            Message(self._topic, **encode(self._event(**_arguments(dict(item)))))
+            for item in feedback
         ]
         self._bus.publish(messages)
         return len(messages)
@@ -121,13 +122,18 @@ class Tidemill:
         event_id: str | None,
         data: Mapping[str, Any],
     ) -> Event:
-        who = hash_subject(subject, self._key) if subject and self._key else subject
-        given = {"response_id": response_id, "kind": kind, "subject": who, "consent": consent}
+        pseudonym = hash_subject(subject, self._key) if subject and self._key else subject
+        fields = {
+            "response_id": response_id,
+            "kind": kind,
+            "subject": pseudonym,
+            "consent": consent,
+        }
         try:
-            feedback = FeedbackEvent.model_validate({**given, **data})
+            feedback = FeedbackEvent.model_validate({**fields, **data})
         except ValidationError as error:
-            said = "; ".join(p["msg"].removeprefix("Value error, ") for p in error.errors())
-            raise EventError(f"this feedback would be quarantined: {said}") from None
+            reasons = "; ".join(p["msg"].removeprefix("Value error, ") for p in error.errors())
+            raise EventError(f"this feedback would be quarantined: {reasons}") from None
         return Event(feedback, self._source, event_id or new_id(), time or datetime.now(UTC))
 
 

@@ -98,13 +98,13 @@ class FeedbackEvent(Frozen):
     @model_validator(mode="after")
     def _check_payload(self) -> Self:
         carries = _CARRIES[self.kind]
-        given = getattr(self, carries)
-        if given is None or given == "" or given == {}:
+        value = getattr(self, carries)
+        if value is None or value == "" or value == {}:
             raise ValueError(f"{self.kind} needs `{carries}`")
-        if self.kind == "thumbs" and given not in (0, 1):
-            raise ValueError(f"a thumb's value is 0 or 1, not {given:g}")
-        if self.kind == "outcome" and not 0 <= given <= 1:
-            raise ValueError(f"an outcome's value is between 0 and 1, not {given:g}")
+        if self.kind == "thumbs" and value not in (0, 1):
+            raise ValueError(f"a thumb's value is 0 or 1, not {value:g}")
+        if self.kind == "outcome" and not 0 <= value <= 1:
+            raise ValueError(f"an outcome's value is between 0 and 1, not {value:g}")
         return self
 
 
@@ -204,10 +204,10 @@ def encode(event: Event) -> KafkaRecord:
 
 def decode(headers: Iterable[tuple[str, bytes]], value: bytes) -> Event:
     """The event in a Kafka record of either mode; raises `EventError` with the reason."""
-    found = dict(headers)
+    values = dict(headers)
     try:
-        if "ce_id" in found or "ce_specversion" in found:
-            attributes = {k[3:]: v.decode() for k, v in found.items() if k.startswith("ce_")}
+        if "ce_id" in values or "ce_specversion" in values:
+            attributes = {k[3:]: v.decode() for k, v in values.items() if k.startswith("ce_")}
         else:
             attributes, value = _decode_structured(value)
         return _event(attributes, value)
@@ -219,25 +219,25 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes) -> Event:
 
 def _decode_structured(value: bytes) -> tuple[dict[str, Any], bytes]:
     try:
-        whole = json.loads(value)
+        envelope = json.loads(value)
     except (ValueError, RecursionError) as error:
         raise EventError(f"neither `ce_` headers nor JSON: {error}") from None
-    if not isinstance(whole, dict):
+    if not isinstance(envelope, dict):
         raise EventError("not a CloudEvent: the value is no JSON object")
-    if "data_base64" in whole:
+    if "data_base64" in envelope:
         try:
-            return whole, base64.b64decode(str(whole["data_base64"]), validate=True)
+            return envelope, base64.b64decode(str(envelope["data_base64"]), validate=True)
         except ValueError as error:
             raise EventError(f"`data_base64` is not base64: {error}") from None
-    if "data" not in whole:
+    if "data" not in envelope:
         raise EventError("not a CloudEvent: no `ce_` headers, and no `data` in the value")
-    return whole, json.dumps(whole["data"]).encode()
+    return envelope, json.dumps(envelope["data"]).encode()
 
 
 def _event(attributes: Mapping[str, Any], value: bytes) -> Event:
     for name in ("specversion", "id", "source", "type", "time"):
-        given = attributes.get(name)
-        if not isinstance(given, str) or not 0 < len(given) <= 200 or "\0" in given:
+        text = attributes.get(name)
+        if not isinstance(text, str) or not 0 < len(text) <= 200 or "\0" in text:
             raise EventError(f"the attribute `{name}` is missing, empty or over 200 characters")
     if attributes["specversion"] != "1.0":
         raise EventError(f"CloudEvents {attributes['specversion']} is not read; write 1.0")
@@ -276,10 +276,10 @@ def _reason(error: ValidationError) -> str:
     shape = next((t for t in _TYPES.values() if t.__name__ == error.title), FeedbackEvent)
     parts = []
     for problem in error.errors(include_url=False, include_context=False, include_input=False):
-        where = ".".join(map(str, problem["loc"]))
+        field = ".".join(map(str, problem["loc"]))
         if problem["type"] == "extra_forbidden":
-            parts.append(f"{where}: no such field; {suggest(where, [*shape.model_fields])}")
+            parts.append(f"{field}: no such field; {suggest(field, [*shape.model_fields])}")
         else:
-            said = problem["msg"].removeprefix("Value error, ")
-            parts.append(f"{where}: {said}" if where else said)
+            message = problem["msg"].removeprefix("Value error, ")
+            parts.append(f"{field}: {message}" if field else message)
     return "; ".join(parts)

@@ -14,9 +14,9 @@ def cores() -> int:
     """Physical cores this process may use; OMP_NUM_THREADS wins where it is set."""
     import psutil
 
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    if wanted.isdigit() and int(wanted) > 0:
-        return int(wanted)
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdigit() and int(threads) > 0:
+        return int(threads)
     allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed))
 
@@ -96,7 +96,7 @@ def session_options() -> Any:
         import onnxruntime
     except ImportError:
         raise MissingExtra("onnxruntime", "compress") from None
-    found = onnxruntime.SessionOptions()
-    found.intra_op_num_threads = cores()
-    found.log_severity_level = 3
-    return found
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = cores()
+    options.log_severity_level = 3
+    return options

@@ -76,21 +76,21 @@ def _python() -> DoctorCheck:
 def _memory() -> DoctorCheck:
     import psutil
 
-    whole = psutil.virtual_memory()
-    text = f"{whole.total / GIB:.1f} GiB, {whole.available / GIB:.1f} free"
-    if whole.total < MEMORY * GIB:
+    memory = psutil.virtual_memory()
+    text = f"{memory.total / GIB:.1f} GiB, {memory.available / GIB:.1f} free"
+    if memory.total < MEMORY * GIB:
         return DoctorCheck("memory", "missing", text, f"training needs {MEMORY} GiB or more")
     return DoctorCheck("memory", "ok", text)
 
 
 def _disk(home: Path) -> DoctorCheck:
-    there = next(folder for folder in (home, *home.parents) if folder.exists())
-    if not os.access(there, os.W_OK):
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    if not os.access(existing, os.W_OK):
         return DoctorCheck(
-            "disk", "missing", f"{there} is read-only", "set TIDEMILL_HOME elsewhere"
+            "disk", "missing", f"{existing} is read-only", "set TIDEMILL_HOME elsewhere"
         )
-    free = shutil.disk_usage(there).free / GIB
-    text = f"{free:.1f} GiB free at {there}"
+    free = shutil.disk_usage(existing).free / GIB
+    text = f"{free:.1f} GiB free at {existing}"
     if free < DISK:
         way_out = f"models need {DISK} GiB; free some, or set TIDEMILL_HOME to another disk"
         return DoctorCheck("disk", "missing", text, way_out)
@@ -122,9 +122,9 @@ def _flags() -> set[str]:
 
 
 def _git() -> DoctorCheck:
-    where = shutil.which("git")
-    if where:
-        return DoctorCheck("git", "ok", where)
+    path = shutil.which("git")
+    if path:
+        return DoctorCheck("git", "ok", path)
     way_out = "install git; without it releases name no commit and `plan` has nothing to compare"
     return DoctorCheck("git", "missing", "not found", way_out)
 

@@ -83,13 +83,13 @@ class Port:
 def ports(settings: Settings) -> list[Port]:
     """The fixed ports of a home."""
     host, broker = settings.host, settings.broker_port
-    found = [
+    fixed = [
         Port("gateway", "the gateway", host, settings.gateway_port, "TIDEMILL_GATEWAY_PORT"),
         Port("webserver", "Dagster", host, settings.dagster_port, "TIDEMILL_DAGSTER_PORT"),
     ]
     if settings.bootstrap_servers:
-        return found
-    return [Port("broker", "the Kafka broker", LOOPBACK, broker, "TIDEMILL_BROKER_PORT"), *found]
+        return fixed
+    return [Port("broker", "the Kafka broker", LOOPBACK, broker, "TIDEMILL_BROKER_PORT"), *fixed]
 
 
 def _broker(settings: Settings) -> Service:

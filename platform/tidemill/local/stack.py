@@ -40,8 +40,8 @@ _RELOAD = """mutation { reloadRepositoryLocation(repositoryLocationName: "tidemi
 
 def is_running(settings: Settings) -> bool:
     """True where this home's supervisor runs."""
-    known = ProcessFolder(settings.home / "run").get("supervisor")
-    return known is not None and known.alive
+    process = ProcessFolder(settings.home / "run").get("supervisor")
+    return process is not None and process.alive
 
 
 def start_stack(settings: Settings, say: Say, timeout: float) -> None:
@@ -69,9 +69,9 @@ def start_stack(settings: Settings, say: Say, timeout: float) -> None:
 
 
 def _start(settings: Settings, processes: ProcessFolder) -> ProcessInfo:
-    left = {p.name for p in processes.list_all() if p.alive}
+    running = {p.name for p in processes.list_all() if p.alive}
     for port in ports(settings):
-        if port.service not in left:
+        if port.service not in running:
             port.check()
     prepare(settings)
     return supervisor.start(settings)
@@ -105,7 +105,7 @@ def addresses(settings: Settings) -> dict[str, str]:
 def broker_error(settings: Settings) -> str | None:
     """That the broker which was named does not answer; None where it does, or is our own."""
     servers = settings.bootstrap_servers
-    if not servers or any(is_listening(one.strip()) for one in servers.split(",")):
+    if not servers or any(is_listening(server.strip()) for server in servers.split(",")):
         return None
     return (
         f"no Kafka broker answers at {servers}; feedback is taken in once one does (it is named "
@@ -121,8 +121,8 @@ def assets_error(settings: Settings) -> str | None:
         entries = answer["data"]["workspaceOrError"]["locationEntries"]
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         return f"Dagster's webserver does not say whether it has the assets ({error!r})"
-    said = [(entry["locationOrLoadError"] or {}).get("message") for entry in entries]
-    lines = [line for text in said if text for line in text.strip().splitlines()]
+    messages = [(entry["locationOrLoadError"] or {}).get("message") for entry in entries]
+    lines = [line for text in messages if text for line in text.strip().splitlines()]
     # Right after the start the code server listens but has not imported the assets yet.
     return next((line for line in lines if "UNAVAILABLE" not in line), None)
 
@@ -135,12 +135,12 @@ def reload_assets(settings: Settings, patience: float = 120.0) -> str | None:
     url = f"http://{settings.host}:{settings.dagster_port}/graphql"
     try:
         answer = httpx.post(url, json={"query": _RELOAD}, timeout=patience, trust_env=False).json()
-        said = answer["data"]["reloadRepositoryLocation"]
+        result = answer["data"]["reloadRepositoryLocation"]
     except httpx.ReadTimeout:
         return None
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         return f"Dagster's webserver does not load the assets anew ({error!r})"
-    trouble = said.get("message") or (said.get("locationOrLoadError") or {}).get("message")
+    trouble = result.get("message") or (result.get("locationOrLoadError") or {}).get("message")
     return trouble.strip().splitlines()[0] if trouble else None
 
 
@@ -148,11 +148,11 @@ def stack_status(settings: Settings) -> dict[str, Any]:
     """Processes, services with their rollouts, ingest's counts, and where Git, ledger and live
     differ."""
     run = settings.home / "run"
-    known = [*ProcessFolder(run).list_all(), *ProcessFolder(run, "models").list_all()]
+    processes = [*ProcessFolder(run).list_all(), *ProcessFolder(run, "models").list_all()]
     return {
         "home": str(settings.home),
         "running": is_running(settings),
-        "processes": [_process(one) for one in known],
+        "processes": [_process(process) for process in processes],
         **_ledger(settings),
         **_standings(settings),
     }
@@ -245,7 +245,7 @@ def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
     from tidemill.spec.load import read
 
     specs = settings.git_home / "current" / settings.git_folder
-    found = []
+    orphans = []
     for service in ledger.rollouts.services():
         digest = ledger.rollouts.live(service)
         record = ledger.assets.release(digest) if digest else None
@@ -255,8 +255,8 @@ def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
         projects = read(folder).workspace.projects if folder.is_dir() else {}
         names = {name for project in projects.values() for name in project.specs}
         if record.rollout not in names:
-            found.append({"service": service, "project": record.project})
-    return found
+            orphans.append({"service": service, "project": record.project})
+    return orphans
 
 
 def _ingest(settings: Settings, ledger: Ledger) -> dict[str, Any]:
@@ -270,23 +270,23 @@ def _ingest(settings: Settings, ledger: Ledger) -> dict[str, Any]:
     beat = read_heartbeat(settings.home) or {"state": "never ran", "trouble": ""}
     process = ProcessFolder(settings.home / "run").get("ingest")
     down = process is not None and not process.alive  # killed, it left its last word behind
-    found = {"state": "down" if down else beat["state"], "trouble": beat["trouble"], "lag": None}
+    state = {"state": "down" if down else beat["state"], "trouble": beat["trouble"], "lag": None}
     if not any(is_listening(server.strip()) for server in settings.brokers.split(",")):
-        return {**found, "trouble": broker_error(settings) or _own_broker(settings)}
+        return {**state, "trouble": broker_error(settings) or _own_broker(settings)}
     with ledger.engine.connect() as connection:
         rows = connection.execute(select(offsets.c.topic, offsets.c.partition, offsets.c.next))
         read = {(topic, partition): after for topic, partition, after in rows}
     bus = KafkaBus(settings.brokers, patience=3, security=settings.kafka)
     try:
         spans = {topic: bus.partitions(topic) for topic in {topic for topic, _ in read}}
-        found["lag"] = sum(
+        state["lag"] = sum(
             max(0, spans[t][p].end - at) for (t, p), at in read.items() if p in spans[t]
         )
     except BrokerDown as error:
-        found["trouble"] = str(error)
+        state["trouble"] = str(error)
     finally:
         bus.close()
-    return found
+    return state
 
 
 def _own_broker(settings: Settings) -> str:
@@ -312,9 +312,11 @@ def _await(
         while not _is_up(service, processes):
             if not guard.alive:
                 raise ServiceError(f"the supervisor ended: {tail(guard.log)}")
-            known = processes.get(service.name)
-            pids |= {known.pid} if known else set()
-            still = still.look(effort([known.process()]) if known else Signs(), time.monotonic())
+            process = processes.get(service.name)
+            pids |= {process.pid} if process else set()
+            still = still.look(
+                effort([process.process()]) if process else Signs(), time.monotonic()
+            )
             if len(pids) > STARTS or still.over(time.monotonic()):
                 gone = f"ended {STARTS} times" if len(pids) > STARTS else f"idle for {timeout:g} s"
                 raise ServiceError(
@@ -325,5 +327,5 @@ def _await(
 
 
 def _is_up(service: Service, processes: ProcessFolder) -> bool:
-    known = processes.get(service.name)
-    return known is not None and known.alive and service.ready()
+    process = processes.get(service.name)
+    return process is not None and process.alive and service.ready()

@@ -92,10 +92,10 @@ class Supervisor:
         child.restarts, child.retry_at = child.restarts + 1, now + pause
 
     def _begin(self, service: Service) -> ProcessInfo:
-        known = self.processes.get(service.name)
-        if known is not None and known.alive:
-            log.info("%s runs already (pid %d); taken over", service.name, known.pid)
-            return known
+        process = self.processes.get(service.name)
+        if process is not None and process.alive:
+            log.info("%s runs already (pid %d); taken over", service.name, process.pid)
+            return process
         return self.processes.start(service.start)
 
 

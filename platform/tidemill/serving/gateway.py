@@ -102,8 +102,8 @@ class Gateway:
             async with self._call(request, path, body, arm, route.arm_name(arm)) as answer:
                 if answer.status >= 500:
                     raise Broken(
-                        f"the {route.arm_name(arm)} release answers {answer.status}; try again in a "
-                        "moment, and if it stays so, see its log in run/models below TIDEMILL_HOME"
+                        f"the {route.arm_name(arm)} release answers {answer.status}; try again "
+                        "in a moment; if it stays so, see its log in run/models below TIDEMILL_HOME"
                     )
                 cached = cached or answer.headers.get(CACHED) == "true"
                 response, failed = await _relay(request, answer)

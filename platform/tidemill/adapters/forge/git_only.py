@@ -44,18 +44,18 @@ class PlainForge:
     def comment(self, number: str, body: str, *, marker: str) -> str:
         """Write the one comment that carries `marker`, or replace it in place; gives its address.
         Raises ServiceError where the remote has no such branch."""
-        place = ""
+        address = ""
 
         def write(page: PullRequestRecord | None) -> PullRequestRecord:
-            nonlocal place
-            seen = page or self._pushed_branch(number)
-            if seen is None:
+            nonlocal address
+            current = page or self._pushed_branch(number)
+            if current is None:
                 raise ServiceError(f"{self.remote} has no branch '{number}' to comment on; push it")
-            changed, place = seen.with_comment(body, marker)
+            changed, address = current.with_comment(body, marker)
             return changed
 
         self._update_record(number, write, "Comment")
-        return f"{self._address()} {ref_of(number)}:{place}"
+        return f"{self._address()} {ref_of(number)}:{address}"
 
     def open_pull_request(self, branch: str, base: str, title: str, body: str) -> PullRequest:
         """Open a proposal for a pushed branch, or bring the open one up to date."""
@@ -68,13 +68,13 @@ class PlainForge:
             )
         if is_ancestor(self.folder, head, onto):
             raise ServiceError(f"'{base}' holds all of '{branch}' already; nothing to propose")
-        found = self.find_pull_request(branch)
+        pull_request = self.find_pull_request(branch)
         fresh = PullRequestRecord(
             one_line(title, 256), base, self._author("%an <%ae>", head), head, since, body
         )
 
         def write(page: PullRequestRecord | None) -> PullRequestRecord:
-            if page is None or found is None or found.state != "open":
+            if page is None or pull_request is None or pull_request.state != "open":
                 return fresh
             return replace(page, title=fresh.title, base=base, head=head, body=body)
 
@@ -84,12 +84,12 @@ class PlainForge:
     def find_pull_request(self, branch: str) -> PullRequest | None:
         """The proposal of a branch: what was written of it, or simply that it was pushed."""
         tip = remote_tip(self.folder, self.remote, branch)
-        kept = fetch_ref(self.folder, self.remote, ref_of(branch))
-        if kept is None:
+        record_commit = fetch_ref(self.folder, self.remote, ref_of(branch))
+        if record_commit is None:
             page = self._pushed_branch(branch)
             new = page and not is_ancestor(self.folder, page.head, self._tip(page.base))
             return self._proposal(branch, page, tip) if page and new else None
-        return self._proposal(branch, read_record(self.folder, kept), tip)
+        return self._proposal(branch, read_record(self.folder, record_commit), tip)
 
     def set_commit_status(
         self, sha: str, state: Literal["pending", "success", "failure"], text: str, *, context: str
@@ -98,12 +98,12 @@ class PlainForge:
         commit = resolve(self.folder, sha)
 
         def write(_: str | None) -> str | None:
-            said = try_git(self.folder, "notes", f"--ref={NOTES}", "show", commit) or ""
-            lines = dict(entry.split("\t", 1) for entry in said.splitlines() if "\t" in entry)
-            wanted = f"{state}\t{one_line(text, 255)}"
-            if lines.get(context) == wanted:
+            notes = try_git(self.folder, "notes", f"--ref={NOTES}", "show", commit) or ""
+            lines = dict(entry.split("\t", 1) for entry in notes.splitlines() if "\t" in entry)
+            status = f"{state}\t{one_line(text, 255)}"
+            if lines.get(context) == status:
                 return None
-            lines[context] = wanted
+            lines[context] = status
             note = "".join(f"{name}\t{rest}\n" for name, rest in sorted(lines.items()))
             add = ("notes", f"--ref={NOTES}", "add", "--force", "--file=-", commit)
             git(self.folder, *add, stdin=note.encode(), environment=identity(self.folder))
@@ -140,10 +140,10 @@ class PlainForge:
             done = run(self.folder, "push", "--porcelain", lease, self.remote, f"{new}:{ref}")
             if done.returncode == 0:
                 return
-            said = (done.stderr + done.stdout).decode(errors="replace")
-            if not is_non_fast_forward(said):
+            output = (done.stderr + done.stdout).decode(errors="replace")
+            if not is_non_fast_forward(output):
                 break
-        raise ServiceError(f"{ref} could not be pushed to {self.remote}: {push_error(said)}")
+        raise ServiceError(f"{ref} could not be pushed to {self.remote}: {push_error(output)}")
 
     def _pushed_branch(self, branch: str) -> PullRequestRecord | None:
         """A pushed branch that nobody wrote about; None without one, or for the base itself."""
@@ -180,9 +180,9 @@ class PlainForge:
         return tip
 
     def _author(self, what: str, commit: str) -> str:
-        said = git(self.folder, "log", "-1", "--no-show-signature", f"--format={what}", commit)
-        return said.decode(errors="replace").strip()
+        value = git(self.folder, "log", "-1", "--no-show-signature", f"--format={what}", commit)
+        return value.decode(errors="replace").strip()
 
     def _address(self) -> str:
-        said = try_git(self.folder, "remote", "get-url", self.remote) or self.remote
-        return redact_credentials(said.strip())
+        url = try_git(self.folder, "remote", "get-url", self.remote) or self.remote
+        return redact_credentials(url.strip())

@@ -38,24 +38,24 @@ class MemoryForge:
         Raises ServiceError where there is no such proposal."""
         comments = self._page(number).comments
         text = with_marker(body, marker, LIMIT)
-        for place, old in enumerate(comments):
+        for index, old in enumerate(comments):
             if has_marker(old, marker):
-                comments[place] = text
-                return f"memory:{number}#{place + 1}"
+                comments[index] = text
+                return f"memory:{number}#{index + 1}"
         comments.append(text)
         return f"memory:{number}#{len(comments)}"
 
     def open_pull_request(self, branch: str, base: str, title: str, body: str) -> PullRequest:
         """Open a proposal for a branch, or bring the open one up to date."""
-        found = self.find_pull_request(branch)
-        if found is None or found.state != "open":
+        open_one = self.find_pull_request(branch)
+        if open_one is None or open_one.state != "open":
             number = str(len(self.pages) + 1)
             url = f"memory:{number}"
-            found = PullRequest(number, branch, base, "open", url=url, author=self.author)
-            self.pages[number] = MemoryPullRequest(found, title, body)
-        page = self.pages[found.number]
+            open_one = PullRequest(number, branch, base, "open", url=url, author=self.author)
+            self.pages[number] = MemoryPullRequest(open_one, title, body)
+        page = self.pages[open_one.number]
         page.title, page.body = title, body
-        page.pull_request = replace(found, base=base)
+        page.pull_request = replace(open_one, base=base)
         return page.pull_request
 
     def find_pull_request(self, branch: str) -> PullRequest | None:

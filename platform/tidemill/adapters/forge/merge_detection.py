@@ -28,8 +28,8 @@ def find_merge_commit(folder: Path, head: str, base: str, since: str) -> str | N
     """
     walk = _lines(folder, "rev-list", "--first-parent", "--reverse", base, f"^{since}")
     if is_ancestor(folder, head, base):
-        place = bisect_left(walk, True, key=lambda commit: is_ancestor(folder, head, commit))
-        return walk[place] if place < len(walk) else base
+        index = bisect_left(walk, True, key=lambda commit: is_ancestor(folder, head, commit))
+        return walk[index] if index < len(walk) else base
     fork = merge_base(folder, head, base)
     if fork is None or not walk:
         return None
@@ -41,18 +41,18 @@ def find_merge_commit(folder: Path, head: str, base: str, since: str) -> str | N
     landed = _patch_ids(folder, *log, f"{since}..{base}", *limit)
     squashed = _patch_ids(folder, "diff", *_DIFF, fork, head, *limit)
     single = _patch_ids(folder, *log, "--no-merges", f"{fork}..{head}")
-    for wanted in (squashed, single):
-        if wanted and all(patch in landed for patch in wanted):
-            found = {landed[patch] for patch in wanted}
-            return next(commit for commit in reversed(walk) if commit in found)
+    for patches in (squashed, single):
+        if patches and all(patch in landed for patch in patches):
+            commits = {landed[patch] for patch in patches}
+            return next(commit for commit in reversed(walk) if commit in commits)
     return None
 
 
 def _patch_ids(folder: Path, *arguments: str) -> dict[str, str]:
     """Patch id → commit, of a log or a diff."""
-    said = git(folder, *arguments)
-    found = git(folder, "patch-id", "--stable", stdin=said).decode().splitlines()
-    return {patch: commit for patch, _, commit in (line.partition(" ") for line in found)}
+    diffs = git(folder, *arguments)
+    lines = git(folder, "patch-id", "--stable", stdin=diffs).decode().splitlines()
+    return {patch: commit for patch, _, commit in (line.partition(" ") for line in lines)}
 
 
 def _lines(folder: Path, *arguments: str) -> list[str]:

@@ -34,10 +34,10 @@ def truncate(text: str, limit: int) -> str:
     note = f"\n\n*… cut: {len(text):,} characters are more than the {limit:,} that fit here.*\n"
     closers = "\n```" + f"\n{_FOLD}" * min(_NESTED, text.count("<details"))
     room = max(0, limit - len(note) - len(closers))
-    kept = _at_a_fold(text[:room])
-    kept += "\n```" if kept.count("\n```") % 2 else ""
-    kept += f"\n{_FOLD}" * max(0, kept.count("<details") - kept.count(_FOLD))
-    return (kept + note)[:limit]
+    beginning = _at_a_fold(text[:room])
+    beginning += "\n```" if beginning.count("\n```") % 2 else ""
+    beginning += f"\n{_FOLD}" * max(0, beginning.count("<details") - beginning.count(_FOLD))
+    return (beginning + note)[:limit]
 
 
 def one_line(text: str, limit: int) -> str:
@@ -49,7 +49,7 @@ def one_line(text: str, limit: int) -> str:
 def _at_a_fold(text: str) -> str:
     """Up to the last end of a fold, else of a paragraph, else of a line, in the second half."""
     for end in (f"{_FOLD}\n", "\n\n", "\n"):
-        place = text.rfind(end)
-        if place > len(text) // 2:
-            return text[: place + len(end)].rstrip()
+        index = text.rfind(end)
+        if index > len(text) // 2:
+            return text[: index + len(end)].rstrip()
     return text

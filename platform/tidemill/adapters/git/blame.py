@@ -53,26 +53,26 @@ def spec_lines(specs: Path, project: str, sha: str) -> dict[str, list[BlamedLine
         listed = git(specs, "ls-tree", "--name-only", "-z", sha, "./").decode()
     files = [path for path in listed.split("\0") if path.endswith(".yaml")]
     with ThreadPoolExecutor(4) as pool:
-        return dict(found for found in pool.map(lambda p: _spec(specs, sha, p), files) if found)
+        return dict(entry for entry in pool.map(lambda p: _spec(specs, sha, p), files) if entry)
 
 
 def blame(folder: Path, sha: str, path: str, line: int | None = None) -> list[BlamedLine]:
     """Every line of a file at a commit, or one of them; paths are relative to `folder`."""
     only = ["-L", f"{line},{line}"] if line else []
-    said = git(folder, "blame", "--porcelain", *only, sha, "--", path).decode(errors="replace")
-    return list(_porcelain(said))
+    output = git(folder, "blame", "--porcelain", *only, sha, "--", path).decode(errors="replace")
+    return list(_porcelain(output))
 
 
 def _spec(specs: Path, sha: str, path: str) -> tuple[str, list[BlamedLine]] | None:
-    said = git(specs, "blame", "--porcelain", sha, "--", path)
-    content = b"\n".join(line[1:] for line in said.split(b"\n") if line.startswith(b"\t"))
+    output = git(specs, "blame", "--porcelain", sha, "--", path)
+    content = b"\n".join(line[1:] for line in output.split(b"\n") if line.startswith(b"\t"))
     try:
         document = parse(content, Path(path))
     except SpecError:
         return None
     if not isinstance(document.value, Mapping) or not isinstance(document.value.get("name"), str):
         return None
-    lines = {line.line: line for line in _porcelain(said.decode(errors="replace"))}
+    lines = {line.line: line for line in _porcelain(output.decode(errors="replace"))}
     fields = [
         BlamedLine(**{**vars(lines[number]), "field": field, "value": value})
         for at, field, value in _leaves(document.value)
@@ -89,9 +89,9 @@ def _leaves(
         for key, below in value.items():
             if at or key not in _FOR_PEOPLE:
                 yield from _leaves(below, (*at, key), f"{field}.{key}" if field else str(key))
-    elif isinstance(value, list) and any(isinstance(one, Mapping | list) for one in value):
-        for place, below in enumerate(value):
-            yield from _leaves(below, (*at, place), f"{field}[{place}]")
+    elif isinstance(value, list) and any(isinstance(item, Mapping | list) for item in value):
+        for index, below in enumerate(value):
+            yield from _leaves(below, (*at, index), f"{field}[{index}]")
     else:
         yield at, field, value
 

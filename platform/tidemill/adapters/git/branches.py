@@ -31,11 +31,13 @@ def commit_and_push(
     run came first. A branch of an earlier run on an older base is replaced, a person's never is.
     Raises ServiceError.
     """
-    there = remote_tip(repository, remote, branch)
-    known = [there] if there else []
-    sha = commit_to_branch(repository, base_ref, branch, files, message, author=author, known=known)
-    if sha != there and sha != resolve(repository_root(repository), base_ref):
-        push(repository, branch, remote, force_with_lease=there)
+    remote_commit = remote_tip(repository, remote, branch)
+    parents = [remote_commit] if remote_commit else []
+    sha = commit_to_branch(
+        repository, base_ref, branch, files, message, author=author, known=parents
+    )
+    if sha != remote_commit and sha != resolve(repository_root(repository), base_ref):
+        push(repository, branch, remote, force_with_lease=remote_commit)
     return sha
 
 
@@ -65,19 +67,19 @@ def commit_to_branch(
     message = f"{message.rstrip()}\n\n{_SIGN}{tree}"
     if tree == _tree(root, base):
         return base
-    here = try_git(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}")
+    local = try_git(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}")
     tips = [
-        tip.strip() for tip in (here or "", *_tracking_config(root, branch), *known) if tip.strip()
+        tip.strip() for tip in (local or "", *_tracking_config(root, branch), *known) if tip.strip()
     ]
     commit = next((tip for tip in tips if _is_same_commit(root, tip, base, tree, message)), "")
-    if commit != (here or "").strip():
+    if commit != (local or "").strip():
         _check_not_checked_out(root, branch)
     if not commit:
         for tip in dict.fromkeys(tips):
             _check_ours(root, branch, tip, base)
         commit = write_commit(root, tree, [base], message, author=author)
     reason = "tidemill: commit files"
-    git(root, "update-ref", "-m", reason, f"refs/heads/{branch}", commit, (here or "").strip())
+    git(root, "update-ref", "-m", reason, f"refs/heads/{branch}", commit, (local or "").strip())
     return commit
 
 
@@ -151,17 +153,17 @@ def check_remote(repository: Path, remote: str) -> None:
 
 def current_branch(repository: Path) -> str:
     """The branch that is checked out; raises ServiceError where HEAD is detached."""
-    said = try_git(repository, "symbolic-ref", "--quiet", "--short", "HEAD")
-    if said is None:
+    current = try_git(repository, "symbolic-ref", "--quiet", "--short", "HEAD")
+    if current is None:
         raise ServiceError("no branch is checked out (HEAD is detached); run `git switch BRANCH`")
-    return said.strip()
+    return current.strip()
 
 
 def resolve(repository: Path, ref: str) -> str:
     """The commit a ref stands for; raises ServiceError where it stands for none."""
-    found = try_git(repository, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
-    if found:
-        return found.strip()
+    commit = try_git(repository, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+    if commit:
+        return commit.strip()
     shallow = (try_git(repository, "rev-parse", "--is-shallow-repository") or "").strip() == "true"
     way_out = (
         "this is a shallow clone; run `git fetch --unshallow` (fetch-depth: 0 in a GitHub workflow)"
@@ -191,14 +193,14 @@ def _tree(root: Path, commit: str) -> str:
 
 
 def _tracking_config(root: Path, branch: str) -> list[str]:
-    said = try_git(root, "for-each-ref", "--format=%(objectname)", f"refs/remotes/*/{branch}")
-    return (said or "").split()
+    tips = try_git(root, "for-each-ref", "--format=%(objectname)", f"refs/remotes/*/{branch}")
+    return (tips or "").split()
 
 
 def _is_same_commit(root: Path, tip: str, base: str, tree: str, message: str) -> bool:
     """True where the tip is the very commit that is asked for."""
-    said = try_git(root, "log", "-1", "--no-show-signature", "--format=%P%n%T%n%B", tip)
-    parents, _, rest = (said or "").partition("\n")
+    output = try_git(root, "log", "-1", "--no-show-signature", "--format=%P%n%T%n%B", tip)
+    parents, _, rest = (output or "").partition("\n")
     found_tree, _, body = rest.partition("\n")
     return parents == base and found_tree == tree and body.strip() == message.strip()
 
@@ -216,6 +218,6 @@ def _check_ours(root: Path, branch: str, tip: str, base: str) -> None:
 
 def _check_not_checked_out(root: Path, branch: str) -> None:
     """Raise where a working tree stands on the branch: its files would seem changed."""
-    said = try_git(root, "worktree", "list", "--porcelain") or ""
-    if f"branch refs/heads/{branch}" in said.splitlines():
+    listed = try_git(root, "worktree", "list", "--porcelain") or ""
+    if f"branch refs/heads/{branch}" in listed.splitlines():
         raise ServiceError(f"'{branch}' is checked out; run `git switch -` and try again")

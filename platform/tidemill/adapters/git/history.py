@@ -30,13 +30,13 @@ def authors(repository: Path, since: str, until: str, folder: Path) -> frozenset
     it is the author of all there is.
     """
     span = f"{since}..{until}" if since else until
-    wanted = "--format=%an <%ae>%n%(trailers:key=Co-authored-by,valueonly)"
+    form = "--format=%an <%ae>%n%(trailers:key=Co-authored-by,valueonly)"
     if try_git(repository, "rev-parse", "--is-shallow-repository") == "true\n" and not since:
         return None
-    said = try_git(repository, "log", wanted, span, "--", str(folder))
-    if said is None:
+    output = try_git(repository, "log", form, span, "--", str(folder))
+    if output is None:
         return None
-    return frozenset(line.strip() for line in said.splitlines() if line.strip())
+    return frozenset(line.strip() for line in output.splitlines() if line.strip())
 
 
 def path_in_repository(folder: Path) -> Path:
@@ -61,8 +61,10 @@ def find_merge_commit(
     """The newest commit on the checked-out branch's own line that brought what `has` tells."""
     form = "--format=%H%x00%P%x00%an%x00%ae"
     limit = f"-{_LOOKED_AT}"
-    said = try_git(repository, "log", "--first-parent", "-m", limit, form, "HEAD", "--", str(path))
-    for line in dict.fromkeys((said or "").splitlines()):
+    output = try_git(
+        repository, "log", "--first-parent", "-m", limit, form, "HEAD", "--", str(path)
+    )
+    for line in dict.fromkeys((output or "").splitlines()):
         sha, parents, name, address = line.split("\0")
         former = parents.split()
         before = file_at(repository, former[0], path) if former else None

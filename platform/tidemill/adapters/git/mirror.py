@@ -89,25 +89,23 @@ class Mirror:
         if try_git(self.folder, "rev-parse", "--verify", "--quiet", f"{KEPT_REF}/{tip}"):
             self._git("update-ref", TIP_REF, tip)
             return tip
-        options = ("--quiet", "--no-tags", "--no-recurse-submodules", "--update-shallow")
-        more = ("--no-write-fetch-head", "--no-auto-gc", *self._filter())
-        self.run_remote_command(
-            "fetch", *options, *more, "origin", f"+refs/heads/{self.branch}:{TIP_REF}"
-        )
+        narrow = ("--quiet", "--no-tags", "--no-recurse-submodules", "--update-shallow")
+        options = (*narrow, "--no-write-fetch-head", "--no-auto-gc", *self._filter())
+        self.run_remote_command("fetch", *options, "origin", f"+refs/heads/{self.branch}:{TIP_REF}")
         fetched = self.tip()
         assert fetched is not None
         return fetched
 
     def tip(self) -> str | None:
         """The newest commit that was fetched."""
-        found = try_git(self.folder, "rev-parse", "--verify", "--quiet", TIP_REF)
-        return found.strip() if found else None
+        tip = try_git(self.folder, "rev-parse", "--verify", "--quiet", TIP_REF)
+        return tip.strip() if tip else None
 
     def commit(self, sha: str) -> Commit:
         """Who made a commit, when, and what they said."""
         line = self._git("log", "-1", f"--format={_FORMAT}", sha).decode(errors="replace")
-        found, author, when, subject = line.strip().split("\0")
-        return Commit(found, author, datetime.fromisoformat(when), subject, dirty=False)
+        sha, author, when, subject = line.strip().split("\0")
+        return Commit(sha, author, datetime.fromisoformat(when), subject, dirty=False)
 
     def commits_between(self, sha: str, before: str | None) -> list[str]:
         """Every commit that `sha` has and `before` has not, oldest first, those of merged branches
@@ -146,33 +144,36 @@ class Mirror:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.folder / "config"
         url = self.remote.replace("\\", "\\\\").replace('"', '\\"')
-        wanted = _CONFIG.format(url=url, partial=_PARTIAL if self._filter() else "")
+        config = _CONFIG.format(url=url, partial=_PARTIAL if self._filter() else "")
         if not all((self.folder / name).exists() for name in ("HEAD", "objects", "refs")):
             git(self.folder, "init", "--bare", "--quiet")
-        if not path.exists() or path.read_text() != wanted:
+        if not path.exists() or path.read_text() != config:
             fresh = path.with_name(f".config.{os.getpid()}")
             fresh.touch(mode=0o600)
-            fresh.write_text(wanted)
+            fresh.write_text(config)
             fresh.replace(path)
 
     def _remote_tip(self) -> str:
         """Where the branch is on the remote now."""
-        wanted = f"refs/heads/{self.branch}"
-        heads = self._heads("--heads", "origin", wanted)
-        if wanted not in heads:
-            known = [name.removeprefix("refs/heads/") for name in self._heads("--heads", "origin")]
+        ref = f"refs/heads/{self.branch}"
+        heads = self._heads("--heads", "origin", ref)
+        if ref not in heads:
+            branches = [
+                name.removeprefix("refs/heads/") for name in self._heads("--heads", "origin")
+            ]
+            remote = self.remote_without_password
             raise ServiceError(
-                f"{self.remote_without_password} has no branch '{self.branch}'; {suggest(self.branch, known)}"
-                if known
-                else f"{self.remote_without_password} is empty; push '{self.branch}' to it"
+                f"{remote} has no branch '{self.branch}'; {suggest(self.branch, branches)}"
+                if branches
+                else f"{remote} is empty; push '{self.branch}' to it"
             )
-        return heads[wanted]
+        return heads[ref]
 
     def _heads(self, *arguments: str) -> dict[str, str]:
-        said = self.run_remote_command(
+        output = self.run_remote_command(
             "ls-remote", *arguments, limit=min(self.timeout, POLL_SECONDS)
         )
-        pairs = (line.split("\t", 1) for line in said.decode(errors="replace").splitlines())
+        pairs = (line.split("\t", 1) for line in output.decode(errors="replace").splitlines())
         return {name: sha for sha, name in pairs}
 
     def run_remote_command(self, *arguments: str, limit: float | None = None) -> bytes:
@@ -181,12 +182,12 @@ class Mirror:
         try:
             return git(self.folder, *arguments, timeout=limit)
         except ServiceError as error:
-            said = " ".join(redact_credentials(str(error)).split())
-            locked = _LOCKED.search(said)
+            message = " ".join(redact_credentials(str(error)).split())
+            locked = _LOCKED.search(message)
             if locked and _remove_stale_lock(Path(locked[1]), limit):
                 return self.run_remote_command(*arguments, limit=limit)
             way_out = "what was fetched before stays; it is tried again at the next look"
-            raise ServiceError(f"{self.remote_without_password}: {said}; {way_out}") from None
+            raise ServiceError(f"{self.remote_without_password}: {message}; {way_out}") from None
 
     def _git(self, *arguments: str) -> bytes:
         return git(self.folder, *arguments)

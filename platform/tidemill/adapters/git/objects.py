@@ -45,8 +45,8 @@ def write_tree(repository: Path, base: str | None, files: Mapping[str, bytes | N
     with tempfile.TemporaryDirectory(prefix="tidemill-index-") as scratch:
         aside = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
         git(repository, "read-tree", base or "--empty", environment=aside)
-        said = "".join(lines).encode()
-        git(repository, "update-index", "-z", "--index-info", stdin=said, environment=aside)
+        entries = "".join(lines).encode()
+        git(repository, "update-index", "-z", "--index-info", stdin=entries, environment=aside)
         return git(repository, "write-tree", environment=aside).decode().strip()
 
 
@@ -82,7 +82,9 @@ def identity(repository: Path) -> dict[str, str]:
     if try_git(repository, "-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT"):
         return {}
     return {
-        f"GIT_{who}_{what}": _DEFAULT[what] for who in ("AUTHOR", "COMMITTER") for what in _DEFAULT
+        f"GIT_{role}_{detail}": _DEFAULT[detail]
+        for role in ("AUTHOR", "COMMITTER")
+        for detail in _DEFAULT
     }
 
 
@@ -105,6 +107,6 @@ def _check(path: str) -> None:
 
 
 def _modes(repository: Path, base: str, paths: list[str]) -> dict[str, str]:
-    said = git(repository, "ls-tree", "-z", "--full-tree", base, "--", *paths).decode()
-    entries = (entry.split("\t", 1) for entry in said.split("\0") if entry)
+    listed = git(repository, "ls-tree", "-z", "--full-tree", base, "--", *paths).decode()
+    entries = (entry.split("\t", 1) for entry in listed.split("\0") if entry)
     return {path: facts.split(" ", 1)[0] for facts, path in entries}

@@ -48,6 +48,6 @@ class GitRepository:
         if not line:
             return None
         sha, author, when, subject = line.strip().split("\0")
-        here = ("--", str(self.folder), *(f":(exclude,glob)**/{name}" for name in _RECORDS))
-        dirty = bool(try_git(self.folder, "status", "--porcelain", *here))
+        paths = ("--", str(self.folder), *(f":(exclude,glob)**/{name}" for name in _RECORDS))
+        dirty = bool(try_git(self.folder, "status", "--porcelain", *paths))
         return Commit(sha, author, datetime.fromisoformat(when), subject, dirty)

@@ -50,20 +50,20 @@ class TrustedSigners:
 
     def _ssh(self, repository: Path, commit: str) -> Signature:
         if self.allowed_signers is None or not self.allowed_signers.is_file():
-            said = "is signed with SSH, and no allowed signers are known"
+            reason = "is signed with SSH, and no allowed signers are known"
             return Signature(
-                commit, "unknown", reason=f"{said}; set TIDEMILL_ALLOWED_SIGNERS to their file"
+                commit, "unknown", reason=f"{reason}; set TIDEMILL_ALLOWED_SIGNERS to their file"
             )
         if (
             self.revoked_signers is not None and not self.revoked_signers.is_file()
         ):  # Git would only warn
             reason = f"cannot be judged: there is no file {self.revoked_signers} of revoked signers"
             return Signature(commit, "unknown", reason=reason)
-        code, said = self._verify(repository, commit, self.revoked_signers)
-        if code == 0 and (good := _SSH_GOOD.search(said)):
+        code, output = self._verify(repository, commit, self.revoked_signers)
+        if code == 0 and (good := _SSH_GOOD.search(output)):
             return Signature(commit, "good", good[1], good[2])
-        if key := _SSH_KEY.search(said):
-            return self._stranger(commit, key[1], said)
+        if key := _SSH_KEY.search(output):
+            return self._stranger(commit, key[1], output)
         if self.revoked_signers is not None:
             code, without = self._verify(repository, commit, None)
             if code == 0 and (good := _SSH_GOOD.search(without)):
@@ -71,8 +71,8 @@ class TrustedSigners:
                 return Signature(commit, "revoked", good[1], good[2], reason)
         return Signature(commit, "bad", reason="carries a signature that does not fit its contents")
 
-    def _stranger(self, commit: str, key: str, said: str) -> Signature:
-        if _SSH_EXPIRED.search(said):
+    def _stranger(self, commit: str, key: str, output: str) -> Signature:
+        if _SSH_EXPIRED.search(output):
             reason = f"is signed with a key outside its time of validity ({key})"
             return Signature(commit, "expired", key=key, reason=reason)
         reason = f"is signed with a key that is not an allowed signer's ({key})"
@@ -81,23 +81,23 @@ class TrustedSigners:
     def _verify(self, repository: Path, commit: str, revoked: Path | None) -> tuple[int, str]:
         allowed = self.allowed_signers or Path(os.devnull)
         files = (f"allowedSignersFile={allowed}", f"revocationFile={revoked or ''}")
-        options = [word for one in files for word in ("-c", f"gpg.ssh.{one}")]
+        options = [word for option in files for word in ("-c", f"gpg.ssh.{option}")]
         done = run(repository, *options, "verify-commit", "--raw", commit)
         return done.returncode, done.stderr.decode(errors="replace")
 
     def _openpgp(self, repository: Path, commit: str) -> Signature:
         if self.gpg_home is None or not self.gpg_home.is_dir():
-            why = "is signed with OpenPGP, and no keyring is known; set TIDEMILL_GPG_HOME"
-            return Signature(commit, "unknown", reason=why)
+            reason = "is signed with OpenPGP, and no keyring is known; set TIDEMILL_GPG_HOME"
+            return Signature(commit, "unknown", reason=reason)
         environment = {"GNUPGHOME": str(self.gpg_home)}
         done = run(repository, "verify-commit", "--raw", commit, environment=environment)
-        said: dict[str, str] = {}
+        values: dict[str, str] = {}
         for word, rest in _GPG.findall(done.stderr.decode(errors="replace")):
-            said.setdefault(word, rest)
-        valid = said.get("VALIDSIG", "").split()
-        key = valid[-1] if valid else said.get("ERRSIG", "").split(" ")[-1]
-        verdict, reason = _openpgp_verdict(said, done.returncode)
-        named = next((said[w] for w in ("GOODSIG", "EXPKEYSIG", "REVKEYSIG") if w in said), "")
+            values.setdefault(word, rest)
+        valid = values.get("VALIDSIG", "").split()
+        key = valid[-1] if valid else values.get("ERRSIG", "").split(" ")[-1]
+        verdict, reason = _openpgp_verdict(values, done.returncode)
+        named = next((values[w] for w in ("GOODSIG", "EXPKEYSIG", "REVKEYSIG") if w in values), "")
         signer = named.partition(" ")[2]
         return Signature(commit, verdict, signer, key, reason and f"{reason} ({signer or key})")
 

@@ -39,11 +39,11 @@ class Tree:
     """Folders that hold specs, each with its files; '' for specs beside the folders."""
 
     def __post_init__(self) -> None:
-        found: dict[str, dict[str, Blob]] = {}
+        folders: dict[str, dict[str, Blob]] = {}
         for path, blob in self.files.items():
-            found.setdefault(path.partition("/")[0] if "/" in path else "", {})[path] = blob
-        links = {path for path, blob in found.get("", {}).items() if blob.mode == LINK}
-        projects = {name: files for name, files in found.items() if any(map(is_spec, files))}
+            folders.setdefault(path.partition("/")[0] if "/" in path else "", {})[path] = blob
+        links = {path for path, blob in folders.get("", {}).items() if blob.mode == LINK}
+        projects = {name: files for name, files in folders.items() if any(map(is_spec, files))}
         projects |= {link: {link: self.files[link]} for link in links if not is_spec(link)}
         object.__setattr__(self, "projects", projects)
 
@@ -60,11 +60,11 @@ class SpecsFolder:
     @classmethod
     def open(cls, specs: Path) -> SpecsFolder:
         """Where a folder stands; raises ServiceError outside of Git."""
-        there = next(folder for folder in (specs, *specs.parents) if folder.is_dir())
-        done = run(there, "rev-parse", "--show-toplevel")
-        said = done.stderr.decode(errors="replace").strip()
-        if done.returncode and "not a git repository" not in said:
-            raise ServiceError(f"Git does not open the repository of {specs}: {said}")
+        existing = next(folder for folder in (specs, *specs.parents) if folder.is_dir())
+        done = run(existing, "rev-parse", "--show-toplevel")
+        message = done.stderr.decode(errors="replace").strip()
+        if done.returncode and "not a git repository" not in message:
+            raise ServiceError(f"Git does not open the repository of {specs}: {message}")
         if done.returncode:
             raise ServiceError(
                 f"{specs} is in no Git repository, and a plan compares it with a commit; "
@@ -72,17 +72,17 @@ class SpecsFolder:
             )
         root = Path(os.fsdecode(done.stdout).rstrip("\n"))
         # Git knows no links on the way; what is not there yet stands below what is.
-        whole = there.resolve() / specs.relative_to(there)
-        prefix = whole.relative_to(root.resolve()).as_posix()
+        resolved = existing.resolve() / specs.relative_to(existing)
+        prefix = resolved.relative_to(root.resolve()).as_posix()
         return cls(root, "" if prefix == "." else prefix)
 
     def resolve(self, ref: str) -> str:
         """The commit a name stands for; raises ServiceError for an unknown one."""
-        found = try_git(
+        name = try_git(
             self.root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"
         )
-        if found:
-            return found.strip()
+        if name:
+            return name.strip()
         if ref == "HEAD":
             raise ServiceError("the repository has no commit yet; make the first one, then plan")
         raise ServiceError(
@@ -102,9 +102,9 @@ class SpecsFolder:
 
     def merge_base(self, one: str, other: str) -> str:
         """The commit two commits come from; raises ServiceError with the way out."""
-        found = try_git(self.root, "merge-base", one, other)
-        if found:
-            return found.strip()
+        base = try_git(self.root, "merge-base", one, other)
+        if base:
+            return base.strip()
         if (try_git(self.root, "rev-parse", "--is-shallow-repository") or "").strip() == "true":
             raise ServiceError(
                 "the clone is too shallow: the commit both sides come from is not in it; "
@@ -117,63 +117,63 @@ class SpecsFolder:
 
     def tree_at(self, commit: str) -> Tree:
         """The specs of a commit; empty where it has none."""
-        found: dict[str, Blob] = {}
+        blobs: dict[str, Blob] = {}
         listed = self._git("ls-tree", "-r", "-z", "--full-tree", commit, "--", *self._paths())
         for line in _fields(listed):
             about, _, path = line.partition("\t")
             mode, _, blob = about.split(" ")
-            found[self._relative_to_specs(path)] = Blob(mode, blob)
-        return Tree(found)
+            blobs[self._relative_to_specs(path)] = Blob(mode, blob)
+        return Tree(blobs)
 
     def working_tree(self) -> Tree:
         """The specs as they are on disk, whether or not they are committed or ignored."""
-        found: dict[str, Blob] = {}
+        blobs: dict[str, Blob] = {}
         doubtful: dict[str, str] = {}
         paths = ("--", *self._paths())
         for line in _fields(self._git("ls-files", "-v", "-s", "-z", *paths)):
             about, _, path = line.partition("\t")
             tag, mode, blob, stage = about.split(" ")
-            found[path] = Blob(mode, blob)
+            blobs[path] = Blob(mode, blob)
             if tag != "H" or stage != "0":  # hidden from `diff`, or in conflict
                 doubtful[path] = mode
         changed = self._git("diff", "--no-ext-diff", "--no-renames", "--name-only", "-z", *paths)
-        doubtful |= {path: found[path].mode for path in _fields(changed)}
+        doubtful |= {path: blobs[path].mode for path in _fields(changed)}
         others = _fields(self._git("ls-files", "--others", "-z", *paths))
         doubtful |= {path: "100644" for path in others if is_spec(self._relative_to_specs(path))}
-        found |= self._hash_files(doubtful, found)
-        return Tree({self._relative_to_specs(path): blob for path, blob in found.items()})
+        blobs |= self._hash_files(doubtful, blobs)
+        return Tree({self._relative_to_specs(path): blob for path, blob in blobs.items()})
 
     def checkout_files(self, commit: str, paths: Iterable[str], into: Path) -> Path:
         """Write files of a commit (paths below the specs folder) as a checkout would; gives the
         specs folder in there."""
         index = {"GIT_INDEX_FILE": str(into / "index")}
-        given = "".join(f"{self._relative_to_repository(path)}\0" for path in paths).encode(*_NAMES)
+        stdin = "".join(f"{self._relative_to_repository(path)}\0" for path in paths).encode(*_NAMES)
         git(self.root, "read-tree", commit, environment=index)
         tree = into / "tree" if self.prefix else into / "tree" / self.root.name
         prefix = f"--prefix={tree}/"
-        git(self.root, "checkout-index", "-z", "--stdin", prefix, stdin=given, environment=index)
+        git(self.root, "checkout-index", "-z", "--stdin", prefix, stdin=stdin, environment=index)
         specs = tree / self.prefix
         specs.mkdir(parents=True, exist_ok=True)
         return specs
 
     def _hash_files(self, doubtful: Mapping[str, str], found: dict[str, Blob]) -> dict[str, Blob]:
         """What stands on disk under these paths, as Git would store it; what is gone is dropped."""
-        there = []
+        present = []
         for path, mode in doubtful.items():
             found.pop(path, None)
-            whole = self.root / path
-            if whole.is_symlink() or mode in (LINK, MODULE):
+            location = self.root / path
+            if location.is_symlink() or mode in (LINK, MODULE):
                 found[path] = Blob(LINK, "")
-            elif whole.is_file():
-                there.append(path)
-        if not there:
+            elif location.is_file():
+                present.append(path)
+        if not present:
             return {}
-        given = "".join(f"{path}\n" for path in there).encode(*_NAMES)
-        done = run(self.root, "hash-object", "--stdin-paths", stdin=given)
+        stdin = "".join(f"{path}\n" for path in present).encode(*_NAMES)
+        done = run(self.root, "hash-object", "--stdin-paths", stdin=stdin)
         ids = done.stdout.decode().split()
-        if done.returncode or len(ids) != len(there):  # unreadable, or a line feed in a name
-            return {path: Blob(LINK, "") for path in there}
-        return {path: Blob(doubtful[path], blob) for path, blob in zip(there, ids, strict=True)}
+        if done.returncode or len(ids) != len(present):  # unreadable, or a line feed in a name
+            return {path: Blob(LINK, "") for path in present}
+        return {path: Blob(doubtful[path], blob) for path, blob in zip(present, ids, strict=True)}
 
     def _git(self, *arguments: str) -> bytes:
         return git(self.root, "--literal-pathspecs", *arguments)

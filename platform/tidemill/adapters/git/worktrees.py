@@ -74,8 +74,8 @@ class Worktrees:
         return [*self._submodules(sha, folder), *_pointers(tree, tree / folder)]
 
     def _submodules(self, sha: str, folder: str) -> Iterator[Problem]:
-        where = [] if folder == "." else [folder]
-        listed = git(self.mirror.folder, "ls-tree", "-r", "-z", sha, "--", *where).decode()
+        below = [] if folder == "." else [folder]
+        listed = git(self.mirror.folder, "ls-tree", "-r", "-z", sha, "--", *below).decode()
         for entry in filter(None, listed.split("\0")):
             meta, _, path = entry.partition("\t")
             if meta.startswith("160000"):
@@ -87,8 +87,8 @@ class Worktrees:
 
     def _sweep(self) -> None:
         """Clear away what a killed process left half made or half removed."""
-        for left in self.folder.glob(".*"):
-            _remove(left)
+        for leftover in self.folder.glob(".*"):
+            _remove(leftover)
         self._repair()  # first, or Git would forget the trees that were moved to their place
         try_git(self.mirror.folder, "worktree", "prune", "--expire=now")
 
@@ -131,9 +131,9 @@ def _remove(tree: Path) -> None:
 
 
 def _pointers(tree: Path, folder: Path) -> Iterator[Problem]:
-    for place, _, files in os.walk(folder):
+    for directory, _, files in os.walk(folder):
         for name in files:
-            path = Path(place, name)
+            path = Path(directory, name)
             if path.is_symlink() or path.stat().st_size > _POINTER_BYTES:
                 continue
             if path.read_bytes().startswith(_POINTER):

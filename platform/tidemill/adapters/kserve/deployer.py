@@ -35,10 +35,10 @@ class ManifestSource:
 
     def release_record(self, digest: str) -> ReleaseRecord:
         """A release's record; raises ServiceError where the ledger has none."""
-        found = self.find_release(digest)
-        if found is None:
+        record = self.find_release(digest)
+        if record is None:
             raise ServiceError(f"the ledger has no record of release {digest[:19]}; run it again")
-        return found
+        return record
 
     def manifest(self, service: str, arms: Sequence[Arm], cluster: ClusterConfig) -> Manifest:
         """The InferenceService in which the arms have their shares; the first one is live."""
@@ -72,13 +72,15 @@ class KServeDeployer:
         its share. Raises ServiceError.
         """
         live = self.source.live_release(service)
-        found = self.api.get(service)
-        if found is None or not read_status(found).has_release(predictor_name(release), release):
+        existing = self.api.get(service)
+        if existing is None or not read_status(existing).has_release(
+            predictor_name(release), release
+        ):
             arms = [Arm(release, 100.0)]
-            if live is not None and live != release and found is not None:
+            if live is not None and live != release and existing is not None:
                 arms = [Arm(live, 100.0), Arm(release, 0.0)]
             self.api.apply(self.source.manifest(service, arms, self.cluster))
-        seen = self._wait(service, lambda seen: seen.ready, self.ready_timeout)
+        seen = self._wait(service, lambda status: status.ready, self.ready_timeout)
         return Arm(release, 0.0, seen.url)
 
     def set_traffic(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
@@ -87,10 +89,10 @@ class KServeDeployer:
             raise ServiceError(f"{service}: KServe does not copy requests; use `driver: local`")
         self.api.apply(self.source.manifest(service, arms, self.cluster))
         candidate = arms[1] if len(arms) > 1 and 0 <= arms[1].percent < 100 else None
-        wanted = round(candidate.percent) if candidate else None
+        percent = round(candidate.percent) if candidate else None
 
         def done(seen: InferenceServiceStatus) -> bool:
-            return seen.ready and seen.canary_percent == wanted
+            return seen.ready and seen.canary_percent == percent
 
         self._wait(service, done, self.settle_timeout)
 
@@ -107,24 +109,26 @@ class KServeDeployer:
 
     def traffic_shares(self, service: str) -> dict[str, float]:
         """Percent by release as the cluster reports it."""
-        found = self.api.get(service)
-        if found is None:
+        existing = self.api.get(service)
+        if existing is None:
             return {}
-        seen, live = read_status(found), self.source.live_release(service)
-        if seen.canary_percent is None:
-            return {seen.release: 100.0} if seen.release else {}
-        shares = {seen.release: float(seen.canary_percent)} if seen.release else {}
-        return {**({live: 100.0 - seen.canary_percent} if live else {}), **shares}
+        status, live = read_status(existing), self.source.live_release(service)
+        if status.canary_percent is None:
+            return {status.release: 100.0} if status.release else {}
+        shares = {status.release: float(status.canary_percent)} if status.release else {}
+        return {**({live: 100.0 - status.canary_percent} if live else {}), **shares}
 
     def _wait(
         self, service: str, done: Callable[[InferenceServiceStatus], bool], seconds: float
     ) -> InferenceServiceStatus:
         until = time.monotonic() + seconds
         while True:
-            found = self.api.get(service)
-            seen = read_status(found) if found is not None else InferenceServiceStatus()
-            if done(seen):
-                return seen
+            existing = self.api.get(service)
+            status = read_status(existing) if existing is not None else InferenceServiceStatus()
+            if done(status):
+                return status
             if time.monotonic() >= until:
-                raise ServiceError(f"InferenceService '{service}' is not there yet: {seen.message}")
+                raise ServiceError(
+                    f"InferenceService '{service}' is not there yet: {status.message}"
+                )
             time.sleep(self.poll_interval)

@@ -68,11 +68,11 @@ def render(
             f"'{rollout.name}': KServe does not copy requests, so a shadow cannot be rendered; use "
             "`driver: local`, or a canary that begins at 0 percent"
         )
-    whole = live is None or percent == 100 or live.digest == release.digest
+    alone = live is None or percent == 100 or live.digest == release.digest
     if driver == "kserve-standard":
-        spec = _standard(cluster, release, live, percent, whole)
+        spec = _standard(cluster, release, live, percent, alone)
     else:
-        spec = _knative(cluster, release, live, percent, whole)
+        spec = _knative(cluster, release, live, percent, alone)
     manifest = {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
@@ -85,10 +85,10 @@ def render(
 
 def check(manifest: Mapping[str, Any]) -> None:
     """Raise ServiceError, naming every fault, unless KServe would take the manifest as meant."""
-    found = problems(manifest)
-    if found:
+    faults = problems(manifest)
+    if faults:
         name = manifest.get("metadata", {}).get("name", "manifest")
-        raise ServiceError(f"InferenceService '{name}': " + "; ".join(found))
+        raise ServiceError(f"InferenceService '{name}': " + "; ".join(faults))
 
 
 def predictor_name(digest: str) -> str:

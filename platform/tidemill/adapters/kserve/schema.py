@@ -89,11 +89,11 @@ def problems(manifest: Mapping[str, Any]) -> list[str]:
     """Everything wrong with a manifest, the fields its mode ignores included; empty when valid."""
     from jsonschema import Draft202012Validator
 
-    found = [
+    faults = [
         f"{'.'.join(map(str, error.absolute_path)) or 'manifest'}: {error.message}"
         for error in Draft202012Validator(SCHEMA).iter_errors(manifest)
     ]
-    return sorted(found) or list(_ignored_fields(manifest))
+    return sorted(faults) or list(_ignored_fields(manifest))
 
 
 def _ignored_fields(manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -113,12 +113,12 @@ def _ignored_fields(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 def _canaries(predictor: Mapping[str, Any], canaries: list[Mapping[str, Any]]) -> Iterator[str]:
     names = [canary["predictor"]["name"] for canary in canaries]
-    taken = [predictor.get("name"), *names]
-    if len(set(taken)) < len(taken):
-        yield f"spec.canary: predictor names have to differ; they are {taken}"
+    names_in_use = [predictor.get("name"), *names]
+    if len(set(names_in_use)) < len(names_in_use):
+        yield f"spec.canary: predictor names have to differ; they are {names_in_use}"
     total = sum(canary["trafficPercent"] for canary in canaries)
     if total > 100:
         yield f"spec.canary: shares add up to {total} %, more than 100"
-    for place, canary in enumerate(canaries):
+    for index, canary in enumerate(canaries):
         for key in sorted(_AUTOSCALING & canary["predictor"].keys()):
-            yield f"spec.canary.{place}.predictor.{key}: a canary is not scaled automatically"
+            yield f"spec.canary.{index}.predictor.{key}: a canary is not scaled automatically"

@@ -57,10 +57,10 @@ def read_status(found: Mapping[str, Any]) -> InferenceServiceStatus:
 
 def _names(spec: Mapping[str, Any], former: bool) -> frozenset[str]:
     predictors = [spec.get("predictor") or {}]
-    predictors += [one.get("predictor") or {} for one in spec.get("canary") or ()]
-    labels = [(one.get("labels") or {}).get(RELEASE) for one in predictors]
-    known = {name for name in (*labels, *(one.get("name") for one in predictors)) if name}
-    return frozenset(known | ({""} if former else set()))
+    predictors += [canary.get("predictor") or {} for canary in spec.get("canary") or ()]
+    labels = [(predictor.get("labels") or {}).get(RELEASE) for predictor in predictors]
+    names = {name for name in (*labels, *(one.get("name") for one in predictors)) if name}
+    return frozenset(names | ({""} if former else set()))
 
 
 def _waits(metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping[str, Any]) -> str:
@@ -68,22 +68,22 @@ def _waits(metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping
     if int(status.get("observedGeneration", 0)) < int(metadata.get("generation", 0)):
         return "KServe has not seen the last change yet"
     conditions = {one["type"]: one for one in status.get("conditions") or ()}
-    wanted = ["Ready", *(["CanaryReady"] if spec.get("canary") else [])]
-    for name in wanted:
-        one = conditions.get(name) or {}
-        if one.get("status") != "True":
-            why = one.get("message") or one.get("reason") or "no condition says why"
-            return f"{name} is {one.get('status', 'unknown')} ({why})"
+    types = ["Ready", *(["CanaryReady"] if spec.get("canary") else [])]
+    for name in types:
+        condition = conditions.get(name) or {}
+        if condition.get("status") != "True":
+            cause = condition.get("message") or condition.get("reason") or "no condition says why"
+            return f"{name} is {condition.get('status', 'unknown')} ({cause})"
     return ""
 
 
 def _standard(spec: Mapping[str, Any], status: Mapping[str, Any]) -> int | None:
     """Standard mode: `status.canaryStatuses`, one a canary (kserve#5912)."""
-    told = {one["name"]: one for one in status.get("canaryStatuses") or ()}
-    names = [one["predictor"]["name"] for one in spec.get("canary") or ()]
+    statuses = {one["name"]: one for one in status.get("canaryStatuses") or ()}
+    names = [canary["predictor"]["name"] for canary in spec.get("canary") or ()]
     if not names:
         return None
-    return sum(int(told[name].get("trafficPercent", 0)) for name in names if name in told)
+    return sum(int(statuses[name].get("trafficPercent", 0)) for name in names if name in statuses)
 
 
 def _knative(spec: Mapping[str, Any], status: Mapping[str, Any]) -> int | None:

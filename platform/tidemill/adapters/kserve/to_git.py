@@ -51,19 +51,19 @@ class GitDeployer:
         if shadow:
             raise ServiceError(f"{service}: KServe does not copy requests; use `driver: local`")
         manifest = self.source.manifest(service, arms, self.cluster)
-        said = " and ".join(f"{short(arm.release)} at {arm.percent:g} %" for arm in arms)
+        shares = " and ".join(f"{short(arm.release)} at {arm.percent:g} %" for arm in arms)
         body = yaml.safe_dump(manifest, sort_keys=False, width=100)
-        message = f"Rollout of {service}: {said}"
-        self._commit(f"{service}.yaml", (HEADER.format(said=said) + body).encode(), message)
+        message = f"Rollout of {service}: {shares}"
+        self._commit(f"{service}.yaml", (HEADER.format(said=shares) + body).encode(), message)
         if self.cluster_reader is None:
             return
-        wanted = {arm.release: float(arm.percent) for arm in arms if arm.percent > 0}
-        seen = {
+        desired = {arm.release: float(arm.percent) for arm in arms if arm.percent > 0}
+        observed = {
             release: p
             for release, p in self.cluster_reader.traffic_shares(service).items()
             if p > 0
         }
-        if seen != wanted:
+        if observed != desired:
             raise ServiceError(
                 f"{service}: committed, and the cluster has other shares still; Argo CD or Flux "
                 f"has to apply '{self.apply.path}'"
@@ -90,15 +90,15 @@ class GitDeployer:
                 f"'path: {self.apply.path}' lies among the specs, where a manifest is no spec; "
                 "choose a folder beside them"
             )
-        here = (try_git(specs, "symbolic-ref", "--quiet", "--short", "HEAD") or "").strip()
-        branch = self.apply.branch or here
+        checked_out = (try_git(specs, "symbolic-ref", "--quiet", "--short", "HEAD") or "").strip()
+        branch = self.apply.branch or checked_out
         remote = self.settings.forge.remote
-        known = try_git(root, "remote", "get-url", remote) is not None
-        if branch and branch == here:
+        is_known = try_git(root, "remote", "get-url", remote) is not None
+        if branch and branch == checked_out:
             commit_on_checkout(root, {root / path: content}, message)
-            if known:
+            if is_known:
                 push(root, branch, remote)
-        elif branch and known:
+        elif branch and is_known:
             tip = remote_tip(root, remote, branch) or "HEAD"
             commit_and_push(root, remote, tip, branch, {str(path): content}, message)
         else:

@@ -49,37 +49,37 @@ class LocalDeployer:
     def start(self, service: str, release: str, folder: Path) -> Arm:
         """Bring a release up at 0 %; one that runs already stays as it is."""
         name = _name(service, release)
-        known = self.processes.get(name)
-        if known is not None and known.alive:  # a busy one may take its time: it is not killed
-            self.processes.await_ready(known, lambda: _ready(known.url), self.ready_timeout)
-            return Arm(release, 0.0, known.url)
+        process = self.processes.get(name)
+        if process is not None and process.alive:  # a busy one may take its time: it is not killed
+            self.processes.await_ready(process, lambda: _ready(process.url), self.ready_timeout)
+            return Arm(release, 0.0, process.url)
         return Arm(release, 0.0, self._spawn(name, service, release, folder).url)
 
     def set_traffic(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
         """Write the routes, then read back what the gateway goes by."""
         route = Route(tuple(arms), "shadow" if shadow else "split") if arms else None
         RouteFile(self.run_folder / FILE).set(service, route)
-        seen = self._arms(service, 0.0)
-        if shares(arms) != {release: values["percent"] for release, values in seen.items()}:
-            raise ServiceError(f"{service}: the gateway at {self.gateway} has other shares: {seen}")
+        used = self._arms(service, 0.0)
+        if shares(arms) != {release: values["percent"] for release, values in used.items()}:
+            raise ServiceError(f"{service}: the gateway at {self.gateway} has other shares: {used}")
 
     def health(self, service: str, since: datetime) -> Mapping[str, ArmHealth]:
         """What the gateway counted for each release since a moment."""
-        known = ArmHealth.__dataclass_fields__
+        fields = ArmHealth.__dataclass_fields__
         return {
-            release: ArmHealth(**{k: v for k, v in values.items() if k in known})
+            release: ArmHealth(**{k: v for k, v in values.items() if k in fields})
             for release, values in self._arms(service, since.timestamp()).items()
         }
 
     def traffic_shares(self, service: str) -> dict[str, float]:
         """Percent by release that the gateway goes by; raises ServiceError where it is down."""
-        seen = self._arms(service, 0.0)
-        return {release: float(values["percent"]) for release, values in seen.items()}
+        arms = self._arms(service, 0.0)
+        return {release: float(values["percent"]) for release, values in arms.items()}
 
     def stopped_releases(self, service: str, releases: Iterable[str]) -> tuple[str, ...]:
         """Those whose model server does not run."""
-        known = {name: self.processes.get(_name(service, name)) for name in releases}
-        return tuple(name for name, running in known.items() if not (running and running.alive))
+        processes = {name: self.processes.get(_name(service, name)) for name in releases}
+        return tuple(name for name, running in processes.items() if not (running and running.alive))
 
     def stop(self, service: str, release: str) -> None:
         """Take a release down; it must have no traffic."""
@@ -88,9 +88,9 @@ class LocalDeployer:
         for arm in arms:
             if arm.release == release and (arm.percent > 0 or len(arms) == 1):
                 raise ServiceError(f"{service}: {release} has traffic; split it away first")
-        known = self.processes.get(_name(service, release))
-        if known is not None:
-            self.processes.stop(known)
+        process = self.processes.get(_name(service, release))
+        if process is not None:
+            self.processes.stop(process)
 
     def _spawn(self, name: str, service: str, release: str, folder: Path) -> ProcessInfo:
         port = free_port()
@@ -122,8 +122,8 @@ class LocalDeployer:
             raise ServiceError(
                 f"the gateway at {self.gateway} does not answer ({error}); see `tidemill status`"
             ) from None
-        found = answer.json().get(service, {"arms": []})
-        return {arm["release"]: arm for arm in found["arms"]}
+        state = answer.json().get(service, {"arms": []})
+        return {arm["release"]: arm for arm in state["arms"]}
 
 
 @cache

@@ -39,11 +39,11 @@ class ProcessInfo:
     def process(self) -> psutil.Process | None:
         """The process, or None when it is gone (or only its corpse is left)."""
         with suppress(psutil.Error):
-            found = psutil.Process(self.pid)
-            if abs(found.create_time() - self.started_at) < 0.01:
+            process = psutil.Process(self.pid)
+            if abs(process.create_time() - self.started_at) < 0.01:
                 _reap(self.pid)
-                if found.is_running() and found.status() != psutil.STATUS_ZOMBIE:
-                    return found
+                if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                    return process
         return None
 
     @property
@@ -111,8 +111,8 @@ class ProcessFolder:
     def list_all(self) -> list[ProcessInfo]:
         """Every process with a file, alive or not, by name."""
         names = sorted(path.name.removesuffix(_FILE) for path in self.run.glob(f"*{_FILE}"))
-        found = map(self.get, names)
-        return [running for running in found if running is not None]
+        processes = map(self.get, names)
+        return [running for running in processes if running is not None]
 
     def stop(self, running: ProcessInfo, grace: float = 10.0) -> None:
         """Ask it and its children to end, make them after `grace` seconds, forget its file."""
@@ -135,13 +135,13 @@ class ProcessFolder:
 
     def marked_processes(self) -> list[psutil.Process]:
         """Processes that were started for this run folder, also those whose file is lost."""
-        found = {running.pid: p for running in self.list_all() if (p := running.process())}
+        family = {running.pid: p for running in self.list_all() if (p := running.process())}
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 inherited = process.environ().get(MARK) == str(self.mark)
                 if inherited and process.status() != psutil.STATUS_ZOMBIE:
-                    found[process.pid] = process
-        return list(found.values())
+                    family[process.pid] = process
+        return list(family.values())
 
     def await_ready(
         self, running: ProcessInfo, ready: Callable[[], bool], timeout: float, *, hint: str = ""
@@ -217,8 +217,8 @@ def tail(log: str, lines: int = 3) -> str:
         text = Path(log).read_bytes()[-4000:].decode("utf-8", "replace")
     except FileNotFoundError:
         return "it wrote no log"
-    found = [line.strip() for line in text.splitlines() if line.strip()]
-    return " / ".join(found[-lines:]) or f"it wrote nothing to {log}"
+    last_lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " / ".join(last_lines[-lines:]) or f"it wrote nothing to {log}"
 
 
 def python_command(*arguments: str) -> list[str]:
@@ -228,10 +228,14 @@ def python_command(*arguments: str) -> list[str]:
 
 def _holder(port: int) -> str:
     with suppress(psutil.Error, PermissionError):
-        for found in psutil.net_connections("tcp"):
-            if found.laddr and found.laddr.port == port and found.status == psutil.CONN_LISTEN:
-                if found.pid:
-                    return f"{psutil.Process(found.pid).name()} (pid {found.pid})"
+        for connection in psutil.net_connections("tcp"):
+            if (
+                connection.laddr
+                and connection.laddr.port == port
+                and connection.status == psutil.CONN_LISTEN
+            ):
+                if connection.pid:
+                    return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
                 break
     return "another process"
 
@@ -250,14 +254,14 @@ def _survivors(family: Sequence[psutil.Process], seconds: float) -> list[psutil.
     """Those that still run after at most so many seconds."""
     until = time.monotonic() + seconds
     while True:
-        left = []
+        survivors = []
         for process in family:
             _reap(process.pid)
             with suppress(psutil.Error):
                 if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                    left.append(process)
-        if not left or time.monotonic() > until:
-            return left
+                    survivors.append(process)
+        if not survivors or time.monotonic() > until:
+            return survivors
         time.sleep(0.02)
 
 
