@@ -221,7 +221,7 @@ def test_the_pull_request_says_what_a_person_needs(
     shop.run("--open-pr")
     (page,) = forge.pages.values()
 
-    assert page.proposal.base == "main"
+    assert page.pull_request.base == "main"
     for wanted in (
         "| gain, paired | +0.",
         "### Changed answers",

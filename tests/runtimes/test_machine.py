@@ -26,7 +26,7 @@ def test_waiting_threads_sleep_unless_a_person_said_otherwise(
 ) -> None:
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
 
-    machine.settle()
+    machine.configure_torch()
 
     assert os.environ["GOMP_SPINCOUNT"] == "7"
 

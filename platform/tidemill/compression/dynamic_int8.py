@@ -31,7 +31,7 @@ def quantise(
 ) -> None:
     """An ONNX folder with int8 weights; the fp32 export it starts from is made if need be."""
     export = source if form.form == "onnx" else export_onnx(source, out.parent, say)
-    processor = machine.instructions() if options.processor == "auto" else options.processor
+    processor = machine.instruction_set() if options.processor == "auto" else options.processor
     wide = options.per_channel
     if wide == "auto":
         wide = _better(export, out, processor, calibration, say)

@@ -93,7 +93,7 @@ def _low(spec: FineTune) -> bool:
 
 def _load(base: _Base, learning: TrainingExamples, low: bool, bench: Bench) -> Any:
     form = replace(base.form, labels=learning.labels) if learning.labels else base.form
-    machine.settle().manual_seed(learning.seed)
+    machine.configure_torch().manual_seed(learning.seed)
     bench.say(f"loading the base ({base.form.parameters / 1e6:.0f} M parameters)")
     model = load.model(
         base.artefact.path, form, lambda digest: bench.store.get(digest).path,

@@ -13,7 +13,7 @@ from tidemill.runtimes import Resolve
 
 def tokenizer(folder: Path) -> Any:
     """The folder's tokenizer, with a pad token."""
-    machine.share()
+    machine.limit_spin_wait()
     try:
         from transformers import AutoTokenizer
     except ImportError:
@@ -29,7 +29,7 @@ def tokenizer(folder: Path) -> Any:
 
 def model(folder: Path, form: ModelForm, resolve: Resolve, *, precision: str = "auto") -> Any:
     """The model in memory, ready to answer; an adapter is merged in fp32, then rounded once."""
-    torch = machine.settle()
+    torch = machine.configure_torch()
     quiet()
     low = machine.bf16() if precision == "auto" else precision == "bf16"
     dtype = torch.bfloat16 if low else torch.float32

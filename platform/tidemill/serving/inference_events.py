@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any
 
 from tidemill.errors import TidemillError
-from tidemill.events import INFERENCE_TOPIC, Event, Inference, binary, hash_subject
+from tidemill.events import INFERENCE_TOPIC, Event, InferenceEvent, encode, hash_subject
 from tidemill.pipeline.release_folder import EventPrivacy, ServedRelease
 from tidemill.ports import Bus, Message
 from tidemill.serving.predictor import InferenceResponse, Predictor
@@ -69,7 +69,7 @@ class InferenceEventPublisher:
     def _write(self, batch: list[tuple[InferenceResponse, dict[str, object]]]) -> None:
         topic = self.release.topic or INFERENCE_TOPIC
         try:
-            messages = [Message(topic, **binary(self.event(*entry))) for entry in batch]
+            messages = [Message(topic, **encode(self.event(*entry))) for entry in batch]
             if self._bus is None:
                 self._bus = self.connect()
             self._bus.publish(messages)
@@ -87,7 +87,7 @@ class InferenceEventPublisher:
         """The inference event of an answer, without personal data."""
         release, clean = self.release, Redactor(self.release.privacy, self.key)
         subject = response.request.subject
-        data = Inference(
+        data = InferenceEvent(
             response_id=response.response_id,
             service=release.service,
             release=release.digest,

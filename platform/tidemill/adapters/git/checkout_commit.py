@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tidemill.adapters.git.command import attempt, git
+from tidemill.adapters.git.command import git, try_git
 from tidemill.errors import ServiceError
 
 
-def commit_here(repository: Path, files: Mapping[Path, bytes | None], message: str) -> str | None:
+def commit_on_checkout(
+    repository: Path, files: Mapping[Path, bytes | None], message: str
+) -> str | None:
     """Write files of the working tree (None removes one), commit them and nothing else.
 
     Gives the commit; None where HEAD has these very bytes already. What else is staged stays
     staged. Killed anywhere and run again it ends in the same commit. Raises ServiceError with the
     way out.
     """
-    if attempt(repository, "symbolic-ref", "--quiet", "HEAD") is None:
+    if try_git(repository, "symbolic-ref", "--quiet", "HEAD") is None:
         raise ServiceError(
             "no branch is checked out (HEAD is detached); `git switch BRANCH`, or use --open-pr"
         )
@@ -47,4 +49,4 @@ def _write(path: Path, content: bytes | None) -> None:
 
 def _differs(repository: Path, *names: str) -> bool:
     """True where the index has other bytes than HEAD at one of these paths."""
-    return attempt(repository, "diff", "--cached", "--quiet", "HEAD", "--", *names) is None
+    return try_git(repository, "diff", "--cached", "--quiet", "HEAD", "--", *names) is None
