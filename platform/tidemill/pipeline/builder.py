@@ -155,7 +155,7 @@ class Line:
         say(f"{name}: making {spec.kind.lower()}")
         bench = self._bench(spec, frozen, version[7:23], say)
         maker = import_module(f"tidemill.pipeline.{spec.kind.lower()}")
-        made: Made = maker.make(spec, self._inputs(name), bench)
+        made: Made = maker.build(spec, self._inputs(name), bench)
         topics = self._topics(spec)
         frozen_facts = {"offsets": dict(frozen), "topics": topics} if topics else {}
         made = replace(made, facts={**made.facts, **frozen_facts})
