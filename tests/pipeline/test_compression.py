@@ -117,7 +117,7 @@ class Place:
     def make(self, wanted: Compression) -> Made:
         scratch = self.tmp / "scratch"
         scratch.mkdir(exist_ok=True)
-        return compression.make(
+        return compression.build(
             wanted,
             self.inputs,
             Bench(
