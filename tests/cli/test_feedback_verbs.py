@@ -102,7 +102,10 @@ def test_quarantine_shows_the_reason_and_a_fixed_spec_lets_it_be_replayed(
 
     refused = "'chat-feedback' takes no score; its kinds are thumbs, correction, comment"
     assert refused in shown
-    assert sent.endswith(f"it will be quarantined: {refused}\n")
+    assert sent.endswith(
+        "it will be quarantined: 'chat-feedback' does not accept score; "
+        "it accepts thumbs, correction, comment\n"
+    )
     assert replayed == "1 replayed: 1 ingested, 0 duplicates, 0 still in quarantine\n"
     assert run("feedback", "quarantine") == (0, "the quarantine is empty\n")
 
