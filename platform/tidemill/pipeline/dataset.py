@@ -120,10 +120,10 @@ def _feedback(
             "run `tidemill run`"
         )
     since = bench.clock.now() - source.window if source.window else None
-    feedback_rows, ranges = bench.feedback(source.of, source.kinds, since)
+    joined, ranges = bench.feedback(source.of, source.kinds, since)
     fill = _filler(spec, bench, before)
     rows, bad = feedback_rows(
-        feedback_rows,
+        joined,
         stream=source.of,
         weight=source.weight,
         fill=fill,
