@@ -138,7 +138,7 @@ class Line:
         say(f"{name}: making {spec.kind.lower()}")
         bench = self._bench(spec, frozen, asset_version[7:23], say)
         maker = import_module(f"tidemill.pipeline.{spec.kind.lower()}")
-        made: Made = maker.make(spec, self._inputs(name), bench)
+        made: Made = maker.build(spec, self._inputs(name), bench)
         made = replace(
             made, facts={**made.facts, "offsets": dict(frozen)} if frozen else made.facts
         )

@@ -27,7 +27,7 @@ from tidemill.spec.prompt import JsonOutput
 _SPEED = ("quantile", "speed")
 
 
-def make(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
+def build(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
     """The compressed form; the main artefact is the one ONNX Runtime serves.
 
     Raises EquivalenceBroken, with the hops and artefacts so far, as soon as a hop changes more
