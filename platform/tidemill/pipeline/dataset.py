@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill.data import SPLITS, mapping, sources
+from tidemill.data.feedback import feedback_rows
 from tidemill.data.pipeline import PreparedDataset, prepare
 from tidemill.data.privacy import check_kinds
 from tidemill.data.rows import Dropped, Row, question_of
