@@ -39,9 +39,9 @@ OPTIONAL = ("tensorrt",)
 class DoctorCheck:
     """One thing that was looked at."""
 
-    what: str
+    name: str
     state: Literal["ok", "note", "missing"]
-    found: str
+    detail: str
     way_out: str = ""
 
 

@@ -41,7 +41,7 @@ class EvaluatedRow:
     """Probability of each label (classifiers only)."""
 
     @property
-    def scored(self) -> Scored:
+    def metric_row(self) -> Scored:
         """The row as input of metrics."""
         return Scored(self.reference, self.answer, self.seconds, self.tokens_out, self.row)
 

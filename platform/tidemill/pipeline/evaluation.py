@@ -124,7 +124,7 @@ def _measure(
     rows = [answer for answer in answers if _inside(part, answer.row)]
     interval = estimate(
         name,
-        [answer.scored for answer in rows],
+        [answer.metric_row for answer in rows],
         confidence=spec.confidence,
         seed=spec.seed,
         size=size,
@@ -147,8 +147,8 @@ def _gain(
     ]
     interval = gain(
         name,
-        [answer.scored for answer in rows],
-        [answer.scored for answer in answering.align_baseline(rows, other.answers)],
+        [answer.metric_row for answer in rows],
+        [answer.metric_row for answer in answering.align_baseline(rows, other.answers)],
         confidence=spec.confidence,
         seed=spec.seed,
         sizes=(size, other.size),

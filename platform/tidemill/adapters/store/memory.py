@@ -29,7 +29,7 @@ class MemoryStore(ContentStore):
         return self._records.get(digest)
 
     def _find_by_name(self, name: str) -> ArtefactRecord | None:
-        return next((one for one in self._records.values() if one.name == name), None)
+        return next((record for record in self._records.values() if record.name == name), None)
 
     def _keep(self, folder: Path) -> Mapping[str, Any]:  # noqa: ARG002 - nothing backs it
         return {}
