@@ -19,6 +19,7 @@ from tidemill.errors import DataError
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline import failures as analysis
 from tidemill.pipeline import pictures
+from tidemill.pipeline.answer_file import write_answers
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.baseline import Baseline, load_baseline
 from tidemill.pipeline.checks import declared_checks
@@ -205,7 +206,7 @@ def _build_result(
     faults = {key: report.pop(key) for key in ("failures", "clusters")}
     _write(folder / "report.json", report)
     _write(folder / "failures.json", faults)
-    answering.write(folder, answers)
+    write_answers(folder, answers)
     for title, png in charts.items():
         (folder / f"{title.split()[0].lower()}.png").write_bytes(png)
     keys = ("rows", "passed", "unreadable", "cut_off", "seconds", "baseline")
