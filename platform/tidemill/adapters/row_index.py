@@ -96,7 +96,7 @@ def _fill(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
     connection.commit()
 
 
-def _all(row: Mapping[str, Any]) -> str:
+def _all(row: Mapping[str, object]) -> str:
     return "\n".join(str(value) for name, value in row.items() if name != "id" and value)
 
 

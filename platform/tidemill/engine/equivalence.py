@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
 from tidemill.engine.compression_goal import metric_loss
 from tidemill.engine.concordance import (
@@ -48,7 +47,7 @@ class HopComparison:
     """Time the transformation took."""
     note: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The flat JSON form: each loss under `METRIC lost`."""
         flat = asdict(self)
         losses = flat.pop("loss")

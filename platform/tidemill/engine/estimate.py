@@ -76,7 +76,7 @@ def gain(
     return bootstrap_of(statistic, n, confidence, seed, clusters=clusters, method=_method(metric))
 
 
-def subjects(rows: Sequence[Mapping[str, Any]]) -> Clusters:
+def subjects(rows: Sequence[Mapping[str, object]]) -> Clusters:
     """The rows' subjects as clusters; None where no subject has two rows."""
     named = [row.get("subject") for row in rows]
     identified = [subject for subject in named if subject]

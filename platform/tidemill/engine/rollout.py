@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 from tidemill.engine.first_release import missing_baseline, plan_first_release
 from tidemill.engine.guardrail import (
@@ -46,7 +46,7 @@ class Advance:
     percent: int
     """The candidate's share of the traffic from now on."""
     state: RolloutState
-    numbers: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Mapping[str, object] = field(default_factory=dict)
     """What the decision rests on; JSON-able."""
 
 
@@ -208,7 +208,7 @@ class Scene:
         signals = {**state.live_signals, **measured}
         return replace(looked, since=self.now, requests=self.requests, live_signals=signals)
 
-    def numbers(self) -> dict[str, Any]:
+    def numbers(self) -> dict[str, object]:
         """What this look saw; JSON-able."""
         arms = {"candidate": self.candidate, "live": self.live}
         return {

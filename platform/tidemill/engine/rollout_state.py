@@ -71,7 +71,7 @@ class RolloutState:
             return self
         return replace(self, status="running", since=now, step_started=now, requests=0)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """As JSON-able values."""
         values = {**asdict(self), "cleared": sorted(self.cleared)}
         times = {key: values[key].isoformat() for key in ("step_started", "since")}

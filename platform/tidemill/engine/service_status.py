@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class ServiceStatus:
     damaged_artefacts: Mapping[str, Literal["missing", "tampered"]] = field(default_factory=dict)
     """Artefacts of the live release whose bytes differ from their digest, or are gone."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The JSON form of `status --json`, without the spec digests."""
         desired, recorded, observed = self.desired, self.recorded, self.observed
         return {

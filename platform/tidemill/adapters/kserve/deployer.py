@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from tidemill.adapters.kserve.kubernetes import InferenceServices
 from tidemill.adapters.kserve.manifests import ClusterConfig, predictor_name, render
@@ -17,7 +16,7 @@ from tidemill.errors import ServiceError
 from tidemill.ports import Arm, ArmHealth
 from tidemill.spec.rollout import Rollout
 
-Manifest = dict[str, Any]
+Manifest = dict[str, object]
 
 
 @dataclass(frozen=True)

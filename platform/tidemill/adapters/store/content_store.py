@@ -30,7 +30,7 @@ class ArtefactRecord:
     digest: str
     kind: str
     files: tuple[content.FileEntry, ...]
-    meta: Mapping[str, Any]
+    meta: Mapping[str, object]
 
     @property
     def bytes(self) -> int:
@@ -81,11 +81,11 @@ class ContentStore(ABC):
         """The record of a name, without a look at the others."""
 
     @abstractmethod
-    def _keep(self, folder: Path) -> Mapping[str, Any]:
+    def _keep(self, folder: Path) -> Mapping[str, object]:
         """Back the bytes of a folder; what this gives is passed on to `_register`."""
 
     @abstractmethod
-    def _register(self, record: ArtefactRecord, kept: Mapping[str, Any]) -> None:
+    def _register(self, record: ArtefactRecord, kept: Mapping[str, object]) -> None:
         """Write the record down; from then on it is an artefact."""
 
     @abstractmethod
@@ -106,7 +106,7 @@ class ContentStore(ABC):
 
     # The port.
 
-    def put(self, folder: Path, *, kind: str, meta: Mapping[str, Any] | None = None) -> Artefact:
+    def put(self, folder: Path, *, kind: str, meta: Mapping[str, object] | None = None) -> Artefact:
         """Take a finished folder in; killed in the middle, it leaves nothing registered."""
         if folder.resolve().is_relative_to(self.artefacts.resolve()):
             raise ArtefactError(f"{folder} belongs to the store; put a copy, or use `get`")
@@ -197,7 +197,7 @@ class ContentStore(ABC):
         digest: str,
         entries: tuple[content.FileEntry, ...],
         kind: str,
-        meta: Mapping[str, Any],
+        meta: Mapping[str, object],
     ) -> Artefact:
         self._clear_staging()
         stored = self._find(digest)
@@ -310,7 +310,7 @@ def write_atomically(path: Path, text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
-def record_to_dict(record: ArtefactRecord) -> dict[str, Any]:
+def record_to_dict(record: ArtefactRecord) -> dict[str, object]:
     """The record as plain data."""
     return {
         "digest": record.digest,
@@ -333,8 +333,8 @@ def _tampered_message(record: ArtefactRecord, path: Path, what: str) -> str:
     )
 
 
-def _plain(meta: Mapping[str, Any]) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(json.dumps(dict(meta), sort_keys=True))
+def _plain(meta: Mapping[str, object]) -> dict[str, object]:
+    plain: dict[str, object] = json.loads(json.dumps(dict(meta), sort_keys=True))
     return plain
 
 
