@@ -84,7 +84,7 @@ class Examiner:
         desired, former = desired_state(workspace), self._former(before)
         built = recorded_state(self.home)
         states = built.staleness(desired, former)
-        return changes(desired, former, states, built.failed), former
+        return changes(desired, former, states, built.failed_assets), former
 
     def _former(self, before: str | None) -> dict[str, SpecSnapshot]:
         """Nothing where that commit cannot be had any more: then everything that steers is new."""

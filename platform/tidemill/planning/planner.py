@@ -120,7 +120,7 @@ def _built_state(
     from tidemill.planning.recorded_state import recorded_state
 
     built = recorded_state(home)
-    return built.staleness(desired, revisions.former), built.failed
+    return built.staleness(desired, revisions.former), built.failed_assets
 
 
 def _estimates(

@@ -56,7 +56,7 @@ def _connect(url: URL) -> Engine:
     """An engine for the URL; nothing is read yet."""
     if url.get_backend_name() != "sqlite":
         return create_engine(url)
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, object] = {}
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     else:

@@ -30,7 +30,7 @@ class ArtefactRecord:
     digest: str
     kind: str
     files: tuple[content.FileEntry, ...]
-    meta: Mapping[str, Any]
+    meta: Mapping[str, object]
 
     @property
     def bytes(self) -> int:
@@ -81,11 +81,11 @@ class ContentStore(ABC):
         """The record of a name, without a look at the others."""
 
     @abstractmethod
-    def _keep(self, folder: Path) -> Mapping[str, Any]:
+    def _keep(self, folder: Path) -> Mapping[str, object]:
         """Back the bytes of a folder; what this gives is passed on to `_register`."""
 
     @abstractmethod
-    def _register(self, record: ArtefactRecord, kept: Mapping[str, Any]) -> None:
+    def _register(self, record: ArtefactRecord, kept: Mapping[str, object]) -> None:
         """Write the record down; from then on it is an artefact."""
 
     @abstractmethod
@@ -106,7 +106,7 @@ class ContentStore(ABC):
 
     # The port.
 
-    def put(self, folder: Path, *, kind: str, meta: Mapping[str, Any] | None = None) -> Artefact:
+    def put(self, folder: Path, *, kind: str, meta: Mapping[str, object] | None = None) -> Artefact:
         """Take a finished folder in; killed in the middle, it leaves nothing registered."""
         if folder.resolve().is_relative_to(self.artefacts.resolve()):
             raise ArtefactError(f"{folder} belongs to the store; put a copy, or use `get`")
@@ -197,29 +197,29 @@ class ContentStore(ABC):
         digest: str,
         entries: tuple[content.FileEntry, ...],
         kind: str,
-        meta: Mapping[str, Any],
+        meta: Mapping[str, object],
     ) -> Artefact:
         self._clear_staging()
-        known = self._find(digest)
-        if known and self._intact(known):
+        stored = self._find(digest)
+        if stored and self._intact(stored):
             shutil.rmtree(folder)
-            return self._artefact(known)
-        record = known or ArtefactRecord(
+            return self._artefact(stored)
+        record = stored or ArtefactRecord(
             artefact_name(kind, digest), digest, kind, entries, _plain(meta)
         )
         arriving = self.artefacts / f"{STAGING_PREFIX}{uuid4().hex}"
         _move(folder, arriving)
         try:
             _make_read_only(arriving)
-            kept = self._keep(arriving)
+            keep_record = self._keep(arriving)
         except BaseException:
             _move(arriving, folder)  # the work of hours is not lost to a full disk
             raise
-        place = self.artefacts / record.name
-        if place.exists():
-            shutil.rmtree(place)
-        arriving.rename(place)
-        self._register(record, kept)
+        target = self.artefacts / record.name
+        if target.exists():
+            shutil.rmtree(target)
+        arriving.rename(target)
+        self._register(record, keep_record)
         self._save_stats(record)
         return self._artefact(record)
 
@@ -246,12 +246,12 @@ class ContentStore(ABC):
 
     def _check(self, record: ArtefactRecord, *, seen: Mapping[str, list[int]]) -> None:
         folder = self.artefacts / record.name
-        wanted = {entry.path: entry for entry in record.files}
-        if strange := sorted(set(content.files(folder)) ^ set(wanted)):
-            what = "is missing" if strange[0] in wanted else "was not put there by Tidemill"
-            raise TamperedArtefact(_tampered_message(record, folder / strange[0], what))
+        expected = {entry.path: entry for entry in record.files}
+        if strange := sorted(set(content.files(folder)) ^ set(expected)):
+            problem = "is missing" if strange[0] in expected else "was not put there by Tidemill"
+            raise TamperedArtefact(_tampered_message(record, folder / strange[0], problem))
         fresh = False
-        for path, entry in wanted.items():
+        for path, entry in expected.items():
             if seen.get(path) == _stat(folder / path):
                 continue
             fresh = True
@@ -263,8 +263,8 @@ class ContentStore(ABC):
             self._save_stats(record)
 
     def _artefact(self, record: ArtefactRecord) -> Artefact:
-        place = self.artefacts / record.name
-        return Artefact(record.digest, record.kind, place, record.bytes, record.meta)
+        path = self.artefacts / record.name
+        return Artefact(record.digest, record.kind, path, record.bytes, record.meta)
 
     def _note(self, record: ArtefactRecord) -> Path:
         return self._notes / f"{record.name}.json"
@@ -290,11 +290,11 @@ class ContentStore(ABC):
 
     def _clear_staging(self) -> None:
         """What a killed put left; nobody else is in the middle of one while we hold the lock."""
-        for left in self.artefacts.glob(f"{STAGING_PREFIX}*"):
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
+        for leftover in self.artefacts.glob(f"{STAGING_PREFIX}*"):
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
             else:
-                left.unlink(missing_ok=True)
+                leftover.unlink(missing_ok=True)
 
     def _sweep(self) -> None:  # noqa: B027 - a store that shares no bytes has none to free
         """Free what nothing refers to any more."""
@@ -310,7 +310,7 @@ def write_atomically(path: Path, text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
-def record_to_dict(record: ArtefactRecord) -> dict[str, Any]:
+def record_to_dict(record: ArtefactRecord) -> dict[str, object]:
     """The record as plain data."""
     return {
         "digest": record.digest,
@@ -333,15 +333,15 @@ def _tampered_message(record: ArtefactRecord, path: Path, what: str) -> str:
     )
 
 
-def _plain(meta: Mapping[str, Any]) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(json.dumps(dict(meta), sort_keys=True))
+def _plain(meta: Mapping[str, object]) -> dict[str, object]:
+    plain: dict[str, object] = json.loads(json.dumps(dict(meta), sort_keys=True))
     return plain
 
 
 def _stat(path: Path) -> list[int]:
     """Size, times and inode; the change time sees a write whose mtime was set back."""
-    found = path.stat()
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def _materialise_links(folder: Path) -> None:
