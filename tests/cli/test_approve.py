@@ -523,7 +523,7 @@ def test_a_forge_that_does_not_answer_is_asked_again(
     forge = squash(pushed, "ann@shop.example")
     walking = walk(forge)
     with monkeypatch.context() as patch:
-        patch.setattr(forge, "find", down)
+        patch.setattr(forge, "find_pull_request", down)
         assert walking.on() == 10
     assert walking.on() == 100
 

@@ -390,7 +390,7 @@ def test_trouble_with_one_service_does_not_stop_another(
             raise ServiceError("planted")
         split(service, arms, shadow=shadow)
 
-    monkeypatch.setattr(stage.deployer, "split", refuse)
+    monkeypatch.setattr(stage.deployer, "set_traffic", refuse)
     stage.ledger.request("aaa", "x", str(stage.folder), SPEC)
     stage.ask("one")
     stage.controller.tick()

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ def lines_at(
         if not blame.has_commit(specs, sha):
             return {}, [_missing(specs, sha)]
         return {}, [f"the spec lines cannot be read: {error}"]
-    found = {name: [asdict(line) for line in lines] for name, lines in spoken.items()}
+    found = {name: [line.to_json() for line in lines] for name, lines in spoken.items()}
     if blame.is_shallow(specs):
         note = "the clone is shallow: lines from before it count as its oldest commit's"
         return found, [f"{note}; `git fetch --unshallow` brings the history", *_dirty(commit)]
