@@ -9,15 +9,15 @@ from typing import Any
 import dagster as dg
 
 from tidemill.home import Home
-from tidemill.pipeline.builder import MAKERS
-from tidemill.pipeline.checks import declared
+from tidemill.pipeline.asset_state import MAKERS
+from tidemill.pipeline.checks import declared_checks
 from tidemill.ports import OFFSETS_TAG
 from tidemill.spec.base import Spec
-from tidemill.spec.digest import digest
+from tidemill.spec.digest import spec_digest
 from tidemill.spec.graph import references
-from tidemill.spec.load import Loaded, Project
+from tidemill.spec.load import LoadedSpec, Project
 from tidemill.spec.trigger import Trigger
-from tidemill_assets.display import materialized, progress
+from tidemill_assets.display import materialize_result, progress
 from tidemill_assets.runs import group, key
 from tidemill_assets.steering import STEERING
 
@@ -36,14 +36,14 @@ KINDS: Mapping[str, set[str]] = {
 
 
 def asset(
-    home: Home, project: Project, loaded: Loaded, prefix: Sequence[str] = ()
+    home: Home, project: Project, loaded: LoadedSpec, prefix: Sequence[str] = ()
 ) -> dg.AssetsDefinition:
     """The asset of one spec; `prefix` comes before its key in somebody else's code location."""
     spec = loaded.spec
     own = key(project.name, spec.name, prefix)
     checks = [
         dg.AssetCheckSpec(check.name, asset=own, blocking=check.blocking)
-        for check in declared(spec)
+        for check in declared_checks(spec)
     ]
 
     @dg.asset(
@@ -51,7 +51,7 @@ def asset(
         deps=[key(project.name, name, prefix) for name in parents(spec)],
         group_name=group(project.name),
         kinds=kinds(spec),
-        code_version=digest(loaded, project).removeprefix("sha256:")[:16],
+        code_version=spec_digest(loaded, project).removeprefix("sha256:")[:16],
         description=spec.description or None,
         tags=tags(spec),
         metadata={
@@ -65,14 +65,17 @@ def asset(
     )
     # Dagster takes no generic here: it would read it as several outputs.
     def made(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        line = home.line(project.name)
+        line = home.builder(project.name)
         if spec.kind not in MAKERS:
             return STEERING[spec.kind](home, line, spec.name, context)
-        with home.making(project.name, spec.name, context.run.run_id):
+        with home.lock_asset(project.name, spec.name, context.run.run_id):
             result = line.make(
-                spec.name, run=context.run.run_id, until=frozen(context), say=progress(context)
+                spec.name,
+                run=context.run.run_id,
+                until=frozen_offsets(context),
+                say=progress(context),
             )
-        return materialized(spec, result)
+        return materialize_result(spec, result)
 
     return made
 
@@ -87,9 +90,9 @@ def parents(spec: Spec) -> tuple[str, ...]:
 
 def kinds(spec: Any) -> set[str]:
     """What the UI shows as icons on the asset."""
-    found = KINDS[spec.kind]
+    icons = KINDS[spec.kind]
     targets = {target.runtime for target in getattr(spec, "targets", ())}
-    return found | ({"tensorrt"} if any(t.startswith("tensorrt") for t in targets) else set())
+    return icons | ({"tensorrt"} if any(t.startswith("tensorrt") for t in targets) else set())
 
 
 def tags(spec: Spec) -> dict[str, str]:
@@ -101,7 +104,7 @@ def tags(spec: Spec) -> dict[str, str]:
     return {f"tidemill/{key}": value for key, value in fit.items()}
 
 
-def frozen(context: dg.AssetExecutionContext) -> dict[str, int] | None:
+def frozen_offsets(context: dg.AssetExecutionContext) -> dict[str, int] | None:
     """The offset range that a trigger's decision froze for this run."""
     tag = context.run.tags.get(OFFSETS_TAG)
     return json.loads(tag) if tag else None

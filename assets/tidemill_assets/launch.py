@@ -16,8 +16,8 @@ from tidemill.home import Home
 from tidemill.pipeline.builder import Line
 from tidemill.pipeline.context import Say
 from tidemill.settings import Settings
-from tidemill.terminal.progress import terminal
-from tidemill.terminal.shell import INTERRUPTED, leave, run
+from tidemill.terminal.progress import terminal_progress
+from tidemill.terminal.shell import INTERRUPTED, exit_with, run
 from tidemill_assets.definitions import definitions
 from tidemill_assets.display import listeners
 from tidemill_assets.runs import failed_checks, key
@@ -45,7 +45,7 @@ def launch(
                 assets, selection=keys, instance=instance, tags=tags, run_config=_QUIET
             )
         except DagsterAssetCheckFailedError as error:
-            raise GateFailed(_failed_checks(instance, home.line(project))) from error
+            raise GateFailed(_failed_checks(instance, home.builder(project))) from error
         finally:
             listeners.remove(say)
         return {"run": result.run_id}
@@ -55,12 +55,14 @@ def _failed_checks(instance: dg.DagsterInstance, line: Line) -> str:
     """What the blocking checks of the newest run said, and where to look next."""
     run = instance.get_run_records(limit=1)[0].dagster_run
     failed = failed_checks(instance, run.run_id)
-    said = "; ".join(f"{name}: {what}" for name, what in failed) or "a blocking check failed"
+    messages = (
+        "; ".join(f"{name}: {message}" for name, message in failed) or "a blocking check failed"
+    )
     way_out = "mend it and run again"
     for name, _ in failed:
         if line.specs[name].kind == "Evaluation":
             way_out = f"`tidemill report {line.project.name}/{name}` shows the rows behind it"
-    return f"{said}; what is live stays, {way_out}"
+    return f"{messages}; what is live stays, {way_out}"
 
 
 @click.command()
@@ -71,11 +73,11 @@ def command(project: str, names: tuple[str, ...], tags: str) -> None:
     """Make assets of one project, in this order."""
     # Below `nohup` SIGINT is inherited as ignored; only `tidemill run` sends it, and means it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    with terminal() as say:
+    with terminal_progress() as say:
         try:
             launch(Home(Settings.read()), project, names, tags=json.loads(tags), say=say)
         except DagsterExecutionInterruptedError:
-            leave(INTERRUPTED)  # `tidemill run` says so
+            exit_with(INTERRUPTED)  # `tidemill run` says so
 
 
 if __name__ == "__main__":

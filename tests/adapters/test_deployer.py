@@ -17,7 +17,7 @@ from tidemill.adapters.local.processes import ProcessFolder, ProcessSpec, free_p
 from tidemill.adapters.memory.deployer import MemoryDeployer
 from tidemill.errors import ServiceError
 from tidemill.local.services import responds
-from tidemill.pipeline.release_folder import Release
+from tidemill.pipeline.release_folder import ServedRelease
 from tidemill.ports import Arm, ArmHealth, Deployer
 
 SERVICE = "support-chat"
@@ -29,8 +29,8 @@ class Place:
 
     deployer: Deployer
     ask: Callable[[], None]
-    one: tuple[Release, Path]
-    two: tuple[Release, Path]
+    one: tuple[ServedRelease, Path]
+    two: tuple[ServedRelease, Path]
     home: Path | None = None
 
 

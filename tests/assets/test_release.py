@@ -13,7 +13,7 @@ from tidemill.home import Home
 from tidemill.pipeline.release import compose
 from tidemill.report import gather
 from tidemill.report.page import page
-from tidemill.report.resolve_name import find
+from tidemill.report.resolve_name import resolve_name
 from tidemill.report.verdict import verdict
 from tidemill.spec.rollout import Rollout
 from tidemill_assets import display
@@ -26,16 +26,16 @@ def trained(home: Home, tiny_encoder: Path) -> Home:
     weights = home.settings.specs / "desk" / "weights"
     shutil.rmtree(weights)
     shutil.copytree(tiny_encoder, weights)
-    line = home.line("desk")
+    line = home.builder("desk")
     for name in ("rows", "encoder", "tune", "quality"):
         line.make(name)
     return home
 
 
 def test_the_rollout_shows_the_card_of_the_release_it_asks_for(trained: Home) -> None:
-    shown = release(trained, trained.line("desk"), "release", dg.build_asset_context())
+    shown = release(trained, trained.builder("desk"), "release", dg.build_asset_context())
     card = shown.metadata["card"]
-    (record,) = trained.ledger.assets.releases("desk")
+    (record,) = trained.ledger.materialisations.releases("desk")
     assert isinstance(card, dg.MarkdownMetadataValue)
     assert card.value is not None
     assert card.value.startswith(f"# desk, release {record.digest[7:19]}")
@@ -47,18 +47,18 @@ def test_an_evaluation_that_missed_its_gate_has_a_report_of_its_own(trained: Hom
     gate = "gates: [{type: at_least, metric: accuracy, value: 1.0}]\n"
     path.write_text(path.read_text() + gate)
     home = Home(trained.settings)
-    line = home.line("desk")
+    line = home.builder("desk")
     line.make("quality")
     with pytest.raises(GateFailed):
         compose(line, line.project.spec("release", Rollout))
 
-    record = find(home, "quality").release
+    record = resolve_name(home, "quality").release
     assert record is not None
-    story = gather.release(home, record)
+    story = gather.gather_release(home, record)
     assert verdict(story).sentence.startswith("Missed 1 gate of 1: accuracy")
     assert verdict(story).tone == "bad"
     assert "Report of a candidate" in page(story)
-    assert home.ledger.assets.releases() == []
+    assert home.ledger.materialisations.releases() == []
 
 
 def test_an_evaluation_that_releases_nothing_says_so(trained: Home) -> None:
@@ -67,7 +67,7 @@ def test_an_evaluation_that_releases_nothing_says_so(trained: Home) -> None:
     path.write_text(other.replace("name: quality", "name: yardstick"))
 
     with pytest.raises(TidemillError, match="no Rollout is judged by 'yardstick'"):
-        find(Home(trained.settings), "yardstick")
+        resolve_name(Home(trained.settings), "yardstick")
 
 
 def test_a_shadow_release_with_nothing_live_says_at_once_that_it_waits(trained: Home) -> None:
@@ -82,7 +82,7 @@ def test_a_shadow_release_with_nothing_live_says_at_once_that_it_waits(trained: 
 
     display.listeners.append(listen)
     try:
-        release(home, home.line("desk"), "release", dg.build_asset_context())
+        release(home, home.builder("desk"), "release", dg.build_asset_context())
     finally:
         display.listeners.remove(listen)
 

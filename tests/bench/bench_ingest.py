@@ -74,7 +74,7 @@ def speed(folder: Path) -> float:
         while ingest.taken.records < EVENTS + ANSWERS:
             ingest.step()
         seconds = time.perf_counter() - begun
-        assert ledger.events.summary()["joined"] == EVENTS - EVENTS // 10
+        assert ledger.events.event_counts()["joined"] == EVENTS - EVENTS // 10
         ingest.forget()
         sender.close()
         reader.close()
@@ -103,7 +103,7 @@ def memory(folder: Path) -> float:
         if start + PART == 100_000:
             early = settled(process)
     grown = settled(process) - early
-    assert ledger.events.summary()["joined"] == MILLION
+    assert ledger.events.event_counts()["joined"] == MILLION
     ledger.engine.dispose()
     return grown
 

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.adapters.local.processes import ProcessFolder, ProcessSpec, free_port, python_command
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.local.services import responds
 from tidemill.ports import Arm
-from tidemill.runtimes import Messages, Reply, Resolve, Scores
+from tidemill.runtimes import LabelScores, Messages, Reply, Resolve
 
 Row = dict[str, object]
 ROUNDS, TOKENS = 300, 10
@@ -32,7 +32,7 @@ class Steady:
     def __init__(self, folder: Path) -> None:
         import numpy as np
 
-        self.form = Form.read(folder)
+        self.form = ModelForm.read(folder)
         self._left = np.random.default_rng(0).random((288, 288), dtype=np.float32)
 
     def answer(
@@ -49,7 +49,7 @@ class Steady:
             yield str(number)
         yield Reply("".join(map(str, range(TOKENS))), 4, TOKENS, 0.0, "stop")
 
-    def classify(self, texts: Sequence[str]) -> list[Scores]:
+    def classify(self, texts: Sequence[str]) -> list[LabelScores]:
         raise NotImplementedError
 
     def close(self) -> None:

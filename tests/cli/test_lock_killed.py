@@ -14,20 +14,20 @@ from tests.adapters.places import SERVICE, Shop, git
 from tests.halted import environment
 
 from tidemill.cli import commands
-from tidemill.spec.lock import BRANCH, parse_lock, read
+from tidemill.spec.lock import BRANCH, parse_lock, read_lock
 from tidemill.terminal.shell import run
 
 ADAPTERS = "tidemill.adapters"
-GIVEN_UP = (f"{ADAPTERS}.ledger.leases:LeaseLedger.give_up", "before")
+GIVEN_UP = (f"{ADAPTERS}.ledger.leases:LeaseLedger.release_lease", "before")
 WRITE = [
     ("pathlib:Path.write_bytes", "after"),
     ("tidemill.control.lock_artefacts:write_files", "after"),
     GIVEN_UP,
 ]
 COMMIT = [
-    (f"{ADAPTERS}.git.checkout_commit:git", "before"),
-    (f"{ADAPTERS}.git.checkout_commit:git", "after"),
-    (f"{ADAPTERS}.git.checkout_commit:git#2", "after"),
+    (f"{ADAPTERS}.git.branches:git", "before"),
+    (f"{ADAPTERS}.git.branches:git", "after"),
+    (f"{ADAPTERS}.git.branches:git#2", "after"),
     GIVEN_UP,
 ]
 PROPOSE = [
@@ -35,7 +35,7 @@ PROPOSE = [
     (f"{ADAPTERS}.git.branches:push", "before"),
     (f"{ADAPTERS}.git.branches:push", "after"),
     (f"{ADAPTERS}.forge.git_only:write_commit", "after"),
-    (f"{ADAPTERS}.forge.git_only:PlainForge.propose", "after"),
+    (f"{ADAPTERS}.forge.git_only:PlainForge.open_pull_request", "after"),
     GIVEN_UP,
 ]
 
@@ -70,7 +70,7 @@ def killed_and_again(live: Shop, step: str, when: str, *verb: str) -> None:
 def test_the_file_is_whole_and_nothing_lies_beside_it(live: Shop, step: str, when: str) -> None:
     killed_and_again(live, step, when, "lock")
 
-    found = read(live.lock)
+    found = read_lock(live.lock)
     assert found is not None
     assert set(found.services) == {SERVICE}
     assert git(live.work, "status", "--porcelain") == "?? specs/support-chat/tidemill.lock"

@@ -16,8 +16,8 @@ from tidemill.cli import Verbs, commands
 from tidemill.errors import GateFailed, NeedsApproval, TidemillError, UnknownName
 from tidemill.settings import Settings
 from tidemill.terminal.shell import (
+    exit_with,
     json_option,
-    leave,
     pass_settings,
     print_json,
     run,
@@ -92,7 +92,7 @@ def test_an_unknown_verb_gets_the_nearest_one(capsys: pytest.CaptureFixture[str]
     code = run(commands, ["valdate"])
 
     assert code == 1
-    assert "there is no verb 'valdate'; did you mean 'validate'?" in capsys.readouterr().err
+    assert "unknown command 'valdate'; did you mean 'validate'?" in capsys.readouterr().err
 
 
 def test_of_many_names_that_might_be_meant_only_some_are_listed_and_each_once() -> None:
@@ -190,7 +190,7 @@ def test_a_log_that_cannot_be_written_is_told_too(
     home.write_text("a file where the folder should be")
     run(raising(ZeroDivisionError("by zero")), [])
 
-    assert "the traceback could not be written" in capsys.readouterr().err
+    assert "the traceback could not be saved" in capsys.readouterr().err
 
 
 def test_a_port_that_is_no_number_is_told(
@@ -200,7 +200,7 @@ def test_a_port_that_is_no_number_is_told(
     code = run(commands, ["validate"])
 
     assert code == 1
-    assert "a setting in the environment cannot be read: " in capsys.readouterr().err
+    assert "TIDEMILL_GATEWAY_PORT is 'http', not a port" in capsys.readouterr().err
 
 
 def test_a_verb_gets_settings_and_json_and_leaves_with_its_code(
@@ -211,7 +211,7 @@ def test_a_verb_gets_settings_and_json_and_leaves_with_its_code(
     @pass_settings
     def command(settings: Settings, as_json: bool) -> None:
         print_json({"specs": settings.specs, "json": as_json})
-        leave(2)
+        exit_with(2)
 
     code = run(command, ["--specs", str(tmp_path), "--json"])
 

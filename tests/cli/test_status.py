@@ -17,8 +17,8 @@ from tests.adapters.places import SERVICE, Shop, git
 from tests.records import release_record
 
 from tidemill.adapters.kserve.manifests import render
-from tidemill.adapters.ledger.rollouts import Change
 from tidemill.cli import commands
+from tidemill.records import RolloutUpdate
 from tidemill.spec.rollout import Rollout
 from tidemill.terminal.shell import run
 
@@ -96,7 +96,7 @@ def test_three_sides_that_say_the_same_stand_side_by_side(
     assert one["git"]["release"] == one["ledger"]["release"] == ONE
     assert one["live"]["shares"] is None
     assert drift == []
-    assert "chat                    aaaaaaaaaaaa   aaaaaaaaaaaa   not seen: the gateway" in out
+    assert "chat                    aaaaaaaaaaaa   aaaaaaaaaaaa   not known: the gateway" in out
     assert "no drift" in out
 
 
@@ -106,7 +106,9 @@ def test_a_release_that_git_does_not_know_yet_is_drift(
     shop.go_live(shop.release("b"))
 
     assert look()[1] == ["lock behind"]
-    assert "drift: lock behind: the lock says aaaaaaaaaaaa, bbbbbbbbbbbb is live" in text(capsys)
+    assert "drift: lock behind: the lock file names aaaaaaaaaaaa, but bbbbbbbbbbbb is live" in text(
+        capsys
+    )
 
 
 def test_a_lock_that_is_not_committed_does_not_count(shop: Shop, look: Any) -> None:
@@ -127,7 +129,7 @@ def test_a_spec_counts_once_it_is_committed(
 
     shop.commit("Another rank")
     assert look()[1] == ["specs ahead"]
-    assert "specs ahead: tune changed since aaaaaaaaaaaa was made" in text(capsys)
+    assert "specs ahead: tune changed since release aaaaaaaaaaaa" in text(capsys)
     assert git(shop.work, "worktree", "list", "--porcelain").count("worktree ") == 1
 
 
@@ -159,8 +161,8 @@ def test_what_the_gateway_serves_is_held_against_the_ledger(
     shop: Shop, look: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = shop.ask(shop.release("b"))
-    change = Change("promote", "on", state="running", percent=10.0)
-    shop.home().ledger.rollouts.decided(key, change, shop.home().clock.now())
+    change = RolloutUpdate("promote", "on", state="running", percent=10.0)
+    shop.home().ledger.rollouts.record_decision(key, change, shop.home().clock.now())
     with gateway({ONE: 90, TWO: 10}) as port:
         monkeypatch.setenv("TIDEMILL_GATEWAY_PORT", str(port))
         one, drift = look()
@@ -172,7 +174,7 @@ def test_what_the_gateway_serves_is_held_against_the_ledger(
 
 
 def test_artefacts_that_are_gone_or_changed_are_named(shop: Shop, look: Any) -> None:
-    record = shop.home().ledger.assets.release(ONE)
+    record = shop.home().ledger.materialisations.release(ONE)
     assert record is not None
     store = shop.home().store
     file = store.get(record.artefacts["reply-int8"].digest).path / "file"

@@ -14,12 +14,12 @@ import pytest
 from tidemill.adapters.clock import SetClock
 from tidemill.adapters.store.memory import MemoryStore
 from tidemill.errors import DataError, EquivalenceBroken
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.pipeline import compression
-from tidemill.pipeline.checks import declared
+from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.context import Bench, Made
 from tidemill.ports import Artefact
-from tidemill.prompts import Program
+from tidemill.prompts import PromptProgram
 from tidemill.spec.compression import Compression
 from tidemill.spec.prompt import TextOutput
 
@@ -52,7 +52,7 @@ def train_classifier(encoder: Path, folder: Path) -> None:
         optimiser.step()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    Form("safetensors", "sequence-classification", labels=tuple(names)).write(folder)
+    ModelForm("safetensors", "sequence-classification", labels=tuple(names)).write(folder)
 
 
 def spec(*steps: dict[str, Any], **fields: Any) -> Compression:
@@ -98,7 +98,7 @@ class Place:
     def _prompt(self) -> Artefact:
         folder = self.tmp / "ask"
         output = TextOutput(type="text", column="reply", label="intent", max_tokens=6)
-        Program("zero-shot", "{{ text }}", ("text",), output).save(folder)
+        PromptProgram("zero-shot", "{{ text }}", ("text",), output).save(folder)
         return self.store.put(folder, kind="prompt")
 
     def put_classifier(self, encoder: Path) -> None:
@@ -117,7 +117,7 @@ class Place:
     def make(self, wanted: Compression) -> Made:
         scratch = self.tmp / "scratch"
         scratch.mkdir(exist_ok=True)
-        return compression.make(
+        return compression.build(
             wanted,
             self.inputs,
             Bench(
@@ -160,7 +160,9 @@ def test_the_line_ends_in_what_onnx_runtime_serves_with_an_engine_beside_it(plac
     assert (hops[3]["agreement"], hops[3]["rows"]) == (None, 0)
     assert hops[3]["note"].startswith("built for SM89, not run")
     assert "'tensorrt-rtx' was not run" in made.checks[0].message
-    assert [check.name for check in made.checks] == [check.name for check in declared(wanted)]
+    assert [check.name for check in made.checks] == [
+        check.name for check in declared_checks(wanted)
+    ]
     assert all(check.passed for check in made.checks)
     assert made.facts["ratio"] < 0.9
     assert made.pictures["Size and agreement by hop"].startswith(b"\x89PNG")

@@ -14,7 +14,7 @@ from tidemill.errors import DataError, SpecError
 from tidemill.pipeline import dataset, prompt
 from tidemill.pipeline.context import Bench
 from tidemill.ports import Artefact
-from tidemill.prompts import Program
+from tidemill.prompts import PromptProgram
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.prompt import Prompt
 
@@ -44,7 +44,7 @@ def rows(bench: Bench) -> Artefact:
             "sources": [{"type": "file", "path": "rows.jsonl"}],
         }
     )
-    return dataset.make(spec, {}, bench).artefact
+    return dataset.build(spec, {}, bench).artefact
 
 
 def spec(**more: Any) -> Prompt:
@@ -61,9 +61,9 @@ def spec(**more: Any) -> Prompt:
 
 def test_a_few_shot_prompt_knows_its_labels_and_its_examples(bench: Bench, rows: Artefact) -> None:
     few = spec(technique="few-shot", examples={"source": "chat", "k": 2})
-    made = prompt.make(few, {"chat": rows}, bench)
-    again = prompt.make(few, {"chat": rows}, bench)
-    program = Program.load(made.artefact.path)
+    made = prompt.build(few, {"chat": rows}, bench)
+    again = prompt.build(few, {"chat": rows}, bench)
+    program = PromptProgram.load(made.artefact.path)
 
     assert made.artefact == again.artefact
     assert made.artefact.kind == "prompt"
@@ -83,8 +83,8 @@ def test_similar_examples_keep_their_vectors(
         technique="few-shot",
         examples={"source": "chat", "k": 1, "selection": "similar", "encoder": "mini"},
     )
-    made = prompt.make(similar, {"chat": rows, "mini": encoder}, bench)
-    program = Program.load(made.artefact.path, encode=Encoder(tiny_encoder).encode)
+    made = prompt.build(similar, {"chat": rows, "mini": encoder}, bench)
+    program = PromptProgram.load(made.artefact.path, encode=Encoder(tiny_encoder).encode)
 
     assert program.embeddings is not None
     assert len(program.embeddings) == len(program.examples) > 20
@@ -95,9 +95,9 @@ def test_a_wrong_template_names_its_line_and_leaves_nothing(bench: Bench) -> Non
     (bench.project / "ask.j2").write_text("one\n{{ txt }}\n")
 
     with pytest.raises(SpecError, match=r"ask\.j2:2: 'txt' is not among the prompt's `inputs`"):
-        prompt.make(spec(), {}, bench)
+        prompt.build(spec(), {}, bench)
     with pytest.raises(SpecError, match=r"gone\.j2:1: cannot be read"):
-        prompt.make(spec(template="gone.j2"), {}, bench)
+        prompt.build(spec(template="gone.j2"), {}, bench)
     assert not bench.scratch.exists()
 
 
@@ -111,4 +111,4 @@ def test_examples_from_a_dataset_without_the_columns_say_which(
     )
 
     with pytest.raises(DataError, match="dataset 'chat' has no column 'reply'"):
-        prompt.make(few, {"chat": rows}, bench)
+        prompt.build(few, {"chat": rows}, bench)

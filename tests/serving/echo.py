@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tidemill.errors import PromptTooLong
-from tidemill.form import Form
-from tidemill.runtimes import Messages, Reply, Resolve, Scores
+from tidemill.form import ModelForm
+from tidemill.runtimes import LabelScores, Messages, Reply, Resolve
 
 LIMIT = 10_000
 """Letters of the longest message; a real model counts tokens."""
@@ -21,7 +21,7 @@ LIMIT = 10_000
 class Echo:
     """Says the last message backwards, word by word."""
 
-    def __init__(self, folder: Path, form: Form) -> None:
+    def __init__(self, folder: Path, form: ModelForm) -> None:
         path = folder / "faults"
         self.faults = path.read_text().split() if path.exists() else []
         self.form, self.calls, self.closed = form, 0, False
@@ -41,8 +41,8 @@ class Echo:
                 time.sleep(float(self.faults[1]))
         yield reply
 
-    def classify(self, texts: Sequence[str]) -> list[Scores]:
-        return [Scores("short" if len(t) < 10 else "long", 0.9, {"short": 0.9}) for t in texts]
+    def classify(self, texts: Sequence[str]) -> list[LabelScores]:
+        return [LabelScores("short" if len(t) < 10 else "long", 0.9, {"short": 0.9}) for t in texts]
 
     def close(self) -> None:
         self.closed = True
@@ -62,7 +62,7 @@ class Echo:
 
 
 def open_echo(folder: Path, *, resolve: Resolve) -> Echo:
-    return Echo(folder, Form.read(folder))
+    return Echo(folder, ModelForm.read(folder))
 
 
 if __name__ == "__main__":

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from tidemill.settings import Settings
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 if TYPE_CHECKING:
     from tidemill.home import Home
 
 
 @click.command(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill card support-chat",
         "tidemill card support-chat --out cards/",
         "tidemill card support-chat/requests --json | jq .metadata",
@@ -53,19 +53,19 @@ def command(settings: Settings, name: str, out: Path | None, as_json: bool) -> N
         click.echo(first, nl=False)
 
 
-def _cards(home: Home, name: str) -> dict[str, tuple[str, dict[str, Any]]]:
+def _cards(home: Home, name: str) -> dict[str, tuple[str, dict[str, object]]]:
     """File → its text and metadata, the one that was asked for first."""
     from tidemill.report import gather
     from tidemill.report.cards import dataset, model
-    from tidemill.report.resolve_name import find
+    from tidemill.report.resolve_name import resolve_name
 
-    found = find(home, name)
-    if found.release is None:
-        assert found.dataset is not None
-        data = gather.dataset(home, *found.dataset)
-        return {"README.md": (dataset.card(data), dataset.facts(data))}
-    story = gather.release(home, found.release)
+    target = resolve_name(home, name)
+    if target.release is None:
+        assert target.dataset is not None
+        data = gather.gather_dataset(home, *target.dataset)
+        return {"README.md": (dataset.card(data), dataset.metadata_values(data))}
+    story = gather.gather_release(home, target.release)
     return {
-        "README.md": (model.card(story), model.facts(story)),
-        "dataset/README.md": (dataset.card(story.data), dataset.facts(story.data)),
+        "README.md": (model.card(story), model.metadata_values(story)),
+        "dataset/README.md": (dataset.card(story.data), dataset.metadata_values(story.data)),
     }

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from tidemill.settings import Settings
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 
 @click.command(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill report support-chat --open",
         "tidemill report cd52aa78ec26 --out report.html",
         "tidemill report support-chat/reply-quality",
@@ -35,23 +35,23 @@ def command(settings: Settings, name: str, out: Path | None, show: bool, as_json
     from tidemill.home import Home
     from tidemill.report import gather
     from tidemill.report.page import page
-    from tidemill.report.resolve_name import find
+    from tidemill.report.resolve_name import resolve_name
     from tidemill.report.verdict import verdict
     from tidemill.report.write import write
 
     home = Home(settings)
-    record = find(home, name, datasets=False).release
+    record = resolve_name(home, name, datasets=False).release
     assert record is not None
-    story = gather.release(home, record)
+    story = gather.gather_release(home, record)
     digest = story.digest.removeprefix("sha256:")[:12]
     path = out or settings.home / "reports" / f"{story.service}-{digest}.html"
     count = write(path, page(story))
     if as_json:
-        said = verdict(story)
+        outcome = verdict(story)
         print_json(
             {
                 "path": path.resolve(), "bytes": count, "release": story.digest,
-                "verdict": said.sentence, "tone": said.tone, "missing": dict(story.missing),
+                "verdict": outcome.sentence, "tone": outcome.tone, "missing": dict(story.missing),
             }
         )  # fmt: skip
     else:

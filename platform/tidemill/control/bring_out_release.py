@@ -14,7 +14,7 @@ from tidemill.errors import TidemillError
 from tidemill.home import Home
 from tidemill.pipeline.builder import Line
 from tidemill.pipeline.release import compose, spec_digests
-from tidemill.pipeline.release_folder import Placed, Privacy, Release
+from tidemill.pipeline.release_folder import ArtefactFolder, EventPrivacy, ServedRelease
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.evaluation import Evaluation
 from tidemill.spec.prompt import Prompt
@@ -39,10 +39,10 @@ def bring_out_release(home: Home, line: Line, rollout: Rollout) -> RequestedRele
     record = compose(line, rollout)
     check_not_replaced(home, line, rollout, record.specs)
     served_release(line, rollout, record).write(home.release_folder(record.digest))
-    home.ledger.assets.add_release(record)
+    home.ledger.materialisations.add_release(record)
     request_rollout(home, rollout, record.digest)
     message = f"release {record.digest[7:19]} of '{rollout.service}' asked for its traffic"
-    first = home.ledger.rollouts.live(rollout.service) is None
+    first = home.ledger.rollouts.live_release(rollout.service) is None
     reason = missing_baseline(rollout) if first else None
     return RequestedRelease(record, f"{message}; it waits: {reason}" if reason else message)
 
@@ -67,9 +67,9 @@ def check_not_replaced(home: Home, line: Line, rollout: Rollout, specs: Mapping[
     if not folder.is_relative_to(trees):
         return
     tree = trees / folder.relative_to(trees).parts[0]
-    now = home.at(home.settings.git_home / "current" / folder.parent.relative_to(tree))
+    now = home.with_specs(home.settings.git_home / "current" / folder.parent.relative_to(tree))
     try:
-        current = spec_digests(now.line(line.project.name), rollout)
+        current = spec_digests(now.builder(line.project.name), rollout)
     except (TidemillError, KeyError):
         current = {}
     if current != specs:
@@ -79,11 +79,11 @@ def check_not_replaced(home: Home, line: Line, rollout: Rollout, specs: Mapping[
         )
 
 
-def served_release(line: Line, rollout: Rollout, record: ReleaseRecord) -> Release:
+def served_release(line: Line, rollout: Rollout, record: ReleaseRecord) -> ServedRelease:
     """What the model server needs of a release, with the folders its artefacts lie in."""
     evaluation = line.project.spec(rollout.judged_by, Evaluation)
     dataset = line.project.spec(evaluation.dataset, Dataset)
-    return Release(
+    return ServedRelease(
         digest=record.digest,
         service=rollout.service,
         project=line.project.name,
@@ -92,17 +92,17 @@ def served_release(line: Line, rollout: Rollout, record: ReleaseRecord) -> Relea
         bases={base.digest: line.store.get(base.digest).path for base in record.bases},
         encoder=_encoder(line),
         spec_commit=record.commit.sha,
-        privacy=Privacy(dataset.privacy.pii, dataset.privacy.kinds),
+        privacy=EventPrivacy(dataset.privacy.pii, dataset.privacy.kinds),
         cache=rollout.cache,
     )
 
 
-def _artefact_folder(line: Line, digest: str) -> Placed:
+def _artefact_folder(line: Line, digest: str) -> ArtefactFolder:
     """An artefact and its folder; its bytes are checked."""
-    return Placed(digest, line.store.get(digest).path)
+    return ArtefactFolder(digest, line.store.get(digest).path)
 
 
-def _encoder(line: Line) -> Placed | None:
+def _encoder(line: Line) -> ArtefactFolder | None:
     """The sentence encoder that a prompt of the project looks things up with."""
     for spec in line.specs.values():
         if isinstance(spec, Prompt):

@@ -52,15 +52,15 @@ def known(ledger: Ledger) -> ManifestSource:
     """What a manifest needs of the ledger."""
     return ManifestSource(
         rollout_spec=lambda service: _rollout(ledger, service),
-        find_release=ledger.assets.release,
-        live_release=ledger.rollouts.live,
-        health=ledger.events.health,
+        find_release=ledger.materialisations.release,
+        live_release=ledger.rollouts.live_release,
+        health=ledger.service_metrics.release_health,
     )
 
 
 def _rollout(ledger: Ledger, service: str) -> Rollout:
     """The spec of the rollout under way, else of the one that is live."""
-    found = [*ledger.rollouts.open(service)[-1:], ledger.rollouts.serving(service)]
+    found = [*ledger.rollouts.in_progress(service)[-1:], ledger.rollouts.live_rollout(service)]
     walking = next((one for one in found if one is not None), None)
     if walking is None:
         raise ServiceError(f"'{service}' has no rollout; `tidemill run` makes a release")

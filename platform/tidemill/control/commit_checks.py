@@ -9,12 +9,15 @@ from pathlib import Path
 from tidemill.adapters.git.mirror import Mirror
 from tidemill.adapters.git.signatures import TrustedSigners
 from tidemill.adapters.git.worktrees import Worktrees
-from tidemill.engine.cost import Wanted
-from tidemill.engine.plan import Item, Known
+from tidemill.engine.cost import BudgetLimits, Workload
+from tidemill.engine.plan import PlanEntry
+from tidemill.engine.spec_snapshot import SpecSnapshot
 from tidemill.engine.sync import Judgement, changes, judge_commit, over_budget
 from tidemill.errors import SpecError, TidemillError
 from tidemill.home import Home
-from tidemill.planning.recorded_state import built, wanted
+from tidemill.planning.desired_state import desired_state
+from tidemill.planning.recorded_state import recorded_state
+from tidemill.spec.base import Budget
 from tidemill.spec.load import Workspace, load
 
 
@@ -23,11 +26,11 @@ class Examined:
     """What a commit came to."""
 
     judgement: Judgement
-    items: tuple[Item, ...] = ()
+    items: tuple[PlanEntry, ...] = ()
     """The plan; empty where the specs could not be read."""
     signer: str = ""
     """Who signed it and with which key."""
-    former: Mapping[str, Known] = field(default_factory=dict)
+    former: Mapping[str, SpecSnapshot] = field(default_factory=dict)
     """The specs of the commit that was applied last."""
 
 
@@ -76,20 +79,20 @@ class Examiner:
 
     def plan(
         self, workspace: Workspace, before: str | None
-    ) -> tuple[tuple[Item, ...], dict[str, Known]]:
+    ) -> tuple[tuple[PlanEntry, ...], dict[str, SpecSnapshot]]:
         """The plan against the ledger, and the specs that were applied last."""
-        new = wanted(workspace)
-        former = self._former(before)
-        there, unmet = built(new, former, self.home.ledger.assets)
-        return changes(new, there, unmet), former
+        desired, former = desired_state(workspace), self._former(before)
+        built = recorded_state(self.home)
+        states = built.staleness(desired, former)
+        return changes(desired, former, states, built.failed), former
 
-    def _former(self, before: str | None) -> dict[str, Known]:
+    def _former(self, before: str | None) -> dict[str, SpecSnapshot]:
         """Nothing where that commit cannot be had any more: then everything that steers is new."""
         if before is None:
             return {}
         try:
             self.trees.add(before)
-            return wanted(self.workspace(before))
+            return desired_state(self.workspace(before))
         except TidemillError:
             return {}
 
@@ -111,14 +114,18 @@ class Examiner:
         whole, tree = Path.cwd() / path, self.trees.folder / sha
         return whole.relative_to(tree) if whole.is_relative_to(tree) else path
 
-    def _over(self, items: Sequence[Item], workspace: Workspace) -> list[str]:
-        """What would go over its budget, by what such makings took."""
-        wishes = [
-            Wanted(project.name, name, one.spec.kind, budget=one.spec.budget.model_dump())
+    def _over(self, entries: Sequence[PlanEntry], workspace: Workspace) -> list[str]:
+        """What would go over its budget, by what earlier builds took."""
+        workloads = [
+            Workload(project.name, name, loaded.spec.kind, budget=_limits(loaded.spec.budget))
             for project in workspace.projects.values()
-            for name, one in project.specs.items()
-            if one.spec.budget
+            for name, loaded in project.specs.items()
+            if loaded.spec.budget
         ]
-        kinds = {wish.kind for wish in wishes}
-        past = self.home.ledger.assets.past(sorted(kinds)) if wishes else []
-        return over_budget(items, wishes, past, self.home.settings.price_per_hour)
+        kinds = sorted({workload.kind for workload in workloads})
+        history = self.home.ledger.materialisations.build_costs(kinds) if workloads else []
+        return over_budget(entries, workloads, history, self.home.settings.price_per_hour)
+
+
+def _limits(budget: Budget) -> BudgetLimits:
+    return BudgetLimits(budget.hours, budget.money)

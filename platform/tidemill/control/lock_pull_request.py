@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from tidemill.adapters.git.branches import commit_and_push, current_branch, remote_tip
-from tidemill.adapters.git.checkout_commit import commit_on_checkout
+from tidemill.adapters.git.branches import (
+    commit_and_push,
+    commit_on_checkout,
+    current_branch,
+    remote_tip,
+)
 from tidemill.adapters.git.command import try_git
 from tidemill.adapters.store.remote import dvc_root
 from tidemill.control.lock_artefacts import lock_files, planned_files
 from tidemill.control.lockfile import composed, services, top, written
-from tidemill.engine.config_drift import short
+from tidemill.engine.config_drift import short_digest
 from tidemill.errors import ServiceError
 from tidemill.home import Home
 from tidemill.ports import Forge, PullRequest
-from tidemill.spec.lock import BRANCH, FILE, Lock, LockedRelease, parse_lock
+from tidemill.spec.lock import BRANCH, FILE, LockedRelease, LockFile, parse_lock
 
 
 def commit(home: Home, named: Collection[str]) -> str | None:
@@ -52,17 +56,19 @@ def base_branch(home: Home) -> str:
     return current_branch(home.settings.specs)
 
 
-def subject(locks: Collection[Lock]) -> str:
+def subject(locks: Collection[LockFile]) -> str:
     """One line: what each service serves, and what waits for people."""
     parts = []
     for lock in locks:
         for service, one in sorted(lock.services.items()):
-            said = f"{service} serves {short(one.live.release)}" if one.live else service
-            parts.append(said + (f", wants {short(one.wanted.release)}" if one.wanted else ""))
+            said = f"{service} serves {short_digest(one.live.release)}" if one.live else service
+            parts.append(
+                said + (f", wants {short_digest(one.wanted.release)}" if one.wanted else "")
+            )
     return "Lock: " + ("; ".join(parts) if len(parts) < 4 else f"{len(parts)} services")
 
 
-def summary(locks: Collection[Lock]) -> str:
+def summary(locks: Collection[LockFile]) -> str:
     """The text of the commit and of the pull request, in Markdown."""
     lines: list[str] = []
     for lock in locks:
@@ -83,15 +89,15 @@ def _said(release: LockedRelease) -> str:
         if f.slice is None and None not in (f.value, f.low, f.high)
     ]
     made = f", made from {release.commit[:10]}" if release.commit else ""
-    return f"`{short(release.release)}`{made}; " + (", ".join(figures) or "no figures")
+    return f"`{short_digest(release.release)}`{made}; " + (", ".join(figures) or "no figures")
 
 
 def _against(
     home: Home, named: Collection[str], root: Path, tip: str
-) -> tuple[list[Lock], dict[str, bytes | None]]:
+) -> tuple[list[LockFile], dict[str, bytes | None]]:
     """The locks whose files differ from those of a commit, and these files by path from `root`."""
     chosen = services(home, named)
-    locks: list[Lock] = []
+    locks: list[LockFile] = []
     files: dict[str, bytes | None] = {}
     for project in dict.fromkeys(chosen.values()):
         folder = home.project(project).folder

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -15,7 +14,7 @@ from filelock import FileLock
 from tidemill.adapters.local.processes import ProcessFolder, ProcessInfo, effort, is_listening, tail
 from tidemill.engine.standstill import Signs, Standstill
 from tidemill.errors import BrokerDown, ServiceError
-from tidemill.home import check_writable
+from tidemill.home import check_writable, has_ledger
 from tidemill.local import supervisor
 from tidemill.local.services import Service, ports, prepare, service_plan
 from tidemill.pipeline.context import Say
@@ -23,7 +22,7 @@ from tidemill.settings import Settings
 
 if TYPE_CHECKING:
     from tidemill.adapters.ledger import Ledger
-    from tidemill.adapters.ledger.syncs import Sync
+    from tidemill.records import SyncRecord
 
 
 STARTS = 4
@@ -145,8 +144,8 @@ def reload_assets(settings: Settings, patience: float = 120.0) -> str | None:
 
 
 def stack_status(settings: Settings) -> dict[str, Any]:
-    """Processes, services with their rollouts, ingest's counts, and where Git, ledger and live
-    differ."""
+    """Processes, services with their rollouts, ingest's counts, assets that are not up to date, and
+    where Git, ledger and live differ."""
     run = settings.home / "run"
     processes = [*ProcessFolder(run).list_all(), *ProcessFolder(run, "models").list_all()]
     return {
@@ -154,22 +153,33 @@ def stack_status(settings: Settings) -> dict[str, Any]:
         "running": is_running(settings),
         "processes": [_process(process) for process in processes],
         **_ledger(settings),
+        "assets": _assets(settings),
         **_standings(settings),
     }
 
 
 def _standings(settings: Settings) -> dict[str, Any]:
-    if not _has_ledger(settings):
+    if not has_ledger(settings):
         return {"standings": [], "trouble": ""}
     from tidemill.control.observed_traffic import three_sides
 
     return three_sides(settings)
 
 
-def _has_ledger(settings: Settings) -> bool:
-    """False where a ledger of this machine was never made."""
-    sqlite = settings.ledger_url.removeprefix("sqlite:///")
-    return sqlite == settings.ledger_url or Path(sqlite).exists()
+def _assets(settings: Settings) -> list[dict[str, str]]:
+    """Assets that are not up to date; empty where that is not known."""
+    from tidemill.errors import TidemillError
+    from tidemill.home import Home
+    from tidemill.planning.recorded_state import out_of_date
+
+    if not has_ledger(settings):
+        return []
+    try:
+        entries = out_of_date(Home(settings))
+    except TidemillError:
+        return []  # `trouble` says what is wrong with the specs
+    names = ("project", "name", "kind", "state", "reason")
+    return [{name: str(getattr(entry, name)) for name in names} for entry in entries]
 
 
 def _process(one: ProcessInfo) -> dict[str, Any]:
@@ -184,7 +194,7 @@ def _process(one: ProcessInfo) -> dict[str, Any]:
 
 
 def _ledger(settings: Settings) -> dict[str, Any]:
-    if not _has_ledger(settings):
+    if not has_ledger(settings):
         return {"services": [], "ingest": {}, "git": None}
     from tidemill.adapters.ledger import Ledger
 
@@ -192,8 +202,8 @@ def _ledger(settings: Settings) -> dict[str, Any]:
     services = [
         {
             "service": service,
-            "live": ledger.rollouts.live(service),
-            "retired": [walking.release for walking in ledger.rollouts.retired(service)],
+            "live": ledger.rollouts.live_release(service),
+            "retired": [walking.release for walking in ledger.rollouts.retired_rollouts(service)],
             "asks": _asks(ledger, service),
             "open": [
                 {
@@ -201,41 +211,41 @@ def _ledger(settings: Settings) -> dict[str, Any]:
                     "state": walking.state,
                     "percent": walking.percent,
                     "reason": walking.reason,
-                    "waits": walking.waits,
+                    "waits": walking.awaits_person,
                 }
-                for walking in ledger.rollouts.open(service)
+                for walking in ledger.rollouts.in_progress(service)
             ],
         }
         for service in ledger.rollouts.services()
     ]
-    ingest = {**ledger.events.summary(), **_ingest(settings, ledger)}
+    ingest = {**ledger.events.event_counts(), **_ingest(settings, ledger)}
     return {"services": services, "ingest": ingest, "git": _git(settings, ledger)}
 
 
 def _asks(ledger: Ledger, service: str) -> str:
     """What the live release asks a person; empty where it asks nothing."""
-    live = ledger.rollouts.serving(service)
-    return live.reason if live is not None and live.waits else ""
+    live = ledger.rollouts.live_rollout(service)
+    return live.reason if live is not None and live.awaits_person else ""
 
 
 def _git(settings: Settings, ledger: Ledger) -> dict[str, Any] | None:
     """The followed branch: what was seen, what is applied, and what stands between them."""
-    look, newest = ledger.syncs.look(), ledger.syncs.newest()
+    look, newest = ledger.syncs.last_poll(), ledger.syncs.newest()
     if look is None:
         return None
-    applied = next(iter(ledger.syncs.applied()), None)
+    applied = next(iter(ledger.syncs.applied_commits()), None)
     return {
         "remote": look.remote,
         "branch": look.branch,
-        "looked": look.at.isoformat(),
-        "trouble": look.trouble,
+        "looked": look.polled_at.isoformat(),
+        "trouble": look.error,
         "seen": _commit(newest),
         "applied": _commit(applied),
         "orphans": _orphans(settings, ledger) if applied else [],
     }
 
 
-def _commit(sync: Sync | None) -> dict[str, Any] | None:
+def _commit(sync: SyncRecord | None) -> dict[str, Any] | None:
     names = ("commit", "subject", "author", "state", "refusal", "reason", "signer")
     return {name: getattr(sync, name) for name in names} if sync else None
 
@@ -247,8 +257,8 @@ def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
     specs = settings.git_home / "current" / settings.git_folder
     orphans = []
     for service in ledger.rollouts.services():
-        digest = ledger.rollouts.live(service)
-        record = ledger.assets.release(digest) if digest else None
+        digest = ledger.rollouts.live_release(service)
+        record = ledger.materialisations.release(digest) if digest else None
         if record is None:
             continue
         folder = specs / record.project
@@ -261,10 +271,7 @@ def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
 
 def _ingest(settings: Settings, ledger: Ledger) -> dict[str, Any]:
     """How ingest does, and how many records wait on the broker."""
-    from sqlalchemy import select
-
-    from tidemill.adapters.kafka.bus import KafkaBus
-    from tidemill.adapters.ledger.event_tables import offsets
+    from tidemill.adapters.kafka import open_bus
     from tidemill.control.ingest import read_heartbeat
 
     beat = read_heartbeat(settings.home) or {"state": "never ran", "trouble": ""}
@@ -273,10 +280,7 @@ def _ingest(settings: Settings, ledger: Ledger) -> dict[str, Any]:
     state = {"state": "down" if down else beat["state"], "trouble": beat["trouble"], "lag": None}
     if not any(is_listening(server.strip()) for server in settings.brokers.split(",")):
         return {**state, "trouble": broker_error(settings) or _own_broker(settings)}
-    with ledger.engine.connect() as connection:
-        rows = connection.execute(select(offsets.c.topic, offsets.c.partition, offsets.c.next))
-        read = {(topic, partition): after for topic, partition, after in rows}
-    bus = KafkaBus(settings.brokers, patience=3, security=settings.kafka)
+    read, bus = ledger.events.next_offsets(), open_bus(settings, timeout=3)
     try:
         spans = {topic: bus.partitions(topic) for topic in {topic for topic, _ in read}}
         state["lag"] = sum(

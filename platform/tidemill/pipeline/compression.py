@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tidemill.catalog import COMPRESSION, METRICS
-from tidemill.compression import Conversations, kind_of, targets
-from tidemill.engine.answer_agreement import ANSWER, LABEL, TEXT
-from tidemill.engine.equivalence import Reached, judge, reached
+from tidemill.compression import Conversations, artefact_kind, targets
+from tidemill.engine.concordance import ANSWER, LABEL, TEXT
+from tidemill.engine.equivalence import GoalResult, check_goal, judge
 from tidemill.engine.estimate import estimate
 from tidemill.errors import DataError, EquivalenceBroken
-from tidemill.pipeline.checks import declared
+from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.compression_chain import Chain
 from tidemill.pipeline.context import Bench, Check, Made, Measure
-from tidemill.pipeline.hop_picture import hop_picture
-from tidemill.pipeline.prompt_loading import load_program, prompt_of
+from tidemill.pipeline.hop_picture import compression_chart
+from tidemill.pipeline.prompt_loading import load_program, prompt_name
 from tidemill.ports import Artefact
 from tidemill.prompts import output_parsing
 from tidemill.spec.compression import Compression
@@ -27,14 +27,14 @@ from tidemill.spec.prompt import JsonOutput
 _SPEED = ("quantile", "speed")
 
 
-def make(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
+def build(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
     """The compressed form; the main artefact is the one ONNX Runtime serves.
 
     Raises EquivalenceBroken, with the hops and artefacts so far, as soon as a hop changes more
     answers than the spec allows. A missed goal does not raise: it fails its check.
     """
     started = time.monotonic()
-    program = load_program(prompt_of(spec, bench.specs), inputs, bench.specs)
+    program = load_program(prompt_name(spec, bench.specs), inputs, bench.specs)
     chain = Chain(
         spec=spec,
         bench=bench,
@@ -49,7 +49,9 @@ def make(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> Mad
         chain.begin()
         for step in spec.steps:
             module, options = COMPRESSION.load(step.type), step.options
-            chain.step(step.type, kind_of(module, options), _compress(module, options, calibration))
+            chain.step(
+                step.type, artefact_kind(module, options), _compress(module, options, calibration)
+            )
             _stop_if_broken(spec, chain)
         for target in spec.targets:
             chain.target(targets.load(target.runtime), target)
@@ -84,15 +86,15 @@ def _stop_if_broken(spec: Compression, chain: Chain) -> None:
 def _made(spec: Compression, bench: Bench, chain: Chain, seconds: float) -> Made:
     verdict = judge(chain.hops, spec.equivalence.min_agreement)
     goals = _goals(spec, chain)
-    names = [check.name for check in declared(spec)]
+    names = [check.name for check in declared_checks(spec)]
     alike = Check(names[0], verdict.passed, verdict.message)
     checks = [
-        Check(name, goal.passed, goal.message, facts={"guilty": goal.guilty})
+        Check(name, goal.passed, goal.message, facts={"guilty": goal.failed_step})
         for name, goal in zip(names[1:], goals, strict=True)
     ]
     for check in (alike, *checks):
         bench.say(f"{spec.name}: {check.message}")
-    table = [hop.record for hop in chain.hops]
+    table = [hop.to_dict() for hop in chain.hops]
     facts = {
         "hops": table,
         "rows": len(chain.rows),
@@ -102,7 +104,7 @@ def _made(spec: Compression, bench: Bench, chain: Chain, seconds: float) -> Made
         "agreement": chain.end_to_end,
         "seconds": round(seconds, 2),
     }
-    picture = hop_picture(chain.hops, chain.source_size, spec.equivalence.min_agreement)
+    picture = compression_chart(chain.hops, chain.source_size, spec.equivalence.min_agreement)
     return Made(
         artefact=chain.main,
         steps=chain.steps,
@@ -114,14 +116,14 @@ def _made(spec: Compression, bench: Bench, chain: Chain, seconds: float) -> Made
     )
 
 
-def _goals(spec: Compression, chain: Chain) -> list[Reached]:
+def _goals(spec: Compression, chain: Chain) -> list[GoalResult]:
     found = []
     for goal in spec.goals:
         kind = METRICS.load(goal.metric).KIND
         relative = goal.max_ratio is not None or goal.max_degradation is not None
         before = chain.value(goal.metric, kind, source=True) if relative else 0.0
         after = chain.value(goal.metric, kind, source=False)
-        found.append(reached(goal, before, after, chain.hops))
+        found.append(check_goal(goal, before, after, chain.hops))
     return found
 
 

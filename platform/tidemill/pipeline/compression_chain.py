@@ -10,12 +10,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tidemill.engine.answer_agreement import LABEL, agree
-from tidemill.engine.equivalence import Hop, compare, not_run, sized
-from tidemill.form import Form
+from tidemill.engine.concordance import LABEL, agree
+from tidemill.engine.equivalence import HopComparison, compare, not_run, with_size
+from tidemill.form import ModelForm
 from tidemill.metrics import measure
 from tidemill.pipeline import answers as answering
-from tidemill.pipeline.answers import Answered
+from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.context import Bench
 from tidemill.ports import Artefact
 from tidemill.spec.compression import Compression
@@ -37,12 +37,12 @@ class Chain:
     metrics: Sequence[str]
     source: Artefact
     basis: str = LABEL
-    """What decides whether two answers are alike; see `engine.agreement`."""
-    hops: list[Hop] = field(default_factory=list)
+    """What decides whether two answers are alike; see `engine.concordance`."""
+    hops: list[HopComparison] = field(default_factory=list)
     steps: dict[str, Artefact] = field(default_factory=dict)
-    _given: dict[str, list[Answered]] = field(default_factory=dict)
+    _given: dict[str, list[EvaluatedRow]] = field(default_factory=dict)
     """Answers by artefact digest: the same bytes are asked once."""
-    _timed: dict[str, list[Answered]] = field(default_factory=dict)
+    _timed: dict[str, list[EvaluatedRow]] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Answer the rows with the form before compression."""
@@ -51,7 +51,7 @@ class Chain:
         self._answers(self.source)
 
     @property
-    def last(self) -> list[Answered]:
+    def last(self) -> list[EvaluatedRow]:
         """The main artefact's answers."""
         return self._given[self.main.digest]
 
@@ -64,7 +64,7 @@ class Chain:
 
     def size(self, artefact: Artefact) -> int:
         """Bytes of what serves, an adapter's base included."""
-        return int(answering.size_of(artefact.path, resolve=self._resolve))
+        return int(answering.served_bytes(artefact.path, resolve=self._resolve))
 
     def step(self, name: str, kind: str, transform: Transform) -> None:
         """Transform the main artefact, keep the result, compare its answers."""
@@ -72,7 +72,7 @@ class Chain:
         made, seconds = self._put(name, kind, before, transform)
         self._compared(self._keep(name, made), kind, before, made, seconds)
         self.main = made
-        if Form.read(made.path).form == "safetensors":
+        if ModelForm.read(made.path).form == "safetensors":
             self.weights = made
 
     def target(self, module: ModuleType, target: Any) -> None:
@@ -86,7 +86,7 @@ class Chain:
                 target.runtime, "engine", self.weights, build, compute=list(target.compute)
             )
             self._engine_kept(self._keep(target.runtime, made), target, made, seconds)
-        elif not module.ready(self.main.path):
+        elif not module.is_runnable(self.main.path):
             self.step(target.runtime, module.KIND, build)
 
     def value(self, metric: str, kind: str, *, source: bool) -> float:
@@ -98,7 +98,7 @@ class Chain:
         answers = self.timed(source=source) if timed else self._given[artefact.digest]
         return measure(metric, [one.scored for one in answers])
 
-    def timed(self, *, source: bool) -> list[Answered]:
+    def timed(self, *, source: bool) -> list[EvaluatedRow]:
         """A few rows answered one at a time, as a server would: batches hide what one row takes."""
         artefact = self.source if source else self.main
         if artefact.digest not in self._timed:
@@ -113,8 +113,8 @@ class Chain:
                 runtime.close()
         return self._timed[artefact.digest]
 
-    def _one(self, runtime: Any, rows: Sequence[dict[str, Any]]) -> list[Answered]:
-        return answering.answered_by(runtime, rows, self.program)
+    def _one(self, runtime: Any, rows: Sequence[dict[str, Any]]) -> list[EvaluatedRow]:
+        return answering.answer_rows_with(runtime, rows, self.program)
 
     def _put(
         self, name: str, kind: str, source: Artefact, transform: Transform, **facts: Any
@@ -140,7 +140,7 @@ class Chain:
         self, name: str, kind: str, before: Artefact, made: Artefact, seconds: float
     ) -> None:
         hop = self._hop(name, kind, self._answers(before), self._answers(made))
-        self._add(sized(hop, self.size(made), self.source_size, seconds))
+        self._add(with_size(hop, self.size(made), self.source_size, seconds))
 
     def _engine_kept(self, name: str, target: Any, made: Artefact, seconds: float) -> None:
         """An engine runs on its GPU only; the export it was built from is a hop of its own."""
@@ -148,16 +148,18 @@ class Chain:
             started = time.monotonic()
             answers, size = self._export_answers()
             hop = self._hop(EXPORT, "onnx", self._answers(self.weights), answers)
-            self._add(sized(hop, size, self.source_size, time.monotonic() - started))
+            self._add(with_size(hop, size, self.source_size, time.monotonic() - started))
         note = f"built for {', '.join(target.compute)}, not run: that takes such a GPU"
         hop = not_run(name, "engine", note)
-        self._add(sized(hop, self.size(made), self.source_size, seconds, note))
+        self._add(with_size(hop, self.size(made), self.source_size, seconds, note))
 
-    def _hop(self, name: str, kind: str, old: Sequence[Answered], new: Sequence[Answered]) -> Hop:
+    def _hop(
+        self, name: str, kind: str, old: Sequence[EvaluatedRow], new: Sequence[EvaluatedRow]
+    ) -> HopComparison:
         before, after = [one.scored for one in old], [one.scored for one in new]
         return compare(name, kind, before, after, self.metrics, self.basis)
 
-    def _export_answers(self) -> tuple[list[Answered], int]:
+    def _export_answers(self) -> tuple[list[EvaluatedRow], int]:
         """What the export answers, and its bytes; it is not kept."""
         from tidemill.compression import targets
         from tidemill.spec.compression import OnnxRuntimeTarget
@@ -167,30 +169,30 @@ class Chain:
         try:
             target = OnnxRuntimeTarget(runtime="onnxruntime")
             targets.load("onnxruntime").build(self.weights.path, out, target, self.bench.say)
-            size = int(answering.size_of(out, resolve=self._resolve))
+            size = int(answering.served_bytes(out, resolve=self._resolve))
             return self._ask(out, self.rows), size
         finally:
             shutil.rmtree(out, ignore_errors=True)
 
-    def _add(self, hop: Hop) -> None:
+    def _add(self, hop: HopComparison) -> None:
         self.hops.append(hop)
         share = "not run" if hop.agreement is None else f"{hop.basis} kept on {hop.agreement:.1%}"
         size = f"{hop.bytes / 1e6:.0f} MB ({hop.ratio:.2f}×)"
         self.bench.say(f"{self.spec.name}: {hop.step}: {share}, {size}, {hop.seconds:.0f} s")
 
-    def _answers(self, artefact: Artefact) -> list[Answered]:
+    def _answers(self, artefact: Artefact) -> list[EvaluatedRow]:
         if artefact.digest not in self._given:
             self._given[artefact.digest] = self._ask(artefact.path, self.rows)
         return self._given[artefact.digest]
 
-    def _ask(self, folder: Path, rows: Sequence[dict[str, Any]]) -> list[Answered]:
+    def _ask(self, folder: Path, rows: Sequence[dict[str, Any]]) -> list[EvaluatedRow]:
         return answering.answer_rows(
             folder,
             rows,
             self.program,
             resolve=self._resolve,
             say=self.bench.say,
-            what=f"{self.spec.name}: comparing answers",
+            title=f"{self.spec.name}: comparing answers",
         )
 
     def _resolve(self, digest: str) -> Path:

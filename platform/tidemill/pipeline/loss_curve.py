@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from tidemill.pipeline.drawing import as_words, png
-from tidemill.training.loop import Outcome
+from tidemill.pipeline.drawing import figure_to_png, literal_text
+from tidemill.training.loop import TrainingResult
 
 _INK, _TRAIN, _HELD_OUT = "#16324f", "#8d99ae", "#e76f51"
 _SMOOTH = 0.8
 MOST_POINTS = 200
 
 
-def points(outcome: Outcome, unit: str) -> dict[str, Any]:
+def curve_points(outcome: TrainingResult, unit: str) -> dict[str, object]:
     """The curve as a record keeps it: [step, loss] of training (at most 200, means of runs of
     neighbours) and of validation, and the unit."""
     return {
-        "train": _thinned(outcome.losses, MOST_POINTS),
-        "validation": [[step, round(loss, 5)] for step, loss in outcome.looks],
+        "train": _thin_out(outcome.losses, MOST_POINTS),
+        "validation": [[step, round(loss, 5)] for step, loss in outcome.validation_losses],
         "unit": unit,
         "best_step": outcome.best_step,
         "resumed_from": outcome.resumed_from,
-        "stopped": outcome.stopped,
+        "stopped": outcome.stop_reason,
     }
 
 
-@as_words()
-def picture(outcome: Outcome, unit: str) -> bytes:
+@literal_text()
+def loss_chart(outcome: TrainingResult, unit: str) -> bytes:
     """Training loss by step (thin: each step, thick: smoothed) and validation loss, as PNG."""
     import matplotlib as mpl
 
@@ -37,11 +36,12 @@ def picture(outcome: Outcome, unit: str) -> bytes:
     figure, axes = plot.subplots(figsize=(7.2, 4.0), layout="constrained")
     steps = [step for step, _ in outcome.losses]
     axes.plot(steps, [v for _, v in outcome.losses], color=_TRAIN, linewidth=0.8, alpha=0.6)
-    axes.plot(
-        steps, _smoothed(outcome.losses), color=_INK, linewidth=2, label="training (smoothed)"
-    )
-    if outcome.looks:
-        at, values = [s for s, _ in outcome.looks], [v for _, v in outcome.looks]
+    axes.plot(steps, _smooth(outcome.losses), color=_INK, linewidth=2, label="training (smoothed)")
+    if outcome.validation_losses:
+        at, values = (
+            [s for s, _ in outcome.validation_losses],
+            [v for _, v in outcome.validation_losses],
+        )
         axes.plot(at, values, color=_HELD_OUT, linewidth=2, marker="o", label="validation")
         best = outcome.best or 0.0
         axes.annotate(
@@ -58,12 +58,12 @@ def picture(outcome: Outcome, unit: str) -> bytes:
     axes.legend(frameon=False)
     axes.grid(axis="y", alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    drawn = png(figure)
+    drawn = figure_to_png(figure)
     plot.close(figure)
     return drawn
 
 
-def _thinned(losses: Sequence[tuple[int, float]], most: int) -> list[list[float]]:
+def _thin_out(losses: Sequence[tuple[int, float]], most: int) -> list[list[float]]:
     """Neighbours put together where there are too many; each group stands at its last step."""
     width = -(-len(losses) // most) or 1
     groups = [losses[start : start + width] for start in range(0, len(losses), width)]
@@ -72,12 +72,12 @@ def _thinned(losses: Sequence[tuple[int, float]], most: int) -> list[list[float]
     ]
 
 
-def _title(outcome: Outcome) -> str:
-    title = f"{outcome.steps} of {outcome.planned} steps"
-    return f"{title}, stopped early" if outcome.stopped else title
+def _title(outcome: TrainingResult) -> str:
+    title = f"{outcome.steps} of {outcome.planned_steps} steps"
+    return f"{title}, stopped early" if outcome.stop_reason else title
 
 
-def _smoothed(losses: list[tuple[int, float]]) -> list[float]:
+def _smooth(losses: list[tuple[int, float]]) -> list[float]:
     smooth: list[float] = []
     for _, loss in losses:
         smooth.append(loss if not smooth else _SMOOTH * smooth[-1] + (1 - _SMOOTH) * loss)

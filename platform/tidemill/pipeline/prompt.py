@@ -14,14 +14,14 @@ from tidemill.data.sources import read_file
 from tidemill.errors import DataError, Problem, SpecError
 from tidemill.pipeline.context import Bench, Made
 from tidemill.ports import Artefact
-from tidemill.prompts import Program, output_parsing, template
+from tidemill.prompts import PromptProgram, output_parsing, template
 from tidemill.spec.prompt import Prompt
 
 POOL = 2048
 """Most examples kept to choose from."""
 
 
-def make(spec: Prompt, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
+def build(spec: Prompt, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
     """The prompt as an artefact; raises SpecError with the template's line, DataError."""
     path = bench.project / spec.template
     try:
@@ -31,12 +31,12 @@ def make(spec: Prompt, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
         raise SpecError([Problem(path, 1, f"cannot be read ({error})", way_out)]) from error
     passages = ("passages",) if spec.context else ()
     template.check(source, path, (*spec.inputs, "labels", *passages))
-    program, left_out = assemble(spec, source, inputs, bench.project)
-    shown = _shown(program)
+    program, left_out = build_program(spec, source, inputs, bench.project)
+    rendered = _preview(program)
     folder = bench.scratch / "prompt"
     shutil.rmtree(folder, ignore_errors=True)
     program.save(folder)
-    facts: dict[str, Any] = {
+    facts: dict[str, object] = {
         "technique": spec.technique,
         "examples": len(program.examples),
         "shown": program.k,
@@ -45,16 +45,16 @@ def make(spec: Prompt, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
         **({"examples_left_out": left_out} if left_out else {}),
     }
     artefact = bench.store.put(folder, kind="prompt", meta=facts)
-    return Made(artefact, facts=facts, tables={"a rendered row": shown} if shown else {})
+    return Made(artefact, facts=facts, tables={"a rendered row": rendered} if rendered else {})
 
 
-def assemble(
+def build_program(
     spec: Prompt,
     template: str,
     inputs: Mapping[str, Artefact],
     project: Path,
-    chosen: Sequence[Mapping[str, Any]] | None = None,
-) -> tuple[Program, int]:
+    examples: Sequence[Mapping[str, object]] | None = None,
+) -> tuple[PromptProgram, int]:
     """The program, and how many chosen examples were left out.
 
     `chosen` stand in for the rows of `examples.file`. A chosen example whose question a test or
@@ -62,10 +62,10 @@ def assemble(
     """
     folder = inputs[spec.examples.source].path if spec.examples else None
     train = read_split(folder, "train") if folder else []
-    if chosen is None and spec.examples and spec.examples.file:
-        chosen = file_rows(spec, project / spec.examples.file)
-    safe = _safe(spec, chosen, folder) if chosen is not None and folder else chosen
-    program = Program(
+    if examples is None and spec.examples and spec.examples.file:
+        examples = file_rows(spec, project / spec.examples.file)
+    safe = _safe(spec, examples, folder) if examples is not None and folder else examples
+    program = PromptProgram(
         technique=spec.technique,
         template=template,
         inputs=spec.inputs,
@@ -76,17 +76,17 @@ def assemble(
         path=project / spec.template,
     )
     program = _examples(program, spec, train, safe, inputs)
-    return _context(program, spec, project, inputs), len(chosen or ()) - len(safe or ())
+    return _context(program, spec, project, inputs), len(examples or ()) - len(safe or ())
 
 
-def file_rows(spec: Prompt, path: Path) -> list[dict[str, Any]]:
+def file_rows(spec: Prompt, path: Path) -> list[dict[str, object]]:
     """The chosen examples; raises SpecError with the line that lacks a column."""
     rows, quarantine = read_file(path, name=path.name)
-    wanted = [*spec.inputs, *output_parsing.columns(spec.output)]
-    way_out = f"each line is an object with {', '.join(wanted)}"
+    columns = [*spec.inputs, *output_parsing.output_columns(spec.output)]
+    way_out = f"each line is an object with {', '.join(columns)}"
     problems = [Problem(path, _line(row), reason, way_out) for row, reason in quarantine]
     for row in rows:
-        missing = [name for name in wanted if not row.get(name)]
+        missing = [name for name in columns if not row.get(name)]
         if missing:
             problems.append(Problem(path, _line(row), f"no value for '{missing[0]}'", way_out))
     if problems or not rows:
@@ -94,66 +94,69 @@ def file_rows(spec: Prompt, path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _line(row: Mapping[str, Any]) -> int:
+def _line(row: Mapping[str, object]) -> int:
     return int(str(row.get(ORIGIN, "")).rpartition(":")[2] or 1)
 
 
 def _safe(
-    spec: Prompt, chosen: Sequence[Mapping[str, Any]], folder: Path
-) -> list[Mapping[str, Any]]:
+    spec: Prompt, chosen: Sequence[Mapping[str, object]], folder: Path
+) -> list[Mapping[str, object]]:
     held_out = {
-        question(row, spec.inputs)
+        normalised_question(row, spec.inputs)
         for split in ("validation", "test")
         for row in read_split(folder, split)
     }
-    return [row for row in chosen if question(row, spec.inputs) not in held_out]
+    return [row for row in chosen if normalised_question(row, spec.inputs) not in held_out]
 
 
-def question(row: Mapping[str, Any], inputs: Sequence[str]) -> str:
-    """What a row asks through a prompt with these inputs, normalised."""
+def normalised_question(row: Mapping[str, object], inputs: Sequence[str]) -> str:
+    """The text of a row's input columns, normalised for comparison."""
     copy = dict(row)
     mark_questions([copy], inputs)
     return question_of(copy)
 
 
-def _labels(spec: Prompt, rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+def _labels(spec: Prompt, rows: Sequence[Mapping[str, object]]) -> tuple[str, ...]:
     column = output_parsing.label_column(spec.output)
     return tuple(sorted({str(row[column]) for row in rows if column and row.get(column)}))
 
 
 def _examples(
-    program: Program,
+    program: PromptProgram,
     spec: Prompt,
-    train: Sequence[Mapping[str, Any]],
-    chosen: Sequence[Mapping[str, Any]] | None,
+    train: Sequence[Mapping[str, object]],
+    chosen: Sequence[Mapping[str, object]] | None,
     inputs: Mapping[str, Artefact],
-) -> Program:
+) -> PromptProgram:
     if spec.examples is None:
         return program
-    wanted = [*spec.inputs, *output_parsing.columns(spec.output)]
-    missing = [name for name in wanted if train and name not in train[0]]
+    columns = [*spec.inputs, *output_parsing.output_columns(spec.output)]
+    missing = [name for name in columns if train and name not in train[0]]
     if missing or not train:
         lack = f"no column '{missing[0]}'" if missing else "no train rows"
         raise DataError(
             f"prompt '{spec.name}': dataset '{spec.examples.source}' has {lack} to take examples "
             "from; check `inputs`, `output.column` and the dataset's `map`"
         )
-    kept = [*wanted, *([spec.reasoning] if spec.reasoning and spec.reasoning in train[0] else [])]
+    shown_columns = [
+        *columns,
+        *([spec.reasoning] if spec.reasoning and spec.reasoning in train[0] else []),
+    ]
     source = train if chosen is None else chosen
-    usable = [row for row in source if all(row.get(name) for name in wanted)][:POOL]
+    usable = [row for row in source if all(row.get(name) for name in columns)][:POOL]
     if spec.examples.selection == "fixed" and chosen is None:
         usable = usable[: spec.examples.k + 8]  # a few to stand in where the row is one of them
-    rows = tuple({name: row[name] for name in kept if name in row} for row in usable)
-    made = replace(program, examples=rows, k=spec.examples.k, selection=spec.examples.selection)
+    rows = tuple({name: row[name] for name in shown_columns if name in row} for row in usable)
+    filled = replace(program, examples=rows, k=spec.examples.k, selection=spec.examples.selection)
     if spec.examples.selection == "similar":
         encode = _encoder(str(spec.examples.encoder), inputs)
-        made = replace(made, embeddings=encode(list(made.asked_by_examples)), encode=encode)
-    return made
+        filled = replace(filled, embeddings=encode(list(filled.example_questions)), encode=encode)
+    return filled
 
 
 def _context(
-    program: Program, spec: Prompt, project: Path, inputs: Mapping[str, Artefact]
-) -> Program:
+    program: PromptProgram, spec: Prompt, project: Path, inputs: Mapping[str, Artefact]
+) -> PromptProgram:
     if spec.context is None:
         return program
     rows, _ = read_file(project / spec.context.source, name=spec.context.source)
@@ -177,7 +180,7 @@ def _encoder(name: str, inputs: Mapping[str, Artefact]) -> Callable[[list[str]],
     return encode
 
 
-def _shown(program: Program) -> list[dict[str, str]]:
+def _preview(program: PromptProgram) -> list[dict[str, str]]:
     """One rendered conversation for the UI; also proves that the template renders."""
     if not program.examples:
         return []

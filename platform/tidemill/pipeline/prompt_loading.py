@@ -1,4 +1,4 @@
-"""Which prompt a model is asked with, and its program."""
+"""Finds the prompt of a model and loads its program."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from typing import Any
 from tidemill.ports import Artefact
 
 
-def prompt_of(spec: Any, specs: Mapping[str, Any]) -> str | None:
+def prompt_name(spec: Any, specs: Mapping[str, object]) -> str | None:
     """The spec's own prompt, or that of the fine-tune behind it; None where there is none."""
-    seen = set()
-    while spec is not None and spec.name not in seen:
-        seen.add(spec.name)
+    names = set()
+    while spec is not None and spec.name not in names:
+        names.add(spec.name)
         if getattr(spec, "prompt", None):
             return str(spec.prompt)
         spec = specs.get(getattr(spec, "of", None) or getattr(spec, "base", None) or "")
     return None
 
 
-def load_program(name: str | None, inputs: Mapping[str, Artefact], specs: Mapping[str, Any]) -> Any:
+def load_program(
+    name: str | None, inputs: Mapping[str, Artefact], specs: Mapping[str, object]
+) -> Any:
     """The prompt's program, with the sentence encoder its spec names; None without a prompt."""
     if name is None or name not in inputs:
         return None
-    from tidemill.prompts import Program
+    from tidemill.prompts import PromptProgram
 
-    return Program.load(inputs[name].path, encode=_encoder(specs.get(name), inputs))
+    return PromptProgram.load(inputs[name].path, encode=_encoder(specs.get(name), inputs))
 
 
 def _encoder(prompt: Any, inputs: Mapping[str, Artefact]) -> Callable[[list[str]], Any] | None:

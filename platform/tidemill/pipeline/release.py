@@ -15,7 +15,7 @@ from tidemill.engine.release_record import (
 )
 from tidemill.errors import GateFailed
 from tidemill.pipeline.builder import Line, tool_versions
-from tidemill.ports import Making
+from tidemill.ports import Materialisation
 from tidemill.spec.evaluation import Evaluation
 from tidemill.spec.finetune import FineTune
 from tidemill.spec.model import Model
@@ -57,7 +57,7 @@ def candidate(line: Line, rollout: Rollout) -> ReleaseRecord:
         ),
         tools=tool_versions(),
         created=line.clock.now().isoformat(),
-    ).sealed()
+    ).with_digest()
 
 
 def behind(line: Line, rollout: Rollout) -> list[str]:
@@ -71,7 +71,7 @@ def spec_digests(line: Line, rollout: Rollout) -> dict[str, str]:
     return {name: line.spec_digest(name) for name in (*behind(line, rollout), rollout.name)}
 
 
-def _require_gates(evaluation: Making) -> None:
+def _require_gates(evaluation: Materialisation) -> None:
     failures = [c["message"] for c in evaluation.checks if c["blocking"] and not c["passed"]]
     if failures:
         raise GateFailed(f"'{evaluation.name}' did not pass its gates: {'; '.join(failures)}")
@@ -81,10 +81,12 @@ def _commit(line: Line) -> SpecCommit:
     head = line.repository.head()
     if head is None:
         return SpecCommit()
-    return SpecCommit(head.sha, head.author, head.when.isoformat(), head.subject, head.dirty)
+    return SpecCommit(
+        head.sha, head.author, head.committed_at.isoformat(), head.subject, head.dirty
+    )
 
 
-def _artefacts(line: Line, makings: Mapping[str, Making]) -> dict[str, ReleasedArtefact]:
+def _artefacts(line: Line, makings: Mapping[str, Materialisation]) -> dict[str, ReleasedArtefact]:
     artefacts = {}
     for name, making in makings.items():
         for label, digest in {name: making.artefact, **_steps(name, making)}.items():
@@ -93,23 +95,25 @@ def _artefacts(line: Line, makings: Mapping[str, Making]) -> dict[str, ReleasedA
     return artefacts
 
 
-def _steps(name: str, making: Making) -> dict[str, str]:
+def _steps(name: str, making: Materialisation) -> dict[str, str]:
     return {f"{name}/{step}": digest for step, digest in making.steps.items()}
 
 
-def _base(line: Line, making: Making) -> BaseModel:
+def _base(line: Line, making: Materialisation) -> BaseModel:
     source = line.project.spec(making.name, Model).source.model_dump()
     sha256 = making.facts.get("sha256") or source.get("sha256")
     return BaseModel(making.name, making.artefact, source, sha256)
 
 
-def _dataset(line: Line, makings: Mapping[str, Making], evaluation: Making) -> ReleasedDataset:
+def _dataset(
+    line: Line, makings: Mapping[str, Materialisation], evaluation: Materialisation
+) -> ReleasedDataset:
     name = line.project.spec(evaluation.name, Evaluation).dataset
     making = makings[name]
     offsets, rows = making.facts.get("offsets", {}), making.facts.get("rows", {})
     return ReleasedDataset(name, making.artefact, offsets, rows)
 
 
-def _seed(line: Line, makings: Mapping[str, Making]) -> int | None:
+def _seed(line: Line, makings: Mapping[str, Materialisation]) -> int | None:
     tuned = [name for name, making in makings.items() if making.kind == "FineTune"]
     return line.project.spec(tuned[0], FineTune).train.seed if tuned else None

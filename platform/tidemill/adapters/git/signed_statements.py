@@ -65,7 +65,9 @@ def commit_signer(repository: Path, commit: str, signers: TrustedSigners) -> Ide
     """Who signed a commit with a key that counts; None where nobody did."""
     signature = signers.verify_commit(repository, commit)
     return (
-        Identity(_address(signature.signer), "merge", key=signature.key) if signature.good else None
+        Identity(_address(signature.signer), "merge", fingerprint=signature.key)
+        if signature.good
+        else None
     )
 
 

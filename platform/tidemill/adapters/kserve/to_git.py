@@ -10,12 +10,11 @@ from typing import Protocol
 
 import yaml
 
-from tidemill.adapters.git.branches import commit_and_push, push, remote_tip
-from tidemill.adapters.git.checkout_commit import commit_on_checkout
+from tidemill.adapters.git.branches import commit_and_push, commit_on_checkout, push, remote_tip
 from tidemill.adapters.git.command import try_git
 from tidemill.adapters.kserve.deployer import ManifestSource
 from tidemill.adapters.kserve.manifests import ClusterConfig
-from tidemill.engine.config_drift import short
+from tidemill.engine.config_drift import short_digest
 from tidemill.errors import ServiceError
 from tidemill.ports import Arm, ArmHealth
 from tidemill.settings import Settings
@@ -51,7 +50,7 @@ class GitDeployer:
         if shadow:
             raise ServiceError(f"{service}: KServe does not copy requests; use `driver: local`")
         manifest = self.source.manifest(service, arms, self.cluster)
-        shares = " and ".join(f"{short(arm.release)} at {arm.percent:g} %" for arm in arms)
+        shares = " and ".join(f"{short_digest(arm.release)} at {arm.percent:g} %" for arm in arms)
         body = yaml.safe_dump(manifest, sort_keys=False, width=100)
         message = f"Rollout of {service}: {shares}"
         self._commit(f"{service}.yaml", (HEADER.format(said=shares) + body).encode(), message)

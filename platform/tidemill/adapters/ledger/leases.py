@@ -1,15 +1,15 @@
-"""Leases: who may do a thing now, even when the holder was killed."""
+"""Leases: the exclusive right to one piece of work for a time, also when its owner is killed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 from time import monotonic, sleep
 
 from sqlalchemy import Column, DateTime, Engine, String, Table, delete, insert, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 
 from tidemill.adapters.ledger.base import metadata
 
@@ -18,25 +18,25 @@ leases = Table(
     metadata,
     Column("name", String(200), primary_key=True),
     Column("owner", String(200), nullable=False),
-    Column("until", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
 )
 
 
 class LeaseLedger:
-    """One holder at a time for each name; a lease that is not renewed runs out."""
+    """One owner at a time for each name; a lease that is not renewed expires."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
     def acquire(self, name: str, owner: str, length: timedelta, now: datetime) -> bool:
         """Take or renew the lease; False while another owner holds it."""
-        values = {"owner": owner, "until": now + length}
-        free = (leases.c.owner == owner) | (leases.c.until < now)
+        values = {"owner": owner, "expires_at": now + length}
+        free = (leases.c.owner == owner) | (leases.c.expires_at < now)
         with self.engine.begin() as connection:
-            taken = connection.execute(
+            renewed = connection.execute(
                 update(leases).where(leases.c.name == name, free).values(**values)
             )
-            if taken.rowcount:
+            if renewed.rowcount:
                 return True
             if connection.scalar(select(leases.c.owner).where(leases.c.name == name)):
                 return False
@@ -48,24 +48,32 @@ class LeaseLedger:
         return True
 
     def holder(self, name: str, now: datetime) -> str | None:
-        """Who holds it now."""
-        query = select(leases.c.owner).where(leases.c.name == name, leases.c.until >= now)
+        """The owner of a lease that has not expired; None for a free one."""
+        query = select(leases.c.owner).where(leases.c.name == name, leases.c.expires_at >= now)
         with self.engine.connect() as connection:
             return connection.scalar(query)
 
-    def busy(self, owner: str, now: datetime) -> bool:
-        """True while this owner holds any lease."""
-        query = select(leases.c.name).where(leases.c.owner == owner, leases.c.until >= now)
+    def has_lease(self, owner: str, now: datetime) -> bool:
+        """True while this owner has a lease that has not expired."""
+        query = select(leases.c.name).where(leases.c.owner == owner, leases.c.expires_at >= now)
         with self.engine.connect() as connection:
             return connection.scalar(query.limit(1)) is not None
 
-    def give_up(self, name: str, owner: str) -> None:
-        """Free it early."""
+    def release_lease(self, name: str, owner: str) -> None:
+        """Free a lease before it expires; somebody else's stays."""
         with self.engine.begin() as connection:
             connection.execute(delete(leases).where(leases.c.name == name, leases.c.owner == owner))
 
+    def with_prefix(self, prefix: str, now: datetime) -> dict[str, str]:
+        """Owner by name of the leases that have not expired and whose name has the prefix."""
+        query = select(leases.c.name, leases.c.owner).where(
+            leases.c.name.startswith(prefix, autoescape=True), leases.c.expires_at >= now
+        )
+        with self.engine.connect() as connection:
+            return dict(connection.execute(query).all())
+
     @contextmanager
-    def held(
+    def hold(
         self,
         name: str,
         owner: str,
@@ -73,27 +81,55 @@ class LeaseLedger:
         length: timedelta = timedelta(seconds=30),
         wait: timedelta = timedelta(0),
     ) -> Iterator[bool]:
-        """Hold the lease while the block runs, renewing it from a thread; yields whether it is
-        held after waiting at most `wait`. A killed holder stops renewing, and the lease runs
-        out."""
-        until = monotonic() + wait.total_seconds()
+        """Hold the lease while the block runs and renew it from a thread.
+
+        Waits at most `wait` for another owner, and yields whether the lease was acquired. A killed
+        owner stops renewing, and the lease expires.
+        """
+        deadline = monotonic() + wait.total_seconds()
         while not self.acquire(name, owner, length, datetime.now(UTC)):
-            if monotonic() >= until:
+            if monotonic() >= deadline:
                 yield False
                 return
-            sleep(min(0.5, max(0.0, until - monotonic())))
+            sleep(min(0.5, max(0.0, deadline - monotonic())))
+        with self._renewing([name], owner, length):
+            yield True
+
+    @contextmanager
+    def hold_all(
+        self, names: Sequence[str], owner: str, *, length: timedelta = timedelta(seconds=30)
+    ) -> Iterator[str | None]:
+        """Hold all these leases while the block runs, or none.
+
+        Yields None, or the name of one that another owner has.
+        """
+        acquired: list[str] = []
+        for name in names:
+            if not self.acquire(name, owner, length, datetime.now(UTC)):
+                for held in acquired:
+                    self.release_lease(held, owner)
+                yield name
+                return
+            acquired.append(name)
+        with self._renewing(acquired, owner, length):
+            yield None
+
+    @contextmanager
+    def _renewing(self, names: Sequence[str], owner: str, length: timedelta) -> Iterator[None]:
+        """Renew leases from a thread while the block runs, then free them."""
         done = Event()
 
         def renew() -> None:
             while not done.wait(length.total_seconds() / 3):
-                with suppress(DBAPIError):  # the next third tries it again
+                for name in names:
                     self.acquire(name, owner, length, datetime.now(UTC))
 
-        thread = Thread(target=renew, daemon=True, name=f"lease {name}")
+        thread = Thread(target=renew, daemon=True, name=f"leases {names[:1]}")
         thread.start()
         try:
-            yield True
+            yield
         finally:
             done.set()
             thread.join()
-            self.give_up(name, owner)
+            for name in names:
+                self.release_lease(name, owner)
