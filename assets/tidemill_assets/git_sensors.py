@@ -111,7 +111,7 @@ def stale_requests(
             for trigger in triggers(project)
             for condition in (*trigger.when.any, *trigger.when.all)
         )
-        names = [] if decides_itself else list(outdated_assets(home.line(project.name)))
+        names = [] if decides_itself else list(outdated_assets(home.builder(project.name)))
         if names:
             wanted = upstream(project, *downstream(project, *names))
             yield dg.RunRequest(

@@ -52,7 +52,7 @@ def trigger_sensor(home: Home, name: str, prefix: Sequence[str] = ()) -> dg.Sens
                 project,
                 trigger,
                 now,
-                changed=newest_unbuilt_change(fresh.line(name), trigger),
+                changed=newest_unbuilt_change(fresh.builder(name), trigger),
             )
             for trigger in triggers(project)
         ]

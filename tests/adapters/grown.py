@@ -110,7 +110,7 @@ def grow(root: Path) -> Grown:
     for number in (1, 2):
         # As a trigger would, the second time asks for the feedback up to now.
         until = home.ledger.events.freeze("chat.feedback")
-        dataset = home.line("shop").make("rows", until=until).artefact.digest
+        dataset = home.builder("shop").materialise("rows", offsets=until).artefact.digest
         made.append(_release(home, number, model, dataset, commit))
         release = made[-1][0]
         who = hash_subject(SUBJECT, KEY.encode())
@@ -138,7 +138,7 @@ def _release(
         home.ledger.assets.record(_making(kind, name, artefact, inputs, facts))
     kinds = {"base": ("model", model), "rows": ("dataset", dataset)}
     kinds |= {"tuned": ("adapter", adapter), "judged": ("report", report)}
-    spec = home.line("shop").spec_digest("rows")
+    spec = home.builder("shop").spec_digest("rows")
     record = release_record(
         digest=f"sha256:{number}{'e' * 63}",
         project="shop",

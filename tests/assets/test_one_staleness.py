@@ -74,23 +74,23 @@ def test_before_the_dataset_was_built_anew_nobody_finds_anything_stale(stale_hom
     home.ledger.assets.record(replace(rows, id=0))
 
     assert first.id < record.id
-    assert outdated_assets(home.line("desk")) == {}
+    assert outdated_assets(home.builder("desk")) == {}
     assert planned(home) == synced(home) == seen_by_status(home) == {}
 
 
 def test_run_plan_status_sync_and_sensors_agree(stale_home: Home) -> None:
     home = stale_home
-    line = home.line("desk")
-    states = line.staleness()
+    builder = home.builder("desk")
+    states = builder.staleness()
     expected = dict.fromkeys((*STALE, "release"), "stale")
 
     assert {name for name, state in states.items() if isinstance(state, InputChanged)} == STALE
-    assert set(outdated_assets(line)) == STALE
+    assert set(outdated_assets(builder)) == STALE
     assert planned(home) == synced(home) == seen_by_status(home) == expected
     for name in STALE:
         with pytest.raises(MissingArtefact, match="'rows' was rebuilt after it"):
-            line.current(name)
-    assert line.current("rows").artefact != line.current("encoder").artefact
+            builder.current(name)
+    assert builder.current("rows").artefact != builder.current("encoder").artefact
 
 
 def test_the_checkout_sensor_asks_for_what_is_stale(stale_home: Home) -> None:
@@ -102,13 +102,13 @@ def test_the_checkout_sensor_asks_for_what_is_stale(stale_home: Home) -> None:
 
 
 def test_the_spec_change_trigger_sees_the_change_of_the_input(stale_home: Home) -> None:
-    (own,) = (s for s in stale_home.line("desk").specs.values() if isinstance(s, Trigger))
+    (own,) = (s for s in stale_home.builder("desk").specs.values() if isinstance(s, Trigger))
     when = When.model_validate({"any": [{"type": "spec_change"}]})
     trigger = own.model_copy(update={"of": None, "when": when, "run": ("quality",)})
     unaffected = trigger.model_copy(update={"run": ("rows",)})
 
-    found = newest_unbuilt_change(stale_home.line("desk"), trigger)
+    found = newest_unbuilt_change(stale_home.builder("desk"), trigger)
 
     assert found is not None
     assert (datetime.now(UTC) - found).total_seconds() < 3600
-    assert newest_unbuilt_change(stale_home.line("desk"), unaffected) is None
+    assert newest_unbuilt_change(stale_home.builder("desk"), unaffected) is None

@@ -26,14 +26,14 @@ def trained(home: Home, tiny_encoder: Path) -> Home:
     weights = home.settings.specs / "desk" / "weights"
     shutil.rmtree(weights)
     shutil.copytree(tiny_encoder, weights)
-    line = home.line("desk")
+    builder = home.builder("desk")
     for name in ("rows", "encoder", "tune", "quality"):
-        line.make(name)
+        builder.materialise(name)
     return home
 
 
 def test_the_rollout_shows_the_card_of_the_release_it_asks_for(trained: Home) -> None:
-    shown = release(trained, trained.line("desk"), "release", dg.build_asset_context())
+    shown = release(trained, trained.builder("desk"), "release", dg.build_asset_context())
     card = shown.metadata["card"]
     (record,) = trained.ledger.assets.releases("desk")
     assert isinstance(card, dg.MarkdownMetadataValue)
@@ -47,10 +47,10 @@ def test_an_evaluation_that_missed_its_gate_has_a_report_of_its_own(trained: Hom
     gate = "gates: [{type: at_least, metric: accuracy, value: 1.0}]\n"
     path.write_text(path.read_text() + gate)
     home = Home(trained.settings)
-    line = home.line("desk")
-    line.make("quality")
+    builder = home.builder("desk")
+    builder.materialise("quality")
     with pytest.raises(GateFailed):
-        compose(line, line.project.spec("release", Rollout))
+        compose(builder, builder.project.spec("release", Rollout))
 
     record = find(home, "quality").release
     assert record is not None
@@ -82,7 +82,7 @@ def test_a_shadow_release_with_nothing_live_says_at_once_that_it_waits(trained: 
 
     display.listeners.append(listen)
     try:
-        release(home, home.line("desk"), "release", dg.build_asset_context())
+        release(home, home.builder("desk"), "release", dg.build_asset_context())
     finally:
         display.listeners.remove(listen)
 

@@ -25,7 +25,7 @@ from tidemill.events import INFERENCE_TOPIC, Event, Feedback, Inference, binary
 from tidemill.ports import Message
 from tidemill.spec.feedback import Feedback as Contract
 
-TOPIC = "bench.feedback"
+TOPIC = "bench.read_feedback"
 EVENTS, ANSWERS = 100_000, 10_000
 MILLION, PART = 1_000_000, 50_000
 TRIES = 3

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tidemill.engine.staleness import BUILDABLE_KINDS
 from tidemill.home import Home
-from tidemill.pipeline.asset_state import MAKERS, asset_version
+from tidemill.pipeline.asset_state import asset_version
 from tidemill.pipeline.release import compose
 from tidemill.ports import Making
 from tidemill.spec.graph import order
@@ -15,19 +16,21 @@ from tidemill.spec.rollout import Rollout
 def build(home: Home, project: str, name: str, *, content: str = "", passed: bool = True) -> Making:
     """Record one asset as built from its spec and its inputs as they stand; `content` is what
     its artefact holds."""
-    line = home.reread().line(project)
+    builder = home.reread().builder(project)
     folder = home.settings.home / "scratch" / name
     folder.mkdir(parents=True)
     (folder / "content.txt").write_text(f"{name} {content}")
-    artefact = home.store.put(folder, kind=line.specs[name].kind.lower())
+    artefact = home.store.put(folder, kind=builder.specs[name].kind.lower())
     home.ledger.assets.keep([artefact])
-    newest = {parent: home.ledger.assets.latest(project, parent) for parent in line.parents(name)}
+    newest = {
+        parent: home.ledger.assets.latest(project, parent) for parent in builder.parents(name)
+    }
     inputs = {parent: record.artefact for parent, record in newest.items() if record}
-    digest = line.spec_digest(name)
+    digest = builder.spec_digest(name)
     record = Making(
         project=project,
         name=name,
-        kind=line.specs[name].kind,
+        kind=builder.specs[name].kind,
         version=asset_version(digest, inputs, {}, ""),
         spec_digest=digest,
         artefact=artefact.digest,
@@ -50,9 +53,9 @@ def build(home: Home, project: str, name: str, *, content: str = "", passed: boo
 def build_all(home: Home, project: str) -> None:
     """Everything that the project's specs describe, releases included."""
     fresh = home.reread()
-    specs = fresh.line(project).specs
+    specs = fresh.builder(project).specs
     for name in order(fresh.project(project)):
-        if specs[name].kind in MAKERS:
+        if specs[name].kind in BUILDABLE_KINDS:
             build(home, project, name)
     for name in specs:
         release(home, project, name)
@@ -60,7 +63,7 @@ def build_all(home: Home, project: str) -> None:
 
 def release(home: Home, project: str, name: str) -> None:
     """The release that a rollout brings out now; nothing for other kinds."""
-    line = home.reread().line(project)
-    spec = line.specs[name]
+    builder = home.reread().builder(project)
+    spec = builder.specs[name]
     if isinstance(spec, Rollout):
-        home.ledger.assets.add_release(compose(line, spec))
+        home.ledger.assets.add_release(compose(builder, spec))

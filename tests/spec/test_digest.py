@@ -14,7 +14,7 @@ from tests.spec.conftest import COMPLETE, Write, write_project
 
 from tidemill.catalog import TRIGGERS
 from tidemill.errors import SpecError
-from tidemill.spec.digest import digest, filled
+from tidemill.spec.digest import digest, with_defaults
 from tidemill.spec.load import load
 
 FILES = [name for name in COMPLETE if name.endswith(".yaml")]
@@ -129,7 +129,7 @@ def test_options_of_a_technique_are_filled_in(chat: Write) -> None:
     folder = chat()
     spec = load(folder).projects["support-chat"].specs["retrain"].spec
 
-    assert filled(spec)["when"]["any"] == [{"type": "new_rows", "at_least": 20, "kinds": []}]
+    assert with_defaults(spec)["when"]["any"] == [{"type": "new_rows", "at_least": 20, "kinds": []}]
 
 
 def test_a_file_that_has_gone_is_told(chat: Write) -> None:

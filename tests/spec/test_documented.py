@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tidemill.spec.digest import filled
+from tidemill.spec.digest import with_defaults
 from tidemill.spec.load import load
 from tidemill.spec.positions import parse
 from tidemill.spec.render import documented
@@ -19,7 +19,7 @@ def test_it_reads_back_as_the_same_values(project: str) -> None:
     for loaded in load(SPECS).projects[project].specs.values():
         text = documented(loaded.spec)
 
-        assert parse(text.encode(), Path("x.yaml")).value == filled(loaded.spec)
+        assert parse(text.encode(), Path("x.yaml")).value == with_defaults(loaded.spec)
         comments = [line for line in text.splitlines() if line.lstrip().startswith("#")]
         assert max(map(len, comments)) <= 100
 

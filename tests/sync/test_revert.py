@@ -14,7 +14,7 @@ from tidemill.control.git_sync import Follower, Outcome
 from tidemill.errors import TidemillError
 from tidemill.home import Home
 from tidemill.local.dagster_home import prepare
-from tidemill.pipeline.context import silent
+from tidemill.pipeline.context import no_progress
 from tidemill_assets.run_decision import carry_out
 
 MODEL = {
@@ -75,7 +75,7 @@ def sync(follow: Follow) -> Outcome:
     assert outcome.sync is not None
     for decided in follower.pending(outcome.sync):
         settings = follower.home.settings.with_specs(follower.specs(outcome.sync))
-        carry_out(Home(settings), decided.key, outcome.sync.commit, silent)
+        carry_out(Home(settings), decided.key, outcome.sync.commit, no_progress)
     return outcome
 
 
@@ -150,7 +150,7 @@ def test_a_run_of_a_commit_that_was_reverted_meanwhile_brings_nothing_out(
     assert sync(follow).reason == "nothing to make"
 
     with pytest.raises(TidemillError, match="a newer commit changed or took away"):
-        carry_out(home, decided.key, outcome.sync.commit, silent)
+        carry_out(home, decided.key, outcome.sync.commit, no_progress)
 
     assert follow().home.ledger.rollouts.open("desk") == []
     assert follow().home.ledger.rollouts.live("desk") == first

@@ -12,7 +12,7 @@ import click
 from tidemill.control.pull_requests import Desk
 from tidemill.errors import TidemillError
 from tidemill.home import Home
-from tidemill.pipeline.builder import Line
+from tidemill.pipeline.builder import ProjectBuilder
 from tidemill.pipeline.search_report import Report, markdown, plain, text
 from tidemill.spec.base import Spec
 from tidemill.terminal.shell import CHANGES, DONE, leave, print_json
@@ -26,21 +26,23 @@ def desk(home: Home) -> Desk:
     return Desk(settings.specs, settings.forge.remote, open_forge(settings))
 
 
-def find(home: Home, wanted: str, kind: type[Spec], block: str, needs: str) -> tuple[Line, Any]:
+def find(
+    home: Home, wanted: str, kind: type[Spec], block: str, needs: str
+) -> tuple[ProjectBuilder, Any]:
     """The line of a spec that may be searched, and the spec; raises where it has no such block."""
     project, name = home.find(wanted)
-    line = home.line(project)
-    spec, called = line.specs[name], kind.__name__
+    builder = home.builder(project)
+    spec, called = builder.specs[name], kind.__name__
     if not isinstance(spec, kind):
-        fit = [n for n, s in sorted(line.specs.items()) if isinstance(s, kind)]
+        fit = [n for n, s in sorted(builder.specs.items()) if isinstance(s, kind)]
         way_out = f"name one of {', '.join(fit)}" if fit else f"{project} has none"
         raise TidemillError(f"'{name}' is a {spec.kind}, not a {called}; {way_out}")
     if getattr(spec, block) is None:
         raise TidemillError(
             f"'{name}' has no `{block}` block; add one with {needs} to "
-            f"{line.project.specs[name].path.name}"
+            f"{builder.project.specs[name].path.name}"
         )
-    return line, spec
+    return builder, spec
 
 
 def conclude(
@@ -67,9 +69,9 @@ def conclude(
     leave(CHANGES if report.proposes else DONE)
 
 
-def downstream(line: Line, name: str) -> list[str]:
+def downstream(builder: ProjectBuilder, name: str) -> list[str]:
     """Specs that a change of this one makes stale."""
-    return [other for other in line.specs if name in line.upstream(other)]
+    return [other for other in builder.specs if name in builder.upstream(other)]
 
 
 def command_line(verb: str, name: str, **options: object) -> str:

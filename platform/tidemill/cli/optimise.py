@@ -59,11 +59,11 @@ def command(
     desk = _search.desk(home) if open_pr else None
     place = _place(home, prompt, model, method)
     if desk is not None:
-        desk.clean(place.line.project.folder)
+        desk.clean(place.builder.project.folder)
     with terminal() as say:
         found = place.run(home, seed, calls, say)
     changed = prompt_proposal.files(found, place.loaded) if found.proposes else {}
-    project = place.line.project
+    project = place.builder.project
     again = _search.command_line(
         "optimise", f"{project.name}/{place.spec.name}",
         model=place.model, method=method, seed=seed, calls=calls,
@@ -75,7 +75,7 @@ def command(
         project.folder,
         changed,
         again,
-        _search.downstream(place.line, place.spec.name),
+        _search.downstream(place.builder, place.spec.name),
         priced=bool(settings.reflection and settings.reflection.price),
     )
     branch = f"tidemill/optimise/{project.name}/{place.spec.name}"
@@ -85,11 +85,11 @@ def command(
 class _Place:
     """The prompt, who answers it, and what both need."""
 
-    def __init__(self, line: Any, spec: Any, model: str, method: str | None) -> None:
-        self.line, self.spec, self.model = line, spec, model
+    def __init__(self, builder: Any, spec: Any, model: str, method: str | None) -> None:
+        self.builder, self.spec, self.model = builder, spec, model
         self.search = spec.optimise
         self.method = method or spec.optimise.method
-        self.loaded = line.project.specs[spec.name]
+        self.loaded = builder.project.specs[spec.name]
 
     def run(self, home: Any, seed: int, calls: int | None, say: Any) -> Any:
         from tidemill.adapters.answer_cache import SearchMemory
@@ -109,9 +109,9 @@ class _Place:
         return optimise(
             self.spec,
             search,
-            (self.model, home.store.get(self.line.current(self.model).artefact)),
+            (self.model, home.store.get(self.builder.current(self.model).artefact)),
             inputs,
-            self.line.bench(self.spec.name, "optimise", say),
+            self.builder.build_context(self.spec.name, "optimise", say),
             SearchMemory(home.settings.home / "search" / "memory.db"),
             wish,
             ChatModel(reflection) if reflection else None,
@@ -120,12 +120,12 @@ class _Place:
     def _inputs(self, home: Any) -> Mapping[str, Any]:
         from tidemill.errors import MissingArtefact
 
-        self.line.current(self.spec.name)  # the prompt as it is has to be made, and fresh
-        names = dict.fromkeys([*self.line.upstream(self.spec.name), self.search.dataset])
-        found = {name: home.store.get(self.line.current(name).artefact) for name in names}
+        self.builder.current(self.spec.name)  # the prompt as it is has to be made, and fresh
+        names = dict.fromkeys([*self.builder.upstream(self.spec.name), self.search.dataset])
+        found = {name: home.store.get(self.builder.current(name).artefact) for name in names}
         for name in self._encoders():
             try:
-                found[name] = home.store.get(self.line.current(name).artefact)
+                found[name] = home.store.get(self.builder.current(name).artefact)
             except MissingArtefact:
                 if self.method == "similar":
                     raise
@@ -134,21 +134,21 @@ class _Place:
     def _encoders(self) -> list[str]:
         from tidemill.spec.model import Model
 
-        specs = self.line.specs.values()
+        specs = self.builder.specs.values()
         return [s.name for s in specs if isinstance(s, Model) and s.task != "causal-lm"]
 
     def _remarks(self, home: Any) -> tuple[Any, ...]:
         """What users said, for the methods that reflect on it."""
         from tidemill.catalog import SEARCH
 
-        dataset = self.line.specs[self.search.dataset]
+        dataset = self.builder.specs[self.search.dataset]
         streams = [s.of for s in dataset.sources if s.type == "feedback"]
         if not getattr(SEARCH.load(self.method), "REFLECTS", False) or not streams:
             return ()
         from tidemill.adapters.ledger.feedback_comments import remarks
 
         key = home.settings.subject_key
-        topics = [self.line.specs[name].topic for name in dict.fromkeys(streams)]
+        topics = [self.builder.specs[name].topic for name in dict.fromkeys(streams)]
         engine, inputs = home.ledger.engine, self.spec.inputs
         return tuple(
             remark
@@ -162,10 +162,10 @@ def _place(home: Any, prompt: str, model: str | None, method: str | None) -> _Pl
     from tidemill.cli import _search
     from tidemill.spec.prompt import Prompt
 
-    line, spec = _search.find(home, prompt, Prompt, "optimise", "a dataset and a metric")
+    builder, spec = _search.find(home, prompt, Prompt, "optimise", "a dataset and a metric")
     if method is not None:
         SEARCH.load(method)
-    return _Place(line, spec, model or _asked_through(line.specs, spec.name), method)
+    return _Place(builder, spec, model or _asked_through(builder.specs, spec.name), method)
 
 
 def _asked_through(specs: Mapping[str, Any], prompt: str) -> str:

@@ -27,7 +27,7 @@ def command(settings: Settings, names: tuple[str, ...], docs: bool, as_json: boo
 
     A NAME is project/spec, a spec's name where only one project has it, or a whole project.
     """
-    from tidemill.spec.digest import filled
+    from tidemill.spec.digest import with_defaults
     from tidemill.spec.load import load
     from tidemill.spec.render import documented
 
@@ -40,9 +40,9 @@ def command(settings: Settings, names: tuple[str, ...], docs: bool, as_json: boo
     wanted = [full for name in names for full in _matching(name, tuple(by_name))]
     specs = [by_name[full] for full in dict.fromkeys(wanted)]
     if as_json:
-        print_json([filled(spec) for spec in specs])
+        print_json([with_defaults(spec) for spec in specs])
         return
-    texts = (documented(spec) if docs else _yaml(filled(spec)) for spec in specs)
+    texts = (documented(spec) if docs else _yaml(with_defaults(spec)) for spec in specs)
     click.echo("---\n".join(texts), nl=False)
 
 

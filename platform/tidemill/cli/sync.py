@@ -27,7 +27,7 @@ from tidemill.terminal.shell import example, json_option, leave, pass_settings, 
 
 if TYPE_CHECKING:
     from tidemill.control.git_sync import Follower, Outcome
-    from tidemill.pipeline.context import Say
+    from tidemill.pipeline.context import Progress
 
 WAIT = timedelta(minutes=30)
 """How long one sync waits for another that works."""
@@ -73,7 +73,7 @@ def command(
         go_on(following, pause, as_json, say)
 
 
-def look(following: Follower, as_json: bool, say: Say) -> int:
+def look(following: Follower, as_json: bool, say: Progress) -> int:
     """One look, and the runs it asks for; gives the exit code."""
     outcome = following.look(WAIT)
     code = run(following, outcome, say)
@@ -84,7 +84,7 @@ def look(following: Follower, as_json: bool, say: Say) -> int:
     return code if outcome.code in (0, 2) else outcome.code
 
 
-def go_on(following: Follower, pause: float, as_json: bool, say: Say) -> None:
+def go_on(following: Follower, pause: float, as_json: bool, say: Progress) -> None:
     """Look again and again; what is wrong is said, and tried again at the next look."""
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -105,7 +105,7 @@ def go_on(following: Follower, pause: float, as_json: bool, say: Say) -> None:
         stopping.wait(pause)
 
 
-def run(following: Follower, outcome: Outcome, say: Say) -> int:
+def run(following: Follower, outcome: Outcome, say: Progress) -> int:
     """Start the runs that a commit asked for: Dagster does where it runs, else this process does.
 
     Gives the exit code: 2 where something was applied, or that of a run that failed.

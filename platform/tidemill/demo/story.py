@@ -21,7 +21,7 @@ from tidemill.demo.report import compose
 from tidemill.demo.stage import PROJECT, SERVICE, Stage
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.lineage.upstream import trace
-from tidemill.pipeline.context import Say
+from tidemill.pipeline.context import Progress
 
 REQUESTS = 3000
 """Requests beside a candidate that has traffic, after which its rollout hangs; it needs 100."""
@@ -177,7 +177,7 @@ def _refuse_ended(rollout: Walking) -> None:
         raise ServiceError(f"release {rollout.release[7:19]} did not go live: {rollout.reason}")
 
 
-def tell(source: Path, folder: Path, *, keep: bool, say: Say) -> dict[str, Any]:
+def tell(source: Path, folder: Path, *, keep: bool, say: Progress) -> dict[str, Any]:
     """Play the whole demo; gives the report, which is also written to `folder/report.json`."""
     start = time.monotonic()
     stage = Stage.build(source, folder, say)

@@ -17,7 +17,7 @@ from tidemill.errors import BrokerDown, ServiceError
 from tidemill.home import check_writable
 from tidemill.local import supervisor
 from tidemill.local.services import Service, plan, ports, prepare
-from tidemill.pipeline.context import Say
+from tidemill.pipeline.context import Progress
 from tidemill.planning.recorded_state import has_ledger
 from tidemill.settings import Settings
 
@@ -44,7 +44,7 @@ def running(settings: Settings) -> bool:
     return known is not None and known.alive
 
 
-def bring_up(settings: Settings, say: Say, timeout: float) -> None:
+def bring_up(settings: Settings, say: Progress, timeout: float) -> None:
     """Start the supervisor and wait for every service; on failure, which is when one that is
     waited for ends or does nothing for `timeout` seconds, what it started is stopped.
 
@@ -307,7 +307,7 @@ def _own_broker(settings: Settings) -> str:
 
 
 def _await(
-    services: Sequence[Service], processes: Processes, guard: Running, say: Say, timeout: float
+    services: Sequence[Service], processes: Processes, guard: Running, say: Progress, timeout: float
 ) -> None:
     for count, service in enumerate(services):
         say(f"starting {service.what}", done=count, total=len(services))

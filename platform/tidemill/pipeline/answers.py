@@ -12,7 +12,7 @@ from tidemill.answer import Answer
 from tidemill.errors import ArtefactError, DataError
 from tidemill.form import Form
 from tidemill.metrics import Scored, measure
-from tidemill.pipeline.context import Say, silent
+from tidemill.pipeline.context import Progress, no_progress
 
 if TYPE_CHECKING:
     from tidemill.prompts import Program
@@ -52,7 +52,7 @@ def answer_rows(
     program: Program | None,
     *,
     resolve: Callable[[str], Path],
-    say: Say = silent,
+    say: Progress = no_progress,
     what: str = "answering",
 ) -> list[Answered]:
     """Answers to all rows, in their order; identical conversations are answered once.
@@ -81,7 +81,7 @@ def answered_by(
     runtime: Runtime,
     rows: Sequence[Row],
     program: Program | None,
-    say: Say = silent,
+    say: Progress = no_progress,
     what: str = "answering",
     *,
     warm: bool = True,
@@ -136,7 +136,7 @@ def _from_record(record: dict[str, Any]) -> Answered:
 
 
 def _generated(
-    runtime: Runtime, rows: Sequence[Row], program: Program, say: Say, what: str, warm: bool
+    runtime: Runtime, rows: Sequence[Row], program: Program, say: Progress, what: str, warm: bool
 ) -> list[Answered]:
     conversations = program.conversations(rows)
     keys = [json.dumps(messages, sort_keys=True) for messages in conversations]
@@ -171,7 +171,7 @@ def _one_generated(row: Row, place: int, program: Program, reply: Reply) -> Answ
     )
 
 
-def _classified(runtime: Runtime, rows: Sequence[Row], say: Say, what: str) -> list[Answered]:
+def _classified(runtime: Runtime, rows: Sequence[Row], say: Progress, what: str) -> list[Answered]:
     lacking = {"text", "label"} - rows[0].keys()
     if lacking:
         raise DataError(

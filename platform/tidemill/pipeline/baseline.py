@@ -9,7 +9,7 @@ from typing import Any
 
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline.answers import Answered
-from tidemill.pipeline.context import Bench
+from tidemill.pipeline.context import BuildContext
 from tidemill.pipeline.prompt_loading import load_program, prompt_of
 from tidemill.ports import Artefact
 from tidemill.spec.evaluation import Evaluation, LiveBaseline
@@ -25,7 +25,7 @@ class Rival:
 
 
 def rival(
-    spec: Evaluation, given: Sequence[Answered], inputs: Mapping[str, Artefact], bench: Bench
+    spec: Evaluation, given: Sequence[Answered], inputs: Mapping[str, Artefact], bench: BuildContext
 ) -> Rival | None:
     """The spec's baseline; None where it names none or nothing is live yet.
 
@@ -33,13 +33,13 @@ def rival(
     answered now by its model, where `inputs` hold it as `live:<service>` (its prompt as
     `live-prompt:<service>`); otherwise they stay unpaired and are counted.
     """
-    if spec.baseline is None or bench.baseline is None:
+    if spec.baseline is None or bench.baseline_report is None:
         return None
     live = isinstance(spec.baseline, LiveBaseline)
     name = (
         spec.baseline.service if isinstance(spec.baseline, LiveBaseline) else spec.baseline.release
     )
-    report = bench.baseline(name)
+    report = bench.baseline_report(name)
     if report is None:
         return None
     known = answering.read(report.path)
@@ -64,7 +64,7 @@ def _asked_again(
     model: Artefact,
     service: str,
     inputs: Mapping[str, Artefact],
-    bench: Bench,
+    bench: BuildContext,
 ) -> dict[str, Answered]:
     name = prompt_of(spec, bench.specs)
     theirs = inputs.get(f"live-prompt:{service}")
@@ -75,13 +75,13 @@ def _asked_again(
         [one.row for one in missing],
         program,
         resolve=lambda digest: bench.store.get(digest).path,
-        say=bench.say,
+        say=bench.progress,
         what=f"{spec.name}: the live release answers {len(missing)} rows it has not seen",
     )
     return {mine.id: one for mine, one in zip(missing, found, strict=True)}
 
 
-def _size(report: Artefact, model: Artefact | None, bench: Bench) -> float | None:
+def _size(report: Artefact, model: Artefact | None, bench: BuildContext) -> float | None:
     if model is not None:
         return answering.size_of(model.path, resolve=lambda d: bench.store.get(d).path)
     content = json.loads((report.path / "report.json").read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from tidemill.errors import AnswerLost, PromptTooLong, ServiceError, TidemillErr
 from tidemill.metrics import Scored, measure
 from tidemill.pipeline.answers import Answered, answered_by
 from tidemill.pipeline.cached_runtime import Account, Remembered, most_of
-from tidemill.pipeline.context import Say, silent
+from tidemill.pipeline.context import Progress, no_progress
 from tidemill.prompts import Program
 from tidemill.search import Candidate, Ground, Row
 
@@ -54,7 +54,7 @@ class LocalArena:
     deciding: int
     """Rows that decide; both prompts are asked them at the end."""
     reflection: Reflection | None = None
-    say: Say = silent
+    say: Progress = no_progress
     trials: dict[Candidate, Trial] = field(default_factory=dict)
     _programs: dict[Candidate, Program] = field(default_factory=dict)
 

@@ -15,7 +15,7 @@ from tidemill.engine.estimate import estimate
 from tidemill.errors import DataError, EquivalenceBroken
 from tidemill.pipeline.checks import declared
 from tidemill.pipeline.compression_chain import Chain
-from tidemill.pipeline.context import Bench, Check, Made, Measure
+from tidemill.pipeline.context import BuildContext, BuildResult, Check, Measure
 from tidemill.pipeline.hop_picture import hop_picture
 from tidemill.pipeline.prompt_loading import load_program, prompt_of
 from tidemill.ports import Artefact
@@ -27,7 +27,7 @@ from tidemill.spec.prompt import JsonOutput
 _SPEED = ("quantile", "speed")
 
 
-def make(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
+def make(spec: Compression, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
     """The compressed form; the main artefact is the one ONNX Runtime serves.
 
     Raises EquivalenceBroken, with the hops and artefacts so far, as soon as a hop changes more
@@ -60,14 +60,14 @@ def make(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> Mad
 
 
 def _compress(module: Any, options: Any, calibration: Conversations | None) -> Any:
-    def run(source: Any, out: Any, bench: Bench) -> None:
+    def run(source: Any, out: Any, bench: BuildContext) -> None:
         module.compress(
             source,
             out,
             options,
             resolve=lambda digest: bench.store.get(digest).path,
             calibration=calibration,
-            say=bench.say,
+            say=bench.progress,
         )
 
     return run
@@ -81,7 +81,7 @@ def _stop_if_broken(spec: Compression, chain: Chain) -> None:
         )
 
 
-def _made(spec: Compression, bench: Bench, chain: Chain, seconds: float) -> Made:
+def _made(spec: Compression, bench: BuildContext, chain: Chain, seconds: float) -> BuildResult:
     verdict = judge(chain.hops, spec.equivalence.min_agreement)
     goals = _goals(spec, chain)
     names = [check.name for check in declared(spec)]
@@ -91,7 +91,7 @@ def _made(spec: Compression, bench: Bench, chain: Chain, seconds: float) -> Made
         for name, goal in zip(names[1:], goals, strict=True)
     ]
     for check in (alike, *checks):
-        bench.say(f"{spec.name}: {check.message}")
+        bench.progress(f"{spec.name}: {check.message}")
     table = [hop.record for hop in chain.hops]
     facts = {
         "hops": table,
@@ -103,13 +103,13 @@ def _made(spec: Compression, bench: Bench, chain: Chain, seconds: float) -> Made
         "seconds": round(seconds, 2),
     }
     picture = hop_picture(chain.hops, chain.source_size, spec.equivalence.min_agreement)
-    return Made(
+    return BuildResult(
         artefact=chain.main,
         steps=chain.steps,
         measures=_measures(spec, chain),
         checks=(alike, *checks),
         facts=facts,
-        pictures={"Size and agreement by hop": picture},
+        charts={"Size and agreement by hop": picture},
         tables={"Hops": table},
     )
 
@@ -166,7 +166,9 @@ def _kind(metric: str) -> str:
     return str(METRICS.load(metric).KIND)
 
 
-def _rows(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> list[dict[str, Any]]:
+def _rows(
+    spec: Compression, inputs: Mapping[str, Artefact], bench: BuildContext
+) -> list[dict[str, Any]]:
     """The first validation rows, filled up with train rows."""
     from tidemill.data import read_split
 

@@ -17,7 +17,7 @@ from tidemill.data.write import write
 from tidemill.errors import DataError, MissingExtra
 from tidemill.pipeline.balance import picture
 from tidemill.pipeline.checks import declared
-from tidemill.pipeline.context import Bench, Check, Made
+from tidemill.pipeline.context import BuildContext, BuildResult, Check
 from tidemill.ports import Artefact
 from tidemill.prompts import output_parsing
 from tidemill.spec.dataset import Dataset, FeedbackSource
@@ -26,7 +26,7 @@ from tidemill.spec.prompt import Prompt
 Ranges = dict[str, tuple[int, int]]
 
 
-def make(spec: Dataset, inputs: Mapping[str, Artefact], bench: Bench) -> Made:  # noqa: ARG001
+def make(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:  # noqa: ARG001
     """The dataset as an artefact with its checks; raises DataError where nothing can be made.
 
     A dataset that breaks an expectation of severity `error` is made all the same, for people to
@@ -49,7 +49,7 @@ def make(spec: Dataset, inputs: Mapping[str, Artefact], bench: Bench) -> Made:  
     checks = _checks(spec, made)
     known = {"rows": made.counts, "quarantined": len(made.quarantine.rows), "pii": made.pii}
     artefact = bench.store.put(folder, kind="dataset", meta=known)
-    return Made(
+    return BuildResult(
         artefact,
         checks=checks,
         facts={
@@ -60,7 +60,7 @@ def make(spec: Dataset, inputs: Mapping[str, Artefact], bench: Bench) -> Made:  
             "offsets": summary["offsets"],
             "seconds": round(time.monotonic() - start, 2),
         },
-        pictures=_pictures(made.counts, labels),
+        charts=_pictures(made.counts, labels),
         tables=_tables(made, labels),
     )
 
@@ -76,7 +76,7 @@ class Gathered:
     """The frozen offset ranges."""
 
 
-def ready(spec: Dataset, bench: Bench, gathered: Gathered) -> Prepared:
+def ready(spec: Dataset, bench: BuildContext, gathered: Gathered) -> Prepared:
     """The gathered rows through every gate."""
     prompt = _prompt_of(bench, _columns(gathered.rows))
     return prepare(
@@ -90,18 +90,18 @@ def ready(spec: Dataset, bench: Bench, gathered: Gathered) -> Prepared:
     )
 
 
-def gather(spec: Dataset, bench: Bench) -> Gathered:
+def gather(spec: Dataset, bench: BuildContext) -> Gathered:
     """The rows of every source, read."""
     rows: list[Row] = []
     unusable: Dropped = []
     offsets: Ranges = {}
     for source in spec.sources:
-        bench.say(f"reading {_name(source)}")
+        bench.progress(f"reading {_name(source)}")
         if isinstance(source, FeedbackSource):
             found, bad, ranges = _feedback(source, spec, bench, rows)
             offsets |= ranges
         else:
-            found, bad = sources.read(source, bench.project)
+            found, bad = sources.read(source, bench.project_folder)
             found = mapping.apply(found, spec.map)
         rows += found
         unusable += bad
@@ -109,15 +109,15 @@ def gather(spec: Dataset, bench: Bench) -> Gathered:
 
 
 def _feedback(
-    source: FeedbackSource, spec: Dataset, bench: Bench, before: Sequence[Row]
+    source: FeedbackSource, spec: Dataset, bench: BuildContext, before: Sequence[Row]
 ) -> tuple[list[Row], Dropped, Ranges]:
-    if bench.feedback is None:
+    if bench.read_feedback is None:
         raise DataError(
             f"dataset '{spec.name}' reads the feedback of '{source.of}', and no ledger is open; "
             "run it with `tidemill run`"
         )
     since = bench.clock.now() - source.window if source.window else None
-    given, ranges = bench.feedback(source.of, source.kinds, since)
+    given, ranges = bench.read_feedback(source.of, source.kinds, since)
     fill = _filler(spec, bench, before)
     rows, bad = rows_of(
         given,
@@ -130,7 +130,7 @@ def _feedback(
 
 
 def _filler(
-    spec: Dataset, bench: Bench, before: Sequence[Row]
+    spec: Dataset, bench: BuildContext, before: Sequence[Row]
 ) -> Callable[[Any, str | None], Mapping[str, Any] | None]:
     """How an answer becomes columns: as the project's prompt over these rows reads it."""
     prompt = _prompt_of(bench, _columns(before))
@@ -152,7 +152,7 @@ def _columns(rows: Iterable[Row]) -> set[str]:
     return {name for row in rows for name in row}
 
 
-def _prompt_of(bench: Bench, columns: set[str]) -> Prompt | None:
+def _prompt_of(bench: BuildContext, columns: set[str]) -> Prompt | None:
     """The project's prompt that these rows fit; the first by name of several."""
     prompts = (one for _, one in sorted(bench.specs.items()) if isinstance(one, Prompt))
     for prompt in prompts:
@@ -161,7 +161,7 @@ def _prompt_of(bench: Bench, columns: set[str]) -> Prompt | None:
     return None
 
 
-def _share(spec: Dataset, bench: Bench) -> float:
+def _share(spec: Dataset, bench: BuildContext) -> float:
     """The largest share of one subject: the smallest that a stream's contract allows."""
     names = [source.of for source in spec.sources if isinstance(source, FeedbackSource)]
     shares = [getattr(bench.specs.get(name), "max_weight_per_subject", 1.0) for name in names]
@@ -174,7 +174,7 @@ def _name(source: Any) -> str:
     return f"{source.repo}/{source.path}" if source.type == "hub" else str(source.path)
 
 
-def labels_of(spec: Dataset, made: Prepared, bench: Bench) -> dict[str, dict[str, int]]:
+def labels_of(spec: Dataset, made: Prepared, bench: BuildContext) -> dict[str, dict[str, int]]:
     """Rows per label and split, where the rows have a label."""
     columns = _columns(row for rows in made.splits.values() for row in rows)
     prompt = _prompt_of(bench, columns)

@@ -22,7 +22,7 @@ from tidemill.pipeline import pictures
 from tidemill.pipeline.answers import Answered
 from tidemill.pipeline.baseline import Rival, rival
 from tidemill.pipeline.checks import declared
-from tidemill.pipeline.context import Bench, Check, Made, Measure
+from tidemill.pipeline.context import BuildContext, BuildResult, Check, Measure
 from tidemill.pipeline.prompt_loading import load_program, prompt_of
 from tidemill.ports import Artefact
 from tidemill.spec.evaluation import Evaluation, Slice
@@ -30,7 +30,7 @@ from tidemill.spec.evaluation import Evaluation, Slice
 _SPEED = ("quantile", "speed", "size")
 
 
-def make(spec: Evaluation, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
+def make(spec: Evaluation, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
     """Evaluate `of` on the test rows; gates become blocking checks, the artefact is the report.
 
     A failed gate does not raise: the report with the reasons is what a person needs then. What
@@ -45,7 +45,7 @@ def make(spec: Evaluation, inputs: Mapping[str, Artefact], bench: Bench) -> Made
         rows,
         program,
         resolve=lambda digest: bench.store.get(digest).path,
-        say=bench.say,
+        say=bench.progress,
         what=f"{spec.name}: answering {len(rows)} test rows",
     )
     return conclude(spec, inputs, bench, given, time.monotonic() - started)
@@ -54,12 +54,12 @@ def make(spec: Evaluation, inputs: Mapping[str, Artefact], bench: Bench) -> Made
 def conclude(
     spec: Evaluation,
     inputs: Mapping[str, Artefact],
-    bench: Bench,
+    bench: BuildContext,
     given: Sequence[Answered],
     seconds: float = 0.0,
-) -> Made:
+) -> BuildResult:
     """Measure answers, compare them with the baseline's, judge the gates, write the report."""
-    bench.say(f"{spec.name}: measuring")
+    bench.progress(f"{spec.name}: measuring")
     other = rival(spec, given, inputs, bench)
     size = answering.size_of(inputs[spec.of].path, resolve=lambda d: bench.store.get(d).path)
     judged = _judged(spec, given, size, other)
@@ -189,11 +189,11 @@ def _report(
 
 def _made(
     spec: Evaluation,
-    bench: Bench,
+    bench: BuildContext,
     report: dict[str, Any],
     judged: Judged,
     given: Sequence[Answered],
-) -> Made:
+) -> BuildResult:
     folder = bench.scratch / "report"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -206,12 +206,12 @@ def _made(
         (folder / f"{title.split()[0].lower()}.png").write_bytes(png)
     keys = ("rows", "passed", "unreadable", "cut_off", "seconds", "baseline")
     facts = {key: report[key] for key in keys}
-    return Made(
+    return BuildResult(
         artefact=bench.store.put(folder, kind="report", meta={"passed": report["passed"]}),
         measures=judged.measures,
         checks=_checks(spec, judged.verdict),
         facts=facts,
-        pictures=shown,
+        charts=shown,
         tables=_tables(judged, faults),
     )
 

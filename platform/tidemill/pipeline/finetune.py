@@ -15,7 +15,7 @@ from tidemill.catalog import TRAINING
 from tidemill.data import read_split
 from tidemill.errors import Diverged
 from tidemill.form import Form
-from tidemill.pipeline.context import Bench, Made, Measure
+from tidemill.pipeline.context import BuildContext, BuildResult, Measure
 from tidemill.pipeline.learning import Learning, causal_rows, labelled_rows
 from tidemill.pipeline.loss_curve import picture, points
 from tidemill.pipeline.prompt_loading import load_program
@@ -37,7 +37,7 @@ class _Base:
     tokenizer: Any
 
 
-def make(spec: FineTune, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
+def make(spec: FineTune, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
     """Train and take the weights in; raises DataError, TrainingError, Diverged.
 
     A run that is killed goes on from its last checkpoint when it is made again with the same
@@ -57,7 +57,7 @@ def make(spec: FineTune, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
         checkpoints=checkpoints, resume=spec.resume,
     )  # fmt: skip
     try:
-        outcome = run(learner, learning.train, learning.validation, job, bench.say)
+        outcome = run(learner, learning.train, learning.validation, job, bench.progress)
     except Diverged:
         checkpoint.clear(checkpoints)
         raise
@@ -66,16 +66,16 @@ def make(spec: FineTune, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
     made = bench.store.put(folder, kind=_kind(method), meta=facts)
     unit = "nats per row" if learning.labels else "nats per token"
     checkpoint.clear(checkpoints)
-    return Made(
+    return BuildResult(
         made,
         measures=_measures(outcome, len(learning.validation)),
         facts={**facts, "curve": points(outcome, unit)},
-        pictures={"loss": picture(outcome, unit)},
+        charts={"loss": picture(outcome, unit)},
     )
 
 
 def _learning(
-    spec: FineTune, inputs: Mapping[str, Artefact], bench: Bench, base: _Base
+    spec: FineTune, inputs: Mapping[str, Artefact], bench: BuildContext, base: _Base
 ) -> Learning:
     folder = inputs[spec.dataset].path
     train, validation = read_split(folder, "train"), read_split(folder, "validation")
@@ -91,10 +91,10 @@ def _low(spec: FineTune) -> bool:
     return machine.bf16() if precision == "auto" else precision == "bf16"
 
 
-def _load(base: _Base, learning: Learning, low: bool, bench: Bench) -> Any:
+def _load(base: _Base, learning: Learning, low: bool, bench: BuildContext) -> Any:
     form = replace(base.form, labels=learning.labels) if learning.labels else base.form
     machine.settle().manual_seed(learning.seed)
-    bench.say(f"loading the base ({base.form.parameters / 1e6:.0f} M parameters)")
+    bench.progress(f"loading the base ({base.form.parameters / 1e6:.0f} M parameters)")
     model = load.model(
         base.artefact.path, form, lambda digest: bench.store.get(digest).path,
         precision="bf16" if low and base.form.task == "causal-lm" else "fp32",

@@ -18,7 +18,7 @@ from tidemill.pipeline import candidates
 from tidemill.pipeline.answers import Answered
 from tidemill.pipeline.cached_runtime import Account, Memory, Remembered
 from tidemill.pipeline.candidate_evaluator import LocalArena, Reflection, digest_of_rows
-from tidemill.pipeline.context import Bench
+from tidemill.pipeline.context import BuildContext
 from tidemill.pipeline.prompt import question
 from tidemill.pipeline.search_report import Flip
 from tidemill.ports import Artefact
@@ -81,7 +81,7 @@ def optimise(
     search: Optimise,
     model: tuple[str, Artefact],
     inputs: Mapping[str, Artefact],
-    bench: Bench,
+    bench: BuildContext,
     memory: Memory,
     wish: Wish,
     reflection: Reflection | None = None,
@@ -100,11 +100,13 @@ def optimise(
     arena = LocalArena(
         ground=_ground(spec, search, parts, bench, wish),
         runtime=runtime,
-        program=lambda one: candidates.program(spec, one, inputs, bench.project, wish.encoder),
+        program=lambda one: candidates.program(
+            spec, one, inputs, bench.project_folder, wish.encoder
+        ),
         account=account,
         deciding=len(parts.deciding),
         reflection=reflection,
-        say=bench.say,
+        say=bench.progress,
     )
     try:
         ended = _explore(arena, wish)
@@ -218,8 +220,10 @@ def _open(
     return tuple(remark for remark in remarks if remark.question not in closed)
 
 
-def _ground(spec: Prompt, search: Optimise, parts: Parts, bench: Bench, wish: Wish) -> Ground:
-    start = candidates.start_of(spec, bench.project)
+def _ground(
+    spec: Prompt, search: Optimise, parts: Parts, bench: BuildContext, wish: Wish
+) -> Ground:
+    start = candidates.start_of(spec, bench.project_folder)
     column = output_parsing.label_column(spec.output)
     labels = sorted({str(row[column]) for row in (*parts.pool, *parts.dev)}) if column else []
     return Ground(
@@ -244,12 +248,12 @@ def _generates(artefact: Artefact) -> Form:
     return form
 
 
-def _loader(artefact: Artefact, bench: Bench) -> Callable[[], Runtime]:
+def _loader(artefact: Artefact, bench: BuildContext) -> Callable[[], Runtime]:
     def resolve(digest: str) -> Any:
         return bench.store.get(digest).path
 
     def load() -> Runtime:
-        bench.say("loading the model")
+        bench.progress("loading the model")
         return open_runtime(artefact.path, resolve=resolve)
 
     return load

@@ -17,7 +17,7 @@ from tidemill.data.pipeline import Prepared
 from tidemill.data.privacy import redact_row
 from tidemill.data.rows import ORIGIN, Row
 from tidemill.errors import ArtefactError
-from tidemill.pipeline.context import Bench
+from tidemill.pipeline.context import BuildContext
 from tidemill.pipeline.dataset import gather, labels_of, leaking, ready
 from tidemill.ports import Artefact, Clock
 from tidemill.spec.dataset import Dataset
@@ -91,7 +91,7 @@ def preview(project: Project, name: str, clock: Clock, subject_key: bytes | None
     read = tuple(source for source in spec.sources if source.type in READ)
     left = tuple(_name(source) for source in spec.sources if source.type not in READ)
     rehearsed = spec.model_copy(update={"sources": read, "expectations": ()})
-    bench = Bench(
+    bench = BuildContext(
         project.folder, Path(), Path(), _NoStore(), clock, specs=specs, subject_key=subject_key
     )
     gathered = gather(rehearsed, bench)

@@ -29,11 +29,11 @@ from tidemill.pipeline import finetune
 from tidemill.pipeline.answers import Answered
 from tidemill.pipeline.cached_runtime import Memory
 from tidemill.pipeline.candidate_evaluator import digest_of_rows
-from tidemill.pipeline.context import Bench, Say
+from tidemill.pipeline.context import BuildContext, Progress
 from tidemill.pipeline.prompt import question
 from tidemill.pipeline.prompt_loading import load_program
 from tidemill.ports import Artefact, Store
-from tidemill.spec.digest import filled
+from tidemill.spec.digest import with_defaults
 from tidemill.spec.finetune import FineTune, Sweep
 
 Setting = Mapping[str, Any]
@@ -68,7 +68,7 @@ def sweep(
     spec: FineTune,
     search: Sweep,
     inputs: Mapping[str, Artefact],
-    bench: Bench,
+    bench: BuildContext,
     kept: Store,
     memory: Memory,
     *,
@@ -116,7 +116,7 @@ def sweep(
 
 def present(spec: FineTune, search: Sweep) -> dict[str, Any]:
     """The present values of the fields that the space varies."""
-    values = filled(spec)
+    values = with_defaults(spec)
     return {name: values[name.split(".")[0]][name.split(".", 1)[1]] for name in search.space}
 
 
@@ -139,12 +139,12 @@ def _trials(stage: _Stage, points: Sequence[Setting]) -> tuple[list[Trial], str]
         about = f", about {left / 60:.0f} min left" if longest else ""
         try:
             stage.purse.ask(Cost(seconds=longest))
-            stage.bench.say(f"trial {place + 1} of {len(points)}: {said(setting)}{about}")
+            stage.bench.progress(f"trial {place + 1} of {len(points)}: {said(setting)}{about}")
             value, seconds = stage.value(setting)
         except OverBudget as error:
             return trials, str(error)
         longest = max(longest, seconds)
-        stage.bench.say(f"trial {place + 1}", done=place + 1, total=len(points))
+        stage.bench.progress(f"trial {place + 1}", done=place + 1, total=len(points))
         trials.append(Trial(setting, value, better))
     return trials, "every setting was tried"
 
@@ -175,7 +175,7 @@ class _Stage:
     """The rows, the budget and the folder of one sweep."""
 
     def __init__(
-        self, spec: FineTune, search: Sweep, inputs: Mapping[str, Artefact], bench: Bench
+        self, spec: FineTune, search: Sweep, inputs: Mapping[str, Artefact], bench: BuildContext
     ) -> None:
         self.spec, self.search, self.bench = spec, search, bench
         hours = spec.budget.hours if spec.budget else None
@@ -222,7 +222,7 @@ class _Stage:
         return given
 
     def answers(
-        self, setting: Setting, rows: Sequence[Mapping[str, Any]], say: Say | None = None
+        self, setting: Setting, rows: Sequence[Mapping[str, Any]], say: Progress | None = None
     ) -> list[Answered]:
         """What the weights of a trial answer."""
         note = self._folder(setting) / "weights.json"
@@ -232,7 +232,7 @@ class _Stage:
             rows,
             self.program,
             resolve=lambda wanted: self.bench.store.get(wanted).path,
-            say=say or self.bench.say,
+            say=say or self.bench.progress,
             what=f"answering {len(rows)} rows, {said(setting)}",
         )
 
@@ -244,7 +244,7 @@ class _Stage:
 
         def say(message: str, *, done: float | None = None, total: float | None = None) -> None:
             self.purse.ask(Cost(seconds=time.monotonic() - started))
-            self.bench.say(message, done=done, total=total)
+            self.bench.progress(message, done=done, total=total)
 
         try:
             self.purse.ask(Cost(seconds=time.monotonic() - started))
@@ -255,15 +255,15 @@ class _Stage:
             self.purse = self.purse.pay(Cost(seconds=seconds))
             raise
 
-    def _train(self, setting: Setting, note: Path, started: float, say: Say) -> None:
+    def _train(self, setting: Setting, note: Path, started: float, say: Progress) -> None:
         """Train and answer; a sweep killed between the two only answers."""
         weights = note.with_name("weights.json")
         if not weights.exists():
-            bench = replace(self.bench, scratch=note.parent, say=say)
+            bench = replace(self.bench, scratch=note.parent, progress=say)
             try:
                 made = finetune.make(varied(self.spec, setting), self.inputs, bench)
             except Diverged as error:
-                self.bench.say(f"{said(setting)} diverged: {error}")
+                self.bench.progress(f"{said(setting)} diverged: {error}")
                 self._note(note, setting, None, time.monotonic() - started, 0.0)
                 return
             seconds = time.monotonic() - started

@@ -19,7 +19,7 @@ from tidemill.pipeline import answers as answering
 from tidemill.ports import Making
 from tidemill.report import release_facts as parts
 from tidemill.report.release_facts import DatasetStory, Story
-from tidemill.spec.digest import digest, filled
+from tidemill.spec.digest import digest, with_defaults
 from tidemill.spec.load import Project, read
 
 
@@ -63,7 +63,7 @@ def dataset(home: Home, project: str, name: str) -> DatasetStory:
         )
     loaded = home.project(project).specs[name]
     same = digest(loaded, home.project(project)) == making.spec_digest
-    return _dataset(home, project, name, making, filled(loaded.spec) if same else None)
+    return _dataset(home, project, name, making, with_defaults(loaded.spec) if same else None)
 
 
 def _dataset(
@@ -122,7 +122,7 @@ def _matching(project: Project | None, wanted: Mapping[str, str]) -> dict[str, d
         loaded = project.specs.get(name)
         try:
             if loaded and digest(loaded, project) == wanted[name]:
-                found[name] = filled(loaded.spec)
+                found[name] = with_defaults(loaded.spec)
         except TidemillError:
             continue  # a file it names is gone
     return found

@@ -62,10 +62,10 @@ def latest_judged(home: Home, project: str, evaluation: str) -> ReleaseRecord:
 
     Raises TidemillError where no Rollout is judged by it, MissingArtefact where it is stale.
     """
-    line = home.line(project)
-    for spec in line.specs.values():
+    builder = home.builder(project)
+    for spec in builder.specs.values():
         if isinstance(spec, Rollout) and spec.judged_by == evaluation:
-            found = candidate(line, spec)
+            found = candidate(builder, spec)
             return home.ledger.assets.release(found.digest) or found
     raise TidemillError(
         f"no Rollout is judged by '{evaluation}', so there is no release to tell of; its report is "

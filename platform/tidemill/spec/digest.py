@@ -32,7 +32,7 @@ _FOR_PEOPLE = {"owner", "description", "labels"}
 
 
 @dataclass(frozen=True)
-class Told:
+class DigestInputs:
     """A spec as plain values, with everything that its digest is taken over."""
 
     digest: str
@@ -49,13 +49,13 @@ class Told:
 
 def digest(loaded: Loaded, project: Project) -> str:
     """`sha256:` and 64 hex digits; raises `SpecError` where a named file cannot be read."""
-    return told(loaded, project).digest
+    return digest_inputs(loaded, project).digest
 
 
-def told(loaded: Loaded, project: Project) -> Told:
+def digest_inputs(loaded: Loaded, project: Project) -> DigestInputs:
     """The spec's digest and what went into it; raises `SpecError` as `digest` does."""
     named = tuple(site for site in sites(loaded.spec) if site.path[0] not in SEARCHES)
-    values, techniques = filled(loaded.spec), _versions(named)
+    values, techniques = with_defaults(loaded.spec), _versions(named)
     files = _files(loaded, project.folder, named)
     references = dict.fromkeys(one.name for one in named if isinstance(one.marker, RefersTo))
     content = {
@@ -66,10 +66,10 @@ def told(loaded: Loaded, project: Project) -> Told:
     }
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     digest = PREFIX + hashlib.sha256(text.encode()).hexdigest()
-    return Told(digest, values, techniques, files, tuple(references))
+    return DigestInputs(digest, values, techniques, files, tuple(references))
 
 
-def filled(spec: Spec) -> dict[str, Any]:
+def with_defaults(spec: Spec) -> dict[str, Any]:
     """The spec as plain values, every default filled in, options of techniques included."""
     values: dict[str, Any] = spec.model_dump(mode="json", by_alias=True)
     for use in uses(spec):

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from tidemill.catalog import TRAINING
 from tidemill.spec.base import Spec, Technique
-from tidemill.spec.digest import filled
+from tidemill.spec.digest import with_defaults
 from tidemill.spec.finetune import FineTune
 from tidemill.spec.options import options_model
 
@@ -21,7 +21,7 @@ WIDTH = 98
 
 def documented(spec: Spec) -> str:
     """YAML that loads as the same spec, with a comment above each field."""
-    return "\n".join(_mapping(filled(spec), spec, "")) + "\n"
+    return "\n".join(_mapping(with_defaults(spec), spec, "")) + "\n"
 
 
 def _mapping(values: Mapping[str, Any], model: Any, indent: str) -> list[str]:
