@@ -90,8 +90,8 @@ def made(repo: Repo, name: str = "tune", kind: str = "FineTune", **changes: Any)
 
 
 def home_of(repo: Repo) -> Home:
-    home = Settings.read({"TIDEMILL_HOME": str(repo.folder / ".tidemill")})
-    return Home(replace(home, specs=repo.folder / "specs"))
+    home = {"TIDEMILL_HOME": str(repo.folder / ".tidemill")}
+    return Home(Settings.read(home, specs=repo.folder / "specs"))
 
 
 def test_nothing_to_do_is_two_lines_and_exit_0(repo: Repo, capsys: Captured) -> None:
