@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from tidemill.pipeline.checks import declared
+from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.context import BuildResult, Check, Measure, Progress
 
 
@@ -96,7 +96,7 @@ def named(spec: Any, checks: Sequence[Check]) -> list[Check]:
     by_name = {check.name: check for check in checks}
     return [
         by_name.get(want.name, Check(want.name, False, "the maker gave no answer", want.blocking))
-        for want in declared(spec)
+        for want in declared_checks(spec)
     ]
 
 

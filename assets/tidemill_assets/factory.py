@@ -10,12 +10,12 @@ import dagster as dg
 
 from tidemill.engine.staleness import BUILDABLE_KINDS
 from tidemill.home import Home
-from tidemill.pipeline.checks import declared
+from tidemill.pipeline.checks import declared_checks
 from tidemill.ports import OFFSETS_TAG
 from tidemill.spec.base import Spec
-from tidemill.spec.digest import digest
+from tidemill.spec.digest import spec_digest
 from tidemill.spec.graph import references
-from tidemill.spec.load import Loaded, Project
+from tidemill.spec.load import LoadedSpec, Project
 from tidemill.spec.trigger import Trigger
 from tidemill_assets.display import materialized, progress
 from tidemill_assets.runs import group, key
@@ -36,14 +36,14 @@ KINDS: Mapping[str, set[str]] = {
 
 
 def asset(
-    home: Home, project: Project, loaded: Loaded, prefix: Sequence[str] = ()
+    home: Home, project: Project, loaded: LoadedSpec, prefix: Sequence[str] = ()
 ) -> dg.AssetsDefinition:
     """The asset of one spec; `prefix` comes before its key in somebody else's code location."""
     spec = loaded.spec
     own = key(project.name, spec.name, prefix)
     checks = [
         dg.AssetCheckSpec(check.name, asset=own, blocking=check.blocking)
-        for check in declared(spec)
+        for check in declared_checks(spec)
     ]
 
     @dg.asset(
@@ -51,7 +51,7 @@ def asset(
         deps=[key(project.name, name, prefix) for name in parents(spec)],
         group_name=group(project.name),
         kinds=kinds(spec),
-        code_version=digest(loaded, project).removeprefix("sha256:")[:16],
+        code_version=spec_digest(loaded, project).removeprefix("sha256:")[:16],
         description=spec.description or None,
         tags=tags(spec),
         metadata={
@@ -68,7 +68,7 @@ def asset(
         builder = home.builder(project.name)
         if spec.kind not in BUILDABLE_KINDS:
             return STEERING[spec.kind](home, builder, spec.name, context)
-        with home.making(project.name, spec.name, context.run.run_id):
+        with home.lock_asset(project.name, spec.name, context.run.run_id):
             result = builder.materialise(
                 spec.name,
                 run=context.run.run_id,

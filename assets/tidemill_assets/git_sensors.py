@@ -7,13 +7,12 @@ import dagster as dg
 
 from tidemill.adapters.forge import open_forge
 from tidemill.adapters.git import GitRepository
-from tidemill.adapters.ledger.decisions import Decided
-from tidemill.adapters.ledger.syncs import Sync
 from tidemill.control.git_sync import Follower
 from tidemill.control.spec_changes import outdated_assets
 from tidemill.errors import TidemillError
 from tidemill.home import Home
 from tidemill.local.stack import reload_assets
+from tidemill.records import SyncRecord, TriggerDecision
 from tidemill.spec.graph import downstream, upstream
 from tidemill_assets.runs import COMMIT_TAG, DECISION_TAG, follow, group, key, run_key
 from tidemill_assets.sensors import triggers
@@ -54,16 +53,16 @@ def remote(
     prefix: Sequence[str] = (),
 ) -> dg.SensorResult | dg.SkipReason:
     """One look at the remote; runs are asked for by the process that has the commit's assets."""
-    fresh = home.reread()
+    fresh = home.with_fresh_specs()
     follow(fresh, instance, fresh.clock.now())
     follower = Follower(fresh, forge=open_forge, timeout=FETCH_SECONDS)
     try:
         outcome = follower.look()
     except TidemillError as error:
         return dg.SkipReason(str(error))
-    newest = next(iter(home.ledger.syncs.applied()), None)
+    newest = next(iter(home.ledger.syncs.applied_commits()), None)
     pending = follower.pending(newest) if newest else []
-    waiting = [one for one in pending if one.state == "decided" and one.project in watched]
+    waiting = [one for one in pending if one.state == "queued" and one.project in watched]
     if newest and home.workspace.root.resolve() != follower.specs(newest):
         trouble = reload_assets(home.settings, patience=1.0)
         return dg.SkipReason(trouble or f"the assets of {newest.commit[:10]} are being loaded")
@@ -73,12 +72,15 @@ def remote(
 
 
 def request(
-    sync: Sync, decided: Decided, instance: dg.DagsterInstance, prefix: Sequence[str] = ()
+    sync: SyncRecord,
+    decided: TriggerDecision,
+    instance: dg.DagsterInstance,
+    prefix: Sequence[str] = (),
 ) -> dg.RunRequest:
     """The run of one project that a commit asked for."""
     return dg.RunRequest(
         run_key=run_key(decided, instance),
-        asset_selection=[key(decided.project, name, prefix) for name in decided.targets],
+        asset_selection=[key(decided.project, name, prefix) for name in decided.assets],
         tags={DECISION_TAG: decided.key, COMMIT_TAG: sync.commit},
     )
 
@@ -93,7 +95,7 @@ def checkout(
     if commit.sha == cursor:
         return dg.SkipReason(f"still at {commit.sha[:10]}")
     try:
-        requests = list(stale_requests(home.reread(), commit.sha, watched, prefix))
+        requests = list(stale_requests(home.with_fresh_specs(), commit.sha, watched, prefix))
     except TidemillError as error:
         return dg.SkipReason(f"{commit.sha[:10]} cannot be used: {error}")
     return dg.SensorResult(run_requests=requests, cursor=commit.sha)

@@ -16,8 +16,8 @@ from tidemill.home import Home
 from tidemill.pipeline.builder import ProjectBuilder
 from tidemill.pipeline.context import Progress
 from tidemill.settings import Settings
-from tidemill.terminal.progress import terminal
-from tidemill.terminal.shell import INTERRUPTED, leave, run
+from tidemill.terminal.progress import terminal_progress
+from tidemill.terminal.shell import INTERRUPTED, exit_with, run
 from tidemill_assets.definitions import definitions
 from tidemill_assets.display import listeners
 from tidemill_assets.runs import failed_checks, key
@@ -71,11 +71,11 @@ def command(project: str, names: tuple[str, ...], tags: str) -> None:
     """Make assets of one project, in this order."""
     # Below `nohup` SIGINT is inherited as ignored; only `tidemill run` sends it, and means it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    with terminal() as say:
+    with terminal_progress() as say:
         try:
             launch(Home(Settings.read()), project, names, tags=json.loads(tags), say=say)
         except DagsterExecutionInterruptedError:
-            leave(INTERRUPTED)  # `tidemill run` says so
+            exit_with(INTERRUPTED)  # `tidemill run` says so
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from tidemill.errors import ServiceError
 from tidemill.home import Home
 from tidemill.pipeline.context import Progress
 from tidemill.settings import Settings
-from tidemill.terminal.progress import terminal
+from tidemill.terminal.progress import terminal_progress
 from tidemill.terminal.shell import run
 from tidemill_assets.launch import launch
 from tidemill_assets.runs import COMMIT_TAG, DECISION_TAG
@@ -26,22 +26,22 @@ def carry_out(home: Home, key: str, commit: str, say: Progress) -> None:
     Somebody else who carries it out is waited for, so that two syncs, or one that was killed and
     runs again, start one run. Raises what the run raises.
     """
-    decisions, lease = home.ledger.decisions, f"decision:{key}"
-    lease_owner.free(home.ledger.leases, lease, home.clock.now())
-    with home.ledger.leases.held(lease, lease_owner.me(), wait=WAIT) as held:
+    decisions, lease = home.ledger.trigger_decisions, f"decision:{key}"
+    lease_owner.free_dead_lease(home.ledger.leases, lease, home.clock.now())
+    with home.ledger.leases.hold(lease, lease_owner.current_owner(), wait=WAIT) as held:
         if not held:
             raise ServiceError(f"another process has worked on {key} for {WAIT}")
         decided = decisions.get(key)
-        if decided.state not in ("decided", "started"):
+        if decided.state not in ("queued", "started"):
             return
-        decisions.started(key, decided.run, home.clock.now())
+        decisions.mark_started(key, decided.run_id, home.clock.now())
         tags = {DECISION_TAG: key, COMMIT_TAG: commit}
         try:
-            launch(home, decided.project, decided.targets, tags=tags, say=say)
+            launch(home, decided.project, decided.assets, tags=tags, say=say)
         except Exception as error:
-            decisions.finished(key, home.clock.now(), ok=False, message=str(error))
+            decisions.mark_finished(key, home.clock.now(), ok=False, message=str(error))
             raise
-        decisions.finished(key, home.clock.now(), ok=True)
+        decisions.mark_finished(key, home.clock.now(), ok=True)
 
 
 @click.command()
@@ -49,7 +49,7 @@ def carry_out(home: Home, key: str, commit: str, say: Progress) -> None:
 @click.argument("commit")
 def command(key: str, commit: str) -> None:
     """Carry out one decision."""
-    with terminal() as say:
+    with terminal_progress() as say:
         carry_out(Home(Settings.read()), key, commit, say)
 
 

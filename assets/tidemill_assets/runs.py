@@ -8,10 +8,10 @@ from datetime import datetime
 
 import dagster as dg
 
-from tidemill.adapters.ledger.decisions import Decided
 from tidemill.control.trigger_runs import update_decision
 from tidemill.engine.run_verdict import ATTEMPTS, Attempt, Status
 from tidemill.home import Home
+from tidemill.records import TriggerDecision
 
 DECISION_TAG = "tidemill/decision"
 COMMIT_TAG = "tidemill/commit"
@@ -28,12 +28,12 @@ def group(project: str) -> str:
     return project.replace("-", "_")
 
 
-def run_key(decided: Decided, instance: dg.DagsterInstance) -> str:
+def run_key(decided: TriggerDecision, instance: dg.DagsterInstance) -> str:
     """Unique for each attempt: a lost run is started again, a started one never twice."""
     return f"{decided.key}#{len(runs_of(decided, instance))}"
 
 
-def runs_of(decided: Decided, instance: dg.DagsterInstance) -> list[dg.RunRecord]:
+def runs_of(decided: TriggerDecision, instance: dg.DagsterInstance) -> list[dg.RunRecord]:
     """The runs of a decision, newest first."""
     return list(
         instance.get_run_records(dg.RunsFilter(tags={DECISION_TAG: decided.key}), limit=ATTEMPTS)
@@ -43,8 +43,8 @@ def runs_of(decided: Decided, instance: dg.DagsterInstance) -> list[dg.RunRecord
 def follow(home: Home, instance: dg.DagsterInstance, now: datetime) -> None:
     """Carry what Dagster knows of the runs over to the decisions they belong to, and end the runs
     that were killed."""
-    decisions = home.ledger.decisions
-    for decided in (*decisions.pending(), *decisions.running()):
+    decisions = home.ledger.trigger_decisions
+    for decided in (*decisions.queued_decisions(), *decisions.running_decisions()):
         records = runs_of(decided, instance)
         attempts = [attempt(home, record, now) for record in records]
         failed = bool(attempts) and attempts[0].status == "failed"
@@ -68,7 +68,7 @@ def attempt(home: Home, record: dg.RunRecord, now: datetime) -> Attempt:
         status = "failed"
     elif run.status == dg.DagsterRunStatus.STARTED:
         status = "started"
-    leased = home.ledger.leases.busy(run.run_id, now)
+    leased = home.ledger.leases.has_lease(run.run_id, now)
     return Attempt(run.run_id, status, now - record.update_timestamp, holds_lease=leased)
 
 

@@ -42,7 +42,7 @@ def trigger_sensor(home: Home, name: str, prefix: Sequence[str] = ()) -> dg.Sens
         description=f"Decides whether feedback or the clock sets '{name}' going again.",
     )
     def look(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        fresh = home.reread()
+        fresh = home.with_fresh_specs()
         now = fresh.clock.now()
         follow(fresh, context.instance, now)
         project = fresh.project(name)
@@ -68,7 +68,7 @@ def pending(
     home: Home, project: Project, instance: dg.DagsterInstance, prefix: Sequence[str] = ()
 ) -> Iterator[dg.RunRequest]:
     """A run for each firing that has none yet; Dagster refuses a run key it has seen."""
-    for launch in launches(home.ledger.decisions, project):
+    for launch in launches(home.ledger.trigger_decisions, project):
         yield dg.RunRequest(
             run_key=run_key(launch.decided, instance),
             asset_selection=[key(project.name, name, prefix) for name in launch.assets],

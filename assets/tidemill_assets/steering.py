@@ -25,8 +25,8 @@ def stream(
 ) -> dg.MaterializeResult[Any]:
     """How much of a stream has reached the ledger."""
     spec = builder.project.spec(name, Feedback)
-    offsets = home.ledger.events.freeze(spec.topic)
-    counts = home.ledger.events.summary()
+    offsets = home.ledger.feedback.frozen_offsets(spec.topic)
+    counts = home.ledger.events.event_counts()
     return dg.MaterializeResult(
         metadata={
             "offsets": plain(dict(offsets)),
@@ -42,8 +42,11 @@ def trigger(
     home: Home, builder: ProjectBuilder, name: str, _context: dg.AssetExecutionContext
 ) -> dg.MaterializeResult[Any]:
     """The last decisions of a trigger, with their reasons."""
-    decisions = home.ledger.decisions.history(builder.project.name, name, limit=10)
-    rows = [{"when": d.at, "state": d.state, "reason": d.reason, "run": d.run} for d in decisions]
+    decisions = home.ledger.trigger_decisions.history(builder.project.name, name, limit=10)
+    rows = [
+        {"when": d.decided_at, "state": d.state, "reason": d.reason, "run": d.run_id}
+        for d in decisions
+    ]
     return dg.MaterializeResult(metadata={"decisions": table(rows)} if rows else {})
 
 

@@ -10,10 +10,10 @@ class Answer:
     """A parsed answer, or the one that was wanted."""
 
     text: str
-    """What users see."""
+    """Text for users."""
     label: str | None = None
     """The label, where the prompt's output has one."""
     reasoning: str | None = None
-    """What was written before the answer (chain-of-thought); never shown to users."""
+    """Reasoning before the answer (chain-of-thought); users never get it."""
     valid: bool = True
     """False where the text does not have the shape the prompt asked for."""

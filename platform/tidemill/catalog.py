@@ -28,7 +28,7 @@ class Catalog:
     """The techniques of one package; modules whose name starts with `_` are not techniques."""
 
     package: str
-    what: str
+    label: str
     separator: str = "_"
 
     def names(self) -> tuple[str, ...]:
@@ -38,13 +38,13 @@ class Catalog:
     def load(self, name: str) -> ModuleType:
         """The technique's module; raises `UnknownName` with the nearest name."""
         if name not in self.names():
-            raise UnknownName(self.what, name, self.names())
+            raise UnknownName(self.label, name, self.names())
         return import_module(f"{self.package}.{name.replace(self.separator, '_')}")
 
-    def options(self, name: str, given: dict[str, Any]) -> Any:
+    def options(self, name: str, option_values: dict[str, Any]) -> Any:
         """The technique's validated options, or None for a technique that takes none."""
         model = getattr(self.load(name), "Options", None)
-        return model.model_validate(given) if model else None
+        return model.model_validate(option_values) if model else None
 
 
 @cache

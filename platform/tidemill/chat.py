@@ -1,4 +1,4 @@
-"""How a conversation becomes the tokens a model reads: alike in training and serving."""
+"""Encodes a conversation as tokens, identically in training and serving."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from tidemill.adapters.kafka.bus import KafkaBus
+from tidemill.adapters.kafka import connect
 from tidemill.errors import EventError
 from tidemill.events import Event, Feedback, binary, hash_subject, new_id
 from tidemill.ports import Bus, Message
@@ -44,7 +44,7 @@ class Tidemill:
         key = subject_key if subject_key is not None else SubjectSettings.read().subject_key
         self._key = key.encode() if isinstance(key, str) else key
         self._topic, self._source = topic, source
-        self._bus = bus or KafkaBus(servers)
+        self._bus = bus or connect(servers)
 
     def thumbs(self, response_id: str, *, up: bool, **about: Any) -> str:
         """Good or bad; returns the event id."""

@@ -1,4 +1,4 @@
-"""What a folder holds, as a digest: the same files give the same digest in any order, anywhere."""
+"""Digest of a folder: the same files give the same digest in any order, on any machine."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _SURE = 6  # opcodes in a row that only a pickle has by design; raw weights fail
 
 
 @dataclass(frozen=True, order=True)
-class Entry:
-    """One file of a folder."""
+class FileEntry:
+    """Path, size and hash of one file in a folder."""
 
     path: str
     """Relative to the folder, with forward slashes."""
@@ -40,18 +40,18 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def entry(folder: Path, path: str) -> Entry:
-    """One file, hashed."""
+def entry(folder: Path, path: str) -> FileEntry:
+    """Reads and hashes one file."""
     whole = folder / path
-    return Entry(path, hash_file(whole), whole.stat().st_size)
+    return FileEntry(path, hash_file(whole), whole.stat().st_size)
 
 
-def scan(folder: Path) -> tuple[Entry, ...]:
+def scan(folder: Path) -> tuple[FileEntry, ...]:
     """Every file of a folder, hashed."""
     return tuple(entry(folder, path) for path in files(folder))
 
 
-def digest(entries: Iterable[Entry]) -> str:
+def digest(entries: Iterable[FileEntry]) -> str:
     """`sha256:` and 64 hex digits over the sorted (path, sha256, size) of the files."""
     total = hashlib.sha256()
     for one in sorted(entries):
@@ -74,8 +74,8 @@ def refuse_pickles(folder: Path) -> None:
             raise UnsafeFormat(_refusal(whole, "its bytes are a pickle"))
 
 
-def _refusal(path: Path, why: str) -> str:
-    return f"{path}: {why}, which run code when they are read; save it as safetensors or ONNX"
+def _refusal(path: Path, reason: str) -> str:
+    return f"{path}: {reason}, which run code when they are read; save it as safetensors or ONNX"
 
 
 def _is_pickle(path: Path) -> bool:

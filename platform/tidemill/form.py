@@ -1,4 +1,4 @@
-"""What kind of model a folder holds: its `form.json`, read and written in one place."""
+"""The form of a model artefact: `form.json`, read and written in one place."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ FORM = "form.json"
 
 
 @dataclass(frozen=True)
-class Form:
-    """What kind of model a folder holds (its `form.json`)."""
+class ModelForm:
+    """Architecture, task and labels of a model folder (its `form.json`)."""
 
     form: Literal["safetensors", "adapter", "onnx", "genai", "engine"]
     task: Literal["causal-lm", "sequence-classification"]
@@ -28,7 +28,7 @@ class Form:
     parameters: int = 0
 
     @classmethod
-    def read(cls, folder: Path) -> Form:
+    def read(cls, folder: Path) -> ModelForm:
         """The folder's form; raises ArtefactError where it has none or a broken one."""
         path = folder / FORM
         try:
@@ -37,7 +37,7 @@ class Form:
             return cls(**{**known, "labels": tuple(known.get("labels") or ())})
         except FileNotFoundError:
             raise ArtefactError(
-                f"{folder}: there is no {FORM}, so this is no model artefact; make it again"
+                f"{folder} has no {FORM}: it is not a model artefact; rebuild it"
             ) from None
         except (ValueError, TypeError, AttributeError) as error:
             raise ArtefactError(f"{path}: cannot be read ({error}); make the model again") from None

@@ -15,7 +15,7 @@ from tidemill.adapters.git import GitRepository
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.row_index import RowTexts
 from tidemill.adapters.store import DvcStore
-from tidemill.adapters.store.content_store import name_of
+from tidemill.adapters.store.content_store import artefact_name
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import (
     AmbiguousName,
@@ -52,7 +52,7 @@ class Home:
         return DvcStore(self.settings.home / "store")
 
     @cached_property
-    def texts(self) -> RowTexts:
+    def row_index(self) -> RowTexts:
         """The texts of datasets' rows, to find near ones."""
         return RowTexts(self.settings.home / "why")
 
@@ -69,11 +69,11 @@ class Home:
         # Resolved: what is read here stays one commit's when sync switches the link to another.
         return load(self.settings.specs.resolve())
 
-    def reread(self) -> Home:
+    def with_fresh_specs(self) -> Home:
         """This home with the specs as they are now, over the same ledger."""
-        return self.at(self.settings.specs)
+        return self.with_specs(self.settings.specs)
 
-    def at(self, specs: Path) -> Home:
+    def with_specs(self, specs: Path) -> Home:
         """This home with the specs of another folder, over the same ledger."""
         fresh = Home(self.settings.with_specs(specs))
         fresh.__dict__["ledger"] = self.ledger
@@ -84,7 +84,7 @@ class Home:
         return self.settings.home / "releases" / digest.removeprefix("sha256:")[:24]
 
     def builder(self, project: str) -> ProjectBuilder:
-        """The line of one project."""
+        """The builder of one project."""
         from tidemill.pipeline.builder import ProjectBuilder
 
         return ProjectBuilder(
@@ -92,44 +92,44 @@ class Home:
             home=self.settings.home,
             cache=self.settings.cache,
             store=self.store,
-            records=self.ledger.assets,
+            records=self.ledger.materialisations,
             repository=GitRepository(self.workspace.root),
             clock=self.clock,
-            keep=self.keep,
-            feedback=self.ledger.events,
-            live=self.live,
+            keep=self.record_artefacts,
+            feedback=self.ledger.feedback,
+            live=self.live_record,
             service_releases=self.service_releases,
             subject_key=self.settings.subject_key,
         )
 
-    def keep(self, made: Sequence[Artefact]) -> None:
+    def record_artefacts(self, made: Sequence[Artefact]) -> None:
         """Remember artefacts, and of datasets which rows they hold."""
         from tidemill.data import origins
 
-        self.ledger.assets.keep(made)
+        self.ledger.materialisations.add_artefacts(made)
         for item in made:
             if item.kind == "dataset":
-                self.ledger.lineage.keep_rows(item.digest, origins.read(item.path))
+                self.ledger.lineage.add_dataset_rows(item.digest, origins.read(item.path))
                 with suppress(TidemillError, OSError):  # `why` makes it when it is asked
-                    self.texts.add(item.digest, item.path)
+                    self.row_index.add(item.digest, item.path)
 
-    def take_in_rows(self) -> None:
+    def backfill_row_index(self) -> None:
         """Of datasets that an older version made, remember the rows, as far as files are here."""
-        for digest in self.ledger.lineage.without_rows():
-            folder = self.store.artefacts / name_of("dataset", digest)
+        for digest in self.ledger.lineage.datasets_without_rows():
+            folder = self.store.artefacts / artefact_name("dataset", digest)
             if folder.is_dir():
                 from tidemill.data import origins
 
-                self.ledger.lineage.keep_rows(digest, origins.read(folder))
+                self.ledger.lineage.add_dataset_rows(digest, origins.read(folder))
 
     def project(self, name: str) -> Project:
         """One project; raises UnknownName with the nearest."""
-        self.workspace.begun()
+        self.workspace.require_specs()
         if name not in self.workspace.projects:
             raise UnknownName("project", name, sorted(self.workspace.projects))
         return self.workspace.projects[name]
 
-    def find(self, name: str) -> tuple[str, str]:
+    def find_spec(self, name: str) -> tuple[str, str]:
         """(project, spec) of `project/spec`, or of a spec name that only one project has."""
         if "/" in name:
             project, spec = name.split("/", 1)
@@ -137,7 +137,7 @@ class Home:
             if spec not in known:
                 raise UnknownName(f"spec of '{project}'", spec, sorted(known))
             return project, spec
-        self.workspace.begun()
+        self.workspace.require_specs()
         found = [p.name for p in self.workspace.projects.values() if name in p.specs]
         if len(found) == 1:
             return found[0], name
@@ -149,10 +149,10 @@ class Home:
         raise UnknownName("spec", name, known_names)
 
     @contextmanager
-    def making(self, project: str, name: str, owner: str) -> Iterator[None]:
+    def lock_asset(self, project: str, name: str, owner: str) -> Iterator[None]:
         """Be the only one who makes this asset; a second run waits for the first."""
         lease = f"make:{project}/{name}"
-        with self.ledger.leases.held(lease, owner, wait=timedelta(hours=2)) as held:
+        with self.ledger.leases.hold(lease, owner, wait=timedelta(hours=2)) as held:
             if not held:
                 raise ServiceError(
                     f"another run has been making '{project}/{name}' for two hours; "
@@ -160,17 +160,20 @@ class Home:
                 )
             yield
 
-    def live(self, name: str) -> ReleaseRecord | None:
+    def live_record(self, name: str) -> ReleaseRecord | None:
         """The record of a service's live release, or of a release by its digest."""
-        digest = name if name.startswith("sha256:") else self.ledger.rollouts.live(name)
-        return self.ledger.assets.release(digest) if digest else None
+        digest = name if name.startswith("sha256:") else self.ledger.rollouts.live_release(name)
+        return self.ledger.materialisations.release(digest) if digest else None
 
     def service_releases(self, service: str) -> ServiceReleases:
         """The releases of a service that users may meet now."""
         from tidemill.pipeline.asset_state import ServiceReleases
 
-        open_ = (self.ledger.assets.release(r.release) for r in self.ledger.rollouts.open(service))
-        return ServiceReleases(self.live(service), [record for record in open_ if record])
+        open_ = (
+            self.ledger.materialisations.release(r.release)
+            for r in self.ledger.rollouts.in_progress(service)
+        )
+        return ServiceReleases(self.live_record(service), [record for record in open_ if record])
 
 
 def check_writable(home: Path, *below: str) -> None:

@@ -24,6 +24,8 @@ def cores() -> int:
 @cache
 def bf16() -> bool:
     """True where the processor multiplies bf16 itself; emulated it would be slower than fp32."""
+    if only_avx2():
+        return False
     import torch
 
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
@@ -73,6 +75,12 @@ def keep_heap() -> None:
         return
 
 
+def only_avx2() -> bool:
+    """True where the environment keeps torch or oneDNN to AVX2 or less, by their own variables."""
+    wanted = (os.environ.get(name, "") for name in ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA"))
+    return any(isa.lower() in ("default", "sse41", "avx", "avx2") for isa in wanted)
+
+
 @cache
 def instructions() -> str:
     """The widest integer instructions here, as ONNX Runtime's quantiser names them."""
@@ -80,6 +88,8 @@ def instructions() -> str:
 
     if platform.machine().lower() in ("arm64", "aarch64"):
         return "arm64"
+    if only_avx2():
+        return "avx2"
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as stream:  # noqa: PTH123
             flags = next((line for line in stream if line.startswith("flags")), "").split()

@@ -6,14 +6,25 @@ runs them all.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from tidemill.engine.trigger import Decision
 from tidemill.metrics import quantile
+from tidemill.records import (
+    IngestResult,
+    ReadPosition,
+    RolloutRecord,
+    RolloutUpdate,
+    TriggerDecision,
+    TriggerEvaluation,
+)
+from tidemill.spec.feedback import Feedback
+from tidemill.triggers import Answered, Signal
 
 INFERENCE_TOPIC = "tidemill.inference"
 LIFECYCLE_TOPIC = "tidemill.lifecycle"
@@ -32,7 +43,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Span:
+class PartitionRange:
     """What a broker holds of one partition."""
 
     first: int = 0
@@ -55,7 +66,7 @@ class Bus(Protocol):
         """Up to `limit` records from the given (topic, partition) → next offset; waits at most
         `timeout` seconds for the first one. Never commits anything."""
 
-    def partitions(self, topic: str) -> Mapping[int, Span]:
+    def partitions(self, topic: str) -> Mapping[int, PartitionRange]:
         """Partitions of a topic and what they hold; creates a topic that is missing."""
 
     def close(self) -> None:
@@ -106,10 +117,16 @@ class Commit:
 
     sha: str
     author: str
-    when: datetime
+    committed_at: datetime
     subject: str
     dirty: bool
     """True where the working tree differs from the commit."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As materialisations store it in JSON: sha, author, when (ISO 8601), subject, dirty."""
+        values = asdict(self)
+        when = values.pop("committed_at").isoformat()
+        return {**values, "when": when}
 
 
 class Repository(Protocol):
@@ -126,7 +143,7 @@ class Repository(Protocol):
 
 
 @dataclass(frozen=True)
-class Proposal:
+class PullRequest:
     """A pull request (GitHub), a merge request (GitLab), or a pushed branch (plain Git)."""
 
     number: str
@@ -148,13 +165,13 @@ class Forge(Protocol):
         """Write the one comment that carries `marker`, or replace it in place; gives its address.
         Raises ServiceError."""
 
-    def propose(self, branch: str, base: str, title: str, body: str) -> Proposal:
+    def open_pull_request(self, branch: str, base: str, title: str, body: str) -> PullRequest:
         """Open a proposal for a pushed branch, or bring the open one up to date."""
 
-    def find(self, branch: str) -> Proposal | None:
+    def find_pull_request(self, branch: str) -> PullRequest | None:
         """The newest proposal of a branch."""
 
-    def report(
+    def set_commit_status(
         self, sha: str, state: Literal["pending", "success", "failure"], text: str, *, context: str
     ) -> None:
         """Set the status that people see beside a commit."""
@@ -194,7 +211,7 @@ class Deployer(Protocol):
     def start(self, service: str, release: str, folder: Path) -> Arm:
         """Bring a release up at 0 %, wait until it is ready; raises ServiceError if it is not."""
 
-    def split(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
+    def set_traffic(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
         """Set the traffic shares, then read them back; takes effect at once. The first arm is the
         live one; under `shadow` the others get copies and answer nobody."""
 
@@ -206,7 +223,7 @@ class Deployer(Protocol):
 
 
 @dataclass(frozen=True)
-class Making:
+class Materialisation:
     """The record of one asset made once: what went in, what came out, with which tools."""
 
     project: str
@@ -228,31 +245,145 @@ class Making:
     measures: Sequence[Mapping[str, Any]]
     checks: Sequence[Mapping[str, Any]]
     facts: Mapping[str, Any]
-    started: datetime
+    started_at: datetime
     seconds: float
     peak_bytes: int = 0
     """Largest resident memory of the process while making."""
-    run: str = ""
+    run_id: str = ""
     """The Dagster run."""
     id: int = 0
 
     @property
-    def passed(self) -> bool:
+    def has_passed(self) -> bool:
         """True where no blocking check failed."""
         return all(check["passed"] or not check["blocking"] for check in self.checks)
 
 
-class Records(Protocol):
-    """What was made."""
+class MaterialisationStore(Protocol):
+    """What was built."""
 
-    def latest(self, project: str, name: str) -> Making | None:
-        """The newest record of an asset."""
+    def latest(self, project: str, name: str) -> Materialisation | None:
+        """The newest materialisation of an asset."""
 
-    def by_version(self, project: str, name: str, version: str) -> Making | None:
-        """The newest record of this very version."""
+    def by_version(self, project: str, name: str, version: str) -> Materialisation | None:
+        """The newest materialisation of an asset with this version."""
 
-    def record(self, making: Making) -> Making:
-        """Keep it, with its id."""
+    def add(self, materialisation: Materialisation) -> Materialisation:
+        """Store it and give it with its id."""
+
+
+class RolloutStore(Protocol):
+    """Rollouts, as the controller reads and writes them."""
+
+    def services(self) -> list[str]:
+        """Names of the services that ever had a rollout."""
+
+    def in_progress(self, service: str | None = None) -> list[RolloutRecord]:
+        """Requested and running rollouts, oldest first."""
+
+    def newest(self, service: str | None = None, limit: int = 20) -> list[RolloutRecord]:
+        """The last rollouts, newest first."""
+
+    def live_rollout(self, service: str) -> RolloutRecord | None:
+        """The rollout whose release is live."""
+
+    def retired_rollouts(self, service: str, limit: int = 20) -> list[RolloutRecord]:
+        """Rollouts whose releases were live before, newest first."""
+
+    def get(self, key: int) -> RolloutRecord:
+        """One rollout by its id."""
+
+    def record_decision(self, key: int, change: RolloutUpdate, now: datetime) -> None:
+        """Write a decision and what it changes, in one transaction."""
+
+    def restore_release(self, key: int, change: RolloutUpdate, now: datetime) -> None:
+        """Make a retired release live again; the one that was live is rolled back."""
+
+
+class TriggerDecisionStore(Protocol):
+    """Trigger decisions, as the evaluation of triggers reads and writes them."""
+
+    def history(self, project: str, trigger: str, *, limit: int = 100) -> list[TriggerDecision]:
+        """The last decisions of one trigger, newest first."""
+
+    def last_evaluation(self, project: str, trigger: str) -> TriggerEvaluation | None:
+        """The newest evaluation of a trigger's conditions."""
+
+    def add(
+        self,
+        project: str,
+        trigger: str,
+        verdict: Decision,
+        offsets: Mapping[str, int],
+        assets: Sequence[str],
+        now: datetime,
+    ) -> TriggerDecision | None:
+        """Store a firing or a question to a person; None where another process just did."""
+
+    def record_evaluation(
+        self, project: str, trigger: str, verdict: Decision, now: datetime
+    ) -> None:
+        """Store the newest evaluation."""
+
+
+class EventStore(Protocol):
+    """Events, as ingest writes them: rows and offsets in one transaction."""
+
+    def positions(
+        self, topic: str, ranges: Mapping[int, PartitionRange], now: datetime
+    ) -> list[ReadPosition]:
+        """Where to read on, given what the broker holds of each partition."""
+
+    def ingest(
+        self,
+        records: Sequence[Message],
+        positions: Iterable[ReadPosition],
+        contracts: Mapping[str, Feedback],
+        now: datetime,
+    ) -> IngestResult:
+        """Take a batch in; raises Overtaken where another process was faster."""
+
+    def expire_unjoined(self, now: datetime) -> int:
+        """Quarantine the feedback whose answer did not come in time; gives its number."""
+
+    def uncopied_dead_letters(self, limit: int = 1000) -> list[tuple[int, Message]]:
+        """Quarantined events that are not in their dead-letter topic yet, by quarantine id."""
+
+    def mark_copied(self, ids: Sequence[int]) -> None:
+        """Mark quarantined events as copied."""
+
+
+class FeedbackSignals(Protocol):
+    """Joined feedback, as triggers read it."""
+
+    def frozen_offsets(self, topic: str) -> Mapping[str, int]:
+        """The offsets that hold all feedback joined so far, the inference topic's included."""
+
+    def signals(self, topic: str, beyond: Mapping[str, int] | None = None) -> list[Signal]:
+        """Joined feedback beyond the frozen offsets, oldest first."""
+
+
+class AnswerReader(Protocol):
+    """Answers of a service, as triggers read them."""
+
+    def answers(self, service: str, since: datetime) -> list[Answered]:
+        """Labels and input lengths, oldest first."""
+
+
+class TriggerLedger(Protocol):
+    """The stores that the evaluation of a trigger needs."""
+
+    @property
+    def trigger_decisions(self) -> TriggerDecisionStore:
+        """Decisions and evaluations."""
+
+    @property
+    def feedback(self) -> FeedbackSignals:
+        """What users said."""
+
+    @property
+    def service_metrics(self) -> AnswerReader:
+        """What the service answered."""
 
 
 OFFSETS_TAG = "tidemill/offsets"

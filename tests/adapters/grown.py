@@ -13,11 +13,11 @@ from typing import Any
 from tests.adapters.streams import answer, contract, correct, take
 from tests.records import release_record
 
-from tidemill.adapters.ledger.rollouts import Change
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.events import hash_subject
 from tidemill.home import Home
-from tidemill.ports import Making
+from tidemill.ports import Materialisation
+from tidemill.records import RolloutUpdate
 from tidemill.settings import Settings
 from tidemill.spec.load import read
 
@@ -109,7 +109,7 @@ def grow(root: Path) -> Grown:
     made = []
     for number in (1, 2):
         # As a trigger would, the second time asks for the feedback up to now.
-        until = home.ledger.events.freeze("chat.feedback")
+        until = home.ledger.feedback.frozen_offsets("chat.feedback")
         dataset = home.builder("shop").materialise("rows", offsets=until).artefact.digest
         made.append(_release(home, number, model, dataset, commit))
         release = made[-1][0]
@@ -135,7 +135,7 @@ def _release(
         ("FineTune", "tuned", adapter, {"base": model, "rows": dataset}),
         ("Evaluation", "judged", report, {"tuned": adapter, "rows": dataset}),
     ):
-        home.ledger.assets.record(_making(kind, name, artefact, inputs, facts))
+        home.ledger.materialisations.add(_making(kind, name, artefact, inputs, facts))
     kinds = {"base": ("model", model), "rows": ("dataset", dataset)}
     kinds |= {"tuned": ("adapter", adapter), "judged": ("report", report)}
     spec = home.builder("shop").spec_digest("rows")
@@ -157,17 +157,17 @@ def _release(
         approved_by=["Cleo"] if number == 2 else [],
         created=NOW.isoformat(),
     )
-    home.ledger.assets.add_release(record)
+    home.ledger.materialisations.add_release(record)
     key = home.ledger.rollouts.request("chat", record.digest, "folder", {}, NOW)
-    change = Change("done", "every step went well", "live", 100.0)
-    home.ledger.rollouts.decided(key, change, NOW)
+    change = RolloutUpdate("done", "every step went well", "live", 100.0)
+    home.ledger.rollouts.record_decision(key, change, NOW)
     return record.digest, dataset, adapter
 
 
-def _making(kind: str, name: str, artefact: str, inputs: Any, commit: Any) -> Making:
+def _making(kind: str, name: str, artefact: str, inputs: Any, commit: Any) -> Materialisation:
     empty: dict[str, Any] = {"steps": {}, "measures": [], "checks": [], "facts": {}}
     spec = f"sha256:{'5' * 64}"
-    return Making(
+    return Materialisation(
         project="shop",
         name=name,
         kind=kind,
@@ -177,7 +177,7 @@ def _making(kind: str, name: str, artefact: str, inputs: Any, commit: Any) -> Ma
         inputs=inputs,
         commit=commit,
         tools={"tidemill": "0"},
-        started=NOW,
+        started_at=NOW,
         seconds=1.0,
         **empty,
     )
@@ -188,5 +188,5 @@ def _put(home: Home, kind: str, text: str) -> str:
     folder.mkdir(parents=True)
     (folder / "file.txt").write_text(text)
     made = home.store.put(folder, kind=kind)
-    home.keep([made])
+    home.record_artefacts([made])
     return made.digest

@@ -11,10 +11,10 @@ from typing import Any
 from tests.records import release_record
 from tests.spec.conftest import write_project
 
-from tidemill.adapters.ledger.rollouts import Change
 from tidemill.home import Home
+from tidemill.records import RolloutUpdate
 from tidemill.settings import Settings
-from tidemill.spec.digest import digest
+from tidemill.spec.digest import spec_digest
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICE, PROJECT = "chat", "support-chat"
@@ -100,7 +100,7 @@ class Shop:
                 "project": PROJECT,
                 "service": SERVICE,
                 "rollout": "rollout",
-                "specs": {name: digest(project.specs[name], project) for name in names},
+                "specs": {name: spec_digest(project.specs[name], project) for name in names},
                 "model": bytes_["reply-int8"].digest,
                 "prompt": None,
                 "artefacts": {
@@ -136,7 +136,7 @@ class Shop:
                 **fields,
             }
         )
-        home.ledger.assets.add_release(record)
+        home.ledger.materialisations.add_release(record)
         return record.digest
 
     def ask(self, release: str, **spec: Any) -> int:
@@ -149,5 +149,5 @@ class Shop:
 
     def go_live(self, release: str, **spec: Any) -> None:
         """As the controller does at the end of a rollout."""
-        change = Change("done", "every step went well", state="live", percent=100.0)
-        self.home().ledger.rollouts.decided(self.ask(release, **spec), change, NOW)
+        change = RolloutUpdate("done", "every step went well", state="live", percent=100.0)
+        self.home().ledger.rollouts.record_decision(self.ask(release, **spec), change, NOW)

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tidemill.adapters.ledger.events import EventLedger
-from tidemill.adapters.ledger.joining import Taken
 from tidemill.events import INFERENCE_TOPIC, Event, Feedback, Inference, binary
 from tidemill.ports import Bus, Message
+from tidemill.records import IngestResult
 from tidemill.spec.feedback import Feedback as Contract
 
 TOPIC = "chat.feedback"
@@ -62,7 +62,7 @@ def take(
     *,
     now: datetime = NOW,
     **contracts: Contract,
-) -> Taken:
+) -> IngestResult:
     """Publish, then take in everything the ledger has not read yet."""
     bus.publish(messages)
     known = {c.topic: c for c in contracts.values()} or {TOPIC: contract()}
@@ -71,8 +71,8 @@ def take(
         for topic in (INFERENCE_TOPIC, *known)
         for position in ledger.positions(topic, bus.partitions(topic), now)
     ]
-    total = Taken()
-    following = {(p.topic, p.partition): p.next for p in found}
+    total = IngestResult()
+    following = {(p.topic, p.partition): p.next_offset for p in found}
     while records := bus.read(following, limit=1000, timeout=0.3):
         total += ledger.ingest(records, found, known, now)
         following |= {(r.topic, r.partition): r.offset + 1 for r in records}

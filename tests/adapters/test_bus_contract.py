@@ -60,7 +60,7 @@ def test_a_topic_that_is_missing_is_made_and_knows_its_incarnation(bus: Bus, top
 
 def test_a_broker_that_is_away_is_named_with_the_way_out() -> None:
     port = free_port()
-    bus = KafkaBus(f"127.0.0.1:{port}", patience=0.3)
+    bus = KafkaBus(f"127.0.0.1:{port}", timeout=0.3)
 
     with pytest.raises(BrokerDown) as raised:
         bus.publish([Message("t", b"x")])
@@ -75,7 +75,7 @@ def test_a_broker_that_is_away_is_named_with_the_way_out() -> None:
 def test_a_bus_goes_on_with_a_broker_that_was_restarted_and_sees_that_it_forgot() -> None:
     port = free_port()
     with EmbeddedBroker(port) as first:
-        bus = KafkaBus(first.address, patience=1)
+        bus = KafkaBus(first.address, timeout=1)
         bus.publish([Message("t", b"1", b"k")])
         before = bus.partitions("t")[0].incarnation
     with EmbeddedBroker(port):
@@ -121,7 +121,7 @@ def test_a_producer_with_nothing_to_do_rests() -> None:
 def test_a_producer_that_cannot_deliver_leaves_no_thread_behind() -> None:
     others, port = producers(), free_port()
     with EmbeddedBroker(port) as running:
-        bus = KafkaBus(running.address, patience=1.5)
+        bus = KafkaBus(running.address, timeout=1.5)
         bus.publish([Message("t", b"1")])
     with pytest.raises(BrokerDown):
         bus.publish([Message("t", b"2")])

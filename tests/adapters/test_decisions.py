@@ -31,7 +31,7 @@ def trigger(**fields: Any) -> Trigger:
 
 
 def look(ledger: Ledger, spec: Trigger, after: timedelta = timedelta()) -> Reaction:
-    return react(ledger.events, ledger.decisions, "shop", spec, contract(), NOW + after)
+    return react(ledger, "shop", spec, contract(), NOW + after)
 
 
 def feed(ledger: Ledger, bus: MemoryBus, *numbers: int) -> None:
@@ -42,17 +42,21 @@ def test_a_firing_is_pending_with_its_frozen_offsets_until_a_run_starts(ledger: 
     feed(ledger, MemoryBus(), 1, 2)
     fired = look(ledger, trigger()).kept
     assert fired
-    pending = ledger.decisions.pending()
-    ledger.decisions.started(fired.key, "run-1", NOW)
-    running = ledger.decisions.running()
-    ledger.decisions.finished(fired.key, NOW, ok=True)
+    pending = ledger.trigger_decisions.queued_decisions()
+    ledger.trigger_decisions.mark_started(fired.key, "run-1", NOW)
+    running = ledger.trigger_decisions.running_decisions()
+    ledger.trigger_decisions.mark_finished(fired.key, NOW, ok=True)
 
     assert pending == [fired]
     assert fired.offsets == {f"{TOPIC}/0": 2, f"{INFERENCE_TOPIC}/0": 2}
-    assert (fired.key, fired.targets) == ("shop/retrain/1", ("release",))
-    assert [d.run for d in running] == ["run-1"]
-    assert ledger.decisions.pending() == ledger.decisions.running() == []
-    assert ledger.decisions.history("shop", "retrain")[0].state == "finished"
+    assert (fired.key, fired.assets) == ("shop/retrain/1", ("release",))
+    assert [d.run_id for d in running] == ["run-1"]
+    assert (
+        ledger.trigger_decisions.queued_decisions()
+        == ledger.trigger_decisions.running_decisions()
+        == []
+    )
+    assert ledger.trigger_decisions.history("shop", "retrain")[0].state == "finished"
 
 
 def test_feedback_that_a_firing_used_does_not_fire_again(ledger: Ledger) -> None:
@@ -72,13 +76,13 @@ def test_the_newest_look_is_kept_to_explain_and_to_remember_since_when(ledger: L
     feed(ledger, MemoryBus(), 1, 2)
     patient = trigger(debounce={"quiet": "5m", "max_wait": "5m"})
     look(ledger, patient)
-    noted = ledger.decisions.look("shop", "retrain")
+    noted = ledger.trigger_decisions.last_evaluation("shop", "retrain")
     fired = look(ledger, patient, 5 * MINUTE)
 
     assert noted
-    assert noted.decision.blocked_by == "debounce"
-    assert noted.decision.held_since == NOW
-    assert noted.start == NOW
+    assert noted.verdict.blocked_by == "debounce"
+    assert noted.verdict.held_since == NOW
+    assert noted.first_at == NOW
     assert fired.decision.fire
 
 
@@ -87,13 +91,17 @@ def test_a_person_is_asked_once_and_their_yes_makes_it_pending(ledger: Ledger) -
     asking = trigger(approval={"by": ["ann"]})
     first, second = look(ledger, asking), look(ledger, asking, MINUTE)
     assert first.kept
-    asked = ledger.decisions.asked()
-    ledger.decisions.answer(first.kept.key, "ann", NOW + 2 * MINUTE, yes=True)
-    pending = ledger.decisions.pending()
+    asked = ledger.trigger_decisions.needing_approval()
+    ledger.trigger_decisions.resolve_approval(
+        first.kept.key, "ann", NOW + 2 * MINUTE, approved=True
+    )
+    pending = ledger.trigger_decisions.queued_decisions()
 
     assert second.kept is None
-    assert [d.state for d in asked] == ["asked"]
-    assert [(d.by, d.state, d.at) for d in pending] == [("ann", "decided", NOW + 2 * MINUTE)]
+    assert [d.state for d in asked] == ["needs_approval"]
+    assert [(d.answered_by, d.state, d.decided_at) for d in pending] == [
+        ("ann", "queued", NOW + 2 * MINUTE)
+    ]
 
 
 def test_a_no_starts_nothing_and_its_feedback_is_not_asked_about_again(ledger: Ledger) -> None:
@@ -101,9 +109,9 @@ def test_a_no_starts_nothing_and_its_feedback_is_not_asked_about_again(ledger: L
     asking = trigger(approval={})
     first = look(ledger, asking)
     assert first.kept
-    ledger.decisions.answer(first.kept.key, "ann", NOW, yes=False)
+    ledger.trigger_decisions.resolve_approval(first.kept.key, "ann", NOW, approved=False)
 
-    assert ledger.decisions.pending() == []
+    assert ledger.trigger_decisions.queued_decisions() == []
     assert look(ledger, asking, MINUTE).decision.blocked_by == "conditions"
 
 
@@ -111,10 +119,10 @@ def test_a_run_that_vanished_is_launched_again_with_the_same_offsets(ledger: Led
     feed(ledger, MemoryBus(), 1, 2)
     fired = look(ledger, trigger()).kept
     assert fired
-    ledger.decisions.started(fired.key, "run-1", NOW)
-    ledger.decisions.relaunch(fired.key, NOW)
+    ledger.trigger_decisions.mark_started(fired.key, "run-1", NOW)
+    ledger.trigger_decisions.requeue(fired.key, NOW)
 
-    assert ledger.decisions.pending() == [fired]
+    assert ledger.trigger_decisions.queued_decisions() == [fired]
 
 
 def test_a_decision_that_is_not_there_is_named(ledger: Ledger) -> None:
@@ -122,7 +130,7 @@ def test_a_decision_that_is_not_there_is_named(ledger: Ledger) -> None:
     look(ledger, trigger())
 
     with pytest.raises(UnknownName, match="did you mean 'shop/retrain/1'"):
-        ledger.decisions.started("shop/retrain/2", "run", NOW)
+        ledger.trigger_decisions.mark_started("shop/retrain/2", "run", NOW)
 
 
 def test_a_drift_condition_reads_the_answers_it_needs(ledger: Ledger) -> None:
@@ -139,18 +147,20 @@ def test_what_was_answered_once_cannot_be_answered_again(ledger: Ledger) -> None
     feed(ledger, MemoryBus(), 1, 2)
     asked = look(ledger, trigger(approval={})).kept
     assert asked
-    ledger.decisions.answer(asked.key, "ada", NOW, yes=False)
-    ledger.decisions.answer(asked.key, "bob", NOW, yes=True)
+    ledger.trigger_decisions.resolve_approval(asked.key, "ada", NOW, approved=False)
+    ledger.trigger_decisions.resolve_approval(asked.key, "bob", NOW, approved=True)
 
-    told = ledger.decisions.get(asked.key)
-    assert (told.state, told.by) == ("refused", "ada")
+    told = ledger.trigger_decisions.get(asked.key)
+    assert (told.state, told.answered_by) == ("refused", "ada")
 
 
 def test_a_firing_is_the_end_of_how_long_its_conditions_held(ledger: Ledger) -> None:
     held = Decision(False, "a burst", "debounce", NOW)
-    ledger.decisions.note("shop", "retrain", held, NOW)
-    ledger.decisions.note("shop", "retrain", Decision(True, "fires", None, NOW), NOW)
+    ledger.trigger_decisions.record_evaluation("shop", "retrain", held, NOW)
+    ledger.trigger_decisions.record_evaluation(
+        "shop", "retrain", Decision(True, "fires", None, NOW), NOW
+    )
 
-    look = ledger.decisions.look("shop", "retrain")
+    look = ledger.trigger_decisions.last_evaluation("shop", "retrain")
     assert look
-    assert look.decision.held_since is None
+    assert look.verdict.held_since is None

@@ -17,7 +17,7 @@ from tidemill.adapters.local.processes import Processes, Start, free_port, pytho
 from tidemill.adapters.memory.deployer import MemoryDeployer
 from tidemill.errors import ServiceError
 from tidemill.local.services import answers
-from tidemill.pipeline.release_folder import Release
+from tidemill.pipeline.release_folder import ServedRelease
 from tidemill.ports import Arm, ArmHealth, Deployer
 
 SERVICE = "support-chat"
@@ -29,8 +29,8 @@ class Place:
 
     deployer: Deployer
     ask: Callable[[], None]
-    one: tuple[Release, Path]
-    two: tuple[Release, Path]
+    one: tuple[ServedRelease, Path]
+    two: tuple[ServedRelease, Path]
     home: Path | None = None
 
 
@@ -44,7 +44,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
             now = datetime.now(UTC)
             for arm in twin.arms.get(SERVICE, ()):
                 if arm.percent == 100:
-                    twin.observe(SERVICE, arm.release, now, ArmHealth(1, 0, 0.01, 0.01))
+                    twin.record_health(SERVICE, arm.release, now, ArmHealth(1, 0, 0.01, 0.01))
 
         yield Place(twin, observe, one, two)
         return
@@ -71,16 +71,16 @@ def test_a_release_starts_without_traffic_takes_it_and_hands_it_on(place: Place)
 
     live = deployer.start(SERVICE, one.digest, first)
     again = deployer.start(SERVICE, one.digest, first)
-    deployer.split(SERVICE, [Arm(one.digest, 100, live.url)])
+    deployer.set_traffic(SERVICE, [Arm(one.digest, 100, live.url)])
     place.ask()
     before = deployer.health(SERVICE, since)[one.digest]
     new = deployer.start(SERVICE, two.digest, second)
     with pytest.raises(ServiceError, match="has traffic"):
         deployer.stop(SERVICE, one.digest)
-    deployer.split(SERVICE, [Arm(one.digest, 0, live.url), Arm(two.digest, 100, new.url)])
+    deployer.set_traffic(SERVICE, [Arm(one.digest, 0, live.url), Arm(two.digest, 100, new.url)])
     place.ask()
     after = deployer.health(SERVICE, since)
-    deployer.split(SERVICE, [Arm(two.digest, 100, new.url)])
+    deployer.set_traffic(SERVICE, [Arm(two.digest, 100, new.url)])
     deployer.stop(SERVICE, one.digest)
     deployer.stop(SERVICE, one.digest)
 

@@ -193,19 +193,25 @@ def stage(
 
 
 def test_a_proposal_is_open_and_says_who_proposes_what_to_where(stage: Stage) -> None:
-    made = stage.forge.propose("tidemill/k", "main", "Use three examples", "Better by 2 %.")
+    made = stage.forge.open_pull_request(
+        "tidemill/k", "main", "Use three examples", "Better by 2 %."
+    )
 
     assert (made.branch, made.base, made.state) == ("tidemill/k", "main", "open")
     assert made.author
     assert made.url
     assert (made.merged_by, made.merge_sha) == ("", "")
     assert stage.text("tidemill/k") == ("Use three examples", "Better by 2 %.", "main")
-    assert stage.forge.find("tidemill/k") == made
+    assert stage.forge.find_pull_request("tidemill/k") == made
 
 
 def test_proposing_again_brings_the_open_proposal_up_to_date(stage: Stage) -> None:
-    first = stage.forge.propose("tidemill/k", "main", "Use three examples", "Better by 2 %.")
-    again = stage.forge.propose("tidemill/k", "main", "Use four examples", "Better by 3 %.")
+    first = stage.forge.open_pull_request(
+        "tidemill/k", "main", "Use three examples", "Better by 2 %."
+    )
+    again = stage.forge.open_pull_request(
+        "tidemill/k", "main", "Use four examples", "Better by 3 %."
+    )
 
     assert again.number == first.number
     assert stage.text("tidemill/k") == ("Use four examples", "Better by 3 %.", "main")
@@ -213,11 +219,11 @@ def test_proposing_again_brings_the_open_proposal_up_to_date(stage: Stage) -> No
 
 
 def test_a_branch_that_was_never_pushed_has_no_proposal(stage: Stage) -> None:
-    assert stage.forge.find("tidemill/other") is None
+    assert stage.forge.find_pull_request("tidemill/other") is None
 
 
 def test_a_comment_is_written_once_and_replaced_in_place(stage: Stage) -> None:
-    number = stage.forge.propose("tidemill/k", "main", "T", "B").number
+    number = stage.forge.open_pull_request("tidemill/k", "main", "T", "B").number
 
     first = stage.forge.comment(number, "## Plan\n1 change", marker=PLAN)
     again = stage.forge.comment(number, "## Plan\n2 changes", marker=PLAN)
@@ -228,7 +234,7 @@ def test_a_comment_is_written_once_and_replaced_in_place(stage: Stage) -> None:
 
 
 def test_comments_of_two_markers_stand_beside_each_other(stage: Stage) -> None:
-    number = stage.forge.propose("tidemill/k", "main", "T", "B").number
+    number = stage.forge.open_pull_request("tidemill/k", "main", "T", "B").number
 
     stage.forge.comment(number, "plan", marker=PLAN)
     stage.forge.comment(number, "cost", marker="tidemill:cost")
@@ -239,7 +245,7 @@ def test_comments_of_two_markers_stand_beside_each_other(stage: Stage) -> None:
 
 
 def test_a_comment_too_long_is_cut_with_a_note(stage: Stage) -> None:
-    number = stage.forge.propose("tidemill/k", "main", "T", "B").number
+    number = stage.forge.open_pull_request("tidemill/k", "main", "T", "B").number
     text = "<details><summary>rows</summary>\n\n" + "a row of the table\n" * 60_000 + "</details>\n"
 
     stage.forge.comment(number, text, marker=PLAN)
@@ -256,10 +262,10 @@ def test_a_comment_on_what_is_not_there_is_refused(stage: Stage) -> None:
 
 
 def test_a_merged_proposal_says_who_merged_it_and_as_which_commit(stage: Stage) -> None:
-    stage.forge.propose("tidemill/k", "main", "T", "B")
+    stage.forge.open_pull_request("tidemill/k", "main", "T", "B")
     sha = stage.merge("tidemill/k")
 
-    found = stage.forge.find("tidemill/k")
+    found = stage.forge.find_pull_request("tidemill/k")
 
     assert found is not None
     assert (found.state, found.merge_sha) == ("merged", sha)
@@ -267,21 +273,21 @@ def test_a_merged_proposal_says_who_merged_it_and_as_which_commit(stage: Stage) 
 
 
 def test_a_proposal_turned_down_is_closed(stage: Stage) -> None:
-    stage.forge.propose("tidemill/k", "main", "T", "B")
+    stage.forge.open_pull_request("tidemill/k", "main", "T", "B")
     stage.close("tidemill/k")
 
-    found = stage.forge.find("tidemill/k")
+    found = stage.forge.find_pull_request("tidemill/k")
 
     assert found is not None
     assert (found.state, found.merged_by, found.merge_sha) == ("closed", "", "")
 
 
 def test_after_a_merge_the_same_branch_can_be_proposed_anew(stage: Stage) -> None:
-    stage.forge.propose("tidemill/k", "main", "First", "B")
+    stage.forge.open_pull_request("tidemill/k", "main", "First", "B")
     stage.merge("tidemill/k")
     push_change(stage.here, "tidemill/k", "specs/shop/prompt.yaml", "name: reply\nk: 4\n")
 
-    made = stage.forge.propose("tidemill/k", "main", "Second", "B")
+    made = stage.forge.open_pull_request("tidemill/k", "main", "Second", "B")
 
     assert made.state == "open"
     assert stage.text("tidemill/k")[0] == "Second"
@@ -291,10 +297,14 @@ def test_after_a_merge_the_same_branch_can_be_proposed_anew(stage: Stage) -> Non
 def test_a_status_is_set_and_changed(stage: Stage) -> None:
     sha = sh(stage.here, "rev-parse", "main")
 
-    stage.forge.report(sha, "pending", "planning", context="tidemill/plan")
-    stage.forge.report(sha, "success", "other", context="tidemill/sync")
-    stage.forge.report(sha, "failure", "over\nbudget " + "x" * 400, context="tidemill/plan")
-    stage.forge.report(sha, "failure", "over\nbudget " + "x" * 400, context="tidemill/plan")
+    stage.forge.set_commit_status(sha, "pending", "planning", context="tidemill/plan")
+    stage.forge.set_commit_status(sha, "success", "other", context="tidemill/sync")
+    stage.forge.set_commit_status(
+        sha, "failure", "over\nbudget " + "x" * 400, context="tidemill/plan"
+    )
+    stage.forge.set_commit_status(
+        sha, "failure", "over\nbudget " + "x" * 400, context="tidemill/plan"
+    )
 
     state, text = stage.status(sha, "tidemill/plan")
     assert state == "failure"

@@ -514,7 +514,7 @@ def test_however_it_was_merged_a_plain_proposal_is_merged(here: Path, how: str) 
         commit(here, "Neighbour")
         sh(here, "push", "--quiet", "origin", "main")
     forge = PlainForge(here)
-    forge.propose("tidemill/k", "main", "T", "B")
+    forge.open_pull_request("tidemill/k", "main", "T", "B")
     who(here, "Grace", "grace@example.org")
     if how == "fast-forward":
         sh(here, "merge", "--quiet", "--ff-only", "tidemill/k")
@@ -530,7 +530,7 @@ def test_however_it_was_merged_a_plain_proposal_is_merged(here: Path, how: str) 
     sh(here, "push", "--quiet", "origin", "main")
     sh(here, "push", "--quiet", "--delete", "origin", "tidemill/k")
 
-    found = forge.find("tidemill/k")
+    found = forge.find_pull_request("tidemill/k")
 
     assert found is not None
     assert (found.state, found.merge_sha) == ("merged", landed)
@@ -540,36 +540,36 @@ def test_however_it_was_merged_a_plain_proposal_is_merged(here: Path, how: str) 
 def test_a_pushed_branch_is_a_proposal_before_anybody_wrote_about_it(here: Path) -> None:
     forge = PlainForge(here)
 
-    found = forge.find("tidemill/k")
+    found = forge.find_pull_request("tidemill/k")
     forge.comment("tidemill/k", "3 changes", marker=PLAN)
 
     assert found is not None
     assert (found.state, found.base, found.author) == ("open", "main", "Ada <ada@example.org>")
-    assert forge.find("tidemill/k") == found
-    assert forge.find("main") is None
+    assert forge.find_pull_request("tidemill/k") == found
+    assert forge.find_pull_request("main") is None
 
 
 def test_a_branch_without_a_commit_of_its_own_is_no_proposal(here: Path) -> None:
     sh(here, "push", "--quiet", "origin", "main:refs/heads/empty")
     forge = PlainForge(here)
 
-    assert forge.find("empty") is None
+    assert forge.find_pull_request("empty") is None
     with pytest.raises(ServiceError, match="'main' holds all of 'empty' already"):
-        forge.propose("empty", "main", "T", "B")
+        forge.open_pull_request("empty", "main", "T", "B")
     with pytest.raises(ServiceError, match="origin has no branch 'gone'; push it first"):
-        forge.propose("gone", "main", "T", "B")
+        forge.open_pull_request("gone", "main", "T", "B")
 
 
 def test_branches_named_below_each_other_keep_pages_of_their_own(here: Path) -> None:
     forge = PlainForge(here)
-    forge.propose("tidemill/k", "main", "First", "B")
+    forge.open_pull_request("tidemill/k", "main", "First", "B")
     sh(here, "push", "--quiet", "--delete", "origin", "tidemill/k")
     push_change(here, "tidemill/k2", "README", "x\n")
     sh(here, "branch", "--delete", "--force", "tidemill/k")
     push_change(here, "tidemill/k/deeper", "README", "y\n")
 
-    assert forge.propose("tidemill/k/deeper", "main", "Deeper", "B").state == "open"
-    closed = forge.find("tidemill/k")
+    assert forge.open_pull_request("tidemill/k/deeper", "main", "Deeper", "B").state == "open"
+    closed = forge.find_pull_request("tidemill/k")
     assert closed is not None
     assert closed.state == "closed"
 
@@ -602,11 +602,11 @@ def test_two_who_report_at_once_on_a_plain_remote_both_come_through(
     def late(folder: Path, *arguments: str, **options: Any) -> Any:
         if arguments[0] == "push" and not raced:
             raced.append(True)
-            other.report(sha, "success", "theirs", context="b")
+            other.set_commit_status(sha, "success", "theirs", context="b")
         return real(folder, *arguments, **options)
 
     monkeypatch.setattr(git_only, "run", late)
-    forge.report(sha, "pending", "ours", context="a")
+    forge.set_commit_status(sha, "pending", "ours", context="a")
 
     assert sh(bare, "notes", "--ref=refs/notes/tidemill/status", "show", sha) == (
         "a\tpending\tours\nb\tsuccess\ttheirs"
@@ -629,7 +629,7 @@ def test_a_page_that_somebody_broke_is_an_error_and_not_a_crash(bare: Path, here
     forge = PlainForge(here)
 
     with pytest.raises(ServiceError, match=r"proposal\.json|not a proposal"):
-        forge.find("tidemill/k")
+        forge.find_pull_request("tidemill/k")
 
 
 # Which forge, which proposal

@@ -122,7 +122,7 @@ def test_refused_credentials_are_told_without_the_password(refusing: str, mechan
             "TIDEMILL_KAFKA_SASL_MECHANISM": mechanism,
         }
     )
-    bus = KafkaBus(refusing, patience=1, security=security)
+    bus = KafkaBus(refusing, timeout=1, security=security)
 
     with pytest.raises(BrokerDown) as caught:
         bus.partitions("topic")
@@ -140,7 +140,7 @@ from tidemill.errors import BrokerDown
 from tidemill.settings import KafkaSecurity
 try:
     tls = KafkaSecurity(chosen_protocol="SSL")
-    KafkaBus(sys.argv[1], patience=1, security=tls).partitions("topic")
+    KafkaBus(sys.argv[1], timeout=1, security=tls).partitions("topic")
 except BrokerDown as error:
     print(error)
 """

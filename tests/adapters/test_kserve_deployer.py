@@ -52,7 +52,7 @@ class Stage:
         return self.deployer.start(CHAT, release, Path("unused"))
 
     def walk(self, percent: float) -> None:
-        self.deployer.split(CHAT, [Arm(ONE, 100 - percent), Arm(TWO, percent)])
+        self.deployer.set_traffic(CHAT, [Arm(ONE, 100 - percent), Arm(TWO, percent)])
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_a_candidate_is_dark_then_gets_its_shares_and_then_everything(live: Stag
         live.walk(percent)
         seen.append(live.deployer.serving(CHAT))
     live.walk(100)
-    live.deployer.split(CHAT, [Arm(TWO, 100)])
+    live.deployer.set_traffic(CHAT, [Arm(TWO, 100)])
 
     assert seen == [{ONE: 100, TWO: 0}, {ONE: 90, TWO: 10}, {ONE: 50, TWO: 50}]
     assert live.deployer.serving(CHAT) == {TWO: 100}
@@ -94,7 +94,7 @@ def test_a_candidate_is_dark_then_gets_its_shares_and_then_everything(live: Stag
 def test_a_rollback_takes_the_candidate_away(live: Stage) -> None:
     live.start(TWO)
     live.walk(10)
-    live.deployer.split(CHAT, [Arm(ONE, 100)])
+    live.deployer.set_traffic(CHAT, [Arm(ONE, 100)])
     live.deployer.stop(CHAT, TWO)
 
     assert live.deployer.serving(CHAT) == {ONE: 100}
@@ -178,11 +178,11 @@ def test_health_comes_from_the_inference_events(stage: Stage) -> None:
 def test_a_shadow_a_third_release_and_a_lost_record_are_refused(stage: Stage) -> None:
     stage.start(ONE)
     with pytest.raises(ServiceError, match="does not copy requests"):
-        stage.deployer.split(CHAT, [Arm(ONE, 100)], shadow=True)
+        stage.deployer.set_traffic(CHAT, [Arm(ONE, 100)], shadow=True)
     with pytest.raises(ServiceError, match="between two releases, not 3"):
-        stage.deployer.split(CHAT, [Arm(ONE, 50), Arm(TWO, 25), Arm(TWO, 25)])
+        stage.deployer.set_traffic(CHAT, [Arm(ONE, 50), Arm(TWO, 25), Arm(TWO, 25)])
     with pytest.raises(ServiceError, match="no record of release sha256:nothing"):
-        stage.deployer.split(CHAT, [Arm("sha256:nothing", 100)])
+        stage.deployer.set_traffic(CHAT, [Arm("sha256:nothing", 100)])
 
 
 def test_a_cluster_that_went_away_is_told(stage: Stage, free_port: int) -> None:

@@ -32,7 +32,7 @@ def test_an_owner_renews_its_own_lease() -> None:
 def test_a_lease_is_free_after_its_block() -> None:
     leases = LeaseLedger(open_engine("sqlite://"))
 
-    with leases.held("make:a", "one") as first, leases.held("make:a", "two") as second:
+    with leases.hold("make:a", "one") as first, leases.hold("make:a", "two") as second:
         held = (first, second)
 
     assert held == (True, False)
@@ -43,5 +43,5 @@ def test_waiting_for_a_lease_gets_it_once_it_is_free() -> None:
     leases = LeaseLedger(open_engine("sqlite://"))
     leases.acquire("make:a", "killed", timedelta(milliseconds=300), datetime.now(UTC))
 
-    with leases.held("make:a", "next", wait=timedelta(seconds=5)) as held:
+    with leases.hold("make:a", "next", wait=timedelta(seconds=5)) as held:
         assert held

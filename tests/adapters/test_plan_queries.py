@@ -11,7 +11,7 @@ from tests.adapters.streams import NOW, answer, take, thumb
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.engine.cost import BuildCost
-from tidemill.ports import Making
+from tidemill.ports import Materialisation
 
 DAY = timedelta(days=1)
 
@@ -24,10 +24,10 @@ def made(ledger: Ledger, **changes: Any) -> None:
         "project": "shop",
         "name": "tune",
         "kind": "FineTune",
-        "started": NOW,
+        "started_at": NOW,
         "seconds": 60.0,
     }
-    ledger.assets.record(Making(**{**fields, **changes}))
+    ledger.materialisations.add(Materialisation(**{**fields, **changes}))
 
 
 def test_the_past_of_a_kind_comes_newest_first_without_what_was_reused(ledger: Ledger) -> None:
@@ -36,30 +36,30 @@ def test_the_past_of_a_kind_comes_newest_first_without_what_was_reused(ledger: L
     made(ledger, seconds=0.0)
     made(ledger, project="other", seconds=2.0, peak_bytes=5, facts={"rows": {"train": 3}})
 
-    assert ledger.assets.past(["FineTune"]) == [
+    assert ledger.materialisations.build_costs(["FineTune"]) == [
         BuildCost("other", "tune", "FineTune", 2.0, 5, None),
         BuildCost("shop", "tune", "FineTune", 1.0, 0, 7),
     ]
-    assert len(ledger.assets.past(["FineTune", "Dataset"], limit=2)) == 2
+    assert len(ledger.materialisations.build_costs(["FineTune", "Dataset"], limit=2)) == 2
 
 
 def test_the_size_of_a_dataset_is_all_its_rows(ledger: Ledger) -> None:
     made(ledger, kind="Dataset", facts={"rows": {"train": 3, "test": 1}, "rows_total": 4})
 
-    assert ledger.assets.past(["Dataset"])[0].rows == 4
+    assert ledger.materialisations.build_costs(["Dataset"])[0].rows == 4
 
 
 def test_a_run_that_was_taken_up_half_way_says_nothing_of_a_whole_one(ledger: Ledger) -> None:
     made(ledger, facts={"resumed_from": 40})
 
-    assert ledger.assets.past(["FineTune"]) == []
+    assert ledger.materialisations.build_costs(["FineTune"]) == []
 
 
 def test_the_pace_counts_ratings_of_one_service_and_kind(ledger: Ledger) -> None:
     bus = MemoryBus()
     take(ledger.events, bus, [answer(n, at=NOW) for n in range(4)])
     take(ledger.events, bus, [thumb(n, value=float(n < 3)) for n in range(4)])
-    found = ledger.events.pace("chat", "thumbs", NOW - DAY, NOW + 2 * DAY)
+    found = ledger.service_metrics.rating_rate("chat", "thumbs", NOW - DAY, NOW + 2 * DAY)
 
     assert found is not None
     assert (found.ratings, found.mean) == (4, 0.75)
@@ -69,7 +69,9 @@ def test_the_pace_counts_ratings_of_one_service_and_kind(ledger: Ledger) -> None
 
 def test_a_burst_within_a_day_counts_as_a_day(ledger: Ledger) -> None:
     take(ledger.events, MemoryBus(), [answer(1), thumb(1)])
-    found = ledger.events.pace("chat", "thumbs", NOW - DAY, NOW + timedelta(minutes=1))
+    found = ledger.service_metrics.rating_rate(
+        "chat", "thumbs", NOW - DAY, NOW + timedelta(minutes=1)
+    )
 
     assert found is not None
     assert found.days == 1
@@ -78,6 +80,6 @@ def test_a_burst_within_a_day_counts_as_a_day(ledger: Ledger) -> None:
 def test_without_ratings_there_is_no_pace(ledger: Ledger) -> None:
     take(ledger.events, MemoryBus(), [answer(1), thumb(1)])
 
-    assert ledger.events.pace("chat", "score", NOW - DAY, NOW) is None
-    assert ledger.events.pace("other", "thumbs", NOW - DAY, NOW) is None
-    assert ledger.events.pace("chat", "thumbs", NOW + DAY, NOW + 2 * DAY) is None
+    assert ledger.service_metrics.rating_rate("chat", "score", NOW - DAY, NOW) is None
+    assert ledger.service_metrics.rating_rate("other", "thumbs", NOW - DAY, NOW) is None
+    assert ledger.service_metrics.rating_rate("chat", "thumbs", NOW + DAY, NOW + 2 * DAY) is None

@@ -55,7 +55,7 @@ def test_each_step_is_a_commit_of_a_valid_manifest_that_is_pushed(shop: Shop) ->
     place = deployer(shop, path="clusters/prod")
     shares = []
     for arms in (FIRST, TENTH, LAST):
-        place.split(SERVICE, arms)
+        place.set_traffic(SERVICE, arms)
         text = git(shop.root / "remote.git", "show", f"main:clusters/prod/{SERVICE}.yaml")
         manifest = yaml.safe_load(text)
         assert problems(manifest) == []
@@ -71,7 +71,7 @@ def test_each_step_is_a_commit_of_a_valid_manifest_that_is_pushed(shop: Shop) ->
 
 def test_the_same_step_again_is_no_commit(shop: Shop) -> None:
     for _ in range(3):
-        deployer(shop).split(SERVICE, TENTH)
+        deployer(shop).set_traffic(SERVICE, TENTH)
 
     assert len(pushed(shop)) == 1
     assert git(shop.work, "status", "--porcelain") == ""
@@ -81,9 +81,9 @@ def test_the_same_step_again_is_no_commit(shop: Shop) -> None:
 def test_a_push_that_was_lost_is_made_up_for(shop: Shop, branch: str | None) -> None:
     (shop.root / "remote.git").rename(shop.root / "away.git")
     with pytest.raises(ServiceError):
-        deployer(shop, branch=branch).split(SERVICE, TENTH)
+        deployer(shop, branch=branch).set_traffic(SERVICE, TENTH)
     (shop.root / "away.git").rename(shop.root / "remote.git")
-    deployer(shop, branch=branch).split(SERVICE, TENTH)
+    deployer(shop, branch=branch).set_traffic(SERVICE, TENTH)
 
     assert len(pushed(shop, branch or "main")) == 1
 
@@ -92,7 +92,7 @@ def test_a_branch_of_its_own_leaves_the_working_tree_alone(shop: Shop) -> None:
     (shop.work / "mine.txt").write_text("not committed")
     place = deployer(shop, branch="deploy")
     for arms in (FIRST, TENTH, TENTH, LAST):
-        place.split(SERVICE, arms)
+        place.set_traffic(SERVICE, arms)
 
     assert len(pushed(shop, "deploy")) == 3
     assert pushed(shop) == []
@@ -102,13 +102,13 @@ def test_a_branch_of_its_own_leaves_the_working_tree_alone(shop: Shop) -> None:
 
 def test_what_somebody_else_pushed_to_the_branch_stays(shop: Shop) -> None:
     place = deployer(shop, branch="deploy")
-    place.split(SERVICE, FIRST)
+    place.set_traffic(SERVICE, FIRST)
     git(shop.root, "clone", "--quiet", "--branch=deploy", "remote.git", "other")
     (shop.root / "other" / "kustomization.yaml").write_text("resources: [deploy/chat.yaml]\n")
     git(shop.root / "other", "add", ".")
     git(shop.root / "other", "commit", "--quiet", "-m", "Kustomise", who="ann")
     git(shop.root / "other", "push", "--quiet")
-    place.split(SERVICE, TENTH)
+    place.set_traffic(SERVICE, TENTH)
 
     assert [subject.split(":")[0] for subject in pushed(shop, "deploy")] == [
         "Rollout of chat",
@@ -129,23 +129,23 @@ class Cluster:
 
 def test_where_the_cluster_can_be_seen_the_split_is_read_back(shop: Shop) -> None:
     with pytest.raises(ServiceError, match="Argo CD or Flux has to apply 'deploy'"):
-        deployer(shop, Cluster({ONE: 100})).split(SERVICE, TENTH)
-    deployer(shop, Cluster({ONE: 90, TWO: 10})).split(SERVICE, TENTH)
+        deployer(shop, Cluster({ONE: 100})).set_traffic(SERVICE, TENTH)
+    deployer(shop, Cluster({ONE: 90, TWO: 10})).set_traffic(SERVICE, TENTH)
 
     assert len(pushed(shop)) == 1
 
 
 def test_a_folder_among_the_specs_a_shadow_and_no_repository_are_refused(shop: Shop) -> None:
     with pytest.raises(ServiceError, match="lies among the specs"):
-        deployer(shop, path="specs/support-chat").split(SERVICE, FIRST)
+        deployer(shop, path="specs/support-chat").set_traffic(SERVICE, FIRST)
     with pytest.raises(ServiceError, match="does not copy requests"):
-        deployer(shop).split(SERVICE, FIRST, shadow=True)
+        deployer(shop).set_traffic(SERVICE, FIRST, shadow=True)
     git(shop.work, "checkout", "--quiet", "--detach")
     with pytest.raises(ServiceError, match="no branch to commit"):
-        deployer(shop).split(SERVICE, FIRST)
+        deployer(shop).set_traffic(SERVICE, FIRST)
     (shop.work / ".git").rename(shop.root / "elsewhere")
     with pytest.raises(ServiceError, match="is in no Git repository"):
-        deployer(shop).split(SERVICE, FIRST)
+        deployer(shop).set_traffic(SERVICE, FIRST)
 
 
 def test_nothing_starts_or_stops_but_by_a_commit(shop: Shop) -> None:

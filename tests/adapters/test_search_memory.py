@@ -9,39 +9,39 @@ from tests.adapters.streams import TOPIC, answer, correct, take, thumb
 
 from tidemill.adapters.answer_cache import PassingMemory, SearchMemory
 from tidemill.adapters.ledger import Ledger
-from tidemill.adapters.ledger.feedback_comments import remarks
+from tidemill.adapters.ledger.feedback_comments import feedback_comments
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.errors import StorageError
-from tidemill.pipeline.cached_runtime import Memory
+from tidemill.pipeline.cached_runtime import AnswerMemory
 from tidemill.spec.dataset import Privacy
 
 
 @pytest.fixture(params=["file", "passing"])
-def memory(request: pytest.FixtureRequest, tmp_path: Path) -> Memory:
+def memory(request: pytest.FixtureRequest, tmp_path: Path) -> AnswerMemory:
     return SearchMemory(tmp_path / "m.db") if request.param == "file" else PassingMemory()
 
 
-def test_an_answer_is_kept_under_its_key(memory: Memory) -> None:
-    memory.keep({f"key {n}": {"text": str(n)} for n in range(1200)})
-    memory.keep({"key 1": {"text": "1"}})
-    found = memory.known([f"key {n}" for n in range(1300)])
+def test_an_answer_is_kept_under_its_key(memory: AnswerMemory) -> None:
+    memory.put_many({f"key {n}": {"text": str(n)} for n in range(1200)})
+    memory.put_many({"key 1": {"text": "1"}})
+    found = memory.get_many([f"key {n}" for n in range(1300)])
 
     assert len(found) == 1200
     assert found["key 7"] == {"text": "7"}
 
 
-def test_each_new_candidate_is_another_look_at_the_same_rows(memory: Memory) -> None:
-    looks = [memory.look("rows", one) for one in ("a", "b", "a", "c", "b")]
+def test_each_new_candidate_is_another_look_at_the_same_rows(memory: AnswerMemory) -> None:
+    looks = [memory.record_comparison("rows", one) for one in ("a", "b", "a", "c", "b")]
 
     assert looks == [1, 2, 1, 3, 2]
-    assert memory.look("other rows", "c") == 1
+    assert memory.record_comparison("other rows", "c") == 1
 
 
 def test_two_processes_share_one_file(tmp_path: Path) -> None:
     one, two = (SearchMemory(tmp_path / "m.db") for _ in range(2))
-    one.keep({"key": {"text": "said"}})
+    one.put_many({"key": {"text": "said"}})
 
-    assert two.known(["key"]) == {"key": {"text": "said"}}
+    assert two.get_many(["key"]) == {"key": {"text": "said"}}
 
 
 def test_a_file_that_is_no_database_says_what_to_do(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_words_are_passed_on_with_consent_and_without_personal_data(ledger: Ledg
     said = thumb(1, kind="comment", value=None, comment="rude, says ann@example.com", consent=True)
     silent = thumb(2, kind="comment", value=None, comment="not to be passed on", consent=False)
     take(ledger.events, MemoryBus(), [answer(1, **asked), answer(2), said, silent])
-    (found,) = remarks(ledger.engine, TOPIC, Privacy(), ["text"])
+    (found,) = feedback_comments(ledger.engine, TOPIC, Privacy(), ["text"])
 
     assert found.comment == "rude, says [email]"
     assert found.asked == {"text": "mail me at [email]"}
@@ -66,5 +66,5 @@ def test_words_are_passed_on_with_consent_and_without_personal_data(ledger: Ledg
 def test_who_is_held_out_of_training_is_held_out_here(ledger: Ledger) -> None:
     take(ledger.events, MemoryBus(), [answer(1, input={"text": "hi"}), correct(1, consent=True)])
 
-    assert len(remarks(ledger.engine, TOPIC, Privacy(), ["text"])) == 1
-    assert remarks(ledger.engine, TOPIC, Privacy(holdout_subjects=1.0), ["text"]) == ()
+    assert len(feedback_comments(ledger.engine, TOPIC, Privacy(), ["text"])) == 1
+    assert feedback_comments(ledger.engine, TOPIC, Privacy(holdout_subjects=1.0), ["text"]) == ()

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from tidemill import content
 from tidemill.adapters.store import DvcStore, MemoryStore
-from tidemill.adapters.store.content_store import Shelf
+from tidemill.adapters.store.content_store import ContentStore
 from tidemill.errors import (
     ArtefactError,
     MissingArtefact,
@@ -31,7 +31,7 @@ from tidemill.errors import (
 
 
 @pytest.fixture(params=["dvc", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ContentStore:
     return DvcStore(tmp_path / "store") if request.param == "dvc" else MemoryStore()
 
 
@@ -49,7 +49,9 @@ def folder(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def test_what_was_put_comes_back_with_its_facts(store: Shelf, folder: Callable[..., Path]) -> None:
+def test_what_was_put_comes_back_with_its_facts(
+    store: ContentStore, folder: Callable[..., Path]
+) -> None:
     put = store.put(folder(), kind="dataset", meta={"rows": 2, "loss": 1e-5})
 
     got = store.get(put.digest)
@@ -61,7 +63,7 @@ def test_what_was_put_comes_back_with_its_facts(store: Shelf, folder: Callable[.
 
 
 def test_the_folder_is_taken_not_copied_and_its_files_are_read_only(
-    store: Shelf, folder: Callable[..., Path]
+    store: ContentStore, folder: Callable[..., Path]
 ) -> None:
     given = folder()
     inode = (given / "rows.txt").stat().st_ino
@@ -73,7 +75,7 @@ def test_the_folder_is_taken_not_copied_and_its_files_are_read_only(
 
 
 def test_the_same_files_give_the_same_artefact_once(
-    store: Shelf, folder: Callable[..., Path]
+    store: ContentStore, folder: Callable[..., Path]
 ) -> None:
     first = store.put(folder("a"), kind="dataset")
     second = store.put(folder("b"), kind="dataset")
@@ -83,7 +85,7 @@ def test_the_same_files_give_the_same_artefact_once(
 
 
 def test_a_changed_byte_is_refused_by_name_even_when_its_time_is_set_back(
-    store: Shelf, folder: Callable[..., Path]
+    store: ContentStore, folder: Callable[..., Path]
 ) -> None:
     put = store.put(folder(), kind="model")
     store.get(put.digest)
@@ -100,7 +102,7 @@ def test_a_changed_byte_is_refused_by_name_even_when_its_time_is_set_back(
 
 
 def test_a_file_that_is_gone_or_new_is_refused_by_name(
-    store: Shelf, folder: Callable[..., Path]
+    store: ContentStore, folder: Callable[..., Path]
 ) -> None:
     put = store.put(folder(), kind="model")
     (put.path / "extra.py").write_text("print()")
@@ -115,7 +117,7 @@ def test_a_file_that_is_gone_or_new_is_refused_by_name(
 
 
 def test_putting_the_right_bytes_again_heals_a_tampered_artefact(
-    store: Shelf, folder: Callable[..., Path]
+    store: ContentStore, folder: Callable[..., Path]
 ) -> None:
     put = store.put(folder(), kind="model")
     (put.path / "rows.txt").chmod(0o644)
@@ -126,13 +128,13 @@ def test_putting_the_right_bytes_again_heals_a_tampered_artefact(
     assert (store.verify(put.digest).path / "rows.txt").read_bytes() == b"rows"
 
 
-def test_an_unknown_digest_is_missing_and_says_the_way_out(store: Shelf) -> None:
+def test_an_unknown_digest_is_missing_and_says_the_way_out(store: ContentStore) -> None:
     with pytest.raises(MissingArtefact, match=r"tidemill run.*dvc pull"):
         store.get("sha256:" + "0" * 64)
 
 
 def test_what_was_dropped_is_gone_and_the_rest_stays(
-    store: Shelf, folder: Callable[..., Path]
+    store: ContentStore, folder: Callable[..., Path]
 ) -> None:
     gone = store.put(folder("a", own__txt=b"a"), kind="dataset")
     kept = store.put(folder("b", own__txt=b"b"), kind="dataset")
@@ -153,7 +155,7 @@ def _zipped_pickle(path: Path) -> bytes:
 
 @pytest.mark.parametrize("name", ["pytorch_model__bin", "a__pt", "b__pth", "c__PKL"])
 def test_a_pickle_is_refused_by_its_name(
-    store: Shelf, folder: Callable[..., Path], name: str
+    store: ContentStore, folder: Callable[..., Path], name: str
 ) -> None:
     given = folder(**{name: b"anything"})
 
@@ -164,7 +166,7 @@ def test_a_pickle_is_refused_by_its_name(
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_a_pickle_behind_a_harmless_name_is_refused_by_its_bytes(
-    store: Shelf, folder: Callable[..., Path], tmp_path: Path, protocol: int
+    store: ContentStore, folder: Callable[..., Path], tmp_path: Path, protocol: int
 ) -> None:
     plain = pickle.dumps({"weights": list(range(50))}, protocol=protocol)
 
@@ -175,7 +177,7 @@ def test_a_pickle_behind_a_harmless_name_is_refused_by_its_bytes(
 
 
 def test_safetensors_whose_header_length_looks_like_a_pickle_is_taken(
-    store: Shelf, folder: Callable[..., Path]
+    store: ContentStore, folder: Callable[..., Path]
 ) -> None:
     header = b'{"__metadata__":{"a":"' + b"x" * 615 + b'"}}'
     data = (0x0280).to_bytes(8, "little") + header.ljust(0x0280)
@@ -185,7 +187,7 @@ def test_safetensors_whose_header_length_looks_like_a_pickle_is_taken(
     assert store.put(folder("b", weights__onnx_data=raw), kind="onnx").bytes > 5000
 
 
-def test_an_empty_folder_is_refused(store: Shelf, tmp_path: Path) -> None:
+def test_an_empty_folder_is_refused(store: ContentStore, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
 
     with pytest.raises(ArtefactError, match="holds no files"):
@@ -193,7 +195,7 @@ def test_an_empty_folder_is_refused(store: Shelf, tmp_path: Path) -> None:
 
 
 def test_an_artefacts_own_folder_cannot_be_put_and_stays(
-    store: Shelf, folder: Callable[..., Path]
+    store: ContentStore, folder: Callable[..., Path]
 ) -> None:
     put = store.put(folder(), kind="model")
 
@@ -203,7 +205,7 @@ def test_an_artefacts_own_folder_cannot_be_put_and_stays(
 
 
 def test_two_that_put_the_same_at_once_get_one_artefact(
-    store: Shelf, folder: Callable[..., Path]
+    store: ContentStore, folder: Callable[..., Path]
 ) -> None:
     folders = [folder(f"made-{i}") for i in range(6)]
     with ThreadPoolExecutor(6) as pool:
@@ -214,7 +216,7 @@ def test_two_that_put_the_same_at_once_get_one_artefact(
 
 
 def test_a_symbolic_link_is_kept_as_the_bytes_it_pointed_to(
-    store: Shelf, folder: Callable[..., Path], tmp_path: Path
+    store: ContentStore, folder: Callable[..., Path], tmp_path: Path
 ) -> None:
     given = folder()
     (tmp_path / "elsewhere").write_bytes(b"shared")
@@ -230,7 +232,8 @@ def test_a_symbolic_link_is_kept_as_the_bytes_it_pointed_to(
 @settings(max_examples=30, deadline=None)
 def test_a_digest_does_not_depend_on_the_order_of_files(files: dict[str, bytes]) -> None:
     entries = [
-        content.Entry(path, content.PREFIX + data.hex(), len(data)) for path, data in files.items()
+        content.FileEntry(path, content.PREFIX + data.hex(), len(data))
+        for path, data in files.items()
     ]
 
     assert content.digest(entries) == content.digest(reversed(entries))

@@ -277,7 +277,7 @@ def test_what_cannot_be_told_says_why(original: Grown, asked: str, said: str) ->
 def test_a_beginning_of_several_things_lists_them(original: Grown) -> None:
     with original.home.ledger.engine.begin() as connection:
         sha = original.releases[0][7:15]
-        write_edges(connection, [Edge("making:99", f"commit:{sha}{'0' * 32}", "commit")])
+        write_edges(connection, [Edge("materialisation:99", f"commit:{sha}{'0' * 32}", "commit")])
     with pytest.raises(TidemillError) as caught:
         trace(original.home, sha)
 
@@ -285,32 +285,11 @@ def test_a_beginning_of_several_things_lists_them(original: Grown) -> None:
     assert find(original.home, f"release:{sha}").id == original.releases[0]
 
 
-def test_a_ledger_of_an_older_version_gets_its_edges_and_indexes_once(grown: Grown) -> None:
-    path = grown.root / "home" / "ledger.db"
-    with closing(sqlite3.connect(path)) as old:
-        tables = [
-            name
-            for (name,) in old.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            if name.startswith("lineage_")
-        ]
-        for name in tables:
-            old.execute(f"DROP TABLE {name}")
-        old.execute("DROP INDEX inference_by_release")
-        old.commit()
-    before = descend(grown.home, "model:base")
-    again = descend(grown.home, "model:base")
-    with closing(sqlite3.connect(path)) as now:
-        indexes = {name for (name,) in now.execute("SELECT name FROM sqlite_master")}
-
-    assert releases(before) == releases(again) == set(grown.releases)
-    assert "inference_by_release" in indexes
-
-
-def test_rows_of_datasets_of_an_older_version_are_taken_in_when_they_are_asked_for(
+def test_rows_that_a_killed_build_did_not_record_are_indexed_when_they_are_asked_for(
     grown: Grown,
 ) -> None:
     with closing(sqlite3.connect(grown.root / "home" / "ledger.db")) as old:
-        for name in ("datasets", "rows", "held"):
+        for name in ("datasets", "rows", "dataset_rows"):
             old.execute(f"DELETE FROM lineage_{name}")
         old.commit()
     found = descend(grown.home, f"subject:{SUBJECT}")
@@ -344,29 +323,29 @@ def test_every_database_remembers_the_same_lineage(
     ledger: Ledger, original: Grown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = original.home.ledger.lineage
-    ids = rows.rows_like("0000") or [rows.rows_of("event", "c1")[0]["id"]]
+    ids = rows.rows_with_prefix("0000") or [rows.rows_from("event", "c1")[0]["id"]]
     told = {"id": ids[0], "split": "train", "source": "rows.jsonl", "subject": "s", "line": 3}
     given_rows = [{**told, "event": "e", "place": "t/0/1", "answer": "r9"}]
-    ledger.lineage.keep_rows("sha256:d", given_rows)
-    ledger.lineage.keep_rows("sha256:d", given_rows)
+    ledger.lineage.add_dataset_rows("sha256:d", given_rows)
+    ledger.lineage.add_dataset_rows("sha256:d", given_rows)
     with ledger.engine.begin() as connection:
         write_edges(connection, [Edge("b", "a"), Edge("c", "b"), Edge("c", "b")])
 
     assert [e.child for e in ledger.lineage.edges(["a"], "forward")] == ["b", "c"]
-    assert ledger.lineage.rows_of("subject", "s") == ledger.lineage.rows_of("answer", "r9")
-    assert ledger.lineage.holding([ids[0]]) == [
+    assert ledger.lineage.rows_from("subject", "s") == ledger.lineage.rows_from("answer", "r9")
+    assert ledger.lineage.datasets_with_rows([ids[0]]) == [
         {"row": ids[0], "dataset": "sha256:d", "split": "train"}
     ]
-    assert ledger.lineage.rows_like(ids[0][:5]) == [ids[0]]
-    assert ledger.lineage.fed("sha256:d", 5)[0] == 1
-    assert ledger.lineage.fed("sha256:other", 5) == (0, [])
+    assert ledger.lineage.rows_with_prefix(ids[0][:5]) == [ids[0]]
+    assert ledger.lineage.feedback_rows("sha256:d", 5)[0] == 1
+    assert ledger.lineage.feedback_rows("sha256:other", 5) == (0, [])
 
 
 def test_home_indexes_the_rows_of_a_dataset_as_it_is_kept(original: Grown) -> None:
     short = original.datasets[1][7:23]
 
     assert (original.root / "home" / "why" / f"rows-{short}.db").exists()
-    assert original.home.ledger.lineage.without_rows() == []
+    assert original.home.ledger.lineage.datasets_without_rows() == []
 
 
 def test_a_commit_that_nothing_was_made_at_leads_to_what_has_its_lines(original: Grown) -> None:
@@ -393,9 +372,9 @@ def test_rows_are_compared_by_meaning_with_the_projects_own_encoder(
     home = grown.home
     shutil.copytree(tiny_encoder, tmp_path / "encoder")
     encoder = home.store.put(tmp_path / "encoder", kind="model")
-    home.keep([encoder])
-    making = next(home.ledger.assets.history("shop"))
-    home.ledger.assets.record(replace(making, kind="Model", artefact=encoder.digest, id=0))
+    home.record_artefacts([encoder])
+    making = next(home.ledger.materialisations.history("shop"))
+    home.ledger.materialisations.add(replace(making, kind="Model", artefact=encoder.digest, id=0))
     first, second = (of(trace(home, "r2", meaning=True), "row") for _ in range(2))
 
     assert first == second

@@ -108,7 +108,7 @@ def test_a_run_that_started_is_not_asked_for_again(
     found = look(loaded(clone), instance)
 
     assert isinstance(found, dg.SkipReason)
-    assert loaded(clone).ledger.decisions.get("@git/1/desk").state == "finished"
+    assert loaded(clone).ledger.trigger_decisions.get("@git/1/desk").state == "finished"
 
 
 def test_a_refused_commit_is_skipped_with_its_reason(

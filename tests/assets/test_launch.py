@@ -19,19 +19,19 @@ from tidemill_assets.launch import launch
 
 def run(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(prepare(home.settings)))
-    launch(home.reread(), "desk", ["rows"], tags={}, say=no_progress)
+    launch(home.with_fresh_specs(), "desk", ["rows"], tags={}, say=no_progress)
 
 
 def test_a_run_leaves_its_record_and_a_second_one_reuses_it(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(home, monkeypatch)
-    first = home.ledger.assets.latest("desk", "rows")
+    first = home.ledger.materialisations.latest("desk", "rows")
     run(home, monkeypatch)
 
-    second = home.ledger.assets.latest("desk", "rows")
+    second = home.ledger.materialisations.latest("desk", "rows")
     assert first is not None
-    assert first.run
+    assert first.run_id
     assert second == first
 
 

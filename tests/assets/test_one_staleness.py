@@ -26,7 +26,7 @@ from tidemill.planning.desired_state import desired_state
 from tidemill.planning.planner import plan_report
 from tidemill.planning.recorded_state import recorded_state
 from tidemill.planning.revisions import open_revisions
-from tidemill.spec.trigger import Trigger, When
+from tidemill.spec.trigger import Trigger, TriggerConditions
 from tidemill_assets.git_sensors import stale_requests
 
 STALE = {"tune", "quality"}
@@ -46,7 +46,7 @@ def stale_home(home: Home) -> Home:
     git(specs, "commit", "--quiet", "-m", "the specs")
     build_all(home, "desk")
     build(home, "desk", "rows", content="with more rows")
-    return home.reread()
+    return home.with_fresh_specs()
 
 
 def planned(home: Home) -> dict[str, str]:
@@ -67,11 +67,11 @@ def seen_by_status(home: Home) -> dict[str, str]:
 
 def test_before_the_dataset_was_built_anew_nobody_finds_anything_stale(stale_home: Home) -> None:
     home = stale_home
-    record = home.ledger.assets.latest("desk", "rows")
+    record = home.ledger.materialisations.latest("desk", "rows")
     assert record is not None
-    first = min(home.ledger.assets.history("desk"), key=lambda one: one.id)
-    rows = [one for one in home.ledger.assets.history("desk") if one.name == "rows"][-1]
-    home.ledger.assets.record(replace(rows, id=0))
+    first = min(home.ledger.materialisations.history("desk"), key=lambda one: one.id)
+    rows = [one for one in home.ledger.materialisations.history("desk") if one.name == "rows"][-1]
+    home.ledger.materialisations.add(replace(rows, id=0))
 
     assert first.id < record.id
     assert outdated_assets(home.builder("desk")) == {}
@@ -103,7 +103,7 @@ def test_the_checkout_sensor_asks_for_what_is_stale(stale_home: Home) -> None:
 
 def test_the_spec_change_trigger_sees_the_change_of_the_input(stale_home: Home) -> None:
     (own,) = (s for s in stale_home.builder("desk").specs.values() if isinstance(s, Trigger))
-    when = When.model_validate({"any": [{"type": "spec_change"}]})
+    when = TriggerConditions.model_validate({"any": [{"type": "spec_change"}]})
     trigger = own.model_copy(update={"of": None, "when": when, "run": ("quality",)})
     unaffected = trigger.model_copy(update={"run": ("rows",)})
 

@@ -35,7 +35,7 @@ def trained(home: Home, tiny_encoder: Path) -> Home:
 def test_the_rollout_shows_the_card_of_the_release_it_asks_for(trained: Home) -> None:
     shown = release(trained, trained.builder("desk"), "release", dg.build_asset_context())
     card = shown.metadata["card"]
-    (record,) = trained.ledger.assets.releases("desk")
+    (record,) = trained.ledger.materialisations.releases("desk")
     assert isinstance(card, dg.MarkdownMetadataValue)
     assert card.value is not None
     assert card.value.startswith(f"# desk, release {record.digest[7:19]}")
@@ -58,7 +58,7 @@ def test_an_evaluation_that_missed_its_gate_has_a_report_of_its_own(trained: Hom
     assert verdict(story).sentence.startswith("Missed 1 gate of 1: accuracy")
     assert verdict(story).tone == "bad"
     assert "Report of a candidate" in page(story)
-    assert home.ledger.assets.releases() == []
+    assert home.ledger.materialisations.releases() == []
 
 
 def test_an_evaluation_that_releases_nothing_says_so(trained: Home) -> None:

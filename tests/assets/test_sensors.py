@@ -21,7 +21,7 @@ OFFSETS = {"desk.feedback/0": 7}
 def fire(home: Home) -> str:
     """A firing in the ledger that nothing was started for: what a killed daemon leaves."""
     decision = Decision(True, "2 of 2 new rows")
-    kept = home.ledger.decisions.add("desk", "again", decision, OFFSETS, ["rows"], NOW)
+    kept = home.ledger.trigger_decisions.add("desk", "again", decision, OFFSETS, ["rows"], NOW)
     assert kept is not None
     return kept.key
 
@@ -68,8 +68,8 @@ def test_a_firing_that_was_started_is_not_started_again(
     follow(home, instance, NOW)
 
     assert requested(home, instance) == []
-    assert home.ledger.decisions.get(key).run == run
-    assert home.ledger.decisions.get(key).state == "started"
+    assert home.ledger.trigger_decisions.get(key).run_id == run
+    assert home.ledger.trigger_decisions.get(key).state == "started"
 
 
 def test_the_end_of_a_run_is_the_end_of_its_decision(
@@ -82,8 +82,8 @@ def test_the_end_of_a_run_is_the_end_of_its_decision(
     follow(home, instance, NOW)
     follow(home, instance, NOW)
 
-    assert home.ledger.decisions.get(good).state == "finished"
-    assert home.ledger.decisions.get(bad).state == "failed"
+    assert home.ledger.trigger_decisions.get(good).state == "finished"
+    assert home.ledger.trigger_decisions.get(bad).state == "failed"
 
 
 def test_a_decision_whose_run_failed_says_what_the_failing_step_said(
@@ -98,7 +98,7 @@ def test_a_decision_whose_run_failed_says_what_the_failing_step_said(
     dg.materialize([tune], instance=instance, tags={DECISION_TAG: key}, raise_on_error=False)
     follow(home, instance, NOW)
 
-    assert home.ledger.decisions.get(key).message == "tune: 'prune' changed the answers"
+    assert home.ledger.trigger_decisions.get(key).message == "tune: 'prune' changed the answers"
 
 
 def test_a_decision_whose_run_missed_a_gate_says_which(
@@ -116,7 +116,7 @@ def test_a_decision_whose_run_missed_a_gate_says_which(
     dg.materialize([quality], instance=instance, tags={DECISION_TAG: key}, raise_on_error=False)
     follow(home, instance, NOW)
 
-    assert home.ledger.decisions.get(key).message == "quality: accuracy 0.4 is below 0.6"
+    assert home.ledger.trigger_decisions.get(key).message == "quality: accuracy 0.4 is below 0.6"
 
 
 def test_a_killed_run_is_started_again_with_the_same_offsets(
@@ -144,4 +144,4 @@ def test_a_run_that_holds_a_lease_is_alive_however_silent(
 
     follow(home, instance, later)
 
-    assert home.ledger.decisions.get(key).state == "started"
+    assert home.ledger.trigger_decisions.get(key).state == "started"

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.adapters.local.processes import Processes, Start, free_port, python
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.local.services import answers
 from tidemill.ports import Arm
 from tidemill.runtimes import Messages, Reply, Resolve, Scores
@@ -32,7 +32,7 @@ class Steady:
     def __init__(self, folder: Path) -> None:
         import numpy as np
 
-        self.form = Form.read(folder)
+        self.form = ModelForm.read(folder)
         self._left = np.random.default_rng(0).random((288, 288), dtype=np.float32)
 
     def answer(
@@ -78,7 +78,7 @@ def run() -> list[Row]:
             processes.await_ready(front, lambda: answers(f"{gateway}/-/health"), 30)
             deployer = LocalDeployer(home, gateway, command=[sys.executable, __file__])
             arm = deployer.start(release.service, release.digest, place)
-            deployer.split(release.service, [Arm(release.digest, 100, arm.url)])
+            deployer.set_traffic(release.service, [Arm(release.digest, 100, arm.url)])
             return measured(Steady(place / "model"), arm.url, f"{gateway}/{release.service}")
         finally:
             processes.stop_all()

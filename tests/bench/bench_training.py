@@ -97,7 +97,7 @@ def _tokens(rows: Sequence[Any]) -> int:
 def _ours(base: Path, layers: int | None) -> dict[str, float]:
     """Seconds from the loaded model to the trained one, everything counted but the looks."""
     from tidemill import machine
-    from tidemill.form import Form
+    from tidemill.form import ModelForm
     from tidemill.runtimes import load
     from tidemill.spec.finetune import Train, Watchdog
     from tidemill.training.causal import CausalLearner
@@ -108,7 +108,7 @@ def _ours(base: Path, layers: int | None) -> dict[str, float]:
     low = machine.bf16()
     train = Train(epochs=EPOCHS, learning_rate=RATE, scheduler="linear", batch_tokens=400,
                   checkpoint_every=1000)  # fmt: skip
-    model = load.model(base, Form.read(base), Path, precision="bf16" if low else "fp32")
+    model = load.model(base, ModelForm.read(base), Path, precision="bf16" if low else "fp32")
     model = lora.prepare(model, lora.Options(r=RANK, layers=layers), train, "causal-lm")
     learner = CausalLearner(model, pad=tokenizer.pad_token_id, low=low)
     started = time.perf_counter()

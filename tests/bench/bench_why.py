@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 
-from tidemill.adapters.ledger.assets import artefacts, makings, releases
+from tidemill.adapters.ledger.assets import artefacts, materialisations, releases
 from tidemill.adapters.ledger.event_tables import inference
 from tidemill.adapters.ledger.lineage_tables import edges, write_rows
 from tidemill.data import origins
@@ -118,7 +118,7 @@ def build(folder: Path) -> Large:
         home_rows = origins.read(newest.path)
         for number in range(RELEASES - 1):
             write_rows(connection, _digest(number, "dataset"), _held(home_rows, number))
-    home.keep([newest])
+    home.record_artefacts([newest])
     home.ledger.engine.dispose()
     return Large(environment, _release(RELEASES - 1), newest.digest, home_rows[0]["id"], commit)
 
@@ -172,7 +172,7 @@ def _held(rows: Sequence[Mapping[str, Any]], number: int) -> Sequence[Mapping[st
 def _fill(connection: Connection, commit: str, newest: str) -> None:
     made = list(_generations(commit, newest))
     insert(connection, artefacts, (item for one in made for item in one["artefacts"]))
-    insert(connection, makings, (item for one in made for item in one["makings"]))
+    insert(connection, materialisations, (item for one in made for item in one["makings"]))
     insert(connection, releases, (one["release"] for one in made))
     links = {
         edge
@@ -258,10 +258,10 @@ def _making(
         "measures": [{"metric": f"m{n}", "value": 0.5, "slice": None} for n in range(8)],
         "checks": [],
         "facts": {"rows": {"train": 200}},
-        "started": at,
+        "started_at": at,
         "seconds": 12.5,
         "peak_bytes": 1,
-        "run": "",
+        "run_id": "",
     }
 
 

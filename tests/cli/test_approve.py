@@ -19,7 +19,7 @@ from tidemill.adapters.clock import SetClock
 from tidemill.adapters.forge.memory import MemoryForge
 from tidemill.adapters.git import signed_statements
 from tidemill.adapters.git.signatures import Signers
-from tidemill.adapters.ledger.approvals import Consent, approvals
+from tidemill.adapters.ledger.approvals import approvals
 from tidemill.adapters.memory.deployer import MemoryDeployer
 from tidemill.cli import commands
 from tidemill.control.approvals import Agreement
@@ -28,6 +28,7 @@ from tidemill.control.rollout_controller import Controller
 from tidemill.engine.trigger import Decision
 from tidemill.errors import NeedsApproval, ServiceError
 from tidemill.ports import ArmHealth
+from tidemill.records import Approval
 from tidemill.terminal.shell import run
 
 ASKS = {"approval": {"by": ["ann@shop.example"], "before_percent": 10}}
@@ -58,8 +59,8 @@ def approve(*arguments: str) -> int:
     return run(commands, ["approve", *arguments])
 
 
-def given(shop: Shop, subject: str = "sha256:" + "b" * 64) -> list[Consent]:
-    return shop.home().ledger.approvals.of(subject)
+def given(shop: Shop, subject: str = "sha256:" + "b" * 64) -> list[Approval]:
+    return shop.home().ledger.approvals.of_subject(subject)
 
 
 def key(shop: Shop, name: str = "ann") -> Path:
@@ -88,12 +89,16 @@ def test_who_when_how_and_what_they_saw_is_kept(
     assert approve(SERVICE, "--note", "read fifty answers") == 0
     (consent,) = given(shop)
 
-    assert (consent.who, consent.called, consent.how) == ("ann@shop.example", "Ann", "unsigned")
+    assert (consent.principal, consent.display_name, consent.method) == (
+        "ann@shop.example",
+        "Ann",
+        "unsigned",
+    )
     assert consent.note == "read fifty answers"
-    assert consent.saw["figures"][0]["low"] == 0.8
-    assert consent.saw["report"].startswith("sha256:")
-    assert consent.saw["gates"] == ["accuracy is at least 0.8"]
-    assert consent.at > NOW
+    assert consent.evidence["figures"][0]["low"] == 0.8
+    assert consent.evidence["report"].startswith("sha256:")
+    assert consent.evidence["gates"] == ["accuracy is at least 0.8"]
+    assert consent.approved_at > NOW
     out = capsys.readouterr().out
     assert "accuracy         0.9 (0.8 to 0.95), 200 rows" in out
     assert "ann@shop.example approved release bbbbbbbbbbbb of chat (unsigned)" in out
@@ -169,7 +174,7 @@ def test_an_author_is_whoever_wrote_or_co_wrote_any_commit_since_the_live_releas
 def test_a_release_of_uncommitted_specs_has_no_known_author(
     shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record = shop.home().ledger.assets.release("sha256:" + "b" * 64)
+    record = shop.home().ledger.materialisations.release("sha256:" + "b" * 64)
     assert record is not None
     strict(shop, commit={**asdict(record.commit), "dirty": True})
     be(shop, "ann")
@@ -188,13 +193,16 @@ def test_an_ssh_signature_is_made_verified_and_kept(
     (consent,) = given(shop)
     signers = Signers(shop.root / "allowed")
 
-    assert consent.how == "signed"
-    assert consent.key.startswith("SHA256:")
-    assert json.loads(consent.statement)["saw"]["report"] == consent.saw["report"]
+    assert consent.method == "signed"
+    assert consent.fingerprint.startswith("SHA256:")
+    assert json.loads(consent.statement)["saw"]["report"] == consent.evidence["report"]
     said = consent.statement.encode()
-    assert signed_statements.verify(said, consent.signature, consent.who, signers) == consent.key
+    assert (
+        signed_statements.verify(said, consent.signature, consent.principal, signers)
+        == consent.fingerprint
+    )
     with pytest.raises(NeedsApproval):
-        signed_statements.verify(said + b" ", consent.signature, consent.who, signers)
+        signed_statements.verify(said + b" ", consent.signature, consent.principal, signers)
     with pytest.raises(NeedsApproval):
         signed_statements.verify(said, consent.signature, "eve@shop.example", signers)
 
@@ -229,7 +237,7 @@ def test_a_signature_can_follow_words_without_one(
     assert approve(SERVICE) == 0
     assert approve(SERVICE) == 0
 
-    assert [consent.how for consent in given(shop)] == ["unsigned", "signed"]
+    assert [consent.method for consent in given(shop)] == ["unsigned", "signed"]
 
 
 def test_a_key_that_is_gone_is_told(
@@ -261,12 +269,13 @@ def test_an_openpgp_signature_is_made_verified_and_kept(
         (consent,) = given(shop)
         said, signers = consent.statement.encode(), Signers(gpg_home=keyring)
 
-        assert consent.how == "signed"
+        assert consent.method == "signed"
         assert (
-            signed_statements.verify(said, consent.signature, consent.who, signers) == consent.key
+            signed_statements.verify(said, consent.signature, consent.principal, signers)
+            == consent.fingerprint
         )
         with pytest.raises(NeedsApproval, match="no key that counts"):
-            signed_statements.verify(said + b" ", consent.signature, consent.who, signers)
+            signed_statements.verify(said + b" ", consent.signature, consent.principal, signers)
         with pytest.raises(NeedsApproval, match=r"is of ann@shop.example, not of bob"):
             signed_statements.verify(said, consent.signature, "bob@shop.example", signers)
     finally:
@@ -309,7 +318,7 @@ class Walk:
         for _ in range(times):
             self.clock.advance(timedelta(seconds=seconds))
             for arm in self.deployer.arms.get(SERVICE, ()):
-                self.deployer.observe(
+                self.deployer.record_health(
                     SERVICE, arm.release, self.clock.now(), ArmHealth(99, 0, 0.1, 0.1)
                 )
             self.controller.tick()
@@ -326,7 +335,7 @@ def test_the_controller_waits_for_the_approval_and_goes_on_with_it(
 ) -> None:
     walking = walk()
     assert walking.on() == 10
-    assert walking.ledger.rollouts.newest(SERVICE)[0].waits
+    assert walking.ledger.rollouts.newest(SERVICE)[0].awaits_person
 
     be(shop, "ann")
     approve(SERVICE)
@@ -357,14 +366,14 @@ def test_a_row_of_the_ledger_without_its_signature_moves_no_traffic(
     for forged in (
         replace(real, signature="-----BEGIN SSH SIGNATURE-----\nAAAA\n", step=0),
         replace(real, statement=real.statement.replace("0.9", "0.99"), step=1),
-        replace(real, how="unsigned", step=2),
-        replace(real, how="merge", step=3),
+        replace(real, method="unsigned", step=2),
+        replace(real, method="merge", step=3),
     ):
-        ledger.approvals.give(forged)
+        ledger.approvals.add(forged)
     walking = walk(**require)
     assert walking.on() == 10
 
-    ledger.approvals.give(replace(real, step=4))
+    ledger.approvals.add(replace(real, step=4))
     assert walking.on() == 100
 
 
@@ -375,7 +384,7 @@ def test_another_releases_signature_is_no_approval_of_this_one(
     allowed = allow(shop, key(shop), "ann@shop.example", monkeypatch)
     approve(SERVICE)
     shop.ask(shop.release("c"), **STEPS, **ASKS)
-    shop.home().ledger.approvals.give(replace(given(shop)[0], subject="sha256:" + "c" * 64))
+    shop.home().ledger.approvals.add(replace(given(shop)[0], subject="sha256:" + "c" * 64))
 
     require = {"TIDEMILL_SIGNATURES": "require", "TIDEMILL_ALLOWED_SIGNERS": str(allowed)}
     assert walk(**require).on() == 10
@@ -384,15 +393,15 @@ def test_another_releases_signature_is_no_approval_of_this_one(
 def test_promote_is_an_approval_by_the_same_rules(shop: Shop, walk: Callable[..., Walk]) -> None:
     walking = walk()
     walking.on()
-    (open_,) = walking.ledger.rollouts.open(SERVICE)
-    walking.ledger.rollouts.command(open_.id, "promote", "bob@shop.example")
+    (open_,) = walking.ledger.rollouts.in_progress(SERVICE)
+    walking.ledger.rollouts.send_command(open_.id, "promote", "bob@shop.example")
     assert walking.on() == 10
-    steps = walking.ledger.rollouts.steps(open_.id)
+    steps = walking.ledger.rollouts.decisions(open_.id)
     assert any("bob@shop.example may not approve" in step["reason"] for step in steps)
 
-    walking.ledger.rollouts.command(open_.id, "promote", "ann@shop.example")
+    walking.ledger.rollouts.send_command(open_.id, "promote", "ann@shop.example")
     assert walking.on() == 100
-    assert [(c.who, c.note) for c in given(shop)] == [("ann@shop.example", "rollout promote")]
+    assert [(c.principal, c.note) for c in given(shop)] == [("ann@shop.example", "rollout promote")]
 
 
 def test_promote_does_not_get_around_signatures_or_the_author_rule(
@@ -400,15 +409,15 @@ def test_promote_does_not_get_around_signatures_or_the_author_rule(
 ) -> None:
     walking = walk(TIDEMILL_SIGNATURES="require")
     walking.on()
-    (open_,) = walking.ledger.rollouts.open(SERVICE)
-    walking.ledger.rollouts.command(open_.id, "promote", "ann@shop.example")
+    (open_,) = walking.ledger.rollouts.in_progress(SERVICE)
+    walking.ledger.rollouts.send_command(open_.id, "promote", "ann@shop.example")
     assert walking.on() == 10
 
     strict(shop)
     walking = walk()
     walking.on()
-    (open_,) = walking.ledger.rollouts.open(SERVICE)
-    walking.ledger.rollouts.command(open_.id, "promote", "bob@shop.example")
+    (open_,) = walking.ledger.rollouts.in_progress(SERVICE)
+    walking.ledger.rollouts.send_command(open_.id, "promote", "bob@shop.example")
     assert walking.on() == 10
 
 
@@ -417,14 +426,14 @@ def test_the_first_release_of_a_service_is_asked_for_as_well(tmp_path: Path) -> 
     shop.ask(shop.release("a"), **STEPS, **ASKS)
     walking = Walk(shop)
     walking.on()
-    (open_,) = walking.ledger.rollouts.open(SERVICE)
-    assert open_.waits
+    (open_,) = walking.ledger.rollouts.in_progress(SERVICE)
+    assert open_.awaits_person
     assert "ann@shop.example has to approve the first release" in open_.reason
     assert walking.deployer.arms == {}
 
-    walking.ledger.rollouts.command(open_.id, "promote", "ann@shop.example")
+    walking.ledger.rollouts.send_command(open_.id, "promote", "ann@shop.example")
     walking.on()
-    assert walking.ledger.rollouts.live(SERVICE) == "sha256:" + "a" * 64
+    assert walking.ledger.rollouts.live_release(SERVICE) == "sha256:" + "a" * 64
 
 
 def merge(shop: Shop, who: str, *, fast_forward: bool = False) -> None:
@@ -450,8 +459,8 @@ def test_merging_the_lock_that_wants_a_release_approves_it(
     merge(pushed, "ann")
     assert walking.on() == 100
     (consent,) = given(pushed)
-    assert (consent.who, consent.how) == ("ann@shop.example", "merge")
-    assert consent.saw["merge"] == git(pushed.work, "rev-parse", "HEAD")
+    assert (consent.principal, consent.method) == ("ann@shop.example", "merge")
+    assert consent.evidence["merge"] == git(pushed.work, "rev-parse", "HEAD")
 
 
 def test_a_merge_by_somebody_else_approves_nothing(pushed: Shop, walk: Callable[..., Walk]) -> None:
@@ -502,7 +511,9 @@ def test_of_a_squashed_merge_the_forge_says_who_it_was(
     assert walk().on() == 10
     assert walk(MemoryForge()).on() == 10
     other = MemoryForge()
-    other.merge(other.propose("tidemill/lock", "main", "", "").number, "ann-lee", "another commit")
+    other.merge(
+        other.open_pull_request("tidemill/lock", "main", "", "").number, "ann-lee", "another commit"
+    )
     assert walk(other).on() == 10
     assert walk(forge).on() == 100
 
@@ -521,7 +532,7 @@ def test_a_forge_that_does_not_answer_is_asked_again(
     forge = squash(pushed, "ann@shop.example")
     walking = walk(forge)
     with monkeypatch.context() as patch:
-        patch.setattr(forge, "find", down)
+        patch.setattr(forge, "find_pull_request", down)
         assert walking.on() == 10
     assert walking.on() == 100
 
@@ -541,7 +552,7 @@ def test_guardrails_are_looked_at_even_while_git_cannot_say_who_agreed(
     bad = ArmHealth(100, 90, 0.1, 0.1)
     for _ in range(4):
         walking.clock.advance(timedelta(seconds=40))
-        walking.deployer.observe(SERVICE, "sha256:" + "c" * 64, walking.clock.now(), bad)
+        walking.deployer.record_health(SERVICE, "sha256:" + "c" * 64, walking.clock.now(), bad)
         walking.controller.tick()
 
     assert walking.ledger.rollouts.newest(SERVICE)[0].state == "rolled_back"
@@ -569,7 +580,9 @@ def asking(shop: Shop) -> Shop:
     """The trigger's conditions hold, and it asks."""
     (shop.project / "retrain.yaml").write_text(RETRAIN)
     decision = Decision(False, "40 new rows", "approval", NOW, {"0:new_rows": {"rows": 40}})
-    kept = shop.home().ledger.decisions.add(PROJECT, "retrain", decision, {}, ("rollout",), NOW)
+    kept = shop.home().ledger.trigger_decisions.add(
+        PROJECT, "retrain", decision, {}, ("rollout",), NOW
+    )
     assert kept is not None
     return shop
 
@@ -579,11 +592,11 @@ def test_a_trigger_that_asks_becomes_decided(
 ) -> None:
     be(asking, "ann")
     assert approve("retrain", "--note", "go") == 0
-    (decided,) = asking.home().ledger.decisions.pending()
+    (decided,) = asking.home().ledger.trigger_decisions.queued_decisions()
     (consent,) = given(asking, decided.key)
 
-    assert decided.by == "ann@shop.example"
-    assert consent.saw["reason"] == "40 new rows"
+    assert decided.answered_by == "ann@shop.example"
+    assert consent.evidence["reason"] == "40 new rows"
     assert approve("retrain") == 1
     assert "asks nobody" in capsys.readouterr().err
 
@@ -597,19 +610,19 @@ def test_a_trigger_too_is_approved_by_its_list_and_not_by_an_author(
     be(asking, "ann")
     assert approve("support-chat/retrain") == 3
     assert "ann@shop.example wrote the change" in capsys.readouterr().err
-    assert asking.home().ledger.decisions.pending() == []
+    assert asking.home().ledger.trigger_decisions.queued_decisions() == []
 
 
 def test_killed_between_the_approval_and_the_decision_it_ends_the_same(
     asking: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tidemill.adapters.ledger.decisions import DecisionLedger
+    from tidemill.adapters.ledger.decisions import TriggerDecisionLedger
 
     be(asking, "ann")
     with monkeypatch.context() as patch:
-        patch.setattr(DecisionLedger, "answer", lambda *_, **__: 1 / 0)
+        patch.setattr(TriggerDecisionLedger, "answer", lambda *_, **__: 1 / 0)
         assert approve("retrain") == 1
     assert approve("retrain") == 0
 
-    (decided,) = asking.home().ledger.decisions.pending()
+    (decided,) = asking.home().ledger.trigger_decisions.queued_decisions()
     assert len(given(asking, decided.key)) == 1

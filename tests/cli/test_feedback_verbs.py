@@ -87,7 +87,7 @@ def test_feedback_is_sent_seen_and_fires_the_trigger(
     assert "thumbs" in tail
     assert "0.0" in tail
     assert json.loads(explained)[0]["fire"]
-    assert "1 pieces of feedback, 1 firings" in run("trigger", "backtest", "retrain")[1]
+    assert "1 feedback events, 1 firings" in run("trigger", "backtest", "retrain")[1]
 
 
 def test_quarantine_shows_the_reason_and_a_fixed_spec_lets_it_be_replayed(
@@ -102,8 +102,8 @@ def test_quarantine_shows_the_reason_and_a_fixed_spec_lets_it_be_replayed(
 
     refused = "'chat-feedback' takes no score; its kinds are thumbs, correction, comment"
     assert refused in shown
-    assert sent.endswith(f"it goes to quarantine: {refused}\n")
-    assert replayed == "1 tried: 1 taken in, 0 were there already, 0 stay in quarantine\n"
+    assert sent.endswith(f"it will be quarantined: {refused}\n")
+    assert replayed == "1 replayed: 1 ingested, 0 duplicates, 0 still in quarantine\n"
     assert run("feedback", "quarantine") == (0, "the quarantine is empty\n")
 
 

@@ -17,7 +17,7 @@ from tidemill.cli import commands
 from tidemill.control import lock_pull_request
 from tidemill.control.lock_pull_request import propose
 from tidemill.errors import ServiceError, SpecError
-from tidemill.spec.lock import BRANCH, read
+from tidemill.spec.lock import BRANCH, read_lock
 from tidemill.terminal.shell import run
 
 
@@ -42,7 +42,7 @@ def lock(*arguments: str) -> int:
 
 def test_the_file_names_release_artefacts_pointers_dataset_and_figures(live: Shop) -> None:
     assert lock() == 0
-    found = read(live.lock)
+    found = read_lock(live.lock)
 
     assert found is not None
     release = found.services[SERVICE].live
@@ -143,7 +143,7 @@ def test_a_commit_holds_the_lock_and_nothing_else(
     assert lock("--commit") == 0
     assert lock("--commit") == 0
 
-    assert "the branch says it already" in capsys.readouterr().out
+    assert "The branch already has these lock files." in capsys.readouterr().out
     assert git(live.work, "rev-parse", "HEAD~1") == head
     assert git(live.work, "show", "--name-only", "--format=", "HEAD") == (
         "specs/support-chat/tidemill.lock"
@@ -191,7 +191,7 @@ def test_of_two_at_once_one_works_and_the_other_waits(
 ) -> None:
     leases = live.home().ledger.leases
     monkeypatch.setattr("tidemill.cli.lock._WAIT", timedelta(milliseconds=10))
-    with leases.held("lock", "another") as held:
+    with leases.hold("lock", "another") as held:
         assert held
         assert lock() == 1
     assert "another `tidemill lock` has been at work" in capsys.readouterr().err
@@ -261,7 +261,7 @@ def test_killed_anywhere_and_run_again_it_ends_in_one_pull_request(
     real = getattr(lock_pull_request, place, None)
     with monkeypatch.context() as patch:
         if place == "propose":
-            patch.setattr(forge, "propose", killed)
+            patch.setattr(forge, "open_pull_request", killed)
         else:
             patch.setattr(lock_pull_request, place, killed)
         with pytest.raises(Killed):

@@ -21,7 +21,7 @@ from tidemill.cli import commands
 from tidemill.control.lock_pull_request import propose
 from tidemill.errors import MissingArtefact, ServiceError
 from tidemill.init.dvc_repository import dvc_files
-from tidemill.spec.lock import BRANCH, Lock, read
+from tidemill.spec.lock import BRANCH, LockFile, read_lock
 from tidemill.spec.lock_pointers import content_hashes
 from tidemill.terminal.shell import run
 
@@ -84,8 +84,8 @@ def pointer(shop: Shop) -> Path:
     return shop.project / "releases" / f"{SERVICE}.dvc"
 
 
-def locked(shop: Shop) -> Lock:
-    found = read(shop.lock)
+def locked(shop: Shop) -> LockFile:
+    found = read_lock(shop.lock)
     assert found is not None
     return found
 
@@ -136,13 +136,13 @@ def test_a_pointer_names_release_and_digests_and_a_step_has_a_folder_of_its_own(
     (step / "weights").write_text("merged")
     merged = home.store.put(step, kind="merged")
     release = shop.release("a")
-    record = home.ledger.assets.release(release)
+    record = home.ledger.materialisations.release(release)
     assert record is not None
     more = {"digest": merged.digest, "kind": "merged", "bytes": merged.bytes, "meta": {}}
     record["artefacts"]["reply-int8/merge"] = more
     record["artefacts"]["reply-int8/quantise"] = record["artefacts"]["reply-int8"]
     record["digest"] = "sha256:" + "c" * 64
-    home.ledger.assets.add_release(record)
+    home.ledger.materialisations.add_release(record)
     shop.go_live(record["digest"])
     lock()
 
@@ -162,7 +162,7 @@ def test_a_commit_holds_lock_and_pointers_and_a_second_one_is_not_needed(
     assert f"to {live.root / 'artefacts'}" in capsys.readouterr().out
     assert lock("--commit") == 0
 
-    assert capsys.readouterr().out == "the branch says it already\n"
+    assert capsys.readouterr().out == "The branch already has these lock files.\n"
     folder = f"specs/{PROJECT}"
     assert git(live.work, "show", "--name-only", "--format=", "HEAD").splitlines() == [
         f"{folder}/releases/.gitignore",

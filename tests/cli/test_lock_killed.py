@@ -14,7 +14,7 @@ from tests.adapters.places import SERVICE, Shop, git
 from tests.halted import environment
 
 from tidemill.cli import commands
-from tidemill.spec.lock import BRANCH, parse_lock, read
+from tidemill.spec.lock import BRANCH, parse_lock, read_lock
 from tidemill.terminal.shell import run
 
 ADAPTERS = "tidemill.adapters"
@@ -70,7 +70,7 @@ def killed_and_again(live: Shop, step: str, when: str, *verb: str) -> None:
 def test_the_file_is_whole_and_nothing_lies_beside_it(live: Shop, step: str, when: str) -> None:
     killed_and_again(live, step, when, "lock")
 
-    found = read(live.lock)
+    found = read_lock(live.lock)
     assert found is not None
     assert set(found.services) == {SERVICE}
     assert git(live.work, "status", "--porcelain") == "?? specs/support-chat/tidemill.lock"

@@ -148,7 +148,7 @@ def test_a_gain_is_printed_with_its_diff_and_nothing_is_written(
     shown = capsys.readouterr().out
     assert "a gain: accuracy +0." in shown
     assert "\n+system: " in shown
-    assert "nothing is written; --open-pr proposes it" in shown
+    assert "no files changed; use --open-pr to open a pull request" in shown
     assert git(shop.clone, "status", "--porcelain") == ""
     assert "tidemill" not in git(shop.clone, "branch", "--all")
 
@@ -203,7 +203,7 @@ def test_a_second_run_updates_the_open_proposal(shop: Shop, plant: Plant) -> Non
     same = git(shop.bare, "rev-parse", BRANCH)
     shop.run("--open-pr", "--seed", "7")
     settings = Settings.read(specs=shop.clone / "specs")
-    found = open_forge(settings).find(BRANCH)
+    found = open_forge(settings).find_pull_request(BRANCH)
 
     assert same == first
     assert git(shop.bare, "rev-list", "--count", f"main..{BRANCH}").strip() == "1"
@@ -224,11 +224,11 @@ def test_the_pull_request_says_what_a_person_needs(
     assert page.proposal.base == "main"
     for wanted in (
         "| gain, paired | +0.",
-        "### Examples that flipped",
+        "### Changed answers",
         "rows are answered better",
         "- calls: ",
         "tidemill optimise shop/ask --model tiny --seed 0",
-        "which no choice has looked at before (the first candidate they decide on)",
+        "which no choice has looked at before (first comparison on these rows)",
     ):
         assert wanted in page.body
 
@@ -253,7 +253,10 @@ def test_machines_read_the_outcome_as_json(
     told = json.loads(capsys.readouterr().out)
     assert told["proposes"]
     assert told["decision"]["gain"]["low"] > 0
-    assert told["trials"][0] == {"candidate": "as it is now", "value": pytest.approx(0.1, abs=0.2)}
+    assert told["trials"][0] == {
+        "candidate": "current prompt",
+        "value": pytest.approx(0.1, abs=0.2),
+    }
 
 
 def test_a_budget_that_is_too_small_says_so_with_exit_3(

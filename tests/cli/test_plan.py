@@ -18,13 +18,13 @@ from tests.spec.conftest import COMPLETE, write_project
 from tidemill.adapters import forge
 from tidemill.adapters.forge import MemoryForge
 from tidemill.adapters.ledger import Ledger
-from tidemill.adapters.ledger.rollouts import Change
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.cli import _plan_markdown, commands
 from tidemill.cli._plan_markdown import MARKER, code
 from tidemill.home import Home
 from tidemill.planning import dataset_differences
-from tidemill.ports import Making
+from tidemill.ports import Materialisation
+from tidemill.records import RolloutUpdate
 from tidemill.settings import Settings
 from tidemill.terminal.shell import run
 
@@ -79,13 +79,13 @@ def made(repo: Repo, name: str = "tune", kind: str = "FineTune", **changes: Any)
         **{key: {} for key in ("steps", "inputs", "commit", "tools", "facts")},
         "measures": [],
         "checks": [],
-        "started": datetime(2026, 3, 1, tzinfo=UTC),
+        "started_at": datetime(2026, 3, 1, tzinfo=UTC),
         "seconds": 600.0,
         "peak_bytes": 2 << 30,
         **changes,
     }
     ledger = Ledger.open(f"sqlite:///{repo.folder / '.tidemill' / 'ledger.db'}")
-    ledger.assets.record(Making(**fields))
+    ledger.materialisations.add(Materialisation(**fields))
     ledger.engine.dispose()
 
 
@@ -163,7 +163,7 @@ def test_an_input_that_was_rebuilt_makes_the_rest_stale_on_the_default_branch(
 def test_files_that_are_gone_from_the_store_are_said(repo: Repo, capsys: Captured) -> None:
     home = home_of(repo)
     build_all(home, "chat")
-    record = home.ledger.assets.latest("chat", "tune")
+    record = home.ledger.materialisations.latest("chat", "tune")
     assert record is not None
     place = home.store.get(record.artefact).path
     shutil.rmtree(place)
@@ -194,12 +194,14 @@ def test_a_changed_live_release_makes_an_unused_evaluation_stale(
 ) -> None:
     home = home_of(repo)
     build_all(home, "chat")
-    (former,) = home.ledger.assets.releases()
+    (former,) = home.ledger.materialisations.releases()
     home.ledger.rollouts.request("chat", former.digest, "folder", {})
-    (rollout,) = home.ledger.rollouts.open("chat")
+    (rollout,) = home.ledger.rollouts.in_progress("chat")
     assert planned(capsys)[0] == 0
-    home.ledger.rollouts.decided(
-        rollout.id, Change("done", "it is well", state="live", percent=100.0), home.clock.now()
+    home.ledger.rollouts.record_decision(
+        rollout.id,
+        RolloutUpdate("done", "it is well", state="live", percent=100.0),
+        home.clock.now(),
     )
     assert planned(capsys)[0] == 0
     build(home, "chat", "quality", content="judged before anything was live")
@@ -467,7 +469,7 @@ def test_the_comment_is_written_once_and_then_renewed(
     repo: Repo, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = MemoryForge()
-    number = memory.propose("edit", "main", "Longer", "").number
+    number = memory.open_pull_request("edit", "main", "Longer", "").number
     monkeypatch.setattr(forge, "open_forge", lambda settings: memory, raising=False)
     monkeypatch.setenv("TIDEMILL_PROPOSAL", number)
     repo.write("specs/chat/tune.yaml", LONGER)

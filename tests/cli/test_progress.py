@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from tidemill.terminal.progress import terminal
+from tidemill.terminal.progress import terminal_progress
 
 
 def shown(message: str, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -27,7 +27,7 @@ def shown(message: str, monkeypatch: pytest.MonkeyPatch) -> str:
     reader.start()
     with os.fdopen(theirs, "w") as stream, monkeypatch.context() as patched:
         patched.setattr(sys, "stderr", stream)
-        with terminal() as say:
+        with terminal_progress() as say:
             say(f"{message}: judging")
             say(f"{message}: making", done=1, total=2)
     reader.join(10)

@@ -16,8 +16,8 @@ from tidemill.cli import Verbs, commands
 from tidemill.errors import GateFailed, NeedsApproval, TidemillError, UnknownName
 from tidemill.settings import Settings
 from tidemill.terminal.shell import (
+    exit_with,
     json_option,
-    leave,
     pass_settings,
     print_json,
     run,
@@ -92,7 +92,7 @@ def test_an_unknown_verb_gets_the_nearest_one(capsys: pytest.CaptureFixture[str]
     code = run(commands, ["valdate"])
 
     assert code == 1
-    assert "there is no verb 'valdate'; did you mean 'validate'?" in capsys.readouterr().err
+    assert "unknown command 'valdate'; did you mean 'validate'?" in capsys.readouterr().err
 
 
 def test_of_many_names_that_might_be_meant_only_some_are_listed_and_each_once() -> None:
@@ -211,7 +211,7 @@ def test_a_verb_gets_settings_and_json_and_leaves_with_its_code(
     @pass_settings
     def command(settings: Settings, as_json: bool) -> None:
         print_json({"specs": settings.specs, "json": as_json})
-        leave(2)
+        exit_with(2)
 
     code = run(command, ["--specs", str(tmp_path), "--json"])
 

@@ -17,8 +17,8 @@ from tests.adapters.places import SERVICE, Shop, git
 from tests.records import release_record
 
 from tidemill.adapters.kserve.manifests import render
-from tidemill.adapters.ledger.rollouts import Change
 from tidemill.cli import commands
+from tidemill.records import RolloutUpdate
 from tidemill.spec.rollout import Rollout
 from tidemill.terminal.shell import run
 
@@ -159,8 +159,8 @@ def test_what_the_gateway_serves_is_held_against_the_ledger(
     shop: Shop, look: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = shop.ask(shop.release("b"))
-    change = Change("promote", "on", state="running", percent=10.0)
-    shop.home().ledger.rollouts.decided(key, change, shop.home().clock.now())
+    change = RolloutUpdate("promote", "on", state="running", percent=10.0)
+    shop.home().ledger.rollouts.record_decision(key, change, shop.home().clock.now())
     with gateway({ONE: 90, TWO: 10}) as port:
         monkeypatch.setenv("TIDEMILL_GATEWAY_PORT", str(port))
         one, drift = look()
@@ -172,7 +172,7 @@ def test_what_the_gateway_serves_is_held_against_the_ledger(
 
 
 def test_artefacts_that_are_gone_or_changed_are_named(shop: Shop, look: Any) -> None:
-    record = shop.home().ledger.assets.release(ONE)
+    record = shop.home().ledger.materialisations.release(ONE)
     assert record is not None
     store = shop.home().store
     file = store.get(record.artefacts["reply-int8"].digest).path / "file"

@@ -28,7 +28,7 @@ def test_good_specs_are_one_line(specs: Path, capsys: Captured) -> None:
     code = run(commands, ["validate"])
 
     assert code == 0
-    assert capsys.readouterr().out == "9 specs in 1 project: all good\n"
+    assert capsys.readouterr().out == "9 specs in 1 project: valid\n"
 
 
 def test_problems_are_lines_and_a_count_and_exit_1(specs: Path, capsys: Captured) -> None:
@@ -67,7 +67,7 @@ def test_a_project_and_a_file_can_be_asked_about(specs: Path, capsys: Captured) 
     good = run(commands, ["validate", "specs/support-chat/tune.yaml"])
 
     assert (whole, broken, good) == (1, 1, 0)
-    assert capsys.readouterr().out == "1 spec in 1 project: all good\n"
+    assert capsys.readouterr().out == "1 spec in 1 project: valid\n"
 
 
 def test_a_folder_that_is_not_there_is_told_with_the_way_to_begin(
@@ -99,7 +99,9 @@ def test_the_schema_is_written_checked_and_found_stale(specs: Path, capsys: Capt
     stale = run(commands, ["schema", "--check"])
 
     assert (missing, written, current, stale) == (2, 0, 0, 2)
-    assert capsys.readouterr().err == "specs/schema.json is stale; run: tidemill schema\n" * 2
+    assert (
+        capsys.readouterr().err == "specs/schema.json is out of date; run `tidemill schema`\n" * 2
+    )
 
 
 def test_render_fills_every_default_in_and_loads_again(specs: Path, capsys: Captured) -> None:
@@ -166,4 +168,4 @@ def test_the_entry_point_is_the_module(specs: Path) -> None:
     found = subprocess.run([sys.executable, "-m", "tidemill", "validate"], capture_output=True)
 
     assert found.returncode == 0
-    assert found.stdout == b"9 specs in 1 project: all good\n"
+    assert found.stdout == b"9 specs in 1 project: valid\n"

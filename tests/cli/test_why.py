@@ -104,7 +104,7 @@ def test_all_without_forward_says_where_it_belongs(run: Run) -> None:
     code, _, err = run("r2", "--all")
 
     assert code == 1
-    assert "--all lists answers; it goes with --forward" in err
+    assert "--all needs --forward" in err
 
 
 def test_changed_bytes_end_with_exit_code_one(run: Run, grown: Grown) -> None:
@@ -136,7 +136,7 @@ def test_a_picture_is_one_file_of_boxes_with_their_facts(run: Run, tmp_path: Pat
     root = ElementTree.parse(tmp_path / "why.svg").getroot()
     labels = [text.text for text in root.iter(f"{SVG}text")]
 
-    assert (code, err) == (0, f"drawn to {tmp_path / 'why.svg'}\n")
+    assert (code, err) == (0, f"wrote {tmp_path / 'why.svg'}\n")
     assert {"tuned", "rows", "r2", "chat"} <= set(labels)
     assert [g.get("class") for g in root.iter(f"{SVG}g")].count("t") == 1
     assert all(g.find(f"{SVG}title") is not None for g in root.iter(f"{SVG}g"))
@@ -184,7 +184,7 @@ def test_a_picture_of_thousands_says_how_many_it_leaves_out() -> None:
 
 
 def test_long_and_unprintable_texts_stay_in_their_line() -> None:
-    assert _why_text.cut("a\nb\x1b[31m" + "x" * 50, 10) == "a b [31mx…"
+    assert _why_text.truncate("a\nb\x1b[31m" + "x" * 50, 10) == "a b [31mx…"
 
 
 def test_of_many_decisions_the_last_and_the_one_in_force_are_shown() -> None:
@@ -198,7 +198,7 @@ def test_of_many_decisions_the_last_and_the_one_in_force_are_shown() -> None:
         }
         for n in range(10)
     ]
-    shown = list(_why_text.back({"links": steps, "notes": []}))
+    shown = list(_why_text.upstream_lines({"links": steps, "notes": []}))
 
     assert [line.rsplit(" ", 1)[-1] for line in shown[:-1]] == ["1", "6", "7", "8", "9"]
     assert "5 more decisions" in shown[-1]

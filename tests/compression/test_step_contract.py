@@ -12,7 +12,7 @@ import pytest
 from tidemill.catalog import COMPRESSION
 from tidemill.compression import kind_of, silent
 from tidemill.content import digest_of
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.runtimes import open_runtime
 
 Resolve = Callable[[str], Path]
@@ -63,7 +63,7 @@ def test_a_step_leaves_its_source_as_it_was(made: Case) -> None:
 
 def test_a_step_gives_a_form_and_the_tokenizer(made: Case) -> None:
     step, options, source, out, _ = made
-    form, of = Form.read(out), Form.read(source)
+    form, of = ModelForm.read(out), ModelForm.read(source)
 
     assert form.task == of.task
     assert form.labels == of.labels

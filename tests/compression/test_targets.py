@@ -14,7 +14,7 @@ from tidemill.compression.engine_build import profile_shapes
 from tidemill.compression.targets.tensorrt import _right_gpu
 from tidemill.content import hash_file
 from tidemill.errors import ArtefactError, ServiceError
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.runtimes import open_runtime
 from tidemill.spec.compression import TensorRtTarget
 
@@ -44,12 +44,12 @@ def test_an_engine_is_built_without_a_gpu(precision: str, tiny_llm: Path, tmp_pa
     assert sidecar["source_onnx_sha256"] == hash_file(export / "model.onnx")
     assert sidecar["profile"]["past_key_values.0.key"] == [[1, 1, 0, 32], [1, 1, 64, 32],
                                                            [1, 1, 127, 32]]  # fmt: skip
-    assert Form.read(out).form == "engine"
+    assert ModelForm.read(out).form == "engine"
     assert any("tensorrt-rtx" in line for line in said)
 
 
 def test_an_engine_says_where_it_runs_instead_of_failing(tiny_llm: Path, tmp_path: Path) -> None:
-    Form(form="engine", task="causal-lm").write(tmp_path)
+    ModelForm(form="engine", task="causal-lm").write(tmp_path)
 
     with pytest.raises(ArtefactError, match="runs on the NVIDIA GPU it was built for"):
         open_runtime(tmp_path, resolve=lambda _digest: tiny_llm)
@@ -110,4 +110,4 @@ def test_the_onnx_target_answers_as_the_weights_do(tiny_llm: Path, tmp_path: Pat
 
     assert not module.ready(tiny_llm)
     assert module.ready(out)
-    assert Form.read(out).precision == "fp32"
+    assert ModelForm.read(out).precision == "fp32"

@@ -10,13 +10,14 @@ import pytest
 from tests.serving.places import make_release
 
 from tidemill.adapters.ledger.base import open_engine
-from tidemill.adapters.ledger.rollouts import Change, RolloutLedger
+from tidemill.adapters.ledger.rollouts import RolloutLedger
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.control.lifecycle_events import LifecyclePublisher, lifecycle_publisher
 from tidemill.control.rollout_process import rollout_events
 from tidemill.errors import BrokerDown
 from tidemill.events import LIFECYCLE_TOPIC, Lifecycle, decode
 from tidemill.ports import Bus, Message
+from tidemill.records import RolloutUpdate
 
 EVENT = Lifecycle(what="commit-applied", project="desk", name="main", facts={"commit": "abc"})
 
@@ -82,7 +83,7 @@ def test_a_rollouts_decision_names_its_project_and_release(tmp_path: Path) -> No
     spec = {"name": "canary"}
     row = ledger.get(ledger.request("chat", release.digest, str(folder), spec))
     tell = rollout_events(LifecyclePublisher(opened))
-    tell("step-advanced", row, Change("promote", "on to 10 %", percent=10.0))
+    tell("step-advanced", row, RolloutUpdate("promote", "on to 10 %", percent=10.0))
     (event,) = opened.events
 
     assert (event.project, event.name, event.digest) == (release.project, "canary", release.digest)
@@ -93,6 +94,8 @@ def test_a_release_whose_folder_is_gone_costs_the_event_and_nothing_else(tmp_pat
     opened = Opened()
     ledger = RolloutLedger(open_engine("sqlite://"))
     row = ledger.get(ledger.request("chat", "sha256:a", str(tmp_path / "gone"), {"name": "canary"}))
-    rollout_events(LifecyclePublisher(opened))("rolled-back", row, Change("roll_back", "failed"))
+    rollout_events(LifecyclePublisher(opened))(
+        "rolled-back", row, RolloutUpdate("roll_back", "failed")
+    )
 
     assert opened.times == 0

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_COPIED = ("platform", "assets", "specs", "tests", "pyproject.toml", "README.md", "CONTRIBUTING.md")
+_FOLDERS = ("platform", "assets", "specs", "infra", "tests")
+_COPIED = (*_FOLDERS, "pyproject.toml", "README.md", "CONTRIBUTING.md")
 _FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"^`(?P<path>[^`\s]+)`:$")
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemill.engine.approval import Identity, refusal
-from tidemill.spec.trigger import Approval
+from tidemill.spec.trigger import ApprovalRule
 
 ANN = Identity("ann@shop.example", "signed", "Ann", "SHA256:abc")
 people = st.builds(
@@ -22,16 +22,16 @@ lists = st.lists(st.sampled_from(["ann@x", "bob@x", "ann", "Bob <bob@x>"]), max_
 
 def test_anybody_may_approve_where_no_list_says_otherwise() -> None:
     assert refusal(ANN, None) is None
-    assert refusal(ANN, Approval()) is None
+    assert refusal(ANN, ApprovalRule()) is None
 
 
 @pytest.mark.parametrize("entry", ["ann@shop.example", "ANN@shop.example", "A <ann@shop.example>"])
 def test_a_list_means_addresses_without_case(entry: str) -> None:
-    assert refusal(ANN, Approval(by=("x@y", entry))) is None
+    assert refusal(ANN, ApprovalRule(by=("x@y", entry))) is None
 
 
 def test_somebody_who_is_not_on_the_list_is_told_who_is() -> None:
-    why = refusal(ANN, Approval(by=("bob@shop.example", "eve")))
+    why = refusal(ANN, ApprovalRule(by=("bob@shop.example", "eve")))
 
     assert why == "ann@shop.example may not approve; it takes bob@shop.example or eve"
 
@@ -39,12 +39,12 @@ def test_somebody_who_is_not_on_the_list_is_told_who_is() -> None:
 def test_a_name_anybody_can_set_counts_for_nothing_beside_a_signature() -> None:
     mallory = Identity("mallory@x", "signed", "ann", "SHA256:evil")
 
-    assert refusal(mallory, Approval(by=("ann",))) is not None
-    assert refusal(Identity("a@x", "unsigned", "ann"), Approval(by=("ann",))) is None
+    assert refusal(mallory, ApprovalRule(by=("ann",))) is not None
+    assert refusal(Identity("a@x", "unsigned", "ann"), ApprovalRule(by=("ann",))) is None
 
 
 def test_the_author_may_not_approve_where_the_policy_says_so() -> None:
-    strict, lax = Approval(not_by_author=True), Approval()
+    strict, lax = ApprovalRule(not_by_author=True), ApprovalRule()
     authors = ["Ann Lee <ANN@shop.example>"]
 
     assert "wrote the change" in str(refusal(ANN, strict, authors=authors))
@@ -53,8 +53,10 @@ def test_the_author_may_not_approve_where_the_policy_says_so() -> None:
 
 
 def test_where_nobody_knows_the_author_nobody_may_approve_past_that_policy() -> None:
-    assert "not known who wrote" in str(refusal(ANN, Approval(not_by_author=True), authors=None))
-    assert refusal(ANN, Approval(), authors=None) is None
+    assert "not known who wrote" in str(
+        refusal(ANN, ApprovalRule(not_by_author=True), authors=None)
+    )
+    assert refusal(ANN, ApprovalRule(), authors=None) is None
 
 
 def test_once_is_enough() -> None:
@@ -71,14 +73,14 @@ def test_asking_for_more_never_lets_more_people_in(
 ) -> None:
     asked = refusal(
         who,
-        Approval(by=tuple(by), not_by_author=strict),
+        ApprovalRule(by=tuple(by), not_by_author=strict),
         authors=authors,
         given=given_,
         signatures=sign,
     )
 
     if asked is None:
-        assert refusal(who, Approval(by=tuple(by))) is None
+        assert refusal(who, ApprovalRule(by=tuple(by))) is None
         assert refusal(who, None) is None
         assert who.proven or not sign
         assert not by or any(who.answers_to(entry) for entry in by)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from tidemill.answer import Answer
-from tidemill.engine.answer_agreement import ANSWER, LABEL, TEXT, detectable, rows_needed
+from tidemill.engine.concordance import ANSWER, LABEL, TEXT, detectable, rows_needed
 from tidemill.engine.equivalence import Hop, compare, judge, not_run, reached, sized
 from tidemill.engine.statistics import clopper_pearson
 from tidemill.metrics import Scored

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tidemill.engine.check_names import number_repeats
 from tidemill.engine.gate import judge, number
-from tidemill.pipeline.checks import declared
+from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.context import Measure
 from tidemill.spec.evaluation import AtLeast, AtMost, Evaluation, NoWorseThanBaseline
 
@@ -158,7 +158,7 @@ def test_a_gate_has_one_name_in_reports_and_in_dagster() -> None:
     )
     names = [outcome.name for outcome in judge([REFUNDS], None, gates).outcomes]
 
-    assert names == [check.name for check in declared(spec)]
+    assert names == [check.name for check in declared_checks(spec)]
     assert names == [
         "accuracy_at_least",
         "accuracy_at_least_in_the_app",

@@ -125,11 +125,11 @@ def test_nothing_is_an_empty_picture() -> None:
 
 def test_a_making_stands_between_what_went_in_and_what_came_out() -> None:
     assert of_making(7, MAKING) == [
-        Edge("sha256:out", "making:7", "output"),
-        Edge("sha256:step", "making:7", "step:merge"),
-        Edge("making:7", "sha256:in", "rows"),
-        Edge("making:7", "spec:sha256:spec", "tuned"),
-        Edge("making:7", "commit:c0ffee", "commit"),
+        Edge("sha256:out", "materialisation:7", "output"),
+        Edge("sha256:step", "materialisation:7", "step:merge"),
+        Edge("materialisation:7", "sha256:in", "rows"),
+        Edge("materialisation:7", "spec:sha256:spec", "tuned"),
+        Edge("materialisation:7", "commit:c0ffee", "commit"),
     ]
 
 

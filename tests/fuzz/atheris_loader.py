@@ -20,7 +20,7 @@ import atheris
 
 with atheris.instrument_imports(include=["tidemill.spec", "tidemill.errors", "yaml"]):
     from tidemill.errors import SpecError
-    from tidemill.spec.document_validation import shape
+    from tidemill.spec.document_validation import parse_spec
     from tidemill.spec.positions import parse
 
 from tests.fuzz.projects import CORPUS, projects
@@ -31,7 +31,7 @@ SHOWN = Path("x.yaml")
 def one(content: bytes) -> None:
     """Read a document and give it its shape."""
     with suppress(SpecError):
-        shape(parse(content, SHOWN), SHOWN)
+        parse_spec(parse(content, SHOWN), SHOWN)
 
 
 def main() -> None:

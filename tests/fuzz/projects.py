@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tests.spec.conftest import COMPLETE
 from tidemill.errors import SpecError
-from tidemill.spec.digest import digest
-from tidemill.spec.graph import order
+from tidemill.spec.digest import spec_digest
+from tidemill.spec.graph import build_order
 from tidemill.spec.load import load
 
 SPECS = Path(__file__).parents[2] / "specs"
@@ -75,9 +75,9 @@ def attempt(root: Path) -> str:
     try:
         workspace = load(root)
         for project in workspace.projects.values():
-            order(project)
+            build_order(project)
             for loaded in project.specs.values():
-                digest(loaded, project)
+                spec_digest(loaded, project)
     except SpecError as error:
         return _readable(error)
     return "good"

@@ -17,7 +17,7 @@ from tests.init.conftest import Init, answers, table
 
 from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.git import GitRepository
-from tidemill.adapters.ledger.assets import AssetLedger
+from tidemill.adapters.ledger.assets import MaterialisationLedger
 from tidemill.adapters.ledger.base import open_engine
 from tidemill.adapters.store import MemoryStore
 from tidemill.adapters.store.remote import default_remote
@@ -38,7 +38,7 @@ TASKS = {
 class Nothing:
     """A stream that nobody has written to."""
 
-    def freeze(self, topic: str) -> dict[str, int]:
+    def frozen_offsets(self, topic: str) -> dict[str, int]:
         return {f"{topic}/0": 0}
 
     def rows(self, *_: object) -> object:
@@ -46,7 +46,7 @@ class Nothing:
 
 
 def builder(project: str, **more: Any) -> ProjectBuilder:
-    records = AssetLedger(open_engine("sqlite://"))
+    records = MaterialisationLedger(open_engine("sqlite://"))
     return ProjectBuilder(
         project=load(Path("specs")).projects[project],
         home=Path(".tidemill").absolute(),
@@ -55,7 +55,7 @@ def builder(project: str, **more: Any) -> ProjectBuilder:
         records=records,
         repository=GitRepository(Path("specs")),
         clock=SystemClock(),
-        keep=records.keep,
+        keep=records.add_artefacts,
         feedback=Nothing(),
         **more,
     )
@@ -230,7 +230,7 @@ def test_the_first_look_warns_of_people_languages_and_rare_labels(
 class Corrected:
     """A stream on which one user corrected an answer to what is no label."""
 
-    def freeze(self, topic: str) -> dict[str, int]:
+    def frozen_offsets(self, topic: str) -> dict[str, int]:
         return {f"{topic}/0": 1}
 
     def rows(self, *_: object) -> object:
@@ -524,7 +524,7 @@ def test_on_a_terminal_three_questions_are_asked_and_guesses_offered(
 
     assert "rows.csv: 60 rows, 0.0 MB: text (text, 60 different), label (text, 3 different)" in told
     assert "(generation, classification, ranking) [classification]" in told
-    assert "Which column is the model given? [text]" in told
+    assert "Which column is the model's input? [text]" in told
     assert "Which column should it choose? [label]" in told
     assert (place / "specs" / "rows" / "dataset.yaml").is_file()
 

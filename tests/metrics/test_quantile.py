@@ -17,7 +17,7 @@ from tidemill.engine.estimate import estimate
 from tidemill.engine.statistics import quantile_of
 from tidemill.metrics import Scored, measure, quantile
 from tidemill.ports import ArmHealth
-from tidemill.serving.traffic_metrics import Outcome, health
+from tidemill.serving.traffic_metrics import RequestOutcome, health
 
 Source = Callable[[list[float]], tuple[float | None, float | None]]
 TWENTY = [round(0.1 * number, 1) for number in range(1, 21)]
@@ -34,14 +34,14 @@ def by_interval(seconds: list[float]) -> tuple[float | None, float | None]:
 
 
 def by_guardrail(seconds: list[float]) -> tuple[float | None, float | None]:
-    found = health(Outcome(0.0, one, failed=False) for one in seconds)
+    found = health(RequestOutcome(0.0, one, failed=False) for one in seconds)
     return found.latency_p50, found.latency_p95
 
 
 def by_ledger(seconds: list[float]) -> tuple[float | None, float | None]:
     ledger = Ledger.open("sqlite://")
     take(ledger.events, MemoryBus(), [answer(n, latency=one) for n, one in enumerate(seconds)])
-    found = ledger.events.health("chat", NOW)["sha256:one"]
+    found = ledger.service_metrics.release_health("chat", NOW)["sha256:one"]
     return found.latency_p50, found.latency_p95
 
 

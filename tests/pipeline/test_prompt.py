@@ -44,7 +44,7 @@ def rows(bench: BuildContext) -> Artefact:
             "sources": [{"type": "file", "path": "rows.jsonl"}],
         }
     )
-    return dataset.make(spec, {}, bench).artefact
+    return dataset.build(spec, {}, bench).artefact
 
 
 def spec(**more: Any) -> Prompt:
@@ -63,8 +63,8 @@ def test_a_few_shot_prompt_knows_its_labels_and_its_examples(
     bench: BuildContext, rows: Artefact
 ) -> None:
     few = spec(technique="few-shot", examples={"source": "chat", "k": 2})
-    made = prompt.make(few, {"chat": rows}, bench)
-    again = prompt.make(few, {"chat": rows}, bench)
+    made = prompt.build(few, {"chat": rows}, bench)
+    again = prompt.build(few, {"chat": rows}, bench)
     program = Program.load(made.artefact.path)
 
     assert made.artefact == again.artefact
@@ -85,7 +85,7 @@ def test_similar_examples_keep_their_vectors(
         technique="few-shot",
         examples={"source": "chat", "k": 1, "selection": "similar", "encoder": "mini"},
     )
-    made = prompt.make(similar, {"chat": rows, "mini": encoder}, bench)
+    made = prompt.build(similar, {"chat": rows, "mini": encoder}, bench)
     program = Program.load(made.artefact.path, encode=Encoder(tiny_encoder).encode)
 
     assert program.embeddings is not None
@@ -97,9 +97,9 @@ def test_a_wrong_template_names_its_line_and_leaves_nothing(bench: BuildContext)
     (bench.project_folder / "ask.j2").write_text("one\n{{ txt }}\n")
 
     with pytest.raises(SpecError, match=r"ask\.j2:2: 'txt' is not among the prompt's `inputs`"):
-        prompt.make(spec(), {}, bench)
+        prompt.build(spec(), {}, bench)
     with pytest.raises(SpecError, match=r"gone\.j2:1: cannot be read"):
-        prompt.make(spec(template="gone.j2"), {}, bench)
+        prompt.build(spec(template="gone.j2"), {}, bench)
     assert not bench.scratch.exists()
 
 
@@ -113,4 +113,4 @@ def test_examples_from_a_dataset_without_the_columns_say_which(
     )
 
     with pytest.raises(DataError, match="dataset 'chat' has no column 'reply'"):
-        prompt.make(few, {"chat": rows}, bench)
+        prompt.build(few, {"chat": rows}, bench)

@@ -8,26 +8,29 @@ from tidemill.engine.staleness import BUILDABLE_KINDS
 from tidemill.home import Home
 from tidemill.pipeline.asset_state import asset_version
 from tidemill.pipeline.release import compose
-from tidemill.ports import Making
-from tidemill.spec.graph import order
+from tidemill.ports import Materialisation
+from tidemill.spec.graph import build_order
 from tidemill.spec.rollout import Rollout
 
 
-def build(home: Home, project: str, name: str, *, content: str = "", passed: bool = True) -> Making:
+def build(
+    home: Home, project: str, name: str, *, content: str = "", passed: bool = True
+) -> Materialisation:
     """Record one asset as built from its spec and its inputs as they stand; `content` is what
     its artefact holds."""
-    builder = home.reread().builder(project)
+    builder = home.with_fresh_specs().builder(project)
     folder = home.settings.home / "scratch" / name
     folder.mkdir(parents=True)
     (folder / "content.txt").write_text(f"{name} {content}")
     artefact = home.store.put(folder, kind=builder.specs[name].kind.lower())
-    home.ledger.assets.keep([artefact])
+    home.ledger.materialisations.add_artefacts([artefact])
     newest = {
-        parent: home.ledger.assets.latest(project, parent) for parent in builder.parents(name)
+        parent: home.ledger.materialisations.latest(project, parent)
+        for parent in builder.parents(name)
     }
     inputs = {parent: record.artefact for parent, record in newest.items() if record}
     digest = builder.spec_digest(name)
-    record = Making(
+    record = Materialisation(
         project=project,
         name=name,
         kind=builder.specs[name].kind,
@@ -41,20 +44,20 @@ def build(home: Home, project: str, name: str, *, content: str = "", passed: boo
         measures=[],
         checks=[],
         facts={},
-        started=home.clock.now(),
+        started_at=home.clock.now(),
         seconds=60.0,
     )
     if not passed:
         check = {"name": "gate", "passed": False, "message": "too low", "blocking": True}
         record = replace(record, checks=[check])
-    return home.ledger.assets.record(record)
+    return home.ledger.materialisations.add(record)
 
 
 def build_all(home: Home, project: str) -> None:
     """Everything that the project's specs describe, releases included."""
-    fresh = home.reread()
+    fresh = home.with_fresh_specs()
     specs = fresh.builder(project).specs
-    for name in order(fresh.project(project)):
+    for name in build_order(fresh.project(project)):
         if specs[name].kind in BUILDABLE_KINDS:
             build(home, project, name)
     for name in specs:
@@ -63,7 +66,7 @@ def build_all(home: Home, project: str) -> None:
 
 def release(home: Home, project: str, name: str) -> None:
     """The release that a rollout brings out now; nothing for other kinds."""
-    builder = home.reread().builder(project)
+    builder = home.with_fresh_specs().builder(project)
     spec = builder.specs[name]
     if isinstance(spec, Rollout):
-        home.ledger.assets.add_release(compose(builder, spec))
+        home.ledger.materialisations.add_release(compose(builder, spec))

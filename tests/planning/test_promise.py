@@ -46,7 +46,7 @@ def give_feedback(home: Home, count: int) -> None:
     corrections = [replace(correct(n, at=now), topic=TOPIC) for n in range(count)]
     stream = contract(topic=TOPIC, name="stream")
     take(home.ledger.events, MemoryBus(), [*given, *corrections], now=now, stream=stream)
-    assert home.ledger.events.freeze(TOPIC)
+    assert home.ledger.feedback.frozen_offsets(TOPIC)
 
 
 def planned_rows(home: Home) -> Mapping[str, int]:
@@ -65,11 +65,11 @@ def test_a_dataset_that_was_frozen_before_any_feedback_stays_frozen_in_a_commit(
     repo.commit("one more row")
     promised = planned_rows(home)
 
-    built = home.reread().builder("chat").materialise("requests")
+    built = home.with_fresh_specs().builder("chat").materialise("requests")
     fresh = (
-        home.reread()
+        home.with_fresh_specs()
         .builder("chat")
-        .materialise("requests", offsets=home.ledger.events.freeze(TOPIC))
+        .materialise("requests", offsets=home.ledger.feedback.frozen_offsets(TOPIC))
     )
 
     assert built.facts["rows"] == promised
@@ -81,10 +81,10 @@ def test_a_dataset_keeps_the_feedback_it_has_when_more_comes(repo: Repo) -> None
     home = home_of(repo)
     give_feedback(home, 6)
     first = home.builder("chat").materialise("requests")
-    frozen = home.ledger.events.freeze(TOPIC)
+    frozen = home.ledger.feedback.frozen_offsets(TOPIC)
     give_feedback(home, 12)
     repo.edit("specs/chat/requests.yaml", "format:", "minimum_rows: 3\nformat:")
-    second = home.reread().builder("chat").materialise("requests")
+    second = home.with_fresh_specs().builder("chat").materialise("requests")
 
     assert (first.reused, second.reused) == (False, False)
     assert second.facts["offsets"] == first.facts["offsets"] == frozen

@@ -133,12 +133,12 @@ class Team:
 
     def made(self) -> list[str]:
         """Names of everything that took time to make, oldest first."""
-        history = reversed(list(self.ledger.assets.history(PROJECT)))
+        history = reversed(list(self.ledger.materialisations.history(PROJECT)))
         return [making.name for making in history if making.seconds > 0]
 
     def live(self) -> str | None:
         """The live release."""
-        return self.ledger.rollouts.live(SERVICE)
+        return self.ledger.rollouts.live_release(SERVICE)
 
     def answers(self) -> str:
         """The release that answers a request at the gateway; raises where none does."""

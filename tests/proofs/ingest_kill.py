@@ -52,7 +52,7 @@ class Sent:
 
 
 def compose(events: int, seed: int = 0) -> Sent:
-    """`events` messages: one answer to four pieces of feedback, 5 % duplicates, 2 % broken, and a
+    """`events` messages: one answer to four feedback events, 5 % duplicates, 2 % broken, and a
     third of the feedback before its answer."""
     dice, sent = random.Random(seed), Sent()
     number = 0
@@ -139,7 +139,7 @@ def _start(environment: dict[str, str]) -> subprocess.Popen[bytes]:
 
 
 def _progress(ledger: Ledger) -> int:
-    return sum(ledger.events.summary()["read"].values())
+    return sum(ledger.events.event_counts()["read"].values())
 
 
 def _finished(sent: Sent, ledger: Ledger) -> bool:

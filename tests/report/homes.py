@@ -11,13 +11,13 @@ from pathlib import Path
 from tests.records import release_record
 from tests.report.stories import GATE, MEASURES, answered, failure
 
-from tidemill.adapters.ledger.rollouts import Change
 from tidemill.engine.release_record import ReleaseRecord
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.home import Home
 from tidemill.pipeline import answers as answering
+from tidemill.records import RolloutUpdate
 from tidemill.settings import Settings
-from tidemill.spec.digest import digest
+from tidemill.spec.digest import spec_digest
 
 ROWS = "text,label\n" + "".join(f"please help with matter {n},{'ab'[n % 2]}\n" for n in range(40))
 FILES = {
@@ -97,7 +97,7 @@ def put_report(home: Home) -> str:
 def put_model(home: Home, note: str) -> str:
     folder = home.settings.home / f"form-{note}"
     folder.mkdir(parents=True)
-    Form("safetensors", "sequence-classification", labels=("a", "b")).write(folder)
+    ModelForm("safetensors", "sequence-classification", labels=("a", "b")).write(folder)
     return put(home, "model", {"form.json": (folder / "form.json").read_text(), "note": note})
 
 
@@ -110,7 +110,7 @@ def release(home: Home, note: str = "first", commit: str = "") -> ReleaseRecord:
         project="shop",
         service="desk",
         rollout="canary",
-        specs={name: digest(loaded, project) for name, loaded in project.specs.items()},
+        specs={name: spec_digest(loaded, project) for name, loaded in project.specs.items()},
         model=model,
         prompt=None,
         artefacts={
@@ -131,15 +131,15 @@ def release(home: Home, note: str = "first", commit: str = "") -> ReleaseRecord:
         approved_by=[],
         created=home.clock.now().isoformat(),
     )
-    home.ledger.assets.add_release(record)
+    home.ledger.materialisations.add_release(record)
     shutil.rmtree(home.settings.home / "making-answers")
     return record
 
 
 def go_live(home: Home, record: ReleaseRecord) -> None:
     key = home.ledger.rollouts.request("desk", record.digest, "folder", {})
-    done = Change("done", "every step went well", state="live", percent=100.0)
-    home.ledger.rollouts.decided(key, done, home.clock.now())
+    done = RolloutUpdate("done", "every step went well", state="live", percent=100.0)
+    home.ledger.rollouts.record_decision(key, done, home.clock.now())
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 from tidemill.answer import Answer
 from tidemill.engine.measurement import Check, Measure
 from tidemill.engine.release_record import ReleaseRecord
-from tidemill.form import Form
-from tidemill.pipeline.answers import Answered
-from tidemill.ports import Making
+from tidemill.form import ModelForm
+from tidemill.pipeline.answers import EvaluatedRow
+from tidemill.ports import Materialisation
 from tidemill.report.release_facts import (
     ANSWERS,
     DATASET,
@@ -55,14 +55,14 @@ HOP = {
 }  # fmt: skip
 
 
-def making(name: str, kind: str, artefact: str = ROWS, **more: Any) -> Making:
+def making(name: str, kind: str, artefact: str = ROWS, **more: Any) -> Materialisation:
     known: dict[str, Any] = {
         "steps": {}, "inputs": {}, "commit": {"sha": "f" * 40}, "tools": {}, "measures": [],
         "checks": [], "facts": {},
     }  # fmt: skip
-    return Making(
+    return Materialisation(
         project="shop", name=name, kind=kind, version="v", spec_digest="s", artefact=artefact,
-        started=NOW, seconds=12.5, id=len(name), **{**known, **more},
+        started_at=NOW, seconds=12.5, id=len(name), **{**known, **more},
     )  # fmt: skip
 
 
@@ -141,19 +141,19 @@ def specs() -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
-def answered(place: int, wanted: str, given: str, **more: Any) -> Answered:
+def answered(place: int, wanted: str, given: str, **more: Any) -> EvaluatedRow:
     known: dict[str, Any] = {
         "output": given, "seconds": 0.1 + 0.01 * place, "tokens_in": 0, "tokens_out": 1,
         "finish": "stop", "row": {"text": f"matter {place}"},
         "scores": {given: 0.5 + 0.04 * (place % 10), "other": 0.1},
     }  # fmt: skip
-    return Answered(
+    return EvaluatedRow(
         id=f"r{place}", reference=Answer(wanted, wanted), answer=Answer(given, given),
         **{**known, **more},
     )  # fmt: skip
 
 
-def answers() -> tuple[Answered, ...]:
+def answers() -> tuple[EvaluatedRow, ...]:
     wrong = [answered(place, "refund", "return") for place in range(5)]
     return (*wrong, *(answered(place, label, label) for place in range(5, 30)
                       for label in ("refund", "return")))  # fmt: skip
@@ -238,16 +238,16 @@ def full() -> Story:
             "failures": [failure()],
         },
         answers=answers(),
-        form=Form("onnx", "sequence-classification", "int8", labels=("refund", "return")),
+        form=ModelForm("onnx", "sequence-classification", "int8", labels=("refund", "return")),
         rollout={
             "id": 1, "state": "live", "percent": 100.0, "reason": "every step went well",
-            "requested": NOW, "finished": NOW + timedelta(hours=1), "previous": RELEASE,
-            "waits": False,
+            "requested_at": NOW, "finished_at": NOW + timedelta(hours=1),
+            "previous_release": RELEASE, "awaits_person": False,
         },
         steps=[
             {
-                "at": NOW, "decision": "promote", "percent": 10.0, "reason": "it begins",
-                "looks": 3,
+                "decided_at": NOW, "decision": "promote", "percent": 10.0, "reason": "it begins",
+                "repeats": 3,
                 "numbers": {"health": {"candidate": {"requests": 5, "error_rate": 0.0,
                                                      "latency_p95": 0.2}}},
             }
@@ -265,8 +265,8 @@ def partial() -> Story:
     return replace(
         whole, specs={}, makings=makings, report={}, faults={}, answers=(), form=None,
         data=replace(whole.data, spec={}, summary={}, missing={DATASET: GONE}),
-        missing=missing, rollout={**(whole.rollout or {}), "state": "running", "waits": True},
-        steps=(),
+        missing=missing, steps=(),
+        rollout={**(whole.rollout or {}), "state": "running", "awaits_person": True},
     )  # fmt: skip
 
 

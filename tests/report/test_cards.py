@@ -26,7 +26,7 @@ from tests.report.stories import (
 )
 
 from tidemill.engine.licence import Ingredient, chain
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.report.cards import dataset, metadata, model
 from tidemill.report.cards.escape import code, inline
 from tidemill.report.release_facts import DatasetStory, Story
@@ -152,13 +152,13 @@ def test_a_bare_release_gets_a_card() -> None:
 @pytest.mark.parametrize(
     ("form", "steps", "relation"),
     [
-        (Form("adapter", "causal-lm"), (), "adapter"),
-        (Form("safetensors", "causal-lm", "bf16"), ("merge",), "finetune"),
-        (Form("onnx", "causal-lm", "int8"), ("merge", "quantise"), "quantized"),
+        (ModelForm("adapter", "causal-lm"), (), "adapter"),
+        (ModelForm("safetensors", "causal-lm", "bf16"), ("merge",), "finetune"),
+        (ModelForm("onnx", "causal-lm", "int8"), ("merge", "quantise"), "quantized"),
     ],
 )
 def test_the_relation_to_the_base_is_the_hubs_word(
-    form: Form, steps: tuple[str, ...], relation: str
+    form: ModelForm, steps: tuple[str, ...], relation: str
 ) -> None:
     hops = [{"step": step, "agreement": 1.0, "rows": 4} for step in steps]
     made = {
@@ -170,7 +170,7 @@ def test_the_relation_to_the_base_is_the_hubs_word(
 
 
 def test_a_base_that_serves_as_it_is_has_no_relation() -> None:
-    bare = replace(full(), form=Form("safetensors", "causal-lm"), makings={})
+    bare = replace(full(), form=ModelForm("safetensors", "causal-lm"), makings={})
 
     assert model.relation(bare) is None
 

@@ -11,7 +11,7 @@ from tests.report.homes import change_spec, committed, git, go_live, put, releas
 from tidemill.engine.release_record import SpecCommit
 from tidemill.errors import MissingArtefact
 from tidemill.home import Home
-from tidemill.ports import Making
+from tidemill.ports import Materialisation
 from tidemill.report import gather
 from tidemill.report.release_facts import ANSWERS, DATASET, FAILURES, MODEL, REPORT
 
@@ -36,9 +36,9 @@ def test_everything_that_is_there_is_gathered(home: Home) -> None:
 
 def test_the_record_is_that_of_the_run_that_made_the_bytes(home: Home) -> None:
     record = release(home)
-    first = home.ledger.assets.latest("shop", "rows")
+    first = home.ledger.materialisations.latest("shop", "rows")
     assert first is not None
-    home.ledger.assets.record(Making(**{**asdict(first), "id": 0, "seconds": 0.0}))
+    home.ledger.materialisations.add(Materialisation(**{**asdict(first), "id": 0, "seconds": 0.0}))
 
     assert gather.release(home, record).makings["rows"].id == first.id
 

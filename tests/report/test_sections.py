@@ -8,7 +8,7 @@ from math import nan
 import pytest
 from tests.report.stories import HOP, NOW, answered, empty, full, making, measure, record
 
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.report import formatting
 from tidemill.report.limits import limits
 from tidemill.report.plots.chart import Frame, ticks
@@ -69,7 +69,9 @@ def test_a_gain_is_said_only_as_far_as_its_interval_goes(
 )
 def test_the_verdict_says_where_the_release_stands(state: str, said_so: str, tone: str) -> None:
     story = full()
-    said = verdict(replace(story, rollout={**(story.rollout or {}), "state": state, "waits": True}))
+    said = verdict(
+        replace(story, rollout={**(story.rollout or {}), "state": state, "awaits_person": True})
+    )
 
     assert said_so in said.sentence
     assert said.tone == tone
@@ -189,7 +191,7 @@ def test_calibration_of_a_classifier_is_a_diagram() -> None:
 
 def test_calibration_does_not_apply_to_a_model_that_writes() -> None:
     silent = tuple(replace(one, scores={}) for one in full().answers)
-    writes = replace(full(), answers=silent, form=Form("genai", "causal-lm", "int8"))
+    writes = replace(full(), answers=silent, form=ModelForm("genai", "causal-lm", "int8"))
 
     assert "does not apply" in str(calibration.render(writes))
     assert "kept no probabilities" in str(calibration.render(replace(full(), answers=silent)))

@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tidemill.errors import ArtefactError
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.runtimes import open_runtime
 from tidemill.runtimes.sentence import Encoder
 
@@ -26,7 +26,7 @@ def classifier(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     torch.manual_seed(0)
     model = AutoModelForSequenceClassification.from_pretrained(tiny_encoder, num_labels=3)
     model.save_pretrained(folder)
-    replace(Form.read(tiny_encoder), labels=("a", "b", "c")).write(folder)
+    replace(ModelForm.read(tiny_encoder), labels=("a", "b", "c")).write(folder)
     return folder
 
 

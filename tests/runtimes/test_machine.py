@@ -31,6 +31,21 @@ def test_waiting_threads_sleep_unless_a_person_said_otherwise(
     assert os.environ["GOMP_SPINCOUNT"] == "7"
 
 
+@pytest.mark.parametrize("name", ["ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA"])
+def test_a_machine_that_is_kept_to_avx2_multiplies_no_bf16_and_has_no_vnni(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "AVX2")
+    machine.bf16.cache_clear()
+    machine.instructions.cache_clear()
+
+    assert not machine.bf16()
+    assert machine.instructions() in ("avx2", "arm64")
+
+    machine.bf16.cache_clear()
+    machine.instructions.cache_clear()
+
+
 def test_the_heap_can_be_kept_more_than_once() -> None:
     machine.keep_heap()
     machine.keep_heap()

@@ -11,7 +11,7 @@ import pytest
 from tidemill.catalog import COMPRESSION
 from tidemill.compression import silent, targets
 from tidemill.errors import ArtefactError
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.runtimes import Runtime, open_runtime
 from tidemill.spec.compression import OnnxRuntimeTarget
 
@@ -106,7 +106,7 @@ def test_no_conversations_give_no_replies(runtime: Runtime) -> None:
 
 
 def test_a_broken_genai_folder_is_a_message(tmp_path: Path) -> None:
-    Form(form="genai", task="causal-lm", precision="int4").write(tmp_path)
+    ModelForm(form="genai", task="causal-lm", precision="int4").write(tmp_path)
 
     with pytest.raises(ArtefactError, match="GenAI cannot load it"):
         open_runtime(tmp_path, resolve=lambda _digest: tmp_path)
@@ -123,7 +123,9 @@ def classifier(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("classifier")
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(tiny_encoder).save_pretrained(folder)
-    Form(form="safetensors", task="sequence-classification", labels=("a", "b", "c")).write(folder)
+    ModelForm(form="safetensors", task="sequence-classification", labels=("a", "b", "c")).write(
+        folder
+    )
     return folder
 
 

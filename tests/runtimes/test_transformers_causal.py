@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from tidemill import chat
 from tidemill.errors import ArtefactError
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.runtimes import load, open_runtime
 from tidemill.runtimes.stop_sequences import pieces
 from tidemill.runtimes.transformers_causal import TransformersCausal
@@ -26,8 +26,8 @@ def conversation(text: str) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def runtime(tiny_llm: Path) -> Any:
-    model = load.model(tiny_llm, Form.read(tiny_llm), dict.__getitem__, precision="fp32")
-    return TransformersCausal(Form.read(tiny_llm), model, load.tokenizer(tiny_llm), batch=3)
+    model = load.model(tiny_llm, ModelForm.read(tiny_llm), dict.__getitem__, precision="fp32")
+    return TransformersCausal(ModelForm.read(tiny_llm), model, load.tokenizer(tiny_llm), batch=3)
 
 
 def test_a_batch_answers_as_transformers_generate_does(runtime: Any, tiny_llm: Path) -> None:
@@ -112,11 +112,11 @@ def test_an_adapter_answers_as_base_and_adapter_together(tiny_llm: Path, tmp_pat
     adapted = get_peft_model(model, config).eval()
     adapted.save_pretrained(tmp_path)
     load.tokenizer(tiny_llm).save_pretrained(tmp_path)
-    Form("adapter", "causal-lm", base="sha256:base", chat=True).write(tmp_path)
+    ModelForm("adapter", "causal-lm", base="sha256:base", chat=True).write(tmp_path)
     ids = torch.tensor([chat.encode(load.tokenizer(tiny_llm), conversation(ASKED[0]))])
     expected = adapted(ids).logits.argmax(-1)[0, -1]
 
-    merged = load.model(tmp_path, Form.read(tmp_path), {"sha256:base": tiny_llm}.__getitem__)
+    merged = load.model(tmp_path, ModelForm.read(tmp_path), {"sha256:base": tiny_llm}.__getitem__)
 
     assert merged(ids).logits.argmax(-1)[0, -1] == expected
 
@@ -127,7 +127,7 @@ def test_a_folder_without_a_form_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_an_engine_says_where_it_runs(tmp_path: Path) -> None:
-    Form("engine", "causal-lm").write(tmp_path)
+    ModelForm("engine", "causal-lm").write(tmp_path)
 
     with pytest.raises(ArtefactError, match="runs on the NVIDIA GPU it was built for, not here"):
         open_runtime(tmp_path, resolve=Path)

@@ -13,10 +13,10 @@ from tidemill.adapters.answer_cache import PassingMemory
 from tidemill.adapters.store import MemoryStore
 from tidemill.data.rows import share
 from tidemill.engine.search_budget import Limits
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.pipeline import dataset
 from tidemill.pipeline.context import BuildContext
-from tidemill.pipeline.optimise import Found, Wish, optimise
+from tidemill.pipeline.optimise import PromptSearchResult, SearchRequest, optimise
 from tidemill.ports import Artefact
 from tidemill.runtimes import Messages, Reply, Scores
 from tidemill.search import Remark
@@ -35,7 +35,7 @@ class Planted:
     """Right with `base`, with `each` more for every example shown, and `told` more where the
     instructions list the labels; which rows those are is a hash of the question."""
 
-    form = Form(form="safetensors", task="causal-lm", chat=True)
+    form = ModelForm(form="safetensors", task="causal-lm", chat=True)
 
     def __init__(self, base: float = 0.2, each: float = 0.0, told: float = 0.0) -> None:
         self.base, self.each, self.told = base, each, told
@@ -84,7 +84,7 @@ class Teacher:
         self.says = says
         self.asked: list[str] = []
 
-    def say(self, prompt: str, *, max_tokens: int) -> tuple[str, int, int]:
+    def complete(self, prompt: str, *, max_tokens: int) -> tuple[str, int, int]:
         self.asked.append(prompt)
         text = in_form(prompt, self.says)
         return text, len(prompt.split()), len(text.split())
@@ -127,7 +127,7 @@ class Ground:
         Planted.form.write(weights)
         self.model = self.store.put(weights, kind="model")
         self.inputs = {
-            "rows": dataset.make(rows, {}, self.bench).artefact,
+            "rows": dataset.build(rows, {}, self.bench).artefact,
             "mini": Artefact("sha256:" + "0" * 64, "model", encoder, 0),
         }
         self.memory = PassingMemory()
@@ -158,7 +158,7 @@ class Ground:
         remarks: tuple[Remark, ...] = (),
         limits: Limits | None = None,
         **more: Any,
-    ) -> Found:
+    ) -> PromptSearchResult:
         spec = self.spec(**more)
         assert spec.optimise is not None
         asked = limits or Limits(calls=spec.optimise.calls, tokens=spec.optimise.tokens)
@@ -169,6 +169,6 @@ class Ground:
             self.inputs,
             self.bench,
             self.memory,
-            Wish(method, seed, asked, remarks, "mini"),
+            SearchRequest(method, seed, asked, remarks, "mini"),
             reflection,
         )

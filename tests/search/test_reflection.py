@@ -16,7 +16,7 @@ from tidemill.adapters.reflection import TRIES, ChatModel
 from tidemill.data import read_split
 from tidemill.engine.search_budget import Limits
 from tidemill.errors import ServiceError, SettingsError, TidemillError
-from tidemill.pipeline.candidate_evaluator import LOST
+from tidemill.pipeline.candidate_evaluator import MAX_LOST_ANSWERS
 from tidemill.search import Remark
 from tidemill.settings import ReflectionSettings, Settings
 
@@ -79,7 +79,9 @@ def server() -> Iterator[Server]:
 def test_it_speaks_chat_completions_and_waits_when_busy(server: Server) -> None:
     waited: list[float] = []
     server.failures[0] = 2
-    text, read, written = ChatModel(server.settings, sleep=waited.append).say("hi", max_tokens=9)
+    text, read, written = ChatModel(server.settings, sleep=waited.append).complete(
+        "hi", max_tokens=9
+    )
 
     assert (text, read, written) == (BETTER, 100, 10)
     assert waited == [1.0, 2.0]
@@ -93,7 +95,7 @@ def test_one_that_stays_away_says_so_without_its_key(server: Server) -> None:
     model = ChatModel(server.settings, sleep=lambda _: None)
 
     with pytest.raises(ServiceError, match="does not answer \\(HTTP 503\\)") as caught:
-        model.say("hi", max_tokens=9)
+        model.complete("hi", max_tokens=9)
     assert len(server.asked) == TRIES
     assert "secret" not in str(caught.value) + repr(server.settings)
 
@@ -108,11 +110,11 @@ def test_a_better_instruction_is_found_and_paid_for(
     limits = Limits(calls=600, money=1.0)
     found = ground.run(method, reflection=model, limits=limits)
 
-    assert found.proposes
+    assert found.has_proposal
     assert found.leader is not None
     assert "refund" in found.leader.system
     assert found.spent.money == pytest.approx(len(server.asked) * (100e-6 + 20e-6))
-    assert ground.run(method, reflection=model, limits=limits).fresh.money == 0
+    assert ground.run(method, reflection=model, limits=limits).spent_now.money == 0
 
 
 def test_money_stops_the_search_before_it_is_exceeded(
@@ -150,7 +152,7 @@ def test_a_lost_answer_is_asked_for_again_and_paid_twice(
     found = ground.run("gepa", reflection=model, limits=Limits(calls=600, money=1.0))
 
     answered = (len(server.asked) - 1) * (100e-6 + 20e-6)
-    assert found.proposes
+    assert found.has_proposal
     assert found.spent.money > answered + 2048 * 2e-6
 
 
@@ -164,7 +166,7 @@ def test_answers_that_stay_lost_end_the_search(
 
     with pytest.raises(ServiceError, match="does not answer \\(RemoteProtocolError\\)"):
         ground.run("gepa", reflection=model, limits=Limits(calls=600, money=1.0))
-    assert len(server.asked) == LOST
+    assert len(server.asked) == MAX_LOST_ANSWERS
 
 
 def test_a_limit_of_money_needs_a_price(ground: Ground, plant: Plant) -> None:
@@ -195,7 +197,7 @@ def test_users_words_reach_the_reflection_unless_a_held_out_row_asks_the_same(
 
     assert "too curt, be kinder" in read
     assert "tells the answer of a test row" not in read
-    assert found.remarks == 1
+    assert found.comments == 1
 
 
 def test_without_a_reflection_model_it_says_how_to_name_one(ground: Ground, plant: Plant) -> None:

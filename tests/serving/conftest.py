@@ -12,14 +12,14 @@ from tests.serving.places import ECHO, make_release
 from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.adapters.local.processes import Processes, Start, free_port, python
 from tidemill.local.services import answers
-from tidemill.pipeline.release_folder import Release
+from tidemill.pipeline.release_folder import ServedRelease
 
 
 @pytest.fixture
-def release(tmp_path: Path) -> Callable[..., tuple[Release, Path]]:
+def release(tmp_path: Path) -> Callable[..., tuple[ServedRelease, Path]]:
     """Make a release folder over the echo model: `release("one", faults="slow 0.2")`."""
 
-    def make(name: str = "one", **named: object) -> tuple[Release, Path]:
+    def make(name: str = "one", **named: object) -> tuple[ServedRelease, Path]:
         return make_release(tmp_path / "releases" / name, **named)  # type: ignore[arg-type]
 
     return make

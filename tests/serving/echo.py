@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tidemill.errors import PromptTooLong
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.runtimes import Messages, Reply, Resolve, Scores
 
 LIMIT = 10_000
@@ -21,7 +21,7 @@ LIMIT = 10_000
 class Echo:
     """Says the last message backwards, word by word."""
 
-    def __init__(self, folder: Path, form: Form) -> None:
+    def __init__(self, folder: Path, form: ModelForm) -> None:
         path = folder / "faults"
         self.faults = path.read_text().split() if path.exists() else []
         self.form, self.calls, self.closed = form, 0, False
@@ -62,7 +62,7 @@ class Echo:
 
 
 def open_echo(folder: Path, *, resolve: Resolve) -> Echo:
-    return Echo(folder, Form.read(folder))
+    return Echo(folder, ModelForm.read(folder))
 
 
 if __name__ == "__main__":

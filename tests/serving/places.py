@@ -6,26 +6,26 @@ import hashlib
 from pathlib import Path
 
 from tidemill.content import digest_of
-from tidemill.form import Form
-from tidemill.pipeline.release_folder import Placed, Release
+from tidemill.form import ModelForm
+from tidemill.pipeline.release_folder import ArtefactFolder, ServedRelease
 
 ECHO = Path(__file__).with_name("echo.py")
 
 
 def make_release(
     folder: Path, *, service: str = "support-chat", faults: str = "", cache: bool = False
-) -> tuple[Release, Path]:
+) -> tuple[ServedRelease, Path]:
     """A release over the echo model, its digest made of its folder's name."""
     model = folder / "model"
     model.mkdir(parents=True)
-    Form("safetensors", "causal-lm", chat=True).write(model)
+    ModelForm("safetensors", "causal-lm", chat=True).write(model)
     if faults:
         (model / "faults").write_text(faults)
-    release = Release(
+    release = ServedRelease(
         digest=f"sha256:{hashlib.sha256(folder.name.encode()).hexdigest()}",
         service=service,
         project="support-chat",
-        model=Placed(digest_of(model), model),
+        model=ArtefactFolder(digest_of(model), model),
         spec_commit="c0ffee",
         cache=cache,
     )

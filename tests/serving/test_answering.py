@@ -10,39 +10,39 @@ import pytest
 from tests.serving.echo import open_echo
 
 from tidemill.errors import BadRequest, Overloaded
-from tidemill.pipeline.release_folder import Release
+from tidemill.pipeline.release_folder import ServedRelease
 from tidemill.serving import request_queue as work_module
 from tidemill.serving.model_server import load
-from tidemill.serving.predictor import Answerer, Ask, Given
-from tidemill.serving.request_queue import Work
-from tidemill.serving.response_cache import LeastRecent, request_key
+from tidemill.serving.predictor import InferenceRequest, InferenceResponse, Predictor
+from tidemill.serving.request_queue import RequestQueue
+from tidemill.serving.response_cache import LruCache, request_key
 
-Make = Callable[..., tuple[Release, Path]]
+Make = Callable[..., tuple[ServedRelease, Path]]
 
 
-def ask(text: str, **named: object) -> Ask:
-    return Ask(messages=({"role": "user", "content": text},), **named)  # type: ignore[arg-type]
+def ask(text: str, **named: object) -> InferenceRequest:
+    return InferenceRequest(messages=({"role": "user", "content": text},), **named)  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def answerer(release: Make) -> Answerer:
+def answerer(release: Make) -> Predictor:
     return load(release(cache=True)[0], open_model=open_echo)
 
 
-def test_an_answer_has_its_own_id_and_tells_its_event(answerer: Answerer) -> None:
-    told: list[Given] = []
-    answerer.tell = told.append
+def test_an_answer_has_its_own_id_and_tells_its_event(answerer: Predictor) -> None:
+    told: list[InferenceResponse] = []
+    answerer.publish = told.append
 
-    first, second = answerer.answer(ask("a b")), answerer.answer(ask("a b"))
+    first, second = answerer.predict(ask("a b")), answerer.predict(ask("a b"))
 
     assert first.answer.text == "b a"
     assert first.response_id != second.response_id
     assert told == [first, second]
 
 
-def test_the_same_request_is_answered_from_memory(answerer: Answerer) -> None:
-    async def twice() -> tuple[Given, Given, int]:
-        work = Work(answerer)
+def test_the_same_request_is_answered_from_memory(answerer: Predictor) -> None:
+    async def twice() -> tuple[InferenceResponse, InferenceResponse, int]:
+        work = RequestQueue(answerer)
         first = await work.answer(ask("a b"))
         calls = answerer.runtime.calls  # type: ignore[attr-defined]
         second = await work.answer(ask("a b"))
@@ -55,46 +55,46 @@ def test_the_same_request_is_answered_from_memory(answerer: Answerer) -> None:
     assert first.response_id != second.response_id
 
 
-def test_other_parameters_are_another_request(answerer: Answerer) -> None:
-    answerer.answer(ask("a b c"))
+def test_other_parameters_are_another_request(answerer: Predictor) -> None:
+    answerer.predict(ask("a b c"))
 
-    assert answerer.known(ask("a b c")) is not None
-    assert answerer.known(ask("a b c", max_tokens=2)) is None
-    assert answerer.known(ask("a b c", stop=("c",))) is None
+    assert answerer.cached_response(ask("a b c")) is not None
+    assert answerer.cached_response(ask("a b c", max_tokens=2)) is None
+    assert answerer.cached_response(ask("a b c", stop=("c",))) is None
 
 
-def test_the_stream_says_what_the_answer_says(answerer: Answerer) -> None:
+def test_the_stream_says_what_the_answer_says(answerer: Predictor) -> None:
     *pieces, given = answerer.stream(ask("a b c"), "my-id")
 
-    assert isinstance(given, Given)
+    assert isinstance(given, InferenceResponse)
     assert "".join(map(str, pieces)) == given.answer.text == "c b a"
     assert given.response_id == "my-id"
 
 
-def test_a_request_with_nothing_in_it_is_refused(answerer: Answerer) -> None:
+def test_a_request_with_nothing_in_it_is_refused(answerer: Predictor) -> None:
     with pytest.raises(BadRequest, match="needs `messages`"):
-        answerer.answer(Ask())
+        answerer.predict(InferenceRequest())
 
 
-def test_columns_without_a_prompt_are_refused(answerer: Answerer) -> None:
+def test_columns_without_a_prompt_are_refused(answerer: Predictor) -> None:
     with pytest.raises(BadRequest, match="no prompt"):
-        answerer.answer(Ask(inputs={"text": "a"}))
+        answerer.predict(InferenceRequest(inputs={"text": "a"}))
 
 
 def test_a_flood_is_refused_and_the_queue_empties(
-    answerer: Answerer, monkeypatch: pytest.MonkeyPatch
+    answerer: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(work_module, "QUEUE", 2)
 
     async def flood() -> list[object]:
-        work = Work(answerer)
+        work = RequestQueue(answerer)
         return await asyncio.gather(
             *(work.answer(ask(str(n))) for n in range(5)), return_exceptions=True
         )
 
     found = asyncio.run(flood())
 
-    assert sum(isinstance(one, Given) for one in found) == 2
+    assert sum(isinstance(one, InferenceResponse) for one in found) == 2
     assert sum(isinstance(one, Overloaded) for one in found) == 3
 
 
@@ -117,7 +117,7 @@ def test_a_key_differs_by_release_role_system_message_and_parameters_only() -> N
 
 
 def test_what_was_asked_for_last_is_kept_longest() -> None:
-    kept: LeastRecent[int] = LeastRecent(2)
+    kept: LruCache[int] = LruCache(2)
     kept.put(b"one", 1)
     kept.put(b"two", 2)
     kept.get(b"one")

@@ -143,11 +143,11 @@ def test_the_controller_walks_a_release_through_a_cluster_and_back(shop: Shop, d
             until = time.monotonic() + 60
             while ledger.rollouts.get(key).state != "live" and time.monotonic() < until:
                 tick(1)
-        serving = ledger.rollouts.serving(SERVICE)
+        serving = ledger.rollouts.live_rollout(SERVICE)
         assert serving is not None
-        ledger.rollouts.command(serving.id, "rollback", "bob")
+        ledger.rollouts.send_command(serving.id, "rollback", "bob")
         tick(1)
         controller.close()
 
     assert seen == [{one: 100}, {one: 100, two: 0}, {one: 75, two: 25}, {two: 100}, {one: 100}]
-    assert ledger.rollouts.live(SERVICE) == one
+    assert ledger.rollouts.live_release(SERVICE) == one

@@ -72,7 +72,7 @@ class Stage:
     def pass_time(self, seconds: float, **health: ArmHealth) -> None:
         self.clock.advance(timedelta(seconds=seconds))
         for release, seen in health.items():
-            self.deployer.observe(CHAT, release, self.clock.now(), seen)
+            self.deployer.record_health(CHAT, release, self.clock.now(), seen)
         self.controller.tick()
 
     def go_live(self, release: str, **changes: Any) -> None:
@@ -109,8 +109,8 @@ def test_the_first_release_gets_everything_as_soon_as_it_is_ready(stage: Stage) 
     stage.controller.tick()
 
     assert stage.shares == {"one": 100}
-    assert stage.ledger.live(CHAT) == "one"
-    assert "first release" in stage.ledger.steps(key)[-1]["reason"]
+    assert stage.ledger.live_release(CHAT) == "one"
+    assert "first release" in stage.ledger.decisions(key)[-1]["reason"]
 
 
 def test_a_first_release_is_watched_for_its_hold_and_what_compares_is_named_as_skipped(
@@ -120,7 +120,7 @@ def test_a_first_release_is_watched_for_its_hold_and_what_compares_is_named_as_s
     stage.controller.tick()
     for _ in range(4):
         stage.pass_time(10, one=GOOD)
-    first, *_, last = stage.ledger.steps(key)
+    first, *_, last = stage.ledger.decisions(key)
 
     assert first["reason"] == (
         "the first release of this service: it is live for everybody; "
@@ -145,7 +145,7 @@ def test_a_first_release_without_requests_is_live_and_stays_watched(stage: Stage
 
     stage.pass_time(10, one=FAILING)
 
-    assert stage.ledger.get(key).waits
+    assert stage.ledger.get(key).awaits_person
 
 
 def test_a_failing_first_release_asks_a_person_even_after_a_kill(stage: Stage) -> None:
@@ -155,7 +155,7 @@ def test_a_failing_first_release_asks_a_person_even_after_a_kill(stage: Stage) -
     stage.pass_time(10, one=FAILING)
     row = stage.ledger.get(key)
 
-    assert (row.state, row.waits) == ("live", True)
+    assert (row.state, row.awaits_person) == ("live", True)
     assert "there is no other release to go back to" in row.reason
     assert "tidemill rollout promote support-chat" in row.reason
     assert stage.shares == {"one": 100}
@@ -165,12 +165,12 @@ def test_a_person_accepts_a_failing_first_release(stage: Stage) -> None:
     key = stage.ask("one")
     stage.controller.tick()
     stage.pass_time(10, one=FAILING)
-    stage.ledger.command(key, "promote", "ann")
+    stage.ledger.send_command(key, "promote", "ann")
     stage.pass_time(10, one=FAILING)
     accepted = stage.ledger.get(key)
     stage.pass_time(10, one=FAILING)
 
-    assert not accepted.waits
+    assert not accepted.awaits_person
     assert accepted.reason == "accepted by ann; it is watched no longer"
     assert stage.ledger.get(key) == accepted
 
@@ -180,7 +180,7 @@ def test_a_better_release_replaces_a_failing_first_one_while_it_is_watched(stage
     stage.controller.tick()
     stage.pass_time(10, one=FAILING)
     stage.ask("two")
-    while stage.ledger.live(CHAT) != "two":
+    while stage.ledger.live_release(CHAT) != "two":
         stage.pass_time(10, one=FAILING, two=GOOD)
 
     assert stage.shares == {"two": 100}
@@ -198,7 +198,7 @@ def test_what_compares_with_a_live_release_gets_no_traffic_where_none_is(
     stage: Stage, changes: dict[str, Any]
 ) -> None:
     key = stage.ask("one", **changes)
-    stage.ledger.command(key, "promote", "ann")
+    stage.ledger.send_command(key, "promote", "ann")
     for _ in range(5):
         stage.pass_time(10, one=GOOD)
     row = stage.ledger.get(key)
@@ -220,17 +220,17 @@ def test_a_release_that_waits_for_its_approval_takes_no_memory(stage: Stage) -> 
     key = stage.ask("two", approval={"by": ["ann"]})
     for _ in range(3):
         stage.pass_time(10, one=GOOD)
-    assert stage.ledger.get(key).waits
+    assert stage.ledger.get(key).awaits_person
     assert set(stage.deployer.running[CHAT]) == {"one"}
 
-    stage.ledger.command(key, "promote", "ann")
+    stage.ledger.send_command(key, "promote", "ann")
     stage.pass_time(1, one=GOOD)
     assert stage.shares == {"one": 90, "two": 10}
 
 
 def test_a_good_release_walks_all_steps_and_the_former_one_stays_ready(walking: Stage) -> None:
     seen = [walking.shares["two"]]
-    while walking.ledger.live(CHAT) != "two":
+    while walking.ledger.live_release(CHAT) != "two":
         walking.pass_time(10, one=GOOD, two=GOOD)
         seen.append(walking.shares["two"])
 
@@ -238,7 +238,7 @@ def test_a_good_release_walks_all_steps_and_the_former_one_stays_ready(walking: 
     assert len(seen) <= 12
     assert walking.shares == {"two": 100}
     assert set(walking.deployer.running[CHAT]) == {"one", "two"}
-    last = walking.ledger.steps(walking.ledger.newest(CHAT)[0].id)[-1]
+    last = walking.ledger.decisions(walking.ledger.newest(CHAT)[0].id)[-1]
     assert last["numbers"]["rollback"]["to"] == "one"
 
 
@@ -252,7 +252,7 @@ def test_a_bad_release_is_rolled_back_within_two_looks(walking: Stage, bad: ArmH
     assert walking.ledger.get(key).state == "rolled_back"
     assert set(walking.deployer.running[CHAT]) == {"one"}
     assert "rolled-back" in walking.told
-    assert walking.ledger.steps(key)[-1]["numbers"]["health"]["candidate"]["requests"] == 100
+    assert walking.ledger.decisions(key)[-1]["numbers"]["health"]["candidate"]["requests"] == 100
 
 
 def test_no_data_holds(walking: Stage) -> None:
@@ -302,32 +302,32 @@ def test_a_release_that_does_not_start_fails_and_the_live_one_stays(walking: Sta
 
 def test_a_person_pauses_resumes_and_rolls_back(walking: Stage) -> None:
     key = walking.ledger.newest(CHAT)[0].id
-    walking.ledger.command(key, "pause", "ann")
+    walking.ledger.send_command(key, "pause", "ann")
     for _ in range(5):
         walking.pass_time(10, one=GOOD, two=GOOD)
     assert walking.shares["two"] == 10
 
-    walking.ledger.command(key, "promote", "ann")
+    walking.ledger.send_command(key, "promote", "ann")
     for _ in range(5):
         walking.pass_time(10, one=GOOD, two=GOOD)
     assert walking.shares["two"] == 50
 
-    walking.ledger.command(key, "rollback", "bob")
+    walking.ledger.send_command(key, "rollback", "bob")
     walking.pass_time(0.5)
     assert walking.shares == {"one": 100}
     assert walking.ledger.get(key).reason == "rolled back by bob"
 
 
 def test_the_live_release_is_rolled_back_to_the_one_before(walking: Stage) -> None:
-    while walking.ledger.live(CHAT) != "two":
+    while walking.ledger.live_release(CHAT) != "two":
         walking.pass_time(10, one=GOOD, two=GOOD)
-    serving = walking.ledger.serving(CHAT)
+    serving = walking.ledger.live_rollout(CHAT)
     assert serving is not None
 
-    walking.ledger.command(serving.id, "rollback", "bob")
+    walking.ledger.send_command(serving.id, "rollback", "bob")
     walking.pass_time(0.5)
 
-    assert walking.ledger.live(CHAT) == "one"
+    assert walking.ledger.live_release(CHAT) == "one"
     assert walking.shares == {"one": 100}
     assert walking.ledger.get(serving.id).state == "rolled_back"
     assert set(walking.deployer.running[CHAT]) == {"one"}
@@ -336,13 +336,13 @@ def test_the_live_release_is_rolled_back_to_the_one_before(walking: Stage) -> No
 def test_with_nothing_before_it_the_live_release_stays(stage: Stage) -> None:
     stage.ask("one")
     stage.controller.tick()
-    serving = stage.ledger.serving(CHAT)
+    serving = stage.ledger.live_rollout(CHAT)
     assert serving is not None
 
-    stage.ledger.command(serving.id, "rollback", "bob")
+    stage.ledger.send_command(serving.id, "rollback", "bob")
     stage.pass_time(1)
 
-    assert stage.ledger.live(CHAT) == "one"
+    assert stage.ledger.live_release(CHAT) == "one"
     assert "no former release" in stage.ledger.get(serving.id).reason
 
 
@@ -354,13 +354,13 @@ def test_an_approval_is_waited_for_and_the_wrong_person_cannot_give_it(stage: St
     for _ in range(6):
         stage.pass_time(10, one=GOOD, two=GOOD)
     assert stage.shares["two"] == 10
-    assert stage.ledger.get(key).waits
+    assert stage.ledger.get(key).awaits_person
 
-    stage.ledger.command(key, "promote", "bob")
+    stage.ledger.send_command(key, "promote", "bob")
     stage.pass_time(10, one=GOOD, two=GOOD)
     assert stage.shares["two"] == 10
 
-    stage.ledger.command(key, "promote", "ann")
+    stage.ledger.send_command(key, "promote", "ann")
     stage.pass_time(10, one=GOOD, two=GOOD)
     assert stage.shares["two"] == 50
 
@@ -377,20 +377,20 @@ def test_a_shadow_answers_nobody_and_ends(stage: Stage) -> None:
         stage.pass_time(10, one=GOOD, two=GOOD)
 
     assert stage.ledger.get(key).state == "ended"
-    assert stage.ledger.live(CHAT) == "one"
+    assert stage.ledger.live_release(CHAT) == "one"
 
 
 def test_trouble_with_one_service_does_not_stop_another(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    split = stage.deployer.split
+    split = stage.deployer.set_traffic
 
     def refuse(service: str, arms: list[Arm], *, shadow: bool = False) -> None:
         if service == "aaa":
             raise ServiceError("planted")
         split(service, arms, shadow=shadow)
 
-    monkeypatch.setattr(stage.deployer, "split", refuse)
+    monkeypatch.setattr(stage.deployer, "set_traffic", refuse)
     stage.ledger.request("aaa", "x", str(stage.folder), SPEC)
     stage.ask("one")
     stage.controller.tick()
@@ -400,7 +400,10 @@ def test_trouble_with_one_service_does_not_stop_another(
 
 def folders(stage: Stage) -> list[str]:
     """Former releases that a rollback can still reach, newest first."""
-    return [w.release for w in kept(stage.ledger.serving(CHAT), stage.ledger.retired(CHAT))]
+    return [
+        w.release
+        for w in kept(stage.ledger.live_rollout(CHAT), stage.ledger.retired_rollouts(CHAT))
+    ]
 
 
 @pytest.mark.parametrize("keep", [1, 2, 3])
@@ -422,11 +425,11 @@ def test_each_rollback_goes_one_kept_release_further_and_no_further(stage: Stage
         stage.go_live(name, keep_versions=2)
     seen = []
     for _ in range(4):
-        serving = stage.ledger.serving(CHAT)
+        serving = stage.ledger.live_rollout(CHAT)
         assert serving is not None
-        stage.ledger.command(serving.id, "rollback", "bob")
+        stage.ledger.send_command(serving.id, "rollback", "bob")
         stage.pass_time(1)
-        seen.append(stage.ledger.live(CHAT))
+        seen.append(stage.ledger.live_release(CHAT))
 
     assert seen[:2] == ["three", "two"]
     assert "one" in stage.forgotten
@@ -437,7 +440,7 @@ def test_a_former_release_that_comes_back_keeps_its_folder(stage: Stage) -> None
         stage.go_live(name, keep_versions=2)
     stage.controller.tick()
 
-    assert stage.ledger.live(CHAT) == "one"
+    assert stage.ledger.live_release(CHAT) == "one"
     assert folders(stage) == ["two"]
     assert stage.forgotten == []
 
@@ -454,7 +457,7 @@ def test_a_clusters_rollout_waits_for_a_cluster_and_is_never_walked_here(stage: 
     )
     assert stage.deployer.running == {}
     assert stage.shares == {}
-    assert [step["looks"] for step in stage.ledger.steps(key)] == [1]
+    assert [step["repeats"] for step in stage.ledger.decisions(key)] == [1]
 
 
 def test_with_a_cluster_it_is_walked_there(stage: Stage) -> None:
@@ -475,9 +478,9 @@ def test_a_cluster_that_went_away_leaves_what_it_serves_alone(stage: Stage) -> N
     stage.ask("one", driver="kserve-standard")
     stage.controller.tick()
     stage.cluster = "the kubeconfig cannot be used"
-    serving = stage.ledger.serving(CHAT)
+    serving = stage.ledger.live_rollout(CHAT)
     assert serving is not None
-    stage.ledger.command(serving.id, "rollback", "bob")
+    stage.ledger.send_command(serving.id, "rollback", "bob")
     stage.pass_time(1)
 
     assert {arm.release: arm.percent for arm in there.arms[CHAT]} == {"one": 100}

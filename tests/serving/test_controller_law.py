@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.serving.test_controller import CHAT, FAILING, GOOD, SLOW, SPEC, Stage
 
-from tidemill.adapters.ledger.rollouts import Walking
 from tidemill.engine.approval import Identity, refusal
 from tidemill.engine.rollout import Advance, advance
 from tidemill.engine.rollout_commands import Command, obey
 from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.sequential import RatingSummary
 from tidemill.ports import ArmHealth
+from tidemill.records import RolloutRecord
 from tidemill.spec.rollout import Rollout
 
 MODES: Sequence[Mapping[str, Any]] = (
@@ -69,25 +68,29 @@ TICKS = st.lists(
 )
 
 
-def active(stage: Stage) -> Walking | None:
+def active(stage: Stage) -> RolloutRecord | None:
     """The rollout that is decided at the next tick: the candidate, or a watched live release."""
-    candidates = stage.ledger.open(CHAT)
-    live = stage.ledger.serving(CHAT)
+    candidates = stage.ledger.in_progress(CHAT)
+    live = stage.ledger.live_rollout(CHAT)
     if candidates:
         return candidates[-1]
-    watched = live is not None and live.walk is not None and live.walk["status"] == "watched"
+    watched = (
+        live is not None
+        and live.rollout_state is not None
+        and live.rollout_state.status == "watched"
+    )
     return live if watched else None
 
 
-def state_of(stage: Stage, row: Walking) -> RolloutState:
+def state_of(stage: Stage, row: RolloutRecord) -> RolloutState:
     """Where it stands before the tick."""
-    if row.walk is not None:
-        return RolloutState.read(row.walk)
-    live = stage.ledger.live(CHAT)
+    if row.rollout_state is not None:
+        return row.rollout_state
+    live = stage.ledger.live_release(CHAT)
     return RolloutState.begin(row.release, live, stage.clock.now())
 
 
-def engine_says(stage: Stage, row: Walking, command: tuple[Command, str] | None) -> Advance:
+def engine_says(stage: Stage, row: RolloutRecord, command: tuple[Command, str] | None) -> Advance:
     """The engine on the values that the controller has."""
     rollout, state, now = (
         Rollout.model_validate(row.spec),
@@ -111,16 +114,16 @@ def play(stage: Stage, tick: Tick) -> None:
     row = active(stage)
     if row is None:
         return
-    for release in {row.release, stage.ledger.live(CHAT)} - {None}:
+    for release in {row.release, stage.ledger.live_release(CHAT)} - {None}:
         health = tick.health if release == row.release else GOOD
         if health is not None:
-            stage.deployer.observe(CHAT, str(release), stage.clock.now(), health)
+            stage.deployer.record_health(CHAT, str(release), stage.clock.now(), health)
     live_before = row.state == "live"
     command = tick.command
     if command is not None and live_before and command[0] != "promote":
         command = None  # of a live release that is no look: it goes back to the one before
     if command is not None:
-        stage.ledger.command(row.id, *command)
+        stage.ledger.send_command(row.id, *command)
     if tick.killed:
         stage.controller.close()
         stage.controller = stage.fresh()
@@ -131,10 +134,10 @@ def play(stage: Stage, tick: Tick) -> None:
 
 def obeys(stage: Stage, key: int, expected: Advance) -> None:
     """The ledger and the traffic are what the engine decided."""
-    row, live = stage.ledger.get(key), stage.ledger.serving(CHAT)
-    assert row.walk == json.loads(json.dumps(expected.state.record()))
+    row, live = stage.ledger.get(key), stage.ledger.live_rollout(CHAT)
+    assert row.rollout_state == expected.state
     assert (row.reason, row.percent) == (expected.reason, expected.percent)
-    assert row.waits == (expected.decision == "ask")
+    assert row.awaits_person == (expected.decision == "ask")
     assert (row.state == "live") == (expected.state.status in ("watched", "live"))
     shadow = row.spec.get("mode") == "shadow"
     assert stage.shares.get(row.release, 0) == (0 if shadow else expected.percent)

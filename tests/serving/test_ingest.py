@@ -56,7 +56,7 @@ def test_the_next_ingest_goes_on_where_the_ledger_stands() -> None:
 
     assert first.taken.records == 2
     assert second.taken.records == 3
-    assert (second.taken.new, second.taken.duplicates) == (2, 1)
+    assert (second.taken.inserted, second.taken.duplicates) == (2, 1)
 
 
 def test_quarantined_events_are_copied_to_the_dead_letter_topic() -> None:
@@ -76,7 +76,7 @@ def test_a_broker_that_is_away_is_waited_for(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     port, stop = free_port(), Flag()
-    bus = KafkaBus(f"127.0.0.1:{port}", patience=0.3)
+    bus = KafkaBus(f"127.0.0.1:{port}", timeout=0.3)
     ledger = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}")
     ingest = Ingest(
         bus, ledger.events, lambda: {TOPIC: contract()}, SetClock(NOW), heartbeat=tmp_path / "beat"
@@ -87,7 +87,7 @@ def test_a_broker_that_is_away_is_waited_for(
     with EmbeddedBroker(port) as broker:
         sender = KafkaBus(broker.address)
         sender.publish([answer(1), thumb(1)])
-        await_(lambda: ledger.events.summary()["joined"] == 1)
+        await_(lambda: ledger.events.event_counts()["joined"] == 1)
         stop.set()
         thread.join(10)
         sender.close()

@@ -17,13 +17,15 @@ from tests.serving.places import ECHO, make_release
 
 from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.adapters.local.processes import Processes
-from tidemill.pipeline.release_folder import Release
+from tidemill.pipeline.release_folder import ServedRelease
 
 CHAT = "/openai/v1/chat/completions"
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Release, httpx.Client]]:
+def served(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[ServedRelease, httpx.Client]]:
     home = tmp_path_factory.mktemp("home")
     release, folder = make_release(home / "one", cache=True)
     deployer = LocalDeployer(home, "http://127.0.0.1:1", command=[sys.executable, str(ECHO)])
@@ -38,7 +40,7 @@ def messages(text: str) -> list[dict[str, str]]:
 
 
 def test_a_chat_completion_is_openais_and_names_response_and_release(
-    served: tuple[Release, httpx.Client],
+    served: tuple[ServedRelease, httpx.Client],
 ) -> None:
     release, client = served
 
@@ -61,7 +63,9 @@ def streamed(client: httpx.Client, text: str, **named: object) -> tuple[list[Any
     return [json.loads(chunk) for chunk in chunks], answer.headers
 
 
-def test_a_stream_sends_pieces_and_ends_with_done(served: tuple[Release, httpx.Client]) -> None:
+def test_a_stream_sends_pieces_and_ends_with_done(
+    served: tuple[ServedRelease, httpx.Client],
+) -> None:
     release, client = served
 
     chunks, headers = streamed(client, "one two three")
@@ -74,7 +78,7 @@ def test_a_stream_sends_pieces_and_ends_with_done(served: tuple[Release, httpx.C
 
 
 def test_a_stream_that_is_asked_for_usage_ends_with_it_made_or_cached(
-    served: tuple[Release, httpx.Client],
+    served: tuple[ServedRelease, httpx.Client],
 ) -> None:
     wanted = {"max_tokens": 2, "stream_options": {"include_usage": True}}
 
@@ -90,7 +94,7 @@ def test_a_stream_that_is_asked_for_usage_ends_with_it_made_or_cached(
 
 @pytest.mark.parametrize("options", [None, {}, {"include_usage": False}])
 def test_a_stream_that_is_not_asked_for_usage_says_none(
-    served: tuple[Release, httpx.Client], options: object
+    served: tuple[ServedRelease, httpx.Client], options: object
 ) -> None:
     chunks, _ = streamed(served[1], "one two three", stream_options=options)
 
@@ -98,7 +102,9 @@ def test_a_stream_that_is_not_asked_for_usage_says_none(
     assert all(chunk["choices"] for chunk in chunks)
 
 
-def test_stream_options_without_a_stream_are_refused(served: tuple[Release, httpx.Client]) -> None:
+def test_stream_options_without_a_stream_are_refused(
+    served: tuple[ServedRelease, httpx.Client],
+) -> None:
     wanted = {"messages": messages("hi"), "stream_options": {"include_usage": True}}
 
     answer = served[1].post(CHAT, json=wanted)
@@ -107,7 +113,9 @@ def test_stream_options_without_a_stream_are_refused(served: tuple[Release, http
     assert "`stream_options` needs `stream: true`" in answer.json()["error"]["message"]
 
 
-def test_the_same_question_again_comes_from_the_cache(served: tuple[Release, httpx.Client]) -> None:
+def test_the_same_question_again_comes_from_the_cache(
+    served: tuple[ServedRelease, httpx.Client],
+) -> None:
     _, client = served
 
     answers = [client.post(CHAT, json={"messages": messages("again")}).json() for _ in range(2)]
@@ -116,7 +124,9 @@ def test_the_same_question_again_comes_from_the_cache(served: tuple[Release, htt
     assert answers[0]["id"] != answers[1]["id"]
 
 
-def test_the_inference_protocol_answers_each_row(served: tuple[Release, httpx.Client]) -> None:
+def test_the_inference_protocol_answers_each_row(
+    served: tuple[ServedRelease, httpx.Client],
+) -> None:
     release, client = served
     tensor = {"name": "prompt", "datatype": "BYTES", "shape": [2], "data": ["a b", "c d"]}
 
@@ -129,7 +139,7 @@ def test_the_inference_protocol_answers_each_row(served: tuple[Release, httpx.Cl
 
 
 def test_health_metadata_models_and_metrics_are_there(
-    served: tuple[Release, httpx.Client],
+    served: tuple[ServedRelease, httpx.Client],
 ) -> None:
     release, client = served
 
@@ -169,7 +179,7 @@ def test_health_metadata_models_and_metrics_are_there(
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_wrong_request_is_told_what_is_wrong(
-    served: tuple[Release, httpx.Client], body: object, status: int, said: str, stream: bool
+    served: tuple[ServedRelease, httpx.Client], body: object, status: int, said: str, stream: bool
 ) -> None:
     text = body if isinstance(body, str) else json.dumps({**body, "stream": stream})  # type: ignore[dict-item]
 
@@ -183,7 +193,7 @@ def test_a_wrong_request_is_told_what_is_wrong(
     ("rows", "said"), [(["a " * 20_000], "exceeds the model's 10000"), (["a"] * 65, "at most 64")]
 )
 def test_rows_that_are_too_long_or_too_many_are_the_clients_fault(
-    served: tuple[Release, httpx.Client], rows: list[str], said: str
+    served: tuple[ServedRelease, httpx.Client], rows: list[str], said: str
 ) -> None:
     tensor = {"name": "prompt", "datatype": "BYTES", "shape": [len(rows)], "data": rows}
 
@@ -233,7 +243,7 @@ def test_nothing_more_is_generated_for_a_client_that_left_before_the_first_piece
     assert took < 4  # 30 pieces of 0.3 s would be 9 s
 
 
-def test_a_tensor_that_is_no_text_is_refused(served: tuple[Release, httpx.Client]) -> None:
+def test_a_tensor_that_is_no_text_is_refused(served: tuple[ServedRelease, httpx.Client]) -> None:
     release, client = served
     tensor = {"name": "prompt", "datatype": "INT32", "shape": [1], "data": [1]}
 
@@ -243,7 +253,9 @@ def test_a_tensor_that_is_no_text_is_refused(served: tuple[Release, httpx.Client
     assert "send BYTES" in answer.text
 
 
-def test_nobody_unloads_or_loads_the_model_over_http(served: tuple[Release, httpx.Client]) -> None:
+def test_nobody_unloads_or_loads_the_model_over_http(
+    served: tuple[ServedRelease, httpx.Client],
+) -> None:
     release, client = served
 
     answers = [
@@ -265,7 +277,7 @@ def test_nobody_unloads_or_loads_the_model_over_http(served: tuple[Release, http
     ],
 )
 def test_a_tensor_that_does_not_fit_is_the_clients_mistake(
-    served: tuple[Release, httpx.Client], changed: dict[str, Any], said: str
+    served: tuple[ServedRelease, httpx.Client], changed: dict[str, Any], said: str
 ) -> None:
     release, client = served
     tensor = {"name": "prompt", "datatype": "BYTES", "shape": [1], "data": ["a"], **changed}
@@ -276,7 +288,7 @@ def test_a_tensor_that_does_not_fit_is_the_clients_mistake(
     assert said in answer.json()["error"]
 
 
-def test_it_listens_on_loopback_only(served: tuple[Release, httpx.Client]) -> None:
+def test_it_listens_on_loopback_only(served: tuple[ServedRelease, httpx.Client]) -> None:
     import psutil
 
     port = served[1].base_url.port

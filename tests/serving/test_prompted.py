@@ -11,22 +11,22 @@ import pytest
 
 from tidemill.content import digest_of
 from tidemill.errors import BadRequest
-from tidemill.form import Form
-from tidemill.pipeline.release_folder import Placed, Release
+from tidemill.form import ModelForm
+from tidemill.pipeline.release_folder import ArtefactFolder, ServedRelease
 from tidemill.prompts import Program
 from tidemill.runtimes import Messages, Reply, Resolve, Scores
 from tidemill.serving.model_server import load
-from tidemill.serving.predictor import Answerer, Ask, Given
+from tidemill.serving.predictor import InferenceRequest, InferenceResponse, Predictor
 from tidemill.spec.prompt import TextOutput
 
-Make = Callable[..., tuple[Release, Path]]
+Make = Callable[..., tuple[ServedRelease, Path]]
 
 
 class Scripted:
     """A model that always writes the same."""
 
     def __init__(self, says: str, task: Any = "causal-lm") -> None:
-        self.says, self.form = says, Form("safetensors", task)
+        self.says, self.form = says, ModelForm("safetensors", task)
         self.shown: list[Messages] = []
 
     def answer(
@@ -49,7 +49,7 @@ class Scripted:
 
 
 @pytest.fixture
-def prompted(release: Make, tmp_path: Path) -> Callable[..., tuple[Answerer, Scripted, Program]]:
+def prompted(release: Make, tmp_path: Path) -> Callable[..., tuple[Predictor, Scripted, Program]]:
     def make(says: str, technique: str = "zero-shot", **named: Any) -> Any:
         made, _ = release()
         program = Program(
@@ -62,7 +62,7 @@ def prompted(release: Make, tmp_path: Path) -> Callable[..., tuple[Answerer, Scr
         )
         program.save(tmp_path / "prompt")
         model = Scripted(says, **named)
-        placed = Placed(digest_of(tmp_path / "prompt"), tmp_path / "prompt")
+        placed = ArtefactFolder(digest_of(tmp_path / "prompt"), tmp_path / "prompt")
 
         def open_model(folder: Path, *, resolve: Resolve) -> Scripted:
             return model
@@ -75,8 +75,8 @@ def prompted(release: Make, tmp_path: Path) -> Callable[..., tuple[Answerer, Scr
 def test_a_lone_user_message_and_a_row_are_rendered_alike_as_in_evaluation(prompted: Any) -> None:
     answerer, model, program = prompted("refund | It is on its way.")
 
-    chat = answerer.answer(Ask(({"role": "user", "content": "my money"},)))
-    row = answerer.answer(Ask(inputs={"text": "my money"}))
+    chat = answerer.answer(InferenceRequest(({"role": "user", "content": "my money"},)))
+    row = answerer.answer(InferenceRequest(inputs={"text": "my money"}))
 
     wanted = program.messages({"text": "my money"})
     assert [list(shown) for shown in model.shown[-2:]] == [wanted, wanted]
@@ -90,7 +90,7 @@ def test_a_whole_conversation_goes_to_the_model_as_it_is(prompted: Any) -> None:
         {"role": role, "content": role} for role in ("system", "user", "assistant", "user")
     )
 
-    answerer.answer(Ask(turns))
+    answerer.answer(InferenceRequest(turns))
 
     assert tuple(model.shown[-1]) == turns
 
@@ -107,11 +107,11 @@ def test_a_stream_never_shows_the_label_or_the_reasoning(
 ) -> None:
     answerer, _, _ = prompted(says, technique)
 
-    *pieces, given = answerer.stream(Ask(inputs={"text": "my money"}))
+    *pieces, given = answerer.stream(InferenceRequest(inputs={"text": "my money"}))
 
     assert "".join(pieces) == "It is on its way." == given.answer.text
     assert len(pieces) > 3
-    assert isinstance(given, Given)
+    assert isinstance(given, InferenceResponse)
     assert given.answer.label == "refund"
 
 
@@ -119,14 +119,14 @@ def test_a_missing_column_is_named(prompted: Any) -> None:
     answerer, _, _ = prompted("refund | Yes.")
 
     with pytest.raises(BadRequest, match=r"lacks text; support-chat takes text"):
-        answerer.answer(Ask(inputs={"txt": "hi"}))
+        answerer.answer(InferenceRequest(inputs={"txt": "hi"}))
 
 
 def test_a_classifier_reads_the_text_itself_as_in_evaluation(prompted: Any) -> None:
     answerer, _, _ = prompted("", task="sequence-classification")
 
-    given = answerer.answer(Ask(inputs={"text": "money"}))
-    *pieces, streamed = answerer.stream(Ask(({"role": "user", "content": "money"},)))
+    given = answerer.answer(InferenceRequest(inputs={"text": "money"}))
+    *pieces, streamed = answerer.stream(InferenceRequest(({"role": "user", "content": "money"},)))
 
     assert given.answer.text == given.answer.label == "about money" == pieces[0]
     assert given.probability == streamed.probability == 0.75

@@ -9,38 +9,38 @@ import pytest
 
 from tidemill.content import digest_of
 from tidemill.errors import ArtefactError, MissingArtefact, TamperedArtefact, UnsafeFormat
-from tidemill.pipeline.release_folder import Placed, Privacy, Release
+from tidemill.pipeline.release_folder import ArtefactFolder, EventPrivacy, ServedRelease
 
-Make = Callable[..., tuple[Release, Path]]
+Make = Callable[..., tuple[ServedRelease, Path]]
 
 
 def test_a_release_reads_back_as_it_was_written(release: Make, tmp_path: Path) -> None:
     made, folder = release()
-    rich = Release(
+    rich = ServedRelease(
         **{
             **vars(made),
-            "prompt": Placed("sha256:1", tmp_path / "prompt"),
+            "prompt": ArtefactFolder("sha256:1", tmp_path / "prompt"),
             "bases": {"sha256:2": tmp_path / "base"},
-            "privacy": Privacy("hash", ("email",)),
+            "privacy": EventPrivacy("hash", ("email",)),
             "topic": "answers",
         }
     )
 
     rich.write(folder)
 
-    assert Release.read(folder) == rich
+    assert ServedRelease.read(folder) == rich
 
 
 def test_a_folder_without_a_release_is_refused_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match=r"there is no release\.json.*run the Rollout again"):
-        Release.read(tmp_path)
+        ServedRelease.read(tmp_path)
 
 
 def test_a_broken_release_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "release.json").write_text('{"digest": 1')
 
     with pytest.raises(ArtefactError, match="cannot be read"):
-        Release.read(tmp_path)
+        ServedRelease.read(tmp_path)
 
 
 def test_an_untouched_release_verifies(release: Make) -> None:
@@ -59,7 +59,9 @@ def test_one_changed_byte_is_tampering(release: Make) -> None:
 
 def test_an_artefact_that_is_not_there_is_named(release: Make, tmp_path: Path) -> None:
     made, _ = release()
-    lost = Release(**{**vars(made), "prompt": Placed("sha256:1234", tmp_path / "gone")})
+    lost = ServedRelease(
+        **{**vars(made), "prompt": ArtefactFolder("sha256:1234", tmp_path / "gone")}
+    )
 
     with pytest.raises(MissingArtefact, match="the prompt 1234 is not at"):
         lost.verify()
@@ -68,7 +70,9 @@ def test_an_artefact_that_is_not_there_is_named(release: Make, tmp_path: Path) -
 def test_a_pickle_is_refused_even_with_the_right_digest(release: Make) -> None:
     made, folder = release()
     (folder / "model" / "weights.bin").write_bytes(b"\x80\x04\x95")
-    same = Release(**{**vars(made), "model": Placed(digest_of(folder / "model"), folder / "model")})
+    same = ServedRelease(
+        **{**vars(made), "model": ArtefactFolder(digest_of(folder / "model"), folder / "model")}
+    )
 
     with pytest.raises(UnsafeFormat, match="pickle"):
         same.verify()
@@ -77,6 +81,6 @@ def test_a_pickle_is_refused_even_with_the_right_digest(release: Make) -> None:
 def test_a_base_is_found_by_its_digest_and_a_strange_one_is_not(release: Make) -> None:
     made, folder = release()
 
-    assert made.resolve(made.model.digest) == folder / "model"
+    assert made.artefact_folder(made.model.digest) == folder / "model"
     with pytest.raises(MissingArtefact, match="has no artefact"):
-        made.resolve("sha256:feed")
+        made.artefact_folder("sha256:feed")

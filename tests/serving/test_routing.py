@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tidemill.adapters.local.routing import Route, RouteFile, bucket
 from tidemill.ports import Arm
-from tidemill.serving.traffic_metrics import Outcome, Tally, health
+from tidemill.serving.traffic_metrics import RequestOutcome, TrafficMetrics, health
 
 KEY = b"key"
 
@@ -71,11 +71,11 @@ def test_a_route_written_is_the_route_read_at_once(tmp_path: Path) -> None:
 
 
 def test_health_counts_since_a_moment_and_keeps_errors_out_of_latencies() -> None:
-    tally = Tally()
+    tally = TrafficMetrics()
     for at in range(100):
-        tally.add("chat", "new", Outcome(float(at), seconds=at / 100, failed=at % 10 == 0))
+        tally.add("chat", "new", RequestOutcome(float(at), seconds=at / 100, failed=at % 10 == 0))
 
-    seen = tally.since("chat", "new", 50.0)
+    seen = tally.health_since("chat", "new", 50.0)
 
     assert (seen.requests, seen.errors) == (50, 5)
     assert seen.latency_p50 is not None

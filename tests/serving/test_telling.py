@@ -14,26 +14,26 @@ from tests.serving.echo import open_echo
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.errors import BrokerDown
 from tidemill.events import INFERENCE_TOPIC, Inference, decode, hash_subject
-from tidemill.pipeline.release_folder import Privacy, Release
+from tidemill.pipeline.release_folder import EventPrivacy, ServedRelease
 from tidemill.serving import inference_events
-from tidemill.serving.inference_events import Teller, row_of
+from tidemill.serving.inference_events import InferenceEventPublisher, request_row
 from tidemill.serving.model_server import load
-from tidemill.serving.predictor import Ask
+from tidemill.serving.predictor import InferenceRequest
 
-Make = Callable[..., tuple[Release, Path]]
+Make = Callable[..., tuple[ServedRelease, Path]]
 KEY = b"key"
 
 
-def told(release: Release, said: str, *, stream: bool = False, **named: Any) -> Inference:
+def told(release: ServedRelease, said: str, *, stream: bool = False, **named: Any) -> Inference:
     bus = MemoryBus()
     answerer = load(release, open_model=open_echo)
-    teller = Teller(release, lambda: bus, KEY)
-    answerer.tell = lambda given: teller.tell(given, row_of(answerer, given))
-    ask = Ask(({"role": "user", "content": said},), **named)
+    teller = InferenceEventPublisher(release, lambda: bus, KEY)
+    answerer.publish = lambda given: teller.publish(given, request_row(answerer, given))
+    ask = InferenceRequest(({"role": "user", "content": said},), **named)
     if stream:
         list(answerer.stream(ask))
     else:
-        answerer.answer(ask)
+        answerer.predict(ask)
     teller.close()
     (message,) = bus.read({(release.topic or INFERENCE_TOPIC, 0): 0}, limit=10, timeout=1)
     data = decode(message.headers, message.value).data
@@ -62,7 +62,7 @@ def test_an_answer_becomes_an_event_that_ingest_reads(release: Make, stream: boo
 )
 def test_personal_data_does_not_reach_the_broker(release: Make, pii: str, seen: str) -> None:
     made, _ = release()
-    ruled = Release(**{**vars(made), "privacy": Privacy(pii, ("email",))})  # type: ignore[arg-type]
+    ruled = ServedRelease(**{**vars(made), "privacy": EventPrivacy(pii, ("email",))})  # type: ignore[arg-type]
 
     event = told(ruled, "write to me@example.org")
 
@@ -76,10 +76,10 @@ def test_a_broker_that_is_down_costs_the_event_and_nothing_else(release: Make) -
 
     made, _ = release()
     answerer = load(made, open_model=open_echo)
-    teller = Teller(made, refuse, KEY)
-    answerer.tell = lambda given: teller.tell(given, row_of(answerer, given))
+    teller = InferenceEventPublisher(made, refuse, KEY)
+    answerer.publish = lambda given: teller.publish(given, request_row(answerer, given))
 
-    given = answerer.answer(Ask(({"role": "user", "content": "hi"},)))
+    given = answerer.predict(InferenceRequest(({"role": "user", "content": "hi"},)))
     teller.close()
 
     assert given.answer.text == "hi"
@@ -97,11 +97,11 @@ def test_a_full_queue_drops_counts_and_does_not_wait(
 
     made, _ = release()
     answerer = load(made, open_model=open_echo)
-    teller = Teller(made, never, KEY)
-    given = answerer.answer(Ask(({"role": "user", "content": "hi"},)))
+    teller = InferenceEventPublisher(made, never, KEY)
+    given = answerer.predict(InferenceRequest(({"role": "user", "content": "hi"},)))
     started = time.perf_counter()
     for _ in range(50):
-        teller.tell(given, {})
+        teller.publish(given, {})
     took = time.perf_counter() - started
     teller.close()
 

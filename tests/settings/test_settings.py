@@ -153,7 +153,7 @@ def test_the_docs_and_infra_name_only_variables_that_exist() -> None:
     named = {
         f"{path.relative_to(ROOT)}: {name}"
         for path in files
-        if path.name != "CHANGELOG.md"
+        if path.name not in ("CHANGELOG.md", "CONTRIBUTING.md")
         for name in re.findall(r"TIDEMILL_[A-Z][A-Z_]*[A-Z]", path.read_text())
         if name not in known
     }

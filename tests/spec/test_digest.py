@@ -14,7 +14,7 @@ from tests.spec.conftest import COMPLETE, Write, write_project
 
 from tidemill.catalog import TRIGGERS
 from tidemill.errors import SpecError
-from tidemill.spec.digest import digest, with_defaults
+from tidemill.spec.digest import spec_digest, with_defaults
 from tidemill.spec.load import load
 
 FILES = [name for name in COMPLETE if name.endswith(".yaml")]
@@ -22,7 +22,7 @@ FILES = [name for name in COMPLETE if name.endswith(".yaml")]
 
 def digests(folder: Path) -> dict[str, str]:
     project = load(folder).projects[folder.name]
-    return {name: digest(loaded, project) for name, loaded in project.specs.items()}
+    return {name: spec_digest(loaded, project) for name, loaded in project.specs.items()}
 
 
 def changed(chat: Write, **changes: str | None) -> set[str]:
@@ -138,7 +138,7 @@ def test_a_file_that_has_gone_is_told(chat: Write) -> None:
     (folder / "reply.j2").unlink()
 
     with pytest.raises(SpecError) as caught:
-        digest(project.specs["reply"], project)
+        spec_digest(project.specs["reply"], project)
 
     assert str(caught.value) == (
         "specs/support-chat/reply.yaml:4: 'template: reply.j2' cannot be read: "
@@ -158,7 +158,7 @@ def test_how_to_search_for_a_better_spec_makes_nothing_stale(chat: Write) -> Non
     after = load(Path("specs")).projects["support-chat"]
 
     for name in ("reply", "tune"):
-        assert digest(after.specs[name], after) == digest(before.specs[name], before)
+        assert spec_digest(after.specs[name], after) == spec_digest(before.specs[name], before)
     assert references(after.specs["reply"].spec) == ()
 
 

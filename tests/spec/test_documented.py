@@ -9,7 +9,7 @@ import pytest
 from tidemill.spec.digest import with_defaults
 from tidemill.spec.load import load
 from tidemill.spec.positions import parse
-from tidemill.spec.render import documented
+from tidemill.spec.render import render_documented
 
 SPECS = Path(__file__).parents[2] / "specs"
 
@@ -17,7 +17,7 @@ SPECS = Path(__file__).parents[2] / "specs"
 @pytest.mark.parametrize("project", ["support-chat", "product-recs", "legal-summaries"])
 def test_it_reads_back_as_the_same_values(project: str) -> None:
     for loaded in load(SPECS).projects[project].specs.values():
-        text = documented(loaded.spec)
+        text = render_documented(loaded.spec)
 
         assert parse(text.encode(), Path("x.yaml")).value == with_defaults(loaded.spec)
         comments = [line for line in text.splitlines() if line.lstrip().startswith("#")]
@@ -26,7 +26,10 @@ def test_it_reads_back_as_the_same_values(project: str) -> None:
 
 def test_fields_of_techniques_and_of_inner_parts_are_explained() -> None:
     specs = load(SPECS).projects["support-chat"].specs
-    small, tune = documented(specs["reply-int8"].spec), documented(specs["reply-lora"].spec)
+    small, tune = (
+        render_documented(specs["reply-int8"].spec),
+        render_documented(specs["reply-lora"].spec),
+    )
 
     assert "below; words are never compared.\n  min_agreement: 0.9\n" in small
     assert "    # 8: weights and activations; 4: weights in blocks" in small

@@ -14,7 +14,7 @@ from tests.spec.conftest import COMPLETE, Write
 from tidemill.cli import commands
 from tidemill.errors import SpecError
 from tidemill.spec.load import load
-from tidemill.spec.positions import MAX_BYTES, MAX_VALUES, MOST_PROBLEMS
+from tidemill.spec.positions import MAX_BYTES, MAX_PROBLEMS, MAX_VALUES
 from tidemill.terminal.shell import run
 
 ROLLOUT = COMPLETE["rollout.yaml"]
@@ -87,7 +87,7 @@ def test_a_file_that_vanishes_while_it_is_read_is_told(
     import tidemill.spec.load as loader
 
     folder = chat()
-    opened = loader._bounded
+    opened = loader._read_bounded
 
     def late(path: Path) -> bytes | None:
         if path.name == "rollout.yaml":
@@ -190,7 +190,7 @@ def test_hostile_text_is_told_with_its_line_in_a_line(
     problems = told()
     assert any(message in problem for problem in problems), problems
     assert all(len(problem) < 1200 for problem in problems)
-    assert len(problems) <= MOST_PROBLEMS + 1
+    assert len(problems) <= MAX_PROBLEMS + 1
 
 
 HUGE = """
@@ -238,7 +238,7 @@ def test_memory_stays_below_a_limit(chat: Write, what: str) -> None:
 
     assert message in found.stdout, found.stderr[-2000:]
     assert found.returncode == 0
-    assert len(found.stdout.splitlines()) <= MOST_PROBLEMS + 1
+    assert len(found.stdout.splitlines()) <= MAX_PROBLEMS + 1
 
 
 def test_a_template_that_asks_for_what_does_not_exist_is_told(chat: Write) -> None:
@@ -246,7 +246,7 @@ def test_a_template_that_asks_for_what_does_not_exist_is_told(chat: Write) -> No
 
     assert told() == [
         "specs/support-chat/reply.j2:2: this is no Jinja2 template: No filter named 'shout'.;"
-        " mend it on this line or above"
+        " fix it on this line or above"
     ]
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.spec.conftest import COMPLETE, Messages, Write, write_project
 
 from tidemill.errors import Problem, SpecError
-from tidemill.spec.graph import downstream, order, references, upstream
+from tidemill.spec.graph import build_order, downstream, references, upstream
 from tidemill.spec.load import load
 from tidemill.spec.positions import MAX_BYTES, parse
 
@@ -219,7 +219,7 @@ def test_each_path_has_its_line() -> None:
 def test_references_order_and_neighbours_follow_the_road(chat: Write) -> None:
     chat()
     project = load(Path("specs")).projects["support-chat"]
-    made = order(project)
+    made = build_order(project)
 
     assert references(project.specs["quality"].spec) == ("reply-int8", "requests")
     assert all(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tidemill.errors import SpecError
 from tidemill.spec.load import load
-from tidemill.spec.lock import FILE, HEADER, Lock, parse_lock, read, text
+from tidemill.spec.lock import FILE, HEADER, LockFile, lock_bytes, parse_lock, read_lock
 
 SHA = "sha256:" + "a" * 64
 WHERE = Path("specs/chat/tidemill.lock")
@@ -39,9 +39,11 @@ RELEASE: dict[str, Any] = {
 }
 
 
-def lock(**release: Any) -> Lock:
+def lock(**release: Any) -> LockFile:
     live = {**RELEASE, **release}
-    return Lock.model_validate({"version": 1, "project": "chat", "services": {"c": {"live": live}}})
+    return LockFile.model_validate(
+        {"version": 1, "project": "chat", "services": {"c": {"live": live}}}
+    )
 
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=12) | (
@@ -56,27 +58,27 @@ def test_a_lock_reads_back_as_it_was_written(
     evaluation = {**RELEASE["evaluation"], "figures": [{"metric": metric, "value": value}]}
     written = lock(commit=commit, evaluation=evaluation, specs=dict.fromkeys(names, SHA))
 
-    assert parse_lock(text(written), WHERE) == written
+    assert parse_lock(lock_bytes(written), WHERE) == written
 
 
 @given(st.permutations(list(RELEASE)))
 def test_the_order_in_which_things_were_found_changes_no_byte(keys: list[str]) -> None:
     shuffled = {key: RELEASE[key] for key in keys}
 
-    assert text(lock(**shuffled)) == text(lock())
+    assert lock_bytes(lock(**shuffled)) == lock_bytes(lock())
 
 
 def test_the_file_says_what_it_is_and_is_no_spec(tmp_path: Path) -> None:
     (tmp_path / "chat").mkdir()
-    (tmp_path / "chat" / FILE).write_bytes(text(lock()))
+    (tmp_path / "chat" / FILE).write_bytes(lock_bytes(lock()))
 
     assert (tmp_path / "chat" / FILE).read_text().startswith(HEADER)
     assert load(tmp_path).projects == {}
-    assert read(tmp_path / "chat" / FILE) == lock()
-    assert read(tmp_path / FILE) is None
+    assert read_lock(tmp_path / "chat" / FILE) == lock()
+    assert read_lock(tmp_path / FILE) is None
 
 
-GOOD = text(lock()).decode()
+GOOD = lock_bytes(lock()).decode()
 BROKEN = {
     "a merge conflict": (
         GOOD.replace("services:", "<<<<<<< HEAD\nservices:\n=======\n>>>>>>> theirs"),
@@ -126,4 +128,4 @@ def test_bytes_that_are_no_utf8_and_a_file_that_may_not_be_read_are_told(tmp_pat
     with pytest.raises(SpecError, match="the file is not UTF-8"):
         parse_lock(b"version: \xff\n", WHERE)
     with pytest.raises(SpecError, match="the file cannot be read"):
-        read(tmp_path / "folder")
+        read_lock(tmp_path / "folder")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tidemill.errors import SpecError
 from tidemill.spec.positions import parse
-from tidemill.spec.rewrite import GONE, rewrite
+from tidemill.spec.rewrite import REMOVE, rewrite
 
 HERE = Path("prompt.yaml")
 TEXT = """\
@@ -77,10 +77,10 @@ def test_a_text_of_several_lines_becomes_a_block() -> None:
 
 
 def test_a_key_can_go() -> None:
-    after = changed(TEXT, ("output", "max_tokens"), GONE)
+    after = changed(TEXT, ("output", "max_tokens"), REMOVE)
 
     assert after == TEXT.replace("  max_tokens: 40\n", "")
-    assert changed(TEXT, ("output", "nothing"), GONE) == TEXT
+    assert changed(TEXT, ("output", "nothing"), REMOVE) == TEXT
 
 
 def test_a_text_that_is_no_spec_is_refused_with_its_line() -> None:

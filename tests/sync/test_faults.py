@@ -281,4 +281,4 @@ def test_a_zombie_holds_nothing_any_more() -> None:
         holder = dead.stdout.read().strip()
         until(lambda: psutil.Process(dead.pid).status() == psutil.STATUS_ZOMBIE)
 
-        assert lease_owner.gone(holder)
+        assert lease_owner.has_ended(holder)

@@ -60,7 +60,9 @@ def seen(follow: Follow) -> dict[str, Any]:
         "syncs": [(one.commit, one.state) for one in home.ledger.syncs.history()],
         "reason": newest.reason if newest else "",
         "current": follow().trees.current(),
-        "asked": [(one.key, one.targets) for one in home.ledger.decisions.synced("@git/")],
+        "asked": [
+            (one.key, one.assets) for one in home.ledger.trigger_decisions.sync_requests("@git/")
+        ],
         "trees": sorted(p.name for p in follow().trees.folder.iterdir()),
     }
 
@@ -127,6 +129,6 @@ def test_a_sync_killed_while_its_run_works_starts_no_second_one(
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert again.returncode in (0, 2), again.stderr
     assert json.loads(again.stdout)["runs"][0]["state"] == "finished"
-    makings = list(follow().home.ledger.assets.history("desk"))
+    makings = list(follow().home.ledger.materialisations.history("desk"))
     assert sorted(one.name for one in makings) == ["others", "rows"]
-    assert len({one.run for one in makings}) == 1
+    assert len({one.run_id for one in makings}) == 1

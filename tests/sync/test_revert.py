@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from tests.sync.conftest import SPECS, Follow, Remote
 
-from tidemill.adapters.ledger.rollouts import Change
 from tidemill.control.git_sync import Follower, Outcome
 from tidemill.errors import TidemillError
 from tidemill.home import Home
 from tidemill.local.dagster_home import prepare
 from tidemill.pipeline.context import no_progress
+from tidemill.records import RolloutUpdate
 from tidemill_assets.run_decision import carry_out
 
 MODEL = {
@@ -82,14 +82,16 @@ def sync(follow: Follow) -> Outcome:
 def go_live(follower: Follower) -> str:
     """What the controller does with the open rollout; gives its release."""
     rollouts, now = follower.home.ledger.rollouts, follower.home.clock.now()
-    (walking,) = rollouts.open("desk")
-    rollouts.decided(walking.id, Change("done", "it is well", state="live", percent=100.0), now)
+    (walking,) = rollouts.in_progress("desk")
+    rollouts.record_decision(
+        walking.id, RolloutUpdate("done", "it is well", state="live", percent=100.0), now
+    )
     return walking.release
 
 
 def trained(follower: Follower) -> int:
     """How many times a fine-tune took any time."""
-    history = follower.home.ledger.assets.history("desk")
+    history = follower.home.ledger.materialisations.history("desk")
     return Counter(one.kind for one in history if one.seconds)["FineTune"]
 
 
@@ -144,7 +146,7 @@ def test_a_run_of_a_commit_that_was_reverted_meanwhile_brings_nothing_out(
     assert outcome.sync is not None
     (decided,) = slow.pending(outcome.sync)
     home = Home(slow.home.settings.with_specs(slow.specs(outcome.sync)))
-    slow.home.ledger.decisions.started(decided.key, "", slow.home.clock.now())
+    slow.home.ledger.trigger_decisions.mark_started(decided.key, "", slow.home.clock.now())
     classifier.git("revert", "--no-edit", "HEAD")
     classifier.git("push", "--quiet", "origin", "HEAD")
     assert sync(follow).reason == "nothing to make"
@@ -152,8 +154,8 @@ def test_a_run_of_a_commit_that_was_reverted_meanwhile_brings_nothing_out(
     with pytest.raises(TidemillError, match="a newer commit changed or took away"):
         carry_out(home, decided.key, outcome.sync.commit, no_progress)
 
-    assert follow().home.ledger.rollouts.open("desk") == []
-    assert follow().home.ledger.rollouts.live("desk") == first
+    assert follow().home.ledger.rollouts.in_progress("desk") == []
+    assert follow().home.ledger.rollouts.live_release("desk") == first
 
 
 @pytest.mark.slow
@@ -173,6 +175,6 @@ def test_a_deleted_project_stays_live_and_status_says_so(
 
     git = report(follow().home.settings)["git"]
     assert "desk/release is gone from Git; 'desk' stays live" in outcome.reason
-    assert follow().home.ledger.rollouts.live("desk") == release
+    assert follow().home.ledger.rollouts.live_release("desk") == release
     assert git["orphans"] == [{"service": "desk", "project": "desk"}]
     assert git["applied"]["subject"] == "another project instead"

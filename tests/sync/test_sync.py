@@ -16,7 +16,7 @@ from tidemill.adapters.forge import MemoryForge
 from tidemill.adapters.ledger import lease_owner
 from tidemill.control.git_sync import CONTEXT, LEASE, Follower, Outcome
 from tidemill.home import Home
-from tidemill.ports import Making
+from tidemill.ports import Materialisation
 
 
 def current(follower: Follower) -> str | None:
@@ -30,8 +30,8 @@ def made(follower: Follower, name: str, *, seconds: float = 1.0) -> None:
     folder = home.settings.home / "made" / name
     folder.mkdir(parents=True)
     (folder / "rows.txt").write_text(name)
-    home.ledger.assets.record(
-        Making(
+    home.ledger.materialisations.add(
+        Materialisation(
             project="desk",
             name=name,
             kind="Dataset",
@@ -45,7 +45,7 @@ def made(follower: Follower, name: str, *, seconds: float = 1.0) -> None:
             measures=[],
             checks=[],
             facts={},
-            started=home.clock.now(),
+            started_at=home.clock.now(),
             seconds=seconds,
         )
     )
@@ -53,8 +53,8 @@ def made(follower: Follower, name: str, *, seconds: float = 1.0) -> None:
 
 def asked(follower: Follower) -> list[tuple[str, tuple[str, ...], str]]:
     """Runs that syncs asked for: project, targets, state."""
-    decisions = follower.home.ledger.decisions.synced("@git/")
-    return [(one.project, one.targets, one.state) for one in decisions]
+    decisions = follower.home.ledger.trigger_decisions.sync_requests("@git/")
+    return [(one.project, one.assets, one.state) for one in decisions]
 
 
 def test_the_first_commit_is_applied_and_its_assets_are_asked_for(
@@ -64,7 +64,7 @@ def test_the_first_commit_is_applied_and_its_assets_are_asked_for(
 
     assert (outcome.came, outcome.code) == ("applied", 2)
     assert outcome.reason == "makes others, rows of desk"
-    assert asked(follow()) == [("desk", ("others", "rows"), "decided")]
+    assert asked(follow()) == [("desk", ("others", "rows"), "queued")]
     assert (follow().home.settings.specs / "desk/rows.yaml").exists()
 
 
@@ -87,7 +87,7 @@ def test_only_what_a_commit_changed_is_asked_for(desk: Remote, follow: Follow) -
     outcome = follow().look()
 
     assert [(i.name, i.state) for i in outcome.items] == [("others", "reused"), ("rows", "changed")]
-    assert asked(follow())[-1] == ("desk", ("rows",), "decided")
+    assert asked(follow())[-1] == ("desk", ("rows",), "queued")
 
 
 def test_a_changed_description_starts_nothing(desk: Remote, follow: Follow) -> None:
@@ -260,7 +260,7 @@ def test_runs_that_did_not_start_give_way_to_the_newer_commits(
 
     assert asked(follow()) == [
         ("desk", ("others", "rows"), "refused"),
-        ("desk", ("others", "rows"), "decided"),
+        ("desk", ("others", "rows"), "queued"),
     ]
 
 
@@ -302,7 +302,7 @@ def test_of_two_syncs_one_works_and_the_other_waits(desk: Remote, follow: Follow
 
 def test_a_sync_that_must_not_wait_says_that_another_works(desk: Remote, follow: Follow) -> None:
     leases = follow().home.ledger.leases
-    with leases.held(LEASE, "elsewhere 1 2.0 word"):
+    with leases.hold(LEASE, "elsewhere 1 2.0 word"):
         outcome = follow().look()
 
     assert (outcome.came, outcome.code) == ("busy", 1)
@@ -315,8 +315,8 @@ def test_a_killed_holder_is_not_waited_for(desk: Remote, follow: Follow) -> None
     home.ledger.leases.acquire(LEASE, dead.stdout.strip(), timedelta(hours=1), home.clock.now())
 
     assert follow().look().came == "applied"
-    assert not lease_owner.gone(lease_owner.me())
-    assert not lease_owner.gone("elsewhere 1 2.0 word")
+    assert not lease_owner.has_ended(lease_owner.current_owner())
+    assert not lease_owner.has_ended("elsewhere 1 2.0 word")
 
 
 def test_without_a_remote_it_says_which_setting_is_missing(tmp_path: Path) -> None:

@@ -70,10 +70,10 @@ def test_one_works_the_other_waits_and_each_asset_is_made_once(
     assert second.returncode in (0, 2), said[1]
     assert [json.loads(out)["came"] for out, _ in said] == ["applied", "in-sync"]
     ledger = follow().home.ledger
-    assert [(one.key, one.state) for one in ledger.decisions.synced("@git/")] == [
+    assert [(one.key, one.state) for one in ledger.trigger_decisions.sync_requests("@git/")] == [
         ("@git/1/desk", "finished")
     ]
     assert runs(home) == 1
-    makings = list(ledger.assets.history("desk"))
+    makings = list(ledger.materialisations.history("desk"))
     assert sorted(one.name for one in makings) == ["others", "rows"]
-    assert len({one.run for one in makings}) == 1
+    assert len({one.run_id for one in makings}) == 1

@@ -34,7 +34,7 @@ class SearchMemory:
         with self._open() as connection:
             connection.executescript(_TABLES)
 
-    def known(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+    def get_many(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         """The kept answers among these keys."""
         found: dict[str, Mapping[str, Any]] = {}
         with self._open() as connection:
@@ -45,13 +45,13 @@ class SearchMemory:
                 found |= {key: json.loads(reply) for key, reply in connection.execute(query, some)}
         return found
 
-    def keep(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
+    def put_many(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
         """Keep answers; all of them or none."""
         rows = [(key, json.dumps(reply)) for key, reply in answers.items()]
         with self._open() as connection:
             connection.executemany("insert or ignore into answers values (?, ?)", rows)
 
-    def look(self, rows: str, candidate: str) -> int:
+    def record_comparison(self, rows: str, candidate: str) -> int:
         """The how-manieth candidate this is that these rows decide on, from 1."""
         with self._open() as connection:
             connection.execute("begin immediate")
@@ -82,15 +82,15 @@ class PassingMemory:
         self.answers: dict[str, Mapping[str, Any]] = {}
         self.looks: dict[str, list[str]] = {}
 
-    def known(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+    def get_many(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         """The kept answers among these keys."""
         return {key: self.answers[key] for key in keys if key in self.answers}
 
-    def keep(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
+    def put_many(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
         """Keep answers."""
         self.answers.update(answers)
 
-    def look(self, rows: str, candidate: str) -> int:
+    def record_comparison(self, rows: str, candidate: str) -> int:
         """The how-manieth candidate this is that these rows decide on, from 1."""
         seen = self.looks.setdefault(rows, [])
         if candidate not in seen:

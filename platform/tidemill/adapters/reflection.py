@@ -35,7 +35,7 @@ class ChatModel:
         self.price = settings.price
         self._settings, self._sleep = settings, sleep
 
-    def say(self, prompt: str, *, max_tokens: int) -> tuple[str, int, int]:
+    def complete(self, prompt: str, *, max_tokens: int) -> tuple[str, int, int]:
         """Its answer, tokens read, tokens written; raises ServiceError.
 
         What the server refuses is asked again. A question that was sent and stayed without an

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from tidemill.cli import _plan_words as words
 from tidemill.planning.report import PlannedAsset, PlanReport
-from tidemill.terminal.amounts import many, plain
+from tidemill.terminal.amounts import format_count, strip_control
 
 MARKER = "<!-- tidemill-plan -->"
 MAX_ROWS = 60
@@ -25,7 +25,7 @@ def plan_markdown(report: PlanReport) -> str:
 
 def code(text: str) -> str:
     """Text as a code span that nothing in it can leave, in a table or outside of one."""
-    line = " ".join(plain(text).replace("`", "'").replace("|", _BAR).split())
+    line = " ".join(strip_control(text).replace("`", "'").replace("|", _BAR).split())
     return f"`{line}`" if line else "–"
 
 
@@ -90,11 +90,11 @@ def _warnings(asset: PlannedAsset) -> Iterator[str]:
 def _details(report: PlanReport) -> Iterator[tuple[str, list[str]]]:
     fields = [asset for asset in report.assets if len(words.reason_lines(asset, code)) > 1]
     if fields:
-        yield f"All fields of {many(len(fields), 'asset')}", list(_reasons(fields))
+        yield f"All fields of {format_count(len(fields), 'asset')}", list(_reasons(fields))
     data = [asset for asset in report.assets if list(words.dataset_lines(asset, code))]
     if data:
         yield (
-            f"Rows of {many(len(data), 'dataset')}",
+            f"Rows of {format_count(len(data), 'dataset')}",
             [
                 f"- {code(asset.entry.name)}: {line}"
                 for asset in data
@@ -106,10 +106,10 @@ def _details(report: PlanReport) -> Iterator[tuple[str, list[str]]]:
         for traffic in report.traffic:
             first, *rest = words.traffic_lines(traffic, code)
             lines += [f"- {first}", *(f"  - {line}" for line in rest)]
-        yield f"Traffic of {many(len(report.traffic), 'service')}", lines
+        yield f"Traffic of {format_count(len(report.traffic), 'service')}", lines
     quiet = [asset for asset in report.assets if asset.entry.state == "cosmetic"]
     if quiet:
-        title = f"{many(len(quiet), 'asset')} with another description or layout"
+        title = f"{format_count(len(quiet), 'asset')} with another description or layout"
         yield title, list(_reasons(quiet))
 
 

@@ -16,7 +16,15 @@ from tidemill.planning.report import (
     PlanReport,
     QualityLimit,
 )
-from tidemill.terminal.amounts import around, many, number, plain, seconds, size, value
+from tidemill.terminal.amounts import (
+    format_bytes,
+    format_count,
+    format_number,
+    format_seconds,
+    format_spread,
+    format_value,
+    strip_control,
+)
 
 if TYPE_CHECKING:
     from tidemill.data.compare import RowChanges
@@ -50,9 +58,9 @@ def summary_line(report: PlanReport) -> str:
     if total:
         unknown = len(report.totals.without_history)
         but = f" without {unknown} that have no history yet" if unknown else ""
-        line += f". About {around(total.seconds, seconds)}{but}"
+        line += f". About {format_spread(total.seconds, format_seconds)}{but}"
         line += f", {format_money(total)}" if total.money else ""
-        line += f", {size(total.memory.median)} of memory" if total.memory else ""
+        line += f", {format_bytes(total.memory.median)} of memory" if total.memory else ""
     return f"{line}."
 
 
@@ -64,9 +72,9 @@ def _no_changes(report: PlanReport) -> str:
     unchanged = _unchanged(report)
     if report.has_ledger:
         be = "is" if unchanged == 1 else "are"
-        line = f"Nothing to build: {many(unchanged, 'asset')} {be} up to date"
+        line = f"Nothing to build: {format_count(unchanged, 'asset')} {be} up to date"
     else:
-        line = f"No asset changes: {many(unchanged, 'asset')} reused"
+        line = f"No asset changes: {format_count(unchanged, 'asset')} reused"
     cosmetic = report.counts.get("cosmetic", 0)
     if cosmetic:
         line += f", {cosmetic} of them with another description or layout"
@@ -78,14 +86,14 @@ def _no_changes(report: PlanReport) -> str:
 def comparison_line(report: PlanReport) -> str:
     """What was compared with what."""
     head = "the working tree" if report.is_working_tree else report.head_commit[:12]
-    base = f"{plain(report.base_ref)}, merge base {report.base_commit[:12]}"
+    base = f"{strip_control(report.base_ref)}, merge base {report.base_commit[:12]}"
     built = ", and with what is built here" if report.has_ledger else ""
     return f"{head} compared with {base}{built}"
 
 
 def format_money(estimate: Estimate) -> str:
     """The money of an estimate, in the currency of the price; empty without one."""
-    return f"cost {around(estimate.money, _amount)}" if estimate.money else ""
+    return f"cost {format_spread(estimate.money, _amount)}" if estimate.money else ""
 
 
 def _amount(money: float) -> str:
@@ -104,11 +112,11 @@ def reason_lines(asset: PlannedAsset, quote: Quote) -> list[str]:
 
 def _field_line(change: FieldChange, quote: Quote) -> str:
     old, new = change.old, change.new
-    path = quote(plain(change.path))
+    path = quote(strip_control(change.path))
     if any(isinstance(side, str) and side.startswith("sha256:") for side in (old, new)):
         verb = "is new" if old is None else "is gone" if new is None else "has other contents"
         return f"{path} {verb}"
-    return f"{path}: {quote(value(old))} → {quote(value(new))}"
+    return f"{path}: {quote(format_value(old))} → {quote(format_value(new))}"
 
 
 def estimate_line(asset: PlannedAsset) -> str:
@@ -118,17 +126,17 @@ def estimate_line(asset: PlannedAsset) -> str:
         return ""
     if estimate is None:
         return "no history yet"
-    parts = [around(estimate.seconds, seconds)]
-    parts += [size(estimate.memory.median)] if estimate.memory else []
+    parts = [format_spread(estimate.seconds, format_seconds)]
+    parts += [format_bytes(estimate.memory.median)] if estimate.memory else []
     parts += [format_money(estimate)] if estimate.money else []
     others = "" if estimate.basis == "asset" else " of others of its kind"
-    return f"{', '.join(parts)}; by {many(estimate.runs, 'run')}{others}"
+    return f"{', '.join(parts)}; by {format_count(estimate.runs, 'run')}{others}"
 
 
 def dataset_lines(asset: PlannedAsset, quote: Quote) -> Iterator[str]:
     """How the rows of a dataset differ, or why that is not known."""
     if asset.data_note:
-        yield f"rows not compared: {quote(value(asset.data_note))}"
+        yield f"rows not compared: {quote(format_value(asset.data_note))}"
     if asset.data is not None:
         yield from difference_lines(asset.data, quote)
 
@@ -141,13 +149,13 @@ def difference_lines(data: DataDifference, quote: Quote) -> Iterator[str]:
         yield f"labels: {balance}"
     if data.pii:
         kinds = ", ".join(f"{count} {kind}" for kind, count in data.pii.items())
-        yield f"new personal data: {kinds} ({_locations(data.pii_at, quote)})"
+        yield f"new personal data: {kinds} ({_locations(data.pii_locations, quote)})"
     yield from _leakage(data, quote)
-    dropped = [f"{quote(plain(k))} {a} → {b}" for k, (a, b) in data.quarantined.items()]
+    dropped = [f"{quote(strip_control(k))} {a} → {b}" for k, (a, b) in data.quarantined.items()]
     if dropped:
         yield f"left out: {', '.join(dropped)}"
-    if data.kept:
-        sources = ", ".join(quote(plain(source)) for source in data.kept)
+    if data.unread_sources:
+        sources = ", ".join(quote(strip_control(source)) for source in data.unread_sources)
         yield f"not compared: {sources} (a build keeps the offsets or revision of the last build)"
 
 
@@ -159,7 +167,7 @@ def split_lines(rows: RowChanges) -> Iterator[str]:
         if moves or split.before != split.after:
             yield f"{name}: {split.before:,} → {split.after:,} rows ({moves or 'moved'})"
     if rows.moved:
-        yield f"{many(rows.moved, 'row')} moved between splits"
+        yield f"{format_count(rows.moved, 'row')} moved between splits"
     elif not rows.any:
         yield "the rows stay the same"
 
@@ -172,7 +180,7 @@ def _balance(labels: Mapping[str, Sequence[int]], quote: Quote, most: int = 5) -
         if pair[0] != pair[1]
     ]
     lines = [
-        f"{quote(value(label))} {pair[0]:,} → {pair[1]:,}"
+        f"{quote(format_value(label))} {pair[0]:,} → {pair[1]:,}"
         for _, label, pair in sorted(moved, key=lambda move: (-move[0], move[1]))[:most]
     ]
     rest = len(moved) - len(lines)
@@ -180,16 +188,16 @@ def _balance(labels: Mapping[str, Sequence[int]], quote: Quote, most: int = 5) -
 
 
 def _leakage(data: DataDifference, quote: Quote) -> Iterator[str]:
-    if data.leaking[1]:
-        yield f"LEAKAGE: {data.leaking[1]} train rows ask what a test row asks"
-    before, after = data.kept_out
+    if data.leaking_rows[1]:
+        yield f"LEAKAGE: {data.leaking_rows[1]} train rows ask what a test row asks"
+    before, after = data.excluded_leaks
     if after != before:
         locations = f": {_locations(data.leaks, quote)}" if data.leaks else ""
         yield f"kept out of train because the test asks the same: {before} → {after}{locations}"
 
 
 def _locations(locations: Sequence[str], quote: Quote) -> str:
-    return ", ".join(quote(value(location)) for location in locations)
+    return ", ".join(quote(format_value(location)) for location in locations)
 
 
 def traffic_lines(traffic: PlannedTraffic, quote: Quote) -> list[str]:
@@ -212,13 +220,13 @@ def _wait_line(wait: Wait, quality: QualityLimit, pace: Pace | None) -> str:
     count = f"{wait.ratings:,}"
     if pace is None or wait.days is None:
         return f"at {wait.percent} %: at most {count} ratings show {margin}"
-    rate = f"{number(pace.per_day)} a day"
+    rate = f"{format_number(pace.per_day)} a day"
     return f"at {wait.percent} %: {count} ratings show {margin}; at {rate} {in_days(wait.days)}"
 
 
 def approval_line(approval: PlannedApproval, quote: Quote) -> str:
     """Who has to approve, and when."""
-    people = ", ".join(quote(plain(person)) for person in approval.by) or "anybody"
+    people = ", ".join(quote(strip_control(person)) for person in approval.by) or "anybody"
     before = approval.before_percent
     when = f" before {before} %" if before is not None else ""
     return f"{approval.project}/{approval.name}: {people}{when}"
@@ -228,7 +236,7 @@ def excess_line(excess: BudgetExcess) -> str:
     """Which budget, and by how much."""
     amounts = (excess.limit, excess.expected, excess.excess)
     if excess.budget == "hours":
-        limit, expected, over = (seconds(hours * 3600) for hours in amounts)
+        limit, expected, over = (format_seconds(hours * 3600) for hours in amounts)
     else:
         limit, expected, over = (f"{money:,.2f}" for money in amounts)
     return f"{excess.project}/{excess.name}: {expected} expected, {limit} allowed, {over} over"

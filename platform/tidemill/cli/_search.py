@@ -1,4 +1,4 @@
-"""What `optimise` and `sweep` share: where proposals go, and how an outcome is shown."""
+"""Code that `optimise` and `sweep` share: pull requests and output."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ from tidemill.control.pull_requests import Desk
 from tidemill.errors import TidemillError
 from tidemill.home import Home
 from tidemill.pipeline.builder import ProjectBuilder
-from tidemill.pipeline.search_report import Report, markdown, plain, text
+from tidemill.pipeline.search_report import (
+    SearchReport,
+    report_markdown,
+    report_text,
+    report_to_dict,
+)
 from tidemill.spec.base import Spec
-from tidemill.terminal.shell import CHANGES, DONE, leave, print_json
+from tidemill.terminal.shell import CHANGES, DONE, exit_with, print_json
 
 
-def desk(home: Home) -> Desk:
+def pull_requests(home: Home) -> Desk:
     """The repository that holds the specs, with its forge; raises ServiceError."""
     from tidemill.adapters.forge import open_forge
 
@@ -26,16 +31,16 @@ def desk(home: Home) -> Desk:
     return Desk(settings.specs, settings.forge.remote, open_forge(settings))
 
 
-def find(
-    home: Home, wanted: str, kind: type[Spec], block: str, needs: str
+def find_searchable(
+    home: Home, reference: str, kind: type[Spec], block: str, needs: str
 ) -> tuple[ProjectBuilder, Any]:
     """The line of a spec that may be searched, and the spec; raises where it has no such block."""
-    project, name = home.find(wanted)
+    project, name = home.find_spec(reference)
     builder = home.builder(project)
     spec, called = builder.specs[name], kind.__name__
     if not isinstance(spec, kind):
         fit = [n for n, s in sorted(builder.specs.items()) if isinstance(s, kind)]
-        way_out = f"name one of {', '.join(fit)}" if fit else f"{project} has none"
+        way_out = f"choose one of {', '.join(fit)}" if fit else f"{project} has none"
         raise TidemillError(f"'{name}' is a {spec.kind}, not a {called}; {way_out}")
     if getattr(spec, block) is None:
         raise TidemillError(
@@ -45,8 +50,8 @@ def find(
     return builder, spec
 
 
-def conclude(
-    report: Report,
+def show_outcome(
+    report: SearchReport,
     files: Mapping[str, bytes | None],
     branch: str,
     folder: Path,
@@ -55,21 +60,21 @@ def conclude(
 ) -> None:
     """Show the outcome; with a desk and a gain, propose it. Exits 0 without a gain, 2 with one."""
     proposal = None
-    if at is not None and report.proposes:
+    if at is not None and report.has_proposal:
         title = f"{report.title}: {report.leader}"
-        proposal = at.open(branch, folder, files, _title(title), markdown(report))
+        proposal = at.open(branch, folder, files, _title(title), report_markdown(report))
     if as_json:
-        print_json({**plain(report), "proposal": proposal})
+        print_json({**report_to_dict(report), "proposal": proposal})
     else:
-        click.echo(text(report))
+        click.echo(report_text(report))
         if proposal is not None:
-            click.echo(f"proposed as {proposal.url or proposal.branch}")
-        elif report.proposes:
-            click.echo("nothing is written; --open-pr proposes it")
-    leave(CHANGES if report.proposes else DONE)
+            click.echo(f"opened pull request {proposal.url or proposal.branch}")
+        elif report.has_proposal:
+            click.echo("no files changed; use --open-pr to open a pull request")
+    exit_with(CHANGES if report.has_proposal else DONE)
 
 
-def downstream(builder: ProjectBuilder, name: str) -> list[str]:
+def stale_specs(builder: ProjectBuilder, name: str) -> list[str]:
     """Specs that a change of this one makes stale."""
     return [other for other in builder.specs if name in builder.upstream(other)]
 
@@ -84,5 +89,5 @@ def command_line(verb: str, name: str, **options: object) -> str:
 
 
 def _title(text: str) -> str:
-    one = " ".join(text.split())
-    return one if len(one) <= 72 else f"{one[:71]}…"
+    line = " ".join(text.split())
+    return line if len(line) <= 72 else f"{line[:71]}…"

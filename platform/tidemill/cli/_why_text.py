@@ -1,4 +1,4 @@
-"""How `why` reads on a terminal: one thing a line, long things cut."""
+"""Terminal output of `why`: one item per line, long texts truncated."""
 
 from __future__ import annotations
 
@@ -15,115 +15,119 @@ MARKS = {True: "✓", False: "✗", None: " "}
 Row = Mapping[str, Any]
 
 
-def back(found: Row) -> Iterator[str]:
+def upstream_lines(result: Row) -> Iterator[str]:
     """The trail, nearest first."""
-    steps = [link for link in found["links"] if link["what"] == "rollout step"]
-    hidden = {id(link) for link in _hidden(steps)}
-    for link in found["links"]:
+    steps = [link for link in result["links"] if link["what"] == "rollout step"]
+    hidden = {id(link) for link in _visible_steps(steps)}
+    for link in result["links"]:
         if id(link) in hidden:
             continue
-        yield line(link)
-        yield from _below(link)
+        yield link_line(link)
+        yield from _detail_lines(link)
     if hidden:
         yield f"  {'rollout step':13} … {len(hidden)} more decisions are in --json"
-    yield from _notes(found)
+    yield from _notes(result)
 
 
-def forward(found: Row) -> Iterator[str]:
-    """What came of it: rows, artefacts, releases, answers."""
-    target = found["target"]
+def downstream_lines(result: Row) -> Iterator[str]:
+    """Lines of the downstream view: rows, artefacts, releases, answers."""
+    target = result["target"]
     yield f"  {target['what']:13} {target['id']}"
-    given = found["facts"].get("answers_given")
-    if given is not None:
-        yield f"  {'answers to it':13} {given:,}"
-    yield from _listed("row", found["rows"], _row, len(found["rows"]))
-    kinds, releases = found["counts"]["artefacts"], found["counts"]["releases"]
+    answers_given = result["facts"].get("answers_given")
+    if answers_given is not None:
+        yield f"  {'subject ids':13} {answers_given:,}"
+    yield from _list_lines("row", result["rows"], _row, len(result["rows"]))
+    kinds, releases = result["counts"]["artefacts"], result["counts"]["releases"]
     counts = ", ".join(f"{kind} {count:,}" for kind, count in kinds.items())
     yield f"  {'artefacts':13} {sum(kinds.values()):,}{f': {counts}' if counts else ''}"
-    yield from _listed("", found["artefacts"], _artefact, sum(kinds.values()))
+    yield from _list_lines("", result["artefacts"], _artefact, sum(kinds.values()))
     yield f"  {'releases':13} {releases:,}"
-    yield from _listed("", found["releases"], _release, releases)
-    yield f"  {'answers':13} {found['answers']['count']:,}"
-    for one in found["answers"]["newest"]:
-        yield f"    {answer(one)}"
-    more = found["answers"]["count"] - len(found["answers"]["newest"])
-    if more > 0:
-        yield f"    … {more:,} more; `--all` lists them"
-    yield from _notes(found)
+    yield from _list_lines("", result["releases"], _release, releases)
+    yield f"  {'answers':13} {result['answers']['count']:,}"
+    for record in result["answers"]["newest"]:
+        yield f"    {answer_line(record)}"
+    remaining = result["answers"]["count"] - len(result["answers"]["newest"])
+    if remaining > 0:
+        yield f"    … {remaining:,} more; `--all` lists them"
+    yield from _notes(result)
 
 
-def line(link: Row) -> str:
-    """One link."""
+def link_line(link: Row) -> str:
+    """Line of one link of the upstream view."""
     mark = "–" if link.get("problem") and link["bytes_match"] is None else ""
     digest = (link["digest"] or "").removeprefix("sha256:")[:12]
-    said = cut(_said(link["what"], link["facts"]), 110)
-    name = cut(link["name"], 36)
-    shown = mark or MARKS[link["bytes_match"]]
-    return f"{shown} {link['what']:13} {name:28} {digest:13} {said}".rstrip()
+    facts = truncate(_fact_text(link["what"], link["facts"]), 110)
+    name = truncate(link["name"], 36)
+    mark_text = mark or MARKS[link["bytes_match"]]
+    return f"{mark_text} {link['what']:13} {name:28} {digest:13} {facts}".rstrip()
 
 
-def answer(one: Row) -> str:
-    """One answer of a list."""
-    when, label = moment(one["time"]), one["label"] or ""
-    said = cut(one["output"], 50)
-    return f"{one['response_id']}  {when}  {one['release'][7:19]}  {label:16} {said!r}"
+def answer_line(record: Row) -> str:
+    """Line of one answer."""
+    when, label = format_time(record["time"]), record["label"] or ""
+    output = truncate(record["output"], 50)
+    return f"{record['response_id']}  {when}  {record['release'][7:19]}  {label:16} {output!r}"
 
 
-def cut(text: Any, length: int) -> str:
+def truncate(text: Any, length: int) -> str:
     """A text in one line of at most `length` characters; nothing in it drives the terminal."""
     plain = "".join(c if c.isprintable() else " " for c in str(text))
     return plain if len(plain) <= length else f"{plain[: length - 1]}…"
 
 
-def moment(when: Any) -> str:
+def format_time(when: Any) -> str:
     """A time to the second, in UTC."""
     return when.strftime("%Y-%m-%d %H:%M:%S") if isinstance(when, datetime) else str(when)[:19]
 
 
-def _hidden(steps: Sequence[Row]) -> list[Row]:
-    """Of many decisions the last few are shown, and the one in force."""
-    return [one for one in steps[:-STEPS] if not one["facts"].get("in_force")]
+def _visible_steps(steps: Sequence[Row]) -> list[Row]:
+    """Earlier decisions that are hidden: all but the last few and the one in force."""
+    return [step for step in steps[:-STEPS] if not step["facts"].get("in_force")]
 
 
-def _below(link: Row) -> Iterator[str]:
+def _detail_lines(link: Row) -> Iterator[str]:
     if link.get("problem"):
-        yield f"    {cut(link['problem'], 160)}"
+        yield f"    {truncate(link['problem'], 160)}"
     lines = link["facts"].get("lines", ()) if link["what"] == "spec" else ()
-    for one in sorted(lines, key=lambda one: (one["when"], -one["line"]), reverse=True)[:LINES]:
-        where = f"{one['path']}:{one['line']}"
-        said = f"{one['field']}: {cut(one['value'], 30)}"
-        yield f"    {where:44} {cut(said, 44):44} {one['commit'][:10]} {one['author']}"
+    for spec_line in sorted(
+        lines, key=lambda spec_line: (spec_line["when"], -spec_line["line"]), reverse=True
+    )[:LINES]:
+        location = f"{spec_line['path']}:{spec_line['line']}"
+        setting = f"{spec_line['field']}: {truncate(spec_line['value'], 30)}"
+        change = f"{spec_line['commit'][:10]} {spec_line['author']}"
+        yield f"    {location:44} {truncate(setting, 44):44} {change}"
     if len(lines) > LINES:
-        yield f"    … {len(lines) - LINES} more lines of it are in --json"
+        yield f"    … {len(lines) - LINES} more lines in --json"
 
 
-def _notes(found: Row) -> Iterator[str]:
-    for note in found["notes"]:
+def _notes(result: Row) -> Iterator[str]:
+    for note in result["notes"]:
         yield f"! {note}"
 
 
-def _listed(title: str, items: Sequence[Row], say: Any, count: int) -> Iterator[str]:
+def _list_lines(title: str, items: Sequence[Row], say: Any, count: int) -> Iterator[str]:
     for item in items[:SHOWN]:
         yield f"  {title:13} {say(item)}" if title else f"    {say(item)}"
     if count > SHOWN:
-        yield f"    … {count - SHOWN:,} more are in --json"
+        yield f"    … {count - SHOWN:,} more in --json"
 
 
 def _row(row: Row) -> str:
-    where = f"in {row['dataset'][7:19]} ({row['split']})"
-    return f"{row['id']}  {where:34} {_origin(row)}"
+    dataset = f"in {row['dataset'][7:19]} ({row['split']})"
+    return f"{row['id']}  {dataset:34} {_origin(row)}"
 
 
 def _artefact(item: Row) -> str:
     name = f"{item['project']}/{item['name']}" if item["name"] else ""
-    return f"{item['digest'][7:19]}  {item['kind']:9} {cut(name, 40):40} {moment(item['created'])}"
+    created = format_time(item["created"])
+    return f"{item['digest'][7:19]}  {item['kind']:9} {truncate(name, 40):40} {created}"
 
 
 def _release(item: Row) -> str:
     live = "live" if item["live"] else ""
     count = f"{item['answers']:,} answers"
-    named = f"{item['digest'][7:19]}  {cut(item['service'], 24):24}"
-    return f"{named} {moment(item['created'])}  {count:>16} {live}".rstrip()
+    named = f"{item['digest'][7:19]}  {truncate(item['service'], 24):24}"
+    return f"{named} {format_time(item['created'])}  {count:>16} {live}".rstrip()
 
 
 def _origin(row: Row) -> str:
@@ -133,39 +137,41 @@ def _origin(row: Row) -> str:
     return f"{row['source']}{line}"
 
 
-def _said(what: str, facts: Row) -> str:
+def _fact_text(kind: str, facts: Row) -> str:
     """The facts of a link worth a person's line."""
-    if what == "answer":
+    if kind == "answer":
         latency = f"{facts.get('latency', 0):.2f} s"
-        return f"{moment(facts.get('time', ''))} in {latency}: {str(facts.get('output', ''))!r}"
-    if what == "commit":
+        return (
+            f"{format_time(facts.get('time', ''))} in {latency}: {str(facts.get('output', ''))!r}"
+        )
+    if kind == "commit":
         dirty = ", with uncommitted changes" if facts.get("dirty") else ""
         return f"“{facts.get('subject', '')}” by {facts.get('author', '')}{dirty}"
-    if what == "base model":
+    if kind == "base model":
         return f"sha256 {facts['sha256']}"
-    if what == "rollout step":
+    if kind == "rollout step":
         force = "in force: " if facts.get("in_force") else ""
         return f"{force}{facts['decision']}: {facts['reason']}"
-    if what in ("release", "approval"):
+    if kind in ("release", "approval"):
         return " ".join(f"{name} {value}" for name, value in facts.items() if name != "by")
-    return _of_data(what, facts)
+    return _of_data(kind, facts)
 
 
-def _of_data(what: str, facts: Row) -> str:
-    if what == "dataset" and "offsets" in facts:
+def _of_data(kind: str, facts: Row) -> str:
+    if kind == "dataset" and "offsets" in facts:
         spans = ", ".join(f"{key} up to {offset}" for key, offset in facts["offsets"].items())
         return f"{facts['rows']} {spans}".strip()
-    if what == "evaluation":
+    if kind == "evaluation":
         parts = [
             f"{m['metric']} {m['value']:.3g} ({m['low']:.3g}–{m['high']:.3g})"
             for m in facts["measures"]
         ]
         return "; ".join(parts)
-    if what == "row":
+    if kind == "row":
         alike = f"{facts['similarity']:.2f} alike " if "similarity" in facts else ""
         split = f"{facts['split']} " if "split" in facts else ""
         text = f": {facts['text']!r}" if "text" in facts else ""
         return f"{alike}{split}{_origin(facts)}{text}"
-    if what == "feedback" and "event" in facts:
+    if kind == "feedback" and "event" in facts:
         return f"{facts.get('place') or 'an unknown offset'} became row {facts['row']}"
     return f"{facts['bytes'] / 1e6:.1f} MB" if facts.get("bytes") is not None else ""

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tidemill.settings import Settings
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 if TYPE_CHECKING:
     from tidemill.home import Home
 
 
 @click.command(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill card support-chat",
         "tidemill card support-chat --out cards/",
         "tidemill card support-chat/requests --json | jq .metadata",
@@ -59,12 +59,12 @@ def _cards(home: Home, name: str) -> dict[str, tuple[str, dict[str, Any]]]:
     from tidemill.report.cards import dataset, model
     from tidemill.report.resolve_name import find
 
-    found = find(home, name)
-    if found.release is None:
-        assert found.dataset is not None
-        data = gather.dataset(home, *found.dataset)
+    target = find(home, name)
+    if target.release is None:
+        assert target.dataset is not None
+        data = gather.dataset(home, *target.dataset)
         return {"README.md": (dataset.card(data), dataset.facts(data))}
-    story = gather.release(home, found.release)
+    story = gather.release(home, target.release)
     return {
         "README.md": (model.card(story), model.facts(story)),
         "dataset/README.md": (dataset.card(story.data), dataset.facts(story.data)),

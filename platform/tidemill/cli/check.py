@@ -1,4 +1,4 @@
-"""Test the cheap assets: datasets with their checks, prompts over a few rows; nothing is trained.
+"""Dry run: build datasets with their checks and render prompts; nothing is trained.
 
 NAMES are projects or specs; default is every project, with --against only those that changed.
 All is made in a scratch home that goes when the command ends: ledger and store stay as they are.
@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 import click
 
 from tidemill.settings import Settings
-from tidemill.terminal.shell import CHANGES, example, json_option, leave, pass_settings, print_json
+from tidemill.terminal.shell import (
+    CHANGES,
+    examples_epilog,
+    exit_with,
+    json_option,
+    pass_settings,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from tidemill.home import Home
@@ -23,14 +30,16 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill check",
         "tidemill check support-chat",
         "tidemill check --against origin/main --json",
     )
 )
 @click.argument("names", nargs=-1)
-@click.option("--against", metavar="REF", help="Only projects that differ from where REF parted.")
+@click.option(
+    "--against", metavar="REF", help="Only projects that differ from the merge base with REF."
+)
 @json_option
 @pass_settings
 def command(settings: Settings, names: tuple[str, ...], against: str | None, as_json: bool) -> None:
@@ -42,7 +51,7 @@ def command(settings: Settings, names: tuple[str, ...], against: str | None, as_
 
     home = Home(settings)
     results = []
-    for project, specs in _asked(home, names, against).items():
+    for project, specs in _selected_specs(home, names, against).items():
         for result in _results(home, project, specs):
             results.append(result)
             if not as_json:
@@ -53,21 +62,26 @@ def command(settings: Settings, names: tuple[str, ...], against: str | None, as_
     else:
         click.echo(_summary(results))
     if failed:
-        leave(CHANGES)
+        exit_with(CHANGES)
 
 
-def _asked(home: Home, names: tuple[str, ...], against: str | None) -> dict[str, list[str]]:
+def _selected_specs(
+    home: Home, names: tuple[str, ...], against: str | None
+) -> dict[str, list[str]]:
     """Specs to test by project, in the order of making."""
-    from tidemill.spec.graph import order, upstream
+    from tidemill.spec.graph import build_order, upstream
 
-    asked: dict[str, set[str]] = {}
+    selected: dict[str, set[str]] = {}
     for name in names or _projects(home, against):
         if name in home.workspace.projects:
-            asked.setdefault(name, set()).update(order(home.project(name)))
+            selected.setdefault(name, set()).update(build_order(home.project(name)))
         else:
-            project, spec = home.find(name)
-            asked.setdefault(project, set()).update(upstream(home.project(project), spec))
-    return {p: [s for s in order(home.project(p)) if s in found] for p, found in asked.items()}
+            project, spec = home.find_spec(name)
+            selected.setdefault(project, set()).update(upstream(home.project(project), spec))
+    return {
+        p: [s for s in build_order(home.project(p)) if s in chosen]
+        for p, chosen in selected.items()
+    }
 
 
 def _projects(home: Home, against: str | None) -> list[str]:
@@ -95,10 +109,10 @@ def _results(home: Home, project: str, specs: list[str]) -> Iterator[Result]:
             home=Path(scratch),
             cache=home.settings.cache,
             store=MemoryStore(),
-            records=ledger.assets,
+            records=ledger.materialisations,
             repository=GitRepository(home.settings.specs),
             clock=home.clock,
-            keep=ledger.assets.keep,
+            keep=ledger.materialisations.add_artefacts,
             feedback=NoFeedback(),
             subject_key=home.settings.subject_key,
         )

@@ -9,12 +9,19 @@ import click
 
 from tidemill.errors import TidemillError
 from tidemill.settings import Settings
-from tidemill.terminal.amounts import many, plain, value
-from tidemill.terminal.shell import CHANGES, example, json_option, leave, pass_settings, print_json
+from tidemill.terminal.amounts import format_count, format_value, strip_control
+from tidemill.terminal.shell import (
+    CHANGES,
+    examples_epilog,
+    exit_with,
+    json_option,
+    pass_settings,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from tidemill.data.compare import RowChanges
-    from tidemill.pipeline.preview import DataDifference, Preview
+    from tidemill.pipeline.preview import DataDifference, DatasetPreview
     from tidemill.spec.load import Project
 
 SHOWN = 5
@@ -28,7 +35,9 @@ def command() -> None:
 
 
 @command.command(
-    epilog=example("tidemill data show requests", "tidemill data show support-chat/requests --json")
+    epilog=examples_epilog(
+        "tidemill data show requests", "tidemill data show support-chat/requests --json"
+    )
 )
 @click.argument("dataset")
 @click.option("--rows", "-n", default=SHOWN, show_default=True, help="How many rows of each split.")
@@ -44,17 +53,17 @@ def show(settings: Settings, dataset: str, rows: int, as_json: bool) -> None:
     from tidemill.pipeline.preview import preview
 
     home = Home(settings)
-    project, name = home.find(dataset)
+    project, name = home.find_spec(dataset)
     _is_dataset(home.project(project), name)
     prepared = preview(home.project(project), name, SystemClock(), settings.subject_key)
     content = _content(project, name, prepared, rows)
     print_json(content) if as_json else click.echo("\n".join(_content_lines(content)))
 
 
-def _content(project: str, name: str, preview: Preview, rows: int) -> dict[str, Any]:
+def _content(project: str, name: str, preview: DatasetPreview, rows: int) -> dict[str, Any]:
     from tidemill.data.rows import columns_of
 
-    dataset = preview.made
+    dataset = preview.prepared
     return {
         "project": project,
         "name": name,
@@ -63,8 +72,8 @@ def _content(project: str, name: str, preview: Preview, rows: int) -> dict[str, 
         "quarantined": dataset.quarantine.counts(),
         "pii": dataset.pii,
         "duplicates": dataset.duplicates,
-        "leaking": preview.leaking,
-        "not_read": list(preview.kept),
+        "leaking": preview.leaking_rows,
+        "not_read": list(preview.unread_sources),
         "examples": {
             split: [columns_of(row) for row in split_rows[:rows]]
             for split, split_rows in dataset.splits.items()
@@ -73,7 +82,9 @@ def _content(project: str, name: str, preview: Preview, rows: int) -> dict[str, 
 
 
 @command.command(
-    epilog=example("tidemill data diff requests", "tidemill data diff requests --against v1.2")
+    epilog=examples_epilog(
+        "tidemill data diff requests", "tidemill data diff requests --against v1.2"
+    )
 )
 @click.argument("dataset")
 @click.option("--against", metavar="REF", help="Default: the remote's default branch, else main.")
@@ -92,7 +103,7 @@ def diff(settings: Settings, dataset: str, against: str | None, rows: int, as_js
     from tidemill.planning.revisions import open_revisions
 
     home = Home(settings)
-    project, name = home.find(dataset)
+    project, name = home.find_spec(dataset)
     _is_dataset(home.project(project), name)
     with open_revisions(settings, against, None) as revisions:
         if f"{project}/{name}" not in revisions.desired:  # no file of its project differs
@@ -106,7 +117,7 @@ def diff(settings: Settings, dataset: str, against: str | None, rows: int, as_js
         print_json({**facts, **difference_to_dict(data), "examples": examples})
     else:
         click.echo("\n".join(_difference_lines(data, examples)))
-    leave(CHANGES if data.rows.any else 0)
+    exit_with(CHANGES if data.rows.any else 0)
 
 
 def _is_dataset(project: Project, name: str) -> None:
@@ -135,13 +146,13 @@ def _content_lines(content: Mapping[str, Any]) -> Iterator[str]:
     by_split = content["labels"]
     for label in sorted({label for counts in by_split.values() for label in counts}):
         each = (f"{split} {by_split.get(split, {}).get(label, 0)}" for split in content["rows"])
-        yield f"  {plain(label):<24} {', '.join(each)}"
+        yield f"  {strip_control(label):<24} {', '.join(each)}"
     for reason, count in content["quarantined"].items():
-        yield f"  left out: {plain(reason)} {count:,}"
+        yield f"  left out: {strip_control(reason)} {count:,}"
     if content["pii"]:
         yield f"  personal data found: {', '.join(f'{n} {k}' for k, n in content['pii'].items())}"
     if content["not_read"]:
-        yield f"  not read: {', '.join(map(plain, content['not_read']))}"
+        yield f"  not read: {', '.join(map(strip_control, content['not_read']))}"
     for split, rows in content["examples"].items():
         yield from (f"  {split}: {_row(row)}" for row in rows)
 
@@ -149,21 +160,22 @@ def _content_lines(content: Mapping[str, Any]) -> Iterator[str]:
 def _difference_lines(data: DataDifference, examples: Examples) -> Iterator[str]:
     from tidemill.cli._plan_words import difference_lines
 
-    yield from difference_lines(data, plain)
+    yield from difference_lines(data, strip_control)
     yield from (f"+ {_row(row)}" for row in examples["added"])
     yield from (f"- {_row(row)}" for row in examples["removed"])
     for before, after in examples["changed"]:
         yield from _pair(before, after)
     hidden = _hidden_count(data, examples)
     if hidden:
-        yield f"… and {many(hidden, 'row')} more; --rows shows them"
+        yield f"… and {format_count(hidden, 'row')} more; --rows shows them"
 
 
 def _pair(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     names = [name for name in after if before.get(name) != after.get(name) and name != "id"]
     yield f"~ {_row(before)}"
     yield from (
-        f"    {name}: {value(before.get(name))} → {value(after.get(name))}" for name in names
+        f"    {name}: {format_value(before.get(name))} → {format_value(after.get(name))}"
+        for name in names
     )
 
 
@@ -177,4 +189,6 @@ def _hidden_count(data: DataDifference, examples: Examples) -> int:
 def _row(row: Mapping[str, Any]) -> str:
     hidden = ("id", "source", "weight")
     columns = {k: v for k, v in row.items() if k not in hidden and v is not None}
-    return "  ".join(f"{plain(name)}={value(cell)}" for name, cell in columns.items())
+    return "  ".join(
+        f"{strip_control(name)}={format_value(cell)}" for name, cell in columns.items()
+    )

@@ -1,4 +1,4 @@
-"""Tell the whole story on this machine: release, shift, feedback, retrain, canary."""
+"""Run the whole loop on this machine: release, data drift, feedback, retraining, canary."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
-from tidemill.terminal.shell import example, json_option, leave, print_json
+from tidemill.terminal.shell import examples_epilog, exit_with, json_option, print_json
 
 
-@click.command(epilog=example("tidemill demo", "tidemill demo --keep   # leaves it running"))
+@click.command(
+    epilog=examples_epilog("tidemill demo", "tidemill demo --keep   # leaves it running")
+)
 @click.option(
     "--specs",
     type=click.Path(path_type=Path),
@@ -22,22 +24,22 @@ from tidemill.terminal.shell import example, json_option, leave, print_json
     type=click.Path(path_type=Path),
     default=Path(".tidemill/demo"),
     show_default=True,
-    help="Where the demo plays and leaves report.json.",
+    help="Folder of the demo and its report.json.",
 )
 @click.option("--keep", is_flag=True, help="Leave the services running at the end.")
 @json_option
 def command(specs: Path, folder: Path, keep: bool, as_json: bool) -> None:
-    """Tell the whole story on this machine: release, shift, feedback, retrain, canary."""
+    """Run the whole loop on this machine: release, data drift, feedback, retraining, canary."""
     from tidemill.demo.story import tell
-    from tidemill.terminal.progress import terminal
+    from tidemill.terminal.progress import terminal_progress
 
-    with terminal() as say:
+    with terminal_progress() as say:
         report = tell(specs.resolve(), folder.resolve(), keep=keep, say=say)
     if as_json:
         print_json(report)
     else:
         click.echo(summary(report, folder, keep))
-    leave(0 if report["ok"] else 1)
+    exit_with(0 if report["ok"] else 1)
 
 
 def summary(report: dict[str, object], folder: Path, keep: bool) -> str:
@@ -50,13 +52,14 @@ def summary(report: dict[str, object], folder: Path, keep: bool) -> str:
         "",
         f"  {'The wheel turned' if report['ok'] else 'The wheel did not turn'} "
         f"in {report['seconds']} s.",
-        f"  New requests understood: {_interval(before)} before, {_interval(after)} after.",
+        f"  Accuracy on new requests: {_interval(before)} before, {_interval(after)} after "
+        "retraining.",
         f"  Events: {report['events_sent']} sent, {report['events_ingested']} ingested, "
         f"{report['quarantined']} quarantined.",
         f"  Report: {folder}/report.json",
     ]
     if keep:
-        lines += [f"  Running: see `{env} tidemill status`; stop with `tidemill down` likewise."]
+        lines += [f"  Still running: `{env} tidemill status`; stop with `{env} tidemill down`."]
     else:
         lines += [f"  Start it again: {env} TIDEMILL_SUBJECT_KEY=… tidemill up"]
     return "\n".join(lines)

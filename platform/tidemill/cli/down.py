@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from tidemill.settings import Settings
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 
-@click.command(epilog=example("tidemill down"))
+@click.command(epilog=examples_epilog("tidemill down"))
 @json_option
 @pass_settings
 def command(settings: Settings, as_json: bool) -> None:

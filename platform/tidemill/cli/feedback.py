@@ -1,4 +1,4 @@
-"""Send feedback, follow what comes in, and look after the quarantine."""
+"""Send feedback, list it, and manage the quarantine."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import click
 from tidemill.errors import SpecError, TidemillError, UnknownName
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
-from tidemill.terminal.amounts import plain
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.amounts import strip_control
+from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 KINDS = ("thumbs", "score", "correction", "comment", "preference", "outcome")
 
 
 @click.group()
 def command() -> None:
-    """Send feedback, follow what comes in, and look after the quarantine."""
+    """Send feedback, list it, and manage the quarantine."""
 
 
 @command.command(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill feedback send 01J8ZC… thumbs down --subject alice",
         "tidemill feedback send 01J8ZC… correction 'refund | It is on its way.' --consent",
     )
@@ -56,49 +56,54 @@ def send(
         settings.brokers, topic, source="/cli", subject_key=settings.subject_key
     ) as client:
         event_id = client.send(
-            response_id, kind, subject=subject, consent=consent, **_carried(kind, value)
+            response_id, kind, subject=subject, consent=consent, **_payload(kind, value)
         )
-    said = {"event_id": event_id, "topic": topic}
-    print_json(said) if as_json else click.echo(f"sent to {topic} as {event_id}")
+    receipt = {"event_id": event_id, "topic": topic}
+    print_json(receipt) if as_json else click.echo(f"sent to {topic} as {event_id}")
     if kind not in contract.kinds:
         click.echo(
-            f"it goes to quarantine: '{contract.name}' takes no {kind}; its kinds are "
+            f"it will be quarantined: '{contract.name}' does not accept {kind}; it accepts "
             f"{', '.join(contract.kinds)}",
             err=True,
         )
 
 
-@command.command(epilog=example("tidemill feedback tail --follow", "tidemill feedback tail --json"))
+@command.command(
+    epilog=examples_epilog("tidemill feedback tail --follow", "tidemill feedback tail --json")
+)
 @click.option("--to", "stream", help="Feedback spec or topic; all without it.")
 @click.option("--limit", "-n", default=20, show_default=True, help="How many of the newest.")
-@click.option("--follow", "-f", is_flag=True, help="Go on printing what comes in.")
+@click.option("--follow", "-f", is_flag=True, help="Keep printing new feedback.")
 @json_option
 @pass_settings
 def tail(settings: Settings, stream: str | None, limit: int, follow: bool, as_json: bool) -> None:
     """Show the newest feedback in the ledger."""
     from tidemill.adapters.ledger import Ledger
 
-    events = Ledger.open(settings.ledger_url).events
+    feedback = Ledger.open(settings.ledger_url).feedback
     topic = _stream(settings, stream).topic if stream else None
-    rows = events.newest(topic, limit=limit)
+    rows = feedback.newest_feedback(topic, limit=limit)
     if as_json and not follow:
         print_json(rows)
         return
     while True:
         for row in rows:
             click.echo(
-                json.dumps(row, default=str, ensure_ascii=False) if as_json else plain(_line(row))
+                json.dumps(row, default=str, ensure_ascii=False)
+                if as_json
+                else strip_control(_line(row))
             )
         if not follow:
             if not rows:
                 click.echo("no feedback yet; see `tidemill status` for whether ingest runs")
             return
         time.sleep(1)
-        rows = events.newest(topic, after=rows[-1]["seq"] if rows else 0, limit=1000) or rows[:0]
+        newest = rows[-1]["seq"] if rows else 0
+        rows = feedback.newest_feedback(topic, after=newest, limit=1000)
 
 
 @command.command(
-    epilog=example("tidemill feedback quarantine", "tidemill feedback quarantine -n 5")
+    epilog=examples_epilog("tidemill feedback quarantine", "tidemill feedback quarantine -n 5")
 )
 @click.option("--limit", "-n", default=20, show_default=True, help="How many of the newest.")
 @json_option
@@ -107,7 +112,7 @@ def quarantine(settings: Settings, limit: int, as_json: bool) -> None:
     """Show the events that could not be used, and why."""
     from tidemill.adapters.ledger import Ledger
 
-    rows = Ledger.open(settings.ledger_url).events.quarantined(limit, raw=True)
+    rows = Ledger.open(settings.ledger_url).events.quarantined_events(limit, raw=True)
     for row in rows:
         row["value"] = row["value"].decode("utf-8", "replace")
         row.pop("key")
@@ -115,14 +120,16 @@ def quarantine(settings: Settings, limit: int, as_json: bool) -> None:
         print_json(rows)
         return
     for row in rows:
-        where = f"{row['topic']}/{row['partition']}@{row['offset']}"
-        click.echo(plain(f"{row['id']:>6}  {where}  {row['reason']}"))
-        click.echo(plain(f"        {row['value'][:100]}"))
+        location = f"{row['topic']}/{row['partition']}@{row['offset']}"
+        click.echo(strip_control(f"{row['id']:>6}  {location}  {row['reason']}"))
+        click.echo(strip_control(f"        {row['value'][:100]}"))
     if not rows:
         click.echo("the quarantine is empty")
 
 
-@command.command(epilog=example("tidemill feedback replay", "tidemill feedback replay 17 18"))
+@command.command(
+    epilog=examples_epilog("tidemill feedback replay", "tidemill feedback replay 17 18")
+)
 @click.argument("ids", nargs=-1, type=int)
 @json_option
 @pass_settings
@@ -132,15 +139,15 @@ def replay(settings: Settings, ids: tuple[int, ...], as_json: bool) -> None:
     from tidemill.adapters.ledger import Ledger
 
     contracts = {spec.topic: spec for spec in _streams(settings).values()}
-    taken = Ledger.open(settings.ledger_url).events.replay(
+    result = Ledger.open(settings.ledger_url).events.replay(
         contracts, SystemClock().now(), ids or None
     )
     if as_json:
-        print_json(taken)
+        print_json(result)
         return
     click.echo(
-        f"{taken.records} tried: {taken.new} taken in, {taken.duplicates} were there already, "
-        f"{taken.quarantined} stay in quarantine"
+        f"{result.records} replayed: {result.inserted} ingested, {result.duplicates} duplicates, "
+        f"{result.quarantined} still in quarantine"
     )
 
 
@@ -149,36 +156,36 @@ def _streams(settings: Settings) -> dict[str, Feedback]:
     from tidemill.spec.load import read
 
     reading = read(settings.specs)
-    found = {
+    streams = {
         f"{project.name}/{loaded.spec.name}": loaded.spec
         for project in reading.workspace.projects.values()
         for loaded in project.specs.values()
         if isinstance(loaded.spec, Feedback)
     }
-    if reading.problems and not found:
+    if reading.problems and not streams:
         raise SpecError(reading.problems)
-    return found
+    return streams
 
 
-def _stream(settings: Settings, wanted: str | None) -> Feedback:
-    known = _streams(settings)
-    found = {
+def _stream(settings: Settings, requested: str | None) -> Feedback:
+    streams = _streams(settings)
+    matches = {
         name: spec
-        for name, spec in known.items()
-        if wanted in (None, name, name.split("/")[1], spec.topic)
+        for name, spec in streams.items()
+        if requested in (None, name, name.split("/")[1], spec.topic)
     }
-    if len(found) == 1:
-        return next(iter(found.values()))
-    if not known:
-        raise TidemillError(f"no Feedback spec in {settings.specs}; write one to have a stream")
-    if not found:
-        topics = [spec.topic for spec in known.values()]
-        raise UnknownName("stream", str(wanted), [*known, *topics])
-    several = ", ".join(sorted(found))
-    raise TidemillError(f"there are several streams ({several}); pick one with --to")
+    if len(matches) == 1:
+        return next(iter(matches.values()))
+    if not streams:
+        raise TidemillError(f"{settings.specs} has no Feedback spec; add one")
+    if not matches:
+        topics = [spec.topic for spec in streams.values()]
+        raise UnknownName("stream", str(requested), [*streams, *topics])
+    several = ", ".join(sorted(matches))
+    raise TidemillError(f"several streams exist ({several}); choose one with --to")
 
 
-def _carried(kind: str, value: str) -> Mapping[str, Any]:
+def _payload(kind: str, value: str) -> Mapping[str, Any]:
     if kind == "thumbs":
         if value not in ("up", "down"):
             raise click.BadParameter(f"'{value}' is neither up nor down", param_hint="VALUE")
@@ -192,8 +199,8 @@ def _carried(kind: str, value: str) -> Mapping[str, Any]:
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    said = next((row[n] for n in ("output", "comment", "value") if row[n] is not None), "")
-    who = (row["subject"] or "–")[:8]
+    content = next((row[n] for n in ("output", "comment", "value") if row[n] is not None), "")
+    subject = (row["subject"] or "–")[:8]
     release = (row["release"] or "").removeprefix("sha256:")[:12] or row["state"]
-    line = f"{row['time']:%H:%M:%S}  {row['kind']:<10}  {who:<8}  {release:<12}  {said}"
-    return plain(line)  # what users write never drives the terminal
+    line = f"{row['time']:%H:%M:%S}  {row['kind']:<10}  {subject:<8}  {release:<12}  {content}"
+    return strip_control(line)  # what users write never drives the terminal

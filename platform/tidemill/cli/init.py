@@ -15,7 +15,7 @@ import click
 
 from tidemill.errors import TidemillError
 from tidemill.settings import Settings
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 if TYPE_CHECKING:
     from tidemill.data.file_profile import Look
@@ -32,7 +32,7 @@ _QUESTION = (
 
 
 @click.command(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill init",
         "tidemill init help-desk --data tickets.csv --yes",
         "tidemill init recs --data clicks.jsonl --task ranking --text query --label item",
@@ -41,12 +41,12 @@ _QUESTION = (
 )
 @click.argument("name", required=False)
 @click.option("--data", type=click.Path(path_type=Path), metavar="FILE", help="A .csv or .jsonl.")
-@click.option("--task", type=click.Choice(TASKS), help="Guessed from the columns without it.")
-@click.option("--text", "--input", "asked", metavar="COLUMN", help="What the model is given.")
+@click.option("--task", type=click.Choice(TASKS), help="Default: inferred from the columns.")
+@click.option("--text", "--input", "question", metavar="COLUMN", help="What the model is given.")
 @click.option("--output", metavar="COLUMN", help="What it should write (generation).")
 @click.option("--label", metavar="COLUMN", help="What it should choose; with --output: leads it.")
-@click.option("--owner", default="", help="Who answers for the project: a person or a team.")
-@click.option("-y", "--yes", is_flag=True, help="Take every guess without asking.")
+@click.option("--owner", default="", help="Owner of the project: a person or a team.")
+@click.option("-y", "--yes", is_flag=True, help="Accept all defaults.")
 @json_option
 @pass_settings
 def command(
@@ -54,7 +54,7 @@ def command(
     name: str | None,
     data: Path | None,
     task: Any,
-    asked: str | None,
+    question: str | None,
     output: str | None,
     label: str | None,
     owner: str,
@@ -67,18 +67,18 @@ def command(
     from tidemill.init.project import write
 
     asks = _asks(yes, as_json)
-    found = look(data or _file(asks))
+    profile = look(data or _file(asks))
     if asks:
-        click.echo(f"{found.path}: {seen(found)}")
-    choice = _choice(found, task, asked, output, label, asks=asks, sure=yes)
-    project = _name(name, found.path, asks)
-    told = list(remarks(found, choice))
+        click.echo(f"{profile.path}: {seen(profile)}")
+    choice = _choice(profile, task, question, output, label, asks=asks, sure=yes)
+    project = _name(name, profile.path, asks)
+    warnings = list(remarks(profile, choice))
     remote = settings.home / "remote"
-    written = write(found, choice, name=project, specs=settings.specs, owner=owner, remote=remote)
+    written = write(profile, choice, name=project, specs=settings.specs, owner=owner, remote=remote)
     if as_json:
-        print_json(_plain(written, choice, told))
+        print_json(_plain(written, choice, warnings))
     else:
-        _tell(written, choice, told)
+        _print_result(written, choice, warnings)
 
 
 def _asks(yes: bool, as_json: bool) -> bool:
@@ -96,9 +96,9 @@ def _file(asks: bool) -> Path:
 
 
 def _choice(
-    found: Look,
+    profile: Look,
     task: Any,
-    asked: str | None,
+    question: str | None,
     output: str | None,
     label: str | None,
     *,
@@ -113,21 +113,21 @@ def _choice(
     if task is None and (output or label):
         task = "generation" if output else "classification"
     generates = task == "generation"
-    wanted, leads = (output, label) if generates else (label, None)
+    target, leads = (output, label) if generates else (label, None)
     if not (task or asks or sure):
         raise TidemillError(
             f"what should the model do? add --task {'|'.join(TASKS)}, or --yes to take the guess"
         )
     if not asks:
-        return choose(found, task, asked=asked, answered=wanted, label=leads)
+        return choose(profile, task, asked=question, answered=target, label=leads)
     if task is None:
-        likely = choose(found, asked=asked).task
+        likely = choose(profile, asked=question).task
         task = click.prompt(_QUESTION, type=click.Choice(TASKS), default=likely)
-    guess = choose(found, task, asked=asked, answered=wanted, label=leads)
+    guess = choose(profile, task, asked=question, answered=target, label=leads)
     verb = "write" if task == "generation" else "choose"
-    asked = asked or click.prompt("Which column is the model given?", default=guess.asked)
-    wanted = wanted or click.prompt(f"Which column should it {verb}?", default=guess.answered)
-    return choose(found, task, asked=asked, answered=wanted, label=leads)
+    question = question or click.prompt("Which column is the model's input?", default=guess.asked)
+    target = target or click.prompt(f"Which column should it {verb}?", default=guess.answered)
+    return choose(profile, task, asked=question, answered=target, label=leads)
 
 
 def _name(name: str | None, path: Path, asks: bool) -> str:
@@ -147,32 +147,32 @@ def _name(name: str | None, path: Path, asks: bool) -> str:
 
 
 def _next(written: Written) -> list[str]:
-    from tidemill.spec.load import shown
+    from tidemill.spec.load import display_path
 
     return [
-        f"tidemill validate {shown(written.folder)}",
+        f"tidemill validate {display_path(written.folder)}",
         f"tidemill run {written.project}",
         "tidemill up",
     ]
 
 
-def _plain(written: Written, choice: Choice, told: list[str]) -> dict[str, Any]:
+def _plain(written: Written, choice: Choice, warnings: list[str]) -> dict[str, Any]:
     return {
         "project": written.project,
         "task": choice.task,
         "columns": {"asked": choice.asked, "answered": choice.answered, "label": choice.label},
         "files": [str(file) for file in written.files],
-        "remarks": told,
+        "remarks": warnings,
         "next": _next(written),
     }
 
 
-def _tell(written: Written, choice: Choice, told: list[str]) -> None:
-    from tidemill.spec.load import shown
+def _print_result(written: Written, choice: Choice, warnings: list[str]) -> None:
+    from tidemill.spec.load import display_path
 
     click.echo(f"{choice.task}: '{choice.answered}' from '{choice.asked}'")
-    for remark in told:
+    for remark in warnings:
         click.echo(f"note: {remark}")
-    click.echo(f"wrote {written.specs} specs to {shown(written.folder)}, all good; next:")
+    click.echo(f"Wrote {written.specs} valid specs to {display_path(written.folder)}. Next:")
     for line in _next(written):
         click.echo(f"  {line}")

@@ -9,7 +9,14 @@ import click
 
 from tidemill.errors import ServiceError
 from tidemill.settings import Settings
-from tidemill.terminal.shell import CHANGES, example, json_option, leave, pass_settings, print_json
+from tidemill.terminal.shell import (
+    CHANGES,
+    examples_epilog,
+    exit_with,
+    json_option,
+    pass_settings,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from tidemill.engine.config_drift import Drift
@@ -20,10 +27,14 @@ _WAIT = timedelta(minutes=1)
 
 
 @click.command(
-    epilog=example("tidemill lock", "tidemill lock --check", "tidemill lock support-chat --open-pr")
+    epilog=examples_epilog(
+        "tidemill lock", "tidemill lock --check", "tidemill lock support-chat --open-pr"
+    )
 )
 @click.argument("services", nargs=-1)
-@click.option("--check", is_flag=True, help="Change nothing; exit 2 where a lock is not in step.")
+@click.option(
+    "--check", is_flag=True, help="Only check; exit with 2 if a lock file is out of date."
+)
 @click.option("--commit", "commit_", is_flag=True, help="Commit it on the branch checked out.")
 @click.option("--open-pr", is_flag=True, help="Push it as a branch and open a pull request.")
 @click.option(
@@ -60,17 +71,17 @@ def command(
     if check:
         _check(home, services, as_json)
     leases = home.ledger.leases
-    lease_owner.free(leases, _LEASE, home.clock.now())
-    with leases.held(_LEASE, lease_owner.me(), wait=_WAIT) as held:
-        if not held:
-            raise ServiceError("another `tidemill lock` has been at work for a minute; try again")
+    lease_owner.free_dead_lease(leases, _LEASE, home.clock.now())
+    with leases.hold(_LEASE, lease_owner.current_owner(), wait=_WAIT) as acquired:
+        if not acquired:
+            raise ServiceError("another `tidemill lock` is still running; try again")
         pushed = push_artefacts(home, services) if push else None
-        found = _propose(home, services, base) if open_pr else _write(home, services, commit_)
+        result = _propose(home, services, base) if open_pr else _write(home, services, commit_)
     if as_json:
         sent = {"remote": pushed.remote, "files": pushed.files} if pushed else None
-        print_json({**found, "pushed": sent})
+        print_json({**result, "pushed": sent})
     else:
-        click.echo(found["said"])
+        click.echo(result["said"])
         if pushed and pushed.message:
             click.echo(pushed.message)
 
@@ -78,15 +89,15 @@ def command(
 def _check(home: Home, services: tuple[str, ...], as_json: bool) -> None:
     from tidemill.control.drift_report import lock_drifts
 
-    found: list[Drift] = lock_drifts(home, services)
+    drifts: list[Drift] = lock_drifts(home, services)
     if as_json:
-        print_json({"in_step": not found, "drift": found})
+        print_json({"in_step": not drifts, "drift": drifts})
     else:
-        for drift in found:
+        for drift in drifts:
             click.echo(f"{drift.service}: {drift}")
-        if not found:
-            click.echo("every lock says what is live")
-    leave(CHANGES if found else 0)
+        if not drifts:
+            click.echo("All lock files are up to date.")
+    exit_with(CHANGES if drifts else 0)
 
 
 def _write(home: Home, services: tuple[str, ...], commit_: bool) -> dict[str, Any]:
@@ -96,15 +107,15 @@ def _write(home: Home, services: tuple[str, ...], commit_: bool) -> dict[str, An
         from tidemill.control.lock_pull_request import commit
 
         sha = commit(home, services)
-        said = f"committed as {sha[:10]}" if sha else "the branch says it already"
-        return {"commit": sha, "said": said}
+        message = f"committed as {sha[:10]}" if sha else "The branch already has these lock files."
+        return {"commit": sha, "said": message}
     changed = changed_files(home, services)
     write_files(changed)
-    said = "\n".join(
+    message = "\n".join(
         f"{'wrote' if content is not None else 'removed'} {path}"
         for path, content in changed.items()
     )
-    return {"written": list(changed), "said": said or "every lock says what is live"}
+    return {"written": list(changed), "said": message or "All lock files are up to date."}
 
 
 def _propose(home: Home, services: tuple[str, ...], base: str | None) -> dict[str, Any]:
@@ -112,7 +123,10 @@ def _propose(home: Home, services: tuple[str, ...], base: str | None) -> dict[st
     from tidemill.control.lock_pull_request import base_branch, propose
 
     base = base or base_branch(home)
-    found = propose(home, services, open_forge(home.settings), base)
-    if found is None:
-        return {"proposal": None, "said": f"'{base}' says it already; there is nothing to propose"}
-    return {"proposal": found, "said": f"{found.state}: {found.url or found.branch}"}
+    proposal = propose(home, services, open_forge(home.settings), base)
+    if proposal is None:
+        return {
+            "proposal": None,
+            "said": f"Branch '{base}' already has these lock files; no pull request needed.",
+        }
+    return {"proposal": proposal, "said": f"{proposal.state}: {proposal.url or proposal.branch}"}

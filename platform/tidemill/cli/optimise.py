@@ -1,4 +1,4 @@
-"""Search a better prompt within a budget; held-out rows decide, people merge.
+"""Search for a better prompt within a budget; held-out rows decide, people merge.
 
 PROMPT is a Prompt with an `optimise` block. Instructions and worked examples are tried on rows of
 the train split; the best is compared with the prompt as it is on rows that nothing has looked at.
@@ -12,25 +12,25 @@ from typing import Any
 import click
 
 from tidemill.settings import Settings
-from tidemill.terminal.shell import example, json_option, pass_settings
+from tidemill.terminal.shell import examples_epilog, json_option, pass_settings
 
 
 @click.command(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill optimise support-chat/reply-prompt --model smollm2",
         "tidemill optimise by-example --method similar --seed 1 --json | jq .verdict",
         "tidemill optimise by-example --open-pr",
     )
 )
 @click.argument("prompt")
-@click.option("--open-pr", is_flag=True, help="Propose a gain as a branch and a pull request.")
+@click.option("--open-pr", is_flag=True, help="Open a pull request if there is a gain.")
 @click.option(
     "--model",
-    help="The Model, FineTune or Compression that answers; default the one that an Evaluation asks "
-    "through this prompt.",
+    help="Model, FineTune or Compression to use; default: the one that an Evaluation uses with "
+    "this prompt.",
 )
-@click.option("--method", help="The search, in place of the spec's.")
-@click.option("--seed", default=0, show_default=True, help="Seeds what is drawn.")
+@click.option("--method", help="Search method; default: the spec's.")
+@click.option("--seed", default=0, show_default=True, help="Random seed.")
 @click.option("--calls", type=click.IntRange(min=1), help="Hard limit of model calls.")
 @json_option
 @pass_settings
@@ -44,7 +44,7 @@ def command(
     calls: int | None,
     as_json: bool,
 ) -> None:
-    """Search a better prompt within a budget; held-out rows decide, people merge.
+    """Search for a better prompt within a budget; held-out rows decide, people merge.
 
     Without --open-pr nothing is written: the table and the diff are printed. Exit code 2 where a
     gain was found, 0 where none was. What was answered is kept, so that a search that was killed
@@ -53,36 +53,36 @@ def command(
     from tidemill.cli import _search
     from tidemill.home import Home
     from tidemill.pipeline import prompt_proposal
-    from tidemill.terminal.progress import terminal
+    from tidemill.terminal.progress import terminal_progress
 
     home = Home(settings)
-    desk = _search.desk(home) if open_pr else None
-    place = _place(home, prompt, model, method)
+    desk = _search.pull_requests(home) if open_pr else None
+    target = _search_target(home, prompt, model, method)
     if desk is not None:
-        desk.clean(place.builder.project.folder)
-    with terminal() as say:
-        found = place.run(home, seed, calls, say)
-    changed = prompt_proposal.files(found, place.loaded) if found.proposes else {}
-    project = place.builder.project
+        desk.clean(target.builder.project.folder)
+    with terminal_progress() as say:
+        result = target.run(home, seed, calls, say)
+    changed = prompt_proposal.changed_files(result, target.loaded) if result.proposes else {}
+    project = target.builder.project
     again = _search.command_line(
-        "optimise", f"{project.name}/{place.spec.name}",
-        model=place.model, method=method, seed=seed, calls=calls,
+        "optimise", f"{project.name}/{target.spec.name}",
+        model=target.model, method=method, seed=seed, calls=calls,
     )  # fmt: skip
-    report = prompt_proposal.report(
-        found,
-        place.search,
+    report = prompt_proposal.search_report(
+        result,
+        target.search,
         project.name,
         project.folder,
         changed,
         again,
-        _search.downstream(place.builder, place.spec.name),
+        _search.stale_specs(target.builder, target.spec.name),
         priced=bool(settings.reflection and settings.reflection.price),
     )
-    branch = f"tidemill/optimise/{project.name}/{place.spec.name}"
-    _search.conclude(report, changed, branch, project.folder, desk, as_json)
+    branch = f"tidemill/optimise/{project.name}/{target.spec.name}"
+    _search.show_outcome(report, changed, branch, project.folder, desk, as_json)
 
 
-class _Place:
+class _SearchTarget:
     """The prompt, who answers it, and what both need."""
 
     def __init__(self, builder: Any, spec: Any, model: str, method: str | None) -> None:
@@ -95,11 +95,11 @@ class _Place:
         from tidemill.adapters.answer_cache import SearchMemory
         from tidemill.adapters.reflection import ChatModel
         from tidemill.engine.search_budget import Limits
-        from tidemill.pipeline.optimise import Wish, optimise
+        from tidemill.pipeline.optimise import SearchRequest, optimise
 
         search, reflection = self.search, home.settings.reflection
         inputs = self._inputs(home)
-        wish = Wish(
+        wish = SearchRequest(
             self.method,
             seed,
             Limits(calls=calls or search.calls, tokens=search.tokens, money=search.money),
@@ -122,14 +122,14 @@ class _Place:
 
         self.builder.current(self.spec.name)  # the prompt as it is has to be made, and fresh
         names = dict.fromkeys([*self.builder.upstream(self.spec.name), self.search.dataset])
-        found = {name: home.store.get(self.builder.current(name).artefact) for name in names}
+        artefacts = {name: home.store.get(self.builder.current(name).artefact) for name in names}
         for name in self._encoders():
             try:
-                found[name] = home.store.get(self.builder.current(name).artefact)
+                artefacts[name] = home.store.get(self.builder.current(name).artefact)
             except MissingArtefact:
                 if self.method == "similar":
                     raise
-        return found
+        return artefacts
 
     def _encoders(self) -> list[str]:
         from tidemill.spec.model import Model
@@ -138,50 +138,50 @@ class _Place:
         return [s.name for s in specs if isinstance(s, Model) and s.task != "causal-lm"]
 
     def _remarks(self, home: Any) -> tuple[Any, ...]:
-        """What users said, for the methods that reflect on it."""
+        """User comments for the methods that reflect on them."""
         from tidemill.catalog import SEARCH
 
         dataset = self.builder.specs[self.search.dataset]
         streams = [s.of for s in dataset.sources if s.type == "feedback"]
         if not getattr(SEARCH.load(self.method), "REFLECTS", False) or not streams:
             return ()
-        from tidemill.adapters.ledger.feedback_comments import remarks
-
         key = home.settings.subject_key
         topics = [self.builder.specs[name].topic for name in dict.fromkeys(streams)]
-        engine, inputs = home.ledger.engine, self.spec.inputs
+        feedback, inputs = home.ledger.feedback, self.spec.inputs
         return tuple(
             remark
             for topic in topics
-            for remark in remarks(engine, topic, dataset.privacy, inputs, key=key)
+            for remark in feedback.comments(topic, dataset.privacy, inputs, key=key)
         )
 
 
-def _place(home: Any, prompt: str, model: str | None, method: str | None) -> _Place:
+def _search_target(home: Any, prompt: str, model: str | None, method: str | None) -> _SearchTarget:
     from tidemill.catalog import SEARCH
     from tidemill.cli import _search
     from tidemill.spec.prompt import Prompt
 
-    builder, spec = _search.find(home, prompt, Prompt, "optimise", "a dataset and a metric")
+    builder, spec = _search.find_searchable(
+        home, prompt, Prompt, "optimise", "a dataset and a metric"
+    )
     if method is not None:
         SEARCH.load(method)
-    return _Place(builder, spec, model or _asked_through(builder.specs, spec.name), method)
+    return _SearchTarget(builder, spec, model or _asked_through(builder.specs, spec.name), method)
 
 
 def _asked_through(specs: Mapping[str, Any], prompt: str) -> str:
     """The one model that an Evaluation asks through a prompt."""
     from tidemill.errors import TidemillError
-    from tidemill.pipeline.prompt_loading import prompt_of
+    from tidemill.pipeline.prompt_loading import prompt_name
     from tidemill.spec.evaluation import Evaluation
 
-    found = sorted(
+    models = sorted(
         {
             spec.of
             for spec in specs.values()
-            if isinstance(spec, Evaluation) and prompt_of(spec, specs) == prompt
+            if isinstance(spec, Evaluation) and prompt_name(spec, specs) == prompt
         }
     )
-    if len(found) == 1:
-        return found[0]
-    several = f"{', '.join(found)} are" if found else "no model is"
-    raise TidemillError(f"{several} evaluated with '{prompt}'; say which answers with --model NAME")
+    if len(models) == 1:
+        return models[0]
+    several = f"{', '.join(models)} are" if models else "no model is"
+    raise TidemillError(f"{several} evaluated with '{prompt}'; choose one with --model NAME")

@@ -6,11 +6,11 @@ import click
 
 from tidemill.errors import ServiceError
 from tidemill.settings import Settings
-from tidemill.terminal.shell import example, leave, pass_settings, print_json
+from tidemill.terminal.shell import examples_epilog, exit_with, pass_settings, print_json
 
 
 @click.command(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill plan",
         "tidemill plan --against origin/main --format md",
         "tidemill plan --format json | jq .counts",
@@ -66,7 +66,7 @@ def command(
         from tidemill.cli._plan_markdown import plan_markdown
 
         click.echo(_post(settings, plan_markdown(report)), err=True)
-    leave(report.exit_code)
+    exit_with(report.exit_code)
 
 
 def _post(settings: Settings, body: str) -> str:

@@ -8,11 +8,11 @@ import click
 
 from tidemill.errors import AmbiguousName, UnknownName
 from tidemill.settings import Settings
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 
 @click.command(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill render support-chat/reply-int8",
         "tidemill render reply-int8 --docs",
         "tidemill render reply-int8 --json",
@@ -29,33 +29,33 @@ def command(settings: Settings, names: tuple[str, ...], docs: bool, as_json: boo
     """
     from tidemill.spec.digest import with_defaults
     from tidemill.spec.load import load
-    from tidemill.spec.render import documented
+    from tidemill.spec.render import render_documented
 
-    workspace = load(settings.specs).begun()
+    workspace = load(settings.specs).require_specs()
     by_name = {
         f"{project.name}/{name}": loaded.spec
         for project in workspace.projects.values()
         for name, loaded in project.specs.items()
     }
-    wanted = [full for name in names for full in _matching(name, tuple(by_name))]
-    specs = [by_name[full] for full in dict.fromkeys(wanted)]
+    full_names = [full for name in names for full in _matches(name, tuple(by_name))]
+    specs = [by_name[full] for full in dict.fromkeys(full_names)]
     if as_json:
         print_json([with_defaults(spec) for spec in specs])
         return
-    texts = (documented(spec) if docs else _yaml(with_defaults(spec)) for spec in specs)
+    texts = (render_documented(spec) if docs else _yaml(with_defaults(spec)) for spec in specs)
     click.echo("---\n".join(texts), nl=False)
 
 
-def _matching(name: str, known: tuple[str, ...]) -> list[str]:
-    if name in known:
+def _matches(name: str, names: tuple[str, ...]) -> list[str]:
+    if name in names:
         return [name]
-    project = [full for full in known if full.startswith(f"{name}/")]
-    found = project or [full for full in known if full.endswith(f"/{name}")]
-    if not found:
-        raise UnknownName("spec", name, (*known, *(k.split("/")[1] for k in known)))
-    if len(found) > 1 and not project:
-        raise AmbiguousName("spec", name, found)
-    return found
+    project = [full for full in names if full.startswith(f"{name}/")]
+    matches = project or [full for full in names if full.endswith(f"/{name}")]
+    if not matches:
+        raise UnknownName("spec", name, (*names, *(k.split("/")[1] for k in names)))
+    if len(matches) > 1 and not project:
+        raise AmbiguousName("spec", name, matches)
+    return matches
 
 
 def _yaml(values: dict[str, Any]) -> str:

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from tidemill.settings import Settings
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 
 @click.command(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill report support-chat --open",
         "tidemill report cd52aa78ec26 --out report.html",
         "tidemill report support-chat/reply-quality",
@@ -47,11 +47,11 @@ def command(settings: Settings, name: str, out: Path | None, show: bool, as_json
     path = out or settings.home / "reports" / f"{story.service}-{digest}.html"
     count = write(path, page(story))
     if as_json:
-        said = verdict(story)
+        outcome = verdict(story)
         print_json(
             {
                 "path": path.resolve(), "bytes": count, "release": story.digest,
-                "verdict": said.sentence, "tone": said.tone, "missing": dict(story.missing),
+                "verdict": outcome.sentence, "tone": outcome.tone, "missing": dict(story.missing),
             }
         )  # fmt: skip
     else:

@@ -1,4 +1,4 @@
-"""See and steer how a release meets its users: status, render, promote, pause, rollback."""
+"""Show and control rollouts: status, render, promote, pause, rollback."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import click
 
 from tidemill.errors import ServiceError, UnknownName
 from tidemill.settings import Settings
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 if TYPE_CHECKING:
-    from tidemill.adapters.ledger.rollouts import Command, RolloutLedger, Walking
+    from tidemill.adapters.ledger.rollouts import RolloutLedger
+    from tidemill.records import RolloutCommand, RolloutRecord
 
 PATIENCE = 15.0
 """Seconds until the controller has to have done what it was told."""
 
 
 @click.group(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill rollout status support-chat",
         "tidemill rollout rollback support-chat",
         "tidemill rollout render support-chat/reply-rollout --driver kserve-standard",
@@ -31,7 +32,9 @@ def command() -> None:
     """See and steer how a release meets its users."""
 
 
-@command.command(epilog=example("tidemill rollout status", "tidemill rollout status chat --json"))
+@command.command(
+    epilog=examples_epilog("tidemill rollout status", "tidemill rollout status chat --json")
+)
 @click.argument("service", required=False)
 @json_option
 @pass_settings
@@ -39,55 +42,66 @@ def status(settings: Settings, service: str | None, as_json: bool) -> None:
     """Every rollout of a service, with its decisions and what they were taken on."""
     ledger = _ledger(settings)
     if service is not None:
-        _known(settings, ledger, service)
-    found = [
-        {**_plain(walking), "decisions": ledger.steps(walking.id)}
+        _check_service(settings, ledger, service)
+    rollouts = [
+        {**_plain(walking), "decisions": ledger.decisions(walking.id)}
         for walking in ledger.newest(service)
     ]
     if as_json:
-        print_json(found)
-    elif not found:
-        click.echo("no rollout yet; `tidemill run` makes a release")
-    for one in found if not as_json else ():
-        click.echo(f"{one['service']} {one['release'][7:19]}: {one['state']}, {one['percent']:g} %")
-        for step in one["decisions"]:
-            looks = f" ({step['looks']} looks)" if step["looks"] > 1 else ""
-            when = step["at"].astimezone().strftime("%d %b %H:%M:%S")
+        print_json(rollouts)
+    elif not rollouts:
+        click.echo("No rollout yet. Create a release with `tidemill run`.")
+    for rollout in rollouts if not as_json else ():
+        click.echo(
+            f"{rollout['service']} {rollout['release'][7:19]}: {rollout['state']}, "
+            f"{rollout['percent']:g} %"
+        )
+        for step in rollout["decisions"]:
+            looks = f" ({step['repeats']} times)" if step["repeats"] > 1 else ""
+            when = step["decided_at"].astimezone().strftime("%d %b %H:%M:%S")
             click.echo(f"  {when}  {step['decision']:<9} {step['reason']}{looks}")
 
 
-@command.command(epilog=example("tidemill rollout promote support-chat"))
+@command.command(epilog=examples_epilog("tidemill rollout promote support-chat"))
 @click.argument("service")
-@click.option("--by", default=getpass.getuser, help="Who says so; default the user's name.")
+@click.option(
+    "--by", default=getpass.getuser, help="Your name for the record; default: the user name."
+)
 @pass_settings
 def promote(settings: Settings, service: str, by: str) -> None:
     """Let a paused rollout go on, agree to what one asks for, or accept a live release that asks.
 
     To agree counts as an approval without a signature, by the same rules: `tidemill approve` signs.
     """
-    _tell(settings, service, "promote", by)
+    _send_and_wait(settings, service, "promote", by)
 
 
-@command.command(epilog=example("tidemill rollout pause support-chat"))
+@command.command(epilog=examples_epilog("tidemill rollout pause support-chat"))
 @click.argument("service")
-@click.option("--by", default=getpass.getuser, help="Who says so; default the user's name.")
+@click.option(
+    "--by", default=getpass.getuser, help="Your name for the record; default: the user name."
+)
 @pass_settings
 def pause(settings: Settings, service: str, by: str) -> None:
     """Keep the traffic as it is until `promote` or `rollback`."""
-    _tell(settings, service, "pause", by)
+    _send_and_wait(settings, service, "pause", by)
 
 
-@command.command(epilog=example("tidemill rollout rollback support-chat"))
+@command.command(epilog=examples_epilog("tidemill rollout rollback support-chat"))
 @click.argument("service")
-@click.option("--by", default=getpass.getuser, help="Who says so; default the user's name.")
+@click.option(
+    "--by", default=getpass.getuser, help="Your name for the record; default: the user name."
+)
 @pass_settings
 def rollback(settings: Settings, service: str, by: str) -> None:
     """Take the candidate's traffic away; with none under way, go back to the former release."""
-    _tell(settings, service, "rollback", by)
+    _send_and_wait(settings, service, "rollback", by)
 
 
 @command.command(
-    epilog=example("tidemill rollout render support-chat/reply-rollout --driver kserve-knative")
+    epilog=examples_epilog(
+        "tidemill rollout render support-chat/reply-rollout --driver kserve-knative"
+    )
 )
 @click.argument("name")
 @click.option(
@@ -125,29 +139,29 @@ def _manifests(settings: Settings, name: str, driver: Any) -> list[tuple[int, di
     from tidemill.spec.rollout import Rollout
 
     home = Home(settings)
-    project, spec_name = home.find(name)
+    project, spec_name = home.find_spec(name)
     spec = home.project(project).specs[spec_name].spec
     if not isinstance(spec, Rollout):
         raise ServiceError(f"'{name}' is a {spec.kind}; name a Rollout")
-    records = home.ledger.assets.releases(spec.service)
+    records = home.ledger.materialisations.releases(spec.service)
     if not records:
-        raise ServiceError(f"'{spec.service}' has no release yet; `tidemill run {name}` makes one")
-    live = home.live(spec.service)
+        raise ServiceError(f"'{spec.service}' has no release yet; run `tidemill run {name}`")
+    live = home.live_record(spec.service)
     newest = records[-1]
     other = live if live and live.digest != newest.digest else None
     return render_steps(spec, newest, other, driver=driver)
 
 
-def _tell(settings: Settings, service: str, do: Command, by: str) -> None:
+def _send_and_wait(settings: Settings, service: str, do: RolloutCommand, by: str) -> None:
     """Leave the command and wait until the controller has done it."""
     ledger = _ledger(settings)
     walking = _target(ledger, service, do)
-    ledger.command(walking.id, do, by)
+    ledger.send_command(walking.id, do, by)
     until = time.monotonic() + PATIENCE
     while ledger.get(walking.id).command:
         if time.monotonic() > until:
             raise ServiceError(
-                f"the controller has not done it within {PATIENCE:g} s; it will when it runs. "
+                f"the controller did not act within {PATIENCE:g} s; it will when it runs. "
                 "See `tidemill status`"
             )
         time.sleep(0.05)
@@ -155,21 +169,19 @@ def _tell(settings: Settings, service: str, do: Command, by: str) -> None:
     click.echo(f"{service} {done.release[7:19]}: {done.reason}")
 
 
-def _target(ledger: RolloutLedger, service: str, do: str) -> Walking:
+def _target(ledger: RolloutLedger, service: str, do: str) -> RolloutRecord:
     if service not in ledger.services():
         raise UnknownName("service", service, ledger.services())
-    under_way = ledger.open(service)
-    serving = ledger.serving(service)
+    under_way = ledger.in_progress(service)
+    serving = ledger.live_rollout(service)
     if under_way:
         return under_way[-1]
-    if serving is not None and (do == "rollback" or (do == "promote" and serving.waits)):
+    if serving is not None and (do == "rollback" or (do == "promote" and serving.awaits_person)):
         return serving
-    raise ServiceError(
-        f"'{service}' has no rollout under way; `tidemill rollout status` shows what is live"
-    )
+    raise ServiceError(f"'{service}' has no rollout in progress; see `tidemill rollout status`")
 
 
-def _known(settings: Settings, ledger: RolloutLedger, service: str) -> None:
+def _check_service(settings: Settings, ledger: RolloutLedger, service: str) -> None:
     """A service that had a rollout, or that a spec promises; raises UnknownName for another."""
     from tidemill.spec.load import read
     from tidemill.spec.rollout import Rollout
@@ -178,9 +190,9 @@ def _known(settings: Settings, ledger: RolloutLedger, service: str) -> None:
         return
     projects = read(settings.specs).workspace.projects.values()
     specs = [loaded.spec for project in projects for loaded in project.specs.values()]
-    wanted = [spec.service for spec in specs if isinstance(spec, Rollout)]
-    if service not in wanted:
-        raise UnknownName("service", service, [*ledger.services(), *wanted])
+    promised = [spec.service for spec in specs if isinstance(spec, Rollout)]
+    if service not in promised:
+        raise UnknownName("service", service, [*ledger.services(), *promised])
 
 
 def _ledger(settings: Settings) -> RolloutLedger:
@@ -189,5 +201,9 @@ def _ledger(settings: Settings) -> RolloutLedger:
     return Home(settings).ledger.rollouts
 
 
-def _plain(walking: Walking) -> dict[str, Any]:
-    return {name: value for name, value in vars(walking).items() if name not in ("walk", "spec")}
+def _plain(walking: RolloutRecord) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in vars(walking).items()
+        if name not in ("rollout_state", "spec")
+    }

@@ -22,11 +22,17 @@ from tidemill.local.dagster_home import environment
 from tidemill.ports import OFFSETS_TAG
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
-from tidemill.terminal.shell import example, json_option, leave, pass_settings, print_json
+from tidemill.terminal.shell import (
+    examples_epilog,
+    exit_with,
+    json_option,
+    pass_settings,
+    print_json,
+)
 
 
 @click.command(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill run support-chat",
         "tidemill run support-chat/reply-eval --only",
         "tidemill run support-chat --fresh",
@@ -54,16 +60,16 @@ def command(
         report += [described(home, project, spec) for spec in specs]
     if as_json:
         print_json({"ok": code == 0, "assets": report})
-    leave(code)
+    exit_with(code)
 
 
 def selected(home: Home, name: str, only: bool) -> list[tuple[str, str]]:
     """(project, spec) pairs that a name stands for, parents before children."""
-    from tidemill.spec.graph import order, upstream
+    from tidemill.spec.graph import build_order, upstream
 
     if name in home.workspace.projects:
-        return [(name, spec) for spec in order(home.project(name))]
-    project_name, spec = home.find(name)
+        return [(name, spec) for spec in build_order(home.project(name))]
+    project_name, spec = home.find_spec(name)
     if only:
         return [(project_name, spec)]
     return [(project_name, item) for item in upstream(home.project(project_name), spec)]
@@ -73,7 +79,9 @@ def frozen_now(home: Home, project: str) -> dict[str, int]:
     """Where every stream of a project stands now."""
     streams = (loaded.spec for loaded in home.project(project).specs.values())
     topics = [spec.topic for spec in streams if isinstance(spec, Feedback)]
-    return {k: end for topic in topics for k, end in home.ledger.events.freeze(topic).items()}
+    return {
+        k: end for topic in topics for k, end in home.ledger.feedback.frozen_offsets(topic).items()
+    }
 
 
 def start(
@@ -103,14 +111,14 @@ def _wait(process: subprocess.Popen[bytes]) -> None:
 
 def described(home: Home, project: str, spec: str) -> dict[str, object]:
     """What is known of an asset after the run."""
-    making = home.ledger.assets.latest(project, spec)
+    making = home.ledger.materialisations.latest(project, spec)
     if making is None:
         return {"project": project, "name": spec, "artefact": None}
     return {
         "project": project,
         "name": spec,
         "artefact": making.artefact,
-        "passed": making.passed,
+        "passed": making.has_passed,
         "seconds": round(making.seconds, 1),
         "measures": making.measures,
     }

@@ -10,11 +10,13 @@ from pathlib import Path
 import click
 
 from tidemill.settings import Settings
-from tidemill.terminal.shell import CHANGES, example, leave, pass_settings
+from tidemill.terminal.shell import CHANGES, examples_epilog, exit_with, pass_settings
 
 
-@click.command(epilog=example("tidemill schema", "tidemill schema --check", "tidemill schema -o -"))
-@click.option("--check", is_flag=True, help="Write nothing; exit with 2 when the file is stale.")
+@click.command(
+    epilog=examples_epilog("tidemill schema", "tidemill schema --check", "tidemill schema -o -")
+)
+@click.option("--check", is_flag=True, help="Only check; exit with 2 if the file is out of date.")
 @click.option("-o", "--output", metavar="FILE", help="Write there; - is standard output.")
 @pass_settings
 def command(settings: Settings, check: bool, output: str | None) -> None:
@@ -24,21 +26,21 @@ def command(settings: Settings, check: bool, output: str | None) -> None:
 
     # yaml-language-server: $schema=../schema.json
     """
-    from tidemill.spec.load import shown
+    from tidemill.spec.load import display_path
     from tidemill.spec.schema import text
 
     if output == "-":
         click.echo(text(), nl=False)
         return
     path = Path(output) if output else settings.specs / "schema.json"
-    wanted = text().encode()
-    current = path.is_file() and path.read_bytes() == wanted
+    expected = text().encode()
+    current = path.is_file() and path.read_bytes() == expected
     if check and not current:
-        click.echo(f"{shown(path)} is stale; run: tidemill schema", err=True)
-        leave(CHANGES)
+        click.echo(f"{display_path(path)} is out of date; run `tidemill schema`", err=True)
+        exit_with(CHANGES)
     if not current:
-        _write(path, wanted)
-    click.echo(f"{shown(path)} is current" if current else f"wrote {shown(path)}")
+        _write(path, expected)
+    click.echo(f"{display_path(path)} is current" if current else f"wrote {display_path(path)}")
 
 
 def _write(path: Path, content: bytes) -> None:

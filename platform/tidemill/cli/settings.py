@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
-from tidemill.terminal.shell import ERROR, example, json_option, leave, print_json
+from tidemill.terminal.shell import ERROR, examples_epilog, exit_with, json_option, print_json
 
 
-@click.command(epilog=example("tidemill settings", "tidemill settings --json | jq '.[].name'"))
+@click.command(
+    epilog=examples_epilog("tidemill settings", "tidemill settings --json | jq '.[].name'")
+)
 @json_option
 def command(as_json: bool) -> None:
     """List the environment variables that Tidemill reads: meaning, default, and what is set now.
@@ -34,7 +36,7 @@ def command(as_json: bool) -> None:
     for sentence in (*problems, *unknown_variables(os.environ)):
         click.echo(sentence, err=True)
     if problems:
-        leave(ERROR)
+        exit_with(ERROR)
 
 
 def _lines(row: dict[str, Any]) -> list[str]:

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from tidemill.settings import Settings
-from tidemill.terminal.amounts import plain
+from tidemill.terminal.amounts import strip_control
 from tidemill.terminal.shell import (
-    example,
+    examples_epilog,
     json_option,
     pass_settings,
     print_json,
@@ -19,7 +19,7 @@ from tidemill.terminal.shell import (
 )
 
 
-@click.command(epilog=example("tidemill status", "tidemill status --json | jq .services"))
+@click.command(epilog=examples_epilog("tidemill status", "tidemill status --json | jq .services"))
 @json_option
 @pass_settings
 def command(settings: Settings, as_json: bool) -> None:
@@ -32,7 +32,7 @@ def command(settings: Settings, as_json: bool) -> None:
     if as_json:
         print_json(status)
         return
-    click.echo("\n".join(map(plain, _lines(status))))
+    click.echo("\n".join(map(strip_control, _lines(status))))
 
 
 def _lines(status: Mapping[str, Any]) -> list[str]:

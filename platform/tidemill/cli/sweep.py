@@ -9,18 +9,18 @@ from __future__ import annotations
 import click
 
 from tidemill.settings import Settings
-from tidemill.terminal.shell import example, json_option, pass_settings
+from tidemill.terminal.shell import examples_epilog, json_option, pass_settings
 
 
 @click.command(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill sweep support-chat/reply-lora --trials 4", "tidemill sweep summary-lora --open-pr"
     )
 )
 @click.argument("finetune")
-@click.option("--open-pr", is_flag=True, help="Propose a gain as a branch and a pull request.")
+@click.option("--open-pr", is_flag=True, help="Open a pull request if there is a gain.")
 @click.option("--trials", type=click.IntRange(min=1), help="Hard limit of trials.")
-@click.option("--seed", default=0, show_default=True, help="Seeds which settings are drawn.")
+@click.option("--seed", default=0, show_default=True, help="Random seed.")
 @json_option
 @pass_settings
 def command(
@@ -43,17 +43,19 @@ def command(
     from tidemill.pipeline import sweep_proposal
     from tidemill.pipeline.sweep import sweep
     from tidemill.spec.finetune import FineTune
-    from tidemill.terminal.progress import terminal
+    from tidemill.terminal.progress import terminal_progress
 
     home = Home(settings)
-    desk = _search.desk(home) if open_pr else None
-    builder, spec = _search.find(home, finetune, FineTune, "sweep", "a metric and a space")
+    desk = _search.pull_requests(home) if open_pr else None
+    builder, spec = _search.find_searchable(
+        home, finetune, FineTune, "sweep", "a metric and a space"
+    )
     project, name = builder.project.name, spec.name
     folder, loaded = builder.project.folder, builder.project.specs[name]
     if desk is not None:
         desk.clean(folder)
     search = spec.sweep.model_copy(update={"trials": trials}) if trials else spec.sweep
-    with terminal() as say:
+    with terminal_progress() as say:
         swept = sweep(
             spec,
             search,
@@ -63,8 +65,8 @@ def command(
             SearchMemory(settings.home / "search" / "memory.db"),
             seed=seed,
         )
-    changed = sweep_proposal.files(swept, loaded) if swept.proposes else {}
+    changed = sweep_proposal.changed_files(swept, loaded) if swept.has_proposal else {}
     again = _search.command_line("sweep", f"{project}/{name}", trials=trials, seed=seed)
-    stale = [name, *_search.downstream(builder, name)]
-    report = sweep_proposal.report(swept, search, project, loaded, changed, again, stale)
-    _search.conclude(report, changed, f"tidemill/sweep/{project}/{name}", folder, desk, as_json)
+    stale = [name, *_search.stale_specs(builder, name)]
+    report = sweep_proposal.sweep_report(swept, search, project, loaded, changed, again, stale)
+    _search.show_outcome(report, changed, f"tidemill/sweep/{project}/{name}", folder, desk, as_json)

@@ -1,4 +1,4 @@
-"""Follow a branch: take its new commits in, make what they changed, refuse what is not sound.
+"""Sync with a Git branch: validate new commits, apply them, build what changed.
 
 Each new commit of TIDEMILL_GIT_REMOTE is checked out beside the one in force; its signatures,
 specs, plan and budget are judged, and only then it takes effect. One that is refused changes
@@ -21,27 +21,33 @@ import click
 from tidemill import entry_points
 from tidemill.errors import TidemillError
 from tidemill.settings import Settings
-from tidemill.terminal.amounts import plain_lines
-from tidemill.terminal.progress import terminal
-from tidemill.terminal.shell import example, json_option, leave, pass_settings, print_json
+from tidemill.terminal.amounts import strip_control_lines
+from tidemill.terminal.progress import terminal_progress
+from tidemill.terminal.shell import (
+    examples_epilog,
+    exit_with,
+    json_option,
+    pass_settings,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from tidemill.control.git_sync import Follower, Outcome
     from tidemill.pipeline.context import Progress
 
 WAIT = timedelta(minutes=30)
-"""How long one sync waits for another that works."""
+"""Time that one sync waits for another."""
 
 
 @click.command(
-    epilog=example(
+    epilog=examples_epilog(
         "tidemill sync --once --remote git@example.com:team/specs.git",
         "TIDEMILL_GIT_REMOTE=https://example.com/team/specs tidemill sync --follow --interval 30s",
     )
 )
-@click.option("--once", is_flag=True, help="Look once, then end; the default.")
-@click.option("--follow", is_flag=True, help="Go on looking until stopped.")
-@click.option("--interval", default="30s", show_default=True, help="Between two looks.")
+@click.option("--once", is_flag=True, help="Sync once and exit (default).")
+@click.option("--follow", is_flag=True, help="Keep syncing until stopped.")
+@click.option("--interval", default="30s", show_default=True, help="Time between two polls.")
 @click.option("--remote", help="The repository; default $TIDEMILL_GIT_REMOTE.")
 @click.option("--branch", help="Its branch; default $TIDEMILL_GIT_BRANCH, else main.")
 @json_option
@@ -65,26 +71,26 @@ def command(
     if once and follow:
         raise click.UsageError("choose one of --once and --follow")
     settings = settings.with_remote(remote, branch)
-    pause = seconds(interval)
-    with terminal() as say:
+    pause = parse_interval(interval)
+    with terminal_progress() as say:
         following = follower(settings, say=say)
         if not follow:
-            leave(look(following, as_json, say))
-        go_on(following, pause, as_json, say)
+            exit_with(sync_once(following, as_json, say))
+        sync_forever(following, pause, as_json, say)
 
 
-def look(following: Follower, as_json: bool, say: Progress) -> int:
-    """One look, and the runs it asks for; gives the exit code."""
+def sync_once(following: Follower, as_json: bool, say: Progress) -> int:
+    """Syncs once and starts the runs; returns the exit code."""
     outcome = following.look(WAIT)
-    code = run(following, outcome, say)
+    code = start_runs(following, outcome, say)
     if as_json:
-        print_json(described(following, outcome))
+        print_json(outcome_to_dict(following, outcome))
     elif outcome.news or outcome.came == "in-sync":
-        click.echo(plain_lines(told(outcome)), err=outcome.code not in (0, 2))
+        click.echo(strip_control_lines(format_outcome(outcome)), err=outcome.code not in (0, 2))
     return code if outcome.code in (0, 2) else outcome.code
 
 
-def go_on(following: Follower, pause: float, as_json: bool, say: Progress) -> None:
+def sync_forever(following: Follower, pause: float, as_json: bool, say: Progress) -> None:
     """Look again and again; what is wrong is said, and tried again at the next look."""
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -93,19 +99,19 @@ def go_on(following: Follower, pause: float, as_json: bool, say: Progress) -> No
     while not stopping.is_set():
         try:
             outcome = following.look(WAIT)
-            if outcome.news and told(outcome) != last:
-                last = told(outcome)
+            if outcome.news and format_outcome(outcome) != last:
+                last = format_outcome(outcome)
                 if as_json:
-                    print_json(described(following, outcome))
+                    print_json(outcome_to_dict(following, outcome))
                 else:
-                    click.echo(plain_lines(last))
-            run(following, outcome, say)
+                    click.echo(strip_control_lines(last))
+            start_runs(following, outcome, say)
         except TidemillError as error:
-            click.echo(plain_lines(str(error)), err=True)
+            click.echo(strip_control_lines(str(error)), err=True)
         stopping.wait(pause)
 
 
-def run(following: Follower, outcome: Outcome, say: Progress) -> int:
+def start_runs(following: Follower, outcome: Outcome, say: Progress) -> int:
     """Start the runs that a commit asked for: Dagster does where it runs, else this process does.
 
     Gives the exit code: 2 where something was applied, or that of a run that failed.
@@ -122,13 +128,13 @@ def run(following: Follower, outcome: Outcome, say: Progress) -> int:
             say(trouble)
         return outcome.code
     codes = [
-        carry_out(settings.with_specs(following.specs(sync)), decided.key, sync.commit)
+        run_decision(settings.with_specs(following.specs(sync)), decided.key, sync.commit)
         for decided in following.pending(sync)
     ]
     return next((code for code in codes if code), 2 if codes else outcome.code)
 
 
-def carry_out(settings: Settings, key: str, commit: str) -> int:
+def run_decision(settings: Settings, key: str, commit: str) -> int:
     """Make what one decision asks for, from the specs of its commit; gives the exit code."""
     from tidemill.local.dagster_home import environment
 
@@ -136,32 +142,39 @@ def carry_out(settings: Settings, key: str, commit: str) -> int:
     return subprocess.run(command_line, env=environment(settings), check=False).returncode
 
 
-def told(outcome: Outcome) -> str:
+def format_outcome(outcome: Outcome) -> str:
     """An outcome for people."""
     sync = outcome.sync
     if sync is None or outcome.came in ("unreachable", "busy"):
         return outcome.reason
     head = f"{sync.commit[:10]} {sync.subject} ({sync.author})"
     if outcome.came == "refused":
-        return f"{head}\n  refused, {sync.refusal}: {outcome.reason}\n  what is live stays"
-    lines = [f"  {item.state:<9} {item.key}{reason(item)}" for item in outcome.items if shown(item)]
+        refusal = f"  refused ({sync.refusal}): {outcome.reason}"
+        return f"{head}\n{refusal}\n  the live releases are unchanged"
+    lines = [
+        f"  {item.state:<9} {item.key}{format_reason(item)}"
+        for item in outcome.items
+        if is_notable(item)
+    ]
     return "\n".join([f"{head}: {outcome.came}", *lines, f"  {outcome.reason}"])
 
 
-def shown(item: Any) -> bool:
+def is_notable(item: Any) -> bool:
     """Only what a person has to see."""
     return bool(item.state != "reused")
 
 
-def reason(item: Any) -> str:
-    """Why, where there is something to say."""
+def format_reason(item: Any) -> str:
+    """The reason of an entry in brackets, or an empty text."""
     return f": {item.reason}" if item.reason else ""
 
 
-def described(following: Follower, outcome: Outcome) -> dict[str, object]:
+def outcome_to_dict(following: Follower, outcome: Outcome) -> dict[str, object]:
     """An outcome for machines."""
     sync = outcome.sync
-    runs: Sequence[Any] = following.home.ledger.decisions.synced(f"@git/{sync.id}/") if sync else ()
+    runs: Sequence[Any] = (
+        following.home.ledger.trigger_decisions.sync_requests(f"@git/{sync.id}/") if sync else ()
+    )
     return {
         "came": outcome.came,
         "reason": outcome.reason,
@@ -172,20 +185,25 @@ def described(following: Follower, outcome: Outcome) -> dict[str, object]:
         "signer": sync.signer if sync else "",
         "plan": sync.plan if sync else [],
         "runs": [
-            {"project": one.project, "targets": one.targets, "state": one.state, "run": one.run}
-            for one in runs
+            {
+                "project": decision.project,
+                "targets": decision.targets,
+                "state": decision.state,
+                "run": decision.run,
+            }
+            for decision in runs
         ],
     }
 
 
-def seconds(interval: str) -> float:
+def parse_interval(interval: str) -> float:
     """A duration such as `30s`; raises UsageError."""
     from pydantic import TypeAdapter, ValidationError
 
     from tidemill.spec.base import Duration
 
     try:
-        found: timedelta = TypeAdapter(Duration).validate_python(interval)
+        duration: timedelta = TypeAdapter(Duration).validate_python(interval)
     except ValidationError as error:
         raise click.UsageError(f"--interval: {error.errors()[0]['msg']}") from None
-    return found.total_seconds()
+    return duration.total_seconds()

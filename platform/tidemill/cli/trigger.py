@@ -1,4 +1,4 @@
-"""Why a trigger did or did not fire, and what it would have done in the past."""
+"""Explain why a trigger fires or not, and backtest it on past feedback."""
 
 from __future__ import annotations
 
@@ -12,34 +12,36 @@ from tidemill.errors import TidemillError
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.trigger import Trigger
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 
 @click.group()
 def command() -> None:
-    """Why a trigger did or did not fire, and what it would have done in the past."""
+    """Explain why a trigger fires or not, and backtest it on past feedback."""
 
 
-@command.command(epilog=example("tidemill trigger explain retrain", "tidemill trigger explain"))
+@command.command(
+    epilog=examples_epilog("tidemill trigger explain retrain", "tidemill trigger explain")
+)
 @click.argument("name", required=False)
 @json_option
 @pass_settings
 def explain(settings: Settings, name: str | None, as_json: bool) -> None:
     """Say why each trigger (or NAME) fires or does not, now; starts nothing."""
-    found = [_explained(settings, *one) for one in _triggers(settings, name)]
+    explanations = [_explain(settings, *explanation) for explanation in _triggers(settings, name)]
     if as_json:
-        print_json(found)
+        print_json(explanations)
         return
-    for one in found:
-        click.echo(f"{one['trigger']}: {one['verdict']}: {one['reason']}")
-        for condition, numbers in one["numbers"].items():
-            said = ", ".join(f"{key} {_short(value)}" for key, value in numbers.items())
-            click.echo(f"    {condition.partition(':')[2]:<14} {said}")
-        for past in one["fired"][:3]:
+    for explanation in explanations:
+        click.echo(f"{explanation['trigger']}: {explanation['verdict']}: {explanation['reason']}")
+        for condition, numbers in explanation["numbers"].items():
+            figures = ", ".join(f"{key} {_short(value)}" for key, value in numbers.items())
+            click.echo(f"    {condition.partition(':')[2]:<14} {figures}")
+        for past in explanation["fired"][:3]:
             click.echo(f"    {past['at']:%Y-%m-%d %H:%M} UTC  {past['state']}: {past['reason']}")
 
 
-@command.command(epilog=example("tidemill trigger backtest retrain --days 30"))
+@command.command(epilog=examples_epilog("tidemill trigger backtest retrain --days 30"))
 @click.argument("name")
 @click.option("--days", default=30.0, show_default=True, help="How far back.")
 @json_option
@@ -52,18 +54,19 @@ def backtest(settings: Settings, name: str, days: float, as_json: bool) -> None:
 
     _, trigger, stream = _triggers(settings, name)[0]
     if stream is None:
-        raise TidemillError(f"'{name}' looks at no stream (`of`); there is nothing to replay")
+        raise TidemillError(f"'{name}' has no stream (`of`); there is nothing to replay")
     now = SystemClock().now()
     start = now - timedelta(days=days)
-    events = Ledger.open(settings.ledger_url).events
-    signals = [s for s in events.signals(stream.topic) if s.arrived >= start]
+    ledger = Ledger.open(settings.ledger_url)
+    signals = [s for s in ledger.feedback.signals(stream.topic) if s.arrived >= start]
     begun = min([s.arrived for s in signals], default=start)
-    share, answers = stream.max_weight_per_subject, events.answers(stream.service, start)
+    share = stream.max_weight_per_subject
+    answers = ledger.service_metrics.answers(stream.service, start)
     firings = replay(trigger, signals, start=begun, end=now, share=share, answers=answers)
     if as_json:
         print_json({"trigger": name, "feedback": len(signals), "firings": firings})
         return
-    click.echo(f"{len(signals)} pieces of feedback, {len(firings)} firings")
+    click.echo(f"{len(signals)} feedback events, {len(firings)} firings")
     for firing in firings:
         click.echo(f"  {firing.at:%Y-%m-%d %H:%M} UTC  {firing.signals:>6}  {firing.reason}")
 
@@ -73,8 +76,8 @@ def _triggers(settings: Settings, name: str | None) -> list[tuple[str, Trigger, 
 
     home = Home(settings)
     if name is not None:
-        project, found = home.find(name)
-        chosen = [(project, found)]
+        project, trigger_name = home.find_spec(name)
+        chosen = [(project, trigger_name)]
     else:
         chosen = [
             (project.name, loaded.spec.name)
@@ -87,18 +90,20 @@ def _triggers(settings: Settings, name: str | None) -> list[tuple[str, Trigger, 
         specs = home.project(project_name).specs
         spec = specs[spec_name].spec
         if not isinstance(spec, Trigger):
-            fit = [name for name, one in sorted(specs.items()) if isinstance(one.spec, Trigger)]
+            fit = [
+                name for name, loaded in sorted(specs.items()) if isinstance(loaded.spec, Trigger)
+            ]
             way_out = f"name one of {', '.join(fit)}" if fit else f"{project_name} has none"
             raise TidemillError(f"'{spec_name}' is a {spec.kind}, not a Trigger; {way_out}")
         stream = specs[spec.of].spec if spec.of else None
         assert stream is None or isinstance(stream, Feedback)
         triggers.append((project_name, spec, stream))
     if not triggers:
-        raise TidemillError(f"no Trigger spec in {settings.specs}; write one to close the loop")
+        raise TidemillError(f"{settings.specs} has no Trigger spec; add one")
     return triggers
 
 
-def _explained(
+def _explain(
     settings: Settings, project: str, trigger: Trigger, stream: Feedback | None
 ) -> Mapping[str, Any]:
     from tidemill.adapters.ledger import Ledger
@@ -106,9 +111,9 @@ def _explained(
     from tidemill.engine.trigger import decide
 
     ledger, now = Ledger.open(settings.ledger_url), datetime.now(UTC)
-    state = state_of(ledger.events, ledger.decisions, project, trigger, stream, now)
+    state = state_of(ledger, project, trigger, stream, now)
     decision = decide(trigger, state, now)
-    past = ledger.decisions.history(project, trigger.name, limit=10)
+    past = ledger.trigger_decisions.history(project, trigger.name, limit=10)
     return {
         "trigger": f"{project}/{trigger.name}",
         "fire": decision.fire,
@@ -117,7 +122,10 @@ def _explained(
         "reason": decision.reason,
         "numbers": decision.numbers,
         "held_since": decision.held_since,
-        "fired": [{"at": d.at, "state": d.state, "reason": d.reason, "run": d.run} for d in past],
+        "fired": [
+            {"at": d.decided_at, "state": d.state, "reason": d.reason, "run": d.run_id}
+            for d in past
+        ],
     }
 
 

@@ -13,7 +13,7 @@ import click
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.settings import Settings
 from tidemill.terminal.shell import (
-    example,
+    examples_epilog,
     json_option,
     pass_settings,
     print_json,
@@ -21,7 +21,7 @@ from tidemill.terminal.shell import (
 )
 
 
-@click.command(epilog=example("tidemill up", "TIDEMILL_GATEWAY_PORT=9000 tidemill up"))
+@click.command(epilog=examples_epilog("tidemill up", "TIDEMILL_GATEWAY_PORT=9000 tidemill up"))
 @click.option(
     "--timeout", default=180.0, show_default=True, help="Seconds that a service may do nothing."
 )
@@ -36,18 +36,18 @@ def command(settings: Settings, timeout: float, as_json: bool) -> None:
         broker_trouble,
         running,
     )
-    from tidemill.terminal.progress import terminal
+    from tidemill.terminal.progress import terminal_progress
 
     warn_of_unknown_variables()
     if running(settings):
         state: dict[str, object] = {"already": True, "addresses": addresses(settings)}
     else:
         started = time.monotonic()
-        with terminal() as say:
+        with terminal_progress() as say:
             try:
                 bring_up(settings, say, timeout)
             except ServiceError as error:
-                raise TidemillError(f"{error}\nwhat did start is stopped again") from None
+                raise TidemillError(f"{error}\nAll started services were stopped.") from None
         seconds = round(time.monotonic() - started, 1)
         state = {"already": False, "seconds": seconds, "addresses": addresses(settings)}
     state["trouble"] = assets_trouble(settings)
@@ -59,10 +59,10 @@ def command(settings: Settings, timeout: float, as_json: bool) -> None:
 
 
 def _summary(settings: Settings, state: dict[str, object]) -> str:
-    head = "it runs already:" if state["already"] else f"ready in {state['seconds']} s:"
-    found = state["addresses"]
-    assert isinstance(found, dict)
-    lines = [f"  {what:<10} {where}" for what, where in found.items()]
+    head = "Already running:" if state["already"] else f"Ready in {state['seconds']} s:"
+    addresses = state["addresses"]
+    assert isinstance(addresses, dict)
+    lines = [f"  {title:<10} {address}" for title, address in addresses.items()]
     if state["broker"]:
         lines.append(f"  {state['broker']}")
     if state["trouble"]:

@@ -12,11 +12,20 @@ import click
 
 from tidemill.errors import Problem, SpecError, TidemillError
 from tidemill.settings import Settings
-from tidemill.terminal.amounts import plain
-from tidemill.terminal.shell import ERROR, example, json_option, leave, pass_settings, print_json
+from tidemill.terminal.amounts import strip_control
+from tidemill.terminal.shell import (
+    ERROR,
+    examples_epilog,
+    exit_with,
+    json_option,
+    pass_settings,
+    print_json,
+)
 
 
-@click.command(epilog=example("tidemill validate", "tidemill validate specs/support-chat --json"))
+@click.command(
+    epilog=examples_epilog("tidemill validate", "tidemill validate specs/support-chat --json")
+)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @json_option
 @pass_settings
@@ -26,12 +35,12 @@ def command(settings: Settings, path: Path | None, as_json: bool) -> None:
     PATH is a folder of projects, one project, or one file; default is the specs folder. A file is
     checked together with its project, and only its own problems are shown.
     """
-    from tidemill.spec.load import load, shown
+    from tidemill.spec.load import display_path, load
 
-    asked = path if path is not None else settings.specs
-    folder = asked.parent if asked.is_file() else asked
+    target = path if path is not None else settings.specs
+    folder = target.parent if target.is_file() else target
     if not folder.is_dir():
-        raise TidemillError(f"{shown(folder)}: there is no such folder; {_start()}")
+        raise TidemillError(f"{display_path(folder)}: there is no such folder; {_start()}")
     problems: tuple[Problem, ...] = ()
     count = projects = 0
     try:
@@ -39,11 +48,11 @@ def command(settings: Settings, path: Path | None, as_json: bool) -> None:
         count, projects = workspace.count, len(workspace.projects)
     except SpecError as error:
         problems = error.problems
-    if asked.is_file():
-        problems = tuple(p for p in problems if p.path == shown(asked))
+    if target.is_file():
+        problems = tuple(p for p in problems if p.path == display_path(target))
         count = projects = 1
     if not problems and not count:
-        raise TidemillError(f"{shown(folder)} holds no specs; {_start()}")
+        raise TidemillError(f"{display_path(folder)} holds no specs; {_start()}")
     _report(problems, count, projects, as_json)
 
 
@@ -56,20 +65,20 @@ def _start() -> str:
 
 def _report(problems: tuple[Problem, ...], count: int, projects: int, as_json: bool) -> None:
     if as_json:
-        found = [
+        rows = [
             {"path": str(p.path), "line": p.line, "cause": p.cause, "way_out": p.way_out}
             for p in problems
         ]
-        print_json({"ok": not problems, "specs": count, "projects": projects, "problems": found})
+        print_json({"ok": not problems, "specs": count, "projects": projects, "problems": rows})
     elif problems:
-        click.echo("\n".join(plain(str(one)) for one in problems), err=True)
+        click.echo("\n".join(strip_control(str(problem)) for problem in problems), err=True)
         files = len({problem.path for problem in problems})
         click.echo(f"{_many(len(problems), 'problem')} in {_many(files, 'file')}", err=True)
     else:
-        click.echo(f"{_many(count, 'spec')} in {_many(projects, 'project')}: all good")
+        click.echo(f"{_many(count, 'spec')} in {_many(projects, 'project')}: valid")
     if problems:
-        leave(ERROR)
+        exit_with(ERROR)
 
 
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

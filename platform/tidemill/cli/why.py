@@ -1,4 +1,4 @@
-"""Walk from an answer back to all that made it, or forward to all that came of a thing."""
+"""Trace an answer upstream to its inputs, or anything downstream to what was built from it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from typing import Any
 import click
 
 from tidemill.settings import Settings
-from tidemill.terminal.amounts import plain
-from tidemill.terminal.shell import example, json_option, leave, pass_settings, print_json
+from tidemill.terminal.amounts import strip_control
+from tidemill.terminal.shell import (
+    examples_epilog,
+    exit_with,
+    json_option,
+    pass_settings,
+    print_json,
+)
 
 _EXAMPLES = (
     "tidemill why 01J8ZC…",
@@ -22,13 +28,17 @@ _EXAMPLES = (
 )
 
 
-@click.command(epilog=example(*_EXAMPLES))
+@click.command(epilog=examples_epilog(*_EXAMPLES))
 @click.argument("target")
-@click.option("--forward", is_flag=True, help="What came of it, instead of what it came of.")
-@click.option("--all", "everything", is_flag=True, help="List every answer, one a line.")
-@click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw it to a file.")
-@click.option("--verify", is_flag=True, help="Hash every byte again, however unchanged it looks.")
-@click.option("--meaning", is_flag=True, help="Compare rows by the project's sentence encoder.")
+@click.option(
+    "--forward",
+    is_flag=True,
+    help="Show what was built from it (downstream) instead of its inputs (upstream).",
+)
+@click.option("--all", "everything", is_flag=True, help="List all answers, one per line.")
+@click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Write an SVG file.")
+@click.option("--verify", is_flag=True, help="Hash all files again.")
+@click.option("--meaning", is_flag=True, help="Find rows by embedding similarity.")
 @json_option
 @pass_settings
 def command(
@@ -41,7 +51,7 @@ def command(
     meaning: bool,
     as_json: bool,
 ) -> None:
-    """Walk from an answer back to all that made it, or forward to all that came of a thing.
+    """Trace an answer upstream to its inputs, or anything downstream to what was built from it.
 
     TARGET is a response id (the header `x-tidemill-response-id` of every answer), a release, an
     artefact, a row or, forwards, a commit, a subject or an event; the beginning of an id is enough
@@ -57,51 +67,57 @@ def command(
 
     home = Home(settings)
     if everything and not forward:
-        raise click.UsageError("--all lists answers; it goes with --forward")
+        raise click.UsageError("--all needs --forward")
     if forward:
         from tidemill.cli._why_text import SHOWN
         from tidemill.lineage.downstream import descend
 
-        whole = as_json or svg is not None
-        found = descend(home, target, limit=None if whole else SHOWN, drawn=whole)
+        complete = as_json or svg is not None
+        result = descend(home, target, limit=None if complete else SHOWN, drawn=complete)
     else:
         from tidemill.lineage.upstream import trace
 
-        found = trace(home, target, every_byte=verify, meaning=meaning)
+        result = trace(home, target, every_byte=verify, meaning=meaning)
     if svg is not None:
-        _draw(found, svg)
+        _draw(result, svg)
     if everything:
-        _stream(home, found, as_json)
+        _stream(home, result, as_json)
     else:
-        _print(found, as_json)
-    leave(0 if found.get("verified", True) else 1)
+        _print(result, as_json)
+    exit_with(0 if result.get("verified", True) else 1)
 
 
-def _print(found: dict[str, Any], as_json: bool) -> None:
+def _print(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print_json(found)
+        print_json(result)
         return
     from tidemill.cli import _why_text
 
-    said = _why_text.forward if found["direction"] == "forward" else _why_text.back
-    for line in said(found):
-        click.echo(plain(line))
+    renderer = (
+        _why_text.downstream_lines if result["direction"] == "forward" else _why_text.upstream_lines
+    )
+    for line in renderer(result):
+        click.echo(strip_control(line))
 
 
-def _stream(home: Any, found: dict[str, Any], as_json: bool) -> None:
+def _stream(home: Any, result: dict[str, Any], as_json: bool) -> None:
     """Every answer as it is read, so that a million of them need no memory."""
-    from tidemill.cli._why_text import answer
+    from tidemill.cli._why_text import answer_line
     from tidemill.lineage.downstream import answers
 
-    for one in answers(home, found):
-        line = json.dumps(one, default=str, ensure_ascii=False) if as_json else plain(answer(one))
+    for record in answers(home, result):
+        line = (
+            json.dumps(record, default=str, ensure_ascii=False)
+            if as_json
+            else strip_control(answer_line(record))
+        )
         click.echo(line)
 
 
-def _draw(found: dict[str, Any], path: Path) -> None:
+def _draw(result: dict[str, Any], path: Path) -> None:
     from tidemill.lineage.svg import draw
 
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(draw(found), encoding="utf-8")
+    partial.write_text(draw(result), encoding="utf-8")
     partial.replace(path)
-    click.echo(f"drawn to {path}", err=True)
+    click.echo(f"wrote {path}", err=True)

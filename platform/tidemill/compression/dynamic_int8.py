@@ -13,7 +13,7 @@ from tidemill.compression import Conversations, Say
 from tidemill.compression.model_folder import copy, note, quiet
 from tidemill.compression.onnx_export import CARRIED, MODEL, exported
 from tidemill.errors import DataError, MissingExtra
-from tidemill.form import Form
+from tidemill.form import ModelForm
 
 if TYPE_CHECKING:
     from tidemill.compression.steps.quantise import Options
@@ -24,7 +24,7 @@ _LOOKED_AT = 16
 def quantise(
     source: Path,
     out: Path,
-    form: Form,
+    form: ModelForm,
     options: Options,
     calibration: Conversations | None,
     say: Say,

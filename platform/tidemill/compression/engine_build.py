@@ -12,7 +12,7 @@ from tidemill.compression import Say
 from tidemill.compression.model_folder import quiet
 from tidemill.content import hash_file
 from tidemill.errors import ArtefactError
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.spec.compression import TensorRtTarget
 
 ENGINE = "model.engine"
@@ -34,7 +34,7 @@ class Build:
     say: Say
     errors: list[str] = field(default_factory=list)
 
-    def run(self, graph: Path, form: Form, out: Path, source_sha256: str) -> None:
+    def run(self, graph: Path, form: ModelForm, out: Path, source_sha256: str) -> None:
         """Parse, set the optimisation profile, build, write the engine and its sidecar."""
         builder = self.trt.Builder(_logger(self.trt, self.errors))
         network, parser = self._parsed(builder, graph)

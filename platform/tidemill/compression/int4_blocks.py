@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from tidemill.compression import Say
 from tidemill.compression.model_folder import TOKENIZER, copy, note, quiet
 from tidemill.errors import ArtefactError, MissingExtra
-from tidemill.form import Form
+from tidemill.form import ModelForm
 
 if TYPE_CHECKING:
     from tidemill.compression.steps.quantise import Options
 
 
-def quantise(source: Path, out: Path, form: Form, options: Options, say: Say) -> None:
+def quantise(source: Path, out: Path, form: ModelForm, options: Options, say: Say) -> None:
     """A GenAI folder: `genai_config.json`, the graph with fused attention, and its tokenizer."""
     say(f"quantising to {options.bits} bits in blocks of {options.block_size}")
     work = out.with_name(out.name + ".building")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.errors import ArtefactError
-from tidemill.form import Form
+from tidemill.form import ModelForm
 
 NOTE = "compression.json"
 TOKENIZER = (
@@ -29,9 +29,9 @@ TOKENIZER = (
 _NOISY = ("optimum", "onnxruntime.quantization", "torch.onnx", "root", "transformers")
 
 
-def whole(source: Path, step: str) -> Form:
+def whole(source: Path, step: str) -> ModelForm:
     """The form of whole safetensors weights; raises ArtefactError for any other form."""
-    form = Form.read(source)
+    form = ModelForm.read(source)
     if form.form == "adapter":
         raise ArtefactError(
             f"step '{step}' needs whole weights and got an adapter; put a `merge` step before it"

@@ -15,7 +15,7 @@ from tidemill.compression import Say
 from tidemill.compression.model_folder import TOKENIZER, copy, quiet, whole
 from tidemill.content import digest_of
 from tidemill.errors import ArtefactError, MissingExtra
-from tidemill.form import Form
+from tidemill.form import ModelForm
 
 MODEL = "model.onnx"
 CARRIED = ("config.json", "generation_config.json", *TOKENIZER)
@@ -50,7 +50,7 @@ def exported(source: Path, beside: Path, say: Say) -> Path:
     return place
 
 
-def _export(source: Path, work: Path, form: Form) -> None:
+def _export(source: Path, work: Path, form: ModelForm) -> None:
     with quiet():
         try:
             from optimum.exporters.onnx import main_export

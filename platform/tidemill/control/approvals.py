@@ -12,18 +12,16 @@ from tidemill.adapters.git import history, signed_statements
 from tidemill.adapters.git.history import Brought
 from tidemill.adapters.git.signatures import Signers
 from tidemill.adapters.ledger import Ledger
-from tidemill.adapters.ledger.approvals import Consent
-from tidemill.adapters.ledger.decisions import Decided
-from tidemill.adapters.ledger.rollouts import Walking
 from tidemill.engine.approval import Identity, plain, refusal
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import NeedsApproval, SpecError, TidemillError
 from tidemill.ports import Clock, Forge
+from tidemill.records import Approval, RolloutRecord, TriggerDecision
 from tidemill.settings import Settings
 from tidemill.spec.lock import BRANCH as LOCK_BRANCH
 from tidemill.spec.lock import FILE, parse_lock
 from tidemill.spec.rollout import Rollout
-from tidemill.spec.trigger import Approval
+from tidemill.spec.trigger import ApprovalRule
 
 
 @dataclass(frozen=True)
@@ -44,10 +42,10 @@ class Agreement:
     def refusal(
         self,
         identity: Identity,
-        approval: Approval | None,
+        approval: ApprovalRule | None,
         release: str | None,
         *,
-        given: Iterable[Consent] = (),
+        given: Iterable[Approval] = (),
     ) -> str | None:
         """Why this person may not agree to a release (or, without one, to a trigger's run)."""
         strict = approval is not None and approval.not_by_author
@@ -57,30 +55,32 @@ class Agreement:
             identity,
             approval,
             authors=authors,
-            given=[consent.who for consent in given],
+            given=[consent.principal for consent in given],
             signatures=self.settings.signatures == "require",
         )
 
     def authors(self, release: str | None) -> frozenset[str] | None:
         """Who wrote what a release brings that the live one does not have; None: nobody knows."""
-        record = self.ledger.assets.release(release) if release else None
+        record = self.ledger.materialisations.release(release) if release else None
         if record is None or not record.commit.sha or record.commit.dirty:
             return None
-        live = self.ledger.rollouts.live(record.service)
-        before = self.ledger.assets.release(live) if live and live != release else None
+        live = self.ledger.rollouts.live_release(record.service)
+        before = self.ledger.materialisations.release(live) if live and live != release else None
         since = before.commit.sha if before else ""
         folder = self.settings.specs / record.project
         here = folder if folder.is_dir() else self.settings.specs
         found = history.authors(self.settings.specs, since, record.commit.sha, here)
         return None if found is None else found | {record.commit.author}
 
-    def given(self, walking: Walking, rollout: Rollout) -> list[Consent]:
+    def given(self, walking: RolloutRecord, rollout: Rollout) -> list[Approval]:
         """Approvals of a rollout's release that count now, a merged lock's among them."""
-        said = [c for c in self.ledger.approvals.of(walking.release) if c.how != "merge"]
+        said = [c for c in self.ledger.approvals.of_subject(walking.release) if c.method != "merge"]
         found = [*said, *self._merged(walking)]
         return [c for c in found if self._counts(c, rollout.approval, walking.release)]
 
-    def may_take(self, decided: Decided, identity: Identity, approval: Approval | None) -> None:
+    def may_take(
+        self, decided: TriggerDecision, identity: Identity, approval: ApprovalRule | None
+    ) -> None:
         """Raise NeedsApproval where this person may not agree to what a trigger wants to run."""
         strict = approval is not None and approval.not_by_author
         authors = self._unbuilt(decided) if strict else ()
@@ -90,59 +90,65 @@ class Agreement:
         if why_not:
             raise NeedsApproval(why_not)
 
-    def once(self, consent: Consent) -> tuple[Consent, bool]:
+    def once(self, consent: Approval) -> tuple[Approval, bool]:
         """`agree`, or what this person said before, word for word as it was; True where it is new.
 
         So `tidemill approve` may be killed and run again.
         """
-        for known in self.ledger.approvals.of(consent.subject):
-            same = (known.step, known.how) == (consent.step, consent.how)
-            if same and plain(known.who) == plain(consent.who) and self._holds(known):
+        for known in self.ledger.approvals.of_subject(consent.subject):
+            same = (known.step, known.method) == (consent.step, consent.method)
+            if same and plain(known.principal) == plain(consent.principal) and self._holds(known):
                 return known, False
         return self.agree(consent), True
 
-    def agree(self, consent: Consent) -> Consent:
+    def agree(self, consent: Approval) -> Approval:
         """Sign what was seen where a key is set, and keep the approval."""
         said = {
             "approves": consent.subject,
             "kind": consent.kind,
             "name": consent.name,
             "note": consent.note,
-            "saw": consent.saw,
-            "who": consent.who,
+            "saw": consent.evidence,
+            "who": consent.principal,
         }
         statement = json.dumps(said, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
-        if consent.how == "signed":
+        if consent.method == "signed":
             signature = signed_statements.sign(self.settings.specs, statement.encode())
-            key = signed_statements.verify(statement.encode(), signature, consent.who, self.signers)
-            consent = replace(consent, signature=signature, key=key)
-        return self.ledger.approvals.give(replace(consent, statement=statement))
+            key = signed_statements.verify(
+                statement.encode(), signature, consent.principal, self.signers
+            )
+            consent = replace(consent, signature=signature, fingerprint=key)
+        return self.ledger.approvals.add(replace(consent, statement=statement))
 
-    def promoted(self, walking: Walking, by: str) -> Consent:
+    def promoted(self, walking: RolloutRecord, by: str) -> Approval:
         """Keep what `rollout promote` said."""
         return self.agree(self.of_rollout(walking, Identity(by), "rollout promote"))
 
-    def of_rollout(self, walking: Walking, identity: Identity, note: str) -> Consent:
+    def of_rollout(self, walking: RolloutRecord, identity: Identity, note: str) -> Approval:
         """An approval of a rollout's release as it stands now."""
-        step = int((walking.walk or {}).get("step", -1))
+        step = walking.rollout_state.step if walking.rollout_state else -1
         saw = self.seen(walking)
         return self._consent(identity, "release", walking.release, walking.service, saw, note, step)
 
-    def of_decision(self, decided: Decided, identity: Identity, note: str) -> Consent:
+    def of_decision(self, decided: TriggerDecision, identity: Identity, note: str) -> Approval:
         """An approval of what a trigger wants to run."""
         saw = {
             "reason": decided.reason,
             "numbers": dict(decided.numbers),
             "offsets": dict(decided.offsets),
-            "runs": list(decided.targets),
+            "runs": list(decided.assets),
         }
         return self._consent(identity, "decision", decided.key, decided.trigger, saw, note)
 
-    def seen(self, walking: Walking) -> dict[str, Any]:
+    def seen(self, walking: RolloutRecord) -> dict[str, Any]:
         """What a person is shown of a rollout now."""
-        record = self.ledger.assets.release(walking.release)
+        record = self.ledger.materialisations.release(walking.release)
         known = figures(record) if record else {"release": walking.release}
-        asks = {"reason": walking.reason, "percent": walking.percent, "waits": walking.waits}
+        asks = {
+            "reason": walking.reason,
+            "percent": walking.percent,
+            "waits": walking.awaits_person,
+        }
         return {**known, "rollout": asks}
 
     def person(self) -> Identity:
@@ -151,36 +157,38 @@ class Agreement:
         key = signed_statements.signing_key(self.settings.specs, self.signers)
         return replace(found, how="signed", key=key) if key else found
 
-    def _unbuilt(self, decided: Decided) -> frozenset[str] | None:
+    def _unbuilt(self, decided: TriggerDecision) -> frozenset[str] | None:
         """Authors of the commits since what a trigger runs was made last."""
-        made = [self.ledger.assets.latest(decided.project, name) for name in decided.targets]
+        made = [
+            self.ledger.materialisations.latest(decided.project, name) for name in decided.assets
+        ]
         since = next((m.commit.get("sha", "") for m in made if m and m.commit), "")
         folder = self.settings.specs / decided.project
         return history.authors(self.settings.specs, since, "HEAD", folder)
 
-    def _counts(self, consent: Consent, approval: Approval | None, release: str) -> bool:
+    def _counts(self, consent: Approval, approval: ApprovalRule | None, release: str) -> bool:
         if self.refusal(consent.identity, approval, release) is not None:
             return False
         return self.settings.signatures != "require" or self._holds(consent)
 
-    def _holds(self, consent: Consent) -> bool:
+    def _holds(self, consent: Approval) -> bool:
         """A row of the ledger is no proof: the signature is, of this very subject."""
-        if consent.how != "signed":
+        if consent.method != "signed":
             return True
         try:
             said = consent.statement.encode()
             fits = json.loads(consent.statement).get("approves") == consent.subject
-            key = signed_statements.verify(said, consent.signature, consent.who, self.signers)
-            return fits and key == consent.key
+            key = signed_statements.verify(said, consent.signature, consent.principal, self.signers)
+            return fits and key == consent.fingerprint
         except (NeedsApproval, ValueError):
             return False
 
-    def _merged(self, walking: Walking) -> list[Consent]:
+    def _merged(self, walking: RolloutRecord) -> list[Approval]:
         """Whoever merged a lock that wants the release, while the branch still says so.
 
         Read from Git at every look, and kept in the ledger for `why`: a row alone proves nothing.
         """
-        specs, record = self.settings.specs, self.ledger.assets.release(walking.release)
+        specs, record = self.settings.specs, self.ledger.materialisations.release(walking.release)
         path = specs / record.project / FILE if record else specs / FILE
 
         def names(content: bytes | None) -> bool:
@@ -195,7 +203,7 @@ class Agreement:
         saw = {**figures(record), "merge": found.sha}
         consent = self._consent(who, "release", walking.release, walking.service, saw)
         said = f"merged as {found.sha}"
-        return [self.ledger.approvals.give(replace(consent, statement=said))]
+        return [self.ledger.approvals.add(replace(consent, statement=said))]
 
     def _consent(
         self,
@@ -206,18 +214,18 @@ class Agreement:
         saw: Mapping[str, Any],
         note: str = "",
         step: int = -1,
-    ) -> Consent:
-        return Consent(
+    ) -> Approval:
+        return Approval(
             kind=kind,
             subject=subject,
             name=name,
-            who=identity.who,
-            how=identity.how,
-            at=self.clock.now(),
-            called=identity.name,
-            key=identity.key,
+            principal=identity.who,
+            method=identity.how,
+            approved_at=self.clock.now(),
+            display_name=identity.name,
+            fingerprint=identity.key,
             note=note,
-            saw=saw,
+            evidence=saw,
             step=step,
         )
 
@@ -232,7 +240,7 @@ class Agreement:
         if self.forge is None:
             return None
         try:
-            proposal = self.forge().find(LOCK_BRANCH)
+            proposal = self.forge().find_pull_request(LOCK_BRANCH)
         except TidemillError:  # it is asked again at the next look
             return None
         if proposal is None or proposal.merge_sha != found.sha or not proposal.merged_by:

@@ -14,7 +14,7 @@ from tidemill.errors import TidemillError
 from tidemill.home import Home
 from tidemill.pipeline.builder import ProjectBuilder
 from tidemill.pipeline.release import compose, spec_digests
-from tidemill.pipeline.release_folder import Placed, Privacy, Release
+from tidemill.pipeline.release_folder import ArtefactFolder, EventPrivacy, ServedRelease
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.evaluation import Evaluation
 from tidemill.spec.prompt import Prompt
@@ -39,10 +39,10 @@ def bring_out_release(home: Home, builder: ProjectBuilder, rollout: Rollout) -> 
     record = compose(builder, rollout)
     check_not_replaced(home, builder, rollout, record.specs)
     served_release(builder, rollout, record).write(home.release_folder(record.digest))
-    home.ledger.assets.add_release(record)
+    home.ledger.materialisations.add_release(record)
     request_rollout(home, rollout, record.digest)
     message = f"release {record.digest[7:19]} of '{rollout.service}' asked for its traffic"
-    first = home.ledger.rollouts.live(rollout.service) is None
+    first = home.ledger.rollouts.live_release(rollout.service) is None
     reason = missing_baseline(rollout) if first else None
     return RequestedRelease(record, f"{message}; it waits: {reason}" if reason else message)
 
@@ -69,7 +69,7 @@ def check_not_replaced(
     if not folder.is_relative_to(trees):
         return
     tree = trees / folder.relative_to(trees).parts[0]
-    now = home.at(home.settings.git_home / "current" / folder.parent.relative_to(tree))
+    now = home.with_specs(home.settings.git_home / "current" / folder.parent.relative_to(tree))
     try:
         current = spec_digests(now.builder(builder.project.name), rollout)
     except (TidemillError, KeyError):
@@ -81,11 +81,13 @@ def check_not_replaced(
         )
 
 
-def served_release(builder: ProjectBuilder, rollout: Rollout, record: ReleaseRecord) -> Release:
+def served_release(
+    builder: ProjectBuilder, rollout: Rollout, record: ReleaseRecord
+) -> ServedRelease:
     """What the model server needs of a release, with the folders its artefacts lie in."""
     evaluation = builder.project.spec(rollout.judged_by, Evaluation)
     dataset = builder.project.spec(evaluation.dataset, Dataset)
-    return Release(
+    return ServedRelease(
         digest=record.digest,
         service=rollout.service,
         project=builder.project.name,
@@ -94,17 +96,17 @@ def served_release(builder: ProjectBuilder, rollout: Rollout, record: ReleaseRec
         bases={base.digest: builder.store.get(base.digest).path for base in record.bases},
         encoder=_encoder(builder),
         spec_commit=record.commit.sha,
-        privacy=Privacy(dataset.privacy.pii, dataset.privacy.kinds),
+        privacy=EventPrivacy(dataset.privacy.pii, dataset.privacy.kinds),
         cache=rollout.cache,
     )
 
 
-def _artefact_folder(builder: ProjectBuilder, digest: str) -> Placed:
+def _artefact_folder(builder: ProjectBuilder, digest: str) -> ArtefactFolder:
     """An artefact and its folder; its bytes are checked."""
-    return Placed(digest, builder.store.get(digest).path)
+    return ArtefactFolder(digest, builder.store.get(digest).path)
 
 
-def _encoder(builder: ProjectBuilder) -> Placed | None:
+def _encoder(builder: ProjectBuilder) -> ArtefactFolder | None:
     """The sentence encoder that a prompt of the project looks things up with."""
     for spec in builder.specs.values():
         if isinstance(spec, Prompt):

@@ -52,15 +52,15 @@ def known(ledger: Ledger) -> Known:
     """What a manifest needs of the ledger."""
     return Known(
         rollout=lambda service: _rollout(ledger, service),
-        release=ledger.assets.release,
-        live=ledger.rollouts.live,
-        health=ledger.events.health,
+        release=ledger.materialisations.release,
+        live=ledger.rollouts.live_release,
+        health=ledger.service_metrics.release_health,
     )
 
 
 def _rollout(ledger: Ledger, service: str) -> Rollout:
     """The spec of the rollout under way, else of the one that is live."""
-    found = [*ledger.rollouts.open(service)[-1:], ledger.rollouts.serving(service)]
+    found = [*ledger.rollouts.in_progress(service)[-1:], ledger.rollouts.live_rollout(service)]
     walking = next((one for one in found if one is not None), None)
     if walking is None:
         raise ServiceError(f"'{service}' has no rollout; `tidemill run` makes a release")

@@ -123,7 +123,7 @@ class Examiner:
             if loaded.spec.budget
         ]
         kinds = sorted({workload.kind for workload in workloads})
-        history = self.home.ledger.assets.past(kinds) if workloads else []
+        history = self.home.ledger.materialisations.build_costs(kinds) if workloads else []
         return over_budget(entries, workloads, history, self.home.settings.price_per_hour)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tidemill.adapters.ledger.rollouts import Walking
 from tidemill.ports import Deployer
+from tidemill.records import RolloutRecord
 
 NEEDS_CLUSTER = "needs a cluster: set KUBECONFIG, or `driver: local`"
 Elsewhere = Callable[[Mapping[str, Any]], Deployer | str]
@@ -18,12 +18,12 @@ def no_cluster(_spec: Mapping[str, Any]) -> Deployer | str:
     return NEEDS_CLUSTER
 
 
-def driver(walking: Walking) -> str:
+def driver(walking: RolloutRecord) -> str:
     """The driver of a rollout's spec."""
     return str(walking.spec.get("driver", "local"))
 
 
-def mismatch(walking: Walking, live: Walking | None) -> str | None:
+def mismatch(walking: RolloutRecord, live: RolloutRecord | None) -> str | None:
     """Why a candidate cannot share traffic with what is live; None where it can."""
     if live is None or driver(walking) == driver(live):
         return None
@@ -34,7 +34,7 @@ def mismatch(walking: Walking, live: Walking | None) -> str | None:
     )
 
 
-def kept(live: Walking | None, retired: Sequence[Walking]) -> list[Walking]:
+def kept(live: RolloutRecord | None, retired: Sequence[RolloutRecord]) -> list[RolloutRecord]:
     """Former releases that stay ready, newest first: as many as the live rollout keeps.
 
     A release that is live again, or was retired twice, counts once.
@@ -43,4 +43,14 @@ def kept(live: Walking | None, retired: Sequence[Walking]) -> list[Walking]:
         return []
     first = {walking.release: walking for walking in reversed(retired)}
     known = [w for w in retired if first[w.release] is w and w.release != live.release]
-    return known[: int(live.spec.get("keep_versions", 3))]
+    return known[: _keep_versions(live)]
+
+
+def retired_limit(live: RolloutRecord | None) -> int:
+    """How many retired rollouts the ledger has to give for `kept` to find all it keeps, also where
+    releases were live more than once."""
+    return 100 + (_keep_versions(live) if live else 0)
+
+
+def _keep_versions(live: RolloutRecord) -> int:
+    return int(live.spec.get("keep_versions", 3))

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tidemill.adapters.git import GitRepository, history
-from tidemill.adapters.ledger.rollouts import Walking
 from tidemill.adapters.store.remote import dvc_root
 from tidemill.control.lockfile import entry, services
 from tidemill.engine.config_drift import (
@@ -24,12 +23,13 @@ from tidemill.engine.config_drift import (
 )
 from tidemill.errors import MissingArtefact, SpecError, TamperedArtefact
 from tidemill.home import Home
-from tidemill.spec.digest import digest
-from tidemill.spec.load import Workspace, load, shown
+from tidemill.records import RolloutRecord
+from tidemill.spec.digest import spec_digest
+from tidemill.spec.load import Workspace, display_path, load
 from tidemill.spec.lock import FILE, LockedService, parse_lock
 from tidemill.spec.lock_pointers import pointer, pointer_file
 
-See = Callable[[str, Walking], LiveSide]
+See = Callable[[str, RolloutRecord], LiveSide]
 """What a service's driver says is served."""
 
 
@@ -49,7 +49,7 @@ class Checkout:
         try:
             return {
                 project.name: {
-                    name: digest(loaded, project) for name, loaded in project.specs.items()
+                    name: spec_digest(loaded, project) for name, loaded in project.specs.items()
                 }
                 for project in self.workspace.projects.values()
             }
@@ -105,8 +105,8 @@ def _all(home: Home) -> dict[str, str]:
         found = {}
     for service in home.ledger.rollouts.services():
         if service not in found:
-            live = home.ledger.rollouts.live(service)
-            record = home.ledger.assets.release(live) if live else None
+            live = home.ledger.rollouts.live_release(service)
+            record = home.ledger.materialisations.release(live) if live else None
             found[service] = record.project if record else ""
     return dict(sorted(found.items()))
 
@@ -116,7 +116,7 @@ def _standing(home: Home, git: Checkout, service: str, project: str, see: See) -
     if git.workspace is not None and project in git.workspace.projects:
         known = home.settings.specs / git.workspace.projects[project].folder.name
         path = (known if known.is_dir() else home.settings.specs) / FILE
-    live = home.ledger.rollouts.serving(service)
+    live = home.ledger.rollouts.live_rollout(service)
 
     def at_head(file: Path) -> bytes | None:
         return history.show(home.settings.specs, "HEAD", file)
@@ -141,7 +141,7 @@ def _git_side(
 ) -> GitSide:
     try:
         found = read(path) if commit else None
-        locked = parse_lock(found, shown(path)).services.get(service) if found else None
+        locked = parse_lock(found, display_path(path)).services.get(service) if found else None
     except SpecError as error:
         return GitSide(commit, trouble=str(error.problems[0]))
     if locked is None:
@@ -167,7 +167,7 @@ def _pointer_behind(
 
 def _edited(home: Home, service: str, locked: LockedService) -> bool:
     """True where the lock names the live release and says other things of it."""
-    live = home.ledger.rollouts.live(service)
+    live = home.ledger.rollouts.live_release(service)
     if locked.live is None or locked.live.release != live:
         return False
     return _plain(entry(home, service)) != _plain(locked)
@@ -183,18 +183,18 @@ def _plain(one: LockedService) -> dict[str, Any]:
 
 
 def _ledger_side(home: Home, service: str) -> LedgerSide:
-    live = home.ledger.rollouts.serving(service)
+    live = home.ledger.rollouts.live_rollout(service)
     if live is None:
         return LedgerSide()
-    record = home.ledger.assets.release(live.release)
-    walks = [w for w in home.ledger.rollouts.open(service) if w.state == "running"]
+    record = home.ledger.materialisations.release(live.release)
+    walks = [w for w in home.ledger.rollouts.in_progress(service) if w.state == "running"]
     others = {w.release: w.percent for w in walks[-1:] if w.spec.get("mode") != "shadow"}
     shares = {live.release: 100.0 - sum(others.values()), **others}
     return LedgerSide(live.release, record.specs if record else {}, shares)
 
 
 def _damaged(home: Home, release: str | None) -> dict[str, Literal["missing", "tampered"]]:
-    record = home.ledger.assets.release(release) if release else None
+    record = home.ledger.materialisations.release(release) if release else None
     found: dict[str, Literal["missing", "tampered"]] = {}
     for name, item in record.artefacts.items() if record else ():
         try:

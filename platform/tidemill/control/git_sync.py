@@ -22,8 +22,6 @@ from typing import Any, Literal
 from tidemill.adapters.git.mirror import FETCH_SECONDS, Mirror
 from tidemill.adapters.git.worktrees import Trees, begin
 from tidemill.adapters.ledger import lease_owner
-from tidemill.adapters.ledger.decisions import Decided
-from tidemill.adapters.ledger.syncs import Sync
 from tidemill.control.commit_checks import Examined, Examiner
 from tidemill.control.lifecycle_events import announce
 from tidemill.control.restore_release import restore
@@ -33,6 +31,7 @@ from tidemill.errors import ServiceError, TidemillError
 from tidemill.home import Home
 from tidemill.pipeline.context import Progress, no_progress
 from tidemill.ports import Forge
+from tidemill.records import SyncRecord, TriggerDecision
 from tidemill.settings import Settings
 
 LEASE = "sync"
@@ -53,7 +52,7 @@ class Outcome:
 
     came: Came
     reason: str
-    sync: Sync | None = None
+    sync: SyncRecord | None = None
     items: Sequence[PlanEntry] = field(default=(), repr=False)
     news: bool = True
     """False where a look before came to the very same."""
@@ -97,44 +96,44 @@ class Follower:
         wrong with this home; the remote's and the commit's faults are outcomes.
         """
         leases = self.home.ledger.leases
-        lease_owner.free(leases, LEASE, self.home.clock.now())
+        lease_owner.free_dead_lease(leases, LEASE, self.home.clock.now())
         begin(self.home.settings)
-        with leases.held(LEASE, lease_owner.me(), wait=wait) as held:
+        with leases.hold(LEASE, lease_owner.current_owner(), wait=wait) as held:
             if not held:
                 return Outcome("busy", "another sync works on this home")
             return self._look()
 
-    def specs(self, sync: Sync) -> Path:
+    def specs(self, sync: SyncRecord) -> Path:
         """Where the projects of a commit lie."""
         return self.trees.folder / sync.commit / self.home.settings.git_folder
 
-    def pending(self, sync: Sync) -> list[Decided]:
+    def pending(self, sync: SyncRecord) -> list[TriggerDecision]:
         """Runs of a commit that have not come to their end."""
-        asked = self.home.ledger.decisions.synced(_key(sync))
-        return [decided for decided in asked if decided.state in ("decided", "started")]
+        asked = self.home.ledger.trigger_decisions.sync_requests(_key(sync))
+        return [decided for decided in asked if decided.state in ("queued", "started")]
 
     def _look(self) -> Outcome:
         syncs, now = self.home.ledger.syncs, self.home.clock.now
         try:
             tip = self.mirror.fetch()
-            sync = syncs.arrive(self.mirror.commit(tip), self.mirror.branch, now())
+            sync = syncs.record_arrival(self.mirror.commit(tip), self.mirror.branch, now())
             outcome = self._follow(sync)
             trouble = ""
         except ServiceError as error:
             trouble = str(error)
-            last = syncs.look()
-            outcome = Outcome("unreachable", trouble, news=not last or last.trouble != trouble)
-        syncs.looked(self.mirror.shown, self.mirror.branch, trouble, now())
+            last = syncs.last_poll()
+            outcome = Outcome("unreachable", trouble, news=not last or last.error != trouble)
+        syncs.record_poll(self.mirror.shown, self.mirror.branch, trouble, now())
         return outcome
 
-    def _follow(self, sync: Sync) -> Outcome:
+    def _follow(self, sync: SyncRecord) -> Outcome:
         if sync.state == "applied":
             if self.trees.current() != sync.commit:  # somebody took the folder away
                 self.trees.make(sync.commit)
                 self.trees.switch(sync.commit)
             return Outcome("in-sync", f"{sync.commit[:10]} is applied", sync, news=False)
         self.say(f"{sync.commit[:10]} {sync.subject}: judging")
-        applied = self.home.ledger.syncs.applied()
+        applied = self.home.ledger.syncs.applied_commits()
         before = applied[0].commit if applied else None
         examiner = Examiner(self.home, self.mirror, self.trees)
         found = examiner.examine(sync.commit, before)
@@ -143,12 +142,12 @@ class Follower:
             return self._refuse(sync, found)
         return self._apply(sync, examiner, found, before)
 
-    def _refuse(self, sync: Sync, found: Examined) -> Outcome:
+    def _refuse(self, sync: SyncRecord, found: Examined) -> Outcome:
         reason = found.judgement.reason
         news = (sync.state, sync.reason) != ("refused", reason)
         if news:
             self._publish("commit-refused", replace(sync, reason=reason), "failure")
-        sync = self.home.ledger.syncs.move(
+        sync = self.home.ledger.syncs.set_state(
             sync.id,
             "refused",
             self.home.clock.now(),
@@ -160,12 +159,12 @@ class Follower:
         return Outcome("refused", reason, sync, found.items, news)
 
     def _apply(
-        self, sync: Sync, examiner: Examiner, found: Examined, before: str | None
+        self, sync: SyncRecord, examiner: Examiner, found: Examined, before: str | None
     ) -> Outcome:
         syncs, clock = self.home.ledger.syncs, self.home.clock
         if sync.state != "applying":
             more = {"refusal": "", "signer": found.signer, "plan": _listed(found.items)}
-            sync = syncs.move(sync.id, "applying", clock.now(), "", **more)
+            sync = syncs.set_state(sync.id, "applying", clock.now(), "", **more)
         self.trees.make(sync.commit)
         self.trees.switch(sync.commit)
         restored = self._restore(sync, examiner, found.items)
@@ -174,15 +173,15 @@ class Follower:
         asked = self._ask(sync, assets_to_build(items, restored))
         reason = self._summary(sync, found, before, restored, asked)
         self._publish("commit-applied", replace(sync, reason=reason), "success")
-        sync = syncs.move(sync.id, "applied", clock.now(), reason)
+        sync = syncs.set_state(sync.id, "applied", clock.now(), reason)
         self._prune()
         return Outcome("applied", reason, sync, found.items)
 
     def _restore(
-        self, sync: Sync, examiner: Examiner, items: Sequence[PlanEntry]
+        self, sync: SyncRecord, examiner: Examiner, items: Sequence[PlanEntry]
     ) -> dict[str, str]:
         """Rollouts whose former release is asked for, with its digest."""
-        home = self.home.at(examiner.specs(sync.commit))
+        home = self.home.with_specs(examiner.specs(sync.commit))
         by = f"commit {sync.commit[:10]}"
         found = {}
         for item in items:
@@ -192,18 +191,22 @@ class Follower:
                     found[item.key] = digest
         return found
 
-    def _ask(self, sync: Sync, asked: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    def _ask(
+        self, sync: SyncRecord, asked: dict[str, tuple[str, ...]]
+    ) -> dict[str, tuple[str, ...]]:
         """Leave a run for each project in which something has to be made."""
-        decisions, now = self.home.ledger.decisions, self.home.clock.now()
+        decisions, now = self.home.ledger.trigger_decisions, self.home.clock.now()
         for project, names in asked.items():
             why = f"commit {sync.commit[:10]}: {sync.subject}"
-            decisions.ask_for(_key(sync) + project, project, why, names, now)
-        decisions.withdraw(_key(sync), f"commit {sync.commit[:10]} came before it started", now)
+            decisions.request_run(_key(sync) + project, project, why, names, now)
+        decisions.withdraw_requests(
+            _key(sync), f"commit {sync.commit[:10]} came before it started", now
+        )
         return asked
 
     def _summary(
         self,
-        sync: Sync,
+        sync: SyncRecord,
         found: Examined,
         before: str | None,
         restored: dict[str, str],
@@ -214,14 +217,14 @@ class Follower:
         for item in found.items:
             if item.state == "removed" and item.kind == "Rollout":
                 service = found.former[item.key].fields.get("service", "")
-                if self.home.ledger.rollouts.live(service):
+                if self.home.ledger.rollouts.live_release(service):
                     told.append(f"{item.key} is gone from Git; '{service}' stays live")
         if before and self.mirror.has(before) and not self.mirror.follows(sync.commit, before):
             cut = " (or the remote's history is cut off)" if self.mirror.shallow else ""
             told.append(f"the branch was rewritten: {before[:10]} is not in it{cut}")
         return "; ".join(told) or "nothing to make"
 
-    def _publish(self, what: Any, sync: Sync, state: Literal["success", "failure"]) -> None:
+    def _publish(self, what: Any, sync: SyncRecord, state: Literal["success", "failure"]) -> None:
         """Tell the lifecycle topic and the forge; neither may stop the work. Before the ledger says
         that it is done, so that one that was killed in between tells it again, not never."""
         facts = {"commit": sync.commit, "reason": sync.reason, "author": sync.author}
@@ -231,17 +234,17 @@ class Follower:
         try:
             # At the mirror, whose `origin` is the remote: a refused commit may have no worktree.
             forge = self.forge(self.home.settings.with_specs(self.mirror.folder))
-            forge.report(sync.commit, state, sync.reason, context=CONTEXT)
+            forge.set_commit_status(sync.commit, state, sync.reason, context=CONTEXT)
         except TidemillError as error:
             log.warning("the status beside %s could not be set: %s", sync.commit[:10], error)
 
     def _prune(self) -> None:
         now = self.home.clock.now()
-        applied = self.home.ledger.syncs.applied(limit=1000)
+        applied = self.home.ledger.syncs.applied_commits(limit=1000)
         keep = {
             one.commit
             for place, one in enumerate(applied)
-            if place < KEPT_TREES or now - one.updated < KEPT_FOR or self.pending(one)
+            if place < KEPT_TREES or now - one.updated_at < KEPT_FOR or self.pending(one)
         }
         self.trees.prune(keep)
         self.mirror.tidy()
@@ -254,7 +257,7 @@ def follower(settings: Settings, **more: Any) -> Follower:
     return Follower(Home(settings.with_applied_specs), **{"forge": open_forge, **more})
 
 
-def _key(sync: Sync) -> str:
+def _key(sync: SyncRecord) -> str:
     """Beginning of the keys of a commit's runs."""
     return f"@git/{sync.id}/"
 

@@ -24,12 +24,11 @@ from typing import Any
 
 from tidemill import entry_points
 from tidemill.adapters.clock import SystemClock
-from tidemill.adapters.kafka.bus import KafkaBus
-from tidemill.adapters.ledger.events import EventLedger, Position
-from tidemill.adapters.ledger.joining import Taken
+from tidemill.adapters.kafka import open_bus
 from tidemill.errors import Overtaken, ServiceError, StorageError
 from tidemill.events import INFERENCE_TOPIC, LIFECYCLE_TOPIC
-from tidemill.ports import Bus, Clock, Message
+from tidemill.ports import Bus, Clock, EventStore, Message
+from tidemill.records import IngestResult, ReadPosition
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
 
@@ -50,28 +49,28 @@ class Ingest:
     def __init__(
         self,
         bus: Bus,
-        ledger: EventLedger,
+        ledger: EventStore,
         contracts: Callable[[], Contracts],
         clock: Clock,
         *,
         heartbeat: Path | None = None,
     ) -> None:
         self.bus, self.ledger, self.clock = bus, ledger, clock
-        self.taken = Taken()
+        self.taken = IngestResult()
         self._read_contracts, self._contracts = contracts, contracts()
         self._heartbeat, self._beaten = heartbeat, 0.0
-        self._positions: dict[tuple[str, int], Position] = {}
+        self._positions: dict[tuple[str, int], ReadPosition] = {}
         self._next: dict[tuple[str, int], int] = {}
         self._checked = 0.0
         self._trouble = ""
         self._reader = ThreadPoolExecutor(1, "read-ahead")
         self._ahead: Future[list[Message]] | None = None
 
-    def step(self, wait: float = WAIT) -> Taken:
+    def step(self, wait: float = WAIT) -> IngestResult:
         """Read one batch and take it in; raises what stands in the way, with nothing written."""
         records = self._records(wait)
         if not records:
-            return Taken()
+            return IngestResult()
         following = self._next | {(r.topic, r.partition): r.offset + 1 for r in records}
         self._read_ahead(records, following, wait)
         try:
@@ -127,22 +126,22 @@ class Ingest:
             return
         now = self.clock.now()
         self._contracts = self._read_contracts()
-        found: list[Position] = []
+        found: list[ReadPosition] = []
         for topic in (INFERENCE_TOPIC, LIFECYCLE_TOPIC, *self._contracts):
             found += self.ledger.positions(topic, self.bus.partitions(topic), now)
         self._positions = {(p.topic, p.partition): p for p in found}
-        self._next = {where: p.next for where, p in self._positions.items()}
+        self._next = {where: p.next_offset for where, p in self._positions.items()}
         for position in found:
             _tell(position)
-        if expired := self.ledger.expire(now):
+        if expired := self.ledger.expire_unjoined(now):
             log.warning("%d feedback events waited in vain and are in quarantine", expired)
         self._copy_dead_letters()
         self._checked = time.monotonic()
 
     def _copy_dead_letters(self) -> None:
-        while letters := self.ledger.to_copy():
+        while letters := self.ledger.uncopied_dead_letters():
             self.bus.publish([message for _, message in letters])
-            self.ledger.copied([number for number, _ in letters])
+            self.ledger.mark_copied([number for number, _ in letters])
 
     def _fine(self) -> float:
         if self._trouble:
@@ -227,24 +226,26 @@ def read_heartbeat(home: Path) -> dict[str, Any] | None:
     return said
 
 
-def _tell(position: Position) -> None:
+def _tell(position: ReadPosition) -> None:
     where = f"{position.topic}/{position.partition}"
-    if position.restarted:
+    if position.topic_recreated:
         log.warning(
             "%s begins anew: the broker has forgotten it (an embedded broker keeps events in "
             "memory only); the %d events read before are in the ledger, unread ones are lost",
             where,
-            position.base,
+            position.base_offset,
         )
-    if position.lost:
-        log.warning("%s: the broker deleted %d events before they were read", where, position.lost)
+    if position.lost_records:
+        log.warning(
+            "%s: the broker deleted %d events before they were read", where, position.lost_records
+        )
 
 
 def serve(settings: Settings, stop: Event) -> None:
     """Ingest for a home until told to stop."""
     from tidemill.adapters.ledger import Ledger
 
-    bus = KafkaBus(settings.brokers, security=settings.kafka)
+    bus = open_bus(settings)
     log.info("reading from %s into the ledger", settings.brokers)
     ingest = Ingest(
         bus,

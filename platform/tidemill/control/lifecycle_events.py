@@ -8,7 +8,7 @@ from functools import cache
 from threading import Lock
 from typing import Any
 
-from tidemill.adapters.kafka.bus import KafkaBus
+from tidemill.adapters.kafka import connect
 from tidemill.errors import TidemillError
 from tidemill.events import LIFECYCLE_TOPIC, Event, Happening, Lifecycle, binary
 from tidemill.home import Home
@@ -46,7 +46,7 @@ class LifecyclePublisher:
 @cache
 def lifecycle_publisher(brokers: str) -> LifecyclePublisher:
     """This process's publisher to these brokers (`host:port[,host:port]`)."""
-    return LifecyclePublisher(lambda: KafkaBus(brokers, patience=PATIENCE))
+    return LifecyclePublisher(lambda: connect(brokers, timeout=PATIENCE))
 
 
 def announce(home: Home, what: Happening, project: str, name: str, **facts: Any) -> None:

@@ -10,7 +10,7 @@ from tidemill.adapters.store.remote import CONFIG, default_remote, dvc_root, pus
 from tidemill.control.lockfile import written
 from tidemill.errors import ServiceError
 from tidemill.home import Home
-from tidemill.spec.lock import FILE, Lock, text
+from tidemill.spec.lock import FILE, LockFile, lock_bytes
 from tidemill.spec.lock_pointers import content_hashes, pointer_files
 
 
@@ -26,7 +26,9 @@ class PushResult:
     """One sentence for people; empty where there is nothing to say."""
 
 
-def lock_files(old: Lock | None, new: Lock | None, *, dvc: bool) -> Mapping[str, bytes | None]:
+def lock_files(
+    old: LockFile | None, new: LockFile | None, *, dvc: bool
+) -> Mapping[str, bytes | None]:
     """Path from the project's folder → content of every file that a lock needs.
 
     None is a file that must not be there. Without a DVC repository it is the lock alone.
@@ -34,7 +36,7 @@ def lock_files(old: Lock | None, new: Lock | None, *, dvc: bool) -> Mapping[str,
     if new is None:
         return {}
     services = {**(old.services if old else {}), **new.services}
-    return {FILE: text(new), **(pointer_files(new, services) if dvc else {})}
+    return {FILE: lock_bytes(new), **(pointer_files(new, services) if dvc else {})}
 
 
 def changed_files(home: Home, named: Collection[str]) -> dict[Path, bytes | None]:

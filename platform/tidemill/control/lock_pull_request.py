@@ -14,8 +14,8 @@ from tidemill.control.lockfile import composed, services, top, written
 from tidemill.engine.config_drift import short
 from tidemill.errors import ServiceError
 from tidemill.home import Home
-from tidemill.ports import Forge, Proposal
-from tidemill.spec.lock import BRANCH, FILE, Lock, LockedRelease, parse_lock
+from tidemill.ports import Forge, PullRequest
+from tidemill.spec.lock import BRANCH, FILE, LockedRelease, LockFile, parse_lock
 
 
 def commit(home: Home, named: Collection[str]) -> str | None:
@@ -27,7 +27,7 @@ def commit(home: Home, named: Collection[str]) -> str | None:
     return commit_here(top(home), dict(planned_files(home, named)), message)
 
 
-def propose(home: Home, named: Collection[str], forge: Forge, base: str) -> Proposal | None:
+def propose(home: Home, named: Collection[str], forge: Forge, base: str) -> PullRequest | None:
     """Open the pull request of the locks, or bring the open one up to date.
 
     A rollout under way is in it as `wanted`: to merge it is to approve it. None where the base says
@@ -42,7 +42,7 @@ def propose(home: Home, named: Collection[str], forge: Forge, base: str) -> Prop
         return None
     title, body = subject(locks), summary(locks)
     publish(root, remote, tip, BRANCH, files, f"{title}\n\n{body}")
-    return forge.propose(BRANCH, base, title, body)
+    return forge.open_pull_request(BRANCH, base, title, body)
 
 
 def base_branch(home: Home) -> str:
@@ -52,7 +52,7 @@ def base_branch(home: Home) -> str:
     return current_branch(home.settings.specs)
 
 
-def subject(locks: Collection[Lock]) -> str:
+def subject(locks: Collection[LockFile]) -> str:
     """One line: what each service serves, and what waits for people."""
     parts = []
     for lock in locks:
@@ -62,7 +62,7 @@ def subject(locks: Collection[Lock]) -> str:
     return "Lock: " + ("; ".join(parts) if len(parts) < 4 else f"{len(parts)} services")
 
 
-def summary(locks: Collection[Lock]) -> str:
+def summary(locks: Collection[LockFile]) -> str:
     """The text of the commit and of the pull request, in Markdown."""
     lines: list[str] = []
     for lock in locks:
@@ -88,10 +88,10 @@ def _said(release: LockedRelease) -> str:
 
 def _against(
     home: Home, named: Collection[str], root: Path, tip: str
-) -> tuple[list[Lock], dict[str, bytes | None]]:
+) -> tuple[list[LockFile], dict[str, bytes | None]]:
     """The locks whose files differ from those of a commit, and these files by path from `root`."""
     chosen = services(home, named)
-    locks: list[Lock] = []
+    locks: list[LockFile] = []
     files: dict[str, bytes | None] = {}
     for project in dict.fromkeys(chosen.values()):
         folder = home.project(project).folder

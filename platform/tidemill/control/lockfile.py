@@ -9,15 +9,14 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-from tidemill.adapters.ledger.approvals import Consent
-from tidemill.adapters.ledger.rollouts import Walking
 from tidemill.engine.approval import Identity
 from tidemill.engine.measurement import Measure
 from tidemill.engine.release_record import ReleasedArtefact
 from tidemill.errors import ServiceError, TidemillError, UnknownName
 from tidemill.home import Home
-from tidemill.spec.load import shown
-from tidemill.spec.lock import FILE, Lock, LockedRelease, LockedService, Pointer, read
+from tidemill.records import Approval, RolloutRecord
+from tidemill.spec.load import display_path
+from tidemill.spec.lock import FILE, DvcPointer, LockedRelease, LockedService, LockFile, read_lock
 from tidemill.spec.rollout import Rollout
 
 
@@ -37,7 +36,7 @@ def services(home: Home, named: Collection[str] = ()) -> dict[str, str]:
 
 def written(
     home: Home, named: Collection[str] = (), *, wanted: bool = False
-) -> dict[Path, tuple[Lock | None, Lock | None]]:
+) -> dict[Path, tuple[LockFile | None, LockFile | None]]:
     """Lock file → (the lock as it lies there, the lock as it has to be), by project.
 
     Services that are not named stay as their file has them. `wanted` puts the release of a rollout
@@ -45,10 +44,10 @@ def written(
     file cannot be read, so that nothing a person wrote is overwritten unseen.
     """
     chosen = services(home, named)
-    found: dict[Path, tuple[Lock | None, Lock | None]] = {}
+    found: dict[Path, tuple[LockFile | None, LockFile | None]] = {}
     for project in dict.fromkeys(chosen.values()):
         path = home.project(project).folder / FILE
-        old = read(path)
+        old = read_lock(path)
         mine = [service for service, owner in chosen.items() if owner == project]
         found[path] = (old, composed(home, project, mine, old, wanted=wanted, all_=not named))
     return found
@@ -58,11 +57,11 @@ def composed(
     home: Home,
     project: str,
     mine: Sequence[str],
-    old: Lock | None,
+    old: LockFile | None,
     *,
     wanted: bool = False,
     all_: bool = True,
-) -> Lock | None:
+) -> LockFile | None:
     """The lock of one project; None where nothing was ever released and no file is there."""
     kept = {} if all_ or old is None else {k: v for k, v in old.services.items() if k not in mine}
     asked = {k: v.wanted.release for k, v in (old.services if old else {}).items() if v.wanted}
@@ -70,24 +69,24 @@ def composed(
     known = {service: one for service, one in entries.items() if one.live or one.wanted}
     if old is None and not known:
         return None
-    return Lock(version=1, project=project, services={**kept, **known})
+    return LockFile(version=1, project=project, services={**kept, **known})
 
 
 def entry(
     home: Home, service: str, asked: str | None = None, *, wanted: bool = False
 ) -> LockedService:
     """What the lock says of one service; what it `asked` for stays while that is under way."""
-    live = home.ledger.rollouts.serving(service)
-    open_ = [w for w in home.ledger.rollouts.open(service) if wanted or w.release == asked]
+    live = home.ledger.rollouts.live_rollout(service)
+    open_ = [w for w in home.ledger.rollouts.in_progress(service) if wanted or w.release == asked]
     return LockedService(
         live=release(home, live) if live else None,
         wanted=release(home, open_[-1]) if open_ else None,
     )
 
 
-def release(home: Home, walking: Walking) -> LockedRelease:
+def release(home: Home, walking: RolloutRecord) -> LockedRelease:
     """One release as the lock has it; raises TidemillError where the ledger lost its record."""
-    record = home.ledger.assets.release(walking.release)
+    record = home.ledger.materialisations.release(walking.release)
     if record is None:
         raise TidemillError(
             f"the ledger has no record of release {walking.release[:19]} of '{walking.service}'; "
@@ -108,7 +107,9 @@ def release(home: Home, walking: Walking) -> LockedRelease:
                 "digest": evaluation.digest,
                 "figures": [_figure(measure) for measure in evaluation.measures],
             },
-            "approvals": [_approval(one) for one in home.ledger.approvals.of(record.digest)],
+            "approvals": [
+                _approval(one) for one in home.ledger.approvals.of_subject(record.digest)
+            ],
         }
     )
 
@@ -125,19 +126,20 @@ def top(home: Home) -> Path:
     found = attempt(home.settings.specs, "rev-parse", "--show-toplevel")
     if found is None:
         raise ServiceError(
-            f"{shown(home.settings.specs)} is in no Git repository; `git init` there, or leave "
+            f"{display_path(home.settings.specs)} is in no Git repository; `git init` there, or "
+            "leave "
             "--commit and --open-pr away"
         )
     return Path(found.strip())
 
 
 def _artefact(home: Home, item: ReleasedArtefact) -> dict[str, Any]:
-    pointer = home.store.pointer(item.digest)
+    pointer = home.store.dvc_pointer(item.digest)
     return {
         "digest": item.digest,
         "kind": item.kind,
         "bytes": item.bytes,
-        "dvc": Pointer.model_validate(pointer) if pointer else None,
+        "dvc": DvcPointer.model_validate(pointer) if pointer else None,
     }
 
 
@@ -150,6 +152,6 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _approval(consent: Consent) -> dict[str, str]:
-    at = consent.at.astimezone(UTC).isoformat(timespec="seconds")
-    return {"who": consent.who, "how": consent.how, "at": at, "key": consent.key}
+def _approval(consent: Approval) -> dict[str, str]:
+    at = consent.approved_at.astimezone(UTC).isoformat(timespec="seconds")
+    return {"who": consent.principal, "how": consent.method, "at": at, "key": consent.fingerprint}

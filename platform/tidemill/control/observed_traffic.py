@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from tidemill.adapters.ledger.rollouts import Walking
 from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.control.cluster_deployer import cluster_of
 from tidemill.control.deployer_choice import NEEDS_CLUSTER, driver
@@ -13,6 +12,7 @@ from tidemill.control.drift_report import See, standings
 from tidemill.engine.config_drift import LiveSide, Standing, drifts
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.home import Home
+from tidemill.records import RolloutRecord
 from tidemill.settings import Settings
 
 
@@ -33,7 +33,7 @@ def seeing(home: Home) -> See:
     gateway = f"http://{settings.host}:{settings.gateway_port}"
     local = LocalDeployer(settings.home, gateway)
 
-    def see(service: str, live: Walking) -> LiveSide:
+    def see(service: str, live: RolloutRecord) -> LiveSide:
         if driver(live) != "local":
             return _on_cluster(home, service)
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tidemill.adapters.git.branches import current_branch, publish
 from tidemill.adapters.git.command import git
 from tidemill.errors import ServiceError
-from tidemill.ports import Forge, Proposal
+from tidemill.ports import Forge, PullRequest
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Desk:
         files: Mapping[str, bytes | None],
         title: str,
         body: str,
-    ) -> Proposal:
+    ) -> PullRequest:
         """Commit files of a project's folder to the branch, push it, open the proposal or bring the
         open one up to date. May be run again at any point; never makes a second one."""
         base = current_branch(self.folder)
         below = folder.resolve().relative_to(self.root.resolve())
         written = {(below / path).as_posix(): content for path, content in files.items()}
         publish(self.root, self.remote, "HEAD", branch, written, title)
-        return self.forge.propose(branch, base, title, body)
+        return self.forge.open_pull_request(branch, base, title, body)

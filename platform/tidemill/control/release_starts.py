@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from tidemill.adapters.ledger.rollouts import Walking
 from tidemill.errors import ServiceError
 from tidemill.ports import Arm, Clock, Deployer
+from tidemill.records import RolloutRecord
 
 PATIENCE = 0.3
 """Seconds a tick waits for a release to come up; then it looks again at the next tick."""
@@ -32,7 +32,7 @@ class Starts:
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4))
     _attempts: dict[tuple[str, str], Attempt] = field(default_factory=dict)
 
-    def up(self, walking: Walking, deployer: Deployer) -> Arm | None:
+    def up(self, walking: RolloutRecord, deployer: Deployer) -> Arm | None:
         """The arm once it is ready, None while it comes up; raises ServiceError where it cannot."""
         attempt = self._attempt(walking)
         now = self.clock.now()
@@ -40,7 +40,7 @@ class Starts:
             if attempt.again is not None and now < attempt.again:
                 return None
             attempt.future = self._pool.submit(
-                deployer.start, walking.service, walking.release, Path(walking.folder)
+                deployer.start, walking.service, walking.release, Path(walking.release_folder)
             )
         if not wait([attempt.future], PATIENCE).done:
             return None
@@ -54,7 +54,7 @@ class Starts:
         attempt.failures, attempt.again = 0, None
         return arm
 
-    def failures(self, walking: Walking) -> int:
+    def failures(self, walking: RolloutRecord) -> int:
         """How often in a row it did not come up."""
         return self._attempt(walking).failures
 
@@ -66,5 +66,5 @@ class Starts:
         """Let starts that run come to their end."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _attempt(self, walking: Walking) -> Attempt:
+    def _attempt(self, walking: RolloutRecord) -> Attempt:
         return self._attempts.setdefault((walking.service, walking.release), Attempt())

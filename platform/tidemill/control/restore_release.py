@@ -11,8 +11,8 @@ from tidemill.errors import ArtefactError
 from tidemill.home import Home
 from tidemill.pipeline.builder import ProjectBuilder
 from tidemill.pipeline.release import behind, spec_digests
-from tidemill.pipeline.release_folder import Release
-from tidemill.ports import Making
+from tidemill.pipeline.release_folder import ServedRelease
+from tidemill.ports import Materialisation
 from tidemill.spec.rollout import Rollout
 
 
@@ -31,20 +31,20 @@ def restore(home: Home, project: str, name: str, by: str) -> str | None:
         return None
     for making in makings:
         inputs = {name: record.artefacts[name].digest for name in making.inputs}
-        newest = home.ledger.assets.latest(project, making.name)
+        newest = home.ledger.materialisations.latest(project, making.name)
         if newest is None or (newest.artefact, newest.inputs) != (making.artefact, inputs):
             builder.reinstate(making, inputs)
     request_rollout(home, rollout, record.digest)
-    for row in home.ledger.rollouts.open(rollout.service):
+    for row in home.ledger.rollouts.in_progress(rollout.service):
         if row.release != record.digest:  # the former release is live still, and stays so
-            home.ledger.rollouts.command(row.id, "rollback", by)
+            home.ledger.rollouts.send_command(row.id, "rollback", by)
     return record.digest
 
 
 def _former(home: Home, builder: ProjectBuilder, rollout: Rollout) -> ReleaseRecord | None:
     releases = [
         record
-        for record in home.ledger.assets.releases(rollout.service)
+        for record in home.ledger.materialisations.releases(rollout.service)
         if record.project == builder.project.name and record.rollout == rollout.name
     ]
     walks = home.ledger.rollouts.newest(rollout.service, limit=sys.maxsize)
@@ -54,11 +54,13 @@ def _former(home: Home, builder: ProjectBuilder, rollout: Rollout) -> ReleaseRec
 
 def _makings(
     home: Home, builder: ProjectBuilder, rollout: Rollout, record: ReleaseRecord
-) -> list[Making] | None:
+) -> list[Materialisation] | None:
     """The records of what a release was made of, in the order of making; None if one is gone."""
     artefacts = {name: item.digest for name, item in record.artefacts.items()}
     makings = [
-        home.ledger.assets.by_artefact(builder.project.name, name, artefacts.get(name, ""))
+        home.ledger.materialisations.by_artefact(
+            builder.project.name, name, artefacts.get(name, "")
+        )
         for name in behind(builder, rollout)
     ]
     return None if None in makings else [making for making in makings if making is not None]
@@ -67,7 +69,7 @@ def _makings(
 def _whole(home: Home, digest: str) -> bool:
     """True where every byte that serving the release takes is there."""
     try:
-        Release.read(home.release_folder(digest)).verify()
+        ServedRelease.read(home.release_folder(digest)).verify()
     except ArtefactError:
         return False
     return True

@@ -15,9 +15,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from tidemill.adapters.ledger.rollouts import Change, RolloutLedger, State, Walking
 from tidemill.control.approvals import Agreement
-from tidemill.control.deployer_choice import Elsewhere, driver, kept, mismatch, no_cluster
+from tidemill.control.deployer_choice import (
+    Elsewhere,
+    driver,
+    kept,
+    mismatch,
+    no_cluster,
+    retired_limit,
+)
 from tidemill.control.release_starts import Starts
 from tidemill.engine.approval import Identity, refusal
 from tidemill.engine.rollout import Advance, advance
@@ -25,11 +31,12 @@ from tidemill.engine.rollout_commands import STARTING, Command, give_up_start, h
 from tidemill.engine.rollout_state import RolloutState, Status
 from tidemill.engine.sequential import RatingSummary
 from tidemill.errors import ServiceError, TidemillError
-from tidemill.ports import Arm, Clock, Deployer
+from tidemill.ports import Arm, Clock, Deployer, RolloutStore
+from tidemill.records import RolloutRecord, RolloutStatus, RolloutUpdate
 from tidemill.spec.rollout import Rollout
 
 _NO_FORMER = "there is no former release to go back to"
-_STATES: Mapping[Status, State] = {
+_STATES: Mapping[Status, RolloutStatus] = {
     "watched": "live",
     "live": "live",
     "ended": "ended",
@@ -39,19 +46,19 @@ _STATES: Mapping[Status, State] = {
 }
 log = logging.getLogger(__name__)
 
-Ratings = Callable[[Walking, RolloutState, Rollout], RatingSummary]
-Tell = Callable[[Literal["step-advanced", "rolled-back"], Walking, Change], None]
+Ratings = Callable[[RolloutRecord, RolloutState, Rollout], RatingSummary]
+Tell = Callable[[Literal["step-advanced", "rolled-back"], RolloutRecord, RolloutUpdate], None]
 
 
-def _no_ratings(_row: Walking, _state: RolloutState, _rollout: Rollout) -> RatingSummary:
+def _no_ratings(_row: RolloutRecord, _state: RolloutState, _rollout: Rollout) -> RatingSummary:
     return RatingSummary()
 
 
-def _leave(_row: Walking) -> None:
+def _leave(_row: RolloutRecord) -> None:
     return
 
 
-def _quiet(_what: str, _row: Walking, _change: Change) -> None:
+def _quiet(_what: str, _row: RolloutRecord, _change: RolloutUpdate) -> None:
     return
 
 
@@ -59,7 +66,7 @@ def _quiet(_what: str, _row: Walking, _change: Change) -> None:
 class Controller:
     """Rollouts of every driver, one tick at a time."""
 
-    ledger: RolloutLedger
+    ledger: RolloutStore
     deployer: Deployer
     """Where `driver: local` runs."""
     clock: Clock
@@ -69,7 +76,7 @@ class Controller:
     """Where the other drivers run."""
     agreement: Agreement | None = None
     """What people agreed to; without it only `rollout promote` agrees."""
-    forget: Callable[[Walking], None] = _leave
+    forget: Callable[[RolloutRecord], None] = _leave
     """Clears away what a former release needed, once it is not kept ready any more."""
     _starts: Starts = field(init=False)
     _analysed_at: dict[int, datetime] = field(default_factory=dict)
@@ -92,9 +99,9 @@ class Controller:
 
     def tend(self, service: str) -> None:
         """Do what persons asked for, bring the machine where the ledger is, look at rollouts."""
-        live = self.ledger.serving(service)
+        live = self.ledger.live_rollout(service)
         if self._run_commands(service, live):
-            live = self.ledger.serving(service)
+            live = self.ledger.live_rollout(service)
         candidate = self._deployable(self._candidate(service, live), live)
         arms: list[Arm] = []
         if live is not None:
@@ -113,14 +120,16 @@ class Controller:
         """Let starts that run come to their end."""
         self._starts.close()
 
-    def _candidate(self, service: str, live: Walking | None) -> Walking | None:
+    def _candidate(self, service: str, live: RolloutRecord | None) -> RolloutRecord | None:
         """The newest open rollout; older ones have been overtaken."""
-        rows = self.ledger.open(service)
+        rows = self.ledger.in_progress(service)
         for row in rows[:-1]:
             self._record(row, supersede(self._state(row, live), rows[-1].release))
         return rows[-1] if rows else None
 
-    def _deployable(self, row: Walking | None, live: Walking | None) -> Walking | None:
+    def _deployable(
+        self, row: RolloutRecord | None, live: RolloutRecord | None
+    ) -> RolloutRecord | None:
         """The candidate where its driver can bring it out; else it waits and says why."""
         if row is None:
             return None
@@ -132,31 +141,33 @@ class Controller:
             self._record(row, hold(self._state(row, live), row.percent, reason))
         return None
 
-    def _place(self, row: Walking) -> Deployer | str:
+    def _place(self, row: RolloutRecord) -> Deployer | str:
         """What deploys a rollout, or why nothing does."""
         return self.deployer if driver(row) == "local" else self.elsewhere(row.spec)
 
-    def _deployer(self, row: Walking) -> Deployer:
+    def _deployer(self, row: RolloutRecord) -> Deployer:
         place = self._place(row)
         if isinstance(place, str):
             raise ServiceError(f"{row.service}: {place}")
         return place
 
-    def _start(self, row: Walking) -> list[Arm]:
+    def _start(self, row: RolloutRecord) -> list[Arm]:
         """The release's arm; none while it comes up."""
         arm = self._starts.up(row, self._deployer(row))
         return [arm] if arm else []
 
-    def _watch(self, live: Walking) -> None:
+    def _watch(self, live: RolloutRecord) -> None:
         """Look at a live release whose guardrails are watched still."""
-        if live.walk is None or live.walk["status"] != "watched":
+        if live.rollout_state is None or live.rollout_state.status != "watched":
             return
         rollout = Rollout.model_validate(live.spec)
         if self._is_due(live, rollout):
-            state = self._with_approvals(live, rollout, RolloutState.read(live.walk))
+            state = self._with_approvals(live, rollout, live.rollout_state)
             self._record_look(live, self._look(live, rollout, state))
 
-    def _analyse(self, row: Walking, live: Walking | None, arms: list[Arm]) -> Walking:
+    def _analyse(
+        self, row: RolloutRecord, live: RolloutRecord | None, arms: list[Arm]
+    ) -> RolloutRecord:
         """Do what `advance` says where a look is due; the candidate's arm is added to `arms`.
 
         A rollout is looked at before its release starts: one that has to wait takes no memory, and
@@ -187,20 +198,22 @@ class Controller:
         decision = decision or self._look(row, rollout, state)
         return self._record_look(row, self._with_rehearsal(row, live, decision))
 
-    def _look(self, row: Walking, rollout: Rollout, state: RolloutState) -> Advance:
+    def _look(self, row: RolloutRecord, rollout: Rollout, state: RolloutState) -> Advance:
         """What `advance` says now. Nothing is asked of the arms before the first step."""
         begun = state.step >= 0
         health = self._deployer(row).health(row.service, state.since) if begun else {}
         ratings = self.ratings(row, state, rollout)
         return advance(rollout, state, health, ratings, self.clock.now())
 
-    def _is_due(self, row: Walking, rollout: Rollout) -> bool:
+    def _is_due(self, row: RolloutRecord, rollout: Rollout) -> bool:
         last = self._analysed_at.get(row.id)
         return last is None or self.clock.now() - last >= rollout.interval
 
-    def _with_approvals(self, row: Walking, rollout: Rollout, state: RolloutState) -> RolloutState:
+    def _with_approvals(
+        self, row: RolloutRecord, rollout: Rollout, state: RolloutState
+    ) -> RolloutState:
         """The state with what people agreed to since the last look."""
-        asks = row.waits or (rollout.approval is not None and state.approved_by is None)
+        asks = row.awaits_person or (rollout.approval is not None and state.approved_by is None)
         if self.agreement is None or not asks:
             return state
         try:
@@ -209,32 +222,34 @@ class Controller:
             log.warning("%s: who agreed cannot be read now: %s", row.service, error)
             return state
         if approvals and state.approved_by is None:
-            state = replace(state, approved_by=approvals[0].who)
+            state = replace(state, approved_by=approvals[0].principal)
         in_step = [approval for approval in approvals if approval.step == state.step >= 0]
-        return state.agreed(in_step[-1].who) if in_step else state
+        return state.agreed(in_step[-1].principal) if in_step else state
 
-    def _with_rehearsal(self, row: Walking, live: Walking | None, decision: Advance) -> Advance:
+    def _with_rehearsal(
+        self, row: RolloutRecord, live: RolloutRecord | None, decision: Advance
+    ) -> Advance:
         """With the seconds that the way back takes: the release that was live stays up and is
         ready."""
         if live is None or decision.state.status != "live" or driver(row) != "local":
             return decision
         began = self.clock.now()
-        self.deployer.start(live.service, live.release, Path(live.folder))
+        self.deployer.start(live.service, live.release, Path(live.release_folder))
         seconds = (self.clock.now() - began).total_seconds()
         rollback = {"to": live.release, "seconds": seconds}
         return replace(decision, numbers={**decision.numbers, "rollback": rollback})
 
-    def _state(self, row: Walking, live: Walking | None) -> RolloutState:
+    def _state(self, row: RolloutRecord, live: RolloutRecord | None) -> RolloutState:
         """Where it stands; with another live release than at the start it begins anew."""
         digest = live.release if live else None
-        if row.walk is not None and row.walk["live"] == digest:
-            return RolloutState.read(row.walk)
+        if row.rollout_state is not None and row.rollout_state.live == digest:
+            return row.rollout_state
         return RolloutState.begin(row.release, digest, self.clock.now())
 
-    def _set_traffic(self, service: str, candidate: Walking | None, arms: list[Arm]) -> None:
+    def _set_traffic(self, service: str, candidate: RolloutRecord | None, arms: list[Arm]) -> None:
         """Bring the traffic shares where the ledger is."""
         url = {arm.release: arm.url for arm in arms}
-        live = self.ledger.serving(service)
+        live = self.ledger.live_rollout(service)
         if live is None or live.release not in url:
             return
         running = candidate if candidate is not None and candidate.state == "running" else None
@@ -247,7 +262,7 @@ class Controller:
                 Arm(running.release, percent, url[running.release]),
             ]
         if self._traffic.get(service) != (shares, shadow):
-            self._deployer(running or live).split(service, shares, shadow=shadow)
+            self._deployer(running or live).set_traffic(service, shares, shadow=shadow)
             self._traffic[service] = (shares, shadow)
 
     def _stop_unused(self, service: str) -> None:
@@ -256,9 +271,10 @@ class Controller:
         Of the former releases that are kept ready the newest stays up; the others need their
         folders alone.
         """
-        live, retired = self.ledger.serving(service), self.ledger.retired(service)
+        live = self.ledger.live_rollout(service)
+        retired = self.ledger.retired_rollouts(service, retired_limit(live))
         ready = kept(live, retired)
-        needed = {row.release for row in self.ledger.open(service)}
+        needed = {row.release for row in self.ledger.in_progress(service)}
         needed |= {live.release} if live else set()
         spared = needed | {row.release for row in ready[:1]}
         for row in self.ledger.newest(service):
@@ -275,9 +291,9 @@ class Controller:
                 self.forget(row)
                 self._forgotten.add(row.id)
 
-    def _run_commands(self, service: str, live: Walking | None) -> bool:
+    def _run_commands(self, service: str, live: RolloutRecord | None) -> bool:
         """Do what persons asked for; True where there was something to do."""
-        rows = [row for row in (*self.ledger.open(service), live) if row and row.command]
+        rows = [row for row in (*self.ledger.in_progress(service), live) if row and row.command]
         for row in rows:
             assert row.command is not None
             command, by = row.command["do"], row.command["by"]
@@ -287,12 +303,14 @@ class Controller:
                 self._run_command(row, live, command, by)
         return bool(rows)
 
-    def _run_command(self, row: Walking, live: Walking | None, command: Command, by: str) -> None:
+    def _run_command(
+        self, row: RolloutRecord, live: RolloutRecord | None, command: Command, by: str
+    ) -> None:
         """Pause, resume, approve or roll back a candidate, or accept a watched live release.
 
         `rollout promote` where a rollout asks is an approval like any other, without a signature.
         """
-        state = RolloutState.read(row.walk) if row.walk else self._state(row, live)
+        state = row.rollout_state or self._state(row, live)
         approves = command == "promote" and state.status != "paused"
         why_not = self._refusal(row, by) if approves else None
         if approves and why_not is None and self.agreement is not None:
@@ -302,39 +320,45 @@ class Controller:
         self._record(row, decision, command_done=True)
         self._analysed_at.pop(row.id, None)
 
-    def _refusal(self, row: Walking, by: str) -> str | None:
+    def _refusal(self, row: RolloutRecord, by: str) -> str | None:
         """Why this person may not approve; None where they may."""
         identity, approval = Identity(by), Rollout.model_validate(row.spec).approval
         if self.agreement is None:
             return refusal(identity, approval, authors=None)
         return self.agreement.refusal(identity, approval, row.release)
 
-    def _roll_back_live(self, live: Walking, by: str) -> None:
+    def _roll_back_live(self, live: RolloutRecord, by: str) -> None:
         """From the live release to the one before."""
-        ready = kept(live, self.ledger.retired(live.service))
+        ready = kept(live, self.ledger.retired_rollouts(live.service, retired_limit(live)))
         place = self._place(live)
         if not ready or isinstance(place, str):
             reason = place if isinstance(place, str) else _NO_FORMER
-            change = Change("hold", reason, waits=live.waits, command_done=True)
-            self.ledger.decided(live.id, change, self.clock.now())
+            change = RolloutUpdate(
+                "hold", reason, awaits_person=live.awaits_person, command_done=True
+            )
+            self.ledger.record_decision(live.id, change, self.clock.now())
             return
         began = self.clock.now()
         former = ready[0]
-        arm = place.start(former.service, former.release, Path(former.folder))
+        arm = place.start(former.service, former.release, Path(former.release_folder))
         shares = [Arm(arm.release, 100.0, arm.url)]
-        place.split(former.service, shares)
+        place.set_traffic(former.service, shares)
         self._traffic[former.service] = (shares, False)
         now = self.clock.now()
         numbers = {"seconds": (now - began).total_seconds(), "from": live.release}
-        change = Change("roll_back", f"rolled back by {by}", numbers=numbers, percent=100.0)
-        self.ledger.revived(former.id, change, now)
-        self.ledger.decided(live.id, Change("roll_back", change.reason, command_done=True), now)
+        change = RolloutUpdate("roll_back", f"rolled back by {by}", numbers=numbers, percent=100.0)
+        self.ledger.restore_release(former.id, change, now)
+        self.ledger.record_decision(
+            live.id, RolloutUpdate("roll_back", change.reason, command_done=True), now
+        )
         self.tell("rolled-back", live, change)
 
-    def _record(self, row: Walking, decision: Advance, *, command_done: bool = False) -> Walking:
+    def _record(
+        self, row: RolloutRecord, decision: Advance, *, command_done: bool = False
+    ) -> RolloutRecord:
         """Write a decision down and tell of it; gives the row as it is then."""
         change = change_of(decision, row.state, command_done=command_done)
-        self.ledger.decided(row.id, change, self.clock.now())
+        self.ledger.record_decision(row.id, change, self.clock.now())
         if change.decision != "hold":
             log.info("%s %s: %s", row.service, row.release[:19], change.reason)
         if change.decision in ("promote", "done"):
@@ -343,24 +367,26 @@ class Controller:
             self.tell("rolled-back", row, change)
         return self.ledger.get(row.id)
 
-    def _record_look(self, row: Walking, decision: Advance) -> Walking:
+    def _record_look(self, row: RolloutRecord, decision: Advance) -> RolloutRecord:
         """The same, and the next look is due an interval from now."""
         self._analysed_at[row.id] = self.clock.now()
         return self._record(row, decision)
 
 
-def change_of(decision: Advance, state: State, *, command_done: bool = False) -> Change:
+def change_of(
+    decision: Advance, state: RolloutStatus, *, command_done: bool = False
+) -> RolloutUpdate:
     """What a decision changes in the ledger's row, whose state is `state` now."""
     status = decision.state.status
-    begun: State = "running" if decision.state.step >= 0 else state
+    begun: RolloutStatus = "running" if decision.state.step >= 0 else state
     then = _STATES.get(status, begun)
-    return Change(
+    return RolloutUpdate(
         decision.decision,
         decision.reason,
         state=None if then == state else then,
         percent=float(decision.percent),
-        walk=decision.state.record(),
-        waits=decision.decision == "ask",
+        rollout_state=decision.state,
+        awaits_person=decision.decision == "ask",
         numbers=decision.numbers,
         command_done=command_done,
     )

@@ -18,7 +18,6 @@ from tidemill import entry_points
 from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.forge import open_forge
 from tidemill.adapters.ledger import Ledger
-from tidemill.adapters.ledger.rollouts import Change, Walking
 from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.control.approvals import Agreement
 from tidemill.control.cluster_deployer import elsewhere
@@ -28,7 +27,8 @@ from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.sequential import Rated, RatingSummary
 from tidemill.errors import TidemillError
 from tidemill.events import Happening, Lifecycle
-from tidemill.pipeline.release_folder import Release
+from tidemill.pipeline.release_folder import ServedRelease
+from tidemill.records import RolloutRecord, RolloutUpdate
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.load import load
@@ -47,23 +47,25 @@ class Rates:
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
         self.ledger, self.settings = ledger, settings
 
-    def __call__(self, walking: Walking, state: RolloutState, rollout: Rollout) -> RatingSummary:
+    def __call__(
+        self, walking: RolloutRecord, state: RolloutState, rollout: Rollout
+    ) -> RatingSummary:
         """What was rated since the first step, and whom each arm met in the present one."""
         if rollout.quality is None or state.step < 0:
             return RatingSummary()
-        steps = self.ledger.rollouts.steps(walking.id)
-        begun = [step["at"] for step in steps if step["decision"] == "promote"]
+        steps = self.ledger.rollouts.decisions(walking.id)
+        begun = [step["decided_at"] for step in steps if step["decision"] == "promote"]
         starts = begun[-(state.step + 1) :]
         share = self._share(walking.service)
         rated = [
             Rated(one.subject, one.release == state.candidate, one.ratings, one.total, step)
             for step, (since, until) in enumerate(zip(starts, [*starts[1:], None], strict=True))
-            for one in self.ledger.events.ratings(
+            for one in self.ledger.service_metrics.ratings(
                 walking.service, rollout.quality.metric, since, until, share=share
             )
             if one.release in (state.candidate, state.live)
         ]
-        met = self.ledger.events.subjects(walking.service, state.step_started)
+        met = self.ledger.service_metrics.subject_counts(walking.service, state.step_started)
         return RatingSummary(
             tuple(rated), met.get(state.live or "", 0), met.get(state.candidate, 0)
         )
@@ -82,9 +84,9 @@ class Rates:
 def rollout_events(publisher: LifecyclePublisher) -> Tell:
     """Publishes the decisions of a controller; without its release folder one is only logged."""
 
-    def tell(what: Happening, row: Walking, change: Change) -> None:
+    def tell(what: Happening, row: RolloutRecord, change: RolloutUpdate) -> None:
         try:
-            project = Release.read(Path(row.folder)).project
+            project = ServedRelease.read(Path(row.release_folder)).project
         except TidemillError as error:
             log.warning("no event '%s' of %s: %s", what, row.service, error)
             return
@@ -100,14 +102,14 @@ def rollout_events(publisher: LifecyclePublisher) -> Tell:
     return tell
 
 
-def forgetting(home: Path) -> Callable[[Walking], None]:
+def forgetting(home: Path) -> Callable[[RolloutRecord], None]:
     """Removes the folder of a release that is not kept ready any more.
 
     Its artefacts stay in the store: to run its commit again brings the folder back at once.
     """
 
-    def forget(walking: Walking) -> None:
-        folder = Path(walking.folder)
+    def forget(walking: RolloutRecord) -> None:
+        folder = Path(walking.release_folder)
         if folder.resolve().parent == (home / "releases").resolve():
             shutil.rmtree(folder, ignore_errors=True)
 

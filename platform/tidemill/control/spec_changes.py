@@ -28,7 +28,7 @@ def newest_unbuilt_change(builder: ProjectBuilder, trigger: Trigger) -> datetime
         if name in assets
     ]
     commits = (builder.repository.last_change(builder.project.specs[name].path) for name in specs)
-    return max((commit.when for commit in commits if commit), default=None)
+    return max((commit.committed_at for commit in commits if commit), default=None)
 
 
 def _changed_spec(builder: ProjectBuilder, name: str, state: Staleness) -> str:

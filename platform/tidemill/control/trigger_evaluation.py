@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tidemill.adapters.ledger.decisions import Decided, DecisionLedger
-from tidemill.adapters.ledger.events import EventLedger
 from tidemill.control.lifecycle_events import announce
 from tidemill.engine.trigger import Decision, decide
 from tidemill.home import Home
+from tidemill.ports import TriggerLedger
+from tidemill.records import TriggerDecision
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.load import Project
 from tidemill.spec.trigger import Trigger
-from tidemill.triggers import Answered, TriggerState
+from tidemill.triggers import Answered, Signal, TriggerState
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,12 @@ class Reaction:
     """What a look came to."""
 
     decision: Decision
-    kept: Decided | None = None
+    kept: TriggerDecision | None = None
     """The firing, or the question to a person, that this look added to the ledger."""
 
 
 def state_of(
-    events: EventLedger,
-    decisions: DecisionLedger,
+    ledger: TriggerLedger,
     project: str,
     trigger: Trigger,
     stream: Feedback | None,
@@ -40,25 +40,24 @@ def state_of(
     `stream` is the Feedback spec that the trigger is `of`; `changed` the newest commit to a spec
     it runs that is not built yet.
     """
-    past = decisions.history(project, trigger.name)
-    look = decisions.look(project, trigger.name)
-    fired = [d.at for d in reversed(past) if d.state not in ("asked", "refused")]
-    asked = [d.at for d in past if d.state == "asked"]
+    past = ledger.trigger_decisions.history(project, trigger.name)
+    look = ledger.trigger_decisions.last_evaluation(project, trigger.name)
+    fired = [d.decided_at for d in reversed(past) if d.state not in ("needs_approval", "refused")]
+    asked = [d.decided_at for d in past if d.state == "needs_approval"]
     return TriggerState(
-        signals=events.signals(stream.topic, past[0].offsets if past else None) if stream else (),
+        signals=_signals(ledger, stream, past),
         fired=fired,
-        start=look.start if look else now,
+        start=look.first_at if look else now,
         share=stream.max_weight_per_subject if stream else 1.0,
         changed=changed,
-        answers=_answers(events, trigger, stream, now),
-        held_since=look.decision.held_since if look else None,
+        answers=_answers(ledger, trigger, stream, now),
+        held_since=look.verdict.held_since if look else None,
         asked=asked[0] if asked else None,
     )
 
 
 def react(
-    events: EventLedger,
-    decisions: DecisionLedger,
+    ledger: TriggerLedger,
     project: str,
     trigger: Trigger,
     stream: Feedback | None,
@@ -68,17 +67,18 @@ def react(
 ) -> Reaction:
     """One look of the sensor; a firing is kept with its frozen offsets before anything starts.
 
-    What was kept as `decided` and has no run yet is in `DecisionLedger.pending`, so that a daemon
+    What was kept as `queued` and has no run yet is in `queued_decisions`, so that a daemon
     that died between decision and start loses nothing.
     """
     # Frozen first: feedback that joins while we look belongs to the next firing, not to none.
-    frozen = events.freeze(stream.topic) if stream else {}
-    state = state_of(events, decisions, project, trigger, stream, now, changed=changed)
+    frozen = ledger.feedback.frozen_offsets(stream.topic) if stream else {}
+    state = state_of(ledger, project, trigger, stream, now, changed=changed)
     decision = decide(trigger, state, now)
     kept = None
     if decision.fire or (decision.blocked_by == "approval" and state.asked is None):
-        kept = decisions.add(project, trigger.name, decision, frozen, trigger.run, now)
-    decisions.note(project, trigger.name, decision, now)
+        add = ledger.trigger_decisions.add
+        kept = add(project, trigger.name, decision, frozen, trigger.run, now)
+    ledger.trigger_decisions.record_evaluation(project, trigger.name, decision, now)
     return Reaction(decision, kept)
 
 
@@ -88,10 +88,7 @@ def evaluate_and_report(
     """Evaluate one trigger, publish a firing or a question to a person, and give the result as a
     sentence. `changed` is the newest commit to a spec it runs that is not built yet."""
     stream = project.spec(trigger.of, Feedback) if trigger.of else None
-    ledger = home.ledger
-    reaction = react(
-        ledger.events, ledger.decisions, project.name, trigger, stream, now, changed=changed
-    )
+    reaction = react(home.ledger, project.name, trigger, stream, now, changed=changed)
     decision = reaction.decision
     if reaction.kept:
         facts = {"reason": decision.reason, "numbers": dict(decision.numbers)}
@@ -99,9 +96,18 @@ def evaluate_and_report(
     return f"{trigger.name}: {decision.reason}"
 
 
+def _signals(
+    ledger: TriggerLedger, stream: Feedback | None, past: Sequence[TriggerDecision]
+) -> Sequence[Signal]:
+    """Feedback that the newest decision did not include."""
+    if stream is None:
+        return ()
+    return ledger.feedback.signals(stream.topic, past[0].offsets if past else None)
+
+
 def _answers(
-    events: EventLedger, trigger: Trigger, stream: Feedback | None, now: datetime
-) -> list[Answered]:
+    ledger: TriggerLedger, trigger: Trigger, stream: Feedback | None, now: datetime
+) -> Sequence[Answered]:
     """Only conditions that look at answers, such as drift, make the ledger read them."""
     back = [
         condition.options.window + condition.options.reference
@@ -110,4 +116,4 @@ def _answers(
     ]
     if not back or stream is None:
         return []
-    return events.answers(stream.service, now - max(back, default=timedelta()))
+    return ledger.service_metrics.answers(stream.service, now - max(back, default=timedelta()))

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tidemill.adapters.ledger.decisions import SYNC, Decided, DecisionLedger
+from tidemill.adapters.ledger.decisions import TriggerDecisionLedger
 from tidemill.engine.run_verdict import ATTEMPTS, Attempt, Verdict, judge_run
+from tidemill.records import SYNC_TRIGGER, TriggerDecision
 from tidemill.spec.graph import upstream
 from tidemill.spec.load import Project
 
@@ -16,23 +17,23 @@ from tidemill.spec.load import Project
 class Launch:
     """A run that has to be started for a decision."""
 
-    decided: Decided
+    decided: TriggerDecision
     assets: tuple[str, ...]
     """What to make, parents before children."""
 
 
-def launches(decisions: DecisionLedger, project: Project) -> list[Launch]:
+def launches(decisions: TriggerDecisionLedger, project: Project) -> list[Launch]:
     """A run for each firing of a project's triggers that has none yet; Git sync starts its own."""
     return [
-        Launch(decided, tuple(upstream(project, *decided.targets)))
-        for decided in decisions.pending()
-        if decided.project == project.name and decided.trigger != SYNC
+        Launch(decided, tuple(upstream(project, *decided.assets)))
+        for decided in decisions.queued_decisions()
+        if decided.project == project.name and decided.trigger != SYNC_TRIGGER
     ]
 
 
 def update_decision(
-    decisions: DecisionLedger,
-    decided: Decided,
+    decisions: TriggerDecisionLedger,
+    decided: TriggerDecision,
     attempts: Sequence[Attempt],
     now: datetime,
     *,
@@ -46,15 +47,15 @@ def update_decision(
     verdict = judge_run(attempts)
     if verdict == "nothing yet":
         return verdict
-    if decided.state == "decided":
-        decisions.started(decided.key, attempts[0].run, now)
+    if decided.state == "queued":
+        decisions.mark_started(decided.key, attempts[0].run, now)
     if verdict == "succeeded":
-        decisions.finished(decided.key, now, ok=True)
+        decisions.mark_finished(decided.key, now, ok=True)
     elif verdict == "failed":
-        decisions.finished(decided.key, now, ok=False, message=failure)
+        decisions.mark_finished(decided.key, now, ok=False, message=failure)
     elif verdict == "run again":
-        decisions.relaunch(decided.key, now)
+        decisions.requeue(decided.key, now)
     elif verdict == "given up":
         message = f"its run was killed {ATTEMPTS} times"
-        decisions.finished(decided.key, now, ok=False, message=message)
+        decisions.mark_finished(decided.key, now, ok=False, message=message)
     return verdict

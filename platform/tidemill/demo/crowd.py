@@ -74,7 +74,7 @@ class Crowd:
         from tidemill.client import Tidemill
 
         said = [feedback for answered in answers for feedback in opinions(answered)]
-        bus = KafkaBus(self.settings.brokers, patience=BROKER_PATIENCE)
+        bus = KafkaBus(self.settings.brokers, timeout=BROKER_PATIENCE)
         with Tidemill(self.settings.brokers, TOPIC, bus=bus) as client:
             return client.send_many(said)
 

@@ -27,18 +27,23 @@ def signs(home: Home, project: str, service: str) -> Signs:
 def records(home: Home, project: str, service: str) -> tuple[object, ...]:
     """What the ledger holds of the project: made assets, decisions, releases, rollouts, events."""
     ledger = home.ledger
-    made = max((making.id for making in ledger.assets.history(project, limit=1)), default=0)
+    made = max(
+        (making.id for making in ledger.materialisations.history(project, limit=1)), default=0
+    )
     fired = tuple(
         (decided.key, decided.state)
-        for found in (ledger.decisions.pending(), ledger.decisions.running())
+        for found in (
+            ledger.trigger_decisions.queued_decisions(),
+            ledger.trigger_decisions.running_decisions(),
+        )
         for decided in found
     )
     rollouts = tuple(
         (rollout.id, rollout.state, rollout.percent, rollout.reason)
         for rollout in ledger.rollouts.newest(service, limit=2)
     )
-    counts = tuple(sorted(ledger.events.summary().items()))
-    return (made, len(ledger.assets.releases(service)), fired, rollouts, counts)
+    counts = tuple(sorted(ledger.events.event_counts().items()))
+    return (made, len(ledger.materialisations.releases(service)), fired, rollouts, counts)
 
 
 def files(home: Path) -> tuple[tuple[str, int], ...]:

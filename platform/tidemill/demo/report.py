@@ -17,9 +17,9 @@ FILE = "report.json"
 def compose(story: Story, *, seconds: float) -> dict[str, Any]:
     """Write `report.json` beside the demo's repository and give it."""
     stage, told = story.stage, story.told
-    counts = stage.home.ledger.events.summary()
+    counts = stage.home.ledger.events.event_counts()
     ingested = counts["inference"] + counts["feedback"]
-    releases = stage.home.ledger.assets.releases(SERVICE)
+    releases = stage.home.ledger.materialisations.releases(SERVICE)
     before, after = told["before"], told["after"]
     newest = releases[-1]
     report = {

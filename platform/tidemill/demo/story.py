@@ -14,14 +14,13 @@ from typing import Any
 
 import httpx
 
-from tidemill.adapters.ledger.decisions import Decided
-from tidemill.adapters.ledger.rollouts import Walking
 from tidemill.demo.crowd import BROKER_PATIENCE, TOPIC, Answered, Crowd, rows
 from tidemill.demo.report import compose
 from tidemill.demo.stage import PROJECT, SERVICE, Stage
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.lineage.upstream import trace
 from tidemill.pipeline.context import Progress
+from tidemill.records import RolloutRecord, TriggerDecision
 
 REQUESTS = 3000
 """Requests beside a candidate that has traffic, after which its rollout hangs; it needs 100."""
@@ -75,24 +74,26 @@ class Story:
         self.told["trigger"] = {"fired": True, "reason": decision.reason}
         self.stage.say(f"   {decision.reason}")
 
-    def fired(self) -> list[Decided]:
+    def fired(self) -> list[TriggerDecision]:
         """Decisions of the project's trigger, newest first."""
-        return self.stage.home.ledger.decisions.history(PROJECT, "retrain")
+        return self.stage.home.ledger.trigger_decisions.history(PROJECT, "retrain")
 
     def retrain(self) -> None:
         """The run that the trigger asked for; Dagster's daemon starts it, we watch the ledger."""
         seen: set[int] = set()
-        newest = max((m.id for m in self.stage.home.ledger.assets.history(PROJECT)), default=0)
+        newest = max(
+            (m.id for m in self.stage.home.ledger.materialisations.history(PROJECT)), default=0
+        )
 
         def released() -> bool:
             ledger = self.stage.home.ledger
-            for making in reversed(list(ledger.assets.history(PROJECT, limit=30))):
+            for making in reversed(list(ledger.materialisations.history(PROJECT, limit=30))):
                 if making.id > newest and making.id not in seen:
                     seen.add(making.id)
                     self.stage.say(f"   {making.name}: {making.seconds:.0f} s")
             if self.fired()[0].state == "failed":
                 raise ServiceError(self.fired()[0].message)
-            return len(ledger.assets.releases(SERVICE)) > 1
+            return len(ledger.materialisations.releases(SERVICE)) > 1
 
         self.stage.wait("the retrain", released)
 
@@ -106,7 +107,7 @@ class Story:
             pulse.check()
             self.crowd.ask(next(asked), subject=f"visitor-{visitors.randrange(10**9)}")
             self.sent += 1
-            for rollout in self.stage.home.ledger.rollouts.open(SERVICE):
+            for rollout in self.stage.home.ledger.rollouts.in_progress(SERVICE):
                 met += rollout.percent > 0
                 if met > REQUESTS:
                     raise ServiceError(
@@ -116,7 +117,7 @@ class Story:
                     shares.append(rollout.percent)
                     self.stage.say(f"   candidate at {rollout.percent:g} %")
         self.told["steps"] = shares
-        self.told["second"] = self.stage.home.ledger.rollouts.live(SERVICE)
+        self.told["second"] = self.stage.home.ledger.rollouts.live_release(SERVICE)
 
     def first_live(self) -> str | None:
         """The live release's digest once the gateway serves it; raises ServiceError where it cannot
@@ -124,7 +125,7 @@ class Story:
         rollouts = self.stage.home.ledger.rollouts
         for rollout in rollouts.newest(SERVICE, limit=1):
             _refuse_ended(rollout)
-        live = rollouts.live(SERVICE)
+        live = rollouts.live_release(SERVICE)
         return live if live and self.crowd.served() else None
 
     def promoted(self) -> bool:
@@ -132,7 +133,7 @@ class Story:
         rollouts = self.stage.home.ledger.rollouts
         for rollout in rollouts.newest(SERVICE, limit=1):
             _refuse_ended(rollout)
-        return bool(rollouts.live(SERVICE) != self.told["first"])
+        return bool(rollouts.live_release(SERVICE) != self.told["first"])
 
     def why(self) -> None:
         """From one answer back to commit, data and weights."""
@@ -141,14 +142,14 @@ class Story:
         self.sent += 1
         self.stage.wait(
             "the answer's event",
-            lambda: self.stage.home.ledger.events.response(answered.response_id),
+            lambda: self.stage.home.ledger.service_metrics.inference_record(answered.response_id),
         )
         self.told["why"] = trace(self.stage.home, answered.response_id)
         self.stage.wait("the events that are still under way", self.all_arrived)
 
     def all_arrived(self) -> bool:
         """True once every event that was sent is in the ledger or in quarantine."""
-        counts = self.stage.home.ledger.events.summary()
+        counts = self.stage.home.ledger.events.event_counts()
         arrived = sum(counts[kind] for kind in ("inference", "feedback", "quarantine"))
         return int(arrived) >= self.sent
 
@@ -162,26 +163,31 @@ class Story:
 
     def noise(self) -> int:
         """Three events that are broken, and one that comes twice; gives how many were sent."""
-        from tidemill.adapters.kafka.bus import KafkaBus
+        from tidemill.adapters.kafka import open_bus
         from tidemill.ports import Message
 
-        bus = KafkaBus(self.stage.settings.brokers, patience=BROKER_PATIENCE)
+        bus = open_bus(self.stage.settings, timeout=BROKER_PATIENCE)
         broken = [b"not json", b'{"specversion": "1.0"}', json.dumps({"kind": "applause"}).encode()]
         bus.publish([Message(TOPIC, value) for value in broken])
         bus.close()
         return len(broken)
 
 
-def _refuse_ended(rollout: Walking) -> None:
-    if rollout.state in ("failed", "rolled_back") or rollout.waits:
+def _refuse_ended(rollout: RolloutRecord) -> None:
+    if rollout.state in ("failed", "rolled_back") or rollout.awaits_person:
         raise ServiceError(f"release {rollout.release[7:19]} did not go live: {rollout.reason}")
 
 
 def tell(source: Path, folder: Path, *, keep: bool, say: Progress) -> dict[str, Any]:
     """Play the whole demo; gives the report, which is also written to `folder/report.json`."""
-    start = time.monotonic()
     stage = Stage.build(source, folder, say)
-    story = Story(stage, Crowd(stage.settings))
+    with stage.watched():
+        return play(Story(stage, Crowd(stage.settings)), keep=keep)
+
+
+def play(story: Story, *, keep: bool) -> dict[str, Any]:
+    """Every chapter in its order, on a stage that is built; gives the report."""
+    stage, start = story.stage, time.monotonic()
     chapters: list[tuple[str, Callable[[], None]]] = [
         ("start the services", lambda: stage.tidemill("up")),
         ("make the first release", story.first_release),
@@ -194,7 +200,7 @@ def tell(source: Path, folder: Path, *, keep: bool, say: Progress) -> dict[str, 
         ("measure again", lambda: story.quality("after")),
         ("ask why", story.why),
     ]
-    with stage.watched(), stopped_afterwards(stage, keep=keep):
+    with stopped_afterwards(stage, keep=keep):
         for name, chapter in chapters:
             with stage.step(name):
                 chapter()

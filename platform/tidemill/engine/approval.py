@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from tidemill.spec.trigger import Approval
+from tidemill.spec.trigger import ApprovalRule
 
 How = Literal["signed", "unsigned", "merge"]
 
@@ -36,7 +36,7 @@ class Identity:
 
 def refusal(
     identity: Identity,
-    approval: Approval | None,
+    approval: ApprovalRule | None,
     *,
     authors: Collection[str] | None = (),
     given: Iterable[str] = (),

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from tidemill.catalog import METRICS
-from tidemill.engine.answer_agreement import (
+from tidemill.engine.concordance import (
     LABEL,
     Agreement,
     agree,
@@ -31,7 +31,7 @@ class Hop:
     rows: int
     """Rows the agreement was counted on."""
     agreement: float | None
-    """How far the task's answers stayed (see `engine.agreement`); None where it was not run."""
+    """How far the task's answers stayed (see `engine.concordance`); None where it was not run."""
     low: float = 0.0
     high: float = 1.0
     """The agreement's bounds."""

@@ -1,8 +1,8 @@
-"""What came of what: edges of makings and releases, and walks along them in both directions.
+"""Lineage: edges of materialisations and releases, and paths along them in both directions.
 
 A node is named by a string that is unique over all kinds: a digest (`sha256:…`) for an artefact or
-a release, `making:17` for one making, `commit:<sha>`, `spec:<digest>`. An edge says that the child
-came of the parent. A making stands between what went in and what came out, as an activity stands
+a release, `materialisation:17`, `commit:<sha>`, `spec:<digest>`. An edge says that the child was
+built from the parent. A materialisation is the node between inputs and outputs, as an activity is
 between entities in W3C PROV (https://www.w3.org/TR/prov-dm/).
 """
 
@@ -15,6 +15,8 @@ from typing import Any, Literal, NamedTuple
 from tidemill.engine.release_record import ReleaseRecord
 
 Direction = Literal["back", "forward"]
+BUILD = "materialisation:"
+"""How the node of a materialisation begins; its id follows."""
 
 
 class Edge(NamedTuple):
@@ -32,7 +34,7 @@ def of_making(key: int, making: Mapping[str, Any]) -> list[Edge]:
     `making` has `artefact`, `steps`, `inputs`, `spec_digest`, `name` and `commit` as
     `ports.Making` has them.
     """
-    me = f"making:{key}"
+    me = f"{BUILD}{key}"
     outputs = [Edge(making["artefact"], me, "output")]
     outputs += [Edge(digest, me, f"step:{step}") for step, digest in making["steps"].items()]
     inputs = [Edge(me, digest, name) for name, digest in making["inputs"].items()]
@@ -79,9 +81,9 @@ def without_makings(edges: Iterable[Edge]) -> list[Edge]:
     used: dict[str, list[Edge]] = defaultdict(list)
     plain = []
     for edge in edges:
-        if edge.parent.startswith("making:"):
+        if edge.parent.startswith(BUILD):
             made[edge.parent].append(edge)
-        elif edge.child.startswith("making:"):
+        elif edge.child.startswith(BUILD):
             used[edge.child].append(edge)
         else:
             plain.append(edge)

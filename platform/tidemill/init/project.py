@@ -17,7 +17,7 @@ from tidemill.init.dvc_repository import dvc_files
 from tidemill.init.names import inline, slug
 from tidemill.init.template_values import values
 from tidemill.spec.feedback import Feedback
-from tidemill.spec.load import load, read, shown
+from tidemill.spec.load import display_path, load, read
 from tidemill.spec.rollout import Rollout
 from tidemill.spec.schema import text as schema_text
 
@@ -54,7 +54,8 @@ def write(
         specs.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError, FileNotFoundError) as error:
         raise TidemillError(
-            f"{shown(specs)} cannot be made: {error.strerror}; name another folder with --specs"
+            f"{display_path(specs)} cannot be made: {error.strerror}; name another folder with "
+            "--specs"
         ) from error
     stage = Path(tempfile.mkdtemp(prefix=".init-", dir=specs))
     try:
@@ -74,7 +75,8 @@ def _free(name: str, specs: Path) -> None:
     place = specs / name
     if place.is_symlink() or (place.exists() and not _empty(place)):
         raise TidemillError(
-            f"{shown(place)} is there already, and nothing is ever overwritten; choose another "
+            f"{display_path(place)} is there already, and nothing is ever overwritten; choose "
+            "another "
             "name, or move it away"
         )
     if not specs.is_dir():
@@ -82,7 +84,8 @@ def _free(name: str, specs: Path) -> None:
     workspace = read(specs).workspace
     if specs.resolve() in [project.folder.resolve() for project in workspace.projects.values()]:
         raise TidemillError(
-            f"{shown(specs)} is one project, not a folder of projects; move its files into a "
+            f"{display_path(specs)} is one project, not a folder of projects; move its files into "
+            "a "
             "subfolder, or name another folder with --specs"
         )
     for project in workspace.projects.values():
@@ -90,7 +93,8 @@ def _free(name: str, specs: Path) -> None:
             taken = _names(loaded.spec) & {name, f"{name}.feedback"}
             if taken:
                 raise TidemillError(
-                    f"'{taken.pop()}' is the name of a service or topic in {shown(loaded.path)}; "
+                    f"'{taken.pop()}' is the name of a service or topic in "
+                    f"{display_path(loaded.path)}; "
                     "choose another name for the project"
                 )
 
@@ -145,7 +149,8 @@ def _move(folder: Path, place: Path) -> None:
     except OSError as error:
         if place.exists():
             raise TidemillError(
-                f"{shown(place)} appeared while the project was written; nothing was overwritten"
+                f"{display_path(place)} appeared while the project was written; nothing was "
+                "overwritten"
             ) from error
         raise
 

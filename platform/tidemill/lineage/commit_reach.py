@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tidemill.adapters.git.command import attempt
+from tidemill.engine.lineage import BUILD
 from tidemill.home import Home
 from tidemill.lineage.spec_blame import lines_at
 
@@ -22,17 +23,17 @@ def later(home: Home, sha: str) -> tuple[list[str], list[str]]:
         return [], [
             f"commit {sha[:12]} is not in the repository of {specs}: only what was made at it"
         ]
-    known = set(lineage.made_at())
+    known = set(lineage.build_commits())
     after = [one for one in listed.split() if one in known]
     changed = _changed(home, sha)
     found: list[str] = []
     for one in after[:MOST]:
-        makings = lineage.makings_at(one)
+        makings = lineage.materialisations_at(one)
         for project in sorted({making["project"] for making in makings.values()}):
             lines, _ = lines_at(specs, home.settings.home / "why", project, {"sha": one})
             touched = {name for name, said in lines.items() if _touches(said, sha, changed)}
             found += [
-                f"making:{key}"
+                f"{BUILD}{key}"
                 for key, making in makings.items()
                 if making["project"] == project and making["name"] in touched
             ]

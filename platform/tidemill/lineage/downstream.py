@@ -39,11 +39,11 @@ def descend(
     hashed with the key of the environment, or by the hash. At most `limit` artefacts and releases
     are listed; all are counted. The edges between them are there where it is to be `drawn`.
     """
-    home.take_in_rows()
+    home.backfill_row_index()
     target = find(home, text)
     begun = _BEGIN[target.what](home, target)
-    with home.ledger.lineage.reach(begun.nodes, "forward") as reached:
-        kinds, answered = reached.kinds(), reached.answered()
+    with home.ledger.lineage.closure(begun.nodes, "forward") as reached:
+        kinds, answered = reached.artefact_counts(), reached.answer_counts()
         artefacts, releases = reached.artefacts(limit), reached.releases()
         edges = without_makings(reached.edges()) if drawn else []
     if target.what in _BEFORE_ROWS:
@@ -83,25 +83,25 @@ def _artefact(_home: Home, target: Target) -> _Begun:
 
 
 def _answer(home: Home, target: Target) -> _Begun:
-    begun = _of_rows(home, home.ledger.lineage.rows_of("answer", target.id))
+    begun = _of_rows(home, home.ledger.lineage.rows_from("answer", target.id))
     if not begun.rows:
         begun.notes.append("no feedback on this answer became a row of a dataset")
     return begun
 
 
 def _event(home: Home, target: Target) -> _Begun:
-    return _of_rows(home, home.ledger.lineage.rows_of("event", target.id))
+    return _of_rows(home, home.ledger.lineage.rows_from("event", target.id))
 
 
 def _row(home: Home, target: Target) -> _Begun:
-    row = home.ledger.lineage.row(target.id)
+    row = home.ledger.lineage.row_origin(target.id)
     return _of_rows(home, [row] if row else [])
 
 
 def _subject(home: Home, target: Target) -> _Begun:
     lineage = home.ledger.lineage
     names = names_of(home, target.id)
-    begun = _of_rows(home, [row for name in names for row in lineage.rows_of("subject", name)])
+    begun = _of_rows(home, [row for name in names for row in lineage.rows_from("subject", name)])
     begun.facts["answers_given"] = sum(map(lineage.count_of_subject, names))
     if home.settings.subject_key is None:
         begun.notes.append(
@@ -125,7 +125,7 @@ def names_of(home: Home, subject: str) -> list[str]:
 
 def _of_rows(home: Home, rows: Sequence[Row]) -> _Begun:
     told = {row["id"]: row for row in rows}
-    held = home.ledger.lineage.holding(told)
+    held = home.ledger.lineage.datasets_with_rows(told)
     found = [{**told[one["row"]], "dataset": one["dataset"], "split": one["split"]} for one in held]
     begun = _Begun(list(dict.fromkeys(row["dataset"] for row in found)), found)
     begun.edges = [Edge(row["dataset"], f"row:{row['id']}", row["split"]) for row in found]
@@ -150,8 +150,8 @@ _BEGIN = {
 
 def _named(home: Home, artefacts: Sequence[Row]) -> list[Row]:
     """Artefacts with the project and spec that made each."""
-    made = home.ledger.lineage.made_by(item["digest"] for item in artefacts)
-    makings = home.ledger.lineage.making_rows(key for key, _ in made.values())
+    made = home.ledger.lineage.builds_of(item["digest"] for item in artefacts)
+    makings = home.ledger.lineage.materialisation_rows(key for key, _ in made.values())
     found = []
     for item in artefacts:
         key, role = made.get(item["digest"], (0, ""))
@@ -166,7 +166,7 @@ def _releases(
     home: Home, releases: Sequence[Row], answered: dict[str, tuple[int, float]]
 ) -> list[Row]:
     services = {release["service"] for release in releases}
-    live = {service: home.ledger.rollouts.live(service) for service in services}
+    live = {service: home.ledger.rollouts.live_release(service) for service in services}
     return [
         {
             **release,

@@ -57,7 +57,7 @@ def find(home: Home, text: str) -> Target:
 
 
 def _answer(home: Home, text: str, _kind: str) -> list[Target]:
-    return [Target("answer", one) for one in home.ledger.lineage.responses(text)]
+    return [Target("answer", one) for one in home.ledger.lineage.responses_with_prefix(text)]
 
 
 def _digest(home: Home, text: str, kind: str) -> list[Target]:
@@ -66,7 +66,7 @@ def _digest(home: Home, text: str, kind: str) -> list[Target]:
         return []
     return [
         Target(what, digest)
-        for what, digest in home.ledger.lineage.named(f"sha256:{digits}")
+        for what, digest in home.ledger.lineage.digests_with_prefix(f"sha256:{digits}")
         if what == kind
     ]
 
@@ -74,7 +74,7 @@ def _digest(home: Home, text: str, kind: str) -> list[Target]:
 def _commit(home: Home, text: str, _kind: str) -> list[Target]:
     if not _is_hex(text):
         return []
-    made = home.ledger.lineage.commits(text)
+    made = home.ledger.lineage.commits_with_prefix(text)
     return [Target("commit", sha) for sha in made] or _in_git(home, text)
 
 
@@ -89,12 +89,12 @@ def _in_git(home: Home, text: str) -> list[Target]:
 def _row(home: Home, text: str, _kind: str) -> list[Target]:
     if not _is_hex(text) or len(text) > 16:
         return []
-    home.take_in_rows()
-    return [Target("row", one) for one in home.ledger.lineage.rows_like(text)]
+    home.backfill_row_index()
+    return [Target("row", one) for one in home.ledger.lineage.rows_with_prefix(text)]
 
 
 def _event(home: Home, text: str, _kind: str) -> list[Target]:
-    return [Target("event", text)] if home.ledger.lineage.rows_of("event", text) else []
+    return [Target("event", text)] if home.ledger.lineage.rows_from("event", text) else []
 
 
 def _subject(_home: Home, text: str, _kind: str) -> list[Target]:
@@ -143,7 +143,9 @@ def _unknown(home: Home, text: str) -> str:
         known = home.ledger.lineage.names(NAMED[kind])
         return f"no {NAMED[kind]} '{rest}' is in the ledger at {where}; {suggest(rest, known)}"
     what = kind if colon and kind in KINDS else "answer, release, artefact, commit or row"
-    near = home.ledger.lineage.near(text) or get_close_matches(text, home.ledger.lineage.names())
+    near = home.ledger.lineage.similar_response_ids(text) or get_close_matches(
+        text, home.ledger.lineage.names()
+    )
     meant = f"; did you mean '{near[0]}'?" if near else "."
     return (
         f"no {what} '{text}' is in the ledger at {where}{meant} "

@@ -9,7 +9,7 @@ from typing import Any
 from tidemill.adapters.row_index import read
 from tidemill.data.similar_rows import asked
 from tidemill.errors import ArtefactError, MissingArtefact, MissingExtra
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.home import Home
 
 Row = dict[str, Any]
@@ -47,13 +47,13 @@ def by_meaning(home: Home, digest: str, dataset: Path, given: Any, limit: int) -
 
 def _encoder(home: Home, dataset: str) -> tuple[str, Path]:
     """The newest encoder that the dataset's project has as a Model, and its files."""
-    made = home.ledger.lineage.made_by([dataset])
-    makings = home.ledger.lineage.making_rows(key for key, _ in made.values())
+    made = home.ledger.lineage.builds_of([dataset])
+    makings = home.ledger.lineage.materialisation_rows(key for key, _ in made.values())
     project = next((making["project"] for making in makings.values()), "")
-    for digest in home.ledger.lineage.models(project):
+    for digest in home.ledger.lineage.base_models(project):
         try:
-            folder = home.store.inspect(digest, "model").path
-            if Form.read(folder).task == "sequence-classification":
+            folder = home.store.check_local(digest, "model").path
+            if ModelForm.read(folder).task == "sequence-classification":
                 return digest, folder
         except ArtefactError:
             continue

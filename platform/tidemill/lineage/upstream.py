@@ -4,10 +4,9 @@ from, and holds every digest against the bytes on disk."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
-from tidemill.engine.lineage import Edge, walk, without_makings
+from tidemill.engine.lineage import BUILD, Edge, walk, without_makings
 from tidemill.engine.provenance import Evidence, Link, ancestry, as_json, trail
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import ArtefactError, MissingArtefact, TidemillError
@@ -47,9 +46,9 @@ def trace(
 
 
 def _answer(home: Home, target: Target, meaning: bool) -> Row:
-    inference = home.ledger.events.response(target.id)
+    inference = home.ledger.service_metrics.inference_record(target.id)
     assert inference is not None
-    release = home.ledger.assets.release(inference["release"])
+    release = home.ledger.materialisations.release(inference["release"])
     if release is None:
         raise TidemillError(
             f"the ledger has the answer but not its release {inference['release'][:19]}; "
@@ -61,7 +60,7 @@ def _answer(home: Home, target: Target, meaning: bool) -> Row:
 
 
 def _release(home: Home, target: Target, meaning: bool) -> Row:
-    release = home.ledger.assets.release(target.id)
+    release = home.ledger.materialisations.release(target.id)
     assert release is not None
     return _of_release(home, release, None, meaning)
 
@@ -109,7 +108,7 @@ def _artefact(home: Home, target: Target, _meaning: bool) -> Row:
 
 def _row(home: Home, target: Target, _meaning: bool) -> Row:
     """A row comes of a line of a file, or of feedback on an answer."""
-    row = home.ledger.lineage.row(target.id)
+    row = home.ledger.lineage.row_origin(target.id)
     assert row is not None
     about, notes = _source_line(home, row)
     links = [Link("row", row["id"], None, {k: v for k, v in row.items() if v is not None} | about)]
@@ -118,7 +117,7 @@ def _row(home: Home, target: Target, _meaning: bool) -> Row:
         links.append(Link("feedback", row["event"], None, {"place": row["place"]}))
         edges.append(Edge(f"row:{row['id']}", f"event:{row['event']}", "feedback"))
     if row["answer"]:
-        inference = home.ledger.events.response(row["answer"]) or {}
+        inference = home.ledger.service_metrics.inference_record(row["answer"]) or {}
         links.append(Link("answer", row["answer"], None, _known(inference)))
         edges.append(Edge(f"event:{row['event']}", f"answer:{row['answer']}", "about"))
         if inference:
@@ -131,9 +130,9 @@ def _row(home: Home, target: Target, _meaning: bool) -> Row:
 
 def _source_line(home: Home, row: Row) -> tuple[Row, list[str]]:
     """Who wrote the line of a file that a row came from, at the commit of a dataset with it."""
-    held = [one["dataset"] for one in home.ledger.lineage.holding([row["id"]])]
-    made = home.ledger.lineage.made_by(held)
-    makings = home.ledger.lineage.makings(key for key, _ in made.values())
+    held = [one["dataset"] for one in home.ledger.lineage.datasets_with_rows([row["id"]])]
+    made = home.ledger.lineage.builds_of(held)
+    makings = home.ledger.lineage.materialisations(key for key, _ in made.values())
     for _, making in sorted(makings.items(), reverse=True):
         if row["line"] and making.commit:
             return line_at(home.settings.specs, making.project, making.commit, row)
@@ -167,9 +166,10 @@ _TOLD = {
 
 def decided(home: Home, release: ReleaseRecord) -> list[Row]:
     """The decisions of the newest rollout of a release."""
-    walks = home.ledger.rollouts.of(release.digest)
+    walks = home.ledger.rollouts.of_release(release.digest)
     mine = [walking for walking in walks if walking.service == release.service]
-    return home.ledger.rollouts.steps(mine[-1].id) if mine else []
+    decisions = home.ledger.rollouts.decisions(mine[-1].id) if mine else []
+    return [{**decision, "at": decision["decided_at"]} for decision in decisions]
 
 
 def checked(home: Home, links: Sequence[Link], *, every_byte: bool = False) -> list[Row]:
@@ -183,7 +183,7 @@ def checked(home: Home, links: Sequence[Link], *, every_byte: bool = False) -> l
         if link["digest"] and link["what"] not in _WITHOUT_BYTES:
             kind = _KINDS.get(link["what"], link["what"])
             try:
-                here = home.store.inspect(link["digest"], kind, every_byte=every_byte)
+                here = home.store.check_local(link["digest"], kind, every_byte=every_byte)
                 link["folder"], link["bytes_match"] = str(here.path), True
             except MissingArtefact as error:
                 link["problem"] = str(error)
@@ -200,13 +200,13 @@ def nearest(
     notes: list[str] = []
     for digest in dict.fromkeys(digests):
         try:
-            folder = home.store.inspect(digest, "dataset").path
+            folder = home.store.check_local(digest, "dataset").path
             if meaning:
                 from tidemill.lineage.row_embeddings import by_meaning
 
                 found = by_meaning(home, digest, folder, asked, ROWS)
             else:
-                found = home.texts.nearest(digest, folder, asked, ROWS)
+                found = home.row_index.nearest(digest, folder, asked, ROWS)
             rows |= {row["id"]: {**row, "dataset": digest} for row in found}
         except (TidemillError, OSError) as error:
             notes.append(f"the rows of dataset {digest[7:19]} cannot be compared: {error}")
@@ -221,7 +221,7 @@ def _lines(home: Home, project: str, commit: Mapping[str, Any]) -> tuple[Any, li
 def _fed(home: Home, digests: Sequence[str]) -> tuple[int, list[Row]]:
     total, found = 0, []
     for digest in dict.fromkeys(digests):
-        count, rows = home.ledger.lineage.fed(digest, ROWS)
+        count, rows = home.ledger.lineage.feedback_rows(digest, ROWS)
         total += count
         found += [{**row, "dataset": digest} for row in rows]
     return total, found
@@ -241,13 +241,13 @@ def _row_edges(rows: Sequence[Mapping[str, Any]], held: Sequence[str]) -> list[E
 
 def _makings(home: Home, reached: Sequence[str], edges: Sequence[Edge]) -> list[Row]:
     """The artefacts among these nodes, nearest first, with the making that gave each first."""
-    by = home.ledger.lineage.makings(
-        int(node.removeprefix("making:")) for node in reached if node.startswith("making:")
+    by = home.ledger.lineage.materialisations(
+        int(node.removeprefix(BUILD)) for node in reached if node.startswith(BUILD)
     )
     gave: dict[str, tuple[int, str]] = {}
     for edge in edges:
-        if edge.parent.startswith("making:"):
-            key = int(edge.parent.removeprefix("making:"))
+        if edge.parent.startswith(BUILD):
+            key = int(edge.parent.removeprefix(BUILD))
             gave[edge.child] = min(gave.get(edge.child, (key, edge.role)), (key, edge.role))
     known = home.ledger.lineage.artefact_rows(n for n in reached if n.startswith("sha256:"))
     found = []
@@ -276,12 +276,29 @@ def _name(making: Any, role: str) -> str:
 def _of_making(making: Any) -> Row:
     if making is None:
         return {}
-    names = ("project", "started", "seconds", "commit", "tools")
-    return {name: getattr(making, name) for name in names} | {"spec": making.spec_digest}
+    names = ("project", "seconds", "commit", "tools")
+    facts = {name: getattr(making, name) for name in names}
+    return {**facts, "started": making.started_at, "spec": making.spec_digest}
 
 
 def _approvals(home: Home, digest: str) -> list[Row]:
-    return [asdict(consent) for consent in home.ledger.approvals.of(digest)]
+    return [
+        {
+            **{
+                name: getattr(approval, name)
+                for name in ("kind", "subject", "name", "step", "note")
+            },
+            "who": approval.principal,
+            "how": approval.method,
+            "called": approval.display_name,
+            "key": approval.fingerprint,
+            "statement": approval.statement,
+            "signature": approval.signature,
+            "saw": approval.evidence,
+            "at": approval.approved_at,
+        }
+        for approval in home.ledger.approvals.of_subject(digest)
+    ]
 
 
 def _known(given: Row) -> Row:

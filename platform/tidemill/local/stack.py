@@ -23,7 +23,7 @@ from tidemill.settings import Settings
 
 if TYPE_CHECKING:
     from tidemill.adapters.ledger import Ledger
-    from tidemill.adapters.ledger.syncs import Sync
+    from tidemill.records import SyncRecord
 
 
 STARTS = 4
@@ -203,8 +203,8 @@ def _ledger(settings: Settings) -> dict[str, Any]:
     services = [
         {
             "service": service,
-            "live": ledger.rollouts.live(service),
-            "retired": [walking.release for walking in ledger.rollouts.retired(service)],
+            "live": ledger.rollouts.live_release(service),
+            "retired": [walking.release for walking in ledger.rollouts.retired_rollouts(service)],
             "asks": _asks(ledger, service),
             "open": [
                 {
@@ -212,41 +212,41 @@ def _ledger(settings: Settings) -> dict[str, Any]:
                     "state": walking.state,
                     "percent": walking.percent,
                     "reason": walking.reason,
-                    "waits": walking.waits,
+                    "waits": walking.awaits_person,
                 }
-                for walking in ledger.rollouts.open(service)
+                for walking in ledger.rollouts.in_progress(service)
             ],
         }
         for service in ledger.rollouts.services()
     ]
-    ingest = {**ledger.events.summary(), **_ingest(settings, ledger)}
+    ingest = {**ledger.events.event_counts(), **_ingest(settings, ledger)}
     return {"services": services, "ingest": ingest, "git": _git(settings, ledger)}
 
 
 def _asks(ledger: Ledger, service: str) -> str:
     """What the live release asks a person; empty where it asks nothing."""
-    live = ledger.rollouts.serving(service)
-    return live.reason if live is not None and live.waits else ""
+    live = ledger.rollouts.live_rollout(service)
+    return live.reason if live is not None and live.awaits_person else ""
 
 
 def _git(settings: Settings, ledger: Ledger) -> dict[str, Any] | None:
     """The followed branch: what was seen, what is applied, and what stands between them."""
-    look, newest = ledger.syncs.look(), ledger.syncs.newest()
+    look, newest = ledger.syncs.last_poll(), ledger.syncs.newest()
     if look is None:
         return None
-    applied = next(iter(ledger.syncs.applied()), None)
+    applied = next(iter(ledger.syncs.applied_commits()), None)
     return {
         "remote": look.remote,
         "branch": look.branch,
-        "looked": look.at.isoformat(),
-        "trouble": look.trouble,
+        "looked": look.polled_at.isoformat(),
+        "trouble": look.error,
         "seen": _commit(newest),
         "applied": _commit(applied),
         "orphans": _orphans(settings, ledger) if applied else [],
     }
 
 
-def _commit(sync: Sync | None) -> dict[str, Any] | None:
+def _commit(sync: SyncRecord | None) -> dict[str, Any] | None:
     names = ("commit", "subject", "author", "state", "refusal", "reason", "signer")
     return {name: getattr(sync, name) for name in names} if sync else None
 
@@ -258,8 +258,8 @@ def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
     specs = settings.git_home / "current" / settings.git_folder
     found = []
     for service in ledger.rollouts.services():
-        digest = ledger.rollouts.live(service)
-        record = ledger.assets.release(digest) if digest else None
+        digest = ledger.rollouts.live_release(service)
+        record = ledger.materialisations.release(digest) if digest else None
         if record is None:
             continue
         folder = specs / record.project
@@ -272,10 +272,7 @@ def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
 
 def _ingest(settings: Settings, ledger: Ledger) -> dict[str, Any]:
     """How ingest does, and how many records wait on the broker."""
-    from sqlalchemy import select
-
-    from tidemill.adapters.kafka.bus import KafkaBus
-    from tidemill.adapters.ledger.event_tables import offsets
+    from tidemill.adapters.kafka import open_bus
     from tidemill.control.ingest import read_heartbeat
 
     beat = read_heartbeat(settings.home) or {"state": "never ran", "trouble": ""}
@@ -284,10 +281,7 @@ def _ingest(settings: Settings, ledger: Ledger) -> dict[str, Any]:
     found = {"state": "down" if down else beat["state"], "trouble": beat["trouble"], "lag": None}
     if not any(listens(server.strip()) for server in settings.brokers.split(",")):
         return {**found, "trouble": broker_trouble(settings) or _own_broker(settings)}
-    with ledger.engine.connect() as connection:
-        rows = connection.execute(select(offsets.c.topic, offsets.c.partition, offsets.c.next))
-        read = {(topic, partition): after for topic, partition, after in rows}
-    bus = KafkaBus(settings.brokers, patience=3, security=settings.kafka)
+    read, bus = ledger.events.next_offsets(), open_bus(settings, timeout=3)
     try:
         spans = {topic: bus.partitions(topic) for topic in {topic for topic, _ in read}}
         found["lag"] = sum(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tidemill.form import Form
+from tidemill.form import ModelForm
 
 Tell = Callable[[str], None]
 """Where progress goes, one line at a time."""
@@ -25,6 +25,6 @@ class Weights:
     """Safetensors, `config.json` and tokenizer files; part of the cache, not to be changed."""
     sha256: str
     """Of the file the source names: the GGUF, or `model.safetensors` of a folder."""
-    form: Form
+    form: ModelForm
     origin: str
     """The source in one line, for the run record."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tidemill.errors import ArtefactError, UnsafeFormat
-from tidemill.form import Form
+from tidemill.form import ModelForm
 
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".h5", ".msgpack", ".joblib", ".npy")
 _PRECISION: dict[str, Literal["fp32", "bf16", "fp16"]] = {
@@ -60,7 +60,7 @@ def check_folder(folder: Path, *, trusted: bool) -> None:
         )
 
 
-def form_of(folder: Path, task: Literal["causal-lm", "sequence-classification"]) -> Form:
+def form_of(folder: Path, task: Literal["causal-lm", "sequence-classification"]) -> ModelForm:
     """The form of a folder of safetensors, from its headers and configuration."""
     shapes: dict[str, Any] = {}
     for path in sorted(folder.glob("*.safetensors")):
@@ -71,7 +71,7 @@ def form_of(folder: Path, task: Literal["causal-lm", "sequence-classification"])
     names = config.get("id2label") or {} if trained else {}
     chat = (folder / "chat_template.jinja").exists()
     chat = chat or bool(_json(folder / "tokenizer_config.json").get("chat_template"))
-    return Form(
+    return ModelForm(
         form="safetensors",
         task=task,
         precision=_PRECISION[min(kinds)] if len(kinds) == 1 else "fp32",

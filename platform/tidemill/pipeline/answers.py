@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidemill.answer import Answer
 from tidemill.errors import ArtefactError, DataError
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.metrics import Scored, measure
 from tidemill.pipeline.context import Progress, no_progress
 
@@ -24,14 +24,14 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Answered:
-    """One row with the wanted answer, the given one, and what it cost."""
+class EvaluatedRow:
+    """One dataset row with its reference, the model's answer, and the cost of that answer."""
 
     id: str
     reference: Answer
     answer: Answer
     output: str
-    """What the model wrote, before it was parsed."""
+    """The model's output before parsing."""
     seconds: float
     tokens_in: int
     tokens_out: int
@@ -42,7 +42,7 @@ class Answered:
 
     @property
     def scored(self) -> Scored:
-        """As metrics take it."""
+        """The row as input of metrics."""
         return Scored(self.reference, self.answer, self.seconds, self.tokens_out, self.row)
 
 
@@ -53,14 +53,14 @@ def answer_rows(
     *,
     resolve: Callable[[str], Path],
     say: Progress = no_progress,
-    what: str = "answering",
-) -> list[Answered]:
+    title: str = "answering",
+) -> list[EvaluatedRow]:
     """Answers to all rows, in their order; identical conversations are answered once.
 
     A causal language model needs the prompt's program; an encoder classifies the `text` column.
     Raises ArtefactError for a TensorRT engine, which needs its GPU.
     """
-    form = Form.read(folder)
+    form = ModelForm.read(folder)
     if form.form == "engine":
         raise ArtefactError(
             f"{folder}: a TensorRT engine runs only on the GPU it was built for; evaluate the "
@@ -72,40 +72,40 @@ def answer_rows(
 
     runtime = open_runtime(folder, resolve=resolve)
     try:
-        return answered_by(runtime, rows, program, say, what)
+        return answer_rows_with(runtime, rows, program, say, title)
     finally:
         runtime.close()
 
 
-def answered_by(
+def answer_rows_with(
     runtime: Runtime,
     rows: Sequence[Row],
     program: Program | None,
     say: Progress = no_progress,
-    what: str = "answering",
+    title: str = "answering",
     *,
     warm: bool = True,
-) -> list[Answered]:
-    """The same from a runtime that is open already; `warm` asks it once before, unmeasured."""
+) -> list[EvaluatedRow]:
+    """Answers to rows from an open runtime; `warm` runs one unmeasured request first."""
     if runtime.form.task == "sequence-classification":
-        return _classified(runtime, rows, say, what)
+        return _answer_classifier(runtime, rows, say, title)
     if program is None:
         raise ArtefactError(
-            "a causal language model is asked through a prompt; name one in the spec's `prompt` or "
-            "in the FineTune behind its `of`"
+            "a causal language model needs a prompt; set `prompt` in the spec or "
+            "in the FineTune that `of` names"
         )
-    return _generated(runtime, rows, program, say, what, warm)
+    return _answer_generative(runtime, rows, program, say, title, warm)
 
 
-def size_of(folder: Path, *, resolve: Callable[[str], Path]) -> float:
+def served_bytes(folder: Path, *, resolve: Callable[[str], Path]) -> float:
     """Bytes of what serves: the artefact, with its base model where it is an adapter."""
-    base = Form.read(folder).base
+    base = ModelForm.read(folder).base
     return sum(
         measure("size", [], part) for part in (folder, resolve(base) if base else None) if part
     )
 
 
-def write(folder: Path, answers: Iterable[Answered]) -> None:
+def write(folder: Path, answers: Iterable[EvaluatedRow]) -> None:
     """Keep answers as `answers.jsonl`, one row a line."""
     lines = (
         json.dumps(asdict(a), ensure_ascii=False, sort_keys=True, default=str) for a in answers
@@ -113,53 +113,58 @@ def write(folder: Path, answers: Iterable[Answered]) -> None:
     (folder / FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-def read(folder: Path) -> dict[str, Answered]:
+def read(folder: Path) -> dict[str, EvaluatedRow]:
     """The answers of a report by row id."""
     with (folder / FILE).open(encoding="utf-8") as stream:
         records = [json.loads(line) for line in stream]
     return {record["id"]: _from_record(record) for record in records}
 
 
-def against(mine: Sequence[Answered], theirs: Mapping[str, Answered]) -> list[Answered]:
-    """Their answers to my rows, judged by my references; `theirs` has to know every row."""
-    return [replace(theirs[one.id], reference=one.reference, row=one.row) for one in mine]
+def align_baseline(
+    candidate: Sequence[EvaluatedRow], baseline: Mapping[str, EvaluatedRow]
+) -> list[EvaluatedRow]:
+    """The baseline's answers to the candidate's rows, with the candidate's references."""
+    return [
+        replace(baseline[answer.id], reference=answer.reference, row=answer.row)
+        for answer in candidate
+    ]
 
 
-def row_id(row: Row, place: int) -> str:
+def row_id(row: Row, index: int) -> str:
     """The row's content id, or its place where the dataset gave none."""
-    return str(row.get("id") or f"row-{place}")
+    return str(row.get("id") or f"row-{index}")
 
 
-def _from_record(record: dict[str, Any]) -> Answered:
-    wanted, given = (Answer(**record[key]) for key in ("reference", "answer"))
-    return Answered(**{**record, "reference": wanted, "answer": given})
+def _from_record(record: dict[str, Any]) -> EvaluatedRow:
+    reference, answer = (Answer(**record[key]) for key in ("reference", "answer"))
+    return EvaluatedRow(**{**record, "reference": reference, "answer": answer})
 
 
-def _generated(
-    runtime: Runtime, rows: Sequence[Row], program: Program, say: Progress, what: str, warm: bool
-) -> list[Answered]:
+def _answer_generative(
+    runtime: Runtime, rows: Sequence[Row], program: Program, say: Progress, title: str, warm: bool
+) -> list[EvaluatedRow]:
     conversations = program.conversations(rows)
     keys = [json.dumps(messages, sort_keys=True) for messages in conversations]
-    first = {key: place for place, key in reversed(list(enumerate(keys)))}
+    first = {key: index for index, key in reversed(list(enumerate(keys)))}
     places = sorted(first.values(), key=lambda place: (len(keys[place]), place))
     replies: dict[str, Reply] = {}
     if warm:  # the first answer maps memory: not measured
         runtime.answer(conversations[:1], max_tokens=2)
     for start in range(0, len(places), BLOCK):
         block = places[start : start + BLOCK]
-        asked = [conversations[place] for place in block]
-        found = runtime.answer(asked, max_tokens=program.max_tokens)
-        replies |= {keys[place]: reply for place, reply in zip(block, found, strict=True)}
-        say(what, done=min(start + BLOCK, len(places)), total=len(places))
+        block_conversations = [conversations[index] for index in block]
+        block_replies = runtime.answer(block_conversations, max_tokens=program.max_tokens)
+        replies |= {keys[index]: reply for index, reply in zip(block, block_replies, strict=True)}
+        say(title, done=min(start + BLOCK, len(places)), total=len(places))
     return [
-        _one_generated(row, place, program, replies[key])
-        for place, (row, key) in enumerate(zip(rows, keys, strict=True))
+        _one_generated(row, index, program, replies[key])
+        for index, (row, key) in enumerate(zip(rows, keys, strict=True))
     ]
 
 
-def _one_generated(row: Row, place: int, program: Program, reply: Reply) -> Answered:
-    return Answered(
-        id=row_id(row, place),
+def _one_generated(row: Row, index: int, program: Program, reply: Reply) -> EvaluatedRow:
+    return EvaluatedRow(
+        id=row_id(row, index),
         reference=program.reference(row),
         answer=program.parse(reply.text),
         output=reply.text,
@@ -171,7 +176,9 @@ def _one_generated(row: Row, place: int, program: Program, reply: Reply) -> Answ
     )
 
 
-def _classified(runtime: Runtime, rows: Sequence[Row], say: Progress, what: str) -> list[Answered]:
+def _answer_classifier(
+    runtime: Runtime, rows: Sequence[Row], say: Progress, title: str
+) -> list[EvaluatedRow]:
     lacking = {"text", "label"} - rows[0].keys()
     if lacking:
         raise DataError(
@@ -179,19 +186,19 @@ def _classified(runtime: Runtime, rows: Sequence[Row], say: Progress, what: str)
             f"{' and no '.join(sorted(lacking))}. Name them in the Dataset's `map`"
         )
     texts = [str(row["text"]) for row in rows]
-    answers: list[Answered] = []
+    answers: list[EvaluatedRow] = []
     for start in range(0, len(rows), BLOCK):
-        found = runtime.classify(texts[start : start + BLOCK])
-        for place, scores in enumerate(found, start):
-            row = rows[place]
-            wanted = Answer(str(row["label"]), str(row["label"]))
-            given = Answer(scores.label, scores.label)
+        batch = runtime.classify(texts[start : start + BLOCK])
+        for index, scores in enumerate(batch, start):
+            row = rows[index]
+            reference = Answer(str(row["label"]), str(row["label"]))
+            answer = Answer(scores.label, scores.label)
             label = scores.label
             answers.append(
-                Answered(
-                    row_id(row, place),
-                    wanted,
-                    given,
+                EvaluatedRow(
+                    row_id(row, index),
+                    reference,
+                    answer,
                     label,
                     scores.seconds,
                     0,
@@ -201,5 +208,5 @@ def _classified(runtime: Runtime, rows: Sequence[Row], say: Progress, what: str)
                     dict(scores.all),
                 )
             )
-        say(what, done=len(answers), total=len(rows))
+        say(title, done=len(answers), total=len(rows))
     return answers

@@ -18,7 +18,7 @@ from tidemill.engine.staleness import (
     Staleness,
     staleness,
 )
-from tidemill.ports import Making, Store
+from tidemill.ports import Materialisation, Store
 from tidemill.spec.digest import digest_inputs
 from tidemill.spec.evaluation import Evaluation, LiveBaseline
 from tidemill.spec.graph import references
@@ -38,7 +38,7 @@ class ServiceReleases:
 class BuiltAssets:
     """What is built here: the newest records, the releases, and the files."""
 
-    records: Mapping[str, Making]
+    records: Mapping[str, Materialisation]
     """The newest record of each asset, by `project/name`."""
     releases: Mapping[str, Sequence[ReleaseRecord]]
     """All releases of each rollout, by `project/name`, oldest first."""
@@ -49,7 +49,7 @@ class BuiltAssets:
     @property
     def failed(self) -> set[str]:
         """Assets whose newest record failed a blocking check, by `project/name`."""
-        return {key for key, record in self.records.items() if not record.passed}
+        return {key for key, record in self.records.items() if not record.has_passed}
 
     def staleness(
         self,
@@ -104,7 +104,7 @@ class BuiltAssets:
             for name, record in newest.items()
         )
 
-    def _changed_baseline(self, spec: SpecSnapshot, record: Making) -> str:
+    def _changed_baseline(self, spec: SpecSnapshot, record: Materialisation) -> str:
         """The live release that an evaluation was not compared with; empty where there is none.
 
         An evaluation whose own release is live, or on its way, has been used: it stays as it is.

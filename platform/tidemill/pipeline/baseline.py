@@ -8,25 +8,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill.pipeline import answers as answering
-from tidemill.pipeline.answers import Answered
+from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.context import BuildContext
-from tidemill.pipeline.prompt_loading import load_program, prompt_of
+from tidemill.pipeline.prompt_loading import load_program, prompt_name
 from tidemill.ports import Artefact
 from tidemill.spec.evaluation import Evaluation, LiveBaseline
 
 
 @dataclass(frozen=True)
-class Rival:
+class Baseline:
     """The baseline's answers by row id, its size, and how many rows it could be asked."""
 
-    answers: Mapping[str, Answered]
+    answers: Mapping[str, EvaluatedRow]
     size: float | None
     summary: Mapping[str, Any]
 
 
-def rival(
-    spec: Evaluation, given: Sequence[Answered], inputs: Mapping[str, Artefact], bench: BuildContext
-) -> Rival | None:
+def load_baseline(
+    spec: Evaluation,
+    answers: Sequence[EvaluatedRow],
+    inputs: Mapping[str, Artefact],
+    bench: BuildContext,
+) -> Baseline | None:
     """The spec's baseline; None where it names none or nothing is live yet.
 
     Rows come from the baseline's own evaluation report, joined by row id. Rows it never saw are
@@ -42,48 +45,48 @@ def rival(
     report = bench.baseline_report(name)
     if report is None:
         return None
-    known = answering.read(report.path)
-    missing = [one for one in given if one.id not in known]
+    recorded = answering.read(report.path)
+    missing = [answer for answer in answers if answer.id not in recorded]
     model = inputs.get(f"live:{name}") if live else None
     fresh = _asked_again(spec, missing, model, name, inputs, bench) if missing and model else {}
-    answers = {**known, **fresh}
-    paired = sum(one.id in answers for one in given)
+    baseline_answers = {**recorded, **fresh}
+    paired = sum(answer.id in baseline_answers for answer in answers)
     summary = {
         "name": name,
         "report": report.digest,
         "paired": paired,
         "asked_again": len(fresh),
-        "unpaired": len(given) - paired,
+        "unpaired": len(answers) - paired,
     }
-    return Rival(answers, _size(report, model, bench), summary)
+    return Baseline(baseline_answers, _size(report, model, bench), summary)
 
 
 def _asked_again(
     spec: Evaluation,
-    missing: Sequence[Answered],
+    missing: Sequence[EvaluatedRow],
     model: Artefact,
     service: str,
     inputs: Mapping[str, Artefact],
     bench: BuildContext,
-) -> dict[str, Answered]:
-    name = prompt_of(spec, bench.specs)
+) -> dict[str, EvaluatedRow]:
+    name = prompt_name(spec, bench.specs)
     theirs = inputs.get(f"live-prompt:{service}")
     changed = {**inputs, name: theirs} if name and theirs else inputs
     program = load_program(name, changed, bench.specs)
-    found = answering.answer_rows(
+    fresh_answers = answering.answer_rows(
         model.path,
-        [one.row for one in missing],
+        [answer.row for answer in missing],
         program,
         resolve=lambda digest: bench.store.get(digest).path,
         say=bench.progress,
-        what=f"{spec.name}: the live release answers {len(missing)} rows it has not seen",
+        title=f"{spec.name}: running the baseline on {len(missing)} new rows",
     )
-    return {mine.id: one for mine, one in zip(missing, found, strict=True)}
+    return {mine.id: answer for mine, answer in zip(missing, fresh_answers, strict=True)}
 
 
 def _size(report: Artefact, model: Artefact | None, bench: BuildContext) -> float | None:
     if model is not None:
-        return answering.size_of(model.path, resolve=lambda d: bench.store.get(d).path)
+        return answering.served_bytes(model.path, resolve=lambda d: bench.store.get(d).path)
     content = json.loads((report.path / "report.json").read_text(encoding="utf-8"))
     size = content.get("size")
     return float(size) if size is not None else None

@@ -30,10 +30,10 @@ from tidemill.pipeline.context import (
     no_progress,
 )
 from tidemill.pipeline.feedback_offsets import frozen_offsets
-from tidemill.ports import Artefact, Clock, Making, Records, Repository, Store
+from tidemill.ports import Artefact, Clock, Materialisation, MaterialisationStore, Repository, Store
 from tidemill.spec.base import Spec
 from tidemill.spec.dataset import Dataset
-from tidemill.spec.digest import digest as spec_digest
+from tidemill.spec.digest import spec_digest
 from tidemill.spec.evaluation import Evaluation, LiveBaseline, PinnedBaseline
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.graph import references, upstream
@@ -59,7 +59,7 @@ TOOLS = (
 class FeedbackReader(Protocol):
     """What datasets read of the ledger."""
 
-    def freeze(self, topic: str) -> Mapping[str, int]:
+    def frozen_offsets(self, topic: str) -> Mapping[str, int]:
         """The next offset of each `topic/partition` read so far, the inference topic included."""
 
     def rows(
@@ -80,7 +80,7 @@ class ProjectBuilder:
     home: Path
     cache: Path
     store: Store
-    records: Records
+    records: MaterialisationStore
     repository: Repository
     clock: Clock
     keep: Callable[[Sequence[Artefact]], None]
@@ -133,7 +133,7 @@ class ProjectBuilder:
     def _key(self, name: str) -> str:
         return f"{self.project.name}/{name}"
 
-    def current(self, name: str) -> Making:
+    def current(self, name: str) -> Materialisation:
         """The newest record of an asset that is up to date; raises MissingArtefact with the way out
         for any other."""
         state = self.staleness(name)[name]
@@ -179,7 +179,7 @@ class ProjectBuilder:
     ) -> BuildResult:
         context = self._build_context(spec, frozen, version[7:23], progress)
         kind = import_module(f"tidemill.pipeline.{spec.kind.lower()}")
-        result: BuildResult = kind.make(spec, self._inputs(spec.name), context)
+        result: BuildResult = kind.build(spec, self._inputs(spec.name), context)
         topics = self._topics(spec)
         frozen_facts = {"offsets": dict(frozen), "topics": topics} if topics else {}
         return replace(result, facts={**result.facts, **frozen_facts})
@@ -190,13 +190,13 @@ class ProjectBuilder:
         """For work that builds no asset, such as a search; with a scratch folder of its own."""
         return self._build_context(self.specs[name], {}, purpose, progress)
 
-    def reinstate(self, record: Making, inputs: Mapping[str, str]) -> None:
+    def reinstate(self, record: Materialisation, inputs: Mapping[str, str]) -> None:
         """Make a former record the newest again; nothing was built, so it took no time."""
-        self.records.record(replace(record, inputs=inputs, seconds=0.0, id=0))
+        self.records.add(replace(record, inputs=inputs, seconds=0.0, id=0))
 
     def _reusable(
-        self, name: str, parents: Mapping[str, Making], frozen: Mapping[str, int]
-    ) -> Making | None:
+        self, name: str, parents: Mapping[str, Materialisation], frozen: Mapping[str, int]
+    ) -> Materialisation | None:
         """The record whose artefact a build would give again: the newest where it is up to date,
         else an earlier one of the same version."""
         newest = self.records.latest(self.project.name, name)
@@ -206,7 +206,9 @@ class ProjectBuilder:
         version = self._version(name, parents, frozen)
         return self.records.by_version(self.project.name, name, version)
 
-    def _version(self, name: str, parents: Mapping[str, Making], frozen: Mapping[str, int]) -> str:
+    def _version(
+        self, name: str, parents: Mapping[str, Materialisation], frozen: Mapping[str, int]
+    ) -> str:
         inputs = {key: parent.artefact for key, parent in parents.items()}
         baseline = self._baseline_release(self.specs[name])
         digest = self.spec_digest(name)
@@ -217,7 +219,7 @@ class ProjectBuilder:
             return {}
         last = self.records.latest(self.project.name, spec.name)
         facts = last.facts if last else None
-        return frozen_offsets(self._topics(spec), requested, facts, self.feedback.freeze)
+        return frozen_offsets(self._topics(spec), requested, facts, self.feedback.frozen_offsets)
 
     def _topics(self, spec: Spec) -> list[str]:
         """The topics that a dataset reads feedback of."""
@@ -229,7 +231,9 @@ class ProjectBuilder:
     def _feedback_spec(self, name: str) -> Feedback:
         return self.project.spec(name, Feedback)
 
-    def _reuse(self, record: Making, parents: Mapping[str, Making]) -> BuildResult | None:
+    def _reuse(
+        self, record: Materialisation, parents: Mapping[str, Materialisation]
+    ) -> BuildResult | None:
         try:
             artefact = self.store.get(record.artefact)
             steps = {step: self.store.get(digest) for step, digest in record.steps.items()}
@@ -304,15 +308,15 @@ class ProjectBuilder:
         self,
         name: str,
         result: BuildResult,
-        parents: Mapping[str, Making],
+        parents: Mapping[str, Materialisation],
         version: str,
         started: datetime,
         seconds: float,
         run: str,
     ) -> None:
         commit = self.repository.head()
-        self.records.record(
-            Making(
+        self.records.add(
+            Materialisation(
                 project=self.project.name,
                 name=name,
                 kind=self.specs[name].kind,
@@ -321,15 +325,15 @@ class ProjectBuilder:
                 artefact=result.artefact.digest,
                 steps={step: item.digest for step, item in result.steps.items()},
                 inputs={key: parent.artefact for key, parent in parents.items()},
-                commit={**asdict(commit), "when": commit.when.isoformat()} if commit else {},
+                commit=commit.to_dict() if commit else {},
                 tools=tool_versions(),
                 measures=[asdict(measure) for measure in result.measures],
                 checks=[asdict(check) for check in result.checks],
                 facts=dict(result.facts),
-                started=started,
+                started_at=started,
                 seconds=seconds,
                 peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-                run=run,
+                run_id=run,
             )
         )
 

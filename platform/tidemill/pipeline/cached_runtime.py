@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from tidemill.engine.search_budget import NOTHING, Cost, Limits, Purse
 from tidemill.errors import ArtefactError
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.runtimes import Messages, Reply, Runtime, Scores
 
 BLOCK = 16
@@ -22,22 +22,22 @@ _TURN = 16
 """Most tokens a chat template puts around one message."""
 
 
-class Memory(Protocol):
+class AnswerMemory(Protocol):
     """Answers that outlive the process, and how often a set of rows has decided."""
 
-    def known(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+    def get_many(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         """The kept answers among these keys."""
 
-    def keep(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
+    def put_many(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
         """Keep answers; all of them or none."""
 
-    def look(self, rows: str, candidate: str) -> int:
+    def record_comparison(self, rows: str, candidate: str) -> int:
         """The how-manieth candidate this is that these rows decide on, from 1; asking about one
         again gives the same number."""
 
 
 @dataclass
-class Account:
+class SearchAccount:
     """The purse of one search, and what is paid for the first time in it.
 
     Every answer counts once in a search whether it was kept from another time or not, so that a
@@ -45,38 +45,38 @@ class Account:
     """
 
     limits: Limits
-    purse: Purse = field(init=False)
-    fresh: Cost = NOTHING
-    """What this run paid that no run had paid before."""
+    budget: Purse = field(init=False)
+    spent_now: Cost = NOTHING
+    """Cost of this run without answers from the memory."""
     charged: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.purse = Purse(self.limits)
+        self.budget = Purse(self.limits)
 
     def pay(self, key: str, cost: Cost, *, fresh: bool) -> None:
         """Charge one answer."""
         self.charged.add(key)
-        self.purse = self.purse.pay(cost)
+        self.budget = self.budget.pay(cost)
         if fresh:
-            self.fresh += cost
+            self.spent_now += cost
 
 
-def most_of(messages: Messages, max_tokens: int) -> Cost:
+def max_cost(messages: Messages, max_tokens: int) -> Cost:
     """The most an answer can cost: a token holds a byte or more."""
-    read = sum(len(one["content"].encode()) + _TURN for one in messages) + _TURN
+    read = sum(len(turn["content"].encode()) + _TURN for turn in messages) + _TURN
     return Cost(calls=1, tokens=read + max_tokens)
 
 
-class Remembered:
+class CachedRuntime:
     """A `Runtime` for generating; the model is loaded when the first new answer is needed."""
 
     def __init__(
         self,
         model: str,
-        form: Form,
+        form: ModelForm,
         load: Callable[[], Runtime],
-        memory: Memory,
-        account: Account,
+        memory: AnswerMemory,
+        account: SearchAccount,
         tick: Callable[[], None] = lambda: None,
     ) -> None:
         self.model, self.form, self._load = model, form, load
@@ -89,22 +89,22 @@ class Remembered:
         self, conversations: Sequence[Messages], *, max_tokens: int, stop: Sequence[str] = ()
     ) -> list[Reply]:
         """One reply per conversation; raises OverBudget before the first one that does not fit."""
-        keys = [self._key(one, max_tokens, stop) for one in conversations]
-        wanted = dict(zip(keys, conversations, strict=True))
-        self._ask(wanted, max_tokens)
-        known = dict(self.memory.known(list(wanted)))
-        missing = [key for key in wanted if key not in known]
+        keys = [self._key(conversation, max_tokens, stop) for conversation in conversations]
+        requests = dict(zip(keys, conversations, strict=True))
+        self._ask(requests, max_tokens)
+        replies = dict(self.memory.get_many(list(requests)))
+        missing = [key for key in requests if key not in replies]
         for start in range(0, len(missing), BLOCK):
             block = missing[start : start + BLOCK]
-            asked = [wanted[key] for key in block]
-            found = self._open().answer(asked, max_tokens=max_tokens, stop=stop)
-            new = {key: asdict(reply) for key, reply in zip(block, found, strict=True)}
-            self.memory.keep(new)
+            missing_requests = [requests[key] for key in block]
+            new_replies = self._open().answer(missing_requests, max_tokens=max_tokens, stop=stop)
+            new = {key: asdict(reply) for key, reply in zip(block, new_replies, strict=True)}
+            self.memory.put_many(new)
             self._charge(new, fresh=True)
-            known |= new
+            replies |= new
             self._tick()
-        self._charge(known, fresh=False)
-        return [Reply(**known[key]) for key in keys]
+        self._charge(replies, fresh=False)
+        return [Reply(**replies[key]) for key in keys]
 
     def stream(
         self, messages: Messages, *, max_tokens: int, stop: Sequence[str] = ()
@@ -128,14 +128,14 @@ class Remembered:
             self._runtime = self._load()
         return self._runtime
 
-    def _ask(self, wanted: Mapping[str, Messages], max_tokens: int) -> None:
+    def _ask(self, requests: Mapping[str, Messages], max_tokens: int) -> None:
         total = NOTHING
-        for key, messages in wanted.items():
-            most = most_of(messages, max_tokens)
+        for key, messages in requests.items():
+            most = max_cost(messages, max_tokens)
             self.largest = max(self.largest, most, key=lambda cost: cost.tokens)
             if key not in self.account.charged:
                 total += most
-        self.account.purse.ask(total)
+        self.account.budget.ask(total)
 
     def _charge(self, answers: Mapping[str, Mapping[str, Any]], *, fresh: bool) -> None:
         for key, reply in answers.items():
@@ -144,6 +144,6 @@ class Remembered:
                 self.account.pay(key, Cost(calls=1, tokens=tokens), fresh=fresh)
 
     def _key(self, messages: Messages, max_tokens: int, stop: Sequence[str]) -> str:
-        said = [self.model, [dict(one) for one in messages], max_tokens, list(stop)]
-        text = json.dumps(said, sort_keys=True, ensure_ascii=False)
+        identity = [self.model, [dict(turn) for turn in messages], max_tokens, list(stop)]
+        text = json.dumps(identity, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()

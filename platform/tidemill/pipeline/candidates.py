@@ -7,60 +7,62 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tidemill.pipeline.prompt import assemble, file_rows
+from tidemill.pipeline.prompt import build_program, file_rows
 from tidemill.ports import Artefact
 from tidemill.prompts import Program, output_parsing
 from tidemill.search import Candidate
 from tidemill.spec.positions import Path_
 from tidemill.spec.prompt import Examples, Prompt
-from tidemill.spec.rewrite import GONE
+from tidemill.spec.rewrite import REMOVE
 
 
-def start_of(spec: Prompt, project: Path) -> Candidate:
+def initial_candidate(spec: Prompt, project: Path) -> Candidate:
     """The prompt as it is."""
     examples = spec.examples
     chosen = file_rows(spec, project / examples.file) if examples and examples.file else None
     return Candidate(
         system=spec.system.strip(),
-        examples=tuple(shown(spec, row) for row in chosen) if chosen is not None else None,
+        examples=tuple(example_columns(spec, row) for row in chosen)
+        if chosen is not None
+        else None,
         k=examples.k if examples else 0,
         selection=examples.selection if examples else "fixed",
     )
 
 
-def shown(spec: Prompt, row: Mapping[str, Any]) -> dict[str, Any]:
+def example_columns(spec: Prompt, row: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a row that an example shows."""
-    wanted = [*spec.inputs, *output_parsing.columns(spec.output)]
+    names = [*spec.inputs, *output_parsing.columns(spec.output)]
     if spec.reasoning and row.get(spec.reasoning):
-        wanted.append(spec.reasoning)
-    return {name: row[name] for name in wanted if name in row}
+        names.append(spec.reasoning)
+    return {name: row[name] for name in names if name in row}
 
 
-def usable(spec: Prompt, row: Mapping[str, Any]) -> bool:
+def has_example_columns(spec: Prompt, row: Mapping[str, Any]) -> bool:
     """Whether a row has all that an example shows."""
     return all(row.get(name) for name in (*spec.inputs, *output_parsing.columns(spec.output)))
 
 
-def file_of(spec: Prompt) -> str:
-    """Where chosen examples are written: next to the template."""
+def examples_path(spec: Prompt) -> str:
+    """Path of the file of chosen examples, next to the template."""
     if spec.examples and spec.examples.file:
         return spec.examples.file
     return str(PurePosixPath(spec.template).with_name(f"{spec.name}.examples.jsonl"))
 
 
-def variant(spec: Prompt, candidate: Candidate, encoder: str = "") -> Prompt:
-    """The spec that says what a candidate says; its file of examples may not be written yet."""
+def candidate_spec(spec: Prompt, candidate: Candidate, encoder: str = "") -> Prompt:
+    """The spec with a candidate's values; its file of examples may not exist yet."""
     search = spec.optimise
     source = spec.examples.source if spec.examples else search.dataset if search else ""
     examples = None
     if candidate.k:
-        known = spec.examples.encoder if spec.examples else None
+        present_encoder = spec.examples.encoder if spec.examples else None
         examples = Examples(
             source=source,
             k=candidate.k,
             selection=candidate.selection,
-            encoder=known or (encoder if candidate.selection == "similar" else None),
-            file=file_of(spec) if candidate.examples is not None else None,
+            encoder=present_encoder or (encoder if candidate.selection == "similar" else None),
+            file=examples_path(spec) if candidate.examples is not None else None,
         )
     technique = spec.technique
     if technique == "zero-shot" and candidate.k:
@@ -71,43 +73,43 @@ def variant(spec: Prompt, candidate: Candidate, encoder: str = "") -> Prompt:
     return spec.model_copy(update=changes)
 
 
-def program(
+def candidate_program(
     spec: Prompt,
     candidate: Candidate,
     inputs: Mapping[str, Artefact],
     project: Path,
     encoder: str = "",
 ) -> Program:
-    """The candidate as it would be made."""
+    """The prompt program of a candidate."""
     template = (project / spec.template).read_text(encoding="utf-8")
-    wanted = variant(spec, candidate, encoder)
-    return assemble(wanted, template, inputs, project, candidate.examples)[0]
+    spec_variant = candidate_spec(spec, candidate, encoder)
+    return build_program(spec_variant, template, inputs, project, candidate.examples)[0]
 
 
-def changes(spec: Prompt, candidate: Candidate, encoder: str = "") -> dict[Path_, Any]:
+def candidate_changes(spec: Prompt, candidate: Candidate, encoder: str = "") -> dict[Path_, Any]:
     """The values of the spec that a candidate changes, for `tidemill.spec.rewrite`."""
-    wanted = variant(spec, candidate, encoder)
-    found: dict[Path_, Any] = {}
-    if wanted.system != spec.system.strip():
-        found["system",] = wanted.system or GONE
-    if wanted.technique != spec.technique:
-        found["technique",] = wanted.technique
-    before, after = (_examples(one) for one in (spec, wanted))
+    spec_variant = candidate_spec(spec, candidate, encoder)
+    values: dict[Path_, Any] = {}
+    if spec_variant.system != spec.system.strip():
+        values["system",] = spec_variant.system or REMOVE
+    if spec_variant.technique != spec.technique:
+        values["technique",] = spec_variant.technique
+    before, after = (_examples(each) for each in (spec, spec_variant))
     if before is None or after is None:
         if before != after:
-            found["examples",] = after or GONE
-        return found
+            values["examples",] = after or REMOVE
+        return values
     for key in ("source", "k", "selection", "encoder", "file"):
         if before.get(key) != after.get(key):
-            found["examples", key] = after.get(key, GONE)
-    return found
+            values["examples", key] = after.get(key, REMOVE)
+    return values
 
 
-def lines(spec: Prompt, candidate: Candidate) -> bytes | None:
+def examples_file(spec: Prompt, candidate: Candidate) -> bytes | None:
     """The file of chosen examples; None where there are none."""
     if candidate.examples is None:
         return None
-    rows = (shown(spec, row) for row in candidate.examples[: candidate.k])
+    rows = (example_columns(spec, row) for row in candidate.examples[: candidate.k])
     return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows).encode()
 
 

@@ -13,26 +13,27 @@ from tidemill.spec.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
-class Declared:
+class CheckSpec:
     """One check: a name of letters, digits and underscores, and whether it stops the line."""
 
     name: str
     blocking: bool = True
 
 
-def declared(spec: Any) -> list[Declared]:
+def declared_checks(spec: Any) -> list[CheckSpec]:
     """All checks of a spec, in the order in which they are shown; names are unique."""
-    checks: list[Declared] = []
+    checks: list[CheckSpec] = []
     if isinstance(spec, Dataset):
-        checks = [Declared("minimum_rows"), Declared("leakage")]
+        checks = [CheckSpec("minimum_rows"), CheckSpec("leakage")]
         checks += [
-            Declared(expectation_name(item), item.severity == "error") for item in spec.expectations
+            CheckSpec(expectation_name(item), item.severity == "error")
+            for item in spec.expectations
         ]
     elif isinstance(spec, Compression):
-        checks = [Declared("equivalence")]
-        checks += [Declared(f"goal_{goal.metric}") for goal in spec.goals]
+        checks = [CheckSpec("equivalence")]
+        checks += [CheckSpec(f"goal_{goal.metric}") for goal in spec.goals]
     elif isinstance(spec, Evaluation):
-        checks = [Declared(name) for name in gate_names(spec.gates)]
+        checks = [CheckSpec(name) for name in gate_names(spec.gates)]
     return _with_unique_names(checks)
 
 
@@ -41,6 +42,6 @@ def expectation_name(expectation: Expectation) -> str:
     return check_name(expectation.type, str(expectation.arguments.get("column", "")))
 
 
-def _with_unique_names(checks: Sequence[Declared]) -> list[Declared]:
+def _with_unique_names(checks: Sequence[CheckSpec]) -> list[CheckSpec]:
     names = number_repeats([check.name for check in checks])
-    return [Declared(name, check.blocking) for name, check in zip(names, checks, strict=True)]
+    return [CheckSpec(name, check.blocking) for name, check in zip(names, checks, strict=True)]

@@ -9,15 +9,15 @@ from typing import Any
 
 from tidemill.catalog import COMPRESSION, METRICS
 from tidemill.compression import Conversations, kind_of, targets
-from tidemill.engine.answer_agreement import ANSWER, LABEL, TEXT
+from tidemill.engine.concordance import ANSWER, LABEL, TEXT
 from tidemill.engine.equivalence import Reached, judge, reached
 from tidemill.engine.estimate import estimate
 from tidemill.errors import DataError, EquivalenceBroken
-from tidemill.pipeline.checks import declared
+from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.compression_chain import Chain
 from tidemill.pipeline.context import BuildContext, BuildResult, Check, Measure
-from tidemill.pipeline.hop_picture import hop_picture
-from tidemill.pipeline.prompt_loading import load_program, prompt_of
+from tidemill.pipeline.hop_picture import compression_chart
+from tidemill.pipeline.prompt_loading import load_program, prompt_name
 from tidemill.ports import Artefact
 from tidemill.prompts import output_parsing
 from tidemill.spec.compression import Compression
@@ -27,14 +27,14 @@ from tidemill.spec.prompt import JsonOutput
 _SPEED = ("quantile", "speed")
 
 
-def make(spec: Compression, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
+def build(spec: Compression, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
     """The compressed form; the main artefact is the one ONNX Runtime serves.
 
     Raises EquivalenceBroken, with the hops and artefacts so far, as soon as a hop changes more
     answers than the spec allows. A missed goal does not raise: it fails its check.
     """
     started = time.monotonic()
-    program = load_program(prompt_of(spec, bench.specs), inputs, bench.specs)
+    program = load_program(prompt_name(spec, bench.specs), inputs, bench.specs)
     chain = Chain(
         spec=spec,
         bench=bench,
@@ -84,7 +84,7 @@ def _stop_if_broken(spec: Compression, chain: Chain) -> None:
 def _made(spec: Compression, bench: BuildContext, chain: Chain, seconds: float) -> BuildResult:
     verdict = judge(chain.hops, spec.equivalence.min_agreement)
     goals = _goals(spec, chain)
-    names = [check.name for check in declared(spec)]
+    names = [check.name for check in declared_checks(spec)]
     alike = Check(names[0], verdict.passed, verdict.message)
     checks = [
         Check(name, goal.passed, goal.message, facts={"guilty": goal.guilty})
@@ -102,7 +102,7 @@ def _made(spec: Compression, bench: BuildContext, chain: Chain, seconds: float) 
         "agreement": chain.end_to_end,
         "seconds": round(seconds, 2),
     }
-    picture = hop_picture(chain.hops, chain.source_size, spec.equivalence.min_agreement)
+    picture = compression_chart(chain.hops, chain.source_size, spec.equivalence.min_agreement)
     return BuildResult(
         artefact=chain.main,
         steps=chain.steps,

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tidemill.engine.answer_agreement import LABEL, agree
+from tidemill.engine.concordance import LABEL, agree
 from tidemill.engine.equivalence import Hop, compare, not_run, sized
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.metrics import measure
 from tidemill.pipeline import answers as answering
-from tidemill.pipeline.answers import Answered
+from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.context import BuildContext
 from tidemill.ports import Artefact
 from tidemill.spec.compression import Compression
@@ -37,12 +37,12 @@ class Chain:
     metrics: Sequence[str]
     source: Artefact
     basis: str = LABEL
-    """What decides whether two answers are alike; see `engine.agreement`."""
+    """What decides whether two answers are alike; see `engine.concordance`."""
     hops: list[Hop] = field(default_factory=list)
     steps: dict[str, Artefact] = field(default_factory=dict)
-    _given: dict[str, list[Answered]] = field(default_factory=dict)
+    _given: dict[str, list[EvaluatedRow]] = field(default_factory=dict)
     """Answers by artefact digest: the same bytes are asked once."""
-    _timed: dict[str, list[Answered]] = field(default_factory=dict)
+    _timed: dict[str, list[EvaluatedRow]] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Answer the rows with the form before compression."""
@@ -51,7 +51,7 @@ class Chain:
         self._answers(self.source)
 
     @property
-    def last(self) -> list[Answered]:
+    def last(self) -> list[EvaluatedRow]:
         """The main artefact's answers."""
         return self._given[self.main.digest]
 
@@ -64,7 +64,7 @@ class Chain:
 
     def size(self, artefact: Artefact) -> int:
         """Bytes of what serves, an adapter's base included."""
-        return int(answering.size_of(artefact.path, resolve=self._resolve))
+        return int(answering.served_bytes(artefact.path, resolve=self._resolve))
 
     def step(self, name: str, kind: str, transform: Transform) -> None:
         """Transform the main artefact, keep the result, compare its answers."""
@@ -72,7 +72,7 @@ class Chain:
         made, seconds = self._put(name, kind, before, transform)
         self._compared(self._keep(name, made), kind, before, made, seconds)
         self.main = made
-        if Form.read(made.path).form == "safetensors":
+        if ModelForm.read(made.path).form == "safetensors":
             self.weights = made
 
     def target(self, module: ModuleType, target: Any) -> None:
@@ -98,7 +98,7 @@ class Chain:
         answers = self.timed(source=source) if timed else self._given[artefact.digest]
         return measure(metric, [one.scored for one in answers])
 
-    def timed(self, *, source: bool) -> list[Answered]:
+    def timed(self, *, source: bool) -> list[EvaluatedRow]:
         """A few rows answered one at a time, as a server would: batches hide what one row takes."""
         artefact = self.source if source else self.main
         if artefact.digest not in self._timed:
@@ -113,8 +113,8 @@ class Chain:
                 runtime.close()
         return self._timed[artefact.digest]
 
-    def _one(self, runtime: Any, rows: Sequence[dict[str, Any]]) -> list[Answered]:
-        return answering.answered_by(runtime, rows, self.program)
+    def _one(self, runtime: Any, rows: Sequence[dict[str, Any]]) -> list[EvaluatedRow]:
+        return answering.answer_rows_with(runtime, rows, self.program)
 
     def _put(
         self, name: str, kind: str, source: Artefact, transform: Transform, **facts: Any
@@ -153,11 +153,13 @@ class Chain:
         hop = not_run(name, "engine", note)
         self._add(sized(hop, self.size(made), self.source_size, seconds, note))
 
-    def _hop(self, name: str, kind: str, old: Sequence[Answered], new: Sequence[Answered]) -> Hop:
+    def _hop(
+        self, name: str, kind: str, old: Sequence[EvaluatedRow], new: Sequence[EvaluatedRow]
+    ) -> Hop:
         before, after = [one.scored for one in old], [one.scored for one in new]
         return compare(name, kind, before, after, self.metrics, self.basis)
 
-    def _export_answers(self) -> tuple[list[Answered], int]:
+    def _export_answers(self) -> tuple[list[EvaluatedRow], int]:
         """What the export answers, and its bytes; it is not kept."""
         from tidemill.compression import targets
         from tidemill.spec.compression import OnnxRuntimeTarget
@@ -167,7 +169,7 @@ class Chain:
         try:
             target = OnnxRuntimeTarget(runtime="onnxruntime")
             targets.load("onnxruntime").build(self.weights.path, out, target, self.bench.progress)
-            size = int(answering.size_of(out, resolve=self._resolve))
+            size = int(answering.served_bytes(out, resolve=self._resolve))
             return self._ask(out, self.rows), size
         finally:
             shutil.rmtree(out, ignore_errors=True)
@@ -178,19 +180,19 @@ class Chain:
         size = f"{hop.bytes / 1e6:.0f} MB ({hop.ratio:.2f}×)"
         self.bench.progress(f"{self.spec.name}: {hop.step}: {share}, {size}, {hop.seconds:.0f} s")
 
-    def _answers(self, artefact: Artefact) -> list[Answered]:
+    def _answers(self, artefact: Artefact) -> list[EvaluatedRow]:
         if artefact.digest not in self._given:
             self._given[artefact.digest] = self._ask(artefact.path, self.rows)
         return self._given[artefact.digest]
 
-    def _ask(self, folder: Path, rows: Sequence[dict[str, Any]]) -> list[Answered]:
+    def _ask(self, folder: Path, rows: Sequence[dict[str, Any]]) -> list[EvaluatedRow]:
         return answering.answer_rows(
             folder,
             rows,
             self.program,
             resolve=self._resolve,
             say=self.bench.progress,
-            what=f"{self.spec.name}: comparing answers",
+            title=f"{self.spec.name}: comparing answers",
         )
 
     def _resolve(self, digest: str) -> Path:

@@ -15,8 +15,8 @@ from tidemill.data.privacy import check_kinds
 from tidemill.data.rows import Dropped, Row, question_of
 from tidemill.data.write import write
 from tidemill.errors import DataError, MissingExtra
-from tidemill.pipeline.balance import picture
-from tidemill.pipeline.checks import declared
+from tidemill.pipeline.balance import balance_chart
+from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.context import BuildContext, BuildResult, Check
 from tidemill.ports import Artefact
 from tidemill.prompts import output_parsing
@@ -26,7 +26,7 @@ from tidemill.spec.prompt import Prompt
 Ranges = dict[str, tuple[int, int]]
 
 
-def make(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:  # noqa: ARG001
+def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:  # noqa: ARG001
     """The dataset as an artefact with its checks; raises DataError where nothing can be made.
 
     A dataset that breaks an expectation of severity `error` is made all the same, for people to
@@ -35,48 +35,52 @@ def make(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) -> 
     start = time.monotonic()
     if spec.privacy.pii != "keep":
         check_kinds(spec.privacy.kinds)
-    gathered = gather(spec, bench)
-    made = ready(spec, bench, gathered)
-    labels = labels_of(spec, made, bench)
+    gathered = read_sources(spec, bench)
+    prepared = prepare_rows(spec, bench, gathered)
+    labels = label_counts(spec, prepared, bench)
     facts = {
         "sources": [_name(source) for source in spec.sources],
-        "offsets": {place: list(span) for place, span in sorted(gathered.offsets.items())},
+        "offsets": {partition: list(span) for partition, span in sorted(gathered.offsets.items())},
         "labels": labels,
     }
     folder = bench.scratch / "dataset"
     shutil.rmtree(folder, ignore_errors=True)
-    summary = write(folder, made, facts)
-    checks = _checks(spec, made)
-    known = {"rows": made.counts, "quarantined": len(made.quarantine.rows), "pii": made.pii}
-    artefact = bench.store.put(folder, kind="dataset", meta=known)
+    summary = write(folder, prepared, facts)
+    checks = _checks(spec, prepared)
+    counts = {
+        "rows": prepared.counts,
+        "quarantined": len(prepared.quarantine.rows),
+        "pii": prepared.pii,
+    }
+    artefact = bench.store.put(folder, kind="dataset", meta=counts)
     return BuildResult(
         artefact,
         checks=checks,
         facts={
-            **known,
-            "rows_total": sum(made.counts.values()),
-            "duplicates": made.duplicates,
-            "capped_subjects": made.capped,
+            **counts,
+            "rows_total": sum(prepared.counts.values()),
+            "duplicates": prepared.duplicates,
+            "capped_subjects": prepared.capped,
             "offsets": summary["offsets"],
             "seconds": round(time.monotonic() - start, 2),
         },
-        charts=_pictures(made.counts, labels),
-        tables=_tables(made, labels),
+        charts=_pictures(prepared.counts, labels),
+        tables=_tables(prepared, labels),
     )
 
 
 @dataclass(frozen=True)
-class Gathered:
+class SourceRows:
     """Rows of all sources under our names."""
 
     rows: list[Row]
-    unusable: Dropped
-    """What is no row, with the reason."""
+    dropped: Dropped
+    """Rows that cannot be used, with the reason."""
     offsets: Ranges
     """The frozen offset ranges."""
 
 
-def ready(spec: Dataset, bench: BuildContext, gathered: Gathered) -> Prepared:
+def prepare_rows(spec: Dataset, bench: BuildContext, gathered: SourceRows) -> Prepared:
     """The gathered rows through every gate."""
     prompt = _prompt_of(bench, _columns(gathered.rows))
     return prepare(
@@ -85,12 +89,12 @@ def ready(spec: Dataset, bench: BuildContext, gathered: Gathered) -> Prepared:
         now=bench.clock.now(),
         key=bench.subject_key,
         share=_share(spec, bench),
-        unusable=gathered.unusable,
+        unusable=gathered.dropped,
         asks=prompt.inputs if prompt else (),
     )
 
 
-def gather(spec: Dataset, bench: BuildContext) -> Gathered:
+def read_sources(spec: Dataset, bench: BuildContext) -> SourceRows:
     """The rows of every source, read."""
     rows: list[Row] = []
     unusable: Dropped = []
@@ -98,14 +102,14 @@ def gather(spec: Dataset, bench: BuildContext) -> Gathered:
     for source in spec.sources:
         bench.progress(f"reading {_name(source)}")
         if isinstance(source, FeedbackSource):
-            found, bad, ranges = _feedback(source, spec, bench, rows)
+            new_rows, bad, ranges = _feedback(source, spec, bench, rows)
             offsets |= ranges
         else:
-            found, bad = sources.read(source, bench.project_folder)
-            found = mapping.apply(found, spec.map)
-        rows += found
+            new_rows, bad = sources.read(source, bench.project_folder)
+            new_rows = mapping.apply(new_rows, spec.map)
+        rows += new_rows
         unusable += bad
-    return Gathered(rows, unusable, offsets)
+    return SourceRows(rows, unusable, offsets)
 
 
 def _feedback(
@@ -113,36 +117,40 @@ def _feedback(
 ) -> tuple[list[Row], Dropped, Ranges]:
     if bench.read_feedback is None:
         raise DataError(
-            f"dataset '{spec.name}' reads the feedback of '{source.of}', and no ledger is open; "
-            "run it with `tidemill run`"
+            f"dataset '{spec.name}' reads feedback of '{source.of}' and needs a ledger; "
+            "run `tidemill run`"
         )
     since = bench.clock.now() - source.window if source.window else None
-    given, ranges = bench.read_feedback(source.of, source.kinds, since)
+    feedback_rows, ranges = bench.read_feedback(source.of, source.kinds, since)
     fill = _filler(spec, bench, before)
     rows, bad = rows_of(
-        given,
+        feedback_rows,
         stream=source.of,
         weight=source.weight,
         fill=fill,
         require_consent=spec.privacy.require_consent,
     )
-    return rows, bad, {place: (int(span[0]), int(span[1])) for place, span in ranges.items()}
+    return (
+        rows,
+        bad,
+        {partition: (int(span[0]), int(span[1])) for partition, span in ranges.items()},
+    )
 
 
 def _filler(
     spec: Dataset, bench: BuildContext, before: Sequence[Row]
 ) -> Callable[[Any, str | None], Mapping[str, Any] | None]:
-    """How an answer becomes columns: as the project's prompt over these rows reads it."""
+    """A function from an answer to columns, by the output format of the project's prompt."""
     prompt = _prompt_of(bench, _columns(before))
     if prompt is not None:
         output = prompt.output
         return lambda said, label: output_parsing.fill(output, said, label)
     column = "label" if spec.format == "classification" else "completion"
 
-    def whole(said: Any, label: str | None) -> Mapping[str, Any] | None:
-        if isinstance(said, Mapping):
-            return dict(said) or None
-        value = label if column == "label" and label else said
+    def whole(answer: Any, label: str | None) -> Mapping[str, Any] | None:
+        if isinstance(answer, Mapping):
+            return dict(answer) or None
+        value = label if column == "label" and label else answer
         return {column: str(value).strip()} if value else None
 
     return whole
@@ -154,7 +162,7 @@ def _columns(rows: Iterable[Row]) -> set[str]:
 
 def _prompt_of(bench: BuildContext, columns: set[str]) -> Prompt | None:
     """The project's prompt that these rows fit; the first by name of several."""
-    prompts = (one for _, one in sorted(bench.specs.items()) if isinstance(one, Prompt))
+    prompts = (spec for _, spec in sorted(bench.specs.items()) if isinstance(spec, Prompt))
     for prompt in prompts:
         if {*prompt.inputs, *output_parsing.columns(prompt.output)} <= columns:
             return prompt
@@ -174,9 +182,11 @@ def _name(source: Any) -> str:
     return f"{source.repo}/{source.path}" if source.type == "hub" else str(source.path)
 
 
-def labels_of(spec: Dataset, made: Prepared, bench: BuildContext) -> dict[str, dict[str, int]]:
+def label_counts(
+    spec: Dataset, prepared: Prepared, bench: BuildContext
+) -> dict[str, dict[str, int]]:
     """Rows per label and split, where the rows have a label."""
-    columns = _columns(row for rows in made.splits.values() for row in rows)
+    columns = _columns(row for rows in prepared.splits.values() for row in rows)
     prompt = _prompt_of(bench, columns)
     candidates = (
         "label",
@@ -186,57 +196,66 @@ def labels_of(spec: Dataset, made: Prepared, bench: BuildContext) -> dict[str, d
     column = next((name for name in candidates if name and name in columns), None)
     counts: dict[str, dict[str, int]] = {}
     for name in SPLITS:
-        for row in made.splits[name] if column else ():
+        for row in prepared.splits[name] if column else ():
             label = str(row.get(str(column)))
             counts.setdefault(name, {})[label] = counts.get(name, {}).get(label, 0) + 1
-    return {name: dict(sorted(found.items())) for name, found in counts.items()}
+    return {name: dict(sorted(labels.items())) for name, labels in counts.items()}
 
 
-def _checks(spec: Dataset, made: Prepared) -> tuple[Check, ...]:
-    total = sum(made.counts.values())
+def _checks(spec: Dataset, prepared: Prepared) -> tuple[Check, ...]:
+    total = sum(prepared.counts.values())
     enough = total >= spec.minimum_rows
     size = f"{total} rows, at least {spec.minimum_rows} are needed"
     results = [
-        (enough, size if enough else f"{size}; {_where_they_went(made)}", {"rows": total}),
-        _leakage(made),
+        (enough, size if enough else f"{size}; {_where_they_went(prepared)}", {"rows": total}),
+        _leakage(prepared),
     ]
     results += [
-        (one.met, one.message, {"failing": len(one.failing), "observed": _plain(one.observed)})
-        for one in made.outcomes or _unjudged(spec)
+        (
+            outcome.met,
+            outcome.message,
+            {"failing": len(outcome.failing), "observed": _plain(outcome.observed)},
+        )
+        for outcome in prepared.outcomes or _unchecked_expectations(spec)
     ]
     return tuple(
         Check(named.name, passed, message, blocking=named.blocking, facts=facts)
-        for named, (passed, message, facts) in zip(declared(spec), results, strict=True)
+        for named, (passed, message, facts) in zip(declared_checks(spec), results, strict=True)
     )
 
 
-def _unjudged(spec: Dataset) -> Sequence[Any]:
+def _unchecked_expectations(spec: Dataset) -> Sequence[Any]:
     from tidemill.data.expectations import Outcome, name_of
 
     return [
-        Outcome(one, name_of(one), False, f"{name_of(one)}: there are no rows to judge")
-        for one in spec.expectations
+        Outcome(
+            expectation,
+            name_of(expectation),
+            False,
+            f"{name_of(expectation)}: there are no rows to check",
+        )
+        for expectation in spec.expectations
     ]
 
 
-def _where_they_went(made: Prepared) -> str:
-    counts = made.quarantine.counts()
+def _where_they_went(prepared: Prepared) -> str:
+    counts = prepared.quarantine.counts()
     went = ", ".join(f"{reason} {count}" for reason, count in list(counts.items())[:4])
-    return f"quarantined: {went}" if went else "the sources hold no more"
+    return f"quarantined: {went}" if went else "the sources have no more rows"
 
 
-def leaking(made: Prepared) -> tuple[int, int]:
+def leakage_counts(prepared: Prepared) -> tuple[int, int]:
     """Train rows that ask what a test row asks, and rows that were kept out because they would."""
-    asked = {question_of(row) for row in made.splits["test"]}
-    both = sum(question_of(row) in asked for row in made.splits["train"])
-    counts = made.quarantine.counts()
+    test_questions = {question_of(row) for row in prepared.splits["test"]}
+    both = sum(question_of(row) in test_questions for row in prepared.splits["train"])
+    counts = prepared.quarantine.counts()
     return both, sum(count for reason, count in counts.items() if reason.startswith("leaks"))
 
 
-def _leakage(made: Prepared) -> tuple[bool, str, dict[str, Any]]:
+def _leakage(prepared: Prepared) -> tuple[bool, str, dict[str, Any]]:
     """Proof on the finished rows: nothing that is trained on is asked in the test."""
-    both, kept_out = leaking(made)
-    message = f"{both} train rows ask what a test row asks; {kept_out} were kept out"
+    both, kept_out = leakage_counts(prepared)
+    message = f"{both} train rows repeat a test question; {kept_out} such rows were excluded"
     return both == 0, message, {"leaking": both, "kept_out": kept_out}
 
 
@@ -245,9 +264,9 @@ def _plain(value: Any) -> Any:
 
 
 def _tables(
-    made: Prepared, labels: Mapping[str, Mapping[str, int]]
+    prepared: Prepared, labels: Mapping[str, Mapping[str, int]]
 ) -> dict[str, list[dict[str, Any]]]:
-    reasons = made.quarantine.counts().items()
+    reasons = prepared.quarantine.counts().items()
     tables = {"quarantine": [{"reason": reason, "rows": count} for reason, count in reasons]}
     names = sorted({label for counts in labels.values() for label in counts})
     balance = [
@@ -261,6 +280,6 @@ def _pictures(
     counts: Mapping[str, int], labels: Mapping[str, Mapping[str, int]]
 ) -> dict[str, bytes]:
     try:
-        return {"label balance" if labels else "rows": picture(counts, labels)}
+        return {"label balance" if labels else "rows": balance_chart(counts, labels)}
     except MissingExtra:
         return {}  # a picture is no reason to stop a dataset

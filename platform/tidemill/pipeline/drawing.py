@@ -1,4 +1,4 @@
-"""What every picture shares: texts are people's words, and the figure ends as PNG bytes."""
+"""Helpers of all charts: literal text without math markup, PNG bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tidemill.errors import MissingExtra
 
 
 @contextmanager
-def as_words() -> Iterator[None]:
+def literal_text() -> Iterator[None]:
     """Around the drawing of a figure: a label like `$5 - $%` is no formula, and a sign that the
     font lacks (an emoji) becomes a box without a warning.
 
@@ -27,7 +27,7 @@ def as_words() -> Iterator[None]:
         yield
 
 
-def png(figure: Any, dpi: int = 130) -> bytes:
+def figure_to_png(figure: Any, dpi: int = 130) -> bytes:
     """The figure as it is drawn now; the same figure gives the same bytes."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})

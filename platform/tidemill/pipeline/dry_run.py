@@ -39,7 +39,7 @@ class Result:
 class NoFeedback:
     """Streams that nothing has come in of yet, as on the machine of a pull request."""
 
-    def freeze(self, topic: str) -> Mapping[str, int]:  # noqa: ARG002 - a Protocol's arguments
+    def frozen_offsets(self, topic: str) -> Mapping[str, int]:  # noqa: ARG002 - a Protocol's arguments
         """Nothing was read so far."""
         return {}
 

@@ -19,18 +19,18 @@ from tidemill.errors import DataError
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline import failures as analysis
 from tidemill.pipeline import pictures
-from tidemill.pipeline.answers import Answered
-from tidemill.pipeline.baseline import Rival, rival
-from tidemill.pipeline.checks import declared
+from tidemill.pipeline.answers import EvaluatedRow
+from tidemill.pipeline.baseline import Baseline, load_baseline
+from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.context import BuildContext, BuildResult, Check, Measure
-from tidemill.pipeline.prompt_loading import load_program, prompt_of
+from tidemill.pipeline.prompt_loading import load_program, prompt_name
 from tidemill.ports import Artefact
 from tidemill.spec.evaluation import Evaluation, Slice
 
 _SPEED = ("quantile", "speed", "size")
 
 
-def make(spec: Evaluation, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
+def build(spec: Evaluation, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
     """Evaluate `of` on the test rows; gates become blocking checks, the artefact is the report.
 
     A failed gate does not raise: the report with the reasons is what a person needs then. What
@@ -39,32 +39,32 @@ def make(spec: Evaluation, inputs: Mapping[str, Artefact], bench: BuildContext) 
     started = time.monotonic()
     rows = _rows(spec, inputs)
     model = inputs[spec.of]
-    program = load_program(prompt_of(spec, bench.specs), inputs, bench.specs)
-    given = answering.answer_rows(
+    program = load_program(prompt_name(spec, bench.specs), inputs, bench.specs)
+    answers = answering.answer_rows(
         model.path,
         rows,
         program,
         resolve=lambda digest: bench.store.get(digest).path,
         say=bench.progress,
-        what=f"{spec.name}: answering {len(rows)} test rows",
+        title=f"{spec.name}: answering {len(rows)} test rows",
     )
-    return conclude(spec, inputs, bench, given, time.monotonic() - started)
+    return score_answers(spec, inputs, bench, answers, time.monotonic() - started)
 
 
-def conclude(
+def score_answers(
     spec: Evaluation,
     inputs: Mapping[str, Artefact],
     bench: BuildContext,
-    given: Sequence[Answered],
+    answers: Sequence[EvaluatedRow],
     seconds: float = 0.0,
 ) -> BuildResult:
     """Measure answers, compare them with the baseline's, judge the gates, write the report."""
     bench.progress(f"{spec.name}: measuring")
-    other = rival(spec, given, inputs, bench)
-    size = answering.size_of(inputs[spec.of].path, resolve=lambda d: bench.store.get(d).path)
-    judged = _judged(spec, given, size, other)
-    report = _report(spec, inputs, judged, other, given, seconds)
-    return _made(spec, bench, report, judged, given)
+    other = load_baseline(spec, answers, inputs, bench)
+    size = answering.served_bytes(inputs[spec.of].path, resolve=lambda d: bench.store.get(d).path)
+    judged = _judge(spec, answers, size, other)
+    report = _report(spec, inputs, judged, other, answers, seconds)
+    return _build_result(spec, bench, report, judged, answers)
 
 
 def _rows(spec: Evaluation, inputs: Mapping[str, Artefact]) -> list[dict[str, Any]]:
@@ -79,13 +79,13 @@ def _rows(spec: Evaluation, inputs: Mapping[str, Artefact]) -> list[dict[str, An
         )
     if spec.rows is None or spec.rows >= len(rows):
         return rows
-    places = {answering.row_id(row, place): place for place, row in enumerate(rows)}
+    places = {answering.row_id(row, index): index for index, row in enumerate(rows)}
     drawn = sorted(places, key=lambda row: sha256(f"{spec.seed}:{row}".encode()).digest())
-    return [rows[place] for place in sorted(places[row] for row in drawn[: spec.rows])]
+    return [rows[index] for index in sorted(places[row] for row in drawn[: spec.rows])]
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluationOutcome:
     """Measures, gains against the baseline and what the gates say."""
 
     measures: tuple[Measure, ...]
@@ -94,17 +94,17 @@ class Judged:
     size: float
 
 
-def _judged(
-    spec: Evaluation, given: Sequence[Answered], size: float, other: Rival | None
-) -> Judged:
+def _judge(
+    spec: Evaluation, answers: Sequence[EvaluatedRow], size: float, other: Baseline | None
+) -> EvaluationOutcome:
     names = list(dict.fromkeys([*spec.metrics, *(gate.metric for gate in spec.gates)]))
-    wanted = [(name, part) for name in names for part in _parts(spec, name)]
-    measures = tuple(_measure(spec, name, part, given, size) for name, part in wanted)
+    parts = [(name, part) for name in names for part in _parts(spec, name)]
+    measures = tuple(_measure(spec, name, part, answers, size) for name, part in parts)
     gains = None
     if other is not None:
-        gains = tuple(_gain(spec, name, part, given, size, other) for name, part in wanted)
+        gains = tuple(_gain(spec, name, part, answers, size, other) for name, part in parts)
     verdict = judge(measures, gains, spec.gates, units=units(names))
-    return Judged(measures, gains, verdict, size)
+    return EvaluationOutcome(measures, gains, verdict, size)
 
 
 def _parts(spec: Evaluation, name: str) -> list[Slice | None]:
@@ -119,90 +119,94 @@ def _inside(part: Slice | None, row: Mapping[str, Any]) -> bool:
 
 
 def _measure(
-    spec: Evaluation, name: str, part: Slice | None, given: Sequence[Answered], size: float
+    spec: Evaluation, name: str, part: Slice | None, answers: Sequence[EvaluatedRow], size: float
 ) -> Measure:
-    here = [one for one in given if _inside(part, one.row)]
-    found = estimate(
+    rows = [answer for answer in answers if _inside(part, answer.row)]
+    interval = estimate(
         name,
-        [one.scored for one in here],
+        [answer.scored for answer in rows],
         confidence=spec.confidence,
         seed=spec.seed,
         size=size,
-        clusters=subjects([one.row for one in here]),
+        clusters=subjects([answer.row for answer in rows]),
     )
     label = part.name if part else None
-    return Measure(name, found.value, found.low, found.high, len(here), label)
+    return Measure(name, interval.value, interval.low, interval.high, len(rows), label)
 
 
 def _gain(
     spec: Evaluation,
     name: str,
     part: Slice | None,
-    given: Sequence[Answered],
+    answers: Sequence[EvaluatedRow],
     size: float,
-    other: Rival,
+    other: Baseline,
 ) -> Measure:
-    here = [one for one in given if _inside(part, one.row) and one.id in other.answers]
-    found = gain(
+    rows = [
+        answer for answer in answers if _inside(part, answer.row) and answer.id in other.answers
+    ]
+    interval = gain(
         name,
-        [one.scored for one in here],
-        [one.scored for one in answering.against(here, other.answers)],
+        [answer.scored for answer in rows],
+        [answer.scored for answer in answering.align_baseline(rows, other.answers)],
         confidence=spec.confidence,
         seed=spec.seed,
         sizes=(size, other.size),
-        clusters=subjects([one.row for one in here]),
+        clusters=subjects([answer.row for answer in rows]),
     )
     label = part.name if part else None
-    return Measure(name, found.value, found.low, found.high, len(here), label)
+    return Measure(name, interval.value, interval.low, interval.high, len(rows), label)
 
 
 def _report(
     spec: Evaluation,
     inputs: Mapping[str, Artefact],
-    judged: Judged,
-    other: Rival | None,
-    given: Sequence[Answered],
+    judged: EvaluationOutcome,
+    other: Baseline | None,
+    answers: Sequence[EvaluatedRow],
     seconds: float,
 ) -> dict[str, Any]:
-    failed = analysis.failures(given, spec.metrics)
+    failed = analysis.worst_rows(answers, spec.metrics)
     return {
         "evaluation": spec.name,
         "of": spec.of,
         "inputs": {name: artefact.digest for name, artefact in sorted(inputs.items())},
-        "rows": len(given),
+        "rows": len(answers),
         "confidence": spec.confidence,
         "seed": spec.seed,
         "size": judged.size,
-        "measures": [_plain(asdict(one)) for one in judged.measures],
-        "gains": None if judged.gains is None else [_plain(asdict(one)) for one in judged.gains],
+        "measures": [_plain(asdict(measure)) for measure in judged.measures],
+        "gains": None
+        if judged.gains is None
+        else [_plain(asdict(measure)) for measure in judged.gains],
         "baseline": other.summary if other else None,
-        "gates": [_plain(asdict(one)) for one in judged.verdict.outcomes],
+        "gates": [_plain(asdict(outcome)) for outcome in judged.verdict.outcomes],
         "passed": judged.verdict.passed,
         "message": judged.verdict.message,
-        "unreadable": sum(not one.answer.valid for one in given),
-        "cut_off": sum(one.finish == "length" for one in given),
+        "unreadable": sum(not answer.answer.valid for answer in answers),
+        "cut_off": sum(answer.finish == "length" for answer in answers),
         "seconds": seconds,
         "failures": failed,
-        "clusters": analysis.clusters(given, failed),
+        "clusters": analysis.failure_groups(answers, failed),
     }
 
 
-def _made(
+def _build_result(
     spec: Evaluation,
     bench: BuildContext,
     report: dict[str, Any],
-    judged: Judged,
-    given: Sequence[Answered],
+    judged: EvaluationOutcome,
+    answers: Sequence[EvaluatedRow],
 ) -> BuildResult:
     folder = bench.scratch / "report"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    shown = _pictures(spec, judged, given)
+    charts = _pictures(spec, judged, answers)
     faults = {key: report.pop(key) for key in ("failures", "clusters")}
     _write(folder / "report.json", report)
     _write(folder / "failures.json", faults)
-    answering.write(folder, given)
-    for title, png in shown.items():
+    answering.write(folder, answers)
+    for title, png in charts.items():
         (folder / f"{title.split()[0].lower()}.png").write_bytes(png)
     keys = ("rows", "passed", "unreadable", "cut_off", "seconds", "baseline")
     facts = {key: report[key] for key in keys}
@@ -211,34 +215,38 @@ def _made(
         measures=judged.measures,
         checks=_checks(spec, judged.verdict),
         facts=facts,
-        charts=shown,
+        charts=charts,
         tables=_tables(judged, faults),
     )
 
 
-def _pictures(spec: Evaluation, judged: Judged, given: Sequence[Answered]) -> dict[str, bytes]:
+def _pictures(
+    spec: Evaluation, judged: EvaluationOutcome, answers: Sequence[EvaluatedRow]
+) -> dict[str, bytes]:
     quality = [name for name in spec.metrics if METRICS.load(name).KIND not in _SPEED]
-    found = {
-        "Confusion matrix": pictures.confusion(given),
-        "Slices": pictures.slices(judged.measures, quality[0]) if quality else None,
+    charts = {
+        "Confusion matrix": pictures.confusion_chart(answers),
+        "Slices": pictures.slice_chart(judged.measures, quality[0]) if quality else None,
     }
-    return {title: png for title, png in found.items() if png}
+    return {title: png for title, png in charts.items() if png}
 
 
 def _checks(spec: Evaluation, verdict: Verdict) -> tuple[Check, ...]:
     return tuple(
         Check(check.name, outcome.passed, outcome.message, facts=_plain(asdict(outcome)))
-        for check, outcome in zip(declared(spec), verdict.outcomes, strict=True)
+        for check, outcome in zip(declared_checks(spec), verdict.outcomes, strict=True)
     )
 
 
-def _tables(judged: Judged, faults: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    found = {
-        "Gains on the baseline": [asdict(one) for one in judged.gains or ()],
-        "Worst failures": faults["failures"][: analysis.SHOWN],
+def _tables(
+    judged: EvaluationOutcome, faults: Mapping[str, Any]
+) -> dict[str, list[dict[str, Any]]]:
+    tables = {
+        "Gains on the baseline": [asdict(measure) for measure in judged.gains or ()],
+        "Worst rows": faults["failures"][: analysis.SHOWN],
         "Groups of failures": faults["clusters"][: analysis.SHOWN],
     }
-    return {title: [_plain(row) for row in table] for title, table in found.items() if table}
+    return {title: [_plain(row) for row in table] for title, table in tables.items() if table}
 
 
 def _plain(record: dict[str, Any]) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from tidemill import machine
 from tidemill.catalog import TRAINING
 from tidemill.data import read_split
 from tidemill.errors import Diverged
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.pipeline.context import BuildContext, BuildResult, Measure
-from tidemill.pipeline.learning import Learning, causal_rows, labelled_rows
-from tidemill.pipeline.loss_curve import picture, points
+from tidemill.pipeline.learning import TrainingExamples, causal_rows, labelled_rows
+from tidemill.pipeline.loss_curve import curve_points, loss_chart
 from tidemill.pipeline.prompt_loading import load_program
 from tidemill.ports import Artefact
 from tidemill.runtimes import load
@@ -30,14 +30,14 @@ from tidemill.training.loop import Job, Outcome, run
 
 @dataclass(frozen=True)
 class _Base:
-    """What training starts from."""
+    """The base model of a training."""
 
     artefact: Artefact
-    form: Form
+    form: ModelForm
     tokenizer: Any
 
 
-def make(spec: FineTune, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
+def build(spec: FineTune, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
     """Train and take the weights in; raises DataError, TrainingError, Diverged.
 
     A run that is killed goes on from its last checkpoint when it is made again with the same
@@ -45,8 +45,8 @@ def make(spec: FineTune, inputs: Mapping[str, Artefact], bench: BuildContext) ->
     """
     method, options = TRAINING.load(spec.method), TRAINING.options(spec.method, spec.options)
     artefact = inputs[spec.base]
-    base = _Base(artefact, Form.read(artefact.path), load.tokenizer(artefact.path))
-    learning = _learning(spec, inputs, bench, base)
+    base = _Base(artefact, ModelForm.read(artefact.path), load.tokenizer(artefact.path))
+    learning = _examples(spec, inputs, bench, base)
     low = _low(spec)
     model = method.prepare(_load(base, learning, low, bench), options, spec.train, base.form.task)
     learner = _learner(model, base, low)
@@ -63,20 +63,20 @@ def make(spec: FineTune, inputs: Mapping[str, Artefact], bench: BuildContext) ->
         raise
     folder = _write(method, model, base, learning, bench.scratch / "weights")
     facts = _facts(outcome, learning, low)
-    made = bench.store.put(folder, kind=_kind(method), meta=facts)
+    weights = bench.store.put(folder, kind=_kind(method), meta=facts)
     unit = "nats per row" if learning.labels else "nats per token"
     checkpoint.clear(checkpoints)
     return BuildResult(
-        made,
+        weights,
         measures=_measures(outcome, len(learning.validation)),
-        facts={**facts, "curve": points(outcome, unit)},
-        charts={"loss": picture(outcome, unit)},
+        facts={**facts, "curve": curve_points(outcome, unit)},
+        charts={"loss": loss_chart(outcome, unit)},
     )
 
 
-def _learning(
+def _examples(
     spec: FineTune, inputs: Mapping[str, Artefact], bench: BuildContext, base: _Base
-) -> Learning:
+) -> TrainingExamples:
     folder = inputs[spec.dataset].path
     train, validation = read_split(folder, "train"), read_split(folder, "validation")
     if base.form.task == "causal-lm":
@@ -91,7 +91,7 @@ def _low(spec: FineTune) -> bool:
     return machine.bf16() if precision == "auto" else precision == "bf16"
 
 
-def _load(base: _Base, learning: Learning, low: bool, bench: BuildContext) -> Any:
+def _load(base: _Base, learning: TrainingExamples, low: bool, bench: BuildContext) -> Any:
     form = replace(base.form, labels=learning.labels) if learning.labels else base.form
     machine.settle().manual_seed(learning.seed)
     bench.progress(f"loading the base ({base.form.parameters / 1e6:.0f} M parameters)")
@@ -110,19 +110,19 @@ def _learner(model: Any, base: _Base, low: bool) -> Any:
 
 
 def _digest(spec: FineTune, version: int, inputs: Mapping[str, Artefact], low: bool) -> str:
-    """Of all that decides the weights, so that a checkpoint is only used where it fits."""
+    """Digest of everything that determines the weights; checkpoints are matched by it."""
     train = spec.train.model_dump(exclude={"checkpoint_every", "precision"})
-    said = {
+    identity = {
         "train": train,
         "low": low,
         "method": [spec.method, version, spec.options],
         "early_stop": spec.early_stop.model_dump() if spec.early_stop else None,
         "inputs": {name: artefact.digest for name, artefact in inputs.items()},
     }
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _write(method: Any, model: Any, base: _Base, learning: Learning, folder: Path) -> Path:
+def _write(method: Any, model: Any, base: _Base, learning: TrainingExamples, folder: Path) -> Path:
     """The finished folder: weights, tokenizer, form."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -131,7 +131,7 @@ def _write(method: Any, model: Any, base: _Base, learning: Learning, folder: Pat
     method.save(model, folder)
     base.tokenizer.save_pretrained(folder)
     adapter = method.FORM == "adapter"
-    Form(
+    ModelForm(
         form=method.FORM,
         task=base.form.task,
         precision="fp32",
@@ -154,7 +154,7 @@ def _measures(outcome: Outcome, rows: int) -> tuple[Measure, ...]:
     return (Measure("validation_loss", best, best, best, rows),)
 
 
-def _facts(outcome: Outcome, learning: Learning, low: bool) -> dict[str, Any]:
+def _facts(outcome: Outcome, learning: TrainingExamples, low: bool) -> dict[str, Any]:
     best = outcome.best
     return {
         "steps": outcome.steps,
@@ -169,7 +169,7 @@ def _facts(outcome: Outcome, learning: Learning, low: bool) -> dict[str, Any]:
         "resumed_from": outcome.resumed_from or None,
         "rows": len(learning.train),
         "rows_truncated": learning.truncated,
-        "rows_too_long": learning.too_long,
+        "rows_too_long": learning.dropped_too_long,
         "layers_read_once": outcome.layers_saved,
         "precision": "bf16" if low else "fp32",
         "seed": learning.seed,

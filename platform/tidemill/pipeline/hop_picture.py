@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidemill.engine.equivalence import Hop
-from tidemill.pipeline.drawing import as_words, png
+from tidemill.pipeline.drawing import figure_to_png, literal_text
 
 _INK, _BAR, _GOOD, _BAD = "#16324f", "#8d99ae", "#2a9d8f", "#c1442e"
 
 
-@as_words()
-def hop_picture(hops: Sequence[Hop], source_bytes: float, min_agreement: float) -> bytes:
+@literal_text()
+def compression_chart(hops: Sequence[Hop], source_bytes: float, min_agreement: float) -> bytes:
     """Size in MB on the left, agreement with the form before on the right, as PNG bytes."""
     import matplotlib as mpl
 
@@ -20,16 +20,16 @@ def hop_picture(hops: Sequence[Hop], source_bytes: float, min_agreement: float) 
 
     names = ["before", *(hop.step for hop in hops)]
     sizes = [source_bytes / 1e6, *(hop.bytes / 1e6 for hop in hops)]
-    figure, (left, right) = plot.subplots(
+    figure, (size_axes, right) = plot.subplots(
         1, 2, figsize=(8.4, 0.5 * len(names) + 1.6), sharey=True, layout="constrained"
     )
-    left.barh(range(len(names)), sizes, color=_BAR, height=0.6)
+    size_axes.barh(range(len(names)), sizes, color=_BAR, height=0.6)
     for y, size in enumerate(sizes):
-        left.text(size, y, f" {size:,.0f} MB", va="center", fontsize=9, color=_INK)
-    left.set_yticks(range(len(names)), names, fontsize=9)
-    left.invert_yaxis()
-    left.set_xlim(0, 1.35 * max(sizes))
-    left.set_title("size", fontsize=11, color=_INK, loc="left")
+        size_axes.text(size, y, f" {size:,.0f} MB", va="center", fontsize=9, color=_INK)
+    size_axes.set_yticks(range(len(names)), names, fontsize=9)
+    size_axes.invert_yaxis()
+    size_axes.set_xlim(0, 1.35 * max(sizes))
+    size_axes.set_title("size", fontsize=11, color=_INK, loc="left")
     for y, hop in enumerate(hops, 1):
         if hop.agreement is None:
             continue
@@ -40,8 +40,8 @@ def hop_picture(hops: Sequence[Hop], source_bytes: float, min_agreement: float) 
     right.set_xlim(0, 1.2)
     title = f"stayed as before the hop (at least {min_agreement:.0%})"
     right.set_title(title, fontsize=11, color=_INK, loc="left")
-    for axes in (left, right):
+    for axes in (size_axes, right):
         axes.spines[["top", "right"]].set_visible(False)
-    drawn = png(figure)
+    drawn = figure_to_png(figure)
     plot.close(figure)
     return drawn

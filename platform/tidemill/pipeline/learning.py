@@ -1,4 +1,4 @@
-"""From the rows of a dataset to the examples a learner takes, with everything that was left out."""
+"""Converts rows of a dataset to training examples; counts the rows that were dropped."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Learning:
-    """What a run learns from."""
+class TrainingExamples:
+    """Training and validation examples of one run."""
 
     train: tuple[Example, ...]
     validation: tuple[Example, ...]
@@ -25,7 +25,7 @@ class Learning:
     """Classes in the order of the outputs (classifiers only)."""
     truncated: int = 0
     """Training rows whose prompt lost its beginning."""
-    too_long: int = 0
+    dropped_too_long: int = 0
     """Training rows left out because the answer alone is longer than `max_length`."""
 
 
@@ -35,7 +35,7 @@ def causal_rows(
     validation: Sequence[Row],
     program: Any,
     tokenizer: Any,
-) -> Learning:
+) -> TrainingExamples:
     """Prompt and wanted text of each row as tokens; raises DataError where nothing is left."""
     if program is None:
         raise DataError(
@@ -43,20 +43,20 @@ def causal_rows(
             "prompt; name a Prompt in `prompt`"
         )
     _some(spec, train)
-    kept = _tokens(train, program, tokenizer, spec.train.max_length)
-    examples = [one for one in kept if one]
+    tokenized = _tokens(train, program, tokenizer, spec.train.max_length)
+    examples = [example for example in tokenized if example]
     if not examples:
         raise DataError(
             f"'{spec.name}': every answer is longer than train.max_length "
             f"({spec.train.max_length} tokens); raise it"
         )
     held_out = _tokens(validation, program, tokenizer, spec.train.max_length)
-    return Learning(
+    return TrainingExamples(
         tuple(examples),
-        tuple(one for one in held_out if one),
+        tuple(example for example in held_out if example),
         seed=spec.train.seed,
-        truncated=sum(one.truncated for one in examples),
-        too_long=len(kept) - len(examples),
+        truncated=sum(example.truncated for example in examples),
+        dropped_too_long=len(tokenized) - len(examples),
     )
 
 
@@ -65,8 +65,8 @@ def labelled_rows(
     train: Sequence[Row],
     validation: Sequence[Row],
     tokenizer: Any,
-    known: Sequence[str],
-) -> Learning:
+    base_labels: Sequence[str],
+) -> TrainingExamples:
     """Text and label of each row as tokens and class; `known` are the labels the base has."""
     if spec.prompt:
         raise DataError(
@@ -74,8 +74,8 @@ def labelled_rows(
         )
     _some(spec, train)
     _columns(spec, [*train, *validation])
-    found = {str(row["label"]) for row in train}
-    labels = tuple(known) if found <= set(known) else tuple(sorted(found))
+    row_labels = {str(row["label"]) for row in train}
+    labels = tuple(base_labels) if row_labels <= set(base_labels) else tuple(sorted(row_labels))
     unseen = sorted({str(row["label"]) for row in validation} - set(labels))
     if unseen:
         raise DataError(
@@ -84,14 +84,14 @@ def labelled_rows(
         )
     if len(labels) < 2:
         raise DataError(f"'{spec.name}': all rows have the label '{labels[0]}'; two are needed")
-    classes = {label: place for place, label in enumerate(labels)}
+    classes = {label: index for index, label in enumerate(labels)}
     examples = _texts(train, tokenizer, classes, spec.train.max_length)
-    return Learning(
+    return TrainingExamples(
         examples,
         _texts(validation, tokenizer, classes, spec.train.max_length),
         seed=spec.train.seed,
         labels=labels,
-        truncated=sum(one.truncated for one in examples),
+        truncated=sum(example.truncated for example in examples),
     )
 
 
@@ -114,12 +114,12 @@ def _columns(spec: FineTune, rows: Sequence[Row]) -> None:
 
 
 def _tokens(rows: Sequence[Row], program: Any, tokenizer: Any, length: int) -> list[Example | None]:
-    found = []
+    examples = []
     for row, conversation in zip(rows, program.conversations(rows), strict=True):
-        wanted = chat.completion(tokenizer, program.target(row))
-        example = fit(chat.encode(tokenizer, conversation), wanted, length)
-        found.append(_weighted(example, row) if example else None)
-    return found
+        completion = chat.completion(tokenizer, program.target(row))
+        example = fit(chat.encode(tokenizer, conversation), completion, length)
+        examples.append(_with_weight(example, row) if example else None)
+    return examples
 
 
 def _texts(
@@ -129,18 +129,18 @@ def _texts(
         return ()
     limit = min(length, int(tokenizer.model_max_length))
     texts = [str(row["text"]) for row in rows]
-    whole = tokenizer(texts, truncation=False, verbose=False)["input_ids"]
+    full_ids = tokenizer(texts, truncation=False, verbose=False)["input_ids"]
     cut = tokenizer(texts, truncation=True, max_length=limit)["input_ids"]
     return tuple(
-        _weighted(
+        _with_weight(
             Example(tuple(ids), label=classes[str(row["label"])], truncated=len(ids) < len(full)),
             row,
         )
-        for row, ids, full in zip(rows, cut, whole, strict=True)
+        for row, ids, full in zip(rows, cut, full_ids, strict=True)
     )
 
 
-def _weighted(example: Example, row: Row) -> Example:
+def _with_weight(example: Example, row: Row) -> Example:
     weight = row.get("weight")
     return Example(
         example.ids, example.start, example.label,

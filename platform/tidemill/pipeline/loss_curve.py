@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tidemill.pipeline.drawing import as_words, png
+from tidemill.pipeline.drawing import figure_to_png, literal_text
 from tidemill.training.loop import Outcome
 
 _INK, _TRAIN, _HELD_OUT = "#16324f", "#8d99ae", "#e76f51"
@@ -13,11 +13,11 @@ _SMOOTH = 0.8
 MOST_POINTS = 200
 
 
-def points(outcome: Outcome, unit: str) -> dict[str, Any]:
+def curve_points(outcome: Outcome, unit: str) -> dict[str, Any]:
     """The curve as a record keeps it: [step, loss] of training (at most 200, means of runs of
     neighbours) and of validation, and the unit."""
     return {
-        "train": _thinned(outcome.losses, MOST_POINTS),
+        "train": _thin_out(outcome.losses, MOST_POINTS),
         "validation": [[step, round(loss, 5)] for step, loss in outcome.looks],
         "unit": unit,
         "best_step": outcome.best_step,
@@ -26,8 +26,8 @@ def points(outcome: Outcome, unit: str) -> dict[str, Any]:
     }
 
 
-@as_words()
-def picture(outcome: Outcome, unit: str) -> bytes:
+@literal_text()
+def loss_chart(outcome: Outcome, unit: str) -> bytes:
     """Training loss by step (thin: each step, thick: smoothed) and validation loss, as PNG."""
     import matplotlib as mpl
 
@@ -37,9 +37,7 @@ def picture(outcome: Outcome, unit: str) -> bytes:
     figure, axes = plot.subplots(figsize=(7.2, 4.0), layout="constrained")
     steps = [step for step, _ in outcome.losses]
     axes.plot(steps, [v for _, v in outcome.losses], color=_TRAIN, linewidth=0.8, alpha=0.6)
-    axes.plot(
-        steps, _smoothed(outcome.losses), color=_INK, linewidth=2, label="training (smoothed)"
-    )
+    axes.plot(steps, _smooth(outcome.losses), color=_INK, linewidth=2, label="training (smoothed)")
     if outcome.looks:
         at, values = [s for s, _ in outcome.looks], [v for _, v in outcome.looks]
         axes.plot(at, values, color=_HELD_OUT, linewidth=2, marker="o", label="validation")
@@ -58,12 +56,12 @@ def picture(outcome: Outcome, unit: str) -> bytes:
     axes.legend(frameon=False)
     axes.grid(axis="y", alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    drawn = png(figure)
+    drawn = figure_to_png(figure)
     plot.close(figure)
     return drawn
 
 
-def _thinned(losses: Sequence[tuple[int, float]], most: int) -> list[list[float]]:
+def _thin_out(losses: Sequence[tuple[int, float]], most: int) -> list[list[float]]:
     """Neighbours put together where there are too many; each group stands at its last step."""
     width = -(-len(losses) // most) or 1
     groups = [losses[start : start + width] for start in range(0, len(losses), width)]
@@ -77,7 +75,7 @@ def _title(outcome: Outcome) -> str:
     return f"{title}, stopped early" if outcome.stopped else title
 
 
-def _smoothed(losses: list[tuple[int, float]]) -> list[float]:
+def _smooth(losses: list[tuple[int, float]]) -> list[float]:
     smooth: list[float] = []
     for _, loss in losses:
         smooth.append(loss if not smooth else _SMOOTH * smooth[-1] + (1 - _SMOOTH) * loss)

@@ -15,7 +15,7 @@ from tidemill.ports import Artefact
 from tidemill.spec.model import Model
 
 
-def make(spec: Model, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
+def build(spec: Model, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
     """The base model as an artefact; raises HashMismatch, UnsafeFormat, ArtefactError."""
     start = time.monotonic()
     folder = bench.scratch / "model"

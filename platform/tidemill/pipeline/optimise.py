@@ -13,14 +13,14 @@ from tidemill.engine.estimate import subjects
 from tidemill.engine.search import FEWEST, Decision, Parts, Trial, decide, divide, flips, leader
 from tidemill.engine.search_budget import Cost, Limits
 from tidemill.errors import ArtefactError, DataError, OverBudget
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.pipeline import candidates
-from tidemill.pipeline.answers import Answered
-from tidemill.pipeline.cached_runtime import Account, Memory, Remembered
-from tidemill.pipeline.candidate_evaluator import LocalArena, Reflection, digest_of_rows
+from tidemill.pipeline.answers import EvaluatedRow
+from tidemill.pipeline.cached_runtime import AnswerMemory, CachedRuntime, SearchAccount
+from tidemill.pipeline.candidate_evaluator import CandidateEvaluator, ReflectionModel, rows_digest
 from tidemill.pipeline.context import BuildContext
-from tidemill.pipeline.prompt import question
-from tidemill.pipeline.search_report import Flip
+from tidemill.pipeline.prompt import normalised_question
+from tidemill.pipeline.search_report import AnswerChange
 from tidemill.ports import Artefact
 from tidemill.prompts import output_parsing
 from tidemill.runtimes import Runtime, open_runtime
@@ -33,46 +33,46 @@ SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a search gave."""
+class PromptSearchResult:
+    """Result of a prompt search."""
 
     spec: Prompt
     model: str
     """The spec whose weights answered."""
     method: str
     seed: int
-    parts: Parts
+    row_sets: Parts
     trials: tuple[Trial, ...]
     leader: Candidate | None
     """The best on the ranking rows; None where that is the prompt as it is."""
     decision: Decision | None
     """None where nothing led, so that no deciding row was asked."""
-    better: tuple[Flip, ...]
-    worse: tuple[Flip, ...]
+    improved: tuple[AnswerChange, ...]
+    worsened: tuple[AnswerChange, ...]
     flipped: tuple[int, int]
-    """How many rows flipped each way."""
+    """Number of rows that improved, and that got worse."""
     spent: Cost
-    fresh: Cost
+    spent_now: Cost
     limits: Limits
-    ended: str
-    """Why the search stopped."""
-    remarks: int = 0
+    stop_reason: str
+    """Reason for the end of the search."""
+    comments: int = 0
     encoder: str = ""
 
     @property
-    def proposes(self) -> bool:
-        """Whether there is something to merge."""
+    def has_proposal(self) -> bool:
+        """True where a pull request should be opened."""
         return self.decision is not None and self.decision.proposes
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What the command line asks for, over what the spec says."""
+class SearchRequest:
+    """Arguments of the command line, which override the spec."""
 
     method: str
     seed: int
     limits: Limits
-    remarks: tuple[Remark, ...] = ()
+    comments: tuple[Remark, ...] = ()
     encoder: str = ""
 
 
@@ -82,106 +82,114 @@ def optimise(
     model: tuple[str, Artefact],
     inputs: Mapping[str, Artefact],
     bench: BuildContext,
-    memory: Memory,
-    wish: Wish,
-    reflection: Reflection | None = None,
-) -> Found:
+    memory: AnswerMemory,
+    request: SearchRequest,
+    reflection: ReflectionModel | None = None,
+) -> PromptSearchResult:
     """Search and decide; raises OverBudget where the budget does not reach for one candidate.
 
     `inputs` hold the search's dataset, and whatever the prompt itself takes, by spec name.
     """
     name, artefact = model
-    parts = _parts(spec, search, inputs, wish.seed)
-    wish = replace(wish, remarks=_open(wish.remarks, spec, search, inputs))
-    account = Account(wish.limits)
-    runtime = Remembered(
+    parts = _parts(spec, search, inputs, request.seed)
+    request = replace(request, comments=_open(request.comments, spec, search, inputs))
+    account = SearchAccount(request.limits)
+    runtime = CachedRuntime(
         artefact.digest, _generates(artefact), _loader(artefact, bench), memory, account
     )
-    arena = LocalArena(
-        ground=_ground(spec, search, parts, bench, wish),
+    arena = CandidateEvaluator(
+        space=_ground(spec, search, parts, bench, request),
         runtime=runtime,
-        program=lambda one: candidates.program(
-            spec, one, inputs, bench.project_folder, wish.encoder
+        program=lambda one: candidates.candidate_program(
+            spec, one, inputs, bench.project_folder, request.encoder
         ),
-        account=account,
-        deciding=len(parts.deciding),
+        budget=account,
+        deciding_rows=len(parts.deciding),
         reflection=reflection,
-        say=bench.progress,
+        progress=bench.progress,
     )
     try:
-        ended = _explore(arena, wish)
-        return _decided(spec, search, name, arena, memory, parts, wish, ended, artefact.digest)
+        ended = _explore(arena, request)
+        return _decide(spec, search, name, arena, memory, parts, request, ended, artefact.digest)
     finally:
         runtime.close()
 
 
-def _explore(arena: LocalArena, wish: Wish) -> str:
+def _explore(arena: CandidateEvaluator, request: SearchRequest) -> str:
     """Let the method search; gives why it ended."""
     try:
-        SEARCH.load(wish.method).search(arena, Random(wish.seed))
+        SEARCH.load(request.method).search(arena, Random(request.seed))
         ended = "every candidate of the method was tried"
     except OverBudget as error:
         ended = str(error)
     if not any(trial.value is not None for trial in arena.trials.values()):
-        deciding, ranking = 2 * arena.deciding, len(arena.ground.dev)
+        deciding, ranking = 2 * arena.deciding_rows, len(arena.space.dev)
         raise OverBudget(
-            f"{ended}; deciding takes {deciding} calls and ranking one candidate {ranking}: raise "
-            "the limits under `optimise`, or lower `rank_on` and `decide_on`"
+            f"{ended}; the final comparison needs {deciding} calls and ranking one candidate "
+            f"needs {ranking}: raise the limits under `optimise`, or lower `rank_on` and "
+            "`decide_on`"
         )
     return ended
 
 
-def _decided(
+def _decide(
     spec: Prompt,
     search: Optimise,
     name: str,
-    arena: LocalArena,
-    memory: Memory,
+    arena: CandidateEvaluator,
+    memory: AnswerMemory,
     parts: Parts,
-    wish: Wish,
+    request: SearchRequest,
     ended: str,
     digest: str,
-) -> Found:
-    found = Found(
-        spec=spec, model=name, method=wish.method, seed=wish.seed, parts=parts,
-        trials=tuple(arena.trials.values()), leader=None, decision=None, better=(), worse=(),
-        flipped=(0, 0), spent=arena.account.purse.spent, fresh=arena.account.fresh,
-        limits=wish.limits, ended=ended, remarks=len(wish.remarks), encoder=wish.encoder,
+) -> PromptSearchResult:
+    result = PromptSearchResult(
+        spec=spec, model=name, method=request.method, seed=request.seed, row_sets=parts,
+        trials=tuple(arena.trials.values()), leader=None, decision=None, improved=(), worsened=(),
+        flipped=(0, 0), spent=arena.budget.budget.spent, spent_now=arena.budget.spent_now,
+        limits=request.limits, stop_reason=ended, comments=len(request.comments),
+        encoder=request.encoder,
     )  # fmt: skip
-    first = leader(found.trials)
-    start = arena.ground.start
+    first = leader(result.trials)
+    start = arena.space.start
     if first is None or first.candidate == start:
-        return found
-    arena.release()
-    arena.say(f"deciding on {len(parts.deciding)} rows that no choice has looked at")
-    before, after = (arena.ask(one, parts.deciding) for one in (start, first.candidate))
-    look = memory.look(digest_of_rows(digest, parts.deciding), first.candidate.digest)
+        return result
+    arena.free_reserve()
+    arena.progress(f"comparing on {len(parts.deciding)} held-out rows")
+    before, after = (
+        arena.answer_rows(candidate, parts.deciding) for candidate in (start, first.candidate)
+    )
+    look = memory.record_comparison(rows_digest(digest, parts.deciding), first.candidate.digest)
     decision = decide(
         search.metric,
-        [one.scored for one in before],
-        [one.scored for one in after],
+        [candidate.scored for candidate in before],
+        [candidate.scored for candidate in after],
         look=look,
         clusters=subjects(parts.deciding),
-        seed=wish.seed,
+        seed=request.seed,
     )
     better, worse = _flips(spec, search.metric, before, after)
     return replace(
-        found, leader=first.candidate, decision=decision, better=better[:SHOWN],
-        worse=worse[:SHOWN], flipped=(len(better), len(worse)),
-        spent=arena.account.purse.spent, fresh=arena.account.fresh,
+        result, leader=first.candidate, decision=decision, improved=better[:SHOWN],
+        worsened=worse[:SHOWN], flipped=(len(better), len(worse)),
+        spent=arena.budget.budget.spent, spent_now=arena.budget.spent_now,
     )  # fmt: skip
 
 
 def _flips(
-    spec: Prompt, metric: str, before: Sequence[Answered], after: Sequence[Answered]
-) -> tuple[tuple[Flip, ...], tuple[Flip, ...]]:
-    apart = flips(metric, [one.scored for one in before], [one.scored for one in after])
+    spec: Prompt, metric: str, before: Sequence[EvaluatedRow], after: Sequence[EvaluatedRow]
+) -> tuple[tuple[AnswerChange, ...], tuple[AnswerChange, ...]]:
+    apart = flips(
+        metric,
+        [candidate.scored for candidate in before],
+        [candidate.scored for candidate in after],
+    )
 
-    def at(place: int) -> Flip:
-        row = before[place].row
-        asked = " / ".join(str(row.get(name, "")) for name in spec.inputs)
-        wanted = output_parsing.write(spec.output, row)
-        return Flip(asked, wanted, before[place].output, after[place].output)
+    def at(index: int) -> AnswerChange:
+        row = before[index].row
+        question = " / ".join(str(row.get(name, "")) for name in spec.inputs)
+        reference = output_parsing.write(spec.output, row)
+        return AnswerChange(question, reference, before[index].output, after[index].output)
 
     return tuple(map(at, apart.better)), tuple(map(at, apart.worse))
 
@@ -190,9 +198,9 @@ def _parts(spec: Prompt, search: Optimise, inputs: Mapping[str, Artefact], seed:
     folder = inputs[search.dataset].path
     train, held_out = (
         [
-            (question(row, spec.inputs), row)
+            (normalised_question(row, spec.inputs), row)
             for row in read_split(folder, split)
-            if candidates.usable(spec, row)
+            if candidates.has_example_columns(spec, row)
         ]
         for split in (search.train, search.validate_on)
     )
@@ -212,7 +220,7 @@ def _open(
     """Remarks on questions that no row outside of the split searched on asks: they tell answers."""
     folder = inputs[search.dataset].path
     closed = {
-        question(row, spec.inputs)
+        normalised_question(row, spec.inputs)
         for split in SPLITS
         if split != search.train
         for row in read_split(folder, split)
@@ -221,26 +229,26 @@ def _open(
 
 
 def _ground(
-    spec: Prompt, search: Optimise, parts: Parts, bench: BuildContext, wish: Wish
+    spec: Prompt, search: Optimise, parts: Parts, bench: BuildContext, request: SearchRequest
 ) -> Ground:
-    start = candidates.start_of(spec, bench.project_folder)
+    start = candidates.initial_candidate(spec, bench.project_folder)
     column = output_parsing.label_column(spec.output)
     labels = sorted({str(row[column]) for row in (*parts.pool, *parts.dev)}) if column else []
     return Ground(
         start=start,
-        pool=tuple(candidates.shown(spec, row) for row in parts.pool),
+        pool=tuple(candidates.example_columns(spec, row) for row in parts.pool),
         dev=parts.dev,
         inputs=spec.inputs,
         metric=search.metric,
         most=search.demonstrations,
         wordings=wordings(spec.output, labels, start.system),
-        encoder=wish.encoder,
-        remarks=wish.remarks,
+        encoder=request.encoder,
+        remarks=request.comments,
     )
 
 
-def _generates(artefact: Artefact) -> Form:
-    form = Form.read(artefact.path)
+def _generates(artefact: Artefact) -> ModelForm:
+    form = ModelForm.read(artefact.path)
     if form.task != "causal-lm":
         raise ArtefactError(
             "a classifier takes no prompt; name a causal language model with --model"

@@ -7,26 +7,26 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
-from tidemill.pipeline.answers import Answered
+from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.context import Measure
-from tidemill.pipeline.drawing import as_words, png
+from tidemill.pipeline.drawing import figure_to_png, literal_text
 
 MOST_LABELS = 20
 OTHER, NONE = "(other)", "(none)"
 _INK, _GOOD, _WEAK = "#16324f", "#2a9d8f", "#8d99ae"
 
 
-def confusion(answers: Sequence[Answered]) -> bytes | None:
+def confusion_chart(answers: Sequence[EvaluatedRow]) -> bytes | None:
     """Wanted labels down, given labels across, row shares as colours and counts as numbers.
 
     At most 20 labels, those with the most mistakes; the others are put together. None where the
     rows have no labels.
     """
-    found = confusions(answers)
-    if found is None:
+    counts = confusion_counts(answers)
+    if counts is None:
         return None
-    rows, columns, table = found
-    with as_words():
+    rows, columns, table = counts
+    with literal_text():
         plot = _pyplot()
         side = 0.42 * len(columns) + 3.2, 0.38 * len(rows) + 2.4
         figure, axes = plot.subplots(figsize=side, layout="constrained")
@@ -36,11 +36,11 @@ def confusion(answers: Sequence[Answered]) -> bytes | None:
         axes.set_yticks(range(len(rows)), rows, fontsize=9)
         axes.set_xlabel("given", color=_INK)
         axes.set_ylabel("wanted", color=_INK)
-        right, every = labels_right(answers)
-        title = f"{right} of {every} labels right"
+        right, every = correct_labels(answers)
+        title = f"{right} of {every} labels correct"
         if OTHER in rows:
-            kept = len(rows) - 1
-            title += f"; shown are the {kept} labels with the most mistakes"
+            label_count = len(rows) - 1
+            title += f"; shown are the {label_count} labels with the most mistakes"
         axes.set_title(title, fontsize=11, color=_INK, loc="left")
         for y, row in enumerate(table):
             for x, cell in enumerate(row):
@@ -51,8 +51,8 @@ def confusion(answers: Sequence[Answered]) -> bytes | None:
         return _png(plot, figure)
 
 
-def confusions(
-    answers: Sequence[Answered],
+def confusion_counts(
+    answers: Sequence[EvaluatedRow],
 ) -> tuple[list[str], list[str], list[list[int]]] | None:
     """Wanted labels, given labels, and how often each pair came; None without labels."""
     pairs = _pairs(answers)
@@ -60,34 +60,38 @@ def confusions(
         return None
     rows, columns = _axes(pairs)
     counts = Counter((_within(w, rows), _within(g, columns)) for w, g in pairs)
-    return rows, columns, [[counts[wanted, given] for given in columns] for wanted in rows]
+    return (
+        rows,
+        columns,
+        [[counts[reference, predicted] for predicted in columns] for reference in rows],
+    )
 
 
-def labels_right(answers: Sequence[Answered]) -> tuple[int, int]:
-    """How many labels were right, and of how many."""
+def correct_labels(answers: Sequence[EvaluatedRow]) -> tuple[int, int]:
+    """Number of correct labels, and number of labels."""
     pairs = _pairs(answers)
-    return sum(wanted == given for wanted, given in pairs), len(pairs)
+    return sum(reference == predicted for reference, predicted in pairs), len(pairs)
 
 
-def slices(measures: Sequence[Measure], metric: str) -> bytes | None:
+def slice_chart(measures: Sequence[Measure], metric: str) -> bytes | None:
     """One bar for all rows and one for each slice, with their intervals; None without slices."""
-    shown = [one for one in measures if one.metric == metric and isfinite(one.value)]
-    if not any(one.slice for one in shown):
+    bars = [measure for measure in measures if measure.metric == metric and isfinite(measure.value)]
+    if not any(measure.slice for measure in bars):
         return None
-    with as_words():
+    with literal_text():
         plot = _pyplot()
-        figure, axes = plot.subplots(figsize=(7.2, 0.5 * len(shown) + 1.5), layout="constrained")
-        for y, one in enumerate(shown):
-            colour = _GOOD if one.slice else _WEAK
-            axes.barh(y, one.value, height=0.62, color=colour)
-            low, high = max(one.low, 0.0), one.high
+        figure, axes = plot.subplots(figsize=(7.2, 0.5 * len(bars) + 1.5), layout="constrained")
+        for y, measure in enumerate(bars):
+            colour = _GOOD if measure.slice else _WEAK
+            axes.barh(y, measure.value, height=0.62, color=colour)
+            low, high = max(measure.low, 0.0), measure.high
             axes.plot([low, high], [y, y], color=_INK, linewidth=2, solid_capstyle="butt")
-            text = f" {one.value:.2f} ({low:.2f}–{high:.2f})"
-            axes.text(max(high, one.value), y, text, va="center", fontsize=9, color=_INK)
-        names = [f"{one.slice or 'all rows'}  ({one.rows})" for one in shown]
-        axes.set_yticks(range(len(shown)), names, fontsize=9)
+            text = f" {measure.value:.2f} ({low:.2f}–{high:.2f})"
+            axes.text(max(high, measure.value), y, text, va="center", fontsize=9, color=_INK)
+        names = [f"{measure.slice or 'all rows'}  ({measure.rows})" for measure in bars]
+        axes.set_yticks(range(len(bars)), names, fontsize=9)
         axes.invert_yaxis()
-        axes.set_xlim(0, 1.35 * max(max(one.high, one.value) for one in shown))
+        axes.set_xlim(0, 1.35 * max(max(measure.high, measure.value) for measure in bars))
         axes.set_title(
             f"{metric} by slice, with confidence bounds", fontsize=11, color=_INK, loc="left"
         )
@@ -95,25 +99,25 @@ def slices(measures: Sequence[Measure], metric: str) -> bytes | None:
         return _png(plot, figure)
 
 
-def _pairs(answers: Sequence[Answered]) -> list[tuple[str, str]]:
+def _pairs(answers: Sequence[EvaluatedRow]) -> list[tuple[str, str]]:
     """(wanted, given) label of each row that has one."""
     return [
-        (one.reference.label or NONE, one.answer.label or NONE)
-        for one in answers
-        if one.reference.label is not None
+        (answer.reference.label or NONE, answer.answer.label or NONE)
+        for answer in answers
+        if answer.reference.label is not None
     ]
 
 
 def _axes(pairs: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
     """Labels of the rows and of the columns, in the same order, the catch-alls last."""
-    wanted = Counter(w for w, _ in pairs)
+    totals = Counter(w for w, _ in pairs)
     mistakes = Counter(w for w, g in pairs if w != g)
-    ranked = sorted(wanted, key=lambda label: (-mistakes[label], -wanted[label], label))
-    kept = sorted(ranked[:MOST_LABELS])
-    rows = kept + ([OTHER] if len(wanted) > len(kept) else [])
-    given = {_within(g, kept) for _, g in pairs}
-    extra = [catch for catch in (OTHER, NONE) if catch in given or catch in rows]
-    return rows, kept + extra
+    ranked = sorted(totals, key=lambda label: (-mistakes[label], -totals[label], label))
+    chosen = sorted(ranked[:MOST_LABELS])
+    rows = chosen + ([OTHER] if len(totals) > len(chosen) else [])
+    predicted = {_within(g, chosen) for _, g in pairs}
+    extra = [catch for catch in (OTHER, NONE) if catch in predicted or catch in rows]
+    return rows, chosen + extra
 
 
 def _within(label: str, labels: Sequence[str]) -> str:
@@ -130,6 +134,6 @@ def _pyplot() -> Any:
 
 
 def _png(plot: Any, figure: Any) -> bytes:
-    drawn = png(figure)
+    drawn = figure_to_png(figure)
     plot.close(figure)
     return drawn

@@ -18,29 +18,29 @@ from tidemill.data.privacy import redact_row
 from tidemill.data.rows import ORIGIN, Row
 from tidemill.errors import ArtefactError
 from tidemill.pipeline.context import BuildContext
-from tidemill.pipeline.dataset import gather, labels_of, leaking, ready
+from tidemill.pipeline.dataset import label_counts, leakage_counts, prepare_rows, read_sources
 from tidemill.ports import Artefact, Clock
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.load import Project
 
-READ = ("file", "dvc")
+READABLE_SOURCES = ("file", "dvc")
 SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Preview:
+class DatasetPreview:
     """A dataset as it would come out."""
 
-    made: Prepared
+    prepared: Prepared
     raw: list[Row]
     """Rows as they were read, before anything was done to them."""
     labels: dict[str, dict[str, int]]
     """Rows per label, by split."""
-    leaking: int
+    leaking_rows: int
     """Train rows that ask what a test row asks."""
-    kept_out: int
+    excluded_leaks: int
     """Rows that were left out because they would leak."""
-    kept: tuple[str, ...] = ()
+    unread_sources: tuple[str, ...] = ()
     """Sources that were not read."""
 
 
@@ -53,15 +53,15 @@ class DataDifference:
     """Rows per label in all splits: before, after."""
     pii: dict[str, int] = field(default_factory=dict)
     """Personal data in rows that were not there before, by kind."""
-    pii_at: tuple[str, ...] = ()
-    """Where the first of these rows stand."""
-    leaking: tuple[int, int] = (0, 0)
-    kept_out: tuple[int, int] = (0, 0)
+    pii_locations: tuple[str, ...] = ()
+    """Locations of the first of these rows."""
+    leaking_rows: tuple[int, int] = (0, 0)
+    excluded_leaks: tuple[int, int] = (0, 0)
     leaks: tuple[str, ...] = ()
     """The first rows that are kept out for leaking and were not before."""
     quarantined: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Rows left out by reason: before, after; only where that differs."""
-    kept: tuple[str, ...] = ()
+    unread_sources: tuple[str, ...] = ()
     """Sources that were not read, on either side."""
 
 
@@ -80,49 +80,57 @@ class _NoStore:
     def drop(self, digest: str) -> None:
         self._refuse(digest)
 
-    def _refuse(self, what: str) -> NoReturn:
-        raise ArtefactError(f"a preview keeps no artefacts, and was asked for {what}")
+    def _refuse(self, request: str) -> NoReturn:
+        raise ArtefactError(f"internal error: a preview has no store ({request})")
 
 
-def preview(project: Project, name: str, clock: Clock, subject_key: bytes | None = None) -> Preview:
+def preview(
+    project: Project, name: str, clock: Clock, subject_key: bytes | None = None
+) -> DatasetPreview:
     """The dataset of that name from its files; raises DataError where they cannot be used."""
     specs = {key: loaded.spec for key, loaded in project.specs.items()}
     spec = project.spec(name, Dataset)
-    read = tuple(source for source in spec.sources if source.type in READ)
-    left = tuple(_name(source) for source in spec.sources if source.type not in READ)
+    read = tuple(source for source in spec.sources if source.type in READABLE_SOURCES)
+    unread = tuple(_name(source) for source in spec.sources if source.type not in READABLE_SOURCES)
     rehearsed = spec.model_copy(update={"sources": read, "expectations": ()})
     bench = BuildContext(
         project.folder, Path(), Path(), _NoStore(), clock, specs=specs, subject_key=subject_key
     )
-    gathered = gather(rehearsed, bench)
+    gathered = read_sources(rehearsed, bench)
     raw = [dict(row) for row in gathered.rows]
     if not raw:
         rehearsed = rehearsed.model_copy(update={"split": type(spec.split)(), "deduplicate": None})
-    made = ready(rehearsed, bench, gathered)
-    both, kept_out = leaking(made)
-    return Preview(made, raw, labels_of(spec, made, bench), both, kept_out, left)
+    prepared = prepare_rows(rehearsed, bench, gathered)
+    both, kept_out = leakage_counts(prepared)
+    return DatasetPreview(
+        prepared, raw, label_counts(spec, prepared, bench), both, kept_out, unread
+    )
 
 
-def difference(spec: Dataset, before: Preview | None, after: Preview) -> DataDifference:
-    """What differs; without a former side everything is new."""
+def difference(
+    spec: Dataset, before: DatasetPreview | None, after: DatasetPreview
+) -> DataDifference:
+    """Difference between two previews; without `before` all rows are new."""
     empty: dict[str, list[Row]] = {name: [] for name in SPLITS}
-    rows = compare(before.made.splits if before else empty, after.made.splits)
-    found, at = _personal(spec, fresh(after.raw, before.raw if before else ()))
-    known = set(_leaks(before)) if before else set()
+    rows = compare(before.prepared.splits if before else empty, after.prepared.splits)
+    pii_counts, at = _personal(spec, fresh(after.raw, before.raw if before else ()))
+    earlier = set(_leaks(before)) if before else set()
     return DataDifference(
         rows=rows,
         labels=_pairs(_totals(before), _totals(after)),
-        pii=found,
-        pii_at=at,
-        leaking=(before.leaking if before else 0, after.leaking),
-        kept_out=(before.kept_out if before else 0, after.kept_out),
-        leaks=tuple(one for one in _leaks(after) if one not in known)[:SHOWN],
+        pii=pii_counts,
+        pii_locations=at,
+        leaking_rows=(before.leaking_rows if before else 0, after.leaking_rows),
+        excluded_leaks=(before.excluded_leaks if before else 0, after.excluded_leaks),
+        leaks=tuple(leak for leak in _leaks(after) if leak not in earlier)[:SHOWN],
         quarantined={
             reason: pair
             for reason, pair in _pairs(_reasons(before), _reasons(after)).items()
             if pair[0] != pair[1]
         },
-        kept=tuple(dict.fromkeys([*(before.kept if before else ()), *after.kept])),
+        unread_sources=tuple(
+            dict.fromkeys([*(before.unread_sources if before else ()), *after.unread_sources])
+        ),
     )
 
 
@@ -131,19 +139,19 @@ def _personal(spec: Dataset, rows: list[Row]) -> tuple[dict[str, int], tuple[str
     counts: dict[str, int] = {}
     holders = []
     for row in rows:
-        _, found = redact_row(row, spec.privacy.kinds)
-        for kind, count in found.items():
+        _, counts_of_row = redact_row(row, spec.privacy.kinds)
+        for kind, count in counts_of_row.items():
             counts[kind] = counts.get(kind, 0) + count
-        holders += [row] if found else []
+        holders += [row] if counts_of_row else []
     return dict(sorted(counts.items())), tuple(origins(holders, SHOWN))
 
 
-def _leaks(side: Preview) -> list[str]:
-    dropped = side.made.quarantine.rows
-    return [f"{row.get(ORIGIN)} {why}" for row, why in dropped if why.startswith("leaks")]
+def _leaks(side: DatasetPreview) -> list[str]:
+    dropped = side.prepared.quarantine.rows
+    return [f"{row.get(ORIGIN)} {reason}" for row, reason in dropped if reason.startswith("leaks")]
 
 
-def _totals(side: Preview | None) -> dict[str, int]:
+def _totals(side: DatasetPreview | None) -> dict[str, int]:
     totals: dict[str, int] = {}
     for counts in side.labels.values() if side else ():
         for label, count in counts.items():
@@ -151,8 +159,8 @@ def _totals(side: Preview | None) -> dict[str, int]:
     return totals
 
 
-def _reasons(side: Preview | None) -> dict[str, int]:
-    return side.made.quarantine.counts() if side else {}
+def _reasons(side: DatasetPreview | None) -> dict[str, int]:
+    return side.prepared.quarantine.counts() if side else {}
 
 
 def _pairs(before: dict[str, int], after: dict[str, int]) -> dict[str, tuple[int, int]]:

@@ -21,7 +21,7 @@ POOL = 2048
 """Most examples kept to choose from."""
 
 
-def make(spec: Prompt, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
+def build(spec: Prompt, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
     """The prompt as an artefact; raises SpecError with the template's line, DataError."""
     path = bench.project_folder / spec.template
     try:
@@ -31,8 +31,8 @@ def make(spec: Prompt, inputs: Mapping[str, Artefact], bench: BuildContext) -> B
         raise SpecError([Problem(path, 1, f"cannot be read ({error})", way_out)]) from error
     passages = ("passages",) if spec.context else ()
     template.check(source, path, (*spec.inputs, "labels", *passages))
-    program, left_out = assemble(spec, source, inputs, bench.project_folder)
-    shown = _shown(program)
+    program, left_out = build_program(spec, source, inputs, bench.project_folder)
+    rendered = _preview(program)
     folder = bench.scratch / "prompt"
     shutil.rmtree(folder, ignore_errors=True)
     program.save(folder)
@@ -45,15 +45,17 @@ def make(spec: Prompt, inputs: Mapping[str, Artefact], bench: BuildContext) -> B
         **({"examples_left_out": left_out} if left_out else {}),
     }
     artefact = bench.store.put(folder, kind="prompt", meta=facts)
-    return BuildResult(artefact, facts=facts, tables={"a rendered row": shown} if shown else {})
+    return BuildResult(
+        artefact, facts=facts, tables={"a rendered row": rendered} if rendered else {}
+    )
 
 
-def assemble(
+def build_program(
     spec: Prompt,
     template: str,
     inputs: Mapping[str, Artefact],
     project: Path,
-    chosen: Sequence[Mapping[str, Any]] | None = None,
+    examples: Sequence[Mapping[str, Any]] | None = None,
 ) -> tuple[Program, int]:
     """The program, and how many chosen examples were left out.
 
@@ -62,9 +64,9 @@ def assemble(
     """
     folder = inputs[spec.examples.source].path if spec.examples else None
     train = read_split(folder, "train") if folder else []
-    if chosen is None and spec.examples and spec.examples.file:
-        chosen = file_rows(spec, project / spec.examples.file)
-    safe = _safe(spec, chosen, folder) if chosen is not None and folder else chosen
+    if examples is None and spec.examples and spec.examples.file:
+        examples = file_rows(spec, project / spec.examples.file)
+    safe = _safe(spec, examples, folder) if examples is not None and folder else examples
     program = Program(
         technique=spec.technique,
         template=template,
@@ -76,17 +78,17 @@ def assemble(
         path=project / spec.template,
     )
     program = _examples(program, spec, train, safe, inputs)
-    return _context(program, spec, project, inputs), len(chosen or ()) - len(safe or ())
+    return _context(program, spec, project, inputs), len(examples or ()) - len(safe or ())
 
 
 def file_rows(spec: Prompt, path: Path) -> list[dict[str, Any]]:
     """The chosen examples; raises SpecError with the line that lacks a column."""
     rows, quarantine = read_file(path, name=path.name)
-    wanted = [*spec.inputs, *output_parsing.columns(spec.output)]
-    way_out = f"each line is an object with {', '.join(wanted)}"
+    columns = [*spec.inputs, *output_parsing.columns(spec.output)]
+    way_out = f"each line is an object with {', '.join(columns)}"
     problems = [Problem(path, _line(row), reason, way_out) for row, reason in quarantine]
     for row in rows:
-        missing = [name for name in wanted if not row.get(name)]
+        missing = [name for name in columns if not row.get(name)]
         if missing:
             problems.append(Problem(path, _line(row), f"no value for '{missing[0]}'", way_out))
     if problems or not rows:
@@ -102,15 +104,15 @@ def _safe(
     spec: Prompt, chosen: Sequence[Mapping[str, Any]], folder: Path
 ) -> list[Mapping[str, Any]]:
     held_out = {
-        question(row, spec.inputs)
+        normalised_question(row, spec.inputs)
         for split in ("validation", "test")
         for row in read_split(folder, split)
     }
-    return [row for row in chosen if question(row, spec.inputs) not in held_out]
+    return [row for row in chosen if normalised_question(row, spec.inputs) not in held_out]
 
 
-def question(row: Mapping[str, Any], inputs: Sequence[str]) -> str:
-    """What a row asks through a prompt with these inputs, normalised."""
+def normalised_question(row: Mapping[str, Any], inputs: Sequence[str]) -> str:
+    """The text of a row's input columns, normalised for comparison."""
     copy = dict(row)
     mark_questions([copy], inputs)
     return question_of(copy)
@@ -130,25 +132,28 @@ def _examples(
 ) -> Program:
     if spec.examples is None:
         return program
-    wanted = [*spec.inputs, *output_parsing.columns(spec.output)]
-    missing = [name for name in wanted if train and name not in train[0]]
+    columns = [*spec.inputs, *output_parsing.columns(spec.output)]
+    missing = [name for name in columns if train and name not in train[0]]
     if missing or not train:
         lack = f"no column '{missing[0]}'" if missing else "no train rows"
         raise DataError(
             f"prompt '{spec.name}': dataset '{spec.examples.source}' has {lack} to take examples "
             "from; check `inputs`, `output.column` and the dataset's `map`"
         )
-    kept = [*wanted, *([spec.reasoning] if spec.reasoning and spec.reasoning in train[0] else [])]
+    shown_columns = [
+        *columns,
+        *([spec.reasoning] if spec.reasoning and spec.reasoning in train[0] else []),
+    ]
     source = train if chosen is None else chosen
-    usable = [row for row in source if all(row.get(name) for name in wanted)][:POOL]
+    usable = [row for row in source if all(row.get(name) for name in columns)][:POOL]
     if spec.examples.selection == "fixed" and chosen is None:
         usable = usable[: spec.examples.k + 8]  # a few to stand in where the row is one of them
-    rows = tuple({name: row[name] for name in kept if name in row} for row in usable)
-    made = replace(program, examples=rows, k=spec.examples.k, selection=spec.examples.selection)
+    rows = tuple({name: row[name] for name in shown_columns if name in row} for row in usable)
+    filled = replace(program, examples=rows, k=spec.examples.k, selection=spec.examples.selection)
     if spec.examples.selection == "similar":
         encode = _encoder(str(spec.examples.encoder), inputs)
-        made = replace(made, embeddings=encode(list(made.asked_by_examples)), encode=encode)
-    return made
+        filled = replace(filled, embeddings=encode(list(filled.asked_by_examples)), encode=encode)
+    return filled
 
 
 def _context(
@@ -177,7 +182,7 @@ def _encoder(name: str, inputs: Mapping[str, Artefact]) -> Callable[[list[str]],
     return encode
 
 
-def _shown(program: Program) -> list[dict[str, str]]:
+def _preview(program: Program) -> list[dict[str, str]]:
     """One rendered conversation for the UI; also proves that the template renders."""
     if not program.examples:
         return []

@@ -1,4 +1,4 @@
-"""Which prompt a model is asked with, and its program."""
+"""Finds the prompt of a model and loads its program."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from tidemill.ports import Artefact
 
 
-def prompt_of(spec: Any, specs: Mapping[str, Any]) -> str | None:
+def prompt_name(spec: Any, specs: Mapping[str, Any]) -> str | None:
     """The spec's own prompt, or that of the fine-tune behind it; None where there is none."""
-    seen = set()
-    while spec is not None and spec.name not in seen:
-        seen.add(spec.name)
+    names = set()
+    while spec is not None and spec.name not in names:
+        names.add(spec.name)
         if getattr(spec, "prompt", None):
             return str(spec.prompt)
         spec = specs.get(getattr(spec, "of", None) or getattr(spec, "base", None) or "")

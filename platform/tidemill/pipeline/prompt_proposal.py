@@ -6,29 +6,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from tidemill.pipeline import candidates
-from tidemill.pipeline.optimise import Found
-from tidemill.pipeline.search_report import Report, costs, difference
+from tidemill.pipeline.optimise import PromptSearchResult
+from tidemill.pipeline.search_report import SearchReport, cost_lines, files_diff
 from tidemill.search import Candidate
-from tidemill.spec.load import Loaded, shown
+from tidemill.spec.load import LoadedSpec, display_path
 from tidemill.spec.prompt import Optimise
 from tidemill.spec.rewrite import rewrite
 
 
-def files(found: Found, loaded: Loaded) -> dict[str, bytes | None]:
+def changed_files(result: PromptSearchResult, loaded: LoadedSpec) -> dict[str, bytes | None]:
     """Path below the project's folder → new content; only the lines that change differ."""
-    if found.leader is None:
+    if result.leader is None:
         return {}
-    changes = candidates.changes(found.spec, found.leader, found.encoder)
-    text = rewrite(loaded.path.read_bytes(), changes, shown(loaded.path))
+    changes = candidates.candidate_changes(result.spec, result.leader, result.encoder)
+    text = rewrite(loaded.path.read_bytes(), changes, display_path(loaded.path))
     written: dict[str, bytes | None] = {loaded.path.name: text}
-    chosen = candidates.lines(found.spec, found.leader)
+    chosen = candidates.examples_file(result.spec, result.leader)
     if chosen is not None:
-        written[candidates.file_of(found.spec)] = chosen
+        written[candidates.examples_path(result.spec)] = chosen
     return written
 
 
-def report(
-    found: Found,
+def search_report(
+    result: PromptSearchResult,
     search: Optimise,
     project: str,
     folder: Path,
@@ -37,39 +37,43 @@ def report(
     stale: Sequence[str],
     *,
     priced: bool,
-) -> Report:
-    """What is told of a search, whatever came of it."""
+) -> SearchReport:
+    """The report of a prompt search."""
     before = {path: (folder / path).read_bytes() for path in changed if (folder / path).is_file()}
-    notes = [f"{found.parts.left_out} train rows took no part: a held-out row asks the same"]
-    told = [f"{found.remarks} remarks of users were read"] if found.remarks else []
-    return Report(
-        title=f"{project}/{found.spec.name}",
-        what="prompt",
-        model=f"'{found.model}'",
+    notes = [
+        f"{result.row_sets.left_out} train rows were excluded: a held-out row has the same question"
+    ]
+    comment_notes = [f"{result.comments} user comments were used"] if result.comments else []
+    return SearchReport(
+        title=f"{project}/{result.spec.name}",
+        subject="prompt",
+        model=f"'{result.model}'",
         metric=search.metric,
-        how=f"Method {found.method}, seed {found.seed}",
-        ranked_on=f"{len(found.parts.dev)} rows of {search.train}",
-        decided_on=f"{len(found.parts.deciding)} rows of {search.validate_on}",
-        trials=tuple((said(found, trial.candidate), trial.value) for trial in found.trials),
-        leader=said(found, found.leader) if found.leader else "",
-        decision=found.decision,
-        better=found.better,
-        worse=found.worse,
-        flipped=found.flipped,
-        cost=costs(found.spent, found.fresh, found.limits, priced),
-        ended=found.ended,
+        method=f"Method {result.method}, seed {result.seed}",
+        ranked_on=f"{len(result.row_sets.dev)} rows of {search.train}",
+        decided_on=f"{len(result.row_sets.deciding)} rows of {search.validate_on}",
+        trials=tuple(
+            (describe_candidate(result, trial.candidate), trial.value) for trial in result.trials
+        ),
+        leader=describe_candidate(result, result.leader) if result.leader else "",
+        decision=result.decision,
+        improved=result.improved,
+        worsened=result.worsened,
+        flipped=result.flipped,
+        cost=cost_lines(result.spent, result.spent_now, result.limits, priced),
+        stop_reason=result.stop_reason,
         command=command,
-        stale=tuple(stale),
-        notes=(*(notes if found.parts.left_out else ()), *told),
-        diff=difference({str(PurePosixPath(p)): old for p, old in before.items()}, changed),
+        stale_assets=tuple(stale),
+        notes=(*(notes if result.row_sets.left_out else ()), *comment_notes),
+        diff=files_diff({str(PurePosixPath(p)): old for p, old in before.items()}, changed),
     )
 
 
-def said(found: Found, candidate: Candidate) -> str:
+def describe_candidate(result: PromptSearchResult, candidate: Candidate) -> str:
     """A candidate in a few words."""
-    start = found.trials[0].candidate if found.trials else None
+    start = result.trials[0].candidate if result.trials else None
     if candidate == start:
-        return "as it is now"
+        return "current prompt"
     parts = []
     if start is None or candidate.system != start.system:
         first = " ".join(candidate.system.split())

@@ -15,7 +15,7 @@ from tidemill.engine.release_record import (
 )
 from tidemill.errors import GateFailed
 from tidemill.pipeline.builder import ProjectBuilder, tool_versions
-from tidemill.ports import Making
+from tidemill.ports import Materialisation
 from tidemill.spec.evaluation import Evaluation
 from tidemill.spec.finetune import FineTune
 from tidemill.spec.model import Model
@@ -71,7 +71,7 @@ def spec_digests(builder: ProjectBuilder, rollout: Rollout) -> dict[str, str]:
     return {name: builder.spec_digest(name) for name in (*behind(builder, rollout), rollout.name)}
 
 
-def _require_gates(evaluation: Making) -> None:
+def _require_gates(evaluation: Materialisation) -> None:
     failures = [c["message"] for c in evaluation.checks if c["blocking"] and not c["passed"]]
     if failures:
         raise GateFailed(f"'{evaluation.name}' did not pass its gates: {'; '.join(failures)}")
@@ -81,11 +81,13 @@ def _commit(builder: ProjectBuilder) -> SpecCommit:
     head = builder.repository.head()
     if head is None:
         return SpecCommit()
-    return SpecCommit(head.sha, head.author, head.when.isoformat(), head.subject, head.dirty)
+    return SpecCommit(
+        head.sha, head.author, head.committed_at.isoformat(), head.subject, head.dirty
+    )
 
 
 def _artefacts(
-    builder: ProjectBuilder, makings: Mapping[str, Making]
+    builder: ProjectBuilder, makings: Mapping[str, Materialisation]
 ) -> dict[str, ReleasedArtefact]:
     artefacts = {}
     for name, making in makings.items():
@@ -95,18 +97,18 @@ def _artefacts(
     return artefacts
 
 
-def _steps(name: str, making: Making) -> dict[str, str]:
+def _steps(name: str, making: Materialisation) -> dict[str, str]:
     return {f"{name}/{step}": digest for step, digest in making.steps.items()}
 
 
-def _base(builder: ProjectBuilder, making: Making) -> BaseModel:
+def _base(builder: ProjectBuilder, making: Materialisation) -> BaseModel:
     source = builder.project.spec(making.name, Model).source.model_dump()
     sha256 = making.facts.get("sha256") or source.get("sha256")
     return BaseModel(making.name, making.artefact, source, sha256)
 
 
 def _dataset(
-    builder: ProjectBuilder, makings: Mapping[str, Making], evaluation: Making
+    builder: ProjectBuilder, makings: Mapping[str, Materialisation], evaluation: Materialisation
 ) -> ReleasedDataset:
     name = builder.project.spec(evaluation.name, Evaluation).dataset
     making = makings[name]
@@ -114,6 +116,6 @@ def _dataset(
     return ReleasedDataset(name, making.artefact, offsets, rows)
 
 
-def _seed(builder: ProjectBuilder, makings: Mapping[str, Making]) -> int | None:
+def _seed(builder: ProjectBuilder, makings: Mapping[str, Materialisation]) -> int | None:
     tuned = [name for name, making in makings.items() if making.kind == "FineTune"]
     return builder.project.spec(tuned[0], FineTune).train.seed if tuned else None

@@ -16,44 +16,44 @@ FILE = "release.json"
 
 
 @dataclass(frozen=True)
-class Placed:
+class ArtefactFolder:
     """An artefact and where its files lie."""
 
     digest: str
     folder: Path
 
-    def verify(self, what: str) -> None:
+    def verify(self, kind: str) -> None:
         """Compare the bytes on disk with the digest."""
-        verify_folder(self.folder, self.digest, what)
+        verify_folder(self.folder, self.digest, kind)
 
 
 @dataclass(frozen=True)
-class Privacy:
-    """What is taken out of an event before it is written (the Dataset's privacy rules)."""
+class EventPrivacy:
+    """Privacy rules of the Dataset that apply to events before they are written."""
 
     pii: Literal["redact", "drop", "hash", "keep"] = "redact"
     kinds: tuple[str, ...] = ("email", "phone", "card", "iban", "ip")
 
 
 @dataclass(frozen=True)
-class Release:
-    """What `release.json` says."""
+class ServedRelease:
+    """A release as a model server reads it from `release.json`."""
 
     digest: str
     """Names the release; given by whoever makes it (it covers the whole provenance)."""
     service: str
     """The name applications call."""
     project: str
-    model: Placed
+    model: ArtefactFolder
     """The model artefact that is served."""
-    prompt: Placed | None = None
+    prompt: ArtefactFolder | None = None
     """The prompt artefact; without it messages go to the model as they come."""
     bases: Mapping[str, Path] = field(default_factory=dict)
     """Folders of the base models an adapter needs, by digest."""
-    encoder: Placed | None = None
+    encoder: ArtefactFolder | None = None
     """The sentence encoder of a prompt that looks up examples or passages."""
     spec_commit: str = ""
-    privacy: Privacy = Privacy()
+    privacy: EventPrivacy = EventPrivacy()
     cache: bool = True
     """Answer a repeated request from memory."""
     topic: str | None = None
@@ -68,7 +68,7 @@ class Release:
         return path
 
     @classmethod
-    def read(cls, folder: Path) -> Release:
+    def read(cls, folder: Path) -> ServedRelease:
         """The release of a folder; raises ArtefactError where there is none or a broken one."""
         path = folder / FILE
         try:
@@ -93,46 +93,48 @@ class Release:
         for digest, folder in self.bases.items():
             verify_folder(folder, digest, "base model")
 
-    def resolve(self, digest: str) -> Path:
+    def artefact_folder(self, digest: str) -> Path:
         """The folder of an artefact of this release."""
         places = {p.digest: p.folder for p in (self.model, self.prompt, self.encoder) if p}
-        found = {**places, **self.bases}.get(digest)
-        if found is None:
+        folder = {**places, **self.bases}.get(digest)
+        if folder is None:
             raise MissingArtefact(
-                f"release {short(self.digest)} has no artefact {short(digest)}; "
+                f"release {short_digest(self.digest)} has no artefact {short_digest(digest)}; "
                 "run the Rollout again so that its bases are listed"
             )
-        return found
+        return folder
 
 
-def verify_folder(folder: Path, digest: str, what: str = "artefact") -> None:
+def verify_folder(folder: Path, digest: str, kind: str = "artefact") -> None:
     """Raise unless the folder's bytes have this digest."""
     if not folder.is_dir():
         raise MissingArtefact(
-            f"the {what} {short(digest)} is not at {folder}; fetch it (dvc pull) or make it again"
+            f"the {kind} {short_digest(digest)} is missing at {folder}; fetch it (`dvc pull`) or "
+            "rebuild it"
         )
     refuse_pickles(folder)
     actual = digest_of(folder)
     if actual != digest:
         raise TamperedArtefact(
-            f"the {what} at {folder} is not what was released: its bytes are {short(actual)}, "
-            f"the release says {short(digest)}; it is not loaded. Make or fetch it again"
+            f"the {kind} at {folder} is not what was released: its bytes are "
+            f"{short_digest(actual)}, "
+            f"the release says {short_digest(digest)}; it is not loaded. Make or fetch it again"
         )
 
 
-def short(digest: str) -> str:
+def short_digest(digest: str) -> str:
     """The first twelve digits of a digest, as people read it."""
     return digest.removeprefix("sha256:")[:12]
 
 
 def _values(raw: dict[str, Any]) -> dict[str, Any]:
-    known = {k: v for k, v in raw.items() if k in Release.__dataclass_fields__}
+    values = {k: v for k, v in raw.items() if k in ServedRelease.__dataclass_fields__}
     for name in ("model", "prompt", "encoder"):
-        if known.get(name):
-            known[name] = Placed(known[name]["digest"], Path(known[name]["folder"]))
-    known["bases"] = {k: Path(v) for k, v in (known.get("bases") or {}).items()}
-    privacy = known.get("privacy") or {}
-    known["privacy"] = Privacy(
-        privacy.get("pii", "redact"), tuple(privacy.get("kinds", Privacy().kinds))
+        if values.get(name):
+            values[name] = ArtefactFolder(values[name]["digest"], Path(values[name]["folder"]))
+    values["bases"] = {k: Path(v) for k, v in (values.get("bases") or {}).items()}
+    privacy = values.get("privacy") or {}
+    values["privacy"] = EventPrivacy(
+        privacy.get("pii", "redact"), tuple(privacy.get("kinds", EventPrivacy().kinds))
     )
-    return known
+    return values

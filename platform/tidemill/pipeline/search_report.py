@@ -1,4 +1,4 @@
-"""What a search tells people: a table with intervals, examples that flipped, what it cost."""
+"""The report of a search: metrics with intervals, changed answers, cost."""
 
 from __future__ import annotations
 
@@ -16,50 +16,50 @@ LONGEST = 300
 
 
 @dataclass(frozen=True)
-class Flip:
+class AnswerChange:
     """A deciding row that one of the two answers better."""
 
-    asked: str
-    wanted: str
+    question: str
+    reference: str
     before: str
     after: str
 
 
 @dataclass(frozen=True)
-class Report:
-    """One search with its outcome, ready to be told."""
+class SearchReport:
+    """The outcome of one search, ready for output."""
 
     title: str
     """`support-chat/reply-prompt`."""
-    what: str
+    subject: str
     """`prompt` or `fine-tune`."""
     model: str
     """Whose weights answered, in words."""
     metric: str
-    how: str
+    method: str
     """The method, with its seed."""
     ranked_on: str
-    """Which rows ranked, in words."""
+    """Description of the ranking rows."""
     decided_on: str
     trials: tuple[tuple[str, float | None], ...]
-    """What each trial was, and its value; the one as it is now comes first."""
+    """Description and value of each trial; the current one comes first."""
     leader: str
-    """What leads, in words; empty where nothing beats what there is."""
+    """Description of the best candidate; empty where none beats the current one."""
     decision: Decision | None
-    better: tuple[Flip, ...]
-    worse: tuple[Flip, ...]
+    improved: tuple[AnswerChange, ...]
+    worsened: tuple[AnswerChange, ...]
     flipped: tuple[int, int]
     cost: tuple[str, ...]
-    ended: str
+    stop_reason: str
     command: str
-    stale: tuple[str, ...] = ()
+    stale_assets: tuple[str, ...] = ()
     """Assets that a merge would make stale."""
     notes: tuple[str, ...] = ()
     diff: str = ""
 
     @property
-    def proposes(self) -> bool:
-        """Whether there is something to merge."""
+    def has_proposal(self) -> bool:
+        """True where a pull request should be opened."""
         return self.decision is not None and self.decision.proposes
 
     @property
@@ -67,21 +67,21 @@ class Report:
         """The outcome in one line."""
         if self.decision is None:
             return (
-                f"no gain: nothing tried beats the {self.what} as it is on the ranking rows, so "
+                f"no gain: no candidate beats the current {self.subject} on the ranking rows; "
                 "nothing is proposed"
             )
         gain = _interval(self.decision.gain, signed=True)
         if not self.decision.proposes:
             return (
-                f"no gain beyond the interval: {self.metric} {gain} on {self.decided_on}, and "
+                f"no significant gain: {self.metric} {gain} on {self.decided_on}; "
                 f"{self.decision.reason}; nothing is proposed"
             )
         return f"a gain: {self.metric} {gain} on {self.decided_on}"
 
 
-def text(report: Report) -> str:
-    """For a terminal."""
-    lines = [f"{report.title}, answered by {report.model}; {report.how}", ""]
+def report_text(report: SearchReport) -> str:
+    """The report as text for a terminal."""
+    lines = [f"{report.title}, answered by {report.model}; {report.method}", ""]
     lines += [f"  {_value(value):>8}  {label}" for label, value in report.trials]
     lines += [f"  {report.metric} on {report.ranked_on}", ""]
     if report.decision:
@@ -92,19 +92,20 @@ def text(report: Report) -> str:
             f"  {report.metric} on {report.decided_on}, at {_sure(report.decision)}",
             "",
         ]
-    lines += [*report.cost, f"the search ended: {report.ended}", *report.notes]
-    if report.proposes:
+    lines += [*report.cost, f"stopped: {report.stop_reason}", *report.notes]
+    if report.has_proposal:
         lines += ["", report.diff.rstrip()]
     return "\n".join([*lines, "", report.verdict])
 
 
-def markdown(report: Report) -> str:
-    """For a pull request."""
+def report_markdown(report: SearchReport) -> str:
+    """The report as Markdown for a pull request."""
     decision = report.decision
     assert decision is not None
     better, worse = report.flipped
     parts = [
-        f"`tidemill {'sweep' if report.what == 'fine-tune' else 'optimise'}` found a {report.what} "
+        f"`tidemill {'sweep' if report.subject == 'fine-tune' else 'optimise'}` found a "
+        f"{report.subject} "
         f"that answers better: **{report.metric} {_interval(decision.gain, signed=True)}**.",
         _table(
             ("", report.metric, f"interval at {decision.confidence:.3%}"),
@@ -114,23 +115,25 @@ def markdown(report: Report) -> str:
                 ("gain, paired", *_cells(decision.gain, signed=True)),
             ],
         ),
-        f"Judged on {report.decided_on}, which no choice has looked at before "
-        f"({_look(decision.look)}). Swapping the two answers of each row at random gives as large "
-        f"a gain with probability {decision.chance:.2g}. Answered by {report.model}.",
+        f"Compared on {report.decided_on}, which the search never used "
+        f"({_comparison_text(decision.look)}). Permutation test: p = {decision.chance:.2g}. "
+        f"Model: {report.model}.",
         "### What changes",
         f"{report.leader}." if report.leader else "",
-        f"Merging makes stale: {', '.join(report.stale)}." if report.stale else "",
+        f"After merging, these assets are stale: {', '.join(report.stale_assets)}."
+        if report.stale_assets
+        else "",
         *report.notes,
-        "### Examples that flipped",
-        f"{better} rows are answered better, {worse} worse.",
-        *_flips("better", report.better),
-        *_flips("worse", report.worse),
-        "### What was tried",
+        "### Changed answers",
+        f"{better} rows improved, {worse} got worse.",
+        *_flips("better", report.improved),
+        *_flips("worse", report.worsened),
+        "### Candidates",
         _table(
             ("candidate", f"{report.metric} on {report.ranked_on}"),
             [(label, _value(value)) for label, value in report.trials],
         ),
-        f"{report.how}. The search ended: {report.ended}.",
+        f"{report.method}. The search ended: {report.stop_reason}.",
         "### Cost",
         "\n".join(f"- {line}" for line in report.cost),
         "### To reproduce",
@@ -139,25 +142,25 @@ def markdown(report: Report) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def plain(report: Report) -> dict[str, Any]:
-    """For machines."""
+def report_to_dict(report: SearchReport) -> dict[str, Any]:
+    """The report as a JSON object."""
     values = asdict(report)
     values["trials"] = [{"candidate": label, "value": value} for label, value in report.trials]
-    return {"proposes": report.proposes, "verdict": report.verdict, **values}
+    return {"proposes": report.has_proposal, "verdict": report.verdict, **values}
 
 
-def costs(spent: Cost, fresh: Cost, limits: Limits, priced: bool) -> tuple[str, ...]:
-    """What a search cost, line by line; money only where a price is known."""
+def cost_lines(spent: Cost, fresh: Cost, limits: Limits, priced: bool) -> tuple[str, ...]:
+    """Lines with the cost of a search; money only where a price is known."""
     lines = [
-        f"calls: {spent.calls:,}{_of(limits.calls)}, {fresh.calls:,} of them paid in this run",
-        f"tokens: {spent.tokens:,}{_of(limits.tokens)}",
+        f"calls: {spent.calls:,}{_limit_text(limits.calls)}, {fresh.calls:,} new in this run",
+        f"tokens: {spent.tokens:,}{_limit_text(limits.tokens)}",
     ]
     if priced or limits.money is not None:
-        lines.append(f"money: {spent.money:.4f}{_of(limits.money)}")
+        lines.append(f"money: {spent.money:.4f}{_limit_text(limits.money)}")
     return tuple(lines)
 
 
-def difference(before: Mapping[str, bytes], after: Mapping[str, bytes | None]) -> str:
+def files_diff(before: Mapping[str, bytes], after: Mapping[str, bytes | None]) -> str:
     """The files' unified diff."""
     parts: list[str] = []
     for path, new in sorted(after.items()):
@@ -176,12 +179,14 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
 
 
-def _flips(way: str, found: Sequence[Flip]) -> list[str]:
-    if not found:
+def _flips(way: str, changes: Sequence[AnswerChange]) -> list[str]:
+    if not changes:
         return []
-    shown = [(_clip(f.asked), _clip(f.wanted), _clip(f.before), _clip(f.after)) for f in found]
-    heading = f"The first {len(found)} that are {way}:"
-    return [heading, _table(("asked", "wanted", "now", "proposed"), shown)]
+    rows = [
+        (_clip(f.question), _clip(f.reference), _clip(f.before), _clip(f.after)) for f in changes
+    ]
+    heading = f"The first {len(changes)} that are {way}:"
+    return [heading, _table(("asked", "wanted", "now", "proposed"), rows)]
 
 
 def _cell(text: str) -> str:
@@ -195,28 +200,28 @@ def _clip(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def _cells(found: Interval, *, signed: bool = False) -> tuple[str, str]:
+def _cells(interval: Interval, *, signed: bool = False) -> tuple[str, str]:
     sign = "+" if signed else ""
-    return f"{found.value:{sign}.3f}", f"{found.low:{sign}.3f} to {found.high:{sign}.3f}"
+    return f"{interval.value:{sign}.3f}", f"{interval.low:{sign}.3f} to {interval.high:{sign}.3f}"
 
 
-def _interval(found: Interval, *, signed: bool = False) -> str:
-    value, bounds = _cells(found, signed=signed)
+def _interval(interval: Interval, *, signed: bool = False) -> str:
+    value, bounds = _cells(interval, signed=signed)
     return f"{value} ({bounds})"
 
 
 def _sure(decision: Decision) -> str:
-    return f"{decision.confidence:.3%} confidence, {_look(decision.look)}"
+    return f"{decision.confidence:.3%} confidence, {_comparison_text(decision.look)}"
 
 
-def _look(look: int) -> str:
-    first = "the first candidate they decide on"
-    return first if look == 1 else f"candidate number {look} they decide on"
+def _comparison_text(look: int) -> str:
+    first = "first comparison on these rows"
+    return first if look == 1 else f"comparison {look} on these rows"
 
 
 def _value(value: float | None) -> str:
     return "too long" if value is None else f"{value:.3f}"
 
 
-def _of(limit: float | None) -> str:
+def _limit_text(limit: float | None) -> str:
     return "" if limit is None else f" of at most {limit:,}"

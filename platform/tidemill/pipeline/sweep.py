@@ -26,11 +26,11 @@ from tidemill.errors import DataError, Diverged, MissingArtefact, OverBudget
 from tidemill.metrics import measure
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline import finetune
-from tidemill.pipeline.answers import Answered
-from tidemill.pipeline.cached_runtime import Memory
-from tidemill.pipeline.candidate_evaluator import digest_of_rows
+from tidemill.pipeline.answers import EvaluatedRow
+from tidemill.pipeline.cached_runtime import AnswerMemory
+from tidemill.pipeline.candidate_evaluator import rows_digest
 from tidemill.pipeline.context import BuildContext, Progress
-from tidemill.pipeline.prompt import question
+from tidemill.pipeline.prompt import normalised_question
 from tidemill.pipeline.prompt_loading import load_program
 from tidemill.ports import Artefact, Store
 from tidemill.spec.digest import with_defaults
@@ -40,8 +40,8 @@ Setting = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Swept:
-    """What a sweep gave."""
+class SweepResult:
+    """Result of a sweep."""
 
     spec: FineTune
     seed: int
@@ -49,18 +49,18 @@ class Swept:
     """Settings with their values; the present one, empty, comes first."""
     leader: Setting | None
     decision: Decision | None
-    before: tuple[Answered, ...]
-    after: tuple[Answered, ...]
+    before: tuple[EvaluatedRow, ...]
+    after: tuple[EvaluatedRow, ...]
     rows: tuple[int, int]
     """Rows that ranked, rows that decided."""
     spent: Cost
-    fresh: Cost
+    spent_now: Cost
     limits: Limits
-    ended: str
+    stop_reason: str
 
     @property
-    def proposes(self) -> bool:
-        """Whether there is something to merge."""
+    def has_proposal(self) -> bool:
+        """True where a pull request should be opened."""
         return self.decision is not None and self.decision.proposes
 
 
@@ -69,11 +69,11 @@ def sweep(
     search: Sweep,
     inputs: Mapping[str, Artefact],
     bench: BuildContext,
-    kept: Store,
-    memory: Memory,
+    trial_store: Store,
+    memory: AnswerMemory,
     *,
     seed: int = 0,
-) -> Swept:
+) -> SweepResult:
     """Train, rank, decide; raises DataError where there are too few validation rows, OverBudget
     where not even the present setting can be trained within the hours.
 
@@ -81,30 +81,32 @@ def sweep(
     """
     if METRICS.load(search.metric).KIND in ("quantile", "speed", "size"):
         raise DataError(f"'sweep.metric: {search.metric}' does not look at answers; use accuracy")
-    stage = _Stage(spec, search, inputs, replace(bench, store=_Over(kept, bench.store)))
+    stage = _Stage(spec, search, inputs, replace(bench, store=_Over(trial_store, bench.store)))
     points: list[Setting] = [{}]
-    points += settings(search.space, present(spec, search), search.trials, seed)
+    points += settings(search.space, current_setting(spec, search), search.trials, seed)
     trials, ended = _trials(stage, points)
     if not trials:
         raise OverBudget(
-            f"{ended} before the present setting was trained; raise `budget.hours`, or shorten the "
-            "training. What was trained is kept"
+            f"{ended} before the current setting was trained; raise `budget.hours`, or shorten the "
+            "training. Finished trainings are kept"
         )
     first = leader(trials)
-    swept = Swept(
+    swept = SweepResult(
         spec=spec, seed=seed, trials=tuple(trials), leader=None, decision=None, before=(),
         after=(), rows=(len(stage.ranking), len(stage.deciding)), spent=stage.purse.spent,
-        fresh=stage.fresh, limits=stage.purse.limits, ended=ended,
+        spent_now=stage.fresh, limits=stage.purse.limits, stop_reason=ended,
     )  # fmt: skip
     if first is None or not first.candidate:
         return swept
-    before, after = (stage.decided(which) for which in (points[0], first.candidate))
-    rows = digest_of_rows(stage.rows.digest, stage.deciding)
+    before, after = (
+        stage.answers_on_deciding_rows(which) for which in (points[0], first.candidate)
+    )
+    rows = rows_digest(stage.rows.digest, stage.deciding)
     decision = decide(
         search.metric,
-        [one.scored for one in before],
-        [one.scored for one in after],
-        look=memory.look(rows, json.dumps(first.candidate, sort_keys=True)),
+        [answer.scored for answer in before],
+        [answer.scored for answer in after],
+        look=memory.record_comparison(rows, json.dumps(first.candidate, sort_keys=True)),
         clusters=subjects(stage.deciding),
         seed=seed,
     )
@@ -114,13 +116,13 @@ def sweep(
     )  # fmt: skip
 
 
-def present(spec: FineTune, search: Sweep) -> dict[str, Any]:
+def current_setting(spec: FineTune, search: Sweep) -> dict[str, Any]:
     """The present values of the fields that the space varies."""
     values = with_defaults(spec)
     return {name: values[name.split(".")[0]][name.split(".", 1)[1]] for name in search.space}
 
 
-def varied(spec: FineTune, setting: Setting) -> FineTune:
+def spec_with_setting(spec: FineTune, setting: Setting) -> FineTune:
     """The spec under a setting."""
     values = spec.model_dump(mode="python")
     for name, value in setting.items():
@@ -134,17 +136,19 @@ def _trials(stage: _Stage, points: Sequence[Setting]) -> tuple[list[Trial], str]
     better = METRICS.load(stage.search.metric).BETTER
     trials: list[Trial] = []
     longest = 0.0
-    for place, setting in enumerate(points):
-        left = longest * (len(points) - place)
-        about = f", about {left / 60:.0f} min left" if longest else ""
+    for index, setting in enumerate(points):
+        remaining = longest * (len(points) - index)
+        about = f", about {remaining / 60:.0f} min left" if longest else ""
         try:
             stage.purse.ask(Cost(seconds=longest))
-            stage.bench.progress(f"trial {place + 1} of {len(points)}: {said(setting)}{about}")
+            stage.bench.progress(
+                f"trial {index + 1} of {len(points)}: {describe_setting(setting)}{about}"
+            )
             value, seconds = stage.value(setting)
         except OverBudget as error:
             return trials, str(error)
         longest = max(longest, seconds)
-        stage.bench.progress(f"trial {place + 1}", done=place + 1, total=len(points))
+        stage.bench.progress(f"trial {index + 1}", done=index + 1, total=len(points))
         trials.append(Trial(setting, value, better))
     return trials, "every setting was tried"
 
@@ -185,16 +189,16 @@ class _Stage:
         validation = read_split(folder, "validation")
         prompt = bench.specs.get(spec.prompt or "")
         columns = prompt.inputs if prompt is not None else ("text",)
-        ranking, deciding = halves([question(row, columns) for row in validation])
+        ranking, deciding = halves([normalised_question(row, columns) for row in validation])
         if min(len(ranking), len(deciding)) < FEWEST:
             raise DataError(
                 f"'{spec.dataset}' has {len(validation)} validation rows; a sweep needs {FEWEST} "
                 f"to rank on and {FEWEST} more to decide on. Give `validation` a larger share in "
                 "`split.ratios`"
             )
-        self.ranking = [validation[place] for place in ranking]
-        self.deciding = [validation[place] for place in deciding]
-        self.rows = _watched(folder, ranking, bench.scratch / "rows")
+        self.ranking = [validation[index] for index in ranking]
+        self.deciding = [validation[index] for index in deciding]
+        self.rows = _without_deciding_rows(folder, ranking, bench.scratch / "rows")
         self.inputs = {**inputs, spec.dataset: self.rows}
         self.program = load_program(spec.prompt, inputs, bench.specs)
 
@@ -206,25 +210,27 @@ class _Stage:
         note = self._folder(setting) / "trial.json"
         if not note.exists():
             self._within_hours(setting, note)
-        told = _read(note)
-        seconds = float(told["seconds"])
+        trial_note = _read(note)
+        seconds = float(trial_note["seconds"])
         self.purse = self.purse.pay(Cost(calls=1, seconds=seconds))
-        deciding = 2 * float(told.get("answering", 0.0)) * len(self.deciding) / len(self.ranking)
+        deciding = (
+            2 * float(trial_note.get("answering", 0.0)) * len(self.deciding) / len(self.ranking)
+        )
         self.purse = self.purse.keep(Cost(seconds=max(self.purse.kept.seconds, deciding)))
-        return told["value"], seconds
+        return trial_note["value"], seconds
 
-    def decided(self, setting: Setting) -> list[Answered]:
-        """What the weights of a trial answer to the rows that decide."""
+    def answers_on_deciding_rows(self, setting: Setting) -> list[EvaluatedRow]:
+        """Answers of a trial's weights to the deciding rows."""
         self.purse = self.purse.keep(Cost())
         started = time.monotonic()
-        given = self.answers(setting, self.deciding)
+        answers = self.answers(setting, self.deciding)
         self.purse = self.purse.pay(Cost(seconds=time.monotonic() - started))
-        return given
+        return answers
 
     def answers(
         self, setting: Setting, rows: Sequence[Mapping[str, Any]], say: Progress | None = None
-    ) -> list[Answered]:
-        """What the weights of a trial answer."""
+    ) -> list[EvaluatedRow]:
+        """Answers of a trial's weights to rows."""
         note = self._folder(setting) / "weights.json"
         digest = json.loads(note.read_text(encoding="utf-8"))["artefact"]
         return answering.answer_rows(
@@ -233,13 +239,13 @@ class _Stage:
             self.program,
             resolve=lambda wanted: self.bench.store.get(wanted).path,
             say=say or self.bench.progress,
-            what=f"answering {len(rows)} rows, {said(setting)}",
+            title=f"answering {len(rows)} rows, {describe_setting(setting)}",
         )
 
     def _within_hours(self, setting: Setting, note: Path) -> None:
         """A trial that is stopped where the hours end; what it took counts in the next run too."""
         stopped, weights = note.with_name("stopped.json"), note.with_name("weights.json")
-        before = [_read(one)["seconds"] for one in (stopped, weights) if one.exists()]
+        before = [_read(path)["seconds"] for path in (stopped, weights) if path.exists()]
         started = time.monotonic() - max(before, default=0.0)
 
         def say(message: str, *, done: float | None = None, total: float | None = None) -> None:
@@ -261,16 +267,16 @@ class _Stage:
         if not weights.exists():
             bench = replace(self.bench, scratch=note.parent, progress=say)
             try:
-                made = finetune.make(varied(self.spec, setting), self.inputs, bench)
+                result = finetune.build(spec_with_setting(self.spec, setting), self.inputs, bench)
             except Diverged as error:
-                self.bench.progress(f"{said(setting)} diverged: {error}")
+                self.bench.progress(f"{describe_setting(setting)} diverged: {error}")
                 self._note(note, setting, None, time.monotonic() - started, 0.0)
                 return
             seconds = time.monotonic() - started
-            _write(weights, {"artefact": made.artefact.digest, "seconds": seconds})
+            _write(weights, {"artefact": result.artefact.digest, "seconds": seconds})
         answering_from = time.monotonic()
-        given = self.answers(setting, self.ranking, say)
-        value = measure(self.search.metric, [one.scored for one in given])
+        answers = self.answers(setting, self.ranking, say)
+        value = measure(self.search.metric, [answer.scored for answer in answers])
         now = time.monotonic()
         self._note(note, setting, value, now - started, now - answering_from)
 
@@ -278,25 +284,31 @@ class _Stage:
         self, note: Path, setting: Setting, value: float | None, seconds: float, answering: float
     ) -> None:
         self.fresh += Cost(calls=1, seconds=seconds)
-        told = {"value": value, "seconds": seconds, "answering": answering}
-        _write(note, {"setting": dict(setting), **told})
+        outcome = {"value": value, "seconds": seconds, "answering": answering}
+        _write(note, {"setting": dict(setting), **outcome})
 
     def _folder(self, setting: Setting) -> Path:
         """One folder for each training: its name is the digest of all that decides the weights."""
-        train = varied(self.spec, setting).model_dump(mode="json", exclude={"sweep", "budget"})
-        said = [train, {name: one.digest for name, one in self.inputs.items()}, self.search.metric]
-        digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+        train = spec_with_setting(self.spec, setting).model_dump(
+            mode="json", exclude={"sweep", "budget"}
+        )
+        identity = [
+            train,
+            {name: artefact.digest for name, artefact in self.inputs.items()},
+            self.search.metric,
+        ]
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         folder = self.bench.scratch / digest[:16]
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
 
-def said(setting: Setting) -> str:
+def describe_setting(setting: Setting) -> str:
     """A setting in words."""
     return ", ".join(f"{name} {value}" for name, value in setting.items()) or "as it is now"
 
 
-def _watched(folder: Path, ranking: Sequence[int], out: Path) -> Artefact:
+def _without_deciding_rows(folder: Path, ranking: Sequence[int], out: Path) -> Artefact:
     """The dataset with only the ranking half to watch, and no test rows to look at."""
     import pyarrow.parquet as pq
 
@@ -310,8 +322,8 @@ def _watched(folder: Path, ranking: Sequence[int], out: Path) -> Artefact:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return note
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

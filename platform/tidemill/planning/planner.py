@@ -136,7 +136,7 @@ def _estimates(
         return {}, []
     from tidemill.planning.costs import CostEstimator
 
-    history = ledger.assets.past(sorted({entry.kind for entry in builds}))
+    history = ledger.materialisations.build_costs(sorted({entry.kind for entry in builds}))
     costs = CostEstimator(history, desired, revisions.former, data, settings.price_per_hour)
     estimates = {entry.key: estimate for entry in builds if (estimate := costs.estimate(entry))}
     workloads = ((costs.workload(entry), estimates.get(entry.key)) for entry in builds)
@@ -161,7 +161,7 @@ def _traffic(rollout: SpecSnapshot, ledger: Ledger | None, clock: Clock) -> Plan
     if ledger is not None and quality:
         now = clock.now()
         since = now - HISTORY_WINDOW
-        pace = ledger.events.pace(fields["service"], quality.metric, since, now)
+        pace = ledger.service_metrics.rating_rate(fields["service"], quality.metric, since, now)
     return PlannedTraffic(
         project=rollout.project,
         name=rollout.name,

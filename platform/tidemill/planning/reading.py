@@ -122,7 +122,7 @@ def _read(task: _Task) -> ProjectBatch:
     with _no_garbage_collection():
         reading = read(root, only=names)
         batch = ProjectBatch(problems=[*reading.problems, *check(reading)])
-        broken = reading.broken
+        broken = reading.unreadable
         for name, project in reading.workspace.projects.items():
             batch.projects[name] = _to_cached(project, broken.get(name, {}), batch.problems)
     return batch

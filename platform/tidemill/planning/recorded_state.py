@@ -22,11 +22,11 @@ def recorded_state(home: Home) -> BuiltAssets:
     """What is built in a home that has a ledger; where its store is on another machine, files are
     taken to be there."""
     releases: dict[str, list[ReleaseRecord]] = {}
-    for release in home.ledger.assets.releases():
+    for release in home.ledger.materialisations.releases():
         key = f"{release.project}/{release.rollout}"
         releases.setdefault(key, []).append(release)
     return BuiltAssets(
-        records={f"{m.project}/{m.name}": m for m in home.ledger.assets.newest()},
+        records={f"{m.project}/{m.name}": m for m in home.ledger.materialisations.newest()},
         releases=releases,
         service_releases=home.service_releases,
         store=home.store if (home.settings.home / "store").is_dir() else None,

@@ -13,13 +13,13 @@ from tidemill.adapters.git import GitRepository
 from tidemill.adapters.git.command import attempt
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import ArtefactError, MissingArtefact, TidemillError
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.home import Home
 from tidemill.pipeline import answers as answering
-from tidemill.ports import Making
+from tidemill.ports import Materialisation
 from tidemill.report import release_facts as parts
 from tidemill.report.release_facts import DatasetStory, Story
-from tidemill.spec.digest import digest, with_defaults
+from tidemill.spec.digest import spec_digest, with_defaults
 from tidemill.spec.load import Project, read
 
 
@@ -43,26 +43,26 @@ def release(home: Home, record: ReleaseRecord) -> Story:
         answers=_answers(report, missing),
         form=_form(model, missing),
         rollout=walking,
-        steps=home.ledger.rollouts.steps(walking["id"]) if walking else (),
+        steps=home.ledger.rollouts.decisions(walking["id"]) if walking else (),
         missing=missing,
     )
 
 
 def _approved(home: Home, record: ReleaseRecord) -> tuple[str, ...]:
     """Who agreed to the release, each once."""
-    given = [consent.who for consent in home.ledger.approvals.of(record.digest)]
+    given = [consent.principal for consent in home.ledger.approvals.of_subject(record.digest)]
     return tuple(dict.fromkeys([*record.approved_by, *given]))
 
 
 def dataset(home: Home, project: str, name: str) -> DatasetStory:
     """All that is known of a dataset as it was made last; raises MissingArtefact before that."""
-    making = home.ledger.assets.latest(project, name)
+    making = home.ledger.materialisations.latest(project, name)
     if making is None:
         raise MissingArtefact(
             f"'{project}/{name}' has not been made yet; run `tidemill run {project}/{name}`"
         )
     loaded = home.project(project).specs[name]
-    same = digest(loaded, home.project(project)) == making.spec_digest
+    same = spec_digest(loaded, home.project(project)) == making.spec_digest
     return _dataset(home, project, name, making, with_defaults(loaded.spec) if same else None)
 
 
@@ -70,7 +70,7 @@ def _dataset(
     home: Home,
     project: str,
     name: str,
-    making: Making | None,
+    making: Materialisation | None,
     spec: Mapping[str, Any] | None,
     record: ReleaseRecord | None = None,
 ) -> DatasetStory:
@@ -81,10 +81,10 @@ def _dataset(
     return DatasetStory(project, name, known, spec or {}, summary, making, missing)
 
 
-def _makings(home: Home, record: ReleaseRecord) -> dict[str, Making]:
+def _makings(home: Home, record: ReleaseRecord) -> dict[str, Materialisation]:
     """The record behind each artefact, in the order they were made."""
     found = [
-        home.ledger.assets.origin(record.project, name, item.digest)
+        home.ledger.materialisations.first_build(record.project, name, item.digest)
         for name, item in record.artefacts.items()
         if "/" not in name
     ]
@@ -121,7 +121,7 @@ def _matching(project: Project | None, wanted: Mapping[str, str]) -> dict[str, d
         assert project is not None
         loaded = project.specs.get(name)
         try:
-            if loaded and digest(loaded, project) == wanted[name]:
+            if loaded and spec_digest(loaded, project) == wanted[name]:
                 found[name] = with_defaults(loaded.spec)
         except TidemillError:
             continue  # a file it names is gone
@@ -163,7 +163,7 @@ def _json(folder: Path | None, name: str, part: str, missing: dict[str, str]) ->
         return {}
 
 
-def _answers(folder: Path | None, missing: dict[str, str]) -> tuple[answering.Answered, ...]:
+def _answers(folder: Path | None, missing: dict[str, str]) -> tuple[answering.EvaluatedRow, ...]:
     if folder is None:
         missing[parts.ANSWERS] = missing[parts.REPORT]
         return ()
@@ -174,9 +174,9 @@ def _answers(folder: Path | None, missing: dict[str, str]) -> tuple[answering.An
         return ()
 
 
-def _form(folder: Path | None, missing: dict[str, str]) -> Form | None:
+def _form(folder: Path | None, missing: dict[str, str]) -> ModelForm | None:
     try:
-        return Form.read(folder) if folder else None
+        return ModelForm.read(folder) if folder else None
     except ArtefactError:
         missing[parts.MODEL] = "The served artefact has no readable form.json."
         return None

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from tidemill.data import SPLITS
 from tidemill.engine.measurement import Check, Measure
 from tidemill.engine.release_record import BaseModel, ReleaseRecord
-from tidemill.form import Form
-from tidemill.ports import Making
+from tidemill.form import ModelForm
+from tidemill.ports import Materialisation
 
 if TYPE_CHECKING:
-    from tidemill.pipeline.answers import Answered
+    from tidemill.pipeline.answers import EvaluatedRow
 
 Values = Mapping[str, Any]
 
@@ -33,7 +33,7 @@ class DatasetStory:
     """The spec with its defaults filled in; empty where it is not known any more."""
     summary: Values = field(default_factory=dict)
     """Its `summary.json`."""
-    making: Making | None = None
+    making: Materialisation | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
     """Part → why it is not there."""
 
@@ -70,15 +70,15 @@ class Story:
     now: datetime
     specs: Mapping[str, Values] = field(default_factory=dict)
     """The specs it was made from, defaults filled in; one that changed since may lack."""
-    makings: Mapping[str, Making] = field(default_factory=dict)
+    makings: Mapping[str, Materialisation] = field(default_factory=dict)
     """The record of the run that made each asset, by spec name."""
     report: Values = field(default_factory=dict)
     """The evaluation's `report.json`."""
     faults: Values = field(default_factory=dict)
     """The evaluation's `failures.json`."""
-    answers: Sequence[Answered] = ()
+    answers: Sequence[EvaluatedRow] = ()
     """Its answers to the test rows."""
-    form: Form | None = None
+    form: ModelForm | None = None
     """What kind of model serves."""
     rollout: Values | None = None
     """Where its newest rollout stands."""
@@ -123,7 +123,7 @@ class Story:
         """The specs of one kind by name."""
         return {name: spec for name, spec in self.specs.items() if spec.get("kind") == kind}
 
-    def made(self, kind: str) -> dict[str, Making]:
+    def made(self, kind: str) -> dict[str, Materialisation]:
         """The records of one kind by name, in the order they were made."""
         return {name: making for name, making in self.makings.items() if making.kind == kind}
 

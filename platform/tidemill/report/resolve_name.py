@@ -66,7 +66,7 @@ def latest_judged(home: Home, project: str, evaluation: str) -> ReleaseRecord:
     for spec in builder.specs.values():
         if isinstance(spec, Rollout) and spec.judged_by == evaluation:
             found = candidate(builder, spec)
-            return home.ledger.assets.release(found.digest) or found
+            return home.ledger.materialisations.release(found.digest) or found
     raise TidemillError(
         f"no Rollout is judged by '{evaluation}', so there is no release to tell of; its report is "
         "in its materialisation in Dagster's UI"
@@ -75,14 +75,14 @@ def latest_judged(home: Home, project: str, evaluation: str) -> ReleaseRecord:
 
 def by_service(home: Home, service: str) -> ReleaseRecord | None:
     """The same, or None."""
-    records = home.ledger.assets.releases(service)
-    return home.live(service) or (records[-1] if records else None)
+    records = home.ledger.materialisations.releases(service)
+    return home.live_record(service) or (records[-1] if records else None)
 
 
 def _by_digest(home: Home, name: str) -> ReleaseRecord | None:
     if not _DIGEST.fullmatch(name):
         return None
-    return home.ledger.assets.release(f"sha256:{name.removeprefix('sha256:')}")
+    return home.ledger.materialisations.release(f"sha256:{name.removeprefix('sha256:')}")
 
 
 def _named(projects: Mapping[str, Project], name: str) -> list[tuple[str, str, Any]]:
@@ -105,7 +105,7 @@ def _services(projects: Mapping[str, Project]) -> list[str]:
 
 
 def _unknown(home: Home, projects: Mapping[str, Project], name: str, datasets: bool) -> UnknownName:
-    released = {record.service for record in home.ledger.assets.releases()}
+    released = {record.service for record in home.ledger.materialisations.releases()}
     known = sorted({*released, *_services(projects)})
     if datasets:
         known += sorted(

@@ -76,7 +76,7 @@ def _stands(story: Story) -> tuple[str, Tone]:
     walk = story.rollout
     if walk is None:
         return "no rollout has been asked for", "open"
-    state, since = walk["state"], formatting.when(walk.get("finished"))
+    state, since = walk["state"], formatting.when(walk.get("finished_at"))
     if state == "live":
         return f"live since {since}" if since else "live", "good"
     if state == "retired":
@@ -86,6 +86,6 @@ def _stands(story: Story) -> tuple[str, Tone]:
     if state == "failed":
         return f"its rollout failed: {walk['reason']}", "bad"
     if state == "running":
-        waits = ", waiting for a person" if walk.get("waits") else ""
+        waits = ", waiting for a person" if walk.get("awaits_person") else ""
         return f"meeting its users at {walk['percent']:g} %{waits}", "open"
     return _STANDS.get(state, str(state)), "open"

@@ -1,7 +1,8 @@
-"""What runs a model artefact: one Protocol, opened by the form of the folder.
+"""Runtimes that answer requests with a model artefact: one Protocol, opened by the folder's form.
 
-Every model artefact is a folder with a `form.json` (`tidemill.form.Form`); `open_runtime` reads it
-and picks the runtime, so evaluation, compression and serving never ask how weights are stored.
+Every model artefact is a folder with a `form.json` (`tidemill.form.ModelForm`); `open_runtime`
+reads it and picks the runtime, so evaluation, compression and serving never ask how weights are
+stored.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Literal, Protocol, cast
 
 from tidemill.chat import Messages as Messages
 from tidemill.errors import ArtefactError
-from tidemill.form import Form as Form
+from tidemill.form import ModelForm
 
 Resolve = Callable[[str], Path]
 """Digest of an artefact → its folder."""
@@ -43,7 +44,7 @@ class Scores:
 class Runtime(Protocol):
     """A model that is loaded and answers. Decoding is greedy."""
 
-    form: Form
+    form: ModelForm
 
     def answer(
         self, conversations: Sequence[Messages], *, max_tokens: int, stop: Sequence[str] = ()
@@ -71,12 +72,12 @@ def open_runtime(folder: Path, *, resolve: Resolve) -> Runtime:
     """
     from importlib import import_module
 
-    form = Form.read(folder)
+    form = ModelForm.read(folder)
     module = import_module(f"tidemill.runtimes.{_module(folder, form)}")
     return cast(Runtime, cast(Any, module).open(folder, form, resolve))
 
 
-def _module(folder: Path, form: Form) -> str:
+def _module(folder: Path, form: ModelForm) -> str:
     if form.form == "engine":
         raise ArtefactError(
             f"{folder}: a TensorRT engine runs on the NVIDIA GPU it was built for, not here; "
@@ -87,7 +88,7 @@ def _module(folder: Path, form: Form) -> str:
     return {"onnx": "onnx_causal", "genai": "genai"}.get(form.form, "transformers_causal")
 
 
-def refuse(what: str, form: Form) -> ArtefactError:
+def refuse(what: str, form: ModelForm) -> ArtefactError:
     """The error of a runtime that is asked for what its model cannot do."""
     wanted = "a causal language model" if what in ("answer", "stream") else "a classifier"
     return ArtefactError(

@@ -13,7 +13,7 @@ from typing import Any
 
 from tidemill import chat
 from tidemill.errors import PromptTooLong
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.runtimes import Messages, Reply, Scores, refuse
 from tidemill.runtimes.stop_sequences import cut, pieces
 
@@ -37,7 +37,9 @@ class Causal(ABC):
     `limit` the tokens of its context, 0 where it names none.
     """
 
-    def __init__(self, form: Form, tokenizer: Any, *, batch: int, ends: Any, limit: int) -> None:
+    def __init__(
+        self, form: ModelForm, tokenizer: Any, *, batch: int, ends: Any, limit: int
+    ) -> None:
         self.form, self.tokenizer, self.batch = form, tokenizer, batch
         self._ends = set(ends if isinstance(ends, list) else [ends]) | {tokenizer.eos_token_id}
         self._limit = limit or 1 << 30

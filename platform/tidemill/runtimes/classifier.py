@@ -6,14 +6,14 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.runtimes import Messages, Reply, Scores, refuse
 
 
 class Classifier(ABC):
     """A `Runtime` that labels texts; what runs it gives the probabilities of a batch."""
 
-    def __init__(self, form: Form, *, batch: int) -> None:
+    def __init__(self, form: ModelForm, *, batch: int) -> None:
         self.form, self.batch = form, batch
 
     @abstractmethod

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.errors import ArtefactError
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.runtimes import Resolve, load
 from tidemill.runtimes.classifier import Classifier
 
 BATCH = 64
 
 
-def open(folder: Path, form: Form, resolve: Resolve) -> TorchEncoder:  # noqa: A001
+def open(folder: Path, form: ModelForm, resolve: Resolve) -> TorchEncoder:  # noqa: A001
     """Load the classifier; raises ArtefactError for an encoder that was never taught labels."""
     if not form.labels:
         raise ArtefactError(
@@ -28,7 +28,7 @@ def open(folder: Path, form: Form, resolve: Resolve) -> TorchEncoder:  # noqa: A
 class TorchEncoder(Classifier):
     """A `Runtime` for classifiers on transformers."""
 
-    def __init__(self, form: Form, model: Any, tokenizer: Any, *, batch: int = BATCH) -> None:
+    def __init__(self, form: ModelForm, model: Any, tokenizer: Any, *, batch: int = BATCH) -> None:
         super().__init__(form, batch=batch)
         self.model, self.tokenizer = model, tokenizer
 

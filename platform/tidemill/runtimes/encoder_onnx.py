@@ -8,14 +8,14 @@ from typing import Any
 
 from tidemill import machine
 from tidemill.errors import ArtefactError
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.runtimes import Resolve, load
 from tidemill.runtimes.classifier import Classifier
 
 BATCH = 32
 
 
-def open(folder: Path, form: Form, resolve: Resolve) -> OnnxEncoder:  # noqa: A001
+def open(folder: Path, form: ModelForm, resolve: Resolve) -> OnnxEncoder:  # noqa: A001
     """Load the graph; raises ArtefactError for one without labels."""
     if not form.labels:
         raise ArtefactError(f"{folder}: this classifier has no labels; compress a fine-tuned one")
@@ -38,7 +38,7 @@ class OnnxEncoder(Classifier):
     label must not depend on its neighbours.
     """
 
-    def __init__(self, form: Form, session: Any, tokenizer: Any, limit: int) -> None:
+    def __init__(self, form: ModelForm, session: Any, tokenizer: Any, limit: int) -> None:
         super().__init__(form, batch=1 if form.precision == "int8" else BATCH)
         self.session, self.tokenizer, self.limit = session, tokenizer, limit
         self._names = [one.name for one in session.get_inputs()]

@@ -9,12 +9,12 @@ from typing import Any
 
 from tidemill import machine
 from tidemill.errors import ArtefactError, MissingExtra
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.runtimes import Resolve, load
 from tidemill.runtimes.causal import Causal, Row
 
 
-def open(folder: Path, form: Form, resolve: Resolve) -> GenAI:  # noqa: A001
+def open(folder: Path, form: ModelForm, resolve: Resolve) -> GenAI:  # noqa: A001
     """Load the graph with this machine's threads; raises ArtefactError for a broken folder."""
     try:
         import onnxruntime_genai as og
@@ -34,7 +34,7 @@ def open(folder: Path, form: Form, resolve: Resolve) -> GenAI:  # noqa: A001
 class GenAI(Causal):
     """A `Runtime` on ONNX Runtime GenAI. Decoding is greedy."""
 
-    def __init__(self, form: Form, model: Any, tokenizer: Any, said: dict[str, Any]) -> None:
+    def __init__(self, form: ModelForm, model: Any, tokenizer: Any, said: dict[str, Any]) -> None:
         ends, limit = said["eos_token_id"], int(said["context_length"])
         super().__init__(form, tokenizer, batch=1, ends=ends, limit=limit)
         self.model = model

@@ -7,7 +7,7 @@ from typing import Any
 
 from tidemill import machine
 from tidemill.errors import ArtefactError, MissingExtra
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.runtimes import Resolve
 
 
@@ -27,7 +27,7 @@ def tokenizer(folder: Path) -> Any:
     return loaded
 
 
-def model(folder: Path, form: Form, resolve: Resolve, *, precision: str = "auto") -> Any:
+def model(folder: Path, form: ModelForm, resolve: Resolve, *, precision: str = "auto") -> Any:
     """The model in memory, ready to answer; an adapter is merged in fp32, then rounded once."""
     torch = machine.settle()
     quiet()
@@ -40,7 +40,7 @@ def model(folder: Path, form: Form, resolve: Resolve, *, precision: str = "auto"
     return loaded.to(dtype).eval()
 
 
-def _merged(folder: Path, form: Form, resolve: Resolve) -> Any:
+def _merged(folder: Path, form: ModelForm, resolve: Resolve) -> Any:
     import torch
 
     try:
@@ -50,14 +50,14 @@ def _merged(folder: Path, form: Form, resolve: Resolve) -> Any:
     if not form.base:
         raise ArtefactError(f"{folder}: an adapter without a base in its form.json; train it again")
     below = resolve(form.base)
-    if (base_form := Form.read(below)).form == "adapter":
+    if (base_form := ModelForm.read(below)).form == "adapter":
         base = _merged(below, base_form, resolve)
     else:
         base = _auto(form).from_pretrained(below, dtype=torch.float32, **_classes(form))
     return PeftModel.from_pretrained(base, folder).merge_and_unload()
 
 
-def _auto(form: Form) -> Any:
+def _auto(form: ModelForm) -> Any:
     import transformers
 
     if form.task == "causal-lm":
@@ -65,7 +65,7 @@ def _auto(form: Form) -> Any:
     return transformers.AutoModelForSequenceClassification
 
 
-def _classes(form: Form) -> dict[str, Any]:
+def _classes(form: ModelForm) -> dict[str, Any]:
     """What makes a classifier's head the right size on a base that has none."""
     if form.task == "causal-lm":
         return {}

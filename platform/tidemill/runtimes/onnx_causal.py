@@ -14,14 +14,14 @@ from typing import Any
 
 from tidemill import machine
 from tidemill.errors import ArtefactError
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.runtimes import Resolve, load
 from tidemill.runtimes.causal import Causal, Row, padded
 
 BATCH = 16
 
 
-def open(folder: Path, form: Form, resolve: Resolve) -> OnnxCausal:  # noqa: A001
+def open(folder: Path, form: ModelForm, resolve: Resolve) -> OnnxCausal:  # noqa: A001
     """Load the graph; raises ArtefactError for one without a KV cache."""
     tokenizer = load.tokenizer(folder)
     options = machine.session_options()
@@ -41,7 +41,9 @@ def open(folder: Path, form: Form, resolve: Resolve) -> OnnxCausal:  # noqa: A00
 class OnnxCausal(Causal):
     """A `Runtime` on an ONNX Runtime session."""
 
-    def __init__(self, form: Form, session: Any, tokenizer: Any, config: dict[str, Any]) -> None:
+    def __init__(
+        self, form: ModelForm, session: Any, tokenizer: Any, config: dict[str, Any]
+    ) -> None:
         super().__init__(
             form,
             tokenizer,

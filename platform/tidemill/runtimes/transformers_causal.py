@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.runtimes import Resolve, load
 from tidemill.runtimes.causal import Causal, Row, padded
 
 BATCH = 32
 
 
-def open(folder: Path, form: Form, resolve: Resolve) -> TransformersCausal:  # noqa: A001
+def open(folder: Path, form: ModelForm, resolve: Resolve) -> TransformersCausal:  # noqa: A001
     """Load the model; an adapter is merged into the base that `resolve` finds."""
     return TransformersCausal(form, load.model(folder, form, resolve), load.tokenizer(folder))
 
@@ -25,7 +25,7 @@ def open(folder: Path, form: Form, resolve: Resolve) -> TransformersCausal:  # n
 class TransformersCausal(Causal):
     """A `Runtime` on transformers."""
 
-    def __init__(self, form: Form, model: Any, tokenizer: Any, *, batch: int = BATCH) -> None:
+    def __init__(self, form: ModelForm, model: Any, tokenizer: Any, *, batch: int = BATCH) -> None:
         ends = model.generation_config.eos_token_id
         limit = int(getattr(model.config, "max_position_embeddings", 0) or 0)
         super().__init__(form, tokenizer, batch=batch, ends=ends, limit=limit)

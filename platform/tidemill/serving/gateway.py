@@ -23,7 +23,7 @@ from tidemill import entry_points
 from tidemill.adapters.local.routing import FILE, Route, RouteFile, bucket
 from tidemill.errors import MissingExtra, suggest
 from tidemill.ports import Arm
-from tidemill.serving.traffic_metrics import Outcome, Tally
+from tidemill.serving.traffic_metrics import RequestOutcome, TrafficMetrics
 from tidemill.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _HOP = {
 }
 
 
-class Broken(Exception):
+class UpstreamFailed(Exception):
     """An arm gave no answer that could be passed on."""
 
 
@@ -52,7 +52,7 @@ class Gateway:
     """Passes requests to arms and counts how they fare."""
 
     def __init__(self, routes: RouteFile, key: bytes, upstream_timeout: float = 120.0) -> None:
-        self.routes, self.key, self.tally = routes, key, Tally()
+        self.routes, self.key, self.tally = routes, key, TrafficMetrics()
         self.timeout = upstream_timeout
         self.session: ClientSession | None = None
         self._copies: set[asyncio.Task[None]] = set()
@@ -64,8 +64,8 @@ class Gateway:
             return self._admin(path, request.query)
         routes = self.routes.read()
         if service not in routes:
-            known = suggest(service, sorted(routes)) if routes else "nothing is live yet"
-            return _error(404, f"no service '{service}' here; {known}")
+            hint = suggest(service, sorted(routes)) if routes else "no release is live yet"
+            return _error(404, f"no service '{service}' here; {hint}")
         body = await _read(request)
         if body is None:
             return _error(413, f"the body is over {_LONGEST_BODY >> 20} MiB")
@@ -74,17 +74,17 @@ class Gateway:
     async def _serve(
         self, request: web.BaseRequest, service: str, path: str, body: bytes, route: Route
     ) -> web.StreamResponse:
-        arm = route.pick(bucket(self.key, route.salt, _who(request.headers, body)))
+        arm = route.pick(bucket(self.key, route.salt, _routing_key(request.headers, body)))
         for shadow in route.shadows:
             self._copy(request, service, path, body, shadow)
         try:
             return await self._forward(request, service, path, body, arm, route)
-        except Broken as error:
+        except UpstreamFailed as error:
             if arm == route.live:
                 return _error(503, f"{service}: {error}", retry=1)
         try:
             return await self._forward(request, service, path, body, route.live, route)
-        except Broken as error:
+        except UpstreamFailed as error:
             return _error(503, f"{service}: {error}", retry=1)
 
     async def _forward(
@@ -101,19 +101,19 @@ class Gateway:
         try:
             async with self._call(request, path, body, arm, route.name(arm)) as answer:
                 if answer.status >= 500:
-                    raise Broken(
-                        f"the {route.name(arm)} release answers {answer.status}; try again in a "
-                        "moment, and if it stays so, see its log in run/models below TIDEMILL_HOME"
+                    raise UpstreamFailed(
+                        f"the {route.name(arm)} release returned HTTP {answer.status}; "
+                        "try again, or see its log in run/models in TIDEMILL_HOME"
                     )
                 cached = cached or answer.headers.get(CACHED) == "true"
                 response, failed = await _relay(request, answer)
                 return response
         except _upstream_errors() as error:
-            said = f"the {route.name(arm)} release does not answer ({error})"
-            raise Broken(f"{said}; it is being restarted") from error
+            failure = f"the {route.name(arm)} release does not answer ({error})"
+            raise UpstreamFailed(f"{failure}; it is being restarted") from error
         finally:
             took = time.perf_counter() - started
-            self.tally.add(service, arm.release, Outcome(time.time(), took, failed, cached))
+            self.tally.add(service, arm.release, RequestOutcome(time.time(), took, failed, cached))
 
     def _call(self, request: web.BaseRequest, path: str, body: bytes, arm: Arm, name: str) -> Any:
         assert self.session is not None
@@ -140,7 +140,7 @@ class Gateway:
             except _upstream_errors():
                 pass
             took = time.perf_counter() - started
-            self.tally.add(service, arm.release, Outcome(time.time(), took, failed))
+            self.tally.add(service, arm.release, RequestOutcome(time.time(), took, failed))
 
         task = asyncio.get_running_loop().create_task(send())
         self._copies.add(task)
@@ -150,18 +150,18 @@ class Gateway:
         if path == "health":
             return _json(200, {"ok": True})
         if path != "arms":
-            return _error(404, "there are /-/health and /-/arms")
+            return _error(404, "available: /-/health and /-/arms")
         try:
             since = float(query.get("since", "0"))
         except ValueError:
             return _error(400, "`since` is a number: seconds of the Unix clock")
-        wanted = query.get("service")
-        routes = {n: r for n, r in self.routes.read().items() if wanted in (None, n)}
+        only = query.get("service")
+        routes = {n: r for n, r in self.routes.read().items() if only in (None, n)}
         return _json(200, {name: self._arms(name, route, since) for name, route in routes.items()})
 
     def _arms(self, service: str, route: Route, since: float) -> dict[str, Any]:
         arms = [
-            {**asdict(arm), **asdict(self.tally.since(service, arm.release, since))}
+            {**asdict(arm), **asdict(self.tally.health_since(service, arm.release, since))}
             for arm in route.arms
         ]
         return {"mode": route.mode, "arms": arms}
@@ -182,7 +182,7 @@ async def _read(request: web.BaseRequest) -> bytes | None:
     return b"".join(pieces)
 
 
-def _who(headers: Mapping[str, str], body: bytes) -> str:
+def _routing_key(headers: Mapping[str, str], body: bytes) -> str:
     """The subject, else the conversation, else nobody in particular."""
     named = headers.get(SUBJECT)
     if named:

@@ -11,33 +11,35 @@ from typing import Any
 
 from tidemill.errors import TidemillError
 from tidemill.events import INFERENCE_TOPIC, Event, Inference, binary, hash_subject
-from tidemill.pipeline.release_folder import Privacy, Release
+from tidemill.pipeline.release_folder import EventPrivacy, ServedRelease
 from tidemill.ports import Bus, Message
-from tidemill.serving.predictor import Answerer, Given
+from tidemill.serving.predictor import InferenceResponse, Predictor
 
-ROOM = 10_000
+QUEUE_SIZE = 10_000
 """Events that may wait for the broker; more are dropped and counted."""
 BATCH = 500
 _LABEL_SIZE = 200
 log = logging.getLogger(__name__)
 
 
-class Teller:
+class InferenceEventPublisher:
     """A thread that turns answers into events and writes them in batches."""
 
-    def __init__(self, release: Release, connect: Callable[[], Bus], key: bytes | None) -> None:
+    def __init__(
+        self, release: ServedRelease, connect: Callable[[], Bus], key: bytes | None
+    ) -> None:
         self.release, self.connect, self.key = release, connect, key
         self.dropped = 0
-        self._queue: Queue[tuple[Given, dict[str, Any]]] = Queue(ROOM)
+        self._queue: Queue[tuple[InferenceResponse, dict[str, Any]]] = Queue(QUEUE_SIZE)
         self._closing = Flag()
         self._bus: Bus | None = None
         self._thread = Thread(target=self._run, name="inference-events", daemon=True)
         self._thread.start()
 
-    def tell(self, given: Given, row: dict[str, Any]) -> None:
+    def publish(self, response: InferenceResponse, row: dict[str, Any]) -> None:
         """Take an answer; with no room left it is dropped, the answer goes out all the same."""
         try:
-            self._queue.put_nowait((given, row))
+            self._queue.put_nowait((response, row))
         except Full:
             self._drop(1, "the queue is full")
 
@@ -54,8 +56,8 @@ class Teller:
         if self._bus is not None:
             self._bus.close()
 
-    def _batch(self) -> list[tuple[Given, dict[str, Any]]]:
-        batch: list[tuple[Given, dict[str, Any]]] = []
+    def _batch(self) -> list[tuple[InferenceResponse, dict[str, Any]]]:
+        batch: list[tuple[InferenceResponse, dict[str, Any]]] = []
         try:
             batch.append(self._queue.get(timeout=0.2))
             while len(batch) < BATCH:
@@ -64,10 +66,10 @@ class Teller:
             pass
         return batch
 
-    def _write(self, batch: list[tuple[Given, dict[str, Any]]]) -> None:
+    def _write(self, batch: list[tuple[InferenceResponse, dict[str, Any]]]) -> None:
         topic = self.release.topic or INFERENCE_TOPIC
         try:
-            messages = [Message(topic, **binary(self.event(*one))) for one in batch]
+            messages = [Message(topic, **binary(self.event(*entry))) for entry in batch]
             if self._bus is None:
                 self._bus = self.connect()
             self._bus.publish(messages)
@@ -76,31 +78,31 @@ class Teller:
         except Exception as error:  # noqa: BLE001 - an answer never fails for its event
             self._drop(len(batch), repr(error))
 
-    def _drop(self, count: int, why: str) -> None:
+    def _drop(self, count: int, reason: str) -> None:
         before, self.dropped = self.dropped, self.dropped + count
         if before == 0 or before // 1000 != self.dropped // 1000:
-            log.warning("%d inference events dropped so far: %s", self.dropped, why)
+            log.warning("%d inference events dropped so far: %s", self.dropped, reason)
 
-    def event(self, given: Given, row: dict[str, Any]) -> Event:
+    def event(self, response: InferenceResponse, row: dict[str, Any]) -> Event:
         """The inference event of an answer, without personal data."""
         release, clean = self.release, Redactor(self.release.privacy, self.key)
-        subject = given.ask.subject
+        subject = response.request.subject
         data = Inference(
-            response_id=given.response_id,
+            response_id=response.response_id,
             service=release.service,
             release=release.digest,
             commit=release.spec_commit,
             prompt=release.prompt.digest if release.prompt else "",
             subject=hash_subject(subject, self.key or b"") if subject else None,
-            conversation=(given.ask.conversation or "")[:_LABEL_SIZE] or None,
+            conversation=(response.request.conversation or "")[:_LABEL_SIZE] or None,
             input=clean.values(row),
-            output=clean.text(given.answer.text),
-            label=given.answer.label[:_LABEL_SIZE] if given.answer.label else None,
-            tokens_in=given.tokens_in,
-            tokens_out=given.tokens_out,
-            latency=given.seconds,
-            cached=given.cached,
-            arm=given.ask.arm[:_LABEL_SIZE],
+            output=clean.text(response.answer.text),
+            label=response.answer.label[:_LABEL_SIZE] if response.answer.label else None,
+            tokens_in=response.tokens_in,
+            tokens_out=response.tokens_out,
+            latency=response.seconds,
+            cached=response.cached,
+            arm=response.request.arm[:_LABEL_SIZE],
         )
         return Event(data, source=f"/services/{release.service}")
 
@@ -108,7 +110,7 @@ class Teller:
 class Redactor:
     """Takes personal data out of what is written, by the release's privacy rules."""
 
-    def __init__(self, privacy: Privacy, key: bytes | None) -> None:
+    def __init__(self, privacy: EventPrivacy, key: bytes | None) -> None:
         self.privacy, self.key = privacy, key if privacy.pii == "hash" else None
 
     def text(self, text: str) -> str:
@@ -117,8 +119,8 @@ class Redactor:
             return text
         from tidemill.data.privacy import redact
 
-        clean, found = redact(text, self.privacy.kinds, key=self.key)
-        return "" if found and self.privacy.pii == "drop" else clean
+        clean, counts = redact(text, self.privacy.kinds, key=self.key)
+        return "" if counts and self.privacy.pii == "drop" else clean
 
     def values(self, row: dict[str, Any]) -> dict[str, Any]:
         """Every text of a row, nested ones too."""
@@ -130,13 +132,13 @@ class Redactor:
         if isinstance(value, dict):
             return self.values(value)
         if isinstance(value, list | tuple):
-            return [self._any(one) for one in value]
+            return [self._any(item) for item in value]
         return value
 
 
-def row_of(answerer: Answerer, given: Given) -> dict[str, Any]:
-    """What the answer was given for: the prompt's columns, else the conversation."""
-    row = answerer.row(given.ask)
+def request_row(answerer: Predictor, response: InferenceResponse) -> dict[str, Any]:
+    """The request as a row: the prompt's input columns, else the conversation."""
+    row = answerer.row(response.request)
     if row is not None:
         return dict(row)
-    return {"messages": [dict(message) for message in given.ask.messages]}
+    return {"messages": [dict(message) for message in response.request.messages]}

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from tidemill import entry_points
 from tidemill.errors import MissingExtra
-from tidemill.pipeline.release_folder import Release
+from tidemill.pipeline.release_folder import ServedRelease
 from tidemill.prompts import Program
 from tidemill.runtimes import Runtime, open_runtime
-from tidemill.serving.inference_events import Teller, row_of
-from tidemill.serving.predictor import Answerer
-from tidemill.serving.request_queue import Work
+from tidemill.serving.inference_events import InferenceEventPublisher, request_row
+from tidemill.serving.predictor import Predictor
+from tidemill.serving.request_queue import RequestQueue
 from tidemill.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,21 +33,21 @@ PATIENCE = 30.0
 
 
 def load(
-    release: Release,
+    release: ServedRelease,
     *,
     open_model: Callable[..., Runtime] = open_runtime,
-) -> Answerer:
+) -> Predictor:
     """Check every byte, then load; raises TamperedArtefact, MissingArtefact or UnsafeFormat."""
     release.verify()
     program = _program(release) if release.prompt else None
-    runtime = open_model(release.model.folder, resolve=release.resolve)
-    answerer = Answerer(release, runtime, program)
-    if not answerer.classifies:  # a first generation maps memory and is many times slower
+    runtime = open_model(release.model.folder, resolve=release.artefact_folder)
+    answerer = Predictor(release, runtime, program)
+    if not answerer.is_classifier:  # a first generation maps memory and is many times slower
         runtime.answer([[{"role": "user", "content": "hello"}]], max_tokens=2)
     return answerer
 
 
-def serve(work: Work, host: str, port: int) -> None:
+def serve(queue: RequestQueue, host: str, port: int) -> None:
     """Listen until told to stop."""
     arguments, sys.argv = sys.argv, sys.argv[:1]  # kserve parses the command line when imported
     try:
@@ -61,7 +61,7 @@ def serve(work: Work, host: str, port: int) -> None:
     finally:
         sys.argv = arguments
     from tidemill.serving.openai import router
-    from tidemill.serving.protocol import make
+    from tidemill.serving.protocol import kserve_model
 
     class FixedModels(ModelRepositoryExtension):  # type: ignore[misc]
         """The models that were there at the start."""
@@ -84,7 +84,7 @@ def serve(work: Work, host: str, port: int) -> None:
             self.model_repository_extension = FixedModels(self.dataplane.model_registry)
 
     kserve_server.RESTServer = HostServer
-    kserve_server.app.include_router(router(work))
+    kserve_server.app.include_router(router(queue))
     server = kserve.ModelServer(
         http_port=port,
         enable_grpc=False,
@@ -96,7 +96,7 @@ def serve(work: Work, host: str, port: int) -> None:
     sys.setswitchinterval(0.001)  # a generating thread shall not hold up others' pieces for 5 ms
     # kserve expects a running loop's predecessor: Python 3.12 stops making one by itself.
     asyncio.set_event_loop(asyncio.new_event_loop())
-    server.start([make(work)])
+    server.start([kserve_model(queue)])
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -109,16 +109,16 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with entry_points.exit_with_message():
         settings = Settings.read()
-        answerer = load(Release.read(options.release_folder))
+        answerer = load(ServedRelease.read(options.release_folder))
         teller = _teller(answerer, options.brokers, settings)
         if teller is not None:
-            answerer.tell = lambda given: teller.tell(given, row_of(answerer, given))
-        serve(Work(answerer), options.host, options.port)
+            answerer.publish = lambda given: teller.publish(given, request_row(answerer, given))
+        serve(RequestQueue(answerer), options.host, options.port)
         if teller is not None:
             teller.close()
 
 
-def _program(release: Release) -> Program:
+def _program(release: ServedRelease) -> Program:
     assert release.prompt is not None
     encode = None
     if release.encoder:
@@ -128,17 +128,18 @@ def _program(release: Release) -> Program:
     return Program.load(release.prompt.folder, encode=encode)
 
 
-def _teller(answerer: Answerer, brokers: str | None, settings: Settings) -> Teller | None:
+def _teller(
+    answerer: Predictor, brokers: str | None, settings: Settings
+) -> InferenceEventPublisher | None:
     if not brokers:
         return None
 
     def connect() -> Bus:
-        from tidemill.adapters.kafka.bus import KafkaBus
+        from tidemill.adapters.kafka import connect as connect_bus
 
-        bus: Bus = KafkaBus(brokers, patience=PATIENCE, security=settings.kafka)
-        return bus
+        return connect_bus(brokers, timeout=PATIENCE, security=settings.kafka)
 
-    return Teller(answerer.release, connect, settings.subject_key)
+    return InferenceEventPublisher(answerer.release, connect, settings.subject_key)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tidemill.errors import BadRequest, Overloaded, PromptTooLong
-from tidemill.serving.predictor import Ask, Given
-from tidemill.serving.request_queue import Work
+from tidemill.serving.predictor import InferenceRequest, InferenceResponse
+from tidemill.serving.request_queue import RequestQueue
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, Request, Response
@@ -25,7 +25,7 @@ SUBJECT, ARM = "x-tidemill-subject", "x-tidemill-arm"
 CACHED = "x-tidemill-cached"
 
 
-class Part(BaseModel):
+class ContentPart(BaseModel):
     """A piece of a message's content; only text is understood."""
 
     type: str
@@ -36,9 +36,9 @@ class ChatMessage(BaseModel):
     """One turn of a conversation."""
 
     role: str
-    content: str | list[Part] | None = None
+    content: str | list[ContentPart] | None = None
 
-    def plain(self) -> dict[str, str]:
+    def to_dict(self) -> dict[str, str]:
         """Role and text; raises BadRequest for anything but text."""
         if isinstance(self.content, list):
             other = [part.type for part in self.content if part.type != "text"]
@@ -59,13 +59,13 @@ class Extension(BaseModel):
 
 
 class StreamOptions(BaseModel):
-    """What a stream is to say beyond the answer."""
+    """Options of a stream."""
 
     include_usage: bool | None = None
 
 
 class ChatRequest(BaseModel):
-    """What is read of a chat completion request; sampling parameters are ignored (greedy)."""
+    """Chat completion request; sampling parameters are ignored, decoding is greedy."""
 
     model: str | None = None
     messages: list[ChatMessage] = Field(default_factory=list)
@@ -78,13 +78,13 @@ class ChatRequest(BaseModel):
     user: str | None = None
     tidemill: Extension = Extension()
 
-    def ask(self, headers: Any) -> Ask:
+    def to_request(self, headers: Any) -> InferenceRequest:
         """The request as the release takes it; raises BadRequest for what does not go together."""
         if self.stream_options and not self.stream:
             raise BadRequest("`stream_options` needs `stream: true`; set that, or leave it out")
         stop = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        return Ask(
-            messages=tuple(message.plain() for message in self.messages),
+        return InferenceRequest(
+            messages=tuple(message.to_dict() for message in self.messages),
             inputs=self.tidemill.inputs,
             max_tokens=self.max_completion_tokens or self.max_tokens,
             stop=tuple(stop),
@@ -94,41 +94,43 @@ class ChatRequest(BaseModel):
         )
 
 
-def parse(body: bytes) -> ChatRequest:
+def parse_request(body: bytes) -> ChatRequest:
     """The request; raises BadRequest naming the first field that is wrong."""
     try:
         return ChatRequest.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "body"
-        raise BadRequest(f"{where}: {first['msg']}") from None
+        field = ".".join(map(str, first["loc"])) or "body"
+        raise BadRequest(f"{field}: {first['msg']}") from None
 
 
-def router(work: Work) -> APIRouter:
+def router(queue: RequestQueue) -> APIRouter:
     """The routes below `/openai/v1`."""
     from fastapi import APIRouter, Request, Response
     from fastapi.responses import JSONResponse, StreamingResponse
 
     routes = APIRouter(prefix="/openai/v1", tags=["OpenAI"])
-    service = work.answerer.release.service
+    service = queue.answerer.release.service
 
     async def chat(request: Request) -> Response:
         try:
-            wanted = parse(await request.body())
-            if wanted.model not in (None, "", service):
-                return _refused(404, f"no model '{wanted.model}' here; this one is '{service}'")
-            ask = wanted.ask(request.headers)
-            if wanted.stream:
-                pieces = await work.stream(ask)
-                headers = {RELEASE: work.answerer.release.digest, RESPONSE_ID: pieces.response_id}
-                body = _events(pieces.items(), service, pieces.response_id, wanted)
+            chat_request = parse_request(await request.body())
+            if chat_request.model not in (None, "", service):
+                return _error_response(
+                    404, f"no model '{chat_request.model}' here; this one is '{service}'"
+                )
+            ask = chat_request.to_request(request.headers)
+            if chat_request.stream:
+                pieces = await queue.stream(ask)
+                headers = {RELEASE: queue.answerer.release.digest, RESPONSE_ID: pieces.response_id}
+                body = _events(pieces.items(), service, pieces.response_id, chat_request)
                 return StreamingResponse(body, media_type="text/event-stream", headers=headers)
-            given = await work.answer(ask)
+            response = await queue.answer(ask)
         except (BadRequest, PromptTooLong) as error:
-            return _refused(400, str(error))
+            return _error_response(400, str(error))
         except Overloaded as error:
-            return _refused(503, str(error))
-        return JSONResponse(completion(given, work), headers=_headers(given, work))
+            return _error_response(503, str(error))
+        return JSONResponse(completion(response, queue), headers=_headers(response, queue))
 
     async def models() -> dict[str, Any]:
         card = {"id": service, "object": "model", "created": 0, "owned_by": "tidemill"}
@@ -141,53 +143,53 @@ def router(work: Work) -> APIRouter:
     return routes
 
 
-def completion(given: Given, work: Work) -> dict[str, Any]:
+def completion(response: InferenceResponse, queue: RequestQueue) -> dict[str, Any]:
     """A chat completion object, with what OpenAI has no name for under `tidemill`."""
     return {
-        "id": given.response_id,
+        "id": response.response_id,
         "object": "chat.completion",
         "created": int(time.time()),
-        "model": work.answerer.release.service,
+        "model": queue.answerer.release.service,
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": given.answer.text},
-                "finish_reason": given.finish,
+                "message": {"role": "assistant", "content": response.answer.text},
+                "finish_reason": response.finish,
             }
         ],
-        "usage": _usage(given),
-        "tidemill": extension(given, work),
+        "usage": _usage(response),
+        "tidemill": extension(response, queue),
     }
 
 
-def extension(given: Given, work: Work) -> dict[str, Any]:
-    """What a parsed answer says beyond its text."""
+def extension(response: InferenceResponse, queue: RequestQueue) -> dict[str, Any]:
+    """The `tidemill` object of a response: label, validity and more of the parsed answer."""
     return {
-        "response_id": given.response_id,
-        "release": work.answerer.release.digest,
-        "label": given.answer.label,
-        "reasoning": given.answer.reasoning,
-        "valid": given.answer.valid,
-        "probability": given.probability,
-        "cached": given.cached,
+        "response_id": response.response_id,
+        "release": queue.answerer.release.digest,
+        "label": response.answer.label,
+        "reasoning": response.answer.reasoning,
+        "valid": response.answer.valid,
+        "probability": response.probability,
+        "cached": response.cached,
     }
 
 
-def _headers(given: Given, work: Work) -> dict[str, str]:
-    told = {RESPONSE_ID: given.response_id, RELEASE: work.answerer.release.digest}
-    return {**told, CACHED: "true"} if given.cached else told
+def _headers(response: InferenceResponse, queue: RequestQueue) -> dict[str, str]:
+    headers = {RESPONSE_ID: response.response_id, RELEASE: queue.answerer.release.digest}
+    return {**headers, CACHED: "true"} if response.cached else headers
 
 
-def _usage(given: Given) -> dict[str, int]:
-    total = given.tokens_in + given.tokens_out
+def _usage(response: InferenceResponse) -> dict[str, int]:
+    total = response.tokens_in + response.tokens_out
     return {
-        "prompt_tokens": given.tokens_in,
-        "completion_tokens": given.tokens_out,
+        "prompt_tokens": response.tokens_in,
+        "completion_tokens": response.tokens_out,
         "total_tokens": total,
     }
 
 
-def _refused(status: int, message: str) -> Response:
+def _error_response(status: int, message: str) -> Response:
     from fastapi.responses import JSONResponse
 
     kind = {400: "invalid_request_error", 404: "not_found_error"}.get(status, "overloaded_error")
@@ -196,7 +198,10 @@ def _refused(status: int, message: str) -> Response:
 
 
 async def _events(
-    items: AsyncIterator[str | Given], service: str, response_id: str, wanted: ChatRequest
+    items: AsyncIterator[str | InferenceResponse],
+    service: str,
+    response_id: str,
+    chat_request: ChatRequest,
 ) -> AsyncIterator[str]:
     head: dict[str, Any] = {
         "id": response_id,
@@ -204,7 +209,7 @@ async def _events(
         "created": int(time.time()),
         "model": service,
     }
-    usage = bool(wanted.stream_options and wanted.stream_options.include_usage)
+    usage = bool(chat_request.stream_options and chat_request.stream_options.include_usage)
     if usage:  # as OpenAI: null until the last chunk
         head["usage"] = None
     yield _line(head, {"role": "assistant", "content": ""})

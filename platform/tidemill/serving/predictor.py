@@ -1,4 +1,4 @@
-"""One release answering: prompt, cache, model, parsing, one generation at a time."""
+"""Predictor of one release: prompt, cache, model and parser."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from uuid import uuid4
 
 from tidemill.answer import Answer
 from tidemill.errors import BadRequest
-from tidemill.pipeline.release_folder import Release
+from tidemill.pipeline.release_folder import ServedRelease
 from tidemill.prompts import Program
 from tidemill.runtimes import Reply, Runtime
-from tidemill.serving.response_cache import LeastRecent, request_key
+from tidemill.serving.response_cache import LruCache, request_key
 
-CACHED = 4096
+CACHE_SIZE = 4096
 """Answers the exact-response cache holds."""
-LONGEST = 4096
+MAX_TOKENS = 4096
 """Most tokens one request may ask for."""
 
 
 @dataclass(frozen=True)
-class Ask:
+class InferenceRequest:
     """One request: chat messages, or the row the prompt is rendered from."""
 
     messages: tuple[Mapping[str, str], ...] = ()
@@ -35,17 +35,17 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Given:
-    """One answer, as the user gets it and as the event tells it."""
+class InferenceResponse:
+    """One response, for the user and for the inference event."""
 
     response_id: str
-    ask: Ask
+    request: InferenceRequest
     messages: tuple[Mapping[str, str], ...]
-    """What the model was shown."""
-    raw: str
-    """What the model wrote."""
+    """Messages that the model got."""
+    raw_text: str
+    """The model's output before parsing."""
     answer: Answer
-    """What that means under the prompt."""
+    """The output as parsed by the prompt."""
     tokens_in: int
     tokens_out: int
     seconds: float
@@ -55,74 +55,78 @@ class Given:
 
 
 @dataclass
-class Answerer:
+class Predictor:
     """Answers with one release; `tell` gets every answer and must not block or raise."""
 
-    release: Release
+    release: ServedRelease
     runtime: Runtime
     program: Program | None
-    tell: Callable[[Given], None] = lambda _given: None
-    cache: LeastRecent[tuple[Reply, float | None]] = field(
-        default_factory=lambda: LeastRecent(CACHED)
+    publish: Callable[[InferenceResponse], None] = lambda _given: None
+    cache: LruCache[tuple[Reply, float | None]] = field(
+        default_factory=lambda: LruCache(CACHE_SIZE)
     )
 
     @property
-    def classifies(self) -> bool:
+    def is_classifier(self) -> bool:
         """True for an encoder: it labels texts and cannot stream."""
         return self.runtime.form.task == "sequence-classification"
 
-    def known(self, ask: Ask, response_id: str | None = None) -> Given | None:
+    def cached_response(
+        self, ask: InferenceRequest, response_id: str | None = None
+    ) -> InferenceResponse | None:
         """The answer from the cache, at once; raises BadRequest as `answer` does."""
         started = time.perf_counter()
         messages = self.messages(ask)
-        known = self.cache.get(self._key(ask, messages)) if self.release.cache else None
-        if known is None:
+        entry = self.cache.get(self._key(ask, messages)) if self.release.cache else None
+        if entry is None:
             return None
-        given = self._given(ask, messages, known[0], started, response_id)
-        given = replace(given, cached=True, probability=known[1])
-        self.tell(given)
-        return given
+        response = self._response(ask, messages, entry[0], started, response_id)
+        response = replace(response, cached=True, probability=entry[1])
+        self.publish(response)
+        return response
 
-    def answer(self, ask: Ask, response_id: str | None = None) -> Given:
+    def predict(self, ask: InferenceRequest, response_id: str | None = None) -> InferenceResponse:
         """The whole answer; raises BadRequest for a request that makes no prompt."""
         started = time.perf_counter()
         messages = self.messages(ask)
         reply, probability = self._generate(ask, messages)
         if self.release.cache:
             self.cache.put(self._key(ask, messages), (reply, probability))
-        given = self._given(ask, messages, reply, started, response_id)
-        given = replace(given, probability=probability)
-        self.tell(given)
-        return given
+        response = self._response(ask, messages, reply, started, response_id)
+        response = replace(response, probability=probability)
+        self.publish(response)
+        return response
 
-    def stream(self, ask: Ask, response_id: str | None = None) -> Iterator[str | Given]:
+    def stream(
+        self, ask: InferenceRequest, response_id: str | None = None
+    ) -> Iterator[str | InferenceResponse]:
         """Pieces of the text users see, then the `Given`; the event is told at the end."""
         started = time.perf_counter()
         messages = self.messages(ask)
-        if self.classifies:
-            given = self.answer(ask, response_id)
-            yield from (given.answer.text, given)
+        if self.is_classifier:
+            response = self.predict(ask, response_id)
+            yield from (response.answer.text, response)
             return
-        shown, raw = "", ""
+        visible, raw = "", ""
         for item in self.runtime.stream(messages, max_tokens=self._max_tokens(ask), stop=ask.stop):
             if isinstance(item, Reply):
                 reply = item
             else:
                 raw += item
-                more = self._shown(raw, shown)
-                shown += more
-                if more:
-                    yield more
+                addition = self._streamable_text(raw, visible)
+                visible += addition
+                if addition:
+                    yield addition
         if self.release.cache:
             self.cache.put(self._key(ask, messages), (reply, None))
-        given = self._given(ask, messages, reply, started, response_id)
-        if given.answer.text.startswith(shown) and len(given.answer.text) > len(shown):
-            yield given.answer.text[len(shown) :]
-        self.tell(given)
-        yield given
+        response = self._response(ask, messages, reply, started, response_id)
+        if response.answer.text.startswith(visible) and len(response.answer.text) > len(visible):
+            yield response.answer.text[len(visible) :]
+        self.publish(response)
+        yield response
 
-    def messages(self, ask: Ask) -> tuple[Mapping[str, str], ...]:
-        """What the model is shown, rendered exactly as in training and evaluation."""
+    def messages(self, ask: InferenceRequest) -> tuple[Mapping[str, str], ...]:
+        """Messages for the model, rendered exactly as in training and evaluation."""
         row = self.row(ask)
         if row is None:
             if not ask.messages:
@@ -134,7 +138,7 @@ class Answerer:
                 f"`tidemill.inputs` lacks {', '.join(missing)}; "
                 f"{self.release.service} takes {', '.join(self.columns)}"
             )
-        if self.classifies:  # as in evaluation: a classifier reads the text itself
+        if self.is_classifier:  # as in evaluation: a classifier reads the text itself
             return ({"role": "user", "content": str(row["text"])},)
         if self.program is None:
             raise BadRequest("this release has no prompt; send `messages`, not `tidemill.inputs`")
@@ -143,65 +147,65 @@ class Answerer:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of a row; none where only whole conversations are taken."""
-        if self.classifies:
+        if self.is_classifier:
             return ("text",)
         return self.program.inputs if self.program else ()
 
-    def row(self, ask: Ask) -> Mapping[str, Any] | None:
+    def row(self, ask: InferenceRequest) -> Mapping[str, Any] | None:
         """The columns the prompt was rendered from, where there are any."""
         return ask.inputs if ask.inputs is not None else self._single(ask.messages)
 
     def _single(self, messages: Sequence[Mapping[str, str]]) -> Mapping[str, Any] | None:
         """A lone user message fills a prompt that has one input."""
-        one = len(messages) == 1 and messages[0]["role"] == "user"
-        if one and len(self.columns) == 1:
+        is_single = len(messages) == 1 and messages[0]["role"] == "user"
+        if is_single and len(self.columns) == 1:
             return {self.columns[0]: messages[0]["content"]}
         return None
 
     def _generate(
-        self, ask: Ask, messages: tuple[Mapping[str, str], ...]
+        self, ask: InferenceRequest, messages: tuple[Mapping[str, str], ...]
     ) -> tuple[Reply, float | None]:
-        if not self.classifies:
+        if not self.is_classifier:
             limit = self._max_tokens(ask)
             return self.runtime.answer([messages], max_tokens=limit, stop=ask.stop)[0], None
         scores = self.runtime.classify([messages[-1]["content"]])[0]
         words = len(messages[-1]["content"].split())
         return Reply(scores.label, words, 0, scores.seconds, "stop"), scores.probability
 
-    def _max_tokens(self, ask: Ask) -> int:
+    def _max_tokens(self, ask: InferenceRequest) -> int:
         usual = self.program.max_tokens if self.program else 256
-        return max(1, min(ask.max_tokens or usual, LONGEST))
+        return max(1, min(ask.max_tokens or usual, MAX_TOKENS))
 
-    def _key(self, ask: Ask, messages: tuple[Mapping[str, str], ...]) -> bytes:
+    def _key(self, ask: InferenceRequest, messages: tuple[Mapping[str, str], ...]) -> bytes:
         parameters = {"max_tokens": self._max_tokens(ask), "stop": list(ask.stop)}
         return request_key(self.release.digest, messages, parameters)
 
     def _parse(self, raw: str) -> Answer:
-        if self.classifies:
+        if self.is_classifier:
             return Answer(raw, label=raw)
         return self.program.parse(raw) if self.program else Answer(raw.strip())
 
-    def _shown(self, raw: str, shown: str) -> str:
-        """What may be shown beyond `shown`: only text the prompt's parser already stands by."""
+    def _streamable_text(self, raw: str, visible: str) -> str:
+        """Text that may be streamed after `shown`: what the parser accepts already."""
         if self.program is None:
-            return raw[len(shown) :]
+            return raw[len(visible) :]
         answer = self._parse(raw)
-        grows = answer.valid and answer.text.startswith(shown)
-        return answer.text[len(shown) :] if grows else ""
+        grows = answer.valid and answer.text.startswith(visible)
+        return answer.text[len(visible) :] if grows else ""
 
-    def _given(
+    def _response(
         self,
-        ask: Ask,
+        ask: InferenceRequest,
         messages: tuple[Mapping[str, str], ...],
         reply: Reply,
         started: float,
         response_id: str | None,
-    ) -> Given:
-        return Given(
+    ) -> InferenceResponse:
+        return InferenceResponse(
             response_id=response_id or uuid4().hex,
-            ask=ask,
+            request=ask,
             messages=messages,
-            raw=reply.text,
+            raw_text=reply.text,
             answer=self._parse(reply.text),
             tokens_in=reply.tokens_in,
             tokens_out=reply.tokens_out,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from tidemill.errors import BadRequest, Overloaded, PromptTooLong
 from tidemill.serving.openai import ARM, RELEASE, RESPONSE_ID, SUBJECT
-from tidemill.serving.predictor import Ask, Given
-from tidemill.serving.request_queue import QUEUE, Work
+from tidemill.serving.predictor import InferenceRequest, InferenceResponse
+from tidemill.serving.request_queue import QUEUE_SIZE, RequestQueue
 
 if TYPE_CHECKING:
     from kserve import Model
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _ONE = ("text", "prompt", "input")
 
 
-def make(work: Work) -> Model:
+def kserve_model(queue: RequestQueue) -> Model:
     """The KServe model that answers v2 requests of the release."""
     import kserve
     from kserve import errors
@@ -30,11 +30,11 @@ def make(work: Work) -> Model:
         """A release behind KServe's data plane."""
 
         def __init__(self) -> None:
-            super().__init__(work.answerer.release.service, return_response_headers=True)
+            super().__init__(queue.answerer.release.service, return_response_headers=True)
             self.ready = True
 
         def get_input_types(self) -> list[dict[str, Any]]:
-            return [_tensor(name) for name in columns(work)]
+            return [_tensor(name) for name in input_columns(queue)]
 
         def get_output_types(self) -> list[dict[str, Any]]:
             return [_tensor(name) for name in ("text", "label", "response_id")]
@@ -46,31 +46,33 @@ def make(work: Work) -> Model:
             response_headers: dict[str, str] | None = None,
         ) -> Any:
             try:
-                asks = _asks(payload, work, headers or {})
-                given = await asyncio.gather(*(work.answer(ask) for ask in asks))
+                asks = _asks(payload, queue, headers or {})
+                responses = await asyncio.gather(*(queue.answer(ask) for ask in asks))
             except (BadRequest, PromptTooLong) as error:
                 raise errors.InvalidInput(str(error)) from None
             except Overloaded as error:
                 raise errors.ServerNotReady(str(error)) from None
             if response_headers is not None:
-                response_headers[RELEASE] = work.answerer.release.digest
-                response_headers[RESPONSE_ID] = ",".join(one.response_id for one in given)
-            return _response(payload, work, given)
+                response_headers[RELEASE] = queue.answerer.release.digest
+                response_headers[RESPONSE_ID] = ",".join(
+                    response.response_id for response in responses
+                )
+            return _response(payload, queue, responses)
 
         def stop(self) -> None:
             super().stop()
-            work.close()
+            queue.close()
 
     return ReleaseModel()
 
 
-def columns(work: Work) -> tuple[str, ...]:
+def input_columns(queue: RequestQueue) -> tuple[str, ...]:
     """Names of the tensors a request carries."""
-    return work.answerer.columns or ("prompt",)
+    return queue.answerer.columns or ("prompt",)
 
 
-def _asks(payload: Any, work: Work, headers: dict[str, str]) -> list[Ask]:
-    names, whole = columns(work), not work.answerer.columns
+def _asks(payload: Any, queue: RequestQueue, headers: dict[str, str]) -> list[InferenceRequest]:
+    names, takes_text = input_columns(queue), not queue.answerer.columns
     if isinstance(payload, dict):  # the v1 form: {"instances": [{column: value}]}
         rows = payload.get("instances")
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -80,13 +82,13 @@ def _asks(payload: Any, work: Work, headers: dict[str, str]) -> list[Ask]:
         tensors = {tensor.name: _texts(tensor) for tensor in payload.inputs}
         parameters = dict(payload.parameters or {})
         rows = _rows(tensors, names)
-    if len(rows) > QUEUE:
-        raise BadRequest(f"{len(rows)} rows in one request; send at most {QUEUE}")
+    if len(rows) > QUEUE_SIZE:
+        raise BadRequest(f"{len(rows)} rows in one request; send at most {QUEUE_SIZE}")
     subject = parameters.get("subject") or headers.get(SUBJECT)
     return [
-        Ask(
-            inputs=None if whole else row,
-            messages=({"role": "user", "content": row["prompt"]},) if whole else (),
+        InferenceRequest(
+            inputs=None if takes_text else row,
+            messages=({"role": "user", "content": row["prompt"]},) if takes_text else (),
             max_tokens=_positive(parameters.get("max_tokens")),
             subject=str(subject) if subject else None,
             conversation=parameters.get("conversation"),
@@ -101,8 +103,8 @@ def _rows(tensors: dict[str, list[str]], names: tuple[str, ...]) -> list[dict[st
         tensors = {names[0]: next(iter(tensors.values()))}
     missing = [name for name in names if name not in tensors]
     if missing:
-        given = ", ".join(tensors) or "none"
-        raise BadRequest(f"inputs are missing: {', '.join(missing)}; given: {given}")
+        names_text = ", ".join(tensors) or "none"
+        raise BadRequest(f"inputs are missing: {', '.join(missing)}; given: {names_text}")
     lengths = {len(values) for values in tensors.values()}
     if len(lengths) != 1:
         raise BadRequest("all inputs need the same number of elements")
@@ -141,23 +143,23 @@ def _positive(value: Any) -> int | None:
     return value
 
 
-def _response(payload: Any, work: Work, given: list[Given]) -> Any:
+def _response(payload: Any, queue: RequestQueue, responses: list[InferenceResponse]) -> Any:
     from uuid import uuid4
 
     from kserve import InferOutput, InferResponse
 
-    service, release = work.answerer.release.service, work.answerer.release.digest
+    service, release = queue.answerer.release.service, queue.answerer.release.digest
     if isinstance(payload, dict):
         return {
             "predictions": [
                 {"text": g.answer.text, "label": g.answer.label, "response_id": g.response_id}
-                for g in given
+                for g in responses
             ]
         }
     values = {
-        "text": [g.answer.text for g in given],
-        "label": [g.answer.label or "" for g in given],
-        "response_id": [g.response_id for g in given],
+        "text": [g.answer.text for g in responses],
+        "label": [g.answer.label or "" for g in responses],
+        "response_id": [g.response_id for g in responses],
     }
     outputs = [InferOutput(n, [len(v)], "BYTES", data=list(v)) for n, v in values.items()]
     identity = payload.id or uuid4().hex

@@ -1,4 +1,4 @@
-"""Between the event loop and the model: one generation at a time, a short queue, streams."""
+"""A short queue between HTTP and the model; one generation runs at a time."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from typing import Any
 from uuid import uuid4
 
 from tidemill.errors import Overloaded
-from tidemill.serving.predictor import Answerer, Ask, Given
+from tidemill.serving.predictor import InferenceRequest, InferenceResponse, Predictor
 
-QUEUE = 64
+QUEUE_SIZE = 64
 """Requests that may wait; more are refused, so that a flood does not become a stale backlog."""
 _END = object()
 
 
 @dataclass(frozen=True)
-class Pieces:
+class TokenStream:
     """A stream that has begun."""
 
     response_id: str
     queue: asyncio.Queue[Any]
-    gone: Event = field(default_factory=Event)
-    begun: list[Any] = field(default_factory=list)
+    cancelled: Event = field(default_factory=Event)
+    first_items: list[Any] = field(default_factory=list)
     """The first item, once it was waited for."""
 
-    async def begin(self) -> None:
+    async def wait_for_first(self) -> None:
         """Wait for the first item; raises what stands in the way of it."""
         try:
             item = await self.queue.get()
         except asyncio.CancelledError:
-            self.gone.set()
+            self.cancelled.set()
             raise
         if isinstance(item, BaseException):
             raise item
-        self.begun.append(item)
+        self.first_items.append(item)
 
-    async def items(self) -> AsyncIterator[str | Given]:
+    async def items(self) -> AsyncIterator[str | InferenceResponse]:
         """The pieces, then the `Given`; leaving early stops the generation."""
         try:
             while (item := await self._next()) is not _END:
@@ -48,35 +48,35 @@ class Pieces:
                     raise item
                 yield item
         finally:
-            self.gone.set()
+            self.cancelled.set()
 
     async def _next(self) -> Any:
-        return self.begun.pop() if self.begun else await self.queue.get()
+        return self.first_items.pop() if self.first_items else await self.queue.get()
 
 
-class Work:
+class RequestQueue:
     """Puts requests to an answerer from asyncio."""
 
-    def __init__(self, answerer: Answerer) -> None:
+    def __init__(self, answerer: Predictor) -> None:
         self.answerer = answerer
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="generate")
         self._waiting = 0
 
-    async def answer(self, ask: Ask) -> Given:
+    async def answer(self, ask: InferenceRequest) -> InferenceResponse:
         """The whole answer; a cached one does not wait for the model."""
-        known = self.answerer.known(ask)
-        if known is not None:
-            return known
-        given: Given = await self._run(partial(self.answerer.answer, ask))
-        return given
+        cached = self.answerer.cached_response(ask)
+        if cached is not None:
+            return cached
+        response: InferenceResponse = await self._run(partial(self.answerer.predict, ask))
+        return response
 
-    async def stream(self, ask: Ask) -> Pieces:
+    async def stream(self, ask: InferenceRequest) -> TokenStream:
         """A stream that has its first piece; raises BadRequest, Overloaded, PromptTooLong, and what
         the model fails with, before anything is sent."""
-        pieces = Pieces(uuid4().hex, asyncio.Queue())
-        known = self.answerer.known(ask, pieces.response_id)
-        if known is not None:
-            for item in (known.answer.text, known, _END):
+        pieces = TokenStream(uuid4().hex, asyncio.Queue())
+        cached = self.answerer.cached_response(ask, pieces.response_id)
+        if cached is not None:
+            for item in (cached.answer.text, cached, _END):
                 pieces.queue.put_nowait(item)
             return pieces
         loop = asyncio.get_running_loop()
@@ -89,7 +89,7 @@ class Work:
         await asyncio.sleep(0)
         if task.done():
             task.result()
-        await pieces.begin()
+        await pieces.wait_for_first()
         return pieces
 
     def close(self) -> None:
@@ -97,19 +97,19 @@ class Work:
         self._worker.shutdown(wait=True, cancel_futures=True)
         self.answerer.runtime.close()
 
-    def _produce(self, ask: Ask, pieces: Pieces, put: Any) -> None:
+    def _produce(self, ask: InferenceRequest, pieces: TokenStream, put: Any) -> None:
         try:
             for item in self.answerer.stream(ask, pieces.response_id):
                 put(item)
-                if pieces.gone.is_set():
+                if pieces.cancelled.is_set():
                     return
         except Exception as error:  # noqa: BLE001 - it is raised again where the stream is read
             put(error)
         put(_END)
 
     async def _run(self, job: Any) -> Any:
-        if self._waiting >= QUEUE:
-            raise Overloaded(f"{self._waiting} requests wait already; try again in a moment")
+        if self._waiting >= QUEUE_SIZE:
+            raise Overloaded(f"{self._waiting} requests are already waiting; try again in a moment")
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._worker, job)

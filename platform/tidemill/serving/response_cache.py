@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 Value = TypeVar("Value")
 
 
-class LeastRecent(Generic[Value]):
+class LruCache(Generic[Value]):
     """Keeps the `size` values that were asked for last; safe between threads."""
 
     def __init__(self, size: int) -> None:

@@ -1,4 +1,4 @@
-"""What each arm did lately: counts and latencies since any moment."""
+"""Recent requests of each arm: counts and latencies since a given time."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from tidemill.ports import ArmHealth
 
-KEPT = 100_000
+MAX_OUTCOMES = 100_000
 """Answers remembered for each arm; older ones are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RequestOutcome:
     """One request at one arm."""
 
-    at: float
+    finished_at: float
     """End of the answer, in seconds of the Unix clock."""
     seconds: float
     failed: bool
@@ -24,25 +24,25 @@ class Outcome:
     """True where nothing was generated: its latency says nothing about the release."""
 
 
-class Tally:
+class TrafficMetrics:
     """Outcomes by (service, release)."""
 
-    def __init__(self, kept: int = KEPT) -> None:
-        self._outcomes: defaultdict[tuple[str, str], deque[Outcome]] = defaultdict(
-            lambda: deque(maxlen=kept)
+    def __init__(self, max_outcomes: int = MAX_OUTCOMES) -> None:
+        self._outcomes: defaultdict[tuple[str, str], deque[RequestOutcome]] = defaultdict(
+            lambda: deque(maxlen=max_outcomes)
         )
 
-    def add(self, service: str, release: str, outcome: Outcome) -> None:
+    def add(self, service: str, release: str, outcome: RequestOutcome) -> None:
         """Remember one."""
         self._outcomes[service, release].append(outcome)
 
-    def since(self, service: str, release: str, moment: float) -> ArmHealth:
-        """What the arm did since a moment; errors have no part in the latencies."""
-        return health(o for o in self._outcomes[service, release] if o.at >= moment)
+    def health_since(self, service: str, release: str, moment: float) -> ArmHealth:
+        """Health of an arm since a time (Unix seconds); latencies leave errors out."""
+        return health(o for o in self._outcomes[service, release] if o.finished_at >= moment)
 
 
-def health(outcomes: Iterable[Outcome]) -> ArmHealth:
+def health(outcomes: Iterable[RequestOutcome]) -> ArmHealth:
     """Counts, and p50 and p95 of the answers that were generated."""
-    known = list(outcomes)
-    generated = [o.seconds for o in known if not o.failed and not o.cached]
-    return ArmHealth.measure(len(known), sum(o.failed for o in known), generated)
+    requests = list(outcomes)
+    generated = [o.seconds for o in requests if not o.failed and not o.cached]
+    return ArmHealth.measure(len(requests), sum(o.failed for o in requests), generated)

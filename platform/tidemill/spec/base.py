@@ -1,4 +1,4 @@
-"""What every spec kind shares: strictness, names, references, files, durations."""
+"""The base of all spec kinds: strict models, names, references, files, durations."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Frozen(BaseModel):
     )
 
 
-class Misfit(ValueError):
+class FieldConflict(ValueError):
     """A field that does not fit the others; validators raise it, the loader finds its line."""
 
     def __init__(self, field: str, cause: str, way_out: str) -> None:
@@ -72,7 +72,7 @@ class NamesTechnique:
 
 
 @dataclass(frozen=True)
-class Later:
+class AddedLater:
     """Marks a field that came after digests were in use: with its default it is not in them, so
     that specs that do not name it keep the digest they had."""
 
@@ -102,7 +102,7 @@ def _duration(value: object) -> object:
 
 
 def _seconds(value: timedelta) -> str:
-    """As seconds, to the microsecond: two lengths never become one in a digest."""
+    """Seconds as text, exact to the microsecond: different durations never share a digest."""
     text = f"{value.total_seconds():.6f}".rstrip("0").rstrip(".")
     return f"{text}s"
 
@@ -117,7 +117,7 @@ Duration = Annotated[
 
 
 class Budget(Frozen):
-    """What making this asset may cost; over it a plan exits with 3."""
+    """Limits on the cost of one build of this asset; a plan that exceeds them exits with 3."""
 
     hours: float | None = Field(default=None, gt=0)
     """Machine hours of one run."""
@@ -135,14 +135,14 @@ class Technique(BaseModel):
     """The technique's name: a file of its folder."""
 
     @property
-    def given(self) -> dict[str, Any]:
+    def option_values(self) -> dict[str, Any]:
         """The keys beside `type`, as written."""
         return dict(self.__pydantic_extra__ or {})
 
     @property
     def options(self) -> Any:
         """The technique's validated options."""
-        return self.catalog.options(self.type, self.given)
+        return self.catalog.options(self.type, self.option_values)
 
 
 class Spec(Frozen):
@@ -155,10 +155,10 @@ class Spec(Frozen):
     name: Name
     """Unique within its project; also the name of the asset."""
     owner: str = ""
-    """Who answers for it: a person or a team. Not part of the digest."""
+    """Owner: a person or a team. Not part of the digest."""
     description: str = ""
-    """What it is for, for people. Not part of the digest."""
+    """Description for people. Not part of the digest."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Free key-value pairs for people and tools. Not part of the digest."""
     budget: Budget | None = None
-    """What one run may cost."""
+    """Cost limits of one build."""

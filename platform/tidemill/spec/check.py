@@ -1,4 +1,4 @@
-"""What is wrong across files: names, files, circles, and what each kind asks of its neighbours."""
+"""Checks across files: names, referenced files, circular references, and rules between kinds."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tidemill.spec.checks.files import check_file
 from tidemill.spec.checks.services import check_services, check_shared
 from tidemill.spec.graph import cycle, references
 from tidemill.spec.kinds import KINDS
-from tidemill.spec.load import UNREADABLE, Loaded, Project, Reading, shown
-from tidemill.spec.options import Found
-from tidemill.spec.references import Site, sites
+from tidemill.spec.load import UNREADABLE, LoadedSpec, Project, SpecReading, display_path
+from tidemill.spec.options import FieldProblem
+from tidemill.spec.references import Reference, find_references
 
-RULES: Mapping[str, Callable[[Any, Project], Iterator[Found | Problem]]] = {
+RULES: Mapping[str, Callable[[Any, Project], Iterator[FieldProblem | Problem]]] = {
     "Dataset": dataset.check,
     "Prompt": prompt.check,
     "FineTune": finetune.check,
@@ -37,28 +37,28 @@ RULES: Mapping[str, Callable[[Any, Project], Iterator[Found | Problem]]] = {
 }
 
 
-def check(reading: Reading) -> Iterator[Problem]:
-    """Every problem that reading the files one by one could not see."""
+def check(reading: SpecReading) -> Iterator[Problem]:
+    """Yields every problem that involves more than one file, or a file that a spec names."""
     for name, project in reading.workspace.projects.items():
-        broken = reading.broken.get(name, {})
+        broken = reading.unreadable.get(name, {})
         columns = Columns(project)
-        kinds = {**broken, **{name: one.spec.kind for name, one in project.specs.items()}}
+        kinds = {**broken, **{name: loaded.spec.kind for name, loaded in project.specs.items()}}
         for loaded in project.specs.values():
-            for found in chain(_of_one(loaded, project, kinds), columns.check(loaded.spec)):
-                yield found if isinstance(found, Problem) else _placed(found, loaded)
+            for problem in chain(_of_one(loaded, project, kinds), columns.check(loaded.spec)):
+                yield problem if isinstance(problem, Problem) else _to_problem(problem, loaded)
         yield from _circles(project)
         unknown = set(broken.values()) - set(KINDS)
         incomplete = set(KINDS) if unknown else set(broken.values())
-        for loaded, found in check_services(project, incomplete):
-            yield _placed(found, loaded)
-    for loaded, found in check_shared(reading.workspace):
-        yield _placed(found, loaded)
+        for loaded, problem in check_services(project, incomplete):
+            yield _to_problem(problem, loaded)
+    for loaded, problem in check_shared(reading.workspace):
+        yield _to_problem(problem, loaded)
 
 
 def _of_one(
-    loaded: Loaded, project: Project, kinds: Mapping[str, str]
-) -> Iterator[Found | Problem]:
-    for site in sites(loaded.spec):
+    loaded: LoadedSpec, project: Project, kinds: Mapping[str, str]
+) -> Iterator[FieldProblem | Problem]:
+    for site in find_references(loaded.spec):
         if isinstance(site.marker, RefersTo):
             yield from _reference(site, kinds, loaded.spec.name)
         elif isinstance(site.marker, NamesFile):
@@ -68,25 +68,27 @@ def _of_one(
         yield from rules(loaded.spec, project)
 
 
-def _placed(found: Found, loaded: Loaded) -> Problem:
-    return Problem(shown(loaded.path), loaded.line(*found.path), found.cause, found.way_out)
+def _to_problem(problem: FieldProblem, loaded: LoadedSpec) -> Problem:
+    return Problem(
+        display_path(loaded.path), loaded.line(*problem.path), problem.cause, problem.way_out
+    )
 
 
-def _reference(site: Site, kinds: Mapping[str, str], own: str) -> Iterator[Found]:
+def _reference(site: Reference, kinds: Mapping[str, str], own: str) -> Iterator[FieldProblem]:
     assert isinstance(site.marker, RefersTo)
-    wanted = site.marker.kinds
-    if kinds.get(site.name) in wanted:
+    kinds_allowed = site.marker.kinds
+    if kinds.get(site.name) in kinds_allowed:
         return
-    known = [name for name, kind in kinds.items() if kind in wanted and name != own]
-    here = f"'{site.key}: {site.name}'"
-    what = _either(wanted)
+    names = [name for name, kind in kinds.items() if kind in kinds_allowed and name != own]
+    field_text = f"'{site.key}: {site.name}'"
+    kinds_text = _either(kinds_allowed)
     if site.name not in kinds:
         if UNREADABLE not in kinds:
-            way_out = suggest(site.name, known) if known else f"add {what}"
-            yield Found(site.path, f"{here} names no spec", way_out)
-    elif kinds[site.name] in KINDS and kinds[site.name] not in wanted:
-        way_out = f"it takes {what}; {suggest(site.name, known)}"
-        yield Found(site.path, f"{here} names a {kinds[site.name]}", way_out)
+            way_out = suggest(site.name, names) if names else f"add {kinds_text}"
+            yield FieldProblem(site.path, f"{field_text} names no spec", way_out)
+    elif kinds[site.name] in KINDS and kinds[site.name] not in kinds_allowed:
+        way_out = f"it takes {kinds_text}; {suggest(site.name, names)}"
+        yield FieldProblem(site.path, f"{field_text} names a {kinds[site.name]}", way_out)
 
 
 def _either(kinds: tuple[str, ...]) -> str:
@@ -102,7 +104,7 @@ def _circles(project: Project) -> Iterator[Problem]:
         start = min(range(len(circle) - 1), key=lambda at: circle[at])
         path = (*circle[start:-1], *circle[: start + 1])
         loaded = project.specs[path[0]]
-        at = next(site.path for site in sites(loaded.spec) if site.name == path[1])
-        cause = f"specs need each other in a circle: {' → '.join(path)}"
-        yield _placed(Found(at, cause, "take one of these references out"), loaded)
+        at = next(site.path for site in find_references(loaded.spec) if site.name == path[1])
+        cause = f"circular reference: {' → '.join(path)}"
+        yield _to_problem(FieldProblem(at, cause, "remove one of these references"), loaded)
         graph[path[0]] = tuple(name for name in graph[path[0]] if name != path[1])

@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 
 from tidemill.catalog import COMPRESSION, METRICS, Catalog
 from tidemill.spec.base import (
+    FieldConflict,
     Fraction,
     Frozen,
-    Misfit,
     NamesTechnique,
     RefersTo,
     Spec,
@@ -31,7 +31,7 @@ class OnnxRuntimeTarget(Frozen):
 
     runtime: Literal["onnxruntime"]
     device: Literal["cpu", "cuda"] = "cpu"
-    """Where it runs."""
+    """Device that runs it."""
 
 
 class TensorRtTarget(Frozen):
@@ -55,7 +55,7 @@ class TensorRtTarget(Frozen):
     def _reachable(self) -> Self:
         if self.runtime == "tensorrt-rtx" and "SM90" in self.compute:
             cause = "tensorrt-rtx does not build for SM90 (Hopper)"
-            raise Misfit("compute", cause, "take SM90 out, or choose runtime tensorrt")
+            raise FieldConflict("compute", cause, "take SM90 out, or choose runtime tensorrt")
         return self
 
 
@@ -70,14 +70,14 @@ class Calibration(Frozen):
     split: Literal["train", "validation", "test"] = "train"
     """Has to be `train`: looking at test rows would spoil the evaluation."""
     rows: int = Field(default=64, ge=1)
-    """How many rows."""
+    """Number of rows."""
 
 
 class Goal(Frozen):
-    """What the compressed form has to reach on the validation split; exactly one limit."""
+    """A limit for the compressed model on the validation split; set exactly one of the limits."""
 
     metric: Annotated[str, NamesTechnique(METRICS)]
-    """What is measured."""
+    """Metric to measure."""
     at_least: float | None = None
     """Smallest value allowed."""
     at_most: float | None = None
@@ -88,11 +88,11 @@ class Goal(Frozen):
     """Largest ratio to the form before compression (for size and latency)."""
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
+    def _check_one_limit(self) -> Self:
         limits = (self.at_least, self.at_most, self.max_degradation, self.max_ratio)
         if sum(limit is not None for limit in limits) != 1:
             way_out = "give exactly one of at_least, at_most, max_degradation, max_ratio"
-            raise Misfit("metric", f"the goal on '{self.metric}' needs one limit", way_out)
+            raise FieldConflict("metric", f"the goal on '{self.metric}' needs one limit", way_out)
         return self
 
 
@@ -111,18 +111,18 @@ class Compression(Spec):
 
     kind: Literal["Compression"]
     of: Annotated[str, RefersTo(("FineTune", "Model"))]
-    """What is compressed."""
+    """The model to compress."""
     prompt: Annotated[str, RefersTo(("Prompt",))] | None = None
     """The prompt it is checked with; by default the fine-tune's own."""
     dataset: Annotated[str, RefersTo(("Dataset",))] | None = None
     """The rows it is checked on; by default the fine-tune's own."""
     steps: tuple[CompressionStep, ...] = Field(min_length=1)
-    """What is done, in order."""
+    """Compression steps, in order."""
     targets: tuple[Target, ...] = Field(min_length=1)
-    """What the result has to run on; one asset output each."""
+    """Runtimes the result has to run on; one asset output each."""
     calibration: Calibration | None = None
     """Rows that steps may look at."""
     goals: tuple[Goal, ...] = ()
-    """What the result has to reach."""
+    """Limits for the result."""
     equivalence: Equivalence = Equivalence()
     """How alike the answers have to be after each hop."""

@@ -9,10 +9,10 @@ from pydantic import ConfigDict, Field, model_validator
 from tidemill.catalog import CLEAN, Catalog
 from tidemill.spec.base import (
     Duration,
+    FieldConflict,
     FilePath,
     Fraction,
     Frozen,
-    Misfit,
     NamesTechnique,
     RefersTo,
     Spec,
@@ -85,7 +85,7 @@ class CleanStep(Technique):
 
 
 class Deduplicate(Frozen):
-    """How repeated rows are dropped; the first one stays."""
+    """Removes duplicate rows; the first one stays."""
 
     key: str
     """The column that is compared."""
@@ -97,12 +97,12 @@ PiiKind = Literal["email", "phone", "card", "iban", "ip", "name"]
 
 
 class Privacy(Frozen):
-    """What may be kept of the people in the data. Also applied before an event is written."""
+    """Privacy rules for rows; applied to events as well, before they are written."""
 
     pii: Literal["redact", "drop", "hash", "keep"] = "redact"
-    """What happens to personal data found in text columns (`drop` drops the row)."""
+    """Treatment of personal data found in text columns (`drop` drops the row)."""
     kinds: tuple[PiiKind, ...] = ("email", "phone", "card", "iban", "ip")
-    """What is looked for."""
+    """Kinds of personal data to search for."""
     require_consent: bool = True
     """Take feedback rows only from events that carry consent."""
     regions: tuple[str, ...] = ()
@@ -124,16 +124,16 @@ class Ratios(Frozen):
     """Share that gates are judged on; nothing else looks at it."""
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _check_sum(self) -> Self:
         total = self.train + self.validation + self.test
         if abs(total - 1) > 1e-6:
             cause = f"the split's ratios add up to {total:g}, not 1"
-            raise Misfit("train", cause, "change one of train, validation, test")
+            raise FieldConflict("train", cause, "change one of train, validation, test")
         return self
 
 
 class Split(Frozen):
-    """How rows are dealt to train, validation and test."""
+    """Assignment of rows to train, validation and test."""
 
     by: Literal["random", "stratified", "group", "time"] = "random"
     """`group` keeps all rows of one conversation or user on one side; `time` puts the newest last;
@@ -146,10 +146,10 @@ class Split(Frozen):
     """Picks one of the possible deals; the same seed and rows give the same splits."""
 
     @model_validator(mode="after")
-    def _keyed(self) -> Self:
+    def _check_key(self) -> Self:
         if self.by != "random" and not self.key:
             cause = f"a split by {self.by} has no 'key'"
-            raise Misfit("by", cause, "add 'key' with the column to split by")
+            raise FieldConflict("by", cause, "add 'key' with the column to split by")
         return self
 
 
@@ -159,7 +159,7 @@ class Expectation(Frozen):
     model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
 
     type: str = Field(pattern=r"^expect_[a-z_]+$")
-    """Its name in Great Expectations, e.g. `expect_column_values_to_not_be_null`."""
+    """Name in Great Expectations, e.g. `expect_column_values_to_not_be_null`."""
     mostly: Fraction | None = None
     """Share of rows that must meet it."""
     severity: Literal["error", "warning"] = "error"
@@ -168,8 +168,8 @@ class Expectation(Frozen):
     @property
     def arguments(self) -> dict[str, Any]:
         """The expectation's own arguments, `mostly` included when given."""
-        given = dict(self.__pydantic_extra__ or {})
-        return given if self.mostly is None else {**given, "mostly": self.mostly}
+        values = dict(self.__pydantic_extra__ or {})
+        return values if self.mostly is None else {**values, "mostly": self.mostly}
 
 
 class Dataset(Spec):
@@ -177,7 +177,7 @@ class Dataset(Spec):
 
     kind: Literal["Dataset"]
     sources: tuple[DatasetSource, ...] = Field(min_length=1)
-    """Where rows come from, in order; with duplicates the first one stays."""
+    """Sources of rows, in order; of duplicates the first one stays."""
     format: Literal["chat", "completion", "classification", "preference"]
     """`classification` rows have `text` and `label`; `completion` rows any input columns and
     `completion`; `chat` rows `messages`; `preference` rows `prompt`, `chosen`, `rejected`."""
@@ -187,11 +187,11 @@ class Dataset(Spec):
     clean: tuple[CleanStep, ...] = ()
     """Cleaning steps, in order."""
     deduplicate: Deduplicate | None = None
-    """How repeated rows are dropped."""
+    """Removal of duplicate rows."""
     privacy: Privacy = Privacy()
-    """What may be kept of the people in the data."""
+    """Privacy rules for rows and events."""
     split: Split = Split()
-    """How rows are dealt to train, validation and test."""
+    """Assignment of rows to train, validation and test."""
     expectations: tuple[Expectation, ...] = ()
     """Checks on the finished rows; failing rows are quarantined with the reason."""
     minimum_rows: int = Field(default=1, ge=1)

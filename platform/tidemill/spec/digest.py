@@ -22,9 +22,9 @@ from tidemill.content import PREFIX, digest_of, hash_file
 from tidemill.errors import Problem, SpecError, UnknownName
 from tidemill.spec.base import SEARCHES, NamesFile, NamesTechnique, RefersTo, Spec
 from tidemill.spec.digest_compat import without_later
-from tidemill.spec.load import Loaded, Project, shown
-from tidemill.spec.options import options_model, uses
-from tidemill.spec.references import Site, sites
+from tidemill.spec.load import LoadedSpec, Project, display_path
+from tidemill.spec.options import options_model, technique_uses
+from tidemill.spec.references import Reference, find_references
 
 FORMAT = 1
 """Raise it to make every asset stale."""
@@ -47,17 +47,17 @@ class DigestInputs:
     """The specs it names."""
 
 
-def digest(loaded: Loaded, project: Project) -> str:
+def spec_digest(loaded: LoadedSpec, project: Project) -> str:
     """`sha256:` and 64 hex digits; raises `SpecError` where a named file cannot be read."""
     return digest_inputs(loaded, project).digest
 
 
-def digest_inputs(loaded: Loaded, project: Project) -> DigestInputs:
-    """The spec's digest and what went into it; raises `SpecError` as `digest` does."""
-    named = tuple(site for site in sites(loaded.spec) if site.path[0] not in SEARCHES)
+def digest_inputs(loaded: LoadedSpec, project: Project) -> DigestInputs:
+    """The spec's digest and what went into it; raises `SpecError` as `spec_digest` does."""
+    named = tuple(site for site in find_references(loaded.spec) if site.path[0] not in SEARCHES)
     values, techniques = with_defaults(loaded.spec), _versions(named)
     files = _files(loaded, project.folder, named)
-    references = dict.fromkeys(one.name for one in named if isinstance(one.marker, RefersTo))
+    references = dict.fromkeys(site.name for site in named if isinstance(site.marker, RefersTo))
     content = {
         "format": FORMAT,
         "spec": _without_people(without_later(loaded.spec, values)),
@@ -72,11 +72,11 @@ def digest_inputs(loaded: Loaded, project: Project) -> DigestInputs:
 def with_defaults(spec: Spec) -> dict[str, Any]:
     """The spec as plain values, every default filled in, options of techniques included."""
     values: dict[str, Any] = spec.model_dump(mode="json", by_alias=True)
-    for use in uses(spec):
+    for use in technique_uses(spec):
         model = options_model(use.catalog, use.name)
         if model is None:
             continue
-        options = model.model_validate(use.given).model_dump(mode="json", by_alias=True)
+        options = model.model_validate(use.option_values).model_dump(mode="json", by_alias=True)
         at: Any = values
         for part in use.path:
             at = at[part]
@@ -85,48 +85,48 @@ def with_defaults(spec: Spec) -> dict[str, Any]:
 
 
 def _without_people(values: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in values.items() if key not in _FOR_PEOPLE}
-    return kept | dict.fromkeys(SEARCHES & kept.keys())
+    hashed = {key: value for key, value in values.items() if key not in _FOR_PEOPLE}
+    return hashed | dict.fromkeys(SEARCHES & hashed.keys())
 
 
-def _versions(named: Iterable[Site]) -> dict[str, int]:
+def _versions(named: Iterable[Reference]) -> dict[str, int]:
     """`tidemill.metrics:accuracy` → its VERSION, for every technique the spec uses."""
-    found: dict[str, int] = {}
+    versions: dict[str, int] = {}
     for site in named:
         if not isinstance(site.marker, NamesTechnique):
             continue
         catalog = site.marker.catalog
         try:
-            found[f"{catalog.package}:{site.name}"] = int(catalog.load(site.name).VERSION)
+            versions[f"{catalog.package}:{site.name}"] = int(catalog.load(site.name).VERSION)
         except UnknownName:
             if catalog.names():  # an empty catalog is a part that is not installed
                 raise
-    return found
+    return versions
 
 
-def _files(loaded: Loaded, folder: Path, named: Iterable[Site]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _files(loaded: LoadedSpec, folder: Path, named: Iterable[Reference]) -> dict[str, str]:
+    digests: dict[str, str] = {}
     for site in named:
         if not isinstance(site.marker, NamesFile):
             continue
         try:
-            found[site.name] = _content(folder / site.name)
+            digests[site.name] = _content(folder / site.name)
         except OSError as error:
             cause = f"'{site.key}: {site.name}' cannot be read: {error.strerror}"
             line = loaded.line(*site.path)
-            problem = Problem(shown(loaded.path), line, cause, "check the file")
+            problem = Problem(display_path(loaded.path), line, cause, "check the file")
             raise SpecError([problem]) from error
-    return found
+    return digests
 
 
 def _content(path: Path) -> str:
     if path.is_dir():
         return digest_of(path)
     status = path.stat()
-    return _hashed(os.fspath(path), status.st_mtime_ns, status.st_size, status.st_ino)
+    return _cached_hash(os.fspath(path), status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 @lru_cache(maxsize=20_000)
-def _hashed(path: str, _mtime: int, _size: int, _inode: int) -> str:
+def _cached_hash(path: str, _mtime: int, _size: int, _inode: int) -> str:
     """A file's hash; hashed again when the file has been written to."""
     return PREFIX + hash_file(Path(path))

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tidemill.spec.base import Later
+from tidemill.spec.base import AddedLater
 
 
 def without_later(model: BaseModel, values: dict[str, Any]) -> dict[str, Any]:
@@ -15,21 +15,24 @@ def without_later(model: BaseModel, values: dict[str, Any]) -> dict[str, Any]:
     What was written before such a field existed keeps its digest; naming it changes the digest as
     any other field does.
     """
-    kept = dict(values)
+    present = dict(values)
     for name, info in type(model).model_fields.items():
         key, value = info.alias or name, getattr(model, name)
-        if key not in kept:
+        if key not in present:
             continue
-        if any(isinstance(mark, Later) for mark in info.metadata) and value == info.get_default():
-            del kept[key]
+        if (
+            any(isinstance(mark, AddedLater) for mark in info.metadata)
+            and value == info.get_default()
+        ):
+            del present[key]
         else:
-            kept[key] = _below(value, kept[key])
-    return kept
+            present[key] = _strip_nested(value, present[key])
+    return present
 
 
-def _below(value: Any, plain: Any) -> Any:
+def _strip_nested(value: Any, plain: Any) -> Any:
     if isinstance(value, BaseModel) and isinstance(plain, dict):
         return without_later(value, plain)
     if isinstance(value, tuple) and isinstance(plain, list):
-        return [_below(one, item) for one, item in zip(value, plain, strict=True)]
+        return [_strip_nested(part, item) for part, item in zip(value, plain, strict=True)]
     return plain

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from tidemill.catalog import METRICS
-from tidemill.spec.base import Frozen, Misfit, NamesTechnique, RefersTo, Spec
+from tidemill.spec.base import FieldConflict, Frozen, NamesTechnique, RefersTo, Spec
 
 MetricName = Annotated[str, NamesTechnique(METRICS)]
 
@@ -16,7 +16,7 @@ class Slice(Frozen):
     """A part of the test rows that is measured on its own."""
 
     name: str
-    """How reports call it."""
+    """Name in reports."""
     column: str
     """The column looked at."""
     equals: Any = None
@@ -25,10 +25,10 @@ class Slice(Frozen):
     """Rows with one of these values."""
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
+    def _check_one_condition(self) -> Self:
         if (self.equals is None) == (not self.one_of):
             way_out = "give exactly one of equals and one_of"
-            raise Misfit("name", f"the slice '{self.name}' needs one condition", way_out)
+            raise FieldConflict("name", f"the slice '{self.name}' needs one condition", way_out)
         return self
 
 
@@ -37,7 +37,7 @@ class AtLeast(Frozen):
 
     type: Literal["at_least"]
     metric: MetricName
-    """What is measured."""
+    """Metric to measure."""
     value: float
     """The bound has to reach this."""
     slice: str | None = None
@@ -49,7 +49,7 @@ class AtMost(Frozen):
 
     type: Literal["at_most"]
     metric: MetricName
-    """What is measured."""
+    """Metric to measure."""
     value: float
     """The bound may not exceed this."""
     slice: str | None = None
@@ -61,7 +61,7 @@ class NoWorseThanBaseline(Frozen):
 
     type: Literal["no_worse_than_baseline"]
     metric: MetricName
-    """What is measured."""
+    """Metric to measure."""
     margin: float = Field(default=0.0, ge=0)
     """Loss that would be accepted, in the metric's unit; the lower bound lies above -margin."""
     slice: str | None = None
@@ -80,7 +80,7 @@ class LiveBaseline(Frozen):
 
 
 class PinnedBaseline(Frozen):
-    """One release for good."""
+    """A fixed release as baseline."""
 
     type: Literal["pinned"]
     release: str
@@ -95,19 +95,19 @@ class Evaluation(Spec):
 
     kind: Literal["Evaluation"]
     of: Annotated[str, RefersTo(("Model", "FineTune", "Compression"))]
-    """What is evaluated, in the form that will serve."""
+    """The model to evaluate, in the form that will be served."""
     dataset: Annotated[str, RefersTo(("Dataset",))]
     """The rows; always the `test` split."""
     prompt: Annotated[str, RefersTo(("Prompt",))] | None = None
     """The prompt; by default the one of the fine-tune behind `of`."""
     metrics: tuple[MetricName, ...] = Field(min_length=1)
-    """What is measured."""
+    """Metric to measure."""
     slices: tuple[Slice, ...] = ()
     """Parts measured on their own."""
     baseline: Baseline | None = None
-    """What the candidate is compared with, on the same rows."""
+    """The release that the candidate is compared with, on the same rows."""
     gates: tuple[Gate, ...] = ()
-    """What has to hold for a release."""
+    """Conditions that a release has to meet."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """Confidence of every interval and bound."""
     rows: int | None = Field(default=None, ge=1)

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from tidemill.spec.base import Duration, Fraction, Misfit, Spec
+from tidemill.spec.base import Duration, FieldConflict, Fraction, Spec
 
 FeedbackKind = Literal["thumbs", "score", "correction", "comment", "preference", "outcome"]
 
@@ -25,7 +25,7 @@ class Feedback(Spec):
     score_range: tuple[float, float] = (1.0, 5.0)
     """Smallest and largest `score`."""
     join_window: Duration = timedelta(hours=1)
-    """How long feedback waits for the inference record it names; then it is quarantined."""
+    """Time that feedback waits for its inference record before it is quarantined."""
     late_after: Duration = timedelta(days=30)
     """Feedback older than this on arrival is kept, marked late, and triggers nothing."""
     max_weight_per_subject: Fraction = 0.05
@@ -38,8 +38,8 @@ class Feedback(Spec):
         low, high = self.score_range
         if low >= high:
             cause = f"the score range [{low:g}, {high:g}] does not rise"
-            raise Misfit("score_range", cause, "write the smallest score first")
+            raise FieldConflict("score_range", cause, "write the smallest score first")
         if self.dead_letter == self.topic:
             cause = f"dead_letter is the topic itself, '{self.topic}'"
-            raise Misfit("dead_letter", cause, "name another one")
+            raise FieldConflict("dead_letter", cause, "name another one")
         return self

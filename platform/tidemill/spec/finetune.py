@@ -60,10 +60,10 @@ class Watchdog(Frozen):
 
 
 class Sweep(Frozen):
-    """What `tidemill sweep` may search."""
+    """Search space of `tidemill sweep`."""
 
     metric: Annotated[str, NamesTechnique(METRICS)]
-    """What is maximised on the validation split."""
+    """Metric to maximise on the validation split."""
     space: dict[str, tuple[Any, ...]]
     """Dotted field names, e.g. `train.learning_rate`, and the values to try."""
     trials: int = Field(default=8, ge=1)
@@ -79,18 +79,18 @@ class FineTune(Spec):
     dataset: Annotated[str, RefersTo(("Dataset",))]
     """Trains on its `train` split, watches `validation`, never sees `test`."""
     prompt: Annotated[str, RefersTo(("Prompt",))] | None = None
-    """How a row is put to a causal language model; an encoder takes the `text` column without."""
+    """Prompt of a causal language model; an encoder reads the `text` column and needs none."""
     method: Annotated[str, NamesTechnique(TRAINING)] = "lora"
-    """How weights are changed."""
+    """Training method."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Options of the method."""
     train: Train = Train()
     """Hyperparameters."""
     early_stop: EarlyStop | None = EarlyStop()
-    """When to stop early; null trains to the end."""
+    """Rule for early stopping; null trains to the end."""
     watchdog: Watchdog = Watchdog()
-    """When to give up."""
+    """Rule for aborting a diverged training."""
     sweep: Sweep | None = None
-    """What a sweep may search."""
+    """Search space of a sweep."""
     resume: bool = True
     """Go on from the last checkpoint of a killed run with the same inputs."""

@@ -1,4 +1,4 @@
-"""Which spec needs which: references of a spec, and an order in which to make them."""
+"""The dependency graph of specs: references, build order, cycles."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from tidemill.spec.base import SEARCHES, RefersTo, Spec
-from tidemill.spec.references import Site, sites
+from tidemill.spec.references import Reference, find_references
 
 if TYPE_CHECKING:
     from tidemill.spec.load import Project
 
 
-def reference_sites(spec: Spec) -> Iterator[Site]:
+def reference_sites(spec: Spec) -> Iterator[Reference]:
     """Every place of a spec that names another spec, in the order of its fields."""
-    return (site for site in sites(spec) if isinstance(site.marker, RefersTo))
+    return (site for site in find_references(spec) if isinstance(site.marker, RefersTo))
 
 
 def references(spec: Spec) -> tuple[str, ...]:
@@ -29,7 +29,7 @@ def parents(project: Project) -> Mapping[str, tuple[str, ...]]:
     return {name: references(loaded.spec) for name, loaded in project.specs.items()}
 
 
-def order(project: Project) -> tuple[str, ...]:
+def build_order(project: Project) -> tuple[str, ...]:
     """All names, each after everything it needs; ties by name, so the order is always the same."""
     sorter = TopologicalSorter(parents(project))
     sorter.prepare()
@@ -50,17 +50,17 @@ def upstream(project: Project, *names: str) -> tuple[str, ...]:
         if name not in needed:
             needed.add(name)
             waiting.extend(references(project.specs[name].spec))
-    return tuple(name for name in order(project) if name in needed)
+    return tuple(name for name in build_order(project) if name in needed)
 
 
 def downstream(project: Project, *names: str) -> tuple[str, ...]:
     """These names and everything that needs them, in the order of making."""
     above = parents(project)
     reached = set(names)
-    for name in order(project):
+    for name in build_order(project):
         if reached.intersection(above[name]):
             reached.add(name)
-    return tuple(name for name in order(project) if name in reached)
+    return tuple(name for name in build_order(project) if name in reached)
 
 
 def cycle(graph: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from tidemill.errors import Problem, SpecError, TidemillError, UnknownName
 from tidemill.spec.base import Spec
-from tidemill.spec.document_validation import shape
-from tidemill.spec.positions import MAX_BYTES, Document, Path_, parse
+from tidemill.spec.document_validation import parse_spec
+from tidemill.spec.positions import MAX_BYTES, Path_, YamlDocument, parse
 
 Kind = TypeVar("Kind", bound=Spec)
 ENDING = ".yaml"
@@ -25,20 +25,20 @@ _HEAD = re.compile(rb"^(name|kind):[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedSpec:
     """A spec and where it is written."""
 
     spec: Spec
     path: Path
-    """Its file."""
+    """The spec's file."""
     lines: Mapping[Path_, int] = field(default_factory=dict, repr=False)
     """The line of each key and list item, by path."""
     sha256: str = ""
-    """Of the file's bytes."""
+    """Hex SHA-256 of the file's bytes."""
 
     def line(self, *path: str | int) -> int:
         """The line of a path, or of the nearest thing around it that is written down."""
-        return Document(None, self.lines).line(*path)
+        return YamlDocument(None, self.lines).line(*path)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Project:
 
     name: str
     folder: Path
-    specs: Mapping[str, Loaded]
+    specs: Mapping[str, LoadedSpec]
     """By the spec's name, in the order of the file names."""
 
     def spec(self, name: str, kind: type[Kind]) -> Kind:
@@ -68,27 +68,28 @@ class Workspace:
 
     @property
     def count(self) -> int:
-        """How many specs there are."""
+        """Number of specs."""
         return sum(len(project.specs) for project in self.projects.values())
 
-    def begun(self) -> Workspace:
+    def require_specs(self) -> Workspace:
         """Itself; raises TidemillError where there are no specs at all: then it is no name that is
         wrong."""
         if not self.projects:
             raise TidemillError(
-                f"{shown(self.root)} holds no specs; begin with `tidemill init --data FILE.csv`, "
+                f"{display_path(self.root)} holds no specs; begin with `tidemill init --data "
+                "FILE.csv`, "
                 "or name another folder with --specs"
             )
         return self
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What could be read, and what could not."""
+class SpecReading:
+    """Specs that could be read, and problems of those that could not."""
 
     workspace: Workspace
     problems: tuple[Problem, ...]
-    broken: Mapping[str, Mapping[str, str]]
+    unreadable: Mapping[str, Mapping[str, str]]
     """Project → name → kind of specs that are written but have problems, so that a reference to
     one is not called unknown as well."""
 
@@ -105,12 +106,12 @@ def load(root: Path) -> Workspace:
     return reading.workspace
 
 
-def read(root: Path, only: Collection[str] | None = None) -> Reading:
+def read(root: Path, only: Collection[str] | None = None) -> SpecReading:
     """Read every file on its own, without looking across files; of some folders only where they
     are named."""
     if not root.is_dir():
         way_out = "name another one, or begin with `tidemill init --data FILE.csv`"
-        raise SpecError([Problem(shown(root), 1, "there is no such folder", way_out)])
+        raise SpecError([Problem(display_path(root), 1, "there is no such folder", way_out)])
     problems: list[Problem] = []
     projects: dict[str, Project] = {}
     broken: dict[str, dict[str, str]] = {}
@@ -119,33 +120,33 @@ def read(root: Path, only: Collection[str] | None = None) -> Reading:
         broken[name] = {}
         specs = _project(root, files, problems, broken[name])
         projects[name] = Project(name, folder, specs)
-    return Reading(Workspace(root, projects), tuple(problems), broken)
+    return SpecReading(Workspace(root, projects), tuple(problems), broken)
 
 
-def shown(path: Path) -> Path:
+def display_path(path: Path) -> Path:
     """A path as messages show it: relative to the working directory when below it."""
     absolute = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
-    here = os.getcwd()  # noqa: PTH109
-    if absolute.startswith(here + os.sep):
-        return Path(absolute[len(here) + 1 :])
+    current = os.getcwd()  # noqa: PTH109
+    if absolute.startswith(current + os.sep):
+        return Path(absolute[len(current) + 1 :])
     return Path(absolute)
 
 
 def _project(
     root: Path, files: list[Path], problems: list[Problem], broken: dict[str, str]
-) -> dict[str, Loaded]:
-    specs: dict[str, Loaded] = {}
+) -> dict[str, LoadedSpec]:
+    specs: dict[str, LoadedSpec] = {}
     claimed: dict[str, Path] = {}
-    folder = shown(files[0]).parent if files else root
+    folder = display_path(files[0]).parent if files else root
     for path in files:
-        where, content = folder / path.name, b""
-        document: Document | None = None
+        display, content = folder / path.name, b""
+        document: YamlDocument | None = None
         try:
-            content = _content(root, path, where)
-            document = parse(content, where)
+            content = _content(root, path, display)
+            document = parse(content, display)
             problems.extend(_claim(document, path, claimed))
             hashed = hashlib.sha256(content).hexdigest()
-            loaded = Loaded(shape(document, where), path, document.lines, hashed)
+            loaded = LoadedSpec(parse_spec(document, display), path, document.lines, hashed)
         except SpecError as error:
             problems.extend(error.problems)
             broken.update(_identity(document.value) if document else _glimpse(content))
@@ -162,36 +163,40 @@ def _identity(value: Any) -> dict[str, str]:
 
 def _glimpse(content: bytes) -> dict[str, str]:
     """Name → kind of a file that is not even YAML."""
-    found = dict(_HEAD.findall(content))
+    pairs = dict(_HEAD.findall(content))
     return _identity(
-        {key.decode(): value.decode("utf-8", "replace") for key, value in found.items()}
+        {key.decode(): value.decode("utf-8", "replace") for key, value in pairs.items()}
     )
 
 
-def _claim(document: Document, path: Path, claimed: dict[str, Path]) -> Iterator[Problem]:
+def _claim(document: YamlDocument, path: Path, claimed: dict[str, Path]) -> Iterator[Problem]:
     for name in _identity(document.value).keys() - {UNREADABLE}:
         first = claimed.setdefault(name, path)
         if first != path:
             cause = f"'name: {name}' is taken by {first.name}"
             way_out = "a name is unique in its project; choose another"
-            yield Problem(shown(path), document.line("name"), cause, way_out)
+            yield Problem(display_path(path), document.line("name"), cause, way_out)
 
 
-def _content(root: Path, path: Path, where: Path) -> bytes:
+def _content(root: Path, path: Path, display: Path) -> bytes:
     try:
-        if path.is_symlink() and not inside(path, root):
+        if path.is_symlink() and not is_inside(path, root):
             way_out = "copy the file in: a commit holds only what is below the folder"
-            raise SpecError([Problem(where, 1, f"the link leads out of {shown(root)}", way_out)])
-        content = _bounded(path)
+            raise SpecError(
+                [Problem(display, 1, f"the link leads out of {display_path(root)}", way_out)]
+            )
+        content = _read_bounded(path)
     except OSError as error:
         cause = f"the file cannot be read: {error.strerror}"
-        raise SpecError([Problem(where, 1, cause, "check the link or its permissions")]) from None
+        raise SpecError([Problem(display, 1, cause, "check the link or its permissions")]) from None
     if content is None:
-        raise SpecError([Problem(where, 1, "this is no ordinary file", "put a file in its place")])
+        raise SpecError(
+            [Problem(display, 1, "this is no ordinary file", "put a file in its place")]
+        )
     return content
 
 
-def _bounded(path: Path) -> bytes | None:
+def _read_bounded(path: Path) -> bytes | None:
     """The first `MAX_BYTES` of a file and one more, at which `parse` stops; None for a pipe, a
     device or a socket, which are opened without waiting for whoever writes to them."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -201,7 +206,7 @@ def _bounded(path: Path) -> bytes | None:
         return file.read(MAX_BYTES + 1)
 
 
-def inside(path: Path, folder: Path) -> bool:
+def is_inside(path: Path, folder: Path) -> bool:
     """True where a path stays below a folder, wherever links lead; links in a circle do too.
 
     `Path.resolve` raises RuntimeError on a circle (until Python 3.13); `realpath` does not.
@@ -219,9 +224,9 @@ def _folders(
     for folder in folders:
         if only is not None and folder.name not in only:
             continue
-        if folder.is_symlink() and not inside(folder, root):
-            cause = f"the link leads out of {shown(root)}"
-            problems.append(Problem(shown(folder), 1, cause, "copy the folder in"))
+        if folder.is_symlink() and not is_inside(folder, root):
+            cause = f"the link leads out of {display_path(root)}"
+            problems.append(Problem(display_path(folder), 1, cause, "copy the folder in"))
         elif files := _files(folder, problems):
             below.append((folder, files))
     problems.extend(_alike([folder for folder, _ in below]))
@@ -230,7 +235,9 @@ def _folders(
     elif any(_says_api_version(path) for _, files in below for path in files):
         for path in own:
             cause = "the file stands beside projects, not in one"
-            problems.append(Problem(shown(path), 1, cause, "move it into a project's folder"))
+            problems.append(
+                Problem(display_path(path), 1, cause, "move it into a project's folder")
+            )
         yield from below
     else:
         yield root, own
@@ -248,50 +255,52 @@ def _is_dir(entry: os.DirEntry[str]) -> bool:
 
 
 def _entries(folder: Path, problems: list[Problem]) -> list[os.DirEntry[str]]:
-    """What a folder holds; one that nobody may read, or that has gone meanwhile, is told."""
+    """Entries of a folder; a folder that cannot be read is added to the problems."""
     try:
         with os.scandir(folder) as entries:
             return list(entries)
     except OSError as error:
         cause = f"the folder cannot be read: {error.strerror}"
-        problems.append(Problem(shown(folder), 1, cause, "check its permissions"))
+        problems.append(Problem(display_path(folder), 1, cause, "check its permissions"))
         return []
 
 
 def _files(folder: Path, problems: list[Problem]) -> list[Path]:
-    found = []
+    paths = []
     for entry in _entries(folder, problems):
         if entry.name.startswith(".") or not entry.name.endswith((ENDING, ".yml")):
             continue
         path = folder / entry.name
         if _is_dir(entry):
             cause = f"a folder whose name ends in {path.suffix}"
-            problems.append(Problem(shown(path), 1, cause, f"rename it to '{path.stem}'"))
+            problems.append(Problem(display_path(path), 1, cause, f"rename it to '{path.stem}'"))
             continue
-        found.append(path)
+        paths.append(path)
         if not entry.name.endswith(ENDING):
             cause = "specs end in .yaml"
-            problems.append(Problem(shown(path), 1, cause, f"rename it to {path.stem}{ENDING}"))
-    problems.extend(_alike(found))
-    return sorted(found)
+            problems.append(
+                Problem(display_path(path), 1, cause, f"rename it to {path.stem}{ENDING}")
+            )
+    problems.extend(_alike(paths))
+    return sorted(paths)
 
 
 def _alike(paths: list[Path]) -> Iterator[Problem]:
     """Names that are one name to a file system without case, and names that are no text."""
-    seen: dict[str, Path] = {}
+    spellings: dict[str, Path] = {}
     for path in sorted(paths):
-        first = seen.setdefault(unicodedata.normalize("NFC", path.name).casefold(), path)
+        first = spellings.setdefault(unicodedata.normalize("NFC", path.name).casefold(), path)
         if first != path:
             cause = f"'{path.name}' and '{first.name}' are one name on macOS and Windows"
-            yield Problem(shown(path), 1, cause, "rename one of them")
+            yield Problem(display_path(path), 1, cause, "rename one of them")
         try:
             path.name.encode()
         except UnicodeEncodeError:
-            yield Problem(shown(path), 1, "the name is not UTF-8", "rename it")
+            yield Problem(display_path(path), 1, "the name is not UTF-8", "rename it")
 
 
 def _says_api_version(path: Path) -> bool:
     try:
-        return b"apiVersion: tidemill/" in (_bounded(path) or b"")
+        return b"apiVersion: tidemill/" in (_read_bounded(path) or b"")
     except OSError:
         return False

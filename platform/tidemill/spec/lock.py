@@ -11,24 +11,24 @@ from pydantic import Field, ValidationError
 from tidemill.errors import Problem, SpecError
 from tidemill.spec.base import Frozen, Name
 from tidemill.spec.document_validation import translate
-from tidemill.spec.load import shown
-from tidemill.spec.positions import Document, parse
-from tidemill.spec.validation_messages import shown_value
+from tidemill.spec.load import display_path
+from tidemill.spec.positions import YamlDocument, parse
+from tidemill.spec.validation_messages import format_value
 
 FILE = "tidemill.lock"
 BRANCH = "tidemill/lock"
-"""Where it is proposed: one branch for all projects of a repository, and so one pull request."""
+"""Branch of the lock pull request: one for all projects of a repository."""
 VERSION = 1
 HEADER = """\
 # What is live in this project, and what people are asked to agree to. Written by `tidemill lock`;
 # change a spec instead of this file. `tidemill lock --check` compares it with the ledger.
 """
-_AGAIN = "write it anew with `tidemill lock`"
+_AGAIN = "write it again with `tidemill lock`"
 
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
-class Pointer(Frozen):
+class DvcPointer(Frozen):
     """An artefact's entry in DVC's store: what its `.dvc` file says."""
 
     md5: str
@@ -48,15 +48,15 @@ class LockedArtefact(Frozen):
     """dataset, model, adapter, int8, report and so on."""
     bytes: int = Field(ge=0)
     """Size of its files."""
-    dvc: Pointer | None = None
-    """Where DVC keeps it; nothing where the store does not have it."""
+    dvc: DvcPointer | None = None
+    """DVC pointer; None where the store does not have the artefact."""
 
 
 class LockedDataset(Frozen):
     """The rows a release was judged on, frozen."""
 
     name: str
-    """Its spec."""
+    """Name of the spec."""
     digest: Digest
     """Hash of its contents."""
     offsets: dict[str, int] = Field(default_factory=dict)
@@ -65,11 +65,11 @@ class LockedDataset(Frozen):
     """Rows by split."""
 
 
-class Figure(Frozen):
-    """One measured value with its interval; nothing where it was no finite number."""
+class LockedMeasure(Frozen):
+    """One measured value with its confidence interval; None for values that are not finite."""
 
     metric: str
-    """Its name."""
+    """Name of the metric."""
     slice: str | None = None
     """The slice it is of; all rows when not given."""
     value: float | None = None
@@ -83,13 +83,13 @@ class Figure(Frozen):
 
 
 class LockedEvaluation(Frozen):
-    """What the release was judged by."""
+    """The evaluation that the release passed."""
 
     name: str
-    """Its spec."""
+    """Name of the spec."""
     digest: Digest
     """Hash of the report."""
-    figures: tuple[Figure, ...] = ()
+    figures: tuple[LockedMeasure, ...] = ()
     """Every measure."""
 
 
@@ -99,9 +99,9 @@ class LockedApproval(Frozen):
     who: str
     """E-mail address, or the name the signature was verified for."""
     how: Literal["signed", "unsigned", "merge"]
-    """How it was given."""
+    """Kind of proof: a signed or unsigned approval, or a merge."""
     at: str
-    """When, in UTC."""
+    """Time in UTC."""
     key: str = ""
     """Fingerprint of the key that signed."""
 
@@ -110,27 +110,27 @@ class LockedRelease(Frozen):
     """One release: enough to fetch its bytes and to know what they are."""
 
     release: Digest
-    """Its digest."""
+    """Digest of the release."""
     rollout: Name
     """The Rollout spec that brings it out."""
     driver: str
-    """What deploys it."""
+    """Deployment driver."""
     commit: str = ""
     """The commit it was made from."""
     specs: dict[str, Digest] = Field(default_factory=dict)
     """Digest of each spec it was made by."""
     artefacts: dict[str, LockedArtefact] = Field(default_factory=dict)
-    """Everything on the way, by name."""
+    """All artefacts of the release's lineage, by spec name."""
     dataset: LockedDataset
-    """Its rows."""
+    """The training dataset."""
     evaluation: LockedEvaluation
-    """Its figures."""
+    """The evaluation with its measures."""
     approvals: tuple[LockedApproval, ...] = ()
-    """Who agreed."""
+    """Approvals of the release."""
 
 
 class LockedService(Frozen):
-    """What one service serves, and what it is to serve next."""
+    """The live and the wanted release of one service."""
 
     live: LockedRelease | None = None
     """The release that is live."""
@@ -138,7 +138,7 @@ class LockedService(Frozen):
     """A release that waits for people: to merge a lock that names it is to approve it."""
 
 
-class Lock(Frozen):
+class LockFile(Frozen):
     """Every service of one project."""
 
     version: Literal[1]
@@ -149,7 +149,7 @@ class Lock(Frozen):
     """By the name applications call."""
 
 
-def read(path: Path) -> Lock | None:
+def read_lock(path: Path) -> LockFile | None:
     """The lock of a file; None where there is none. Raises `SpecError` as `parse_lock` does."""
     try:
         content = path.read_bytes()
@@ -157,38 +157,38 @@ def read(path: Path) -> Lock | None:
         return None
     except OSError as error:
         cause = f"the file cannot be read: {error.strerror}"
-        raise SpecError([Problem(shown(path), 1, cause, "check its permissions")]) from None
-    return parse_lock(content, shown(path))
+        raise SpecError([Problem(display_path(path), 1, cause, "check its permissions")]) from None
+    return parse_lock(content, display_path(path))
 
 
-def parse_lock(content: bytes, where: Path) -> Lock:
+def parse_lock(content: bytes, display: Path) -> LockFile:
     """The lock these bytes hold; raises `SpecError` with every problem and its line."""
-    document = parse(content, where)
-    _head(document, where)
+    document = parse(content, display)
+    _head(document, display)
     try:
-        return Lock.model_validate(document.value)
+        return LockFile.model_validate(document.value)
     except ValidationError as error:
-        raise SpecError(translate(error, Lock, document, where)) from None
+        raise SpecError(translate(error, LockFile, document, display)) from None
 
 
-def text(lock: Lock) -> bytes:
+def lock_bytes(lock: LockFile) -> bytes:
     """The file of a lock: the same lock always gives the same bytes."""
     values = lock.model_dump(mode="json", exclude_none=True)
     body = yaml.dump(values, Dumper=_Dumper, sort_keys=True, allow_unicode=True, width=100)
     return (HEADER + body).encode()
 
 
-def _head(document: Document, where: Path) -> None:
+def _head(document: YamlDocument, display: Path) -> None:
     """A file of another kind, or of a later Tidemill, is told before its fields are."""
     value = document.value
     if not isinstance(value, dict):
-        cause = f"the document is {shown_value(value)}, not a lock"
-        raise SpecError([Problem(where, 1, cause, _AGAIN)])
+        cause = f"the document is {format_value(value)}, not a lock"
+        raise SpecError([Problem(display, 1, cause, _AGAIN)])
     version = value.get("version")
     if type(version) is int and version != VERSION:
         cause = f"'version: {version}' is not known here, only {VERSION}"
         way_out = _AGAIN if version < VERSION else "update Tidemill: a later one wrote it"
-        raise SpecError([Problem(where, document.line("version"), cause, way_out)])
+        raise SpecError([Problem(display, document.line("version"), cause, way_out)])
 
 
 class _Dumper(yaml.SafeDumper):

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 import yaml
 
-from tidemill.spec.lock import Lock, LockedRelease
+from tidemill.spec.lock import LockedRelease, LockFile
 
 FOLDER = "releases"
 """Folder of the pointers, beside `tidemill.lock`."""
@@ -25,7 +25,9 @@ def pointer_file(service: str) -> str:
     return f"{FOLDER}/{service}.dvc"
 
 
-def pointer_files(lock: Lock | None, former: Collection[str] = ()) -> Mapping[str, bytes | None]:
+def pointer_files(
+    lock: LockFile | None, former: Collection[str] = ()
+) -> Mapping[str, bytes | None]:
     """Path from the folder of the project → content of each file that the pointers of a lock need.
 
     A service of `former` that has no live release any more gets None: its pointer is removed.
@@ -65,7 +67,7 @@ def pointer(service: str, release: LockedRelease) -> bytes:
     return (_HEADER + body).encode()
 
 
-def content_hashes(lock: Lock | None) -> frozenset[str]:
+def content_hashes(lock: LockFile | None) -> frozenset[str]:
     """The DVC hash (`….dir`) of every artefact that the pointers of a lock name."""
     releases = [entry.live for entry in lock.services.values() if entry.live] if lock else []
     return frozenset(

@@ -51,10 +51,10 @@ class Model(Spec):
 
     kind: Literal["Model"]
     source: ModelSource
-    """Where the weights come from."""
+    """Source of the weights."""
     format: Literal["safetensors", "gguf"] = "safetensors"
-    """How the weights are stored at the source; gguf is converted once to safetensors."""
+    """File format of the weights at the source; gguf is converted once to safetensors."""
     task: Literal["causal-lm", "sequence-classification"] = "causal-lm"
-    """What the model is used for: generating text, or classifying it with an encoder."""
+    """Task of the model: text generation, or classification with an encoder."""
     licence: str
     """SPDX identifier of the weights' licence."""

@@ -14,13 +14,13 @@ from tidemill.spec.model import Model
 Kind = TypeVar("Kind", bound=Spec)
 
 
-def find(project: Project, name: str | None, kind: type[Kind]) -> Kind | None:
+def find_spec(project: Project, name: str | None, kind: type[Kind]) -> Kind | None:
     """The spec of that name, if there is one and it is of this kind."""
     loaded = project.specs.get(name) if name else None
     return loaded.spec if loaded and isinstance(loaded.spec, kind) else None
 
 
-def every(project: Project, kind: type[Kind]) -> Iterator[Kind]:
+def specs_of_kind(project: Project, kind: type[Kind]) -> Iterator[Kind]:
     """All specs of a kind."""
     for loaded in project.specs.values():
         if isinstance(loaded.spec, kind):
@@ -29,9 +29,9 @@ def every(project: Project, kind: type[Kind]) -> Iterator[Kind]:
 
 def ancestry(project: Project, name: str) -> Iterator[Spec]:
     """A spec that gives weights, then what it is made of, down to the base Model."""
-    seen: set[str] = set()
-    while name in project.specs and name not in seen:
-        seen.add(name)
+    names: set[str] = set()
+    while name in project.specs and name not in names:
+        names.add(name)
         spec = project.specs[name].spec
         yield spec
         if isinstance(spec, Compression):

@@ -13,12 +13,12 @@ from tidemill.errors import suggest
 from tidemill.spec.base import NamesTechnique, Spec
 from tidemill.spec.finetune import FineTune
 from tidemill.spec.positions import Path_
-from tidemill.spec.references import sites, techniques
-from tidemill.spec.validation_messages import words
+from tidemill.spec.references import find_references, find_techniques
+from tidemill.spec.validation_messages import explain_error
 
 
 @dataclass(frozen=True)
-class Found:
+class FieldProblem:
     """A problem at a path of a spec; whoever knows the file turns it into a `Problem`."""
 
     path: Path_
@@ -27,55 +27,57 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Use:
+class TechniqueUse:
     """A technique that takes options, as one place of a spec uses it."""
 
     path: Path_
-    """Where the options' keys stand."""
+    """Path of the mapping that holds the options."""
     catalog: Catalog
     name: str
-    given: dict[str, Any]
+    option_values: dict[str, Any]
 
 
-def uses(spec: Spec) -> Iterator[Use]:
+def technique_uses(spec: Spec) -> Iterator[TechniqueUse]:
     """Every technique of a spec that may be given options."""
-    for path, technique in techniques(spec):
-        yield Use(path, technique.catalog, technique.type, technique.given)
+    for path, technique in find_techniques(spec):
+        yield TechniqueUse(path, technique.catalog, technique.type, technique.option_values)
     if isinstance(spec, FineTune):
-        yield Use(("options",), TRAINING, spec.method, dict(spec.options))
+        yield TechniqueUse(("options",), TRAINING, spec.method, dict(spec.options))
 
 
-def technique_problems(spec: Spec) -> Iterator[Found]:
+def technique_problems(spec: Spec) -> Iterator[FieldProblem]:
     """Unknown techniques, and options they do not take."""
-    for site in sites(spec):
+    for site in find_references(spec):
         if isinstance(site.marker, NamesTechnique):
             catalog = site.marker.catalog
             if catalog.names() and site.name not in catalog.names():
-                cause = f"'{site.key}: {site.name}' is no {catalog.what}"
-                yield Found(site.path, cause, suggest(site.name, catalog.names()))
-    for use in uses(spec):
+                cause = f"'{site.key}: {site.name}' is no {catalog.label}"
+                yield FieldProblem(site.path, cause, suggest(site.name, catalog.names()))
+    for use in technique_uses(spec):
         if use.name in use.catalog.names():
             yield from _option_problems(use)
 
 
-def _option_problems(use: Use) -> Iterator[Found]:
+def _option_problems(use: TechniqueUse) -> Iterator[FieldProblem]:
     try:
         model = options_model(use.catalog, use.name)
     except ImportError as error:
-        yield Found(use.path, f"'{use.name}' cannot be loaded: {error}", "install what is missing")
+        yield FieldProblem(
+            use.path, f"'{use.name}' cannot be loaded: {error}", "install what is missing"
+        )
         return
     if model is None:
-        for key in use.given:
+        for key in use.option_values:
             cause = f"'{key}' is no option of {use.name}"
-            yield Found((*use.path, key), cause, "it takes none; delete the key")
+            yield FieldProblem((*use.path, key), cause, "it takes none; delete the key")
         return
     try:
-        model.model_validate(use.given)
+        model.model_validate(use.option_values)
     except ValidationError as error:
         for details in error.errors(include_url=False):
-            cause, way_out = words(details, details["loc"], model)
+            cause, way_out = explain_error(details, details["loc"], model)
             cause = cause.replace(model.__name__, use.name, 1)
-            yield Found((*use.path, *details["loc"]), cause, way_out)
+            yield FieldProblem((*use.path, *details["loc"]), cause, way_out)
 
 
 def options_model(catalog: Catalog, name: str) -> type[BaseModel] | None:

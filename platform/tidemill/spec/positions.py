@@ -32,7 +32,7 @@ except ImportError:  # a PyYAML built without libyaml: the same events, twenty t
 
 
 Path_ = tuple[str | int, ...]
-"""Where a value stands in its document: keys and list indices."""
+"""Path of a value in its document: keys and list indices."""
 
 MAX_BYTES = 1 << 20
 TOO_LARGE = "the file is larger than 1 MiB"
@@ -40,14 +40,14 @@ MAX_DEPTH = 50
 MAX_VALUES = 50_000
 """Keys and list items of a document; each costs a kilobyte once something is wrong with it."""
 MAX_KEY = 200
-MOST_PROBLEMS = 50
-"""Of one file: more help nobody."""
+MAX_PROBLEMS = 50
+"""Maximum number of problems reported for one file."""
 _CONFLICT = re.compile(rb"^(<{7}|>{7})( |$)", re.MULTILINE)
 _FORBIDDEN = re.compile(
     "[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 _WIDEST = 2**63 - 1
-"""What databases and other languages hold of a whole number."""
+"""Largest supported integer (signed 64 bits)."""
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _BASED = re.compile(r"0(o[0-7]+|x[0-9a-fA-F]+)\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
@@ -60,7 +60,7 @@ _WORDS: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Document:
+class YamlDocument:
     """A document's values, and the line on which each key or list item stands."""
 
     value: Any
@@ -73,15 +73,15 @@ class Document:
         return self.lines.get(path, 1)
 
 
-def parse(content: bytes, shown: Path) -> Document:
+def parse(content: bytes, display: Path) -> YamlDocument:
     """The document in these bytes; raises `SpecError` with every problem found."""
-    reader = _Reader(content, shown)
+    reader = _Reader(content, display)
     value: Any = None
     with suppress(_Stop):
         value = reader.read()
     if reader.problems:
         raise SpecError(reader.problems)
-    return Document(value, reader.lines)
+    return YamlDocument(value, reader.lines)
 
 
 class _Stop(Exception):
@@ -91,15 +91,15 @@ class _Stop(Exception):
 @dataclass
 class _Reader:
     content: bytes
-    shown: Path
+    display_path: Path
     lines: dict[Path_, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     parser: Any = None
 
     def problem(self, line: int, cause: str, way_out: str) -> None:
-        if len(self.problems) >= MOST_PROBLEMS:
+        if len(self.problems) >= MAX_PROBLEMS:
             raise _Stop
-        self.problems.append(Problem(self.shown, line, cause, way_out))
+        self.problems.append(Problem(self.display_path, line, cause, way_out))
 
     def stop(self, line: int, cause: str, way_out: str) -> _Stop:
         self.problem(line, cause, way_out)
@@ -115,7 +115,7 @@ class _Reader:
             return None
 
     def check_bytes(self) -> None:
-        """What makes the whole file unreadable, before YAML looks at it."""
+        """Raises for bytes that make the file unreadable: wrong encoding, control characters."""
         if len(self.content) > MAX_BYTES:
             raise self.stop(1, TOO_LARGE, "keep data in files it names")
         try:
@@ -214,10 +214,10 @@ class _Reader:
             value = math.inf
         wide = isinstance(value, int) and abs(value) > _WIDEST
         if wide or (isinstance(value, float) and not math.isfinite(value)):
-            shown = text if len(text) < 30 else f"{text[:20]}…"
+            excerpt = text if len(text) < 30 else f"{text[:20]}…"
             cause = "has more than 64 bits" if wide else "is no finite number"
             line = event.start_mark.line + 1
-            self.problem(line, f"'{shown}' {cause}", "write one, or quote it")
+            self.problem(line, f"'{excerpt}' {cause}", "write one, or quote it")
         return value
 
     def syntax(self, error: yaml.YAMLError) -> None:
@@ -225,8 +225,8 @@ class _Reader:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         if mark is None:
             text = self.content.decode("utf-8")
-            found = _FORBIDDEN.search(text)
-            line = text.count("\n", 0, found.start()) + 1 if found else 1
+            match = _FORBIDDEN.search(text)
+            line = text.count("\n", 0, match.start()) + 1 if match else 1
             self.problem(line, "a control character", "delete it, or write an escape in quotes")
             return
         lines = self.content.split(b"\n")
@@ -243,7 +243,7 @@ class _Reader:
 
 def _way_out(cause: str) -> str:
     if "mapping values are not allowed" in cause:
-        return "put a value that holds ': ' in quotes, or mend the indentation"
+        return "put a value that holds ': ' in quotes, or fix the indentation"
     if "cannot start any token" in cause:
         return "put the value in quotes"
     return "look for a missing quote or bracket, or wrong indentation, on this line or above"

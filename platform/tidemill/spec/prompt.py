@@ -12,7 +12,7 @@ from pydantic import (
 )
 
 from tidemill.catalog import METRICS, PROMPTS, SEARCH
-from tidemill.spec.base import FilePath, Frozen, Misfit, NamesTechnique, RefersTo, Spec
+from tidemill.spec.base import FieldConflict, FilePath, Frozen, NamesTechnique, RefersTo, Spec
 
 
 class TextOutput(Frozen):
@@ -59,7 +59,7 @@ class Examples(Frozen):
     source: Annotated[str, RefersTo(("Dataset",))]
     """The dataset whose train split they come from."""
     k: int = Field(default=4, ge=1, le=64)
-    """How many are shown."""
+    """Number of examples in the prompt."""
     selection: Literal["fixed", "random", "similar"] = "fixed"
     """`fixed`: the first k; `random`: k drawn by a hash of the row; `similar`: the k nearest by
     sentence embedding."""
@@ -76,10 +76,10 @@ class Examples(Frozen):
         return values if self.file else {k: v for k, v in values.items() if k != "file"}
 
     @model_validator(mode="after")
-    def _encoded(self) -> Self:
+    def _check_encoder(self) -> Self:
         if self.selection == "similar" and not self.encoder:
             way_out = "add 'encoder' with the name of a Model that embeds sentences"
-            raise Misfit("selection", "selection similar has no encoder", way_out)
+            raise FieldConflict("selection", "selection similar has no encoder", way_out)
         return self
 
 
@@ -89,18 +89,18 @@ class Context(Frozen):
     source: FilePath
     """JSONL file of passages with a `text` column."""
     k: int = Field(default=3, ge=1, le=50)
-    """How many passages are shown."""
+    """Number of passages in the prompt."""
     encoder: Annotated[str, RefersTo(("Model",))]
     """The sentence encoder that finds them."""
 
 
 class Optimise(Frozen):
-    """How `tidemill optimise` may search for a better prompt."""
+    """Search space and budget of `tidemill optimise`."""
 
     method: Annotated[str, NamesTechnique(SEARCH)] = "bootstrap"
     """The search; `miprov2` and `gepa` need a reflection model."""
     metric: Annotated[str, NamesTechnique(METRICS)] = "exact_match"
-    """What is maximised."""
+    """Metric to maximise."""
     dataset: Annotated[str, RefersTo(("Dataset",))]
     """Searches on its `train` split, decides on `validate_on`."""
     train: Literal["train", "validation", "test"] = "train"
@@ -122,7 +122,7 @@ class Optimise(Frozen):
 
 
 class Prompt(Spec):
-    """How a row becomes a prompt."""
+    """A prompt template with its examples, output format and technique."""
 
     kind: Literal["Prompt"]
     template: FilePath
@@ -132,9 +132,9 @@ class Prompt(Spec):
     inputs: tuple[str, ...] = Field(min_length=1)
     """Columns the template may use."""
     output: Output
-    """What an answer is."""
+    """Format of an answer."""
     technique: Annotated[str, NamesTechnique(PROMPTS)] = "zero-shot"
-    """How the model is led to the answer."""
+    """Prompt technique."""
     examples: Examples | None = None
     """Worked examples; needed by few-shot, allowed with chain-of-thought and contextual."""
     reasoning: str | None = None
@@ -142,4 +142,4 @@ class Prompt(Spec):
     context: Context | None = None
     """Passages to answer from; needed by contextual."""
     optimise: Optimise | None = None
-    """How the optimiser may change this prompt."""
+    """Search space and budget of the prompt optimiser."""

@@ -1,4 +1,4 @@
-"""Where a spec names something outside itself: other specs, files, techniques."""
+"""References in a spec: to other specs, files and techniques."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _MARKERS = (RefersTo, NamesFile, NamesTechnique)
 
 
 @dataclass(frozen=True)
-class Site:
-    """One place in a spec that names something."""
+class Reference:
+    """One reference in a spec."""
 
     path: tuple[str | int, ...]
     """Keys and indices from the top of the document."""
     name: str
-    """What is written there."""
+    """The name or path as written."""
     marker: Marker
-    """What kind of thing it names."""
+    """Marker that says what the name refers to: a spec, a file or a technique."""
     holder: BaseModel
     """The value whose field it is."""
 
@@ -34,45 +34,47 @@ class Site:
         return next(str(part) for part in reversed(self.path) if isinstance(part, str))
 
 
-def sites(value: BaseModel, path: tuple[str | int, ...] = ()) -> Iterator[Site]:
+def find_references(value: BaseModel, path: tuple[str | int, ...] = ()) -> Iterator[Reference]:
     """Every site below a spec, in the order of its fields."""
     for field, key, marker in _fields(type(value)):
-        yield from _below(getattr(value, field), (*path, key), marker, value)
+        yield from _references_below(getattr(value, field), (*path, key), marker, value)
 
 
-def techniques(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, Technique]]:
+def find_techniques(
+    value: Any, path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[Any, Technique]]:
     """Every `Technique` below a spec, with its path."""
     if isinstance(value, Technique):
         yield path, value
     if isinstance(value, BaseModel):
         for field, key, _ in _fields(type(value)):
-            yield from techniques(getattr(value, field), (*path, key))
+            yield from find_techniques(getattr(value, field), (*path, key))
     elif isinstance(value, tuple):
         for index, item in enumerate(value):
-            yield from techniques(item, (*path, index))
+            yield from find_techniques(item, (*path, index))
 
 
-def _below(
+def _references_below(
     value: Any, path: tuple[str | int, ...], marker: Marker | None, holder: BaseModel
-) -> Iterator[Site]:
+) -> Iterator[Reference]:
     if isinstance(value, BaseModel):
-        yield from sites(value, path)
+        yield from find_references(value, path)
     elif isinstance(value, tuple):
         for index, item in enumerate(value):
-            yield from _below(item, (*path, index), marker, holder)
+            yield from _references_below(item, (*path, index), marker, holder)
     elif marker is not None and isinstance(value, str):
-        yield Site(path, value, marker, holder)
+        yield Reference(path, value, marker, holder)
 
 
 @cache
 def _fields(model: type[BaseModel]) -> tuple[tuple[str, str, Marker | None], ...]:
     """Fields worth descending into: (attribute, key in YAML, what a string there names)."""
-    found = []
+    fields = []
     for name, info in model.model_fields.items():
         marker = _marker(info.annotation, tuple(info.metadata))
         if marker is not None or _leads_somewhere(info.annotation):
-            found.append((name, info.alias or name, marker))
-    return tuple(found)
+            fields.append((name, info.alias or name, marker))
+    return tuple(fields)
 
 
 def _marker(annotation: Any, metadata: tuple[Any, ...] = ()) -> Marker | None:
@@ -81,8 +83,8 @@ def _marker(annotation: Any, metadata: tuple[Any, ...] = ()) -> Marker | None:
             return item
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return None
-    found = (_marker(argument) for argument in get_args(annotation))
-    return next((marker for marker in found if marker is not None), None)
+    markers = (_marker(argument) for argument in get_args(annotation))
+    return next((marker for marker in markers if marker is not None), None)
 
 
 def _leads_somewhere(annotation: Any) -> bool:

@@ -19,12 +19,12 @@ from tidemill.spec.options import options_model
 WIDTH = 98
 
 
-def documented(spec: Spec) -> str:
+def render_documented(spec: Spec) -> str:
     """YAML that loads as the same spec, with a comment above each field."""
-    return "\n".join(_mapping(with_defaults(spec), spec, "")) + "\n"
+    return "\n".join(_mapping_lines(with_defaults(spec), spec, "")) + "\n"
 
 
-def _mapping(values: Mapping[str, Any], model: Any, indent: str) -> list[str]:
+def _mapping_lines(values: Mapping[str, Any], model: Any, indent: str) -> list[str]:
     lines: list[str] = []
     words, inner = _words(model), _inner(model)
     for key, value in values.items():
@@ -37,7 +37,7 @@ def _mapping(values: Mapping[str, Any], model: Any, indent: str) -> list[str]:
 def _entry(key: str, value: Any, model: Any, indent: str) -> list[str]:
     holds_models = isinstance(model, BaseModel | tuple) and bool(value)
     if isinstance(value, dict) and holds_models:
-        return [f"{indent}{key}:", *_mapping(value, model, f"{indent}  ")]
+        return [f"{indent}{key}:", *_mapping_lines(value, model, f"{indent}  ")]
     if isinstance(value, list) and holds_models and isinstance(model[0], BaseModel):
         items = zip(value, model, strict=True)
         return [f"{indent}{key}:", *(ln for v, m in items for ln in _item(v, m, f"{indent}  "))]
@@ -46,7 +46,7 @@ def _entry(key: str, value: Any, model: Any, indent: str) -> list[str]:
 
 def _item(values: Mapping[str, Any], model: Any, indent: str) -> list[str]:
     """An item of a list: its first key carries the dash, comments above it stay above."""
-    lines = _mapping(values, model, f"{indent}  ")
+    lines = _mapping_lines(values, model, f"{indent}  ")
     first = next(i for i, line in enumerate(lines) if not line.lstrip().startswith("#"))
     lines[first] = f"{indent}- {lines[first].lstrip()}"
     return lines
@@ -59,8 +59,8 @@ def _words(model: Any) -> dict[str, str]:
         models.append(type(model.options))
     return {
         field.alias or name: " ".join((field.description or "").split())
-        for one in models
-        for name, field in getattr(one, "model_fields", {}).items()
+        for part in models
+        for name, field in getattr(part, "model_fields", {}).items()
     }
 
 
@@ -68,13 +68,13 @@ def _inner(model: Any) -> dict[str, Any]:
     """Key → the model that stands there, where one does."""
     if not isinstance(model, BaseModel):
         return {}
-    found = {
+    models = {
         field.alias or name: getattr(model, name)
         for name, field in type(model).model_fields.items()
     }
     if isinstance(model, FineTune) and (options := options_model(TRAINING, model.method)):
-        found["options"] = options.model_validate(dict(model.options))
-    return found
+        models["options"] = options.model_validate(dict(model.options))
+    return models
 
 
 def _flow(value: Any) -> str:

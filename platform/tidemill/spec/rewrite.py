@@ -19,24 +19,26 @@ import yaml
 from tidemill.errors import TidemillError
 from tidemill.spec.positions import Path_, parse
 
-GONE = object()
-"""As a value: take the key away."""
+REMOVE = object()
+"""Marker value: remove the key."""
 _STEP = 2
 
 
-def rewrite(content: bytes, changes: Mapping[Path_, Any], shown: Path) -> bytes:
+def rewrite(content: bytes, changes: Mapping[Path_, Any], display: Path) -> bytes:
     """The text with each path's value replaced, added or (`GONE`) taken away.
 
     Paths lead through mappings; a new key's parent has to be there. Raises SpecError where the text
     is no spec, and TidemillError where it cannot be changed in place.
     """
-    wanted = parse(content, shown).value
+    expected = parse(content, display).value
     text = content.decode("utf-8")
     for path, value in changes.items():
-        wanted = _set(wanted, path, value)
-        text = _change(text, path, value, wanted)
-    if parse(text.encode(), shown).value != wanted:
-        raise TidemillError(f"{shown}: cannot be changed in place; write the new values in by hand")
+        expected = _set(expected, path, value)
+        text = _change(text, path, value, expected)
+    if parse(text.encode(), display).value != expected:
+        raise TidemillError(
+            f"{display}: cannot be changed in place; write the new values in by hand"
+        )
     return text.encode()
 
 
@@ -48,7 +50,7 @@ class _Node:
     end: int
     flow: bool = True
     keys: dict[str | int, tuple[int, _Node]] = field(default_factory=dict)
-    """Where each key starts, and its value."""
+    """Start offset and value node of each key."""
 
 
 def _set(values: Any, path: Path_, value: Any) -> Any:
@@ -56,26 +58,26 @@ def _set(values: Any, path: Path_, value: Any) -> Any:
     holder = changed
     for part in path[:-1]:
         holder = holder[part]
-    if value is GONE:
+    if value is REMOVE:
         holder.pop(path[-1], None)
     else:
         holder[path[-1]] = value
     return changed
 
 
-def _change(text: str, path: Path_, value: Any, wanted: Any) -> str:
+def _change(text: str, path: Path_, value: Any, expected: Any) -> str:
     node = _read(text)
     for depth, part in enumerate(path):
         last = depth == len(path) - 1
         if node.flow and depth:  # one line holds all of it: write the line anew
-            return _put(text, node, _inline(_at(wanted, path[:depth])))
+            return _put(text, node, _inline(_value_at(expected, path[:depth])))
         if part not in node.keys:
-            return text if value is GONE else _add(text, node, str(part), value)
+            return text if value is REMOVE else _add(text, node, str(part), value)
         start, child = node.keys[part]
-        if last and value is GONE:
+        if last and value is REMOVE:
             return text[: _line_start(text, start)] + text[_line_end(text, child.end) :]
         if last:
-            return _put(text, child, _written(value, _column(text, start)), between=start)
+            return _put(text, child, _render_value(value, _column(text, start)), between=start)
         node = child
     return text
 
@@ -100,19 +102,19 @@ def _add(text: str, node: _Node, key: str, value: Any) -> str:
     start, last = list(node.keys.values())[-1]
     column = _column(text, start)
     end = _line_end(text, last.end)
-    written = _written(value, column)
+    written = _render_value(value, column)
     gap = "" if written.startswith("\n") else " "
     line = f"{' ' * column}{key}:{gap}{written}\n"
     return text[:end] + ("" if text[:end].endswith("\n") else "\n") + line + text[end:]
 
 
-def _written(value: Any, column: int) -> str:
+def _render_value(value: Any, column: int) -> str:
     """The value as it stands after `key:`."""
     inside = " " * (column + _STEP)
     if isinstance(value, dict) and value:
         parts = []
         for key, item in value.items():
-            below = _written(item, column + _STEP)
+            below = _render_value(item, column + _STEP)
             parts.append(f"\n{inside}{key}:{'' if below[:1] == chr(10) else ' '}{below}")
         return "".join(parts)
     if isinstance(value, str) and _literal(value):
@@ -139,31 +141,31 @@ def _inline(value: Any, inside: bool = False) -> str:
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, float):
         return repr(value)
-    given = [value] if inside else value
+    document = [value] if inside else value
     text: str = yaml.safe_dump(
-        given, default_flow_style=True, allow_unicode=True, width=1 << 30
+        document, default_flow_style=True, allow_unicode=True, width=1 << 30
     ).removesuffix("...\n")
     text = text.strip(" \n")  # a no-break space is content
     return text[1:-1] if inside else text
 
 
-def _at(values: Any, path: Path_) -> Any:
+def _value_at(values: Any, path: Path_) -> Any:
     for part in path:
         values = values[part]
     return values
 
 
-def _column(text: str, place: int) -> int:
-    return place - _line_start(text, place)
+def _column(text: str, offset: int) -> int:
+    return offset - _line_start(text, offset)
 
 
-def _line_start(text: str, place: int) -> int:
-    return text.rfind("\n", 0, place) + 1
+def _line_start(text: str, offset: int) -> int:
+    return text.rfind("\n", 0, offset) + 1
 
 
-def _line_end(text: str, place: int) -> int:
-    found = text.find("\n", place)
-    return len(text) if found < 0 else found + 1
+def _line_end(text: str, offset: int) -> int:
+    newline = text.find("\n", offset)
+    return len(text) if newline < 0 else newline + 1
 
 
 def _read(text: str) -> _Node:
@@ -180,9 +182,9 @@ def _node(event: Any, events: Iterator[Any], text: str) -> _Node:
     node = _Node(start, end, flow=bool(event.flow_style))
     mapping = isinstance(event, yaml.MappingStartEvent)
     while not isinstance(event := next(events), yaml.MappingEndEvent | yaml.SequenceEndEvent):
-        key, place = (event.value, event.start_mark.index) if mapping else (len(node.keys), 0)
+        key, start_index = (event.value, event.start_mark.index) if mapping else (len(node.keys), 0)
         child = _node(next(events) if mapping else event, events, text)
-        node.keys[key] = (place or child.start, child)
+        node.keys[key] = (start_index or child.start, child)
         node.end = child.end
     last: Any = event
     if node.flow:

@@ -9,11 +9,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tidemill.spec.base import Duration, Frozen, Later, Misfit, Name, RefersTo, Spec
-from tidemill.spec.trigger import Approval
+from tidemill.spec.base import AddedLater, Duration, FieldConflict, Frozen, Name, RefersTo, Spec
+from tidemill.spec.trigger import ApprovalRule
 
 
-class Step(Frozen):
+class RolloutStep(Frozen):
     """A share of the traffic, and how long it has to go well."""
 
     percent: int = Field(ge=0, le=100)
@@ -28,7 +28,7 @@ class Guardrail(Frozen):
     """A limit on a dense signal; exactly one of `at_most` and `max_ratio_to_live`."""
 
     signal: Literal["error_rate", "latency_p50", "latency_p95"]
-    """What is watched; latencies in seconds."""
+    """Signal to watch; latencies in seconds."""
     at_most: float | None = Field(default=None, ge=0)
     """Absolute limit."""
     max_ratio_to_live: float | None = Field(default=None, gt=0)
@@ -41,18 +41,20 @@ class Guardrail(Frozen):
     """Fewest answers for a look to count; no data means hold."""
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
+    def _check_one_limit(self) -> Self:
         if (self.at_most is None) == (self.max_ratio_to_live is None):
             way_out = "give exactly one of at_most and max_ratio_to_live"
-            raise Misfit("signal", f"the guardrail on {self.signal} needs one limit", way_out)
+            raise FieldConflict(
+                "signal", f"the guardrail on {self.signal} needs one limit", way_out
+            )
         return self
 
 
-class Quality(Frozen):
-    """How users' ratings judge the candidate (a confidence sequence, valid at every look)."""
+class RatingQuality(Frozen):
+    """Comparison of users' ratings by a confidence sequence, which is valid at every analysis."""
 
     metric: Literal["thumbs", "score", "outcome"] = "thumbs"
-    """Which feedback is the rating; thumbs are 0 or 1, scores are scaled to 0..1."""
+    """Feedback kind used as rating; thumbs are 0 or 1, scores are scaled to 0..1."""
     margin: float = Field(default=0.02, ge=0)
     """Loss that would be accepted."""
     alpha: float = Field(default=0.05, gt=0, lt=1)
@@ -83,7 +85,7 @@ class RenderToGit(Frozen):
         parts = PurePosixPath(self.path).parts
         if not parts or parts[0] in ("/", ".git") or ".." in parts:
             cause = f"'path: {self.path}' is no folder inside the repository"
-            raise Misfit("path", cause, "write one such as deploy/production")
+            raise FieldConflict("path", cause, "write one such as deploy/production")
         return self
 
 
@@ -91,33 +93,33 @@ Apply = Annotated[Direct | RenderToGit, Field(discriminator="mode")]
 
 
 class Rollout(Spec):
-    """How a release meets its users."""
+    """How traffic moves to a release."""
 
     kind: Literal["Rollout"]
     of: Annotated[str, RefersTo(("FineTune", "Compression"))]
-    """What is released."""
+    """The model to release."""
     judged_by: Annotated[str, RefersTo(("Evaluation",))]
     """The evaluation whose gates it has to pass."""
     service: Name
     """The name applications call; one live release each."""
     driver: Literal["local", "kserve-standard", "kserve-knative"] = "local"
-    """What deploys it."""
-    apply: Annotated[Apply, Later()] = Direct(mode="direct")
-    """How a step reaches a cluster; `render-to-git` needs a kserve driver."""
+    """Deployment driver."""
+    apply: Annotated[Apply, AddedLater()] = Direct(mode="direct")
+    """How a step is applied to a cluster; `render-to-git` needs a kserve driver."""
     mode: Literal["canary", "ab", "shadow"] = "canary"
     """`canary` walks the steps, `ab` holds the first step until ratings decide, `shadow` copies
     requests and answers nobody."""
-    steps: tuple[Step, ...] = Field(min_length=1)
+    steps: tuple[RolloutStep, ...] = Field(min_length=1)
     """Rising shares; a canary's last one is 100."""
     guardrails: tuple[Guardrail, ...] = ()
     """Limits that roll back at once."""
-    quality: Quality | None = None
+    quality: RatingQuality | None = None
     """Judgement by users' ratings."""
     interval: Duration = timedelta(seconds=30)
     """Time between two looks."""
     on_inconclusive: Literal["hold", "promote", "rollback", "ask"] = "ask"
-    """What happens when the last step's hold is over and ratings decide nothing."""
-    approval: Approval | None = None
+    """Action when the last step's hold is over and ratings are inconclusive."""
+    approval: ApprovalRule | None = None
     """A person has to agree."""
     keep_versions: int = Field(default=3, ge=1)
     """Former releases kept ready for a rollback: their folders stay, and on this machine the newest
@@ -126,13 +128,13 @@ class Rollout(Spec):
     """Answer a repeated request from the exact-response cache."""
 
     @model_validator(mode="after")
-    def _rising(self) -> Self:
+    def _check_steps_rise(self) -> Self:
         shares = [step.percent for step in self.steps]
         if any(b <= a for a, b in pairwise(shares)):
-            raise Misfit(
+            raise FieldConflict(
                 "steps", f"the steps do not rise: {shares}", "put the smallest share first"
             )
         if self.mode == "canary" and shares[-1] != 100:
             cause = f"the canary ends at {shares[-1]} percent"
-            raise Misfit("steps", cause, "add a last step with 'percent: 100'")
+            raise FieldConflict("steps", cause, "add a last step with 'percent: 100'")
         return self

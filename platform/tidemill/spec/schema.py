@@ -20,7 +20,7 @@ from tidemill.spec.trigger import Condition
 DIALECT = "http://json-schema.org/draft-07/schema#"
 """The draft the YAML language server knows best."""
 HOME = "https://raw.githubusercontent.com/tidemill/tidemill/main/specs/schema.json"
-"""Where the newest one is; editors of other repositories may point there."""
+"""URL of the newest schema, for editors of other repositories."""
 _TECHNIQUES: tuple[type[Technique], ...] = (CleanStep, CompressionStep, Condition)
 Json = dict[str, Any]
 
@@ -32,8 +32,10 @@ def text() -> str:
 
 def schema() -> Json:
     """One schema for all kinds; `kind` picks the shape, a technique's name picks its options."""
-    _, whole = models_json_schema([(kind, "validation") for kind in KINDS.values()], by_alias=True)
-    defs: Json = whole["$defs"]
+    _, document = models_json_schema(
+        [(kind, "validation") for kind in KINDS.values()], by_alias=True
+    )
+    defs: Json = document["$defs"]
     for model in _TECHNIQUES:
         defs[model.__name__] = _technique(model, defs)
     defs["FineTune"]["allOf"] = list(_methods(defs))
@@ -44,7 +46,7 @@ def schema() -> Json:
         "type": "object",
         "required": ["apiVersion", "kind", "name"],
         "properties": {"kind": {"enum": list(KINDS), "description": "Picks the shape."}},
-        "allOf": [_when("kind", kind, {"$ref": f"#/$defs/{kind}"}) for kind in KINDS],
+        "allOf": [_if_then("kind", kind, {"$ref": f"#/$defs/{kind}"}) for kind in KINDS],
         "$defs": dict(sorted(defs.items())),
     }
 
@@ -59,16 +61,16 @@ def _technique(model: type[Technique], defs: Json) -> Json:
         "type": "object",
         "required": ["type"],
         "properties": {"type": {**own["properties"]["type"], "enum": list(names)}},
-        "allOf": [_when("type", name, _variant(model.catalog, name, defs)) for name in names],
+        "allOf": [_if_then("type", name, _variant(model.catalog, name, defs)) for name in names],
     }
 
 
 def _variant(catalog: Catalog, name: str, defs: Json) -> Json:
     options = _options(catalog, name, defs)
-    told = (catalog.load(name).__doc__ or "").split("\n", 1)[0]
+    summary = (catalog.load(name).__doc__ or "").split("\n", 1)[0]
     return {
         **options,
-        "description": told,
+        "description": summary,
         "properties": {"type": {"const": name}, **options.get("properties", {})},
         "additionalProperties": False,
     }
@@ -80,7 +82,7 @@ def _methods(defs: Json) -> Iterator[Json]:
     for name in TRAINING.names():
         options = _options(TRAINING, name, defs)
         shape = {"properties": {"options": {**options, "additionalProperties": False}}}
-        rule = _when("method", name, shape)
+        rule = _if_then("method", name, shape)
         if name == default:
             del rule["if"]["required"]  # the rule holds where the method is left out, too
         yield rule
@@ -90,13 +92,13 @@ def _options(catalog: Catalog, name: str, defs: Json) -> Json:
     model: type[BaseModel] | None = options_model(catalog, name)
     if model is None:
         return {"type": "object"}
-    found = model.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
-    defs.update(found.pop("$defs", {}))
-    found.pop("title", None)
-    return found
+    options = model.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
+    defs.update(options.pop("$defs", {}))
+    options.pop("title", None)
+    return options
 
 
-def _when(key: str, value: str, then: Json) -> Json:
+def _if_then(key: str, value: str, then: Json) -> Json:
     return {
         "if": {"properties": {key: {"const": value}}, "required": [key]},
         "then": then,

@@ -9,10 +9,10 @@ from pydantic import Field, model_validator
 
 from tidemill.catalog import TRIGGERS, Catalog
 from tidemill.spec.base import (
+    AddedLater,
     Duration,
+    FieldConflict,
     Frozen,
-    Later,
-    Misfit,
     NamesTechnique,
     RefersTo,
     Spec,
@@ -28,7 +28,7 @@ class Condition(Technique):
     """The condition's name."""
 
 
-class When(Frozen):
+class TriggerConditions(Frozen):
     """Conditions joined by `any` or `all`."""
 
     any: tuple[Condition, ...] = ()
@@ -37,10 +37,10 @@ class When(Frozen):
     """Every one of these has to hold."""
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
+    def _check_one_list(self) -> Self:
         if bool(self.any) == bool(self.all):
             cause = "'when' needs one list of conditions"
-            raise Misfit("any", cause, "give exactly one of any and all")
+            raise FieldConflict("any", cause, "give exactly one of any and all")
         return self
 
 
@@ -53,21 +53,21 @@ class Debounce(Frozen):
     """Fire at the latest this long after the condition first held."""
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _check_order(self) -> Self:
         if self.quiet > self.max_wait:
             cause = "'quiet' is longer than 'max_wait'"
-            raise Misfit("quiet", cause, "make quiet shorter, or max_wait longer")
+            raise FieldConflict("quiet", cause, "make quiet shorter, or max_wait longer")
         return self
 
 
-class Approval(Frozen):
+class ApprovalRule(Frozen):
     """A person has to agree."""
 
     by: tuple[str, ...] = ()
-    """Who may approve, by e-mail address; anybody when empty."""
+    """E-mail addresses of people who may approve; anybody when empty."""
     before_percent: int | None = Field(default=None, ge=0, le=100)
     """Rollouts only: needed before traffic goes beyond this share."""
-    not_by_author: Annotated[bool, Later()] = False
+    not_by_author: Annotated[bool, AddedLater()] = False
     """True where nobody may approve a change that they wrote themselves."""
 
 
@@ -75,12 +75,12 @@ Runnable = Annotated[str, RefersTo(("Dataset", "FineTune", "Compression", "Evalu
 
 
 class Trigger(Spec):
-    """When the wheel turns."""
+    """When to start a run."""
 
     kind: Literal["Trigger"]
     of: Annotated[str, RefersTo(("Feedback",))] | None = None
     """The stream its conditions look at; needed by all but schedule and spec_change."""
-    when: When
+    when: TriggerConditions
     """The conditions."""
     run: tuple[Runnable, ...] = Field(min_length=1)
     """Assets to make, with everything between them that is stale."""
@@ -90,7 +90,7 @@ class Trigger(Spec):
     """Shortest time between two firings."""
     daily_limit: int = Field(default=4, ge=1)
     """Most firings in 24 hours."""
-    approval: Approval | None = None
+    approval: ApprovalRule | None = None
     """Ask a person first."""
     mode: Literal["live", "paused"] = "live"
     """`paused` decides and explains, and starts nothing."""

@@ -1,4 +1,4 @@
-"""What pydantic says about a value, in the words of the spec language: (cause, way out)."""
+"""Messages for pydantic's errors in terms of the spec language: (cause, way out)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from tidemill.errors import suggest
-from tidemill.spec.base import Misfit
+from tidemill.spec.base import FieldConflict
 from tidemill.spec.positions import Path_
 
 _QUOTED = re.compile(r"'([^']*)'")
@@ -55,63 +55,65 @@ _WANTED = {
 }
 
 
-def words(details: ErrorDetails, path: Path_, holder: type[BaseModel] | None) -> tuple[str, str]:
+def explain_error(
+    details: ErrorDetails, path: Path_, holder: type[BaseModel] | None
+) -> tuple[str, str]:
     """Cause and way out of one of pydantic's errors."""
-    problem, given = details["type"], details["input"]
+    problem, value = details["type"], details["input"]
     context: dict[str, Any] = details.get("ctx") or {}
-    here = f"'{key_of(path)}: {shown_value(given)}'" if path else "the spec"
-    if isinstance(given, dict | list):
-        here = f"'{key_of(path)}'" if path else "the spec"
+    field_text = f"'{key_of(path)}: {format_value(value)}'" if path else "the spec"
+    if isinstance(value, dict | list):
+        field_text = f"'{key_of(path)}'" if path else "the spec"
     match problem:
         case "extra_forbidden":
-            return unknown_key(str(path[-1]), _place(path, holder), holder)
+            return unknown_key(str(path[-1]), _location(path, holder), holder)
         case "missing":
-            return _missing(str(path[-1]), _place(path, holder), holder)
+            return _missing_key(str(path[-1]), _location(path, holder), holder)
         case "value_error":
-            return _own(context["error"], path, given)
+            return _own(context["error"], path, value)
         case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
-            wanted, limit = next((_LIMITS[key], context[key]) for key in _LIMITS if key in context)
-            return f"{here} is out of range", f"it has to be {wanted} {limit:g}"
+            bound, limit = next((_LIMITS[key], context[key]) for key in _LIMITS if key in context)
+            return f"{field_text} is out of range", f"it has to be {bound} {limit:g}"
         case "literal_error":
-            return f"{here} is not allowed", _closest(given, context["expected"])
+            return f"{field_text} is not allowed", _closest(value, context["expected"])
         case "union_tag_invalid":
             key = str(context["discriminator"]).strip("'")
             expected = suggest(str(context["tag"]), _QUOTED.findall(context["expected_tags"]))
-            return f"'{key}: {context['tag']}' is not allowed in {_in(path)}", expected
+            return f"'{key}: {context['tag']}' is not allowed in {_in_path(path)}", expected
         case "union_tag_not_found":
             key = str(context["discriminator"]).strip("'")
-            return f"{_in(path)} has no '{key}'", f"add '{key}:' to pick its shape"
+            return f"{_in_path(path)} has no '{key}'", f"add '{key}:' to pick its shape"
         case "string_pattern_mismatch":
             cause, way_out = _PATTERNS.get(
                 context["pattern"], ("has the wrong form", f"it matches {context['pattern']}")
             )
-            return f"{here} {cause}", way_out
+            return f"{field_text} {cause}", way_out
         case "too_short" | "too_long":
-            return _count(here, context)
+            return _count(field_text, context)
     if problem in _WANTED:
-        return _wrong_type(here, given, _WANTED[problem])
-    return f"{here} is wrong", details["msg"][:1].lower() + details["msg"][1:]
+        return _wrong_type(field_text, value, _WANTED[problem])
+    return f"{field_text} is wrong", details["msg"][:1].lower() + details["msg"][1:]
 
 
-def _own(error: Exception, path: Path_, given: Any) -> tuple[str, str]:
-    """What one of our validators says; one that names only the value gets its key in front."""
-    if isinstance(error, Misfit):
+def _own(error: Exception, path: Path_, value: Any) -> tuple[str, str]:
+    """Message of one of our validators; the key is put before a message that names only a value."""
+    if isinstance(error, FieldConflict):
         return error.cause, error.way_out
     cause, _, way_out = str(error).partition("; ")
-    quoted = f"'{given}'"
+    quoted = f"'{value}'"
     if path and cause.startswith(quoted):
-        cause = f"'{key_of(path)}: {given}'{cause.removeprefix(quoted)}"
+        cause = f"'{key_of(path)}: {value}'{cause.removeprefix(quoted)}"
     return cause, way_out
 
 
-def unknown_key(key: str, place: str, model: type[BaseModel] | None) -> tuple[str, str]:
+def unknown_key(key: str, location: str, model: type[BaseModel] | None) -> tuple[str, str]:
     """An unknown key, with the nearest known one."""
     fields = model.model_fields.items() if model else ()
-    known = [info.alias or name for name, info in fields]
-    return f"'{key}' is no key of {place}", suggest(key, known) if known else "delete it"
+    names = [info.alias or name for name, info in fields]
+    return f"'{key}' is no key of {location}", suggest(key, names) if names else "delete it"
 
 
-def shown_value(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as a person wrote it, cut to a line."""
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
@@ -126,46 +128,49 @@ def key_of(path: Path_) -> str:
     return next((str(part) for part in reversed(path) if isinstance(part, str)), "")
 
 
-def _place(path: Path_, holder: type[BaseModel] | None) -> str:
+def _location(path: Path_, holder: type[BaseModel] | None) -> str:
     inner = key_of(path[:-1])
     if inner:
         return f"'{inner}'"
     return holder.__name__ if holder else "the spec"
 
 
-def _in(path: Path_) -> str:
+def _in_path(path: Path_) -> str:
     return f"'{key_of(path)}'" if path else "the spec"
 
 
-def _missing(key: str, place: str, model: type[BaseModel] | None) -> tuple[str, str]:
+def _missing_key(key: str, location: str, model: type[BaseModel] | None) -> tuple[str, str]:
     fields = model.model_fields.values() if model else ()
     names = model.model_fields if model else ()
-    told = {info.alias or name: info for name, info in zip(names, fields, strict=True)}
-    about = (told[key].description or "") if key in told else ""
+    fields_by_key = {info.alias or name: info for name, info in zip(names, fields, strict=True)}
+    about = (fields_by_key[key].description or "") if key in fields_by_key else ""
     sentence = " ".join(about.split()).split(". ")[0].rstrip(".")
     hint = f" ({sentence})" if sentence else ""
-    return f"{place} has no '{key}'", f"add it{hint}"
+    return f"{location} has no '{key}'", f"add it{hint}"
 
 
-def _closest(given: Any, expected: str) -> str:
-    known = _QUOTED.findall(expected)
-    if isinstance(given, str) and known:
-        return suggest(given, known)
+def _closest(value: Any, expected: str) -> str:
+    options = _QUOTED.findall(expected)
+    if isinstance(value, str) and options:
+        return suggest(value, options)
     return f"write {expected}"
 
 
-def _count(here: str, context: dict[str, Any]) -> tuple[str, str]:
+def _count(field_text: str, context: dict[str, Any]) -> tuple[str, str]:
     low, high = context.get("min_length"), context.get("max_length")
     if low is not None:
-        return f"{here} is empty" if low == 1 else f"{here} is too short", f"give at least {low}"
-    return f"{here} is too long", f"give at most {high}"
+        return (
+            f"{field_text} is empty" if low == 1 else f"{field_text} is too short",
+            f"give at least {low}",
+        )
+    return f"{field_text} is too long", f"give at most {high}"
 
 
-def _wrong_type(here: str, given: Any, wanted: tuple[str, str]) -> tuple[str, str]:
-    what, way_out = wanted
-    if given is None:
-        return here.replace(": null'", "' is empty"), "give it a value"
-    if isinstance(given, dict | list):
-        way_out = f"write {what}" if what == "text" else way_out
-        return f"{here} is {shown_value(given)}, not {what}", way_out
-    return f"{here} is not {what}", way_out
+def _wrong_type(field_text: str, value: Any, expected: tuple[str, str]) -> tuple[str, str]:
+    type_name, way_out = expected
+    if value is None:
+        return field_text.replace(": null'", "' is empty"), "give it a value"
+    if isinstance(value, dict | list):
+        way_out = f"write {type_name}" if type_name == "text" else way_out
+        return f"{field_text} is {format_value(value)}, not {type_name}", way_out
+    return f"{field_text} is not {type_name}", way_out

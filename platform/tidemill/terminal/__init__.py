@@ -1,1 +1,1 @@
-"""What commands share to speak to a terminal: options, exit codes, progress, amounts."""
+"""Terminal helpers of commands: options, exit codes, progress, amounts."""

@@ -12,53 +12,55 @@ _UNITS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 WIDEST = 60
 
 
-def seconds(value: float) -> str:
+def format_seconds(value: float) -> str:
     """`0.4 s`, `40 s`, `5 min`, `2.3 h`, `3.1 d`."""
     size, unit = next((u for u in _UNITS if value >= 1.5 * u[0]), _UNITS[-1])
-    return f"{number(value / size)} {unit}"
+    return f"{format_number(value / size)} {unit}"
 
 
-def size(value: float) -> str:
+def format_bytes(value: float) -> str:
     """Bytes as `640 MiB` or `2.1 GiB`."""
     if value < 1 << 30:
         return f"{value / (1 << 20):.0f} MiB"
     return f"{value / (1 << 30):.1f} GiB"
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """Two digits that count, and no decimals from ten on."""
     return f"{value:,.0f}" if value >= 9.95 or value == int(value) else f"{value:.1f}"
 
 
-def around(spread: Spread, shown: Callable[[float], str]) -> str:
+def format_spread(spread: Spread, formatter: Callable[[float], str]) -> str:
     """`5 min (4 min–7 min)`; the median alone where there is no spread."""
-    low, middle, high = map(shown, (spread.low, spread.median, spread.high))
+    low, middle, high = map(formatter, (spread.low, spread.median, spread.high))
     return middle if low == high else f"{middle} ({low}–{high})"
 
 
-def value(given: Any) -> str:
+def format_value(number: Any) -> str:
     """A field's value in a line of its own: JSON, cut; a digest by its first digits."""
-    if given is None:
+    if number is None:
         return "–"
-    if isinstance(given, str) and given.startswith("sha256:"):
-        return given[7:19]
-    if isinstance(given, float) and given == int(given):
-        return str(int(given))
-    text = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False, default=str)
-    text = plain(text) or '""'
+    if isinstance(number, str) and number.startswith("sha256:"):
+        return number[7:19]
+    if isinstance(number, float) and number == int(number):
+        return str(int(number))
+    text = (
+        number if isinstance(number, str) else json.dumps(number, ensure_ascii=False, default=str)
+    )
+    text = strip_control(text) or '""'
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 
-def plain(text: str) -> str:
-    """What a spec says never drives the terminal."""
+def strip_control(text: str) -> str:
+    """Text without control characters, so that specs cannot control the terminal."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def plain_lines(text: str) -> str:
-    """The same of several lines: what people wrote in specs, commits and feedback."""
-    return "\n".join(map(plain, text.split("\n")))
+def strip_control_lines(text: str) -> str:
+    """Several lines without control characters: text from specs, commits and feedback."""
+    return "\n".join(map(strip_control, text.split("\n")))
 
 
-def many(count: int, what: str) -> str:
+def format_count(count: int, noun: str) -> str:
     """`1 asset`, `3 assets`."""
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

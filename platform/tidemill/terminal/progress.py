@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tidemill.pipeline.context import Progress
-from tidemill.terminal.amounts import plain_lines
+from tidemill.terminal.amounts import strip_control_lines
 
 
 @contextmanager
-def terminal() -> Iterator[Progress]:
+def terminal_progress() -> Iterator[Progress]:
     """A `Say` for people: bars when standard error is a terminal, plain lines otherwise."""
     if not sys.stderr.isatty():
         yield _lines()
@@ -30,7 +30,7 @@ def terminal() -> Iterator[Progress]:
         bar = progress.add_task("", total=None)
 
         def say(message: str, *, done: float | None = None, total: float | None = None) -> None:
-            message = plain_lines(message)
+            message = strip_control_lines(message)
             if done is None:
                 console.print(message, highlight=False, markup=False)
                 progress.update(bar, description=message, total=None)
@@ -48,7 +48,7 @@ def _lines() -> Progress:
         quarter = int(4 * done / total) if done is not None and total else -1
         if quarter == -1 or quarter != last[0]:
             share = f" {done:g}/{total:g}" if done is not None and total else ""
-            print(f"{plain_lines(message)}{share}", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"{strip_control_lines(message)}{share}", file=sys.stderr, flush=True)  # noqa: T201
         last[0] = quarter
 
     return say

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from tidemill.errors import StorageError, TidemillError
-from tidemill.terminal.amounts import plain_lines
+from tidemill.terminal.amounts import strip_control_lines
 
 if TYPE_CHECKING:  # a help text is printed without pydantic
     from tidemill.settings import Settings
@@ -81,7 +81,7 @@ def json_option(verb: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")(verb)
 
 
-def example(*lines: str) -> str:
+def examples_epilog(*lines: str) -> str:
     """The `epilog=` of a command: example calls, one a line."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
 
@@ -93,7 +93,7 @@ def print_json(value: Any) -> None:
     click.echo(text.encode("utf-8", "backslashreplace").decode())
 
 
-def leave(code: int) -> NoReturn:
+def exit_with(code: int) -> NoReturn:
     """End the verb with an exit code; nothing more is printed."""
     raise click.exceptions.Exit(code)
 
@@ -111,7 +111,7 @@ def run(group: click.Command, args: list[str] | None = None) -> int:
         click.echo("interrupted", err=True)
         return INTERRUPTED
     except TidemillError as error:
-        click.echo(plain_lines(str(error)), err=True)
+        click.echo(strip_control_lines(str(error)), err=True)
         _debug()
         return error.exit_code
     except BrokenPipeError:
@@ -137,8 +137,8 @@ def storage_error(error: BaseException) -> StorageError | None:
     """A full disk, a read-only or a forbidden folder as a message; None for anything else."""
     if not isinstance(error, OSError) or error.errno not in _STORAGE:
         return None
-    where = f"{error.filename}: " if error.filename else ""
-    return StorageError(f"{where}{_STORAGE[error.errno]}")
+    folder = f"{error.filename}: " if error.filename else ""
+    return StorageError(f"{folder}{_STORAGE[error.errno]}")
 
 
 def _debug() -> None:
@@ -157,7 +157,7 @@ def _log(error: Exception) -> str:
         with path.open("a", encoding="utf-8") as log:
             log.write(f"--- {now} {' '.join(sys.argv)}\n{report}\n")
     except (OSError, TidemillError) as trouble:
-        return f"the traceback could not be written ({trouble}); TIDEMILL_DEBUG=1 shows it"
+        return f"the traceback could not be saved ({trouble}); set TIDEMILL_DEBUG=1 to see it"
     return f"this is a bug; the traceback is in {path}, TIDEMILL_DEBUG=1 shows it"
 
 

@@ -23,7 +23,7 @@ from tidemill.adapters.git.command import attempt, git, run
 from tidemill.adapters.git.objects import identity, write_commit, write_tree
 from tidemill.adapters.git.push_errors import overtaken, why, without_credentials
 from tidemill.errors import ServiceError
-from tidemill.ports import Proposal
+from tidemill.ports import PullRequest
 
 NOTES = "refs/notes/tidemill/status"
 _TRIES = 8
@@ -51,7 +51,7 @@ class PlainForge:
         self._alter(number, write, "Comment")
         return f"{self._address()} {ref_of(number)}:{place}"
 
-    def propose(self, branch: str, base: str, title: str, body: str) -> Proposal:
+    def open_pull_request(self, branch: str, base: str, title: str, body: str) -> PullRequest:
         """Open a proposal for a pushed branch, or bring the open one up to date."""
         head, onto = self._tip(branch), self._tip(base)
         since = fork_point(self.folder, head, onto)
@@ -62,7 +62,7 @@ class PlainForge:
             )
         if is_ancestor(self.folder, head, onto):
             raise ServiceError(f"'{base}' holds all of '{branch}' already; nothing to propose")
-        found = self.find(branch)
+        found = self.find_pull_request(branch)
         fresh = Page(line(title, 256), base, self._who("%an <%ae>", head), head, since, body)
 
         def write(page: Page | None) -> Page:
@@ -73,7 +73,7 @@ class PlainForge:
         self._alter(branch, write, "Propose")
         return self._proposal(branch, fresh, head)
 
-    def find(self, branch: str) -> Proposal | None:
+    def find_pull_request(self, branch: str) -> PullRequest | None:
         """The proposal of a branch: what was written of it, or simply that it was pushed."""
         tip = remote_tip(self.folder, self.remote, branch)
         kept = fetched(self.folder, self.remote, ref_of(branch))
@@ -83,7 +83,7 @@ class PlainForge:
             return self._proposal(branch, page, tip) if page and new else None
         return self._proposal(branch, read(self.folder, kept), tip)
 
-    def report(
+    def set_commit_status(
         self, sha: str, state: Literal["pending", "success", "failure"], text: str, *, context: str
     ) -> None:
         """Set the status that people see beside a commit, as a line of its note."""
@@ -142,12 +142,12 @@ class PlainForge:
         since = fork_point(self.folder, tip, self._tip(base)) or tip
         return Page(self._who("%s", tip), base, self._who("%an <%ae>", tip), tip, since)
 
-    def _proposal(self, branch: str, page: Page, tip: str | None) -> Proposal:
+    def _proposal(self, branch: str, page: Page, tip: str | None) -> PullRequest:
         head, onto = tip or page.head, self._tip(page.base)
         landed = landing(self.folder, head, onto, page.since)
         # Nothing tells who fast-forwarded a branch: its commits stay as they were.
         by = self._who("%cn <%ce>", landed) if landed and landed != head else ""
-        return Proposal(
+        return PullRequest(
             number=branch,
             branch=branch,
             base=page.base,

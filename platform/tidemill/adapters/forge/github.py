@@ -10,7 +10,7 @@ from tidemill.adapters.forge.api import Api, ForgeRefusal, TokenPermission
 from tidemill.adapters.forge.detect import Address
 from tidemill.adapters.forge.text import carries, cut, line, marked
 from tidemill.errors import ServiceError
-from tidemill.ports import Proposal
+from tidemill.ports import PullRequest
 from tidemill.settings import ForgeHost
 
 LIMIT = 65_536
@@ -67,7 +67,7 @@ class GitHub:
             there = self.api.update("PATCH", one, permission, {"body": text})
         return str(there["html_url"])
 
-    def propose(self, branch: str, base: str, title: str, body: str) -> Proposal:
+    def open_pull_request(self, branch: str, base: str, title: str, body: str) -> PullRequest:
         """Open a pull request for a pushed branch, or bring the open one up to date."""
         permission = TokenPermission(
             f"open a pull request for '{branch}'",
@@ -92,7 +92,7 @@ class GitHub:
             there = self.api.update("PATCH", one, permission, wanted)
         return _proposal(there)
 
-    def find(self, branch: str) -> Proposal | None:
+    def find_pull_request(self, branch: str) -> PullRequest | None:
         """The newest pull request of a branch of this repository, forks left out."""
         permission = TokenPermission(
             f"look for a pull request of '{branch}'", "`pull-requests: read`"
@@ -105,7 +105,7 @@ class GitHub:
         one = f"{self._repo}/pulls/{newest['number']}"
         return _proposal(self.api.get(one, permission) if merged else newest)
 
-    def report(
+    def set_commit_status(
         self, sha: str, state: Literal["pending", "success", "failure"], text: str, *, context: str
     ) -> None:
         """Set the status that people see beside a commit."""
@@ -142,9 +142,9 @@ def _value(pull: Mapping[str, Any], key: str) -> str:
     return str(pull["base"]["ref"] if key == "base" else pull[key] or "")
 
 
-def _proposal(pull: Mapping[str, Any]) -> Proposal:
+def _proposal(pull: Mapping[str, Any]) -> PullRequest:
     merged = bool(pull.get("merged_at"))
-    return Proposal(
+    return PullRequest(
         number=str(pull["number"]),
         branch=pull["head"]["ref"],
         base=pull["base"]["ref"],

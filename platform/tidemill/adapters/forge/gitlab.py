@@ -11,7 +11,7 @@ from tidemill.adapters.forge.api import Api, ForgeRefusal, TokenPermission
 from tidemill.adapters.forge.detect import Address
 from tidemill.adapters.forge.text import carries, cut, line, marked
 from tidemill.errors import ServiceError
-from tidemill.ports import Proposal
+from tidemill.ports import PullRequest
 from tidemill.settings import ForgeHost
 
 LIMIT = 1_000_000
@@ -73,7 +73,7 @@ class GitLab:
             self.api.update("PUT", f"{request}/notes/{there['id']}", permission, {"body": text})
         return f"{address}#note_{there['id']}"
 
-    def propose(self, branch: str, base: str, title: str, body: str) -> Proposal:
+    def open_pull_request(self, branch: str, base: str, title: str, body: str) -> PullRequest:
         """Open a merge request for a pushed branch, or bring the open one up to date."""
         permission = TokenPermission(f"open a merge request for '{branch}'", _DEVELOPER)
         wanted = {
@@ -101,7 +101,7 @@ class GitLab:
             there = self.api.update("PUT", one, permission, wanted)
         return _proposal(there)
 
-    def find(self, branch: str) -> Proposal | None:
+    def find_pull_request(self, branch: str) -> PullRequest | None:
         """The newest merge request of a branch of this project, forks left out."""
         permission = TokenPermission(
             f"look for a merge request of '{branch}'", "the scope `read_api`"
@@ -109,7 +109,7 @@ class GitLab:
         newest = self._newest(branch, permission, "all")
         return _proposal(newest) if newest else None
 
-    def report(
+    def set_commit_status(
         self, sha: str, state: Literal["pending", "success", "failure"], text: str, *, context: str
     ) -> None:
         """Set the status that people see beside a commit."""
@@ -146,12 +146,12 @@ class GitLab:
         return next((r for r in found if r["source_project_id"] == r["target_project_id"]), None)
 
 
-def _proposal(request: Mapping[str, Any]) -> Proposal:
+def _proposal(request: Mapping[str, Any]) -> PullRequest:
     merged = request["state"] == "merged"
     # `merge_user` since 14.7; a fast-forward makes no commit of its own.
     by = request.get("merge_user") or request.get("merged_by") or {}
     commits = ("merge_commit_sha", "squash_commit_sha", "sha")
-    return Proposal(
+    return PullRequest(
         number=str(request["iid"]),
         branch=request["source_branch"],
         base=request["target_branch"],

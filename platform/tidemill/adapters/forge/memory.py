@@ -7,7 +7,7 @@ from typing import Literal
 
 from tidemill.adapters.forge.text import carries, marked
 from tidemill.errors import ServiceError
-from tidemill.ports import Proposal
+from tidemill.ports import PullRequest
 
 LIMIT = 65_536
 """Characters of a comment, as on GitHub."""
@@ -17,7 +17,7 @@ LIMIT = 65_536
 class Page:
     """What people see of one proposal."""
 
-    proposal: Proposal
+    proposal: PullRequest
     title: str
     body: str
     comments: list[str] = field(default_factory=list)
@@ -45,37 +45,37 @@ class MemoryForge:
         comments.append(text)
         return f"memory:{number}#{len(comments)}"
 
-    def propose(self, branch: str, base: str, title: str, body: str) -> Proposal:
+    def open_pull_request(self, branch: str, base: str, title: str, body: str) -> PullRequest:
         """Open a proposal for a branch, or bring the open one up to date."""
-        found = self.find(branch)
+        found = self.find_pull_request(branch)
         if found is None or found.state != "open":
             number = str(len(self.pages) + 1)
             url = f"memory:{number}"
-            found = Proposal(number, branch, base, "open", url=url, author=self.author)
+            found = PullRequest(number, branch, base, "open", url=url, author=self.author)
             self.pages[number] = Page(found, title, body)
         page = self.pages[found.number]
         page.title, page.body = title, body
         page.proposal = replace(found, base=base)
         return page.proposal
 
-    def find(self, branch: str) -> Proposal | None:
+    def find_pull_request(self, branch: str) -> PullRequest | None:
         """The newest proposal of a branch."""
         of_branch = [p.proposal for p in self.pages.values() if p.proposal.branch == branch]
         return of_branch[-1] if of_branch else None
 
-    def report(
+    def set_commit_status(
         self, sha: str, state: Literal["pending", "success", "failure"], text: str, *, context: str
     ) -> None:
         """Set the status that people see beside a commit."""
         self.statuses[sha, context] = (state, text)
 
-    def merge(self, number: str, by: str, sha: str) -> Proposal:
+    def merge(self, number: str, by: str, sha: str) -> PullRequest:
         """Do what a person does with the green button."""
         page = self._page(number)
         page.proposal = replace(page.proposal, state="merged", merged_by=by, merge_sha=sha)
         return page.proposal
 
-    def close(self, number: str) -> Proposal:
+    def close(self, number: str) -> PullRequest:
         """Turn a proposal down."""
         page = self._page(number)
         page.proposal = replace(page.proposal, state="closed")

@@ -11,12 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from tidemill.adapters.kafka.connection_errors import OVERHEARD, listen, refusal
+from tidemill.adapters.kafka.connection_errors import (
+    CONNECTION_ERRORS,
+    connection_error,
+    install_handler,
+)
 from tidemill.errors import BrokerDown, EventError
-from tidemill.ports import Message, Span
+from tidemill.ports import Message, PartitionRange
 from tidemill.settings import KafkaSecurity
 
-PATIENCE = 5.0
+CONNECT_TIMEOUT = 5.0
 T = TypeVar("T")
 NIL = "00000000-0000-0000-0000-000000000000"
 
@@ -25,24 +29,28 @@ class KafkaBus:
     """One process's connection to a Kafka-protocol broker; clients are made when first used."""
 
     def __init__(
-        self, servers: str, *, patience: float = PATIENCE, security: KafkaSecurity | None = None
+        self,
+        servers: str,
+        *,
+        timeout: float = CONNECT_TIMEOUT,
+        security: KafkaSecurity | None = None,
     ) -> None:
-        """`servers` is `host:port[,host:port]`; `patience` the seconds to wait for an answer;
+        """`servers` is `host:port[,host:port]`; `timeout` the seconds to wait for an answer;
         `security` comes from the environment (TIDEMILL_KAFKA_*) where it is not given."""
         self.servers = servers
         self._security = security or KafkaSecurity.read()
-        self._patience = int(patience * 1000)
+        self._timeout_ms = int(timeout * 1000)
         self._producer: Any = None
         self._consumer: Any = None
         self._admin: Any = None
         self._known: dict[str, str] = {}
         """Topics that exist, and which incarnation this bus has seen."""
         self._at: dict[tuple[str, int], int] = {}
-        listen()  # it logs each failed attempt; what matters is raised as BrokerDown
+        install_handler()  # it logs each failed attempt; what matters is raised as BrokerDown
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Write and wait until the broker has them; a retry may write some twice."""
-        self._retried(lambda: self._publish(messages))
+        self._retry(lambda: self._publish(messages))
 
     def read(
         self, positions: Mapping[tuple[str, int], int], *, limit: int, timeout: float
@@ -52,7 +60,7 @@ class KafkaBus:
             return []
         from kafka.errors import OffsetOutOfRangeError
 
-        with self._guarded():
+        with self._translate_errors():
             consumer = self._reader(positions)
             try:
                 found = consumer.poll(timeout_ms=int(timeout * 1000), max_records=limit)
@@ -61,18 +69,18 @@ class KafkaBus:
                 return []
         return [self._message(record) for records in found.values() for record in records]
 
-    def partitions(self, topic: str) -> Mapping[int, Span]:
+    def partitions(self, topic: str) -> Mapping[int, PartitionRange]:
         """Partitions of a topic and what they hold; creates a topic that is missing."""
-        return self._retried(lambda: self._spans(topic))
+        return self._retry(lambda: self._spans(topic))
 
     def close(self) -> None:
         """Flush and disconnect."""
         for client in (self._producer, self._consumer, self._admin):
             if client is not None:
                 client.close()
-        self._forget()
+        self._reset_clients()
 
-    def _retried(self, act: Callable[[], T]) -> T:
+    def _retry(self, act: Callable[[], T]) -> T:
         """Once more with new clients where old ones failed: the broker may only have restarted."""
         connected = self._admin is not None
         try:
@@ -83,7 +91,7 @@ class KafkaBus:
         return act()
 
     def _publish(self, messages: Sequence[Message]) -> None:
-        with self._guarded():
+        with self._translate_errors():
             for topic in {message.topic for message in messages} - self._known.keys():
                 self._ensure(topic)
             producer = self._writer()
@@ -91,14 +99,14 @@ class KafkaBus:
                 producer.send(m.topic, value=m.value, key=m.key, headers=list(m.headers))
                 for m in messages
             ]
-            producer.flush(timeout=self._patience / 1000)
+            producer.flush(timeout=self._timeout_ms / 1000)
             for future in sent:
-                future.get(timeout=self._patience / 1000)
+                future.get(timeout=self._timeout_ms / 1000)
 
-    def _spans(self, topic: str) -> Mapping[int, Span]:
+    def _spans(self, topic: str) -> Mapping[int, PartitionRange]:
         from kafka import TopicPartition
 
-        with self._guarded():
+        with self._translate_errors():
             described = self._ensure(topic)
             incarnation = _incarnation(described)
             places = [TopicPartition(topic, p["partition_index"]) for p in described["partitions"]]
@@ -108,13 +116,13 @@ class KafkaBus:
                 self._consumer = None
                 self._at.clear()
             self._known[topic] = incarnation
-            consumer = self._connected()
-            first = consumer.beginning_offsets(places, timeout_ms=self._patience)
-            end = consumer.end_offsets(places, timeout_ms=self._patience)
-        return {p.partition: Span(first[p], end[p], incarnation) for p in places}
+            consumer = self._connect()
+            first = consumer.beginning_offsets(places, timeout_ms=self._timeout_ms)
+            end = consumer.end_offsets(places, timeout_ms=self._timeout_ms)
+        return {p.partition: PartitionRange(first[p], end[p], incarnation) for p in places}
 
     @contextmanager
-    def _guarded(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         from kafka import errors
 
         started = time.monotonic()
@@ -126,8 +134,8 @@ class KafkaBus:
             raise BrokerDown(f"{self.servers} refuses access: {error}; check its ACLs") from None
         except (errors.KafkaError, OSError) as error:
             self._drop()
-            heard = OVERHEARD.since(started) or (type(error).__name__, str(error))
-            why = refusal(self.servers, self._security, *heard)
+            heard = CONNECTION_ERRORS.error_since(started) or (type(error).__name__, str(error))
+            why = connection_error(self.servers, self._security, *heard)
             raise BrokerDown(
                 why
                 or f"no Kafka broker answers at {self.servers} ({type(error).__name__}); start one "
@@ -159,7 +167,7 @@ class KafkaBus:
     def _reader(self, positions: Mapping[tuple[str, int], int]) -> Any:
         from kafka import TopicPartition
 
-        consumer = self._connected()
+        consumer = self._connect()
         wanted = {TopicPartition(*where): offset for where, offset in positions.items()}
         if set(wanted) != consumer.assignment():
             consumer.assign(list(wanted))
@@ -181,7 +189,7 @@ class KafkaBus:
             record.offset,
         )
 
-    def _connected(self) -> Any:
+    def _connect(self) -> Any:
         if self._consumer is None:
             from kafka import KafkaConsumer
 
@@ -190,7 +198,7 @@ class KafkaBus:
                 group_id=None,
                 enable_auto_commit=False,
                 auto_offset_reset="none",
-                fetch_max_wait_ms=min(500, self._patience // 2),
+                fetch_max_wait_ms=min(500, self._timeout_ms // 2),
                 max_partition_fetch_bytes=4 << 20,
                 metadata_max_age_ms=5000,
             )
@@ -206,8 +214,8 @@ class KafkaBus:
                 acks="all",
                 linger_ms=2,
                 batch_size=256 << 10,
-                max_block_ms=self._patience,
-                delivery_timeout_ms=2 * self._patience,
+                max_block_ms=self._timeout_ms,
+                delivery_timeout_ms=2 * self._timeout_ms,
             )
         return self._producer
 
@@ -221,8 +229,8 @@ class KafkaBus:
     def _common(self) -> dict[str, Any]:
         return {
             "bootstrap_servers": self.servers.split(","),
-            "bootstrap_timeout_ms": self._patience,
-            "request_timeout_ms": self._patience,
+            "bootstrap_timeout_ms": self._timeout_ms,
+            "request_timeout_ms": self._timeout_ms,
             "reconnect_backoff_max_ms": 1000,
             "client_id": "tidemill",
             **self._security.client_options,
@@ -231,7 +239,7 @@ class KafkaBus:
     def _drop(self) -> None:
         """Leave broken clients behind without waiting for them."""
         producer, others = self._producer, (self._consumer, self._admin)
-        self._forget()
+        self._reset_clients()
         try:
             if producer is not None:
                 producer.abandon()
@@ -241,7 +249,7 @@ class KafkaBus:
         except Exception:  # noqa: BLE001, S110 - it is broken already; nothing is left to save
             pass
 
-    def _forget(self) -> None:
+    def _reset_clients(self) -> None:
         self._producer = self._consumer = self._admin = None
         self._known.clear()
         self._at.clear()

@@ -13,7 +13,7 @@ import time
 from tidemill.settings import KafkaSecurity
 
 
-class Overheard(logging.Handler):
+class ConnectionErrorLog(logging.Handler):
     """The last exception of a connection attempt in this process, and when it was."""
 
     def __init__(self) -> None:
@@ -29,25 +29,25 @@ class Overheard(logging.Handler):
                 # Not the exception itself: its traceback would keep the socket open.
                 self._last = (time.monotonic(), kind, str(one))
 
-    def since(self, moment: float) -> tuple[str, str] | None:
+    def error_since(self, moment: float) -> tuple[str, str] | None:
         """Class and text of the last one, if it is not older than this."""
         return self._last[1:] if self._last and self._last[0] >= moment else None
 
 
-OVERHEARD = Overheard()
+CONNECTION_ERRORS = ConnectionErrorLog()
 
 
-def listen() -> None:
+def install_handler() -> None:
     """Hear what the connection manager warns of, and let nothing of it reach the terminal."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     manager = logging.getLogger("kafka.net.manager")
     manager.setLevel(logging.WARNING)
     manager.propagate = False
-    if OVERHEARD not in manager.handlers:
-        manager.addHandler(OVERHEARD)
+    if CONNECTION_ERRORS not in manager.handlers:
+        manager.addHandler(CONNECTION_ERRORS)
 
 
-def refusal(servers: str, security: KafkaSecurity, kind: str, text: str) -> str | None:
+def connection_error(servers: str, security: KafkaSecurity, kind: str, text: str) -> str | None:
     """What a person can do about refused credentials or a failed handshake, given an exception's
     class and text; None for anything else."""
     if kind in ("SaslAuthenticationFailedError", "UnsupportedSaslMechanismError"):

@@ -15,7 +15,7 @@ class Producer(KafkaProducer):  # type: ignore[misc]  # kafka-python has no type
     def __init__(self, **configs: Any) -> None:
         super().__init__(kafka_client=_PacedClient, **configs)
 
-    def abandon(self, patience: float = 1.0) -> None:
+    def close_undelivered(self, patience: float = 1.0) -> None:
         """Stop without delivering what waits: `close` raises where that cannot be delivered, and
         leaves the thread running for good."""
         self._sender.force_close()

@@ -81,7 +81,7 @@ class KServeDeployer:
         seen = self._wait(service, lambda seen: seen.ready, self.ready_timeout)
         return Arm(release, 0.0, seen.url)
 
-    def split(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
+    def set_traffic(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
         """Apply the shares, wait until the cluster is ready, and read them back."""
         if shadow:
             raise ServiceError(f"{service}: KServe does not copy requests; use `driver: local`")

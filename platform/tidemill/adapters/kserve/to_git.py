@@ -46,7 +46,7 @@ class GitDeployer:
         """Nothing runs before a commit says so; the first share is a commit of its own."""
         return Arm(release, 0.0)
 
-    def split(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
+    def set_traffic(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
         """Commit and push the shares, then, where a cluster can be reached, see that they came."""
         if shadow:
             raise ServiceError(f"{service}: KServe does not copy requests; use `driver: local`")

@@ -1,4 +1,7 @@
-"""The ledger: one SQL database that says what is, seen through one facet for each concern."""
+"""The ledger: one SQL database with what was built, released, decided and observed.
+
+Each concern has a store of its own over the same engine; `tidemill.ports` has the Protocols.
+"""
 
 from __future__ import annotations
 
@@ -7,42 +10,52 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from tidemill.adapters.ledger.approvals import ApprovalLedger
-from tidemill.adapters.ledger.assets import AssetLedger
+from tidemill.adapters.ledger.assets import MaterialisationLedger
 from tidemill.adapters.ledger.base import open_engine
-from tidemill.adapters.ledger.decisions import DecisionLedger
+from tidemill.adapters.ledger.decisions import TriggerDecisionLedger
 from tidemill.adapters.ledger.events import EventLedger
+from tidemill.adapters.ledger.feedback import FeedbackLedger
 from tidemill.adapters.ledger.leases import LeaseLedger
 from tidemill.adapters.ledger.lineage import LineageLedger
 from tidemill.adapters.ledger.rollouts import RolloutLedger
+from tidemill.adapters.ledger.service_metrics import ServiceMetrics
 from tidemill.adapters.ledger.syncs import SyncLedger
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """All facets over one engine."""
+    """All stores over one engine."""
 
     engine: Engine
     approvals: ApprovalLedger
-    assets: AssetLedger
-    decisions: DecisionLedger
+    materialisations: MaterialisationLedger
+    trigger_decisions: TriggerDecisionLedger
     events: EventLedger
+    feedback: FeedbackLedger
     leases: LeaseLedger
     lineage: LineageLedger
     rollouts: RolloutLedger
+    service_metrics: ServiceMetrics
     syncs: SyncLedger
 
     @classmethod
     def open(cls, url: str) -> Ledger:
-        """Connect and create what is missing; `sqlite://` lives in memory only."""
+        """Connect, and create or migrate the tables; `sqlite://` lives in memory only.
+
+        Raises StorageError where the URL cannot work, the database cannot be opened, or a newer
+        version of Tidemill wrote it.
+        """
         engine = open_engine(url)
         return cls(
             engine,
             ApprovalLedger(engine),
-            AssetLedger(engine),
-            DecisionLedger(engine),
+            MaterialisationLedger(engine),
+            TriggerDecisionLedger(engine),
             EventLedger(engine),
+            FeedbackLedger(engine),
             LeaseLedger(engine),
             LineageLedger(engine),
             RolloutLedger(engine),
+            ServiceMetrics(engine),
             SyncLedger(engine),
         )

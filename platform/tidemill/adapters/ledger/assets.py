@@ -1,4 +1,4 @@
-"""The ledger's memory of what was made and what was released."""
+"""The tables of artefacts, materialisations and releases."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from sqlalchemy import (
     Index,
     Integer,
     Row,
+    Select,
     String,
     Table,
     func,
@@ -24,12 +25,12 @@ from sqlalchemy import (
     select,
 )
 
-from tidemill.adapters.ledger.base import metadata, utc
+from tidemill.adapters.ledger.base import has_prefix, insert_if_missing, metadata, utc
 from tidemill.adapters.ledger.lineage_tables import write_edges
 from tidemill.engine.cost import BuildCost
 from tidemill.engine.lineage import of_making, of_release
 from tidemill.engine.release_record import ReleaseRecord
-from tidemill.ports import Artefact, Making
+from tidemill.ports import Artefact, Materialisation
 
 artefacts = Table(
     "artefacts",
@@ -41,8 +42,8 @@ artefacts = Table(
     Column("created", DateTime(timezone=True), nullable=False),
 )
 
-makings = Table(
-    "makings",
+materialisations = Table(
+    "materialisations",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("project", String(80), nullable=False),
@@ -53,12 +54,12 @@ makings = Table(
     Column("artefact", String(80), nullable=False),
     *(Column(key, JSON, nullable=False) for key in ("steps", "inputs", "commit", "tools")),
     *(Column(key, JSON, nullable=False) for key in ("measures", "checks", "facts")),
-    Column("started", DateTime(timezone=True), nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
     Column("seconds", Float, nullable=False),
     Column("peak_bytes", BigInteger, nullable=False),
-    Column("run", String(64), nullable=False),
-    Index("makings_by_name", "project", "name", "id"),
-    Index("makings_by_version", "project", "name", "version"),
+    Column("run_id", String(64), nullable=False),
+    Index("materialisations_by_name", "project", "name", "id"),
+    Index("materialisations_by_version", "project", "name", "version"),
 )
 
 releases = Table(
@@ -72,110 +73,110 @@ releases = Table(
 )
 
 
-class AssetLedger:
-    """Artefacts, makings and releases (the `Records` port, and what `why` and `status` read)."""
+class MaterialisationLedger:
+    """The `MaterialisationStore` in SQL, and what `why`, `status` and `plan` read of releases."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def latest(self, project: str, name: str) -> Making | None:
-        """The newest record of an asset."""
-        return self._newest(makings.c.project == project, makings.c.name == name)
+    def latest(self, project: str, name: str) -> Materialisation | None:
+        """The newest materialisation of an asset."""
+        return self._first(_of_asset(project, name).order_by(materialisations.c.id.desc()))
 
-    def newest(self) -> list[Making]:
+    def newest(self) -> list[Materialisation]:
         """The newest record of each asset of all projects."""
-        newest = select(func.max(makings.c.id)).group_by(makings.c.project, makings.c.name)
-        with self.engine.connect() as connection:
-            rows = connection.execute(select(makings).where(makings.c.id.in_(newest))).all()
-        return [_making(row) for row in rows]
-
-    def by_version(self, project: str, name: str, version: str) -> Making | None:
-        """The newest record of this very version."""
-        return self._newest(
-            makings.c.project == project, makings.c.name == name, makings.c.version == version
-        )
-
-    def by_artefact(self, project: str, name: str, artefact: str) -> Making | None:
-        """The newest record that gave these very bytes."""
-        return self._newest(
-            makings.c.project == project, makings.c.name == name, makings.c.artefact == artefact
-        )
-
-    def origin(self, project: str, name: str, artefact: str) -> Making | None:
-        """The record of the run that made an artefact under this name; later ones reused it."""
-        query = select(makings).where(
-            makings.c.project == project, makings.c.name == name, makings.c.artefact == artefact
+        newest = select(func.max(materialisations.c.id)).group_by(
+            materialisations.c.project, materialisations.c.name
         )
         with self.engine.connect() as connection:
-            row = connection.execute(query.order_by(makings.c.id).limit(1)).first()
-        return _making(row) if row else None
+            rows = connection.execute(
+                select(materialisations).where(materialisations.c.id.in_(newest))
+            ).all()
+        return [_from_row(row) for row in rows]
 
-    def record(self, making: Making) -> Making:
-        """Keep it, with its id."""
-        values = asdict(making)
+    def by_version(self, project: str, name: str, version: str) -> Materialisation | None:
+        """The newest materialisation of an asset with this version."""
+        query = _of_asset(project, name).where(materialisations.c.version == version)
+        return self._first(query.order_by(materialisations.c.id.desc()))
+
+    def by_artefact(self, project: str, name: str, artefact: str) -> Materialisation | None:
+        """The newest materialisation of an asset that gave this artefact."""
+        query = _of_asset(project, name).where(materialisations.c.artefact == artefact)
+        return self._first(query.order_by(materialisations.c.id.desc()))
+
+    def first_build(self, project: str, name: str, artefact: str) -> Materialisation | None:
+        """The materialisation that built an artefact under this name; later ones reused it."""
+        query = _of_asset(project, name).where(materialisations.c.artefact == artefact)
+        return self._first(query.order_by(materialisations.c.id))
+
+    def add(self, materialisation: Materialisation) -> Materialisation:
+        """Store a materialisation and give it with its id."""
+        values = asdict(materialisation)
         values.pop("id")
         with self.engine.begin() as connection:
-            key = connection.execute(insert(makings).values(**values)).inserted_primary_key
+            key = connection.execute(insert(materialisations).values(**values)).inserted_primary_key
             assert key is not None
             write_edges(connection, of_making(key[0], values))
-        return Making(**{**values, "id": key[0]})
+        return Materialisation(**{**values, "id": key[0]})
 
-    def history(self, project: str, *, limit: int = 500) -> Iterator[Making]:
-        """Records of a project, newest first."""
-        query = select(makings).where(makings.c.project == project)
+    def history(self, project: str, *, limit: int = 500) -> Iterator[Materialisation]:
+        """Materialisations of a project, newest first."""
+        query = select(materialisations).where(materialisations.c.project == project)
         with self.engine.connect() as connection:
-            for row in connection.execute(query.order_by(makings.c.id.desc()).limit(limit)):
-                yield _making(row)
+            for row in connection.execute(
+                query.order_by(materialisations.c.id.desc()).limit(limit)
+            ):
+                yield _from_row(row)
 
-    def past(self, kinds: Sequence[str], *, limit: int = 2000) -> list[BuildCost]:
-        """What making assets of these kinds took, newest first; reused artefacts are left out."""
+    def build_costs(self, kinds: Sequence[str], *, limit: int = 2000) -> list[BuildCost]:
+        """What building assets of these kinds took, newest first; reused artefacts are left out."""
         names = ("project", "name", "kind", "seconds", "peak_bytes", "facts")
-        query = select(*(makings.c[name] for name in names))
-        query = query.where(makings.c.kind.in_(list(kinds)), makings.c.seconds > 0)
+        query = select(*(materialisations.c[name] for name in names))
+        query = query.where(
+            materialisations.c.kind.in_(list(kinds)), materialisations.c.seconds > 0
+        )
         with self.engine.connect() as connection:
-            rows = connection.execute(query.order_by(makings.c.id.desc()).limit(limit)).all()
-        whole = (row for row in rows if not row.facts.get("resumed_from"))
+            rows = connection.execute(
+                query.order_by(materialisations.c.id.desc()).limit(limit)
+            ).all()
+        complete = (row for row in rows if not row.facts.get("resumed_from"))
         return [
             BuildCost(
-                row.project, row.name, row.kind, row.seconds, row.peak_bytes, _rows(row.facts)
+                row.project, row.name, row.kind, row.seconds, row.peak_bytes, _row_count(row.facts)
             )
-            for row in whole
+            for row in complete
         ]
 
-    def keep(self, made: Sequence[Artefact]) -> None:
-        """Remember artefacts; known digests are left as they are."""
+    def add_artefacts(self, items: Sequence[Artefact]) -> None:
+        """Store artefacts; digests that are there stay as they are."""
         now = datetime.now(UTC)
-        with self.engine.begin() as connection:
-            known = set(
-                connection.scalars(
-                    select(artefacts.c.digest).where(
-                        artefacts.c.digest.in_([item.digest for item in made])
-                    )
-                )
-            )
-            for item in {item.digest: item for item in made if item.digest not in known}.values():
-                connection.execute(
-                    insert(artefacts).values(
-                        digest=item.digest,
-                        kind=item.kind,
-                        bytes=item.bytes,
-                        meta=dict(item.meta),
-                        created=now,
-                    )
-                )
+        rows = [
+            {
+                "digest": item.digest,
+                "kind": item.kind,
+                "bytes": item.bytes,
+                "meta": dict(item.meta),
+                "created": now,
+            }
+            for item in items
+        ]
+        if rows:
+            with self.engine.begin() as connection:
+                connection.execute(insert_if_missing(connection, artefacts), rows)
 
     def artefact(self, digest: str) -> Mapping[str, Any] | None:
-        """What is known of one artefact: digest, kind, bytes, meta, created."""
+        """One artefact's columns: digest, kind, bytes, meta, created."""
         with self.engine.connect() as connection:
             row = connection.execute(select(artefacts).where(artefacts.c.digest == digest)).first()
         return dict(row._mapping) if row else None
 
     def release(self, digest: str) -> ReleaseRecord | None:
-        """The record of one release; a unique beginning of the digest is enough."""
-        query = select(releases.c.record).where(releases.c.digest.startswith(digest)).limit(2)
+        """The record of one release; a unique prefix of the digest is enough."""
+        same = has_prefix(self.engine, releases.c.digest, digest)
+        query = select(releases.c.record).where(same).limit(2)
         with self.engine.connect() as connection:
-            found = list(connection.scalars(query))
-        return ReleaseRecord.from_dict(found[0]) if len(found) == 1 else None
+            records = list(connection.scalars(query))
+        return ReleaseRecord.from_dict(records[0]) if len(records) == 1 else None
 
     def releases(self, service: str | None = None) -> list[ReleaseRecord]:
         """Release records, oldest first."""
@@ -186,7 +187,7 @@ class AssetLedger:
             return [ReleaseRecord.from_dict(raw) for raw in connection.scalars(query)]
 
     def add_release(self, record: ReleaseRecord) -> None:
-        """Keep a release; the same content again changes nothing."""
+        """Store a release; the same content again changes nothing."""
         if self.release(record.digest):
             return
         with self.engine.begin() as connection:
@@ -201,19 +202,22 @@ class AssetLedger:
             )
             write_edges(connection, of_release(record))
 
-    def _newest(self, *where: Any) -> Making | None:
-        query = select(makings).where(*where).order_by(makings.c.id.desc()).limit(1)
+    def _first(self, query: Select[Any]) -> Materialisation | None:
         with self.engine.connect() as connection:
-            row = connection.execute(query).first()
-        return _making(row) if row else None
+            row = connection.execute(query.limit(1)).first()
+        return _from_row(row) if row else None
 
 
-def _rows(facts: Mapping[str, Any]) -> int | None:
-    """How many rows an asset was made of, where its facts say so."""
-    found = facts.get("rows_total", facts.get("rows"))
-    return found if isinstance(found, int) else None
+def _of_asset(project: str, name: str) -> Select[Any]:
+    return select(materialisations).filter_by(project=project, name=name)
 
 
-def _making(row: Row[Any]) -> Making:
+def _row_count(facts: Mapping[str, Any]) -> int | None:
+    """How many rows an asset was built from, where its facts say so."""
+    count = facts.get("rows_total", facts.get("rows"))
+    return count if isinstance(count, int) else None
+
+
+def _from_row(row: Row[Any]) -> Materialisation:
     values = dict(row._mapping)
-    return Making(**{**values, "started": utc(values["started"])})
+    return Materialisation(**{**values, "started_at": utc(values["started_at"])})

@@ -1,22 +1,23 @@
-"""The ledger's memory of triggers: each decision with its numbers, and the runs that follow."""
+"""The trigger decisions and the newest evaluation of each trigger, with their numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any
 
 from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    Connection,
     DateTime,
     Engine,
     Index,
     Integer,
     Row,
+    Select,
     String,
     Table,
     Text,
@@ -26,44 +27,46 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from tidemill.adapters.ledger.base import metadata, utc
+from tidemill.adapters.ledger.base import has_prefix, metadata, utc
 from tidemill.engine.trigger import Decision
 from tidemill.errors import UnknownName
+from tidemill.records import SYNC_TRIGGER, DecisionStatus, TriggerDecision, TriggerEvaluation
 
-State = Literal["asked", "decided", "started", "finished", "failed", "refused"]
-"""asked (a person has to approve) → decided → started → finished or failed."""
-
-SYNC = "@sync"
-"""Stands where a trigger's name is, for runs that a commit asked for; no spec can be called so."""
-
-decisions = Table(
-    "decisions",
+trigger_decisions = Table(
+    "trigger_decisions",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("key", String(200), nullable=False, unique=True),
     Column("project", String(80), nullable=False),
     Column("trigger", String(80), nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False),
-    Column("state", String(16), nullable=False, index=True),
+    Column("decided_at", DateTime(timezone=True), nullable=False),
+    Column("state", String(16), nullable=False),
     Column("reason", Text, nullable=False),
     Column("numbers", JSON, nullable=False),
     Column("offsets", JSON, nullable=False),
-    Column("targets", JSON, nullable=False),
-    Column("run", String(64), nullable=False),
-    Column("by", String(200), nullable=False),
+    Column("assets", JSON, nullable=False),
+    Column("run_id", String(64), nullable=False),
+    Column("answered_by", String(200), nullable=False),
     Column("message", Text, nullable=False),
-    Column("updated", DateTime(timezone=True), nullable=False),
-    Index("decisions_by_trigger", "project", "trigger", "id"),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    Index("trigger_decisions_by_trigger", "project", "trigger", "id"),
+    Index("trigger_decisions_by_state", "state", "id"),
 )
+Index(
+    "trigger_decisions_by_key_prefix",
+    trigger_decisions.c.key,
+    postgresql_ops={"key": "varchar_pattern_ops"},
+).ddl_if(dialect="postgresql")
+"""SQLite searches the index of the unique keys for a prefix; PostgreSQL needs one of this kind."""
 
-looks = Table(
-    "looks",
+trigger_evaluations = Table(
+    "trigger_evaluations",
     metadata,
     Column("project", String(80), primary_key=True),
     Column("trigger", String(80), primary_key=True),
-    Column("start", DateTime(timezone=True), nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False),
-    Column("fire", Boolean, nullable=False),
+    Column("first_at", DateTime(timezone=True), nullable=False),
+    Column("evaluated_at", DateTime(timezone=True), nullable=False),
+    Column("fires", Boolean, nullable=False),
     Column("blocked_by", String(16)),
     Column("reason", Text, nullable=False),
     Column("numbers", JSON, nullable=False),
@@ -71,228 +74,197 @@ looks = Table(
 )
 
 
-@dataclass(frozen=True)
-class Decided:
-    """A firing on its way to a run, with what it was taken on."""
-
-    key: str
-    """Unique; the Dagster run key, so that one decision never starts two runs."""
-    project: str
-    trigger: str
-    at: datetime
-    state: State
-    reason: str
-    numbers: Mapping[str, Any]
-    offsets: Mapping[str, int]
-    """Frozen: `topic/partition` → first offset that does not belong."""
-    targets: tuple[str, ...]
-    """Assets to make."""
-    run: str = ""
-    by: str = ""
-    """Who approved or refused."""
-    message: str = ""
-
-
-@dataclass(frozen=True)
-class Look:
-    """The last time a trigger was looked at."""
-
-    start: datetime
-    """The first look ever; schedules count from here."""
-    at: datetime
-    decision: Decision
-
-
-class DecisionLedger:
-    """Firings from decision to finished run, and the last look at each trigger."""
+class TriggerDecisionLedger:
+    """The `TriggerDecisionStore` in SQL: firings from decision to finished run."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def note(self, project: str, trigger: str, decision: Decision, now: datetime) -> None:
-        """Remember the newest look, so that a person can ask why it did not fire."""
-        mine = (looks.c.project == project, looks.c.trigger == trigger)
+    def record_evaluation(
+        self, project: str, trigger: str, verdict: Decision, now: datetime
+    ) -> None:
+        """Store the newest evaluation, so that a person can ask why the trigger did not fire."""
+        table = trigger_evaluations
+        key = {"project": project, "trigger": trigger}
         values = {
-            "at": now,
-            "fire": decision.fire,
-            "blocked_by": decision.blocked_by,
-            "reason": decision.reason,
-            "numbers": dict(decision.numbers),
-            "held_since": None if decision.fire else decision.held_since,
+            "evaluated_at": now,
+            "fires": verdict.fire,
+            "blocked_by": verdict.blocked_by,
+            "reason": verdict.reason,
+            "numbers": dict(verdict.numbers),
+            "held_since": None if verdict.fire else verdict.held_since,
         }
+        same = update(table).filter_by(**key).values(**values)
         with self.engine.begin() as connection:
-            if connection.execute(update(looks).where(*mine).values(**values)).rowcount:
+            if connection.execute(same).rowcount:
                 return
-        key = {"project": project, "trigger": trigger, "start": now}
-        try:
-            with self.engine.begin() as connection:
-                connection.execute(insert(looks).values(**key, **values))
-        except IntegrityError:
-            return  # another process looked at the same moment
+        with suppress(IntegrityError), self.engine.begin() as connection:
+            # An error means that another process evaluated the trigger at the same moment.
+            connection.execute(insert(table).values(**key, first_at=now, **values))
 
-    def look(self, project: str, trigger: str) -> Look | None:
-        """The newest look."""
-        query = select(looks).where(looks.c.project == project, looks.c.trigger == trigger)
+    def last_evaluation(self, project: str, trigger: str) -> TriggerEvaluation | None:
+        """The newest evaluation of a trigger; None before the first."""
+        query = select(trigger_evaluations).filter_by(project=project, trigger=trigger)
         with self.engine.connect() as connection:
             row = connection.execute(query).first()
         if row is None:
             return None
-        held = utc(row.held_since) if row.held_since else None
-        decision = Decision(row.fire, row.reason, row.blocked_by, held, row.numbers)
-        return Look(utc(row.start), utc(row.at), decision)
+        held_since = utc(row.held_since) if row.held_since else None
+        verdict = Decision(row.fires, row.reason, row.blocked_by, held_since, row.numbers)
+        return TriggerEvaluation(utc(row.first_at), utc(row.evaluated_at), verdict)
 
     def add(
         self,
         project: str,
         trigger: str,
-        decision: Decision,
+        verdict: Decision,
         offsets: Mapping[str, int],
-        targets: Sequence[str],
+        assets: Sequence[str],
         now: datetime,
-    ) -> Decided | None:
-        """Keep a firing, or the question whether to fire; None where another process just did."""
-        state: State = "decided" if decision.fire else "asked"
-        earlier = select(decisions.c.id).where(
-            decisions.c.project == project, decisions.c.trigger == trigger
-        )
+    ) -> TriggerDecision | None:
+        """Store a firing, or the question to a person whether to fire; None where another process
+        stored one at the same moment."""
+        state: DecisionStatus = "queued" if verdict.fire else "needs_approval"
+        values = {"reason": verdict.reason, "numbers": dict(verdict.numbers)}
         try:
             with self.engine.begin() as connection:
-                count = len(connection.execute(earlier).all())
-                key = f"{project}/{trigger}/{count + 1}"
+                key = f"{project}/{trigger}/{_next_number(connection, project, trigger)}"
+                row = _row(key, project, trigger, state, assets, now)
                 connection.execute(
-                    insert(decisions).values(
-                        key=key,
-                        project=project,
-                        trigger=trigger,
-                        at=now,
-                        state=state,
-                        reason=decision.reason,
-                        numbers=dict(decision.numbers),
-                        offsets=dict(offsets),
-                        targets=list(targets),
-                        run="",
-                        by="",
-                        message="",
-                        updated=now,
-                    )
+                    insert(trigger_decisions).values(**row, **values, offsets=dict(offsets))
                 )
         except IntegrityError:
             return None
         return self.get(key)
 
-    def ask_for(
-        self, key: str, project: str, reason: str, targets: Sequence[str], now: datetime
-    ) -> Decided:
-        """A run that `tidemill sync` asks for under a key of its own; the same key again is the
+    def request_run(
+        self, key: str, project: str, reason: str, assets: Sequence[str], now: datetime
+    ) -> TriggerDecision:
+        """Queue a run that Git sync asks for, under a key of its own; the same key again is the
         same run."""
-        values = {
-            "key": key,
-            "project": project,
-            "trigger": SYNC,
-            "at": now,
-            "state": "decided",
-            "reason": reason,
-            "numbers": {},
-            "offsets": {},
-            "targets": list(targets),
-            "run": "",
-            "by": "",
-            "message": "",
-            "updated": now,
-        }
+        row = _row(key, project, SYNC_TRIGGER, "queued", assets, now)
+        query = insert(trigger_decisions).values(**row, reason=reason, numbers={}, offsets={})
         with suppress(IntegrityError), self.engine.begin() as connection:
-            connection.execute(insert(decisions).values(**values))
+            connection.execute(query)
         return self.get(key)
 
-    def synced(self, prefix: str) -> list[Decided]:
-        """What sync asked for under keys that begin so, oldest first."""
-        mine = (decisions.c.trigger == SYNC, decisions.c.key.startswith(prefix, autoescape=True))
-        query = select(decisions).where(*mine).order_by(decisions.c.id)
-        with self.engine.connect() as connection:
-            return [_decided(row) for row in connection.execute(query)]
+    def sync_requests(self, prefix: str) -> list[TriggerDecision]:
+        """Runs that Git sync asked for under keys with this prefix, oldest first."""
+        keys = has_prefix(self.engine, trigger_decisions.c.key, prefix)
+        query = select(trigger_decisions).where(trigger_decisions.c.trigger == SYNC_TRIGGER, keys)
+        return self._read(query.order_by(trigger_decisions.c.id))
 
-    def withdraw(self, but: str, message: str, now: datetime) -> None:
-        """Take back what sync asked for and nothing started, except under keys that begin so."""
-        mine = (decisions.c.trigger == SYNC, decisions.c.state == "decided")
-        others = ~decisions.c.key.startswith(but, autoescape=True)
-        values = {"state": "refused", "message": message, "updated": now}
+    def withdraw_requests(self, except_prefix: str, message: str, now: datetime) -> None:
+        """Refuse the runs that Git sync asked for and that are still queued, except those whose
+        keys have the prefix."""
+        table = trigger_decisions
+        queued = (table.c.trigger == SYNC_TRIGGER, table.c.state == "queued")
+        others = ~table.c.key.startswith(except_prefix, autoescape=True)
+        values = {"state": "refused", "message": message, "updated_at": now}
         with self.engine.begin() as connection:
-            connection.execute(update(decisions).where(*mine, others).values(**values))
+            connection.execute(update(table).where(*queued, others).values(**values))
 
-    def get(self, key: str) -> Decided:
+    def get(self, key: str) -> TriggerDecision:
         """One decision; raises `UnknownName` with the nearest key."""
-        with self.engine.connect() as connection:
-            row = connection.execute(select(decisions).where(decisions.c.key == key)).first()
-            if row is None:
-                keys = list(connection.scalars(select(decisions.c.key)))
-                raise UnknownName("decision", key, keys)
-        return _decided(row)
+        decisions = self._read(select(trigger_decisions).where(trigger_decisions.c.key == key))
+        if not decisions:
+            with self.engine.connect() as connection:
+                keys = list(connection.scalars(select(trigger_decisions.c.key)))
+            raise UnknownName("decision", key, keys)
+        return decisions[0]
 
-    def pending(self) -> list[Decided]:
-        """Decided, and no run started yet: what to launch, also after a crash; oldest first."""
-        return self._in_state("decided")
+    def queued_decisions(self) -> list[TriggerDecision]:
+        """Decisions whose run is still to be launched, also after a crash; oldest first."""
+        return self._in_state("queued")
 
-    def running(self) -> list[Decided]:
-        """Started, and not finished as far as the ledger knows."""
+    def running_decisions(self) -> list[TriggerDecision]:
+        """Decisions whose run was launched and has not ended as far as the ledger knows."""
         return self._in_state("started")
 
-    def asked(self) -> list[Decided]:
-        """Waiting for a person."""
-        return self._in_state("asked")
+    def needing_approval(self) -> list[TriggerDecision]:
+        """Decisions that a person has to approve, oldest first."""
+        return self._in_state("needs_approval")
 
-    def history(self, project: str, trigger: str, *, limit: int = 100) -> list[Decided]:
-        """Decisions of one trigger, newest first."""
-        mine = (decisions.c.project == project, decisions.c.trigger == trigger)
-        query = select(decisions).where(*mine).order_by(decisions.c.id.desc()).limit(limit)
-        with self.engine.connect() as connection:
-            return [_decided(row) for row in connection.execute(query)]
+    def history(self, project: str, trigger: str, *, limit: int = 100) -> list[TriggerDecision]:
+        """The last decisions of one trigger, newest first."""
+        query = select(trigger_decisions).filter_by(project=project, trigger=trigger)
+        return self._read(query.order_by(trigger_decisions.c.id.desc()).limit(limit))
 
-    def started(self, key: str, run: str, now: datetime) -> None:
+    def mark_started(self, key: str, run_id: str, now: datetime) -> None:
         """A run was launched for it."""
-        self._move(key, "started", now, run=run)
+        self._set_state(key, "started", now, run_id=run_id)
 
-    def finished(self, key: str, now: datetime, *, ok: bool, message: str = "") -> None:
+    def mark_finished(self, key: str, now: datetime, *, ok: bool, message: str = "") -> None:
         """Its run ended."""
-        self._move(key, "finished" if ok else "failed", now, message=message)
+        self._set_state(key, "finished" if ok else "failed", now, message=message)
 
-    def relaunch(self, key: str, now: datetime) -> None:
-        """Its run vanished: back to decided, with the same frozen offsets."""
-        self._move(key, "decided", now, run="")
+    def requeue(self, key: str, now: datetime) -> None:
+        """Its run vanished: queue it again, with the same frozen offsets."""
+        self._set_state(key, "queued", now, run_id="")
 
-    def answer(self, key: str, by: str, now: datetime, *, yes: bool) -> None:
-        """A person approved or refused; only what was asked can be answered."""
-        only = decisions.c.state == "asked"
-        self._move(key, "decided" if yes else "refused", now, only=only, by=by, at=now)
+    def resolve_approval(self, key: str, by: str, now: datetime, *, approved: bool) -> None:
+        """A person approved or refused; only what needs approval changes."""
+        state: DecisionStatus = "queued" if approved else "refused"
+        values = {"answered_by": by, "decided_at": now}
+        self._set_state(key, state, now, only_from="needs_approval", **values)
 
-    def _in_state(self, state: State) -> list[Decided]:
-        query = select(decisions).where(decisions.c.state == state).order_by(decisions.c.id)
+    def _in_state(self, state: DecisionStatus) -> list[TriggerDecision]:
+        query = select(trigger_decisions).where(trigger_decisions.c.state == state)
+        return self._read(query.order_by(trigger_decisions.c.id))
+
+    def _read(self, query: Select[Any]) -> list[TriggerDecision]:
         with self.engine.connect() as connection:
-            return [_decided(row) for row in connection.execute(query)]
+            return [_decision_from_row(row) for row in connection.execute(query)]
 
-    def _move(self, key: str, state: State, now: datetime, only: Any = True, **more: Any) -> None:
-        where = decisions.c.key == key
-        if only is not True:
-            where = where & only
-        values = {"state": state, "updated": now, **more}
+    def _set_state(
+        self,
+        key: str,
+        state: DecisionStatus,
+        now: datetime,
+        only_from: DecisionStatus | None = None,
+        **values: Any,
+    ) -> None:
+        query = update(trigger_decisions).where(trigger_decisions.c.key == key)
+        if only_from is not None:
+            query = query.where(trigger_decisions.c.state == only_from)
         with self.engine.begin() as connection:
-            moved = connection.execute(update(decisions).where(where).values(**values)).rowcount
-        if not moved:
+            changed = connection.execute(query.values(state=state, updated_at=now, **values))
+        if not changed.rowcount:
             self.get(key)  # raises where there is none
 
 
-def _decided(row: Row[Any]) -> Decided:
-    values = row._mapping
-    return Decided(
-        key=values["key"],
-        project=values["project"],
-        trigger=values["trigger"],
-        at=utc(values["at"]),
-        state=cast(State, values["state"]),
-        reason=values["reason"],
-        numbers=values["numbers"],
-        offsets=values["offsets"],
-        targets=tuple(values["targets"]),
-        run=values["run"],
-        by=values["by"],
-        message=values["message"],
-    )
+def _next_number(connection: Connection, project: str, trigger: str) -> int:
+    """The number that ends the key of a trigger's next decision; keys are `project/trigger/n`."""
+    query = select(trigger_decisions.c.key).filter_by(project=project, trigger=trigger)
+    newest = connection.scalar(query.order_by(trigger_decisions.c.id.desc()).limit(1))
+    return int(newest.rpartition("/")[2]) + 1 if newest else 1
+
+
+def _row(
+    key: str,
+    project: str,
+    trigger: str,
+    state: DecisionStatus,
+    assets: Sequence[str],
+    now: datetime,
+) -> dict[str, Any]:
+    return {
+        "key": key,
+        "project": project,
+        "trigger": trigger,
+        "decided_at": now,
+        "state": state,
+        "assets": list(assets),
+        "run_id": "",
+        "answered_by": "",
+        "message": "",
+        "updated_at": now,
+    }
+
+
+def _decision_from_row(row: Row[Any]) -> TriggerDecision:
+    values = dict(row._mapping)
+    for name in ("id", "updated_at"):
+        values.pop(name)
+    assets, decided_at = tuple(values["assets"]), utc(values["decided_at"])
+    return TriggerDecision(**{**values, "assets": assets, "decided_at": decided_at})

@@ -1,4 +1,4 @@
-"""Records of Kafka become rows of the ledger, or quarantine with a reason: no I/O."""
+"""Parses Kafka's records into rows of the ledger, or of quarantine with a reason: no I/O."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tidemill.adapters.ledger.event_tables import stamp
+from tidemill.adapters.ledger.event_tables import to_timestamp
 from tidemill.errors import EventError
 from tidemill.ports import INFERENCE_TOPIC, LIFECYCLE_TOPIC, Message
 
@@ -16,53 +16,55 @@ if TYPE_CHECKING:  # whoever only reads the ledger does not wait for the models 
     from tidemill.events import Data, Event, Feedback, Inference, Lifecycle
     from tidemill.spec.feedback import Feedback as Contract
 
-AHEAD = timedelta(days=1)
+MAX_CLOCK_SKEW = timedelta(days=1)
 """Clocks may be off by this much; a time further in the future would poison every window."""
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Intake:
-    """What a batch of records became."""
+class ParsedBatch:
+    """The rows of a batch of records, by table."""
 
     inference: list[Row] = field(default_factory=list)
     feedback: list[Row] = field(default_factory=list)
     lifecycle: list[Row] = field(default_factory=list)
-    broken: list[Row] = field(default_factory=list)
+    quarantined: list[Row] = field(default_factory=list)
 
 
-def sort(records: Iterable[Message], contracts: Mapping[str, Contract], now: datetime) -> Intake:
+def parse_records(
+    records: Iterable[Message], contracts: Mapping[str, Contract], now: datetime
+) -> ParsedBatch:
     """Decode and check each record; offsets stay as the records have them."""
     from tidemill.events import Feedback, Inference, decode
 
-    intake = Intake()
-    arrived = stamp(now)
+    batch = ParsedBatch()
+    arrived = to_timestamp(now)
     for record in records:
         contract = contracts.get(record.topic)
         try:
             event = decode(record.headers, record.value)
-            data = _expected(event, record.topic, contract)
+            data = _check_contract(event, record.topic, contract)
             row = _common(record, event, arrived)
             if isinstance(data, Feedback):
                 assert contract is not None
-                intake.feedback.append(row | _feedback(data, contract, record, row))
+                batch.feedback.append(row | _feedback(data, contract, record, row))
             elif isinstance(data, Inference):
-                intake.inference.append(row | _inference(data))
+                batch.inference.append(row | _inference(data))
             else:
-                intake.lifecycle.append(row | _lifecycle(data))
+                batch.lifecycle.append(row | _lifecycle(data))
         except EventError as error:
-            intake.broken.append(broken(record, contract, str(error), arrived))
-    return intake
+            batch.quarantined.append(quarantine_row(record, contract, str(error), arrived))
+    return batch
 
 
-def broken(record: Message, contract: Contract | None, reason: str, at: float) -> Row:
+def quarantine_row(record: Message, contract: Contract | None, reason: str, at: float) -> Row:
     """A quarantine row: the raw bytes, where they lay, and why."""
     return {
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
         "key": record.key,
-        "headers": pack(record.headers),
+        "headers": headers_to_text(record.headers),
         "value": record.value,
         "reason": reason,
         "at": at,
@@ -70,17 +72,17 @@ def broken(record: Message, contract: Contract | None, reason: str, at: float) -
     }
 
 
-def pack(headers: Iterable[tuple[str, bytes]]) -> str:
+def headers_to_text(headers: Iterable[tuple[str, bytes]]) -> str:
     """Record headers as JSON text; every byte survives (Latin-1)."""
     return json.dumps([[name, value.decode("latin-1")] for name, value in headers])
 
 
-def unpack(text: str) -> tuple[tuple[str, bytes], ...]:
+def headers_from_text(text: str) -> tuple[tuple[str, bytes], ...]:
     """The headers that were packed."""
     return tuple((name, value.encode("latin-1")) for name, value in json.loads(text))
 
 
-def _expected(event: Event, topic: str, contract: Contract | None) -> Data:
+def _check_contract(event: Event, topic: str, contract: Contract | None) -> Data:
     from tidemill.events import Feedback, Inference, Lifecycle
 
     shapes: Mapping[str, type[Data]] = {INFERENCE_TOPIC: Inference, LIFECYCLE_TOPIC: Lifecycle}
@@ -93,8 +95,8 @@ def _expected(event: Event, topic: str, contract: Contract | None) -> Data:
 
 
 def _common(record: Message, event: Event, arrived: float) -> Row:
-    time = stamp(event.time)
-    if time > arrived + AHEAD.total_seconds():
+    time = to_timestamp(event.time)
+    if time > arrived + MAX_CLOCK_SKEW.total_seconds():
         raise EventError(f"its time, {event.time.isoformat()}, is more than a day ahead")
     return {
         "event_id": event.id,
@@ -115,7 +117,7 @@ def _feedback(data: Feedback, contract: Contract, record: Message, row: Row) -> 
         "response_id": data.response_id,
         "kind": data.kind,
         "value": data.value,
-        "rating": _rating(data, contract),
+        "rating": _to_rating(data, contract),
         "comment": data.comment,
         "output": None if data.output is None else json.dumps(data.output, ensure_ascii=False),
         "over": data.over,
@@ -135,7 +137,7 @@ def _feedback(data: Feedback, contract: Contract, record: Message, row: Row) -> 
     }
 
 
-def _rating(data: Feedback, contract: Contract) -> float | None:
+def _to_rating(data: Feedback, contract: Contract) -> float | None:
     if data.kind in ("thumbs", "outcome"):
         return data.value
     if data.kind != "score":

@@ -1,9 +1,9 @@
-"""The tables of events: what was answered, what users said of it, what could not be used.
+"""The tables of events: inference, feedback, lifecycle, and quarantine for the unusable ones.
 
-Times are seconds since 1970 in UTC. Offsets are the ledger's own: `base` + Kafka's offset, where
-`base` is what earlier incarnations of the topic held (an in-memory broker forgets its topics when
-it restarts). So they only ever grow, and a range of them always means the same events. Partition
--1 of a topic holds the events that were replayed from quarantine.
+Times are seconds since 1970 in UTC. Offsets are the ledger's own: `base_offset` + Kafka's
+offset, where `base_offset` counts the records of earlier incarnations of the topic (an in-memory
+broker loses its topics when it restarts). So they only ever grow, and a range of them always means
+the same events. Partition -1 of a topic contains the events that were replayed from quarantine.
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ inference = Table(
     Index("inference_by_service", "service", "time"),
     Index("inference_by_release", "release", "time"),
 )
-_of_somebody = inference.c.subject.is_not(None)
+_has_subject = inference.c.subject.is_not(None)
 Index(
     "inference_by_subject",
     inference.c.subject,
-    sqlite_where=_of_somebody,
-    postgresql_where=_of_somebody,
+    sqlite_where=_has_subject,
+    postgresql_where=_has_subject,
 )
 
 feedback = Table(
@@ -103,6 +103,8 @@ feedback = Table(
     Index("feedback_once", "event_id", "source", unique=True),
     Index("feedback_by_kind", "topic", "kind", "seq"),
     Index("feedback_by_service", "service", "arrived"),
+    Index("feedback_by_offset", "topic", "state", "partition", "offset"),
+    Index("feedback_by_answer_offset", "topic", "state", "inference_partition", "inference_offset"),
 )
 Index(
     "feedback_waiting",
@@ -146,18 +148,18 @@ offsets = Table(
     metadata,
     Column("topic", String(249), primary_key=True),
     Column("partition", Integer, primary_key=True),
-    Column("base", BigInteger, nullable=False),
-    Column("next", BigInteger, nullable=False),
+    Column("base_offset", BigInteger, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
     Column("incarnation", String(64), nullable=False),
     Column("updated", Double, nullable=False),
 )
 
 
-def stamp(moment: datetime) -> float:
-    """A moment as the tables keep it."""
+def to_timestamp(moment: datetime) -> float:
+    """Seconds since 1970 in UTC, as the tables store times."""
     return moment.timestamp()
 
 
-def moment(stamped: float) -> datetime:
-    """A kept moment, in UTC."""
+def from_timestamp(stamped: float) -> datetime:
+    """The time of a stored timestamp, in UTC."""
     return datetime.fromtimestamp(stamped, UTC)

@@ -1,182 +1,202 @@
-"""The ledger's side of the stream: rows and the next offset in one transaction."""
+"""Stores events from Kafka: rows and the next offset in one transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, Engine, and_, delete, func, insert, select, update
 from sqlalchemy.exc import DataError, OperationalError, StatementError
 
-from tidemill.adapters.ledger.base import new_row
-from tidemill.adapters.ledger.event_parsing import Intake, Row, broken, sort, unpack
+from tidemill.adapters.ledger.base import insert_if_missing
+from tidemill.adapters.ledger.event_parsing import (
+    ParsedBatch,
+    Row,
+    headers_from_text,
+    parse_records,
+    quarantine_row,
+)
 from tidemill.adapters.ledger.event_tables import (
     REPLAYED,
     feedback,
     inference,
+    lifecycle,
     offsets,
     quarantine,
-    stamp,
+    to_timestamp,
 )
-from tidemill.adapters.ledger.feedback import FeedbackQueries
-from tidemill.adapters.ledger.joining import Taken, chunks, expire, take
+from tidemill.adapters.ledger.joining import chunks, expire_feedback, insert_batch
 from tidemill.errors import Overtaken, StorageError
-from tidemill.ports import Message, Span
+from tidemill.ports import Message, PartitionRange
+from tidemill.records import IngestResult, ReadPosition
 
 if TYPE_CHECKING:
     from tidemill.spec.feedback import Feedback as Contract
 
 
-@dataclass(frozen=True)
-class Position:
-    """Where to read on in one partition."""
+class EventLedger:
+    """The `EventStore` in SQL: takes events in, each once, and moves the offsets."""
 
-    topic: str
-    partition: int
-    next: int
-    """Kafka's offset of the next record to read."""
-    base: int
-    """Records of earlier incarnations of the topic; the ledger's offset is base + Kafka's."""
-    incarnation: str
-    restarted: bool = False
-    """True where the broker lost what it had, and reading begins anew."""
-    lost: int = 0
-    """Records the broker's retention deleted before they were read."""
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
 
+    def positions(
+        self, topic: str, ranges: Mapping[int, PartitionRange], now: datetime
+    ) -> list[ReadPosition]:
+        """Where to read on, given the broker's ranges; stores partitions that are new.
 
-class EventLedger(FeedbackQueries):
-    """Takes events in, each once; what reads them is in `FeedbackQueries`."""
-
-    def positions(self, topic: str, spans: Mapping[int, Span], now: datetime) -> list[Position]:
-        """Where to read on, given what the broker holds; remembers partitions it sees first.
-
-        A topic that is not the one that was read before (the broker restarted empty) begins anew:
-        its offsets count from where the old ones ended, and event ids keep anything from counting
-        twice.
+        A topic that is not the one that was read before (the broker restarted empty) is read from
+        its start: its offsets count from where the old ones ended, and event ids keep anything
+        from counting twice.
         """
-        found = []
-        with self._writing() as connection:
-            for partition, span in sorted(spans.items()):
-                where = _at(topic, partition)
-                row = connection.execute(select(offsets).where(where)).first()
+        positions = []
+        with self._write_transaction() as connection:
+            for partition, span in sorted(ranges.items()):
+                partition_row = _where_partition(topic, partition)
+                row = connection.execute(select(offsets).where(partition_row)).first()
                 position = _resume(topic, partition, span, row._mapping if row else None)
                 values = {
-                    "base": position.base,
-                    "next": position.next,
+                    "base_offset": position.base_offset,
+                    "next_offset": position.next_offset,
                     "incarnation": position.incarnation,
                 }
                 if row is None:
                     key = {"topic": topic, "partition": partition}
                     connection.execute(
-                        new_row(connection, offsets), {**key, **values, "updated": stamp(now)}
+                        insert_if_missing(connection, offsets),
+                        {**key, **values, "updated": to_timestamp(now)},
                     )
                 elif any(row._mapping[name] != value for name, value in values.items()):
-                    connection.execute(update(offsets).where(where).values(**values))
-                found.append(position)
-        return found
+                    connection.execute(update(offsets).where(partition_row).values(**values))
+                positions.append(position)
+        return positions
 
     def ingest(
         self,
         records: Sequence[Message],
-        positions: Iterable[Position],
+        positions: Iterable[ReadPosition],
         contracts: Mapping[str, Contract],
         now: datetime,
-    ) -> Taken:
+    ) -> IngestResult:
         """Take a batch in: rows, quarantine and offsets in one transaction.
 
         Records are in order within a partition. Raises `Overtaken` where another process was
         faster; nothing is written then.
         """
-        bases = {(p.topic, p.partition): p.base for p in positions}
+        bases = {(p.topic, p.partition): p.base_offset for p in positions}
         try:
-            return self._write(records, bases, sort(records, contracts, now), now)
+            return self._write(records, bases, parse_records(records, contracts, now), now)
         except (DataError, StatementError, UnicodeError) as error:
             if getattr(error, "connection_invalidated", False) or not _is_data(error):
                 raise
-            if len(records) == 1:  # the one that the database refuses
+            if len(records) == 1:  # the record that the database refuses
                 reason = f"the database refuses it: {getattr(error, 'orig', error)}"
                 contract = contracts.get(records[0].topic)
-                refused = Intake(broken=[broken(records[0], contract, reason, stamp(now))])
-                return self._write(records, bases, refused, now)
-            half, given = len(records) // 2, list(positions)
-            first = self.ingest(records[:half], given, contracts, now)
-            return first + self.ingest(records[half:], given, contracts, now)
+                row = quarantine_row(records[0], contract, reason, to_timestamp(now))
+                return self._write(records, bases, ParsedBatch(quarantined=[row]), now)
+            half, starts = len(records) // 2, list(positions)
+            first = self.ingest(records[:half], starts, contracts, now)
+            return first + self.ingest(records[half:], starts, contracts, now)
 
-    def expire(self, now: datetime) -> int:
+    def expire_unjoined(self, now: datetime) -> int:
         """Quarantine the feedback whose inference did not come within the join window."""
-        with self._writing() as connection:
-            due = and_(feedback.c.state == "waiting", feedback.c.deadline <= stamp(now))
+        with self._write_transaction() as connection:
+            due = and_(feedback.c.state == "waiting", feedback.c.deadline <= to_timestamp(now))
             rows = connection.execute(select(feedback).where(due).limit(10_000)).mappings().all()
             for row in rows:
                 reason = (
                     f"no inference record of response '{row['response_id']}' came within the "
                     "join window; check that the service writes inference events, then replay"
                 )
-                expire(connection, row, reason, stamp(now))
+                expire_feedback(connection, row, reason, to_timestamp(now))
         return len(rows)
 
     def replay(
         self, contracts: Mapping[str, Contract], now: datetime, ids: Sequence[int] | None = None
-    ) -> Taken:
+    ) -> IngestResult:
         """Try quarantined events again after a fix; what is still broken stays, with its reason."""
         query = select(quarantine).order_by(quarantine.c.id)
         if ids is not None:
             query = query.where(quarantine.c.id.in_(ids))
         with self.engine.connect() as connection:
             rows = connection.execute(query).mappings().all()
-        total = Taken()
+        total = IngestResult()
         for row in rows:
             total += self._replay(row, contracts, now)
         return total
 
-    def quarantined(self, limit: int = 100, *, raw: bool = False) -> list[Row]:
+    def quarantined_events(self, limit: int = 100, *, raw: bool = False) -> list[Row]:
         """The newest quarantined events: id, topic, partition, offset, reason, at."""
         columns = quarantine.c if raw else [c for c in quarantine.c if c.name != "value"]
         query = select(*columns).order_by(quarantine.c.id.desc()).limit(limit)
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
-    def to_copy(self, limit: int = 1000) -> list[tuple[int, Message]]:
-        """Quarantined events that their dead-letter topic has not got yet, by quarantine id."""
+    def uncopied_dead_letters(self, limit: int = 1000) -> list[tuple[int, Message]]:
+        """Quarantined events that are not in their dead-letter topic yet, by quarantine id."""
         query = select(quarantine).where(quarantine.c.dead_letter.is_not(None))
         with self.engine.connect() as connection:
             rows = connection.execute(query.limit(limit)).mappings().all()
         return [
             (
                 row["id"],
-                Message(
-                    row["dead_letter"],
-                    row["value"],
-                    row["key"],
-                    (*unpack(row["headers"]), ("tidemill-reason", row["reason"].encode())),
-                ),
+                Message(row["dead_letter"], row["value"], row["key"], _dead_letter_headers(row)),
             )
             for row in rows
         ]
 
-    def copied(self, ids: Sequence[int]) -> None:
-        """Remember that the dead-letter topics have these."""
-        with self._writing() as connection:
+    def mark_copied(self, ids: Sequence[int]) -> None:
+        """Mark quarantined events as copied to their dead-letter topics."""
+        with self._write_transaction() as connection:
             for chunk in chunks(ids):
                 done = update(quarantine).where(quarantine.c.id.in_(chunk))
                 connection.execute(done.values(dead_letter=None))
 
-    def erase(self, subject: str) -> int:
-        """Delete every event of a subject; returns how many rows went."""
-        with self._writing() as connection:
-            gone = [
-                connection.execute(delete(table).where(table.c.subject == subject)).rowcount
-                for table in (feedback, inference)
-            ]
-            held = quarantine.c.key == subject.encode()
-            gone.append(connection.execute(delete(quarantine).where(held)).rowcount)
-        return sum(gone)
+    def next_offsets(self) -> dict[tuple[str, int], int]:
+        """(topic, partition) → Kafka's offset of the next record to read, of every partition that
+        was ever read."""
+        query = select(offsets.c.topic, offsets.c.partition, offsets.c.next_offset)
+        with self.engine.connect() as connection:
+            return {
+                (topic, partition): after for topic, partition, after in connection.execute(query)
+            }
+
+    def event_counts(self) -> dict[str, Any]:
+        """How many events of each kind are stored, how many joined or waiting feedback, and `read`:
+        the ledger's next offset by `topic/partition`."""
+        states = select(feedback.c.state, func.count()).group_by(feedback.c.state)
+        with self.engine.connect() as connection:
+            by_state: dict[str, int] = dict(connection.execute(states).all())
+            counts = {
+                table.name: connection.scalar(select(func.count()).select_from(table)) or 0
+                for table in (inference, lifecycle, quarantine)
+            }
+            read = {
+                f"{row.topic}/{row.partition}": row.base_offset + row.next_offset
+                for row in connection.execute(select(offsets).order_by(offsets.c.topic))
+            }
+        joined, waiting = by_state.get("joined", 0), by_state.get("waiting", 0)
+        feedback_counts = {"feedback": joined + waiting, "joined": joined, "waiting": waiting}
+        return {**counts, **feedback_counts, "read": read}
+
+    def erase_subject(self, subject: str) -> int:
+        """Delete every event of a subject; gives the number of deleted rows."""
+        conditions = (
+            (feedback, feedback.c.subject == subject),
+            (inference, inference.c.subject == subject),
+            (quarantine, quarantine.c.key == subject.encode()),
+        )
+        with self._write_transaction() as connection:
+            return sum(
+                connection.execute(delete(table).where(condition)).rowcount
+                for table, condition in conditions
+            )
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def _write_transaction(self) -> Iterator[Connection]:
         try:
             with self.engine.begin() as connection:
                 yield connection
@@ -189,52 +209,65 @@ class EventLedger(FeedbackQueries):
         self,
         records: Sequence[Message],
         bases: Mapping[tuple[str, int], int],
-        intake: Intake,
+        batch: ParsedBatch,
         now: datetime,
-    ) -> Taken:
-        with self._writing() as connection:
+    ) -> IngestResult:
+        with self._write_transaction() as connection:
             # First, because it takes SQLite's write lock: all that follows sees one state.
             _advance(connection, records, bases, now)
-            for rows in (intake.inference, intake.feedback, intake.lifecycle, intake.broken):
+            for rows in (batch.inference, batch.feedback, batch.lifecycle, batch.quarantined):
                 for row in rows:
                     row["offset"] += bases[row["topic"], row["partition"]]
-            return replace(take(connection, intake), records=len(records))
+            return replace(insert_batch(connection, batch), records=len(records))
 
     def _replay(
         self, row: Mapping[Any, Any], contracts: Mapping[str, Contract], now: datetime
-    ) -> Taken:
-        message = Message(row["topic"], row["value"], row["key"], unpack(row["headers"]), REPLAYED)
-        intake = sort([message], contracts, now)
-        with self._writing() as connection:
-            gone = connection.execute(delete(quarantine).where(quarantine.c.id == row["id"]))
-            if not gone.rowcount:
-                return Taken()
-            place = _place(connection, row["topic"], now)
-            for rows in (intake.inference, intake.feedback, intake.lifecycle):
-                for made in rows:
-                    made["offset"] = place
+    ) -> IngestResult:
+        message = Message(
+            row["topic"], row["value"], row["key"], headers_from_text(row["headers"]), REPLAYED
+        )
+        batch = parse_records([message], contracts, now)
+        with self._write_transaction() as connection:
+            deleted = connection.execute(delete(quarantine).where(quarantine.c.id == row["id"]))
+            if not deleted.rowcount:
+                return IngestResult()
+            offset = _next_replay_offset(connection, row["topic"], now)
+            for rows in (batch.inference, batch.feedback, batch.lifecycle):
+                for event in rows:
+                    event["offset"] = offset
                     expired = and_(
-                        feedback.c.event_id == made["event_id"],
-                        feedback.c.source == made["source"],
+                        feedback.c.event_id == event["event_id"],
+                        feedback.c.source == event["source"],
                         feedback.c.state == "expired",
                     )
                     connection.execute(delete(feedback).where(expired))
-            for made in intake.broken:
-                made |= {"partition": row["partition"], "offset": row["offset"], "id": row["id"]}
-            return replace(take(connection, intake), records=1)
+            for event in batch.quarantined:
+                event |= {"partition": row["partition"], "offset": row["offset"], "id": row["id"]}
+            return replace(insert_batch(connection, batch), records=1)
 
 
-def _resume(topic: str, partition: int, span: Span, row: Mapping[Any, Any] | None) -> Position:
+def _resume(
+    topic: str, partition: int, span: PartitionRange, row: Mapping[Any, Any] | None
+) -> ReadPosition:
     if row is None:
-        return Position(topic, partition, span.first, 0, span.incarnation)
+        return ReadPosition(topic, partition, span.first, 0, span.incarnation)
     anew = row["incarnation"] != span.incarnation
     if not span.incarnation:  # a broker without topic ids: only a shorter log gives it away
-        anew = span.end < row["next"]
+        anew = span.end < row["next_offset"]
     if anew:
-        base = row["base"] + row["next"]
-        return Position(topic, partition, span.first, base, span.incarnation, restarted=True)
-    lost = max(0, span.first - row["next"])
-    return Position(topic, partition, row["next"] + lost, row["base"], span.incarnation, lost=lost)
+        base = row["base_offset"] + row["next_offset"]
+        return ReadPosition(
+            topic, partition, span.first, base, span.incarnation, topic_recreated=True
+        )
+    lost = max(0, span.first - row["next_offset"])
+    return ReadPosition(
+        topic,
+        partition,
+        row["next_offset"] + lost,
+        row["base_offset"],
+        span.incarnation,
+        lost_records=lost,
+    )
 
 
 def _advance(
@@ -248,24 +281,38 @@ def _advance(
         where = record.topic, record.partition
         ends[where] = ends.get(where, (record.offset, 0))[0], record.offset + 1
     for (topic, partition), (first, end) in ends.items():
-        mine = offsets.c.base == bases[topic, partition]
-        moved = update(offsets).where(_at(topic, partition), mine, offsets.c.next <= first)
-        if not connection.execute(moved.values(next=end, updated=stamp(now))).rowcount:
+        mine = offsets.c.base_offset == bases[topic, partition]
+        moved = update(offsets).where(
+            _where_partition(topic, partition), mine, offsets.c.next_offset <= first
+        )
+        if not connection.execute(
+            moved.values(next_offset=end, updated=to_timestamp(now))
+        ).rowcount:
             raise Overtaken(f"another ingest has read {topic}/{partition} beyond {first}")
 
 
-def _place(connection: Connection, topic: str, now: datetime) -> int:
-    """The next place in the topic's partition of replayed events."""
-    where = _at(topic, REPLAYED)
-    moved = update(offsets).where(where).values(next=offsets.c.next + 1, updated=stamp(now))
+def _next_replay_offset(connection: Connection, topic: str, now: datetime) -> int:
+    """The next offset in the topic's partition of replayed events."""
+    where = _where_partition(topic, REPLAYED)
+    moved = (
+        update(offsets)
+        .where(where)
+        .values(next_offset=offsets.c.next_offset + 1, updated=to_timestamp(now))
+    )
     if not connection.execute(moved).rowcount:
-        row = {"topic": topic, "partition": REPLAYED, "base": 0, "next": 1, "incarnation": ""}
-        connection.execute(insert(offsets), {**row, "updated": stamp(now)})
-    return int(connection.scalar(select(offsets.c.next).where(where)) or 1) - 1
+        row = {"topic": topic, "partition": REPLAYED, "base_offset": 0, "next_offset": 1}
+        row |= {"incarnation": "", "updated": to_timestamp(now)}
+        connection.execute(insert(offsets), row)
+    return int(connection.scalar(select(offsets.c.next_offset).where(where)) or 1) - 1
 
 
-def _at(topic: str, partition: int) -> Any:
+def _where_partition(topic: str, partition: int) -> Any:
     return and_(offsets.c.topic == topic, offsets.c.partition == partition)
+
+
+def _dead_letter_headers(row: Mapping[Any, Any]) -> tuple[tuple[str, bytes], ...]:
+    reason = ("tidemill-reason", row["reason"].encode())
+    return (*headers_from_text(row["headers"]), reason)
 
 
 def _is_data(error: BaseException) -> bool:

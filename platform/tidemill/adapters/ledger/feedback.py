@@ -1,57 +1,61 @@
-"""What the ledger knows of feedback: rows of datasets, signals of triggers, counts."""
+"""Queries of feedback: rows for datasets, signals for triggers, the newest for people."""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, false, func, not_, or_, select
 
 from tidemill.adapters.ledger.event_tables import (
     feedback,
+    from_timestamp,
     inference,
-    lifecycle,
-    moment,
     offsets,
-    quarantine,
-    stamp,
+    to_timestamp,
 )
-from tidemill.adapters.ledger.service_metrics import ServiceQueries
 from tidemill.ports import INFERENCE_TOPIC
 from tidemill.triggers import Signal
 from tidemill.triggers.subject_weight import cap
 
 if TYPE_CHECKING:
+    from tidemill.search import Remark
+    from tidemill.spec.dataset import Privacy
     from tidemill.spec.feedback import Feedback as Contract
 
-SIGNALS = 50_000
+MAX_SIGNALS = 50_000
 """Most signals a condition gets to see; with at most `PER_SUBJECT` of each subject."""
-PER_SUBJECT = 500
+MAX_PER_SUBJECT = 500
 Row = dict[str, Any]
 Frozen = Mapping[str, int]
 """`topic/partition` → the first of the ledger's offsets that does not belong."""
 
 
-class FeedbackQueries(ServiceQueries):
-    """Reading of feedback; nothing here writes."""
+class FeedbackLedger:
+    """The `FeedbackReader` in SQL; nothing here writes."""
 
-    def freeze(self, topic: str) -> dict[str, int]:
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def frozen_offsets(self, topic: str) -> dict[str, int]:
         """The offsets that hold all feedback joined so far, the inference topic's included.
 
         They move only when feedback is joined, and what lies below them never changes: feedback
         that joins later needs an answer that lies beyond them.
         """
-        here, there = feedback.c.partition, feedback.c.inference_partition
-        joined = and_(feedback.c.topic == topic, feedback.c.state == "joined")
-        mine = select(here, func.max(feedback.c.offset)).where(joined).group_by(here)
-        theirs = select(there, func.max(feedback.c.inference_offset)).where(joined).group_by(there)
+        own = (feedback.c.partition, feedback.c.offset)
+        answers = (feedback.c.inference_partition, feedback.c.inference_offset)
+        frozen = {}
         with self.engine.connect() as connection:
-            frozen = {f"{topic}/{p}": last + 1 for p, last in connection.execute(mine)}
-            for partition, last in connection.execute(theirs):
-                frozen[f"{INFERENCE_TOPIC}/{partition}"] = last + 1
+            for name, (partition, offset) in ((topic, own), (INFERENCE_TOPIC, answers)):
+                for number in _partitions(connection, name):
+                    joined = (feedback.c.topic == topic, feedback.c.state == "joined")
+                    last = select(func.max(offset)).where(*joined, partition == number)
+                    if (end := connection.scalar(last)) is not None:
+                        frozen[f"{name}/{number}"] = end + 1
         return frozen
 
     def rows(
@@ -66,22 +70,22 @@ class FeedbackQueries(ServiceQueries):
         A correction's output is the corrected one; a good score, thumb or outcome confirms the
         output it was given for. No subject has more rows than its share; the oldest stay.
         """
-        frozen = self.freeze(contract.topic) if until is None else until
-        wanted = [
+        frozen = self.frozen_offsets(contract.topic) if until is None else until
+        conditions = [
             feedback.c.kind.in_(list(kinds)),
             _within(contract.topic, frozen),
             or_(feedback.c.kind == "correction", feedback.c.rating > 0.5),
         ]
         if since is not None:
-            wanted.append(feedback.c.time >= stamp(since))
-        given = select(feedback, *_ANSWER).join(inference, feedback.c.inference == inference.c.seq)
+            conditions.append(feedback.c.time >= to_timestamp(since))
+        query = select(feedback, *_ANSWER).join(inference, feedback.c.inference == inference.c.seq)
         # Not by seq: a replay or an answer that came late must not reorder what was frozen before.
         order = (feedback.c.partition, feedback.c.offset)
         with self.engine.connect() as connection:
-            found = connection.execute(given.where(*wanted).order_by(*order)).mappings().all()
-        rows = _share_out([_row(row) for row in found], contract.max_weight_per_subject)
-        mine = (f"{contract.topic}/", f"{INFERENCE_TOPIC}/")
-        return rows, {k: (0, v) for k, v in sorted(frozen.items()) if k.startswith(mine)}
+            joined = connection.execute(query.where(*conditions).order_by(*order)).mappings().all()
+        rows = _limit_subjects([_row(row) for row in joined], contract.max_weight_per_subject)
+        topics = (f"{contract.topic}/", f"{INFERENCE_TOPIC}/")
+        return rows, {k: (0, v) for k, v in sorted(frozen.items()) if k.startswith(topics)}
 
     def signals(self, topic: str, beyond: Frozen | None = None) -> list[Signal]:
         """Joined feedback beyond the frozen offsets, oldest first; late feedback is left out."""
@@ -91,19 +95,42 @@ class FeedbackQueries(ServiceQueries):
             feedback.c.topic == topic,
             feedback.c.state == "joined",
             not_(feedback.c.late),
-            not_(_within(topic, beyond or {})),
+            self._is_beyond(topic, beyond or {}),
         )
         ranked = select(*columns, nth.label("nth")).where(fresh).subquery()
-        newest = select(ranked).where(ranked.c.nth <= PER_SUBJECT)
-        newest = newest.order_by(ranked.c.arrived.desc(), ranked.c.seq.desc()).limit(SIGNALS)
+        newest = select(ranked).where(ranked.c.nth <= MAX_PER_SUBJECT)
+        newest = newest.order_by(ranked.c.arrived.desc(), ranked.c.seq.desc()).limit(MAX_SIGNALS)
         with self.engine.connect() as connection:
             rows = connection.execute(newest).all()
         return [
-            Signal(row.kind, moment(row.arrived), moment(row.time), row.subject, row.rating)
+            Signal(
+                row.kind,
+                from_timestamp(row.arrived),
+                from_timestamp(row.time),
+                row.subject,
+                row.rating,
+            )
             for row in reversed(rows)
         ]
 
-    def newest(self, topic: str | None = None, *, after: int = 0, limit: int = 20) -> list[Row]:
+    def _is_beyond(self, topic: str, frozen: Frozen) -> ColumnElement[bool]:
+        """Feedback whose own offset or whose answer's offset is not below the frozen ones.
+
+        One range of an index for each partition: what was frozen before is not read again.
+        """
+        own = (feedback.c.partition, feedback.c.offset)
+        answers = (feedback.c.inference_partition, feedback.c.inference_offset)
+        with self.engine.connect() as connection:
+            ranges = [
+                and_(partition == number, offset >= frozen.get(f"{name}/{number}", 0))
+                for name, (partition, offset) in ((topic, own), (INFERENCE_TOPIC, answers))
+                for number in _partitions(connection, name)
+            ]
+        return or_(false(), *ranges)
+
+    def newest_feedback(
+        self, topic: str | None = None, *, after: int = 0, limit: int = 20
+    ) -> list[Row]:
         """The newest feedback beyond a sequence number, oldest first."""
         names = ("seq", "time", "topic", "kind", "value", "comment", "output", "subject")
         columns = [feedback.c[n] for n in (*names, "response_id", "release", "state", "late")]
@@ -114,30 +141,24 @@ class FeedbackQueries(ServiceQueries):
         with self.engine.connect() as connection:
             rows = connection.execute(query).mappings().all()
         return [
-            {**row, "time": moment(row["time"]), "output": _loads(row["output"])}
+            {**row, "time": from_timestamp(row["time"]), "output": _loads(row["output"])}
             for row in reversed(rows)
         ]
 
-    def summary(self) -> dict[str, Any]:
-        """Counts of everything, and how far each partition was read."""
-        states = select(feedback.c.state, func.count()).group_by(feedback.c.state)
-        with self.engine.connect() as connection:
-            by_state: dict[str, int] = dict(connection.execute(states).all())
-            counts = {
-                table.name: connection.scalar(select(func.count()).select_from(table)) or 0
-                for table in (inference, lifecycle, quarantine)
-            }
-            read = {
-                f"{row.topic}/{row.partition}": row.base + row.next
-                for row in connection.execute(select(offsets).order_by(offsets.c.topic))
-            }
-        feedback_counts = {state: by_state.get(state, 0) for state in ("joined", "waiting")}
-        return {
-            **counts,
-            "feedback": sum(feedback_counts.values()),
-            **feedback_counts,
-            "read": read,
-        }
+    def comments(
+        self, topic: str, privacy: Privacy, inputs: Sequence[str], *, key: bytes | None = None
+    ) -> tuple[Remark, ...]:
+        """The newest joined comments and corrections of a topic, oldest first, as far as the
+        privacy rules of a dataset let a reflection model read them."""
+        from tidemill.adapters.ledger.feedback_comments import feedback_comments
+
+        return feedback_comments(self.engine, topic, privacy, inputs, key=key)
+
+
+def _partitions(connection: Connection, topic: str) -> list[int]:
+    """The partitions of a topic that were ever read, that of replayed events included."""
+    query = select(offsets.c.partition).where(offsets.c.topic == topic)
+    return list(connection.scalars(query.order_by(offsets.c.partition)))
 
 
 _ANSWER = [
@@ -159,38 +180,37 @@ def _row(row: Mapping[Any, Any]) -> Row:
         "subject": row["subject"],
         "conversation": row["of_conversation"],
         "consent": row["consent"],
-        "time": moment(row["time"]),
+        "time": from_timestamp(row["time"]),
         "response_id": row["response_id"],
         "event_id": row["event_id"],
         "place": f"{row['topic']}/{row['partition']}/{row['offset']}",
     }
 
 
-def _share_out(rows: list[Row], share: float) -> list[Row]:
-    counts: dict[str, int] = defaultdict(int)
-    for row in rows:
-        counts[row["subject"] or ""] += 1
-    most, seen, kept = max(1, int(cap(counts.values(), share))), defaultdict[str, int](int), []
+def _limit_subjects(rows: list[Row], share: float) -> list[Row]:
+    """The rows without those that exceed a subject's largest share; its oldest rows stay."""
+    counts = Counter(row["subject"] or "" for row in rows)
+    limit, so_far, limited = max(1, int(cap(counts.values(), share))), Counter[str](), []
     for row in rows:
         subject = row["subject"] or ""
-        seen[subject] += 1
-        if seen[subject] <= most:
-            kept.append(row)
-    return kept
+        so_far[subject] += 1
+        if so_far[subject] <= limit:
+            limited.append(row)
+    return limited
 
 
 def _within(topic: str, frozen: Frozen) -> ColumnElement[bool]:
     """Feedback whose own offset and whose answer's offset both lie below the frozen ones."""
-    ours, answers = (
-        _below(frozen, topic, feedback.c.partition, feedback.c.offset),
-        _below(
-            frozen, INFERENCE_TOPIC, feedback.c.inference_partition, feedback.c.inference_offset
-        ),
+    partition, offset = feedback.c.inference_partition, feedback.c.inference_offset
+    return and_(
+        feedback.c.topic == topic,
+        feedback.c.state == "joined",
+        _is_below(frozen, topic, feedback.c.partition, feedback.c.offset),
+        _is_below(frozen, INFERENCE_TOPIC, partition, offset),
     )
-    return and_(feedback.c.topic == topic, feedback.c.state == "joined", ours, answers)
 
 
-def _below(
+def _is_below(
     frozen: Frozen, topic: str, partition: ColumnElement[Any], offset: ColumnElement[Any]
 ) -> ColumnElement[bool]:
     ends = {k.rpartition("/")[2]: end for k, end in frozen.items() if k.rpartition("/")[0] == topic}

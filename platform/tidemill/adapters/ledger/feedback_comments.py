@@ -1,8 +1,8 @@
-"""What users said of answers in words: comments and corrections, for those who write instructions.
+"""Comments and corrections of users, for the reflection model that writes instructions.
 
-A reflection model may be somebody else's service. So only remarks with consent are read where the
-dataset asks for it, personal data is taken out as for a dataset, subjects that are held out of
-training are held out here, and who said it stays in the ledger.
+A reflection model may be somebody else's service. So only comments with consent are read where the
+dataset requires it, personal data is redacted as for a dataset, holdout subjects are left out, and
+the name of the subject stays in the ledger.
 """
 
 from __future__ import annotations
@@ -19,57 +19,62 @@ from tidemill.data.rows import mark_questions, question_of
 from tidemill.search import Remark
 from tidemill.spec.dataset import Privacy
 
-MOST = 200
+MAX_COMMENTS = 200
 
 
-def remarks(
+def feedback_comments(
     engine: Engine,
     topic: str,
     privacy: Privacy,
     inputs: Sequence[str],
     *,
     key: bytes | None = None,
-    limit: int = MOST,
+    limit: int = MAX_COMMENTS,
 ) -> tuple[Remark, ...]:
     """The newest joined comments and corrections of a topic, oldest first."""
     columns = [feedback.c[n] for n in ("kind", "comment", "output", "subject", "consent", "seq")]
-    answers = [inference.c.input.label("asked"), inference.c.output.label("answer")]
-    said = or_(feedback.c.comment.is_not(None), feedback.c.kind == "correction")
+    answers = [inference.c.input.label("request"), inference.c.output.label("answer")]
+    has_text = or_(feedback.c.comment.is_not(None), feedback.c.kind == "correction")
     query = (
         select(*columns, *answers)
         .join(inference, feedback.c.inference == inference.c.seq)
-        .where(feedback.c.topic == topic, feedback.c.state == "joined", said)
+        .where(feedback.c.topic == topic, feedback.c.state == "joined", has_text)
         .order_by(feedback.c.seq.desc())
         .limit(limit)
     )
     with engine.connect() as connection:
         rows = connection.execute(query).mappings().all()
-    found = (_remark(dict(row), privacy, inputs, key) for row in reversed(rows))
-    return tuple(remark for remark in found if remark is not None)
+    comments = (_to_comment(dict(row), privacy, inputs, key) for row in reversed(rows))
+    return tuple(comment for comment in comments if comment is not None)
 
 
-def _remark(
+def _to_comment(
     row: Mapping[str, Any], privacy: Privacy, inputs: Sequence[str], key: bytes | None
 ) -> Remark | None:
+    """The comment of a row, redacted; None where it may not be read or answers no input."""
     if privacy.require_consent and not row["consent"]:
         return None
     if held_out(row["subject"], privacy.holdout_subjects, key or b""):
         return None
-    asked = json.loads(row["asked"])
-    asked = asked if isinstance(asked, dict) else {inputs[0]: asked}
-    if not any(asked.get(name) for name in inputs):
+    request = json.loads(row["request"])
+    request = request if isinstance(request, dict) else {inputs[0]: request}
+    if not any(request.get(name) for name in inputs):
         return None
-    wanted = json.loads(row["output"]) if row["output"] else ""
-    said: dict[str, Any] = {
-        "asked": {name: asked.get(name, "") for name in inputs},
+    right = json.loads(row["output"]) if row["output"] else ""
+    texts: dict[str, Any] = {
+        "request": {name: request.get(name, "") for name in inputs},
         "answer": row["answer"] or "",
         "comment": row["comment"] or "",
-        "wanted": wanted if isinstance(wanted, str) else json.dumps(wanted, ensure_ascii=False),
+        "right": right if isinstance(right, str) else json.dumps(right, ensure_ascii=False),
     }
     if privacy.pii != "keep":
-        said, _ = redact_row(said, privacy.kinds, key=None)
-    question = dict(said["asked"])
+        texts, _ = redact_row(texts, privacy.kinds, key=None)
+    question = dict(texts["request"])
     mark_questions([question], inputs)
     return Remark(
-        said["asked"], question_of(question), said["answer"], said["comment"], said["wanted"]
+        texts["request"],
+        question_of(question),
+        texts["answer"],
+        texts["comment"],
+        texts["right"],
     )

@@ -1,25 +1,25 @@
-"""Joining feedback to the answers it is about, whichever of the two comes first."""
+"""Joins feedback to the answers it is about, whichever of the two comes first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
 from itertools import islice
 from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, and_, bindparam, select, update
 
-from tidemill.adapters.ledger.base import new_row
-from tidemill.adapters.ledger.event_parsing import Intake, Row, pack
+from tidemill.adapters.ledger.base import insert_if_missing
+from tidemill.adapters.ledger.event_parsing import ParsedBatch, Row, headers_to_text
 from tidemill.adapters.ledger.event_tables import feedback, inference, lifecycle, quarantine
+from tidemill.records import IngestResult
 
 CHUNK = 500
 T = TypeVar("T")
 
 
-_PLACE = ("inference", "inference_partition", "inference_offset")
-_SET = ("state", "subject", "release", "arrived", *_PLACE)
+_ANSWER = ("inference", "inference_partition", "inference_offset")
+_SET = ("state", "subject", "release", "arrived", *_ANSWER)
 _JOIN = (
     update(feedback)
     .where(feedback.c.seq == bindparam("of"))
@@ -27,58 +27,44 @@ _JOIN = (
 )
 
 
-@dataclass(frozen=True)
-class Taken:
-    """What one batch came to."""
-
-    records: int = 0
-    new: int = 0
-    duplicates: int = 0
-    quarantined: int = 0
-    joined: int = 0
-    """Feedback that found its answer; a little high where a batch also held duplicates."""
-
-    def __add__(self, other: Taken) -> Taken:
-        return Taken(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
-
-
-def take(connection: Connection, intake: Intake) -> Taken:
-    """Insert what is new, joined where it can be."""
-    known = _inferences(connection, {row["response_id"] for row in intake.feedback})
-    new_answers = add(connection, inference, intake.inference)
-    if intake.inference:
-        ids = {row["response_id"] for row in intake.feedback}
-        asked = {r["response_id"] for r in intake.inference} & ids
-        known |= _inferences(connection, asked)
-    good, bad = _join(intake.feedback, known)
-    new_feedback = add(connection, feedback, good)
-    new_lifecycle = add(connection, lifecycle, intake.lifecycle)
-    broken_rows = intake.broken + bad
-    held = add(connection, quarantine, broken_rows)
+def insert_batch(connection: Connection, batch: ParsedBatch) -> IngestResult:
+    """Insert the new rows, and join feedback and answers wherever both are there."""
+    answers = _inferences(connection, {row["response_id"] for row in batch.feedback})
+    new_answers = insert_new(connection, inference, batch.inference)
+    if batch.inference:
+        ids = {row["response_id"] for row in batch.feedback}
+        together = {r["response_id"] for r in batch.inference} & ids
+        answers |= _inferences(connection, together)
+    good, bad = _join(batch.feedback, answers)
+    new_feedback = insert_new(connection, feedback, good)
+    new_lifecycle = insert_new(connection, lifecycle, batch.lifecycle)
+    quarantined = insert_new(connection, quarantine, batch.quarantined + bad)
     joined = min(new_feedback, sum(row["state"] == "joined" for row in good))
     if new_answers:
-        joined += _late_join(connection, [row["response_id"] for row in intake.inference])
+        joined += _late_join(connection, [row["response_id"] for row in batch.inference])
     new = new_answers + new_feedback + new_lifecycle
-    given = len(intake.inference) + len(good) + len(intake.lifecycle)
-    return Taken(new=new, duplicates=given - new, quarantined=held, joined=joined)
+    total = len(batch.inference) + len(good) + len(batch.lifecycle)
+    return IngestResult(
+        inserted=new, duplicates=total - new, quarantined=quarantined, joined=joined
+    )
 
 
-def _join(rows: list[Row], known: Mapping[str, Mapping[Any, Any]]) -> tuple[list[Row], list[Row]]:
+def _join(rows: list[Row], answers: Mapping[str, Mapping[Any, Any]]) -> tuple[list[Row], list[Row]]:
     good, bad = [], []
     for row in rows:
-        answer = known.get(row["response_id"])
+        answer = answers.get(row["response_id"])
         if answer is None:
-            row["headers"] = pack(row["headers"])
+            row["headers"] = headers_to_text(row["headers"])
         elif answer["service"] != row["service"]:
-            bad.append(_wrong_service(row, answer, pack(row["headers"]), row["arrived"]))
+            bad.append(_wrong_service(row, answer, headers_to_text(row["headers"]), row["arrived"]))
             continue
         else:
-            row |= _joined(row, answer) | {"raw": None, "headers": None}
+            row |= _join_row(row, answer) | {"raw": None, "headers": None}
         good.append(row)
     return good, bad
 
 
-def _joined(row: Mapping[Any, Any], answer: Mapping[Any, Any]) -> Row:
+def _join_row(row: Mapping[Any, Any], answer: Mapping[Any, Any]) -> Row:
     return {
         "state": "joined",
         "subject": row["subject"] or answer["subject"],
@@ -96,18 +82,19 @@ def _wrong_service(
         f"response '{row['response_id']}' is of the service '{answer['service']}'; "
         f"feedback on '{row['topic']}' is about '{row['service']}'"
     )
-    return _quarantined(row, headers, reason, at)
+    return _quarantine_row(row, headers, reason, at)
 
 
-def _quarantined(row: Mapping[Any, Any], headers: str, reason: str, at: float) -> Row:
-    kept = {name: row[name] for name in ("topic", "partition", "offset", "dead_letter")}
+def _quarantine_row(row: Mapping[Any, Any], headers: str, reason: str, at: float) -> Row:
+    source = {name: row[name] for name in ("topic", "partition", "offset", "dead_letter")}
     key = row["subject"].encode() if row["subject"] else None
-    return {**kept, "key": key, "headers": headers, "value": row["raw"], "reason": reason, "at": at}
+    cause = {"reason": reason, "at": at}
+    return {**source, "key": key, "headers": headers, "value": row["raw"], **cause}
 
 
-def expire(connection: Connection, row: Mapping[Any, Any], reason: str, at: float) -> None:
-    """Give up waiting: the feedback goes to quarantine, its id stays known."""
-    add(connection, quarantine, [_quarantined(row, row["headers"], reason, at)])
+def expire_feedback(connection: Connection, row: Mapping[Any, Any], reason: str, at: float) -> None:
+    """Stop waiting for the answer: the feedback goes to quarantine, and its id stays stored."""
+    insert_new(connection, quarantine, [_quarantine_row(row, row["headers"], reason, at)])
     done = update(feedback).where(feedback.c.seq == row["seq"])
     connection.execute(done.values(state="expired", raw=None, headers=None))
 
@@ -118,15 +105,17 @@ def _late_join(connection: Connection, response_ids: Sequence[str]) -> int:
     for chunk in chunks(response_ids):
         waits = and_(feedback.c.state == "waiting", feedback.c.response_id.in_(chunk))
         rows = connection.execute(select(feedback).where(waits)).mappings().all()
-        known = _inferences(connection, {row["response_id"] for row in rows})
+        answers = _inferences(connection, {row["response_id"] for row in rows})
         for row in rows:
-            answer = known[row["response_id"]]
+            answer = answers[row["response_id"]]
             if answer["service"] != row["service"]:
                 bad = _wrong_service(row, answer, row["headers"], answer["arrived"])
-                expire(connection, row, bad["reason"], bad["at"])
+                expire_feedback(connection, row, bad["reason"], bad["at"])
                 continue
             # It counts from now on: conditions and rollouts look at what arrived since.
-            joined.append({"of": row["seq"], **_joined(row, answer), "arrived": answer["arrived"]})
+            joined.append(
+                {"of": row["seq"], **_join_row(row, answer), "arrived": answer["arrived"]}
+            )
     if joined:
         connection.execute(_JOIN, joined)
     return len(joined)
@@ -147,27 +136,27 @@ def _inferences(
         "arrived",
     )
     columns = [inference.c[name] for name in names]
-    found: dict[str, Mapping[Any, Any]] = {}
+    first: dict[str, Mapping[Any, Any]] = {}
     for chunk in chunks(sorted(response_ids)):
         query = select(*columns).where(inference.c.response_id.in_(chunk))
         for row in connection.execute(query.order_by(inference.c.seq)).mappings():
-            found.setdefault(row["response_id"], row)
-    return found
+            first.setdefault(row["response_id"], row)
+    return first
 
 
-def add(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
-    """Insert the rows that are new; how many were."""
+def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
+    """Insert the rows that are new; gives their number."""
     if not rows:
         return 0
     if connection.dialect.name == "sqlite":
         # Plain tuples past SQLAlchemy's per-row work: a third less time for a batch.
         names = tuple(rows[0])
-        marks = ", ".join("?" * len(names))
+        placeholders = ", ".join("?" * len(names))
         columns = ", ".join(f'"{name}"' for name in names)
-        into = f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})'  # noqa: S608 - our names
+        into = f'INSERT INTO "{table.name}" ({columns}) VALUES ({placeholders})'  # noqa: S608 - our names
         into += " ON CONFLICT DO NOTHING"
         return connection.exec_driver_sql(into, list(map(itemgetter(*names), rows))).rowcount
-    statement = new_row(connection, table)
+    statement = insert_if_missing(connection, table)
     key = next(iter(table.primary_key.columns))
     return len(connection.execute(statement.returning(key), rows).all())
 

@@ -1,4 +1,4 @@
-"""Names a process as the holder of a lease, so that another can tell when it has died."""
+"""Names a process as the owner of a lease, so that another process can tell when it has died."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ import psutil
 from tidemill.adapters.ledger.leases import LeaseLedger
 
 
-def me() -> str:
-    """Host, process, start time and a random word: no two callers share it, on whatever machine."""
+def current_owner() -> str:
+    """A name for this process that no other caller has: host, process id, start time and a random
+    word."""
     process = psutil.Process()
     return f"{_host()} {process.pid} {process.create_time():.2f} {os.urandom(4).hex()}"
 
 
-def gone(owner: str) -> bool:
-    """True for a process of this machine that has ended; False for one elsewhere, of which nothing
-    is known here, and for an owner that is no process."""
+def has_ended(owner: str) -> bool:
+    """True for a process of this machine that has ended; False for one of another machine, which
+    cannot be checked from here, and for an owner that is no process."""
     match owner.split(" "):
         case [host, pid, created, _] if host == _host() and pid.isdecimal():
             with suppress(psutil.Error):
                 process = psutil.Process(int(pid))
-                other = abs(process.create_time() - float(created)) >= 0.02
-                return other or process.status() == psutil.STATUS_ZOMBIE
+                reused = abs(process.create_time() - float(created)) >= 0.02
+                return reused or process.status() == psutil.STATUS_ZOMBIE
             return True
         case _:
             return False
 
 
-def free(leases: LeaseLedger, name: str, now: datetime) -> None:
-    """Free a lease whose holder was killed, without waiting until it runs out."""
+def free_dead_lease(leases: LeaseLedger, name: str, now: datetime) -> None:
+    """Free a lease whose owner was killed, without waiting until it expires."""
     holder = leases.holder(name, now)
-    if holder and gone(holder):
-        leases.give_up(name, holder)
+    if holder and has_ended(holder):
+        leases.release_lease(name, holder)
 
 
 def _host() -> str:

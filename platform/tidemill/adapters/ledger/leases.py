@@ -1,4 +1,4 @@
-"""Leases: who may do a thing now, even when the holder was killed."""
+"""Leases: the exclusive right to one piece of work for a time, also when its owner is killed."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ leases = Table(
     metadata,
     Column("name", String(200), primary_key=True),
     Column("owner", String(200), nullable=False),
-    Column("until", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
 )
 
 
 class LeaseLedger:
-    """One holder at a time for each name; a lease that is not renewed runs out."""
+    """One owner at a time for each name; a lease that is not renewed expires."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
     def acquire(self, name: str, owner: str, length: timedelta, now: datetime) -> bool:
         """Take or renew the lease; False while another owner holds it."""
-        values = {"owner": owner, "until": now + length}
-        free = (leases.c.owner == owner) | (leases.c.until < now)
+        values = {"owner": owner, "expires_at": now + length}
+        free = (leases.c.owner == owner) | (leases.c.expires_at < now)
         with self.engine.begin() as connection:
-            taken = connection.execute(
+            renewed = connection.execute(
                 update(leases).where(leases.c.name == name, free).values(**values)
             )
-            if taken.rowcount:
+            if renewed.rowcount:
                 return True
             if connection.scalar(select(leases.c.owner).where(leases.c.name == name)):
                 return False
@@ -48,24 +48,24 @@ class LeaseLedger:
         return True
 
     def holder(self, name: str, now: datetime) -> str | None:
-        """Who holds it now."""
-        query = select(leases.c.owner).where(leases.c.name == name, leases.c.until >= now)
+        """The owner of a lease that has not expired; None for a free one."""
+        query = select(leases.c.owner).where(leases.c.name == name, leases.c.expires_at >= now)
         with self.engine.connect() as connection:
             return connection.scalar(query)
 
-    def busy(self, owner: str, now: datetime) -> bool:
-        """True while this owner holds any lease."""
-        query = select(leases.c.name).where(leases.c.owner == owner, leases.c.until >= now)
+    def has_lease(self, owner: str, now: datetime) -> bool:
+        """True while this owner has a lease that has not expired."""
+        query = select(leases.c.name).where(leases.c.owner == owner, leases.c.expires_at >= now)
         with self.engine.connect() as connection:
             return connection.scalar(query.limit(1)) is not None
 
-    def give_up(self, name: str, owner: str) -> None:
-        """Free it early."""
+    def release_lease(self, name: str, owner: str) -> None:
+        """Free a lease before it expires; somebody else's stays."""
         with self.engine.begin() as connection:
             connection.execute(delete(leases).where(leases.c.name == name, leases.c.owner == owner))
 
     @contextmanager
-    def held(
+    def hold(
         self,
         name: str,
         owner: str,
@@ -73,15 +73,17 @@ class LeaseLedger:
         length: timedelta = timedelta(seconds=30),
         wait: timedelta = timedelta(0),
     ) -> Iterator[bool]:
-        """Hold the lease while the block runs, renewing it from a thread; yields whether it is
-        held after waiting at most `wait`. A killed holder stops renewing, and the lease runs
-        out."""
-        until = monotonic() + wait.total_seconds()
+        """Hold the lease while the block runs and renew it from a thread.
+
+        Waits at most `wait` for another owner, and yields whether the lease was acquired. A killed
+        owner stops renewing, and the lease expires.
+        """
+        deadline = monotonic() + wait.total_seconds()
         while not self.acquire(name, owner, length, datetime.now(UTC)):
-            if monotonic() >= until:
+            if monotonic() >= deadline:
                 yield False
                 return
-            sleep(min(0.5, max(0.0, until - monotonic())))
+            sleep(min(0.5, max(0.0, deadline - monotonic())))
         done = Event()
 
         def renew() -> None:
@@ -96,4 +98,4 @@ class LeaseLedger:
         finally:
             done.set()
             thread.join()
-            self.give_up(name, owner)
+            self.release_lease(name, owner)

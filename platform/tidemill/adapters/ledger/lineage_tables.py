@@ -1,6 +1,6 @@
-"""The tables of lineage: edges between what was made, and the rows that datasets hold.
+"""The tables of lineage: edges between what was built, and the rows that datasets contain.
 
-A row is kept once, whatever number of datasets hold it: 64 bits of its content's hash (its id, 16
+A row is stored once, however many datasets contain it: 64 bits of its content's hash (its id, 16
 hex digits), where it came from, and 64 bits of a hash of its subject. No text of any row is here.
 """
 
@@ -24,7 +24,7 @@ from sqlalchemy import (
     select,
 )
 
-from tidemill.adapters.ledger.base import metadata, new_row
+from tidemill.adapters.ledger.base import insert_if_missing, metadata
 from tidemill.engine.lineage import Edge
 
 SPLITS = ("train", "validation", "test")
@@ -56,16 +56,21 @@ rows = Table(
     Column("source", String(400), nullable=False),
     Column("line", Integer),
     Column("event", String(200)),
-    Column("place", String(300)),  # topic/partition/offset of the event
-    Column("answer", String(200)),  # the response that the event is about
+    Column("feedback_offset", String(300)),  # topic/partition/offset of the event
+    Column("response_id", String(200)),  # the answer that the event is about
     Column("subject", BigInteger),
 )
-for _name in ("event", "answer", "subject"):
-    _given = rows.c[_name].is_not(None)
-    Index(f"lineage_rows_by_{_name}", rows.c[_name], sqlite_where=_given, postgresql_where=_given)
+for _name in ("event", "response_id", "subject"):
+    _present = rows.c[_name].is_not(None)
+    Index(
+        f"lineage_rows_by_{_name}",
+        rows.c[_name],
+        sqlite_where=_present,
+        postgresql_where=_present,
+    )
 
-held = Table(
-    "lineage_held",
+dataset_rows = Table(
+    "lineage_dataset_rows",
     metadata,
     Column("row", _KEY, primary_key=True, autoincrement=False),
     Column("dataset", Integer, primary_key=True, autoincrement=False),
@@ -74,68 +79,66 @@ held = Table(
     sqlite_with_rowid=False,
 )
 Index(
-    "lineage_held_feedback",
-    held.c.dataset,
-    sqlite_where=held.c.from_feedback,
-    postgresql_where=held.c.from_feedback,
+    "lineage_dataset_rows_feedback",
+    dataset_rows.c.dataset,
+    sqlite_where=dataset_rows.c.from_feedback,
+    postgresql_where=dataset_rows.c.from_feedback,
 )
 
-marks = Table("lineage_marks", metadata, Column("name", String(32), primary_key=True))
-"""What was done once to a ledger of an older version."""
 
-
-def write_edges(connection: Connection, made: Iterable[Edge]) -> None:
-    """Keep edges; those that are known change nothing."""
-    values = [{"child": e.child, "parent": e.parent, "role": e.role[:200]} for e in made]
+def write_edges(connection: Connection, new: Iterable[Edge]) -> None:
+    """Store edges; those that are there already change nothing."""
+    values = [{"child": e.child, "parent": e.parent, "role": e.role[:200]} for e in new]
     if values:
-        connection.execute(new_row(connection, edges), values)
+        connection.execute(insert_if_missing(connection, edges), values)
 
 
-def write_rows(connection: Connection, digest: str, given: Sequence[Mapping[str, Any]]) -> None:
-    """Keep which rows a dataset holds; `given` as `data.origins.read` gives them."""
+def write_rows(connection: Connection, digest: str, origins: Sequence[Mapping[str, Any]]) -> None:
+    """Store which rows a dataset contains; `origins` as `data.origins.read` gives them."""
     if connection.scalar(select(datasets.c.id).where(datasets.c.digest == digest)) is not None:
         return
-    fed = sum(bool(one["event"]) for one in given)
-    values = {"digest": digest, "rows": len(given), "from_feedback": fed}
+    from_feedback = sum(bool(origin["event"]) for origin in origins)
+    values = {"digest": digest, "rows": len(origins), "from_feedback": from_feedback}
     key = connection.execute(insert(datasets).values(**values)).inserted_primary_key
     assert key is not None
-    if given:
-        connection.execute(new_row(connection, rows), [_row(one) for one in given])
-        holding = [
+    if origins:
+        connection.execute(insert_if_missing(connection, rows), [_row(one) for one in origins])
+        contents = [
             {
-                "row": number(one["id"]),
+                "row": row_key(origin["id"]),
                 "dataset": key[0],
-                "split": SPLITS.index(one["split"]),
-                "from_feedback": bool(one["event"]),
+                "split": SPLITS.index(origin["split"]),
+                "from_feedback": bool(origin["event"]),
             }
-            for one in given
+            for origin in origins
         ]
-        connection.execute(new_row(connection, held), holding)
+        connection.execute(insert_if_missing(connection, dataset_rows), contents)
 
 
-def number(row: str) -> int:
-    """A row's id as the signed 64-bit integer the tables keep; raises ValueError for no id."""
+def row_key(row: str) -> int:
+    """A row's id as the signed 64-bit integer of the tables; raises ValueError for no id."""
     return int.from_bytes(bytes.fromhex(row), "big", signed=True)
 
 
-def row_id(kept: int) -> str:
-    """The id of a kept row: 16 hex digits."""
-    return kept.to_bytes(8, "big", signed=True).hex()
+def row_id(key: int) -> str:
+    """The row's id, 16 hex digits, of an integer of the tables."""
+    return key.to_bytes(8, "big", signed=True).hex()
 
 
 def subject_number(subject: str) -> int:
-    """What is kept of a subject: 64 bits of the hash of the name its rows carry."""
+    """What the tables hold of a subject: 64 bits of the hash of the name its rows carry."""
     digest = hashlib.sha256(subject.encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def _row(one: Mapping[str, Any]) -> dict[str, Any]:
+def _row(origin: Mapping[str, Any]) -> dict[str, Any]:
+    subject = origin["subject"]
     return {
-        "row": number(one["id"]),
-        "source": one["source"] or "",
-        "line": one["line"],
-        "event": one["event"],
-        "place": one["place"],
-        "answer": one["answer"],
-        "subject": None if one["subject"] is None else subject_number(one["subject"]),
+        "row": row_key(origin["id"]),
+        "source": origin["source"] or "",
+        "line": origin["line"],
+        "event": origin["event"],
+        "feedback_offset": origin["place"],
+        "response_id": origin["answer"],
+        "subject": None if subject is None else subject_number(subject),
     }

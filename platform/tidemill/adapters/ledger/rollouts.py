@@ -1,11 +1,10 @@
-"""The ledger's memory of rollouts: where each one stands, and every decision with its numbers."""
+"""The rollouts table and the decisions of each rollout, with the numbers they were made on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -14,103 +13,69 @@ from sqlalchemy import (
     DateTime,
     Engine,
     Float,
+    Index,
     Integer,
     Row,
+    Select,
     String,
     Table,
     Text,
+    func,
     insert,
     select,
     update,
 )
 
 from tidemill.adapters.ledger.base import metadata, utc
+from tidemill.engine.rollout_state import RolloutState
 from tidemill.errors import UnknownName
-
-State = Literal[
-    "requested", "running", "live", "retired", "rolled_back", "superseded", "failed", "ended"
-]
-OPEN: tuple[State, ...] = ("requested", "running")
-Command = Literal["promote", "pause", "rollback"]
+from tidemill.records import OPEN_STATES, RolloutCommand, RolloutRecord, RolloutUpdate
 
 rollouts = Table(
     "rollouts",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("service", String(80), nullable=False, index=True),
+    Column("service", String(80), nullable=False),
     Column("release", String(80), nullable=False),
-    Column("previous", String(80)),
-    Column("folder", String(1024), nullable=False),
+    Column("previous_release", String(80)),
+    Column("release_folder", String(1024), nullable=False),
     Column("spec", JSON, nullable=False),
-    Column("state", String(16), nullable=False, index=True),
+    Column("state", String(16), nullable=False),
     Column("percent", Float, nullable=False),
-    Column("walk", JSON),
+    Column("state_json", JSON),
     Column("reason", Text, nullable=False),
-    Column("waits", Integer, nullable=False),
+    Column("awaits_person", Integer, nullable=False),
     Column("command", JSON),
-    Column("requested", DateTime(timezone=True), nullable=False),
-    Column("step_started", DateTime(timezone=True)),
-    Column("finished", DateTime(timezone=True)),
+    Column("requested_at", DateTime(timezone=True), nullable=False),
+    Column("step_started_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+    # Each question of a tick has an index that ends in the order it asks for, so that its cost
+    # does not grow with the history of the service.
+    Index("rollouts_by_service", "service", "id"),
+    Index("rollouts_by_service_state", "service", "state", "finished_at"),
+    Index("rollouts_by_state", "state", "id"),
+    Index("rollouts_by_release", "release", "id"),
 )
 
-rollout_steps = Table(
-    "rollout_steps",
+rollout_decisions = Table(
+    "rollout_decisions",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("rollout", Integer, nullable=False, index=True),
-    Column("at", DateTime(timezone=True), nullable=False),
+    Column("rollout", Integer, nullable=False),
+    Column("decided_at", DateTime(timezone=True), nullable=False),
     Column("decision", String(16), nullable=False),
     Column("percent", Float, nullable=False),
     Column("reason", Text, nullable=False),
     Column("numbers", JSON, nullable=False),
-    Column("looks", Integer, nullable=False),
+    Column("repeats", Integer, nullable=False),
+    Index("rollout_decisions_by_rollout", "rollout", "id"),
 )
-
-
-@dataclass(frozen=True)
-class Walking:
-    """One rollout as the ledger has it."""
-
-    id: int
-    service: str
-    release: str
-    previous: str | None
-    """The release that was live when this one was asked for."""
-    folder: str
-    """The release folder of the candidate."""
-    spec: Mapping[str, Any]
-    """The Rollout spec, as `model_dump(mode="json", by_alias=True)` gives it."""
-    state: State
-    percent: float
-    walk: Mapping[str, Any] | None
-    """`engine.walk.RolloutState.record()`; None before the first look."""
-    reason: str
-    """Why it stands where it stands."""
-    waits: bool
-    """True where a person has to say something."""
-    command: Mapping[str, Any] | None
-    """What a person wants: `do` and `by`; None when it was done."""
-    requested: datetime
-    step_started: datetime | None = None
-    finished: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a decision changes in a rollout; None leaves a thing as it is."""
-
-    decision: str
-    reason: str
-    state: State | None = None
-    percent: float | None = None
-    walk: Mapping[str, Any] | None = None
-    waits: bool = False
-    numbers: Mapping[str, Any] = field(default_factory=dict)
-    command_done: bool = False
+_REPEATABLE = ("hold", "ask")
+"""Decisions that repeat at every analysis until something changes."""
 
 
 class RolloutLedger:
-    """Rollouts by service; at most one is live for each, and the controller leaves one open."""
+    """The `RolloutStore` in SQL: at most one rollout is live for each service."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -125,180 +90,187 @@ class RolloutLedger:
     ) -> int:
         """Ask for a release to be rolled out; the same release again is the same rollout.
 
-        Of several open rollouts of a service the controller goes on with the newest and calls the
-        others superseded. Gives the rollout's id.
+        Of several open rollouts of a service the controller continues the newest and supersedes
+        the others. Gives the rollout's id.
         """
-        at = now or datetime.now(UTC)
         with self.engine.begin() as connection:
-            known = connection.scalar(
+            existing = connection.scalar(
                 select(rollouts.c.id).where(
                     rollouts.c.service == service,
                     rollouts.c.release == release,
-                    rollouts.c.state.in_([*OPEN, "live"]),
+                    rollouts.c.state.in_([*OPEN_STATES, "live"]),
                 )
             )
-            if known is not None:
-                return int(known)
+            if existing is not None:
+                return int(existing)
             values = {
                 "service": service,
                 "release": release,
-                "previous": _live(connection, service),
-                "folder": folder,
+                "previous_release": _live_release(connection, service),
+                "release_folder": folder,
                 "spec": dict(spec),
                 "state": "requested",
                 "percent": 0.0,
-                "reason": "asked for",
-                "waits": 0,
-                "requested": at,
+                "reason": "requested",
+                "awaits_person": 0,
+                "requested_at": now or datetime.now(UTC),
             }
             key = connection.execute(insert(rollouts).values(**values)).inserted_primary_key
             assert key is not None
             return int(key[0])
 
-    def get(self, key: int) -> Walking:
-        """One rollout by its id."""
-        found = self._all(rollouts.c.id == key)
-        if not found:
+    def get(self, key: int) -> RolloutRecord:
+        """One rollout by its id; raises UnknownName."""
+        records = self._read(select(rollouts).where(rollouts.c.id == key))
+        if not records:
             raise UnknownName("rollout", str(key), [])
-        return found[0]
+        return records[0]
 
-    def open(self, service: str | None = None) -> list[Walking]:
-        """Rollouts that are under way, oldest first."""
-        return self._all(rollouts.c.state.in_(OPEN), *_of(service))
+    def in_progress(self, service: str | None = None) -> list[RolloutRecord]:
+        """Requested and running rollouts (of a service), oldest first."""
+        query = select(rollouts).where(rollouts.c.state.in_(OPEN_STATES), *_where_service(service))
+        return self._read(query.order_by(rollouts.c.id))
 
-    def newest(self, service: str | None = None, limit: int = 20) -> list[Walking]:
-        """The last rollouts, newest first."""
-        return self._all(*_of(service))[::-1][:limit]
+    def newest(self, service: str | None = None, limit: int = 20) -> list[RolloutRecord]:
+        """The last `limit` rollouts (of a service), newest first."""
+        query = select(rollouts).where(*_where_service(service))
+        return self._read(query.order_by(rollouts.c.id.desc()).limit(limit))
 
-    def of(self, release: str) -> list[Walking]:
+    def of_release(self, release: str) -> list[RolloutRecord]:
         """The rollouts of a release, oldest first."""
-        return self._all(rollouts.c.release == release)
+        query = select(rollouts).where(rollouts.c.release == release)
+        return self._read(query.order_by(rollouts.c.id))
 
     def services(self) -> list[str]:
-        """Services that ever had a rollout."""
+        """Names of the services that ever had a rollout, sorted."""
+        # One search of the index for each service; DISTINCT would read every rollout there was.
+        first = select(func.min(rollouts.c.service).label("service")).cte("first", recursive=True)
+        after = select(func.min(rollouts.c.service)).where(rollouts.c.service > first.c.service)
+        following = select(after.correlate(first).scalar_subquery()).select_from(first)
+        following = following.where(first.c.service.is_not(None))
+        names = first.union_all(following)
+        query = select(names.c.service).where(names.c.service.is_not(None))
         with self.engine.connect() as connection:
-            query = select(rollouts.c.service).distinct().order_by(rollouts.c.service)
             return list(connection.scalars(query))
 
-    def live(self, service: str) -> str | None:
+    def live_release(self, service: str) -> str | None:
         """Digest of the live release; None before the first."""
         with self.engine.connect() as connection:
-            return _live(connection, service)
+            return _live_release(connection, service)
 
-    def serving(self, service: str) -> Walking | None:
-        """The rollout whose release is live."""
-        found = self._all(rollouts.c.service == service, rollouts.c.state == "live")
-        return found[-1] if found else None
+    def live_rollout(self, service: str) -> RolloutRecord | None:
+        """The rollout whose release is live; None before the first."""
+        query = select(rollouts).where(*_where_live(service)).order_by(rollouts.c.id.desc())
+        return next(iter(self._read(query.limit(1))), None)
 
-    def retired(self, service: str) -> list[Walking]:
-        """Releases that were live before, newest first."""
-        found = self._all(rollouts.c.service == service, rollouts.c.state == "retired")
-        return sorted(found, key=lambda walking: walking.finished or walking.requested)[::-1]
+    def retired_rollouts(self, service: str, limit: int = 20) -> list[RolloutRecord]:
+        """Rollouts whose releases were live before, the last `limit`, newest first."""
+        query = select(rollouts).where(rollouts.c.service == service, rollouts.c.state == "retired")
+        newest_first = (rollouts.c.finished_at.desc(), rollouts.c.id.desc())
+        return self._read(query.order_by(*newest_first).limit(limit))
 
-    def steps(self, key: int) -> list[dict[str, Any]]:
-        """Every decision of a rollout, oldest first, with the numbers it was taken on."""
-        query = select(rollout_steps).where(rollout_steps.c.rollout == key)
+    def decisions(self, key: int) -> list[dict[str, Any]]:
+        """Every decision of a rollout with its numbers, oldest first; the columns by name."""
+        query = select(rollout_decisions).where(rollout_decisions.c.rollout == key)
         with self.engine.connect() as connection:
-            rows = connection.execute(query.order_by(rollout_steps.c.id)).all()
-        return [{**row._mapping, "at": utc(row.at)} for row in rows]
+            rows = connection.execute(query.order_by(rollout_decisions.c.id)).all()
+        return [{**row._mapping, "decided_at": utc(row.decided_at)} for row in rows]
 
-    def command(self, key: int, do: Command, by: str) -> None:
-        """Leave what a person wants; the controller does it at its next tick."""
+    def send_command(self, key: int, action: RolloutCommand, by: str) -> None:
+        """Store what a person asks for; the controller carries it out at its next tick."""
+        command = {"do": action, "by": by}
         with self.engine.begin() as connection:
-            connection.execute(
-                update(rollouts).where(rollouts.c.id == key).values(command={"do": do, "by": by})
-            )
+            connection.execute(update(rollouts).where(rollouts.c.id == key).values(command=command))
 
-    def decided(self, key: int, change: Change, now: datetime) -> None:
-        """Write a decision and what follows from it, in one transaction.
+    def record_decision(self, key: int, change: RolloutUpdate, now: datetime) -> None:
+        """Write a decision and what it changes, in one transaction.
 
-        Looks in a row that hold, or that ask, are one line with a count and the newest reason.
+        Equal `hold` or `ask` decisions in a row are one line with a count and the newest reason.
         """
         with self.engine.begin() as connection:
-            connection.execute(
-                update(rollouts).where(rollouts.c.id == key).values(**_changed(change, now))
-            )
-            _log(connection, key, change, now)
+            changed = update(rollouts).where(rollouts.c.id == key)
+            connection.execute(changed.values(**_changed_columns(change, now)))
+            _log_decision(connection, key, change, now)
             if change.state == "live":
-                _retire(connection, key, now)
+                _retire_others(connection, key, now)
 
-    def revived(self, key: int, change: Change, now: datetime) -> None:
+    def restore_release(self, key: int, change: RolloutUpdate, now: datetime) -> None:
         """Make a retired release live again; the one that was live is rolled back."""
+        values = {"reason": change.reason, "finished_at": now}
         with self.engine.begin() as connection:
             service = connection.scalar(select(rollouts.c.service).where(rollouts.c.id == key))
-            live = rollouts.c.state == "live"
-            connection.execute(
-                update(rollouts)
-                .where(rollouts.c.service == service, live)
-                .values(state="rolled_back", percent=0.0, reason=change.reason, finished=now)
-            )
-            connection.execute(
-                update(rollouts)
-                .where(rollouts.c.id == key)
-                .values(state="live", percent=100.0, reason=change.reason, finished=now)
-            )
-            _log(connection, key, change, now)
+            former = update(rollouts).where(*_where_live(str(service)))
+            connection.execute(former.values(state="rolled_back", percent=0.0, **values))
+            restored = update(rollouts).where(rollouts.c.id == key)
+            connection.execute(restored.values(state="live", percent=100.0, **values))
+            _log_decision(connection, key, change, now)
 
-    def _all(self, *where: Any) -> list[Walking]:
-        query = select(rollouts).where(*where).order_by(rollouts.c.id)
+    def _read(self, query: Select[Any]) -> list[RolloutRecord]:
         with self.engine.connect() as connection:
-            return [_walking(row) for row in connection.execute(query)]
+            return [_from_row(row) for row in connection.execute(query)]
 
 
-def _of(service: str | None) -> tuple[Any, ...]:
+def _where_service(service: str | None) -> tuple[Any, ...]:
     return (rollouts.c.service == service,) if service else ()
 
 
-def _live(connection: Connection, service: str) -> str | None:
-    query = select(rollouts.c.release).where(
-        rollouts.c.service == service, rollouts.c.state == "live"
-    )
+def _where_live(service: str) -> tuple[Any, ...]:
+    return (rollouts.c.service == service, rollouts.c.state == "live")
+
+
+def _live_release(connection: Connection, service: str) -> str | None:
+    query = select(rollouts.c.release).where(*_where_live(service))
     return connection.scalar(query.order_by(rollouts.c.id.desc()).limit(1))
 
 
-def _changed(change: Change, now: datetime) -> dict[str, Any]:
-    values: dict[str, Any] = {"reason": change.reason, "waits": int(change.waits)}
+def _changed_columns(change: RolloutUpdate, now: datetime) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "reason": change.reason,
+        "awaits_person": int(change.awaits_person),
+    }
     if change.state is not None:
         values["state"] = change.state
-        if change.state not in OPEN:
-            values["finished"] = now
+        if change.state not in OPEN_STATES:
+            values["finished_at"] = now
     if change.percent is not None:
         values["percent"] = change.percent
-    if change.walk is not None:
-        values["walk"] = dict(change.walk)
-        values["step_started"] = datetime.fromisoformat(change.walk["step_started"])
+    if change.rollout_state is not None:
+        values["state_json"] = change.rollout_state.record()
+        values["step_started_at"] = change.rollout_state.step_started
     if change.command_done:
         values["command"] = None
     return values
 
 
-def _log(connection: Connection, key: int, change: Change, now: datetime) -> None:
-    query = select(rollout_steps).where(rollout_steps.c.rollout == key)
-    last = connection.execute(query.order_by(rollout_steps.c.id.desc()).limit(1)).first()
+def _log_decision(connection: Connection, key: int, change: RolloutUpdate, now: datetime) -> None:
+    query = select(rollout_decisions).where(rollout_decisions.c.rollout == key)
+    last = connection.execute(query.order_by(rollout_decisions.c.id.desc()).limit(1)).first()
     values = {
-        "at": now,
+        "decided_at": now,
         "decision": change.decision,
         "percent": (last.percent if last else 0.0) if change.percent is None else change.percent,
         "reason": change.reason,
         "numbers": dict(change.numbers),
     }
-    if last and change.decision == last.decision and change.decision in ("hold", "ask"):
-        again = update(rollout_steps).where(rollout_steps.c.id == last.id)
-        connection.execute(again.values(**values, looks=last.looks + 1))
+    if last and change.decision == last.decision and change.decision in _REPEATABLE:
+        same = update(rollout_decisions).where(rollout_decisions.c.id == last.id)
+        connection.execute(same.values(**values, repeats=last.repeats + 1))
     else:
-        connection.execute(insert(rollout_steps).values(rollout=key, looks=1, **values))
+        connection.execute(insert(rollout_decisions).values(rollout=key, repeats=1, **values))
 
 
-def _retire(connection: Connection, key: int, now: datetime) -> None:
+def _retire_others(connection: Connection, key: int, now: datetime) -> None:
     service = connection.scalar(select(rollouts.c.service).where(rollouts.c.id == key))
-    others = (rollouts.c.service == service, rollouts.c.state == "live", rollouts.c.id != key)
-    connection.execute(
-        update(rollouts).where(*others).values(state="retired", percent=0.0, finished=now)
-    )
+    others = update(rollouts).where(*_where_live(str(service)), rollouts.c.id != key)
+    connection.execute(others.values(state="retired", percent=0.0, finished_at=now))
 
 
-def _walking(row: Row[Any]) -> Walking:
+def _from_row(row: Row[Any]) -> RolloutRecord:
     values = dict(row._mapping)
-    times = {n: values[n] for n in ("requested", "step_started", "finished") if values[n]}
-    aware = {name: utc(when) for name, when in times.items()}
-    return Walking(**{**values, **aware, "waits": bool(values["waits"])})
+    for name in ("requested_at", "step_started_at", "finished_at"):
+        values[name] = utc(values[name]) if values[name] else None
+    state = values.pop("state_json")
+    return RolloutRecord(
+        **{**values, "awaits_person": bool(values["awaits_person"])},
+        rollout_state=RolloutState.read(state) if state is not None else None,
+    )

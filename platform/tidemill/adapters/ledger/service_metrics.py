@@ -1,38 +1,28 @@
-"""What the ledger knows of a service: its answers, their ratings, its health."""
+"""Queries of a service: its answers, their ratings, its health."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, and_, func, select
 
-from tidemill.adapters.ledger.event_tables import feedback, inference, moment, stamp
+from tidemill.adapters.ledger.event_tables import feedback, from_timestamp, inference, to_timestamp
 from tidemill.engine.ratings_needed import Pace
 from tidemill.ports import ArmHealth
+from tidemill.records import RatingTotals
 from tidemill.triggers import Answered
 from tidemill.triggers.subject_weight import cap
 
-ANSWERS = 50_000
-"""Most answers a condition gets to see."""
+MAX_ANSWERS = 50_000
+"""Most answers that a condition gets."""
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Ratings:
-    """What one subject's ratings of one release add up to; ratings lie in 0..1."""
-
-    release: str
-    subject: str
-    ratings: int
-    total: float
-
-
-class ServiceQueries:
-    """Reading of answers and ratings; nothing here writes."""
+class ServiceMetrics:
+    """Answers and ratings of services; nothing here writes."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -42,13 +32,15 @@ class ServiceQueries:
         columns = (inference.c.time, inference.c.label, func.length(inference.c.input))
         query = select(*columns).where(
             inference.c.service == service,
-            inference.c.time >= stamp(since),
+            inference.c.time >= to_timestamp(since),
             inference.c.error.is_(None),
         )
-        newest = query.order_by(inference.c.time.desc()).limit(ANSWERS)
+        newest = query.order_by(inference.c.time.desc()).limit(MAX_ANSWERS)
         with self.engine.connect() as connection:
             rows = connection.execute(newest).all()
-        return [Answered(moment(time), label, length) for time, label, length in reversed(rows)]
+        return [
+            Answered(from_timestamp(time), label, length) for time, label, length in reversed(rows)
+        ]
 
     def ratings(
         self,
@@ -58,73 +50,78 @@ class ServiceQueries:
         until: datetime | None = None,
         *,
         share: float = 1.0,
-    ) -> list[Ratings]:
-        """Ratings that arrived in [since, until), per release and subject, nobody beyond its share.
+    ) -> list[RatingTotals]:
+        """Ratings that arrived in [since, until), per release and subject, cut to the largest
+        `share` that one subject may have.
 
         `metric` is thumbs, score or outcome. Anonymous ratings of a release are one subject, ''.
         """
-        who = func.coalesce(feedback.c.subject, "")
-        wanted = [feedback.c.service == service, feedback.c.state == "joined"]
-        wanted += [feedback.c.kind == metric, feedback.c.arrived >= stamp(since)]
+        subject = func.coalesce(feedback.c.subject, "")
+        conditions = [feedback.c.service == service, feedback.c.state == "joined"]
+        conditions += [feedback.c.kind == metric, feedback.c.arrived >= to_timestamp(since)]
         if until is not None:
-            wanted.append(feedback.c.arrived < stamp(until))
-        query = select(feedback.c.release, who, func.count(), func.avg(feedback.c.rating))
+            conditions.append(feedback.c.arrived < to_timestamp(until))
+        query = select(feedback.c.release, subject, func.count(), func.avg(feedback.c.rating))
         with self.engine.connect() as connection:
-            found = connection.execute(
-                query.where(*wanted)
-                .group_by(feedback.c.release, who)
-                .order_by(feedback.c.release, who)
+            totals = connection.execute(
+                query.where(*conditions)
+                .group_by(feedback.c.release, subject)
+                .order_by(feedback.c.release, subject)
             ).all()
         by_release: dict[str, list[int]] = defaultdict(list)
-        for release, _, count, _ in found:
+        for release, _, count, _ in totals:
             by_release[release].append(count)
-        most = {release: max(1, int(cap(counts, share))) for release, counts in by_release.items()}
+        limit = {release: max(1, int(cap(counts, share))) for release, counts in by_release.items()}
         return [
-            Ratings(release, subject, min(n, most[release]), min(n, most[release]) * mean)
-            for release, subject, n, mean in found
+            RatingTotals(release, subject, min(n, limit[release]), min(n, limit[release]) * mean)
+            for release, subject, n, mean in totals
         ]
 
-    def pace(self, service: str, metric: str, since: datetime, now: datetime) -> Pace | None:
+    def rating_rate(self, service: str, metric: str, since: datetime, now: datetime) -> Pace | None:
         """How many ratings of a kind arrived since a moment, over how long, and their mean; None
         without any. Less than a day counts as a day: a burst is no rate."""
-        wanted = [feedback.c.service == service, feedback.c.state == "joined"]
-        wanted += [feedback.c.kind == metric, feedback.c.arrived >= stamp(since)]
+        conditions = [feedback.c.service == service, feedback.c.state == "joined"]
+        conditions += [feedback.c.kind == metric, feedback.c.arrived >= to_timestamp(since)]
         query = select(func.count(), func.min(feedback.c.arrived), func.avg(feedback.c.rating))
         with self.engine.connect() as connection:
-            count, first, mean = connection.execute(query.where(*wanted)).one()
+            count, first, mean = connection.execute(query.where(*conditions)).one()
         if not count:
             return None
-        return Pace(count, max(1.0, (stamp(now) - first) / 86_400), float(mean or 0.0))
+        return Pace(count, max(1.0, (to_timestamp(now) - first) / 86_400), float(mean or 0.0))
 
-    def health(self, service: str, since: datetime, *, newest: int = 5000) -> dict[str, ArmHealth]:
+    def release_health(
+        self, service: str, since: datetime, *, newest: int = 5000
+    ) -> dict[str, ArmHealth]:
         """Requests, errors and latencies of each release, from its inference events."""
-        wanted = and_(inference.c.service == service, inference.c.time >= stamp(since))
+        recent = and_(inference.c.service == service, inference.c.time >= to_timestamp(since))
         failed = func.count(inference.c.error)
-        counts = select(inference.c.release, func.count(), failed).where(wanted)
-        found = {}
+        counts = select(inference.c.release, func.count(), failed).where(recent)
+        health = {}
         with self.engine.connect() as connection:
             for release, requests, errors in connection.execute(
                 counts.group_by(inference.c.release)
             ).all():
-                mine = and_(wanted, inference.c.release == release, inference.c.error.is_(None))
-                latest = select(inference.c.latency).where(mine).order_by(inference.c.time.desc())
+                answered = and_(recent, inference.c.release == release, inference.c.error.is_(None))
+                latest = (
+                    select(inference.c.latency).where(answered).order_by(inference.c.time.desc())
+                )
                 seconds = list(connection.scalars(latest.limit(newest)))
-                found[release] = ArmHealth.measure(requests, errors, seconds)
-        return found
+                health[release] = ArmHealth.measure(requests, errors, seconds)
+        return health
 
-    def subjects(self, service: str, since: datetime) -> dict[str, int]:
+    def subject_counts(self, service: str, since: datetime) -> dict[str, int]:
         """How many subjects each release answered since a moment (for the sample-ratio test)."""
         query = select(inference.c.release, func.count(inference.c.subject.distinct())).where(
-            inference.c.service == service, inference.c.time >= stamp(since)
+            inference.c.service == service, inference.c.time >= to_timestamp(since)
         )
         with self.engine.connect() as connection:
             return dict(connection.execute(query.group_by(inference.c.release)).all())
 
-    def response(self, response_id: str) -> Row | None:
+    def inference_record(self, response_id: str) -> Row | None:
         """The inference record of one answer, its input decoded."""
         query = select(inference).where(inference.c.response_id == response_id)
         with self.engine.connect() as connection:
             row = connection.execute(query.order_by(inference.c.seq).limit(1)).mappings().first()
         if row is None:
             return None
-        return {**row, "input": json.loads(row["input"]), "time": moment(row["time"])}
+        return {**row, "input": json.loads(row["input"]), "time": from_timestamp(row["time"])}

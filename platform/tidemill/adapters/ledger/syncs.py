@@ -1,11 +1,10 @@
-"""The ledger's memory of commits that were followed: what became of each, and why."""
+"""The commits that Git sync followed, with the outcome of each, and the last poll of the remote."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -25,9 +24,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tidemill.adapters.ledger.base import metadata, utc
 from tidemill.ports import Commit
-
-State = Literal["seen", "refused", "applying", "applied", "superseded"]
-"""seen → refused, or applying → applied; superseded where a newer commit came before the end."""
+from tidemill.records import RemotePoll, SyncRecord, SyncStatus
 
 syncs = Table(
     "syncs",
@@ -42,139 +39,104 @@ syncs = Table(
     Column("reason", Text, nullable=False),
     Column("signer", Text, nullable=False),
     Column("plan", JSON, nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False),
-    Column("updated", DateTime(timezone=True), nullable=False),
+    Column("arrived_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
 )
 
-remotes = Table(
-    "remotes",
+remote_polls = Table(
+    "remote_polls",
     metadata,
     Column("name", String(16), primary_key=True),
     Column("remote", Text, nullable=False),
     Column("branch", String(250), nullable=False),
-    Column("trouble", Text, nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False),
+    Column("error", Text, nullable=False),
+    Column("polled_at", DateTime(timezone=True), nullable=False),
 )
-_ONE = "followed"
-
-
-@dataclass(frozen=True)
-class Sync:
-    """One arrival of a commit at the tip of the followed branch; a commit that comes back after
-    another one has a second."""
-
-    id: int
-    commit: str
-    branch: str
-    author: str
-    subject: str
-    state: State
-    refusal: str
-    """Which kind of reason refused it; empty where none did."""
-    reason: str
-    signer: str
-    """Who signed it and with which key; empty where nobody looked."""
-    plan: Sequence[Mapping[str, Any]]
-    """`project`, `name`, `kind`, `state`, `reason` of each asset that is not reused."""
-    at: datetime
-    updated: datetime
-
-
-@dataclass(frozen=True)
-class Look:
-    """The last look at the remote."""
-
-    remote: str
-    """Its address, without a password."""
-    branch: str
-    trouble: str
-    """Why it did not answer; empty where it did."""
-    at: datetime
+_FOLLOWED = "followed"
+"""Name of the one row of remote_polls."""
 
 
 class SyncLedger:
-    """Commits from seen to applied or refused, and the last look at the remote."""
+    """Commits from pending to applied or refused, and the last poll of the remote."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def arrive(self, commit: Commit, branch: str, now: datetime) -> Sync:
+    def record_arrival(self, commit: Commit, branch: str, now: datetime) -> SyncRecord:
         """The commit at the tip: the newest arrival where it is that commit, else a new one, which
-        supersedes what had come to no end."""
+        supersedes those that are not finished."""
         newest = self.newest()
         if newest and (newest.commit, newest.branch) == (commit.sha, branch):
             return newest
         with self.engine.begin() as connection:
-            unfinished = syncs.c.state.in_(["seen", "applying"])
+            unfinished = update(syncs).where(syncs.c.state.in_(["pending", "applying"]))
             reason = f"{commit.sha[:10]} came before it was applied"
-            connection.execute(
-                update(syncs)
-                .where(unfinished)
-                .values(state="superseded", reason=reason, updated=now)
-            )
+            connection.execute(unfinished.values(state="superseded", reason=reason, updated_at=now))
             connection.execute(
                 insert(syncs).values(
                     commit=commit.sha,
                     branch=branch,
                     author=commit.author,
                     subject=commit.subject,
-                    state="seen",
+                    state="pending",
                     refusal="",
                     reason="",
                     signer="",
                     plan=[],
-                    at=now,
-                    updated=now,
+                    arrived_at=now,
+                    updated_at=now,
                 )
             )
-        found = self.newest()
-        assert found is not None
-        return found
+        arrival = self.newest()
+        assert arrival is not None
+        return arrival
 
-    def move(self, key: int, state: State, now: datetime, reason: str = "", **more: Any) -> Sync:
-        """Bring one to another state; `more` may hold `refusal`, `signer` and `plan`."""
-        values = {"state": state, "reason": reason, "updated": now, **more}
+    def set_state(
+        self, key: int, state: SyncStatus, now: datetime, reason: str = "", **columns: Any
+    ) -> SyncRecord:
+        """Change the state of one arrival; `columns` may hold `refusal`, `signer` and `plan`."""
+        values = {"state": state, "reason": reason, "updated_at": now, **columns}
         with self.engine.begin() as connection:
             connection.execute(update(syncs).where(syncs.c.id == key).values(**values))
-        return self._rows(syncs.c.id == key)[0]
+        return self._newest(syncs.c.id == key)[0]
 
-    def newest(self) -> Sync | None:
-        """The newest arrival."""
-        return next(iter(self._rows(limit=1)), None)
+    def newest(self) -> SyncRecord | None:
+        """The newest arrival; None before the first."""
+        return next(iter(self._newest(limit=1)), None)
 
-    def applied(self, limit: int = 1) -> list[Sync]:
+    def applied_commits(self, limit: int = 1) -> list[SyncRecord]:
         """The commits that took effect, newest first."""
-        return self._rows(syncs.c.state == "applied", limit=limit)
+        return self._newest(syncs.c.state == "applied", limit=limit)
 
-    def history(self, limit: int = 20) -> list[Sync]:
+    def history(self, limit: int = 20) -> list[SyncRecord]:
         """Arrivals, newest first."""
-        return self._rows(limit=limit)
+        return self._newest(limit=limit)
 
-    def looked(self, remote: str, branch: str, trouble: str, now: datetime) -> None:
-        """Remember the last look at the remote."""
-        values = {"remote": remote, "branch": branch, "trouble": trouble, "at": now}
-        mine = update(remotes).where(remotes.c.name == _ONE).values(**values)
+    def record_poll(self, remote: str, branch: str, error: str, now: datetime) -> None:
+        """Store the last poll of the remote; `error` is empty where it answered."""
+        values = {"remote": remote, "branch": branch, "error": error, "polled_at": now}
+        same = update(remote_polls).where(remote_polls.c.name == _FOLLOWED).values(**values)
         with self.engine.begin() as connection:
-            if connection.execute(mine).rowcount:
+            if connection.execute(same).rowcount:
                 return
-        try:
-            with self.engine.begin() as connection:
-                connection.execute(insert(remotes).values(name=_ONE, **values))
-        except IntegrityError:
-            return  # another process looked at the same moment
+        with suppress(IntegrityError), self.engine.begin() as connection:
+            # An error means that another process polled at the same moment.
+            connection.execute(insert(remote_polls).values(name=_FOLLOWED, **values))
 
-    def look(self) -> Look | None:
-        """The last look at the remote; None before the first."""
+    def last_poll(self) -> RemotePoll | None:
+        """The last poll of the remote; None before the first."""
+        query = select(remote_polls).where(remote_polls.c.name == _FOLLOWED)
         with self.engine.connect() as connection:
-            row = connection.execute(select(remotes).where(remotes.c.name == _ONE)).first()
-        return Look(row.remote, row.branch, row.trouble, utc(row.at)) if row else None
+            row = connection.execute(query).first()
+        return RemotePoll(row.remote, row.branch, row.error, utc(row.polled_at)) if row else None
 
-    def _rows(self, *where: Any, limit: int = 1) -> list[Sync]:
+    def _newest(self, *where: Any, limit: int = 1) -> list[SyncRecord]:
         query = select(syncs).where(*where).order_by(syncs.c.id.desc()).limit(limit)
         with self.engine.connect() as connection:
-            return [_sync(row) for row in connection.execute(query)]
+            return [_from_row(row) for row in connection.execute(query)]
 
 
-def _sync(row: Row[Any]) -> Sync:
+def _from_row(row: Row[Any]) -> SyncRecord:
     values = dict(row._mapping)
-    return Sync(**{**values, "at": utc(values["at"]), "updated": utc(values["updated"])})
+    times = {name: utc(values[name]) for name in ("arrived_at", "updated_at")}
+    return SyncRecord(**{**values, **times})

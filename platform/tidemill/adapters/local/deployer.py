@@ -49,7 +49,7 @@ class LocalDeployer:
             return Arm(release, 0.0, known.url)
         return Arm(release, 0.0, self._spawn(name, service, release, folder).url)
 
-    def split(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
+    def set_traffic(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
         """Write the routes, then read back what the gateway goes by."""
         route = Route(tuple(arms), "shadow" if shadow else "split") if arms else None
         RouteFile(self.home / FILE).set(service, route)

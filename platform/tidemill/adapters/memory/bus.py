@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from threading import Condition
 
-from tidemill.ports import Message, Span
+from tidemill.ports import Message, PartitionRange
 
 
 class MemoryBus:
@@ -40,18 +40,19 @@ class MemoryBus:
             self._changed.wait_for(lambda: bool(self._take(positions, 1)), timeout)
             return self._take(positions, limit)
 
-    def partitions(self, topic: str) -> Mapping[int, Span]:
+    def partitions(self, topic: str) -> Mapping[int, PartitionRange]:
         """Partitions of a topic; creates it."""
         with self._changed:
             self._create(topic)
             return {
-                p: Span(0, len(self._logs[topic, p]), self._ids[topic]) for p in range(self._width)
+                p: PartitionRange(0, len(self._logs[topic, p]), self._ids[topic])
+                for p in range(self._width)
             }
 
     def close(self) -> None:
         """Nothing to flush."""
 
-    def forget(self) -> None:
+    def lose_all(self) -> None:
         """Lose everything, as a restarted in-memory broker does."""
         with self._changed:
             self._logs.clear()

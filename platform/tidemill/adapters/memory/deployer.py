@@ -27,7 +27,7 @@ class MemoryDeployer:
         self.running[service][release] = folder
         return Arm(release, 0.0, f"memory://{service}/{release}")
 
-    def split(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
+    def set_traffic(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
         """Set the shares; the first arm is the live one."""
         for arm in arms:
             if arm.release not in self.running[service]:
@@ -51,6 +51,6 @@ class MemoryDeployer:
         left = tuple(arm for arm in self.arms.get(service, ()) if arm.release != release)
         self.arms[service] = left
 
-    def observe(self, service: str, release: str, at: datetime, health: ArmHealth) -> None:
+    def record_health(self, service: str, release: str, at: datetime, health: ArmHealth) -> None:
         """Say what an arm did."""
         self._observed[service, release].append((at, health))

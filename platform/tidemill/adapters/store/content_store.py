@@ -19,17 +19,17 @@ from tidemill import content
 from tidemill.errors import ArtefactError, MissingArtefact, StorageError, TamperedArtefact
 from tidemill.ports import Artefact
 
-ARRIVING = ".arriving-"
+STAGING_PREFIX = ".arriving-"
 
 
 @dataclass(frozen=True)
-class Record:
+class ArtefactRecord:
     """What is written down about an artefact; its name is also the name of its folder."""
 
     name: str
     digest: str
     kind: str
-    files: tuple[content.Entry, ...]
+    files: tuple[content.FileEntry, ...]
     meta: Mapping[str, Any]
 
     @property
@@ -37,12 +37,12 @@ class Record:
         return sum(entry.size for entry in self.files)
 
 
-def name_of(kind: str, digest: str) -> str:
+def artefact_name(kind: str, digest: str) -> str:
     """Folder and pointer name: the kind, and enough of the digest to be unique."""
-    return f"{kind}-{short(digest)}"
+    return f"{kind}-{short_hex(digest)}"
 
 
-def short(digest: str) -> str:
+def short_hex(digest: str) -> str:
     """The first 16 hex digits."""
     return digest.removeprefix(content.PREFIX)[:16]
 
@@ -59,7 +59,7 @@ def storage_errors(where: Path) -> Iterator[None]:
         ) from error
 
 
-class Shelf(ABC):
+class ContentStore(ABC):
     """A folder of artefacts; subclasses say where records live and what backs the bytes."""
 
     def __init__(self, root: Path) -> None:
@@ -73,11 +73,11 @@ class Shelf(ABC):
     # What subclasses fill in.
 
     @abstractmethod
-    def _find(self, digest: str) -> Record | None:
+    def _find(self, digest: str) -> ArtefactRecord | None:
         """The record of a digest."""
 
     @abstractmethod
-    def _named(self, name: str) -> Record | None:
+    def _find_by_name(self, name: str) -> ArtefactRecord | None:
         """The record of a name, without a look at the others."""
 
     @abstractmethod
@@ -85,23 +85,23 @@ class Shelf(ABC):
         """Back the bytes of a folder; what this gives is passed on to `_register`."""
 
     @abstractmethod
-    def _register(self, record: Record, kept: Mapping[str, Any]) -> None:
+    def _register(self, record: ArtefactRecord, kept: Mapping[str, Any]) -> None:
         """Write the record down; from then on it is an artefact."""
 
     @abstractmethod
-    def _unregister(self, record: Record) -> None:
+    def _unregister(self, record: ArtefactRecord) -> None:
         """Forget the record; from then on it is no artefact."""
 
     @abstractmethod
-    def _restore(self, record: Record) -> None:
+    def _restore(self, record: ArtefactRecord) -> None:
         """Bring a missing folder back from what backs the store; raises MissingArtefact."""
 
     @abstractmethod
-    def _is_backed(self, record: Record) -> bool:
+    def _is_backed(self, record: ArtefactRecord) -> bool:
         """True where `_restore` could bring the folder back without the network."""
 
     @abstractmethod
-    def records(self) -> list[Record]:
+    def records(self) -> list[ArtefactRecord]:
         """Everything that was put, sorted by name."""
 
     # The port.
@@ -117,39 +117,39 @@ class Shelf(ABC):
             if not entries:
                 raise ArtefactError(f"{folder} holds no files; there is nothing to keep")
             digest = content.digest(entries)
-            with self._locked():
+            with self._lock():
                 return self._put(folder, digest, entries, kind, meta or {})
 
     def get(self, digest: str) -> Artefact:
         """Its files, checked; a file whose stat changed since the last check is hashed again."""
-        record = self._known(digest)
+        record = self._require(digest)
         if not (self.artefacts / record.name).is_dir():
-            with storage_errors(self.root), self._locked():
+            with storage_errors(self.root), self._lock():
                 self._restore(record)
-        self._check(record, seen=self._seen(record))
+        self._check(record, seen=self._last_stats(record))
         return self._artefact(record)
 
     def verify(self, digest: str) -> Artefact:
         """Like `get`, but hashes every byte again."""
-        record = self._known(digest)
+        record = self._require(digest)
         if not (self.artefacts / record.name).is_dir():
             return self.get(digest)
         self._check(record, seen={})
         return self._artefact(record)
 
-    def inspect(self, digest: str, kind: str, *, every_byte: bool = False) -> Artefact:
+    def check_local(self, digest: str, kind: str, *, every_byte: bool = False) -> Artefact:
         """Its files if they lie here, checked as `get` does, or hashed again; fetches nothing.
 
         Raises MissingArtefact where they do not lie here, TamperedArtefact where they changed.
         """
-        record = self._named(name_of(kind, digest))
+        record = self._find_by_name(artefact_name(kind, digest))
         if record is None or record.digest != digest:
             raise MissingArtefact(
                 f"no {kind} {digest} in {self.root}; it was dropped, or never here"
             )
         if not (self.artefacts / record.name).is_dir():
             raise MissingArtefact(f"the files of {kind} {digest} are not here; `dvc pull` has them")
-        self._check(record, seen={} if every_byte else self._seen(record))
+        self._check(record, seen={} if every_byte else self._last_stats(record))
         return self._artefact(record)
 
     def missing(self, digests: Collection[str]) -> set[str]:
@@ -158,12 +158,12 @@ class Shelf(ABC):
         return {
             digest
             for digest in digests
-            if short(digest) not in folders and not self._can_restore(digest)
+            if short_hex(digest) not in folders and not self._can_restore(digest)
         }
 
     def drop(self, digest: str) -> None:
         """Forget it and free its bytes; dropping what is not there is fine."""
-        with storage_errors(self.root), self._locked():
+        with storage_errors(self.root), self._lock():
             record = self._find(digest)
             if record:
                 self._unregister(record)
@@ -177,17 +177,19 @@ class Shelf(ABC):
         self,
         folder: Path,
         digest: str,
-        entries: tuple[content.Entry, ...],
+        entries: tuple[content.FileEntry, ...],
         kind: str,
         meta: Mapping[str, Any],
     ) -> Artefact:
-        self._clear_arrivals()
+        self._clear_staging()
         known = self._find(digest)
         if known and self._intact(known):
             shutil.rmtree(folder)
             return self._artefact(known)
-        record = known or Record(name_of(kind, digest), digest, kind, entries, _plain(meta))
-        arriving = self.artefacts / f"{ARRIVING}{uuid4().hex}"
+        record = known or ArtefactRecord(
+            artefact_name(kind, digest), digest, kind, entries, _plain(meta)
+        )
+        arriving = self.artefacts / f"{STAGING_PREFIX}{uuid4().hex}"
         _move(folder, arriving)
         try:
             _make_read_only(arriving)
@@ -200,35 +202,36 @@ class Shelf(ABC):
             shutil.rmtree(place)
         arriving.rename(place)
         self._register(record, kept)
-        self._remember(record)
+        self._save_stats(record)
         return self._artefact(record)
 
     def _can_restore(self, digest: str) -> bool:
         record = self._find(digest)
         return record is not None and self._is_backed(record)
 
-    def _known(self, digest: str) -> Record:
+    def _require(self, digest: str) -> ArtefactRecord:
         record = self._find(digest)
         if record is None:
             raise MissingArtefact(
                 f"no artefact {digest} in {self.root}; make it again with `tidemill run`, or copy "
-                f"its pointer `*-{short(digest)}.dvc` into {self.artefacts} and `dvc pull` there"
+                f"its pointer `*-{short_hex(digest)}.dvc` into {self.artefacts} and `dvc pull` "
+                "there"
             )
         return record
 
-    def _intact(self, record: Record) -> bool:
+    def _intact(self, record: ArtefactRecord) -> bool:
         try:
-            self._check(record, seen=self._seen(record))
+            self._check(record, seen=self._last_stats(record))
         except ArtefactError:
             return False
         return True
 
-    def _check(self, record: Record, *, seen: Mapping[str, list[int]]) -> None:
+    def _check(self, record: ArtefactRecord, *, seen: Mapping[str, list[int]]) -> None:
         folder = self.artefacts / record.name
         wanted = {entry.path: entry for entry in record.files}
         if strange := sorted(set(content.files(folder)) ^ set(wanted)):
             what = "is missing" if strange[0] in wanted else "was not put there by Tidemill"
-            raise TamperedArtefact(_tampered(record, folder / strange[0], what))
+            raise TamperedArtefact(_tampered_message(record, folder / strange[0], what))
         fresh = False
         for path, entry in wanted.items():
             if seen.get(path) == _stat(folder / path):
@@ -236,40 +239,40 @@ class Shelf(ABC):
             fresh = True
             if content.entry(folder, path) != entry:
                 raise TamperedArtefact(
-                    _tampered(record, folder / path, "does not match the digest")
+                    _tampered_message(record, folder / path, "does not match the digest")
                 )
         if fresh:
-            self._remember(record)
+            self._save_stats(record)
 
-    def _artefact(self, record: Record) -> Artefact:
+    def _artefact(self, record: ArtefactRecord) -> Artefact:
         place = self.artefacts / record.name
         return Artefact(record.digest, record.kind, place, record.bytes, record.meta)
 
-    def _note(self, record: Record) -> Path:
+    def _note(self, record: ArtefactRecord) -> Path:
         return self._notes / f"{record.name}.json"
 
-    def _seen(self, record: Record) -> dict[str, list[int]]:
+    def _last_stats(self, record: ArtefactRecord) -> dict[str, list[int]]:
         try:
             noted = json.loads(self._note(record).read_text())
         except (OSError, ValueError):
             return {}
         return noted if isinstance(noted, dict) else {}
 
-    def _remember(self, record: Record) -> None:
+    def _save_stats(self, record: ArtefactRecord) -> None:
         folder = self.artefacts / record.name
         stats = {entry.path: _stat(folder / entry.path) for entry in record.files}
         try:
-            write_whole(self._note(record), json.dumps(stats))
+            write_atomically(self._note(record), json.dumps(stats))
         except OSError:
             self._note(record).unlink(missing_ok=True)  # the next get hashes again
 
-    def _locked(self) -> BaseFileLock:
+    def _lock(self) -> BaseFileLock:
         """The store's one lock among threads and processes; the system frees a killed one's."""
         return FileLock(self._notes / "lock", fallback_to_soft=False)
 
-    def _clear_arrivals(self) -> None:
+    def _clear_staging(self) -> None:
         """What a killed put left; nobody else is in the middle of one while we hold the lock."""
-        for left in self.artefacts.glob(f"{ARRIVING}*"):
+        for left in self.artefacts.glob(f"{STAGING_PREFIX}*"):
             if left.is_dir():
                 shutil.rmtree(left, ignore_errors=True)
             else:
@@ -279,9 +282,9 @@ class Shelf(ABC):
         """Free what nothing refers to any more."""
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old text or the new one."""
-    partial = path.with_name(f"{ARRIVING}{uuid4().hex}")
+    partial = path.with_name(f"{STAGING_PREFIX}{uuid4().hex}")
     try:
         partial.write_text(text)
         partial.replace(path)
@@ -289,7 +292,7 @@ def write_whole(path: Path, text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
-def as_json(record: Record) -> dict[str, Any]:
+def record_to_dict(record: ArtefactRecord) -> dict[str, Any]:
     """The record as plain data."""
     return {
         "digest": record.digest,
@@ -299,13 +302,13 @@ def as_json(record: Record) -> dict[str, Any]:
     }
 
 
-def from_json(name: str, data: Mapping[str, Any]) -> Record:
+def record_from_dict(name: str, data: Mapping[str, Any]) -> ArtefactRecord:
     """The record of `as_json`."""
-    entries = tuple(content.Entry(**entry) for entry in data["files"])
-    return Record(name, data["digest"], data["kind"], entries, data.get("facts") or {})
+    entries = tuple(content.FileEntry(**entry) for entry in data["files"])
+    return ArtefactRecord(name, data["digest"], data["kind"], entries, data.get("facts") or {})
 
 
-def _tampered(record: Record, path: Path, what: str) -> str:
+def _tampered_message(record: ArtefactRecord, path: Path, what: str) -> str:
     return (
         f"{path}: {what} of {record.kind} {record.digest}; make it again with `tidemill run`, or "
         "delete its folder and its files in DVC's cache and `dvc pull`"

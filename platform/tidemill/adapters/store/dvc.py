@@ -15,13 +15,13 @@ from typing import Any
 import yaml
 
 from tidemill.adapters.store.content_store import (
-    Record,
-    Shelf,
-    as_json,
-    from_json,
-    short,
+    ArtefactRecord,
+    ContentStore,
+    record_from_dict,
+    record_to_dict,
+    short_hex,
     storage_errors,
-    write_whole,
+    write_atomically,
 )
 from tidemill.errors import MissingArtefact, MissingExtra
 
@@ -36,7 +36,7 @@ _CONFIG = """\
 _IGNORE = "# Folders on their way in.\n.arriving-*\n"
 
 
-class DvcStore(Shelf):
+class DvcStore(ContentStore):
     """A DVC repository without Git at `root`, its artefacts below `root/artefacts`."""
 
     def __init__(self, root: Path) -> None:
@@ -44,12 +44,12 @@ class DvcStore(Shelf):
         with storage_errors(root):
             for path, text in ((".dvc/config", _CONFIG), (".dvcignore", _IGNORE)):
                 if not (root / path).exists():
-                    write_whole(root / path, text)
+                    write_atomically(root / path, text)
 
-    def records(self) -> list[Record]:
+    def records(self) -> list[ArtefactRecord]:
         return [_read(path) for path in sorted(self.artefacts.glob("*.dvc"))]
 
-    def pointer(self, digest: str) -> Mapping[str, Any] | None:
+    def dvc_pointer(self, digest: str) -> Mapping[str, Any] | None:
         """md5, size and nfiles of an artefact's entry in DVC; None where it is not known here."""
         record = self._find(digest)
         if record is None:
@@ -57,14 +57,14 @@ class DvcStore(Shelf):
         out = yaml.safe_load(self._pointer(record).read_text())["outs"][0]
         return {key: out[key] for key in ("md5", "size", "nfiles")}
 
-    def _find(self, digest: str) -> Record | None:
-        for path in self.artefacts.glob(f"*-{short(digest)}.dvc"):
+    def _find(self, digest: str) -> ArtefactRecord | None:
+        for path in self.artefacts.glob(f"*-{short_hex(digest)}.dvc"):
             record = _read(path)
             if record.digest == digest:
                 return record
         return None
 
-    def _named(self, name: str) -> Record | None:
+    def _find_by_name(self, name: str) -> ArtefactRecord | None:
         path = self.artefacts / f"{name}.dvc"
         return _read(path) if path.exists() else None
 
@@ -85,14 +85,14 @@ class DvcStore(Shelf):
         sizes = {"size": meta.size, "nfiles": meta.nfiles}
         return {"md5": tree.hash_info.value, **sizes, "hash": "md5"}
 
-    def _register(self, record: Record, kept: Mapping[str, Any]) -> None:
-        data = {"outs": [{**kept, "path": record.name}], "meta": as_json(record)}
-        write_whole(self._pointer(record), yaml.safe_dump(data, sort_keys=False))
+    def _register(self, record: ArtefactRecord, kept: Mapping[str, Any]) -> None:
+        data = {"outs": [{**kept, "path": record.name}], "meta": record_to_dict(record)}
+        write_atomically(self._pointer(record), yaml.safe_dump(data, sort_keys=False))
 
-    def _unregister(self, record: Record) -> None:
+    def _unregister(self, record: ArtefactRecord) -> None:
         self._pointer(record).unlink(missing_ok=True)
 
-    def _restore(self, record: Record) -> None:
+    def _restore(self, record: ArtefactRecord) -> None:
         from dvc.exceptions import CheckoutError, DvcException
 
         try:
@@ -104,7 +104,7 @@ class DvcStore(Shelf):
                 "or make them again with `tidemill run`"
             ) from error
 
-    def _is_backed(self, record: Record) -> bool:
+    def _is_backed(self, record: ArtefactRecord) -> bool:
         """True where the cache has the list of its files; DVC writes that last."""
         md5: str = yaml.safe_load(self._pointer(record).read_text())["outs"][0]["md5"]
         return (self.root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]).exists()
@@ -117,7 +117,7 @@ class DvcStore(Shelf):
         with suppress(LockError), redirect_stdout(StringIO()):
             self._repo.gc(workspace=True)
 
-    def _pointer(self, record: Record) -> Path:
+    def _pointer(self, record: ArtefactRecord) -> Path:
         return self.artefacts / f"{record.name}.dvc"
 
     @staticmethod
@@ -143,9 +143,9 @@ class DvcStore(Shelf):
         return repo
 
 
-def _read(path: Path) -> Record:
+def _read(path: Path) -> ArtefactRecord:
     loaded = yaml.safe_load(path.read_text())
-    return from_json(path.stem, loaded["meta"])
+    return record_from_dict(path.stem, loaded["meta"])
 
 
 def _md5(path: Path) -> str:

@@ -9,41 +9,41 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tidemill.adapters.store.content_store import Record, Shelf
+from tidemill.adapters.store.content_store import ArtefactRecord, ContentStore
 from tidemill.errors import MissingArtefact
 
 
-class MemoryStore(Shelf):
+class MemoryStore(ContentStore):
     """Artefacts for as long as the object lives; checks them like the real one."""
 
     def __init__(self) -> None:
         root = Path(tempfile.mkdtemp(prefix="tidemill-store-"))
         super().__init__(root)
-        self._records: dict[str, Record] = {}
+        self._records: dict[str, ArtefactRecord] = {}
         weakref.finalize(self, shutil.rmtree, root, ignore_errors=True)
 
-    def records(self) -> list[Record]:
+    def records(self) -> list[ArtefactRecord]:
         return sorted(self._records.values(), key=lambda record: record.name)
 
-    def _find(self, digest: str) -> Record | None:
+    def _find(self, digest: str) -> ArtefactRecord | None:
         return self._records.get(digest)
 
-    def _named(self, name: str) -> Record | None:
+    def _find_by_name(self, name: str) -> ArtefactRecord | None:
         return next((one for one in self._records.values() if one.name == name), None)
 
     def _keep(self, folder: Path) -> Mapping[str, Any]:  # noqa: ARG002 - nothing backs it
         return {}
 
-    def _register(self, record: Record, kept: Mapping[str, Any]) -> None:  # noqa: ARG002
+    def _register(self, record: ArtefactRecord, kept: Mapping[str, Any]) -> None:  # noqa: ARG002
         self._records[record.digest] = record
 
-    def _unregister(self, record: Record) -> None:
+    def _unregister(self, record: ArtefactRecord) -> None:
         del self._records[record.digest]
 
-    def _is_backed(self, record: Record) -> bool:  # noqa: ARG002 - nothing backs it
+    def _is_backed(self, record: ArtefactRecord) -> bool:  # noqa: ARG002 - nothing backs it
         return False
 
-    def _restore(self, record: Record) -> None:
+    def _restore(self, record: ArtefactRecord) -> None:
         raise MissingArtefact(
             f"the files of {record.kind} {record.digest} are gone from {self.root}; "
             "make it again with `tidemill run`"

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from tidemill.compression import Conversations, Resolve, Say
 from tidemill.compression.model_folder import TOKENIZER, copy, link, note, quiet, whole
 from tidemill.errors import ArtefactError, MissingExtra
-from tidemill.form import FORM, Form
+from tidemill.form import FORM, ModelForm
 from tidemill.spec.base import Frozen
 
 VERSION = 1
@@ -34,14 +34,14 @@ def compress(
     say: Say,
 ) -> None:
     """Merge in fp32, round once, save as safetensors."""
-    form = Form.read(source)
+    form = ModelForm.read(source)
     if form.form != "adapter":
         _pass_through(source, out, form)
         return
     if not form.base:
         raise ArtefactError(f"{source}: an adapter without a base in its form.json; train it again")
     base_folder = resolve(form.base)
-    base = Form.read(base_folder)
+    base = ModelForm.read(base_folder)
     precision = base.precision if options.precision == "auto" else options.precision
     say("merging the adapter into its base")
     model = _merged(source, base_folder, form)
@@ -59,7 +59,7 @@ def compress(
     merged.write(out)
 
 
-def _merged(source: Path, base_folder: Path, form: Form) -> Any:
+def _merged(source: Path, base_folder: Path, form: ModelForm) -> Any:
     try:
         import torch
         import transformers
@@ -79,7 +79,7 @@ def _merged(source: Path, base_folder: Path, form: Form) -> Any:
         return PeftModel.from_pretrained(base, source).merge_and_unload(safe_merge=True)
 
 
-def _save(model: Any, out: Path, form: Form) -> None:
+def _save(model: Any, out: Path, form: ModelForm) -> None:
     import torch
 
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(form.precision, torch.float32)
@@ -87,7 +87,7 @@ def _save(model: Any, out: Path, form: Form) -> None:
     model.to(dtype).save_pretrained(out, safe_serialization=True)
 
 
-def _pass_through(source: Path, out: Path, form: Form) -> None:
+def _pass_through(source: Path, out: Path, form: ModelForm) -> None:
     whole(source, "merge")
     try:
         for path in sorted(p for p in source.rglob("*") if p.is_file() and p.name != FORM):

@@ -10,7 +10,7 @@ from pydantic import model_validator
 from tidemill.compression import Conversations, Resolve, Say
 from tidemill.compression.model_folder import whole
 from tidemill.errors import ArtefactError
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.spec.base import Frozen
 
 VERSION = 1
@@ -71,7 +71,7 @@ def compress(
     say: Say,
 ) -> None:
     """An ONNX folder that ONNX Runtime or GenAI serves; raises ArtefactError with the way out."""
-    form = Form.read(source)
+    form = ModelForm.read(source)
     if form.form != "onnx":
         whole(source, "quantise")
     if options.blocks:
@@ -85,7 +85,7 @@ def compress(
         dynamic_int8.quantise(source, out, form, options, calibration, say)
 
 
-def _refuse(form: Form, options: Options) -> None:
+def _refuse(form: ModelForm, options: Options) -> None:
     if form.task != "causal-lm":
         raise ArtefactError(
             f"{options.bits} bits in blocks are for causal language models; "

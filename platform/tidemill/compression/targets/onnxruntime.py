@@ -8,7 +8,7 @@ from pathlib import Path
 from tidemill.compression import Say
 from tidemill.compression.model_folder import copy, note
 from tidemill.compression.onnx_export import exported
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.spec.compression import OnnxRuntimeTarget
 
 KIND = "onnx"
@@ -16,7 +16,7 @@ KIND = "onnx"
 
 def ready(source: Path) -> bool:
     """True where ONNX Runtime runs this form as it is."""
-    return Form.read(source).form in ("onnx", "genai")
+    return ModelForm.read(source).form in ("onnx", "genai")
 
 
 def build(source: Path, out: Path, target: OnnxRuntimeTarget, say: Say) -> None:
@@ -24,4 +24,4 @@ def build(source: Path, out: Path, target: OnnxRuntimeTarget, say: Say) -> None:
     export = exported(source, out.parent, say)
     copy(export, out, [p.name for p in sorted(export.iterdir()) if p.is_file()])
     note(out, "onnxruntime", {"device": target.device})
-    replace(Form.read(source), form="onnx", precision="fp32").write(out)
+    replace(ModelForm.read(source), form="onnx", precision="fp32").write(out)

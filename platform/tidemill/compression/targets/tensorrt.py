@@ -12,7 +12,7 @@ from tidemill.compression.engine_build import Build
 from tidemill.compression.onnx_export import MODEL, exported
 from tidemill.content import hash_file
 from tidemill.errors import ServiceError
-from tidemill.form import Form
+from tidemill.form import ModelForm
 from tidemill.spec.compression import TensorRtTarget
 
 KIND = "engine"
@@ -24,7 +24,7 @@ def build(source: Path, out: Path, target: TensorRtTarget, say: Say) -> None:
     _right_gpu(target, _capability())
     export = exported(source, out.parent, say)
     graph = export / MODEL
-    form = replace(Form.read(source), form="engine", precision=target.precision)
+    form = replace(ModelForm.read(source), form="engine", precision=target.precision)
     with halved(graph, target.precision == "fp16", out.parent) as used:
         Build(trt, "tensorrt", target, say).run(used, form, out, hash_file(graph))
 

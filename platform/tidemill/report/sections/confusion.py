@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from tidemill.pipeline.pictures import confusions, labels_right
+from tidemill.pipeline.pictures import confusion_counts, correct_labels
 from tidemill.report.release_facts import ANSWERS, Story
 from tidemill.report.template import html
 
@@ -17,11 +17,11 @@ def render(story: Story) -> Markup:
     """A table of counts, shaded by their share of the wanted label; empty without labels."""
     if ANSWERS in story.missing:
         return html("sections/missing.html.j2", reason=story.missing[ANSWERS])
-    found = confusions(story.answers)
+    found = confusion_counts(story.answers)
     if found is None:
         return Markup("")
     rows, columns, counts = found
-    right, every = labels_right(story.answers)
+    right, every = correct_labels(story.answers)
     table = [
         (name, [(count, shade(count, sum(line))) for count in line])
         for name, line in zip(rows, counts, strict=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tidemill.ports import Making
+from tidemill.ports import Materialisation
 from tidemill.report import formatting
 from tidemill.report.plots.chart import Frame, Point, dots, line
 from tidemill.report.release_facts import Story
@@ -27,7 +27,7 @@ def render(story: Story) -> Markup:
     return html("sections/learning.html.j2", runs=runs) if runs else Markup("")
 
 
-def chart(making: Making) -> Markup:
+def chart(making: Materialisation) -> Markup:
     """Training loss by step (thin: as it was; thick: smoothed) and validation loss."""
     curve: Mapping[str, Any] = making.facts.get("curve") or {}
     train, held_out = _points(curve.get("train")), _points(curve.get("validation"))

@@ -20,8 +20,8 @@ from tidemill.spec.dataset import Dataset, FeedbackSource, FileSource
 from tidemill.spec.evaluation import Evaluation
 from tidemill.spec.finetune import FineTune
 from tidemill.spec.load import Project
-from tidemill.spec.neighbours import find, fine_tune_of
-from tidemill.spec.options import Found
+from tidemill.spec.neighbours import find_spec, fine_tune_of
+from tidemill.spec.options import FieldProblem
 from tidemill.spec.positions import Path_
 from tidemill.spec.prompt import Prompt, TextOutput
 
@@ -36,23 +36,23 @@ class Columns:
     """The columns of a project's datasets, each looked up once."""
 
     project: Project
-    known: dict[str, set[str] | None] = field(default_factory=dict)
+    cache: dict[str, set[str] | None] = field(default_factory=dict)
 
     def raw(self, dataset: Dataset) -> set[str] | None:
         """Under the sources' own names; None where they cannot be known."""
-        if dataset.name not in self.known:
-            self.known[dataset.name] = _raw(dataset, self.project.folder)
-        return self.known[dataset.name]
+        if dataset.name not in self.cache:
+            self.cache[dataset.name] = _raw(dataset, self.project.folder)
+        return self.cache[dataset.name]
 
-    def of(self, name: str) -> set[str] | None:
-        """Of the finished rows, without `OURS`; None where they cannot be known."""
-        dataset = find(self.project, name, Dataset)
+    def columns_of(self, name: str) -> set[str] | None:
+        """Columns of a dataset's finished rows, without `OURS`; None where they are unknown."""
+        dataset = find_spec(self.project, name, Dataset)
         raw = self.raw(dataset) if dataset else None
         if dataset is None or raw is None:
             return None
         return (raw - set(dataset.map.values())) | set(dataset.map)
 
-    def check(self, spec: Spec) -> Iterator[Found]:
+    def check(self, spec: Spec) -> Iterator[FieldProblem]:
         """Every column a spec names that its dataset cannot have."""
         if isinstance(spec, Dataset):
             yield from self._dataset(spec)
@@ -61,24 +61,26 @@ class Columns:
         elif isinstance(spec, Evaluation):
             yield from self._evaluation(spec)
 
-    def _dataset(self, dataset: Dataset) -> Iterator[Found]:
+    def _dataset(self, dataset: Dataset) -> Iterator[FieldProblem]:
         raw = self.raw(dataset)
         if raw is None:
             return
         for ours, theirs in dataset.map.items():
             if theirs not in raw:
                 cause = f"'{ours}: {theirs}' names no column of the sources"
-                yield Found(("map", ours), cause, suggest(theirs, sorted(raw)))
+                yield FieldProblem(("map", ours), cause, suggest(theirs, sorted(raw)))
         needed = ("text", "label") if dataset.format == "classification" else ()
-        for column in set(needed) - (self.of(dataset.name) or set()):
+        for column in set(needed) - (self.columns_of(dataset.name) or set()):
             cause = f"format classification needs a column '{column}'"
-            yield Found(("format",), cause, f"map a column to it: 'map: {{{column}: …}}'")
+            yield FieldProblem(("format",), cause, f"map a column to it: 'map: {{{column}: …}}'")
         if dataset.deduplicate:
-            yield from self._named(dataset.name, dataset.deduplicate.key, ("deduplicate", "key"))
+            yield from self._column_problems(
+                dataset.name, dataset.deduplicate.key, ("deduplicate", "key")
+            )
         if dataset.split.key:
-            yield from self._named(dataset.name, dataset.split.key, ("split", "key"))
+            yield from self._column_problems(dataset.name, dataset.split.key, ("split", "key"))
 
-    def _evaluation(self, spec: Evaluation) -> Iterator[Found]:
+    def _evaluation(self, spec: Evaluation) -> Iterator[FieldProblem]:
         tune = fine_tune_of(self.project, spec.of)
         inherited = tune.prompt if tune else None
         if spec.prompt:
@@ -86,39 +88,39 @@ class Columns:
         elif tune and tune.dataset != spec.dataset:  # else the fine-tune has been told already
             yield from self._prompt(inherited, ("dataset",), spec.dataset)
         for index, part in enumerate(spec.slices):
-            yield from self._named(spec.dataset, part.column, ("slices", index, "column"))
+            yield from self._column_problems(spec.dataset, part.column, ("slices", index, "column"))
 
-    def _prompt(self, name: str | None, path: Path_, rows: str) -> Iterator[Found]:
-        prompt, known = find(self.project, name, Prompt), self.of(rows)
-        if prompt is None or known is None:
+    def _prompt(self, name: str | None, path: Path_, rows: str) -> Iterator[FieldProblem]:
+        prompt, columns = find_spec(self.project, name, Prompt), self.columns_of(rows)
+        if prompt is None or columns is None:
             return
         output = prompt.output
         label = output.label if isinstance(output, TextOutput) else None
-        wanted = [*prompt.inputs, output.column, *([label] if label else [])]
-        for column in dict.fromkeys(wanted):
-            if column not in known | OURS:
+        needed = [*prompt.inputs, output.column, *([label] if label else [])]
+        for column in dict.fromkeys(needed):
+            if column not in columns | OURS:
                 cause = f"prompt '{name}' reads the column '{column}', which '{rows}' does not have"
-                yield Found(path, cause, suggest(column, sorted(known)))
+                yield FieldProblem(path, cause, suggest(column, sorted(columns)))
 
-    def _named(self, dataset: str, column: str, path: Path_) -> Iterator[Found]:
-        known = self.of(dataset)
-        if known is not None and column not in known | OURS:
+    def _column_problems(self, dataset: str, column: str, path: Path_) -> Iterator[FieldProblem]:
+        columns = self.columns_of(dataset)
+        if columns is not None and column not in columns | OURS:
             cause = f"'{path[-1]}: {column}' names no column of the rows"
-            yield Found(path, cause, suggest(column, sorted(known)))
+            yield FieldProblem(path, cause, suggest(column, sorted(columns)))
 
 
 def _raw(dataset: Dataset, folder: Path) -> set[str] | None:
     """Columns under the sources' own names."""
-    found: set[str] = set()
+    columns: set[str] = set()
     for source in dataset.sources:
         if isinstance(source, FeedbackSource):
             continue
         readable = isinstance(source, FileSource) and lies_in(folder, source.path)
-        here = _of_file(folder / source.path) if readable else None
-        if not here:
+        file_columns = _of_file(folder / source.path) if readable else None
+        if not file_columns:
             return None
-        found |= here
-    return found or None
+        columns |= file_columns
+    return columns or None
 
 
 def _of_file(path: Path) -> set[str] | None:

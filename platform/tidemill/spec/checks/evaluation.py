@@ -8,42 +8,42 @@ from tidemill.errors import suggest
 from tidemill.spec.evaluation import Evaluation, NoWorseThanBaseline
 from tidemill.spec.load import Project
 from tidemill.spec.neighbours import lacks_prompt
-from tidemill.spec.options import Found
+from tidemill.spec.options import FieldProblem
 
 
-def check(spec: Evaluation, project: Project) -> Iterator[Found]:
-    """Everything about one evaluation."""
+def check(spec: Evaluation, project: Project) -> Iterator[FieldProblem]:
+    """Problems of one evaluation."""
     yield from _names(spec)
     yield from _gates(spec)
     if lacks_prompt(project, spec.of, spec.prompt):
         cause = f"'{spec.of}' brings no prompt to ask it with"
-        yield Found(("of",), cause, "add 'prompt' with the name of a Prompt")
+        yield FieldProblem(("of",), cause, "add 'prompt' with the name of a Prompt")
 
 
-def _names(spec: Evaluation) -> Iterator[Found]:
-    seen: set[str] = set()
+def _names(spec: Evaluation) -> Iterator[FieldProblem]:
+    slice_names: set[str] = set()
     for index, part in enumerate(spec.slices):
-        if part.name in seen:
+        if part.name in slice_names:
             cause = f"there are two slices called '{part.name}'"
-            yield Found(("slices", index, "name"), cause, "rename one")
-        seen.add(part.name)
+            yield FieldProblem(("slices", index, "name"), cause, "rename one")
+        slice_names.add(part.name)
     for index, metric in enumerate(spec.metrics):
         if metric in spec.metrics[:index]:
-            yield Found(("metrics", index), f"'{metric}' is measured twice", "take one out")
+            yield FieldProblem(("metrics", index), f"'{metric}' is measured twice", "take one out")
 
 
-def _gates(spec: Evaluation) -> Iterator[Found]:
+def _gates(spec: Evaluation) -> Iterator[FieldProblem]:
     slices = [part.name for part in spec.slices]
     for index, gate in enumerate(spec.gates):
         path = ("gates", index)
         if gate.metric not in spec.metrics:
             cause = f"the gate's metric '{gate.metric}' is not measured"
-            yield Found((*path, "metric"), cause, "add it to 'metrics'")
+            yield FieldProblem((*path, "metric"), cause, "add it to 'metrics'")
         if gate.slice is not None and gate.slice not in slices:
             cause = f"'slice: {gate.slice}' names no slice"
-            yield Found((*path, "slice"), cause, suggest(gate.slice, slices))
+            yield FieldProblem((*path, "slice"), cause, suggest(gate.slice, slices))
         if isinstance(gate, NoWorseThanBaseline) and spec.baseline is None:
             way_out = "add 'baseline', e.g. {type: live, service: …}"
-            yield Found(
+            yield FieldProblem(
                 (*path, "type"), "the gate compares with a baseline, there is none", way_out
             )

@@ -7,37 +7,37 @@ from pathlib import Path, PurePosixPath
 
 from tidemill.errors import suggest
 from tidemill.spec.dataset import DvcSource, FileSource
-from tidemill.spec.load import inside
+from tidemill.spec.load import is_inside
 from tidemill.spec.model import PathSource
-from tidemill.spec.options import Found
-from tidemill.spec.references import Site
+from tidemill.spec.options import FieldProblem
+from tidemill.spec.references import Reference
 
 ROWS = (".jsonl", ".csv", ".parquet")
 
 
-def check_file(site: Site, folder: Path) -> Iterator[Found]:
-    """One file that a spec names."""
-    here = f"'{site.key}: {site.name}'"
+def check_file(site: Reference, folder: Path) -> Iterator[FieldProblem]:
+    """Problems of one file that a spec names."""
+    field_text = f"'{site.key}: {site.name}'"
     path = folder / site.name
     try:
-        within = inside(path, folder)
-        there = path.is_file() or (isinstance(site.holder, PathSource) and path.is_dir())
+        within = is_inside(path, folder)
+        exists = path.is_file() or (isinstance(site.holder, PathSource) and path.is_dir())
     except (OSError, ValueError):
-        yield Found(site.path, f"{here} is no path", "name a file of the project")
+        yield FieldProblem(site.path, f"{field_text} is no path", "name a file of the project")
         return
     if not within or PurePosixPath(site.name).is_absolute():
         way_out = "copy the file in: a commit holds only what is below the folder"
-        yield Found(site.path, f"{here} lies outside of the project", way_out)
-    elif not there:
-        yield Found(site.path, f"{here} names no file", _nearest(path, folder))
+        yield FieldProblem(site.path, f"{field_text} lies outside of the project", way_out)
+    elif not exists:
+        yield FieldProblem(site.path, f"{field_text} names no file", _nearest(path, folder))
     else:
-        yield from _ending(site, here)
+        yield from _check_ending(site, field_text)
 
 
 def lies_in(folder: Path, name: str) -> bool:
     """True for a file inside the folder, wherever links lead; never raises."""
     try:
-        return (folder / name).is_file() and inside(folder / name, folder)
+        return (folder / name).is_file() and is_inside(folder / name, folder)
     except (OSError, ValueError):
         return False
 
@@ -52,11 +52,15 @@ def _nearest(path: Path, folder: Path) -> str:
     return near if near.startswith("did you mean") else "paths start at the project's folder"
 
 
-def _ending(site: Site, here: str) -> Iterator[Found]:
+def _check_ending(site: Reference, field_text: str) -> Iterator[FieldProblem]:
     suffix = PurePosixPath(site.name).suffix.lower()
     if isinstance(site.holder, DvcSource) and suffix != ".dvc":
-        yield Found(site.path, f"{here} is no .dvc pointer", "write 'type: file' for a data file")
+        yield FieldProblem(
+            site.path, f"{field_text} is no .dvc pointer", "write 'type: file' for a data file"
+        )
     elif isinstance(site.holder, FileSource) and suffix == ".dvc":
-        yield Found(site.path, f"{here} is a .dvc pointer", "write 'type: dvc'")
+        yield FieldProblem(site.path, f"{field_text} is a .dvc pointer", "write 'type: dvc'")
     elif isinstance(site.holder, FileSource) and suffix not in ROWS:
-        yield Found(site.path, f"{here} ends in no format of rows", f"use {', '.join(ROWS)}")
+        yield FieldProblem(
+            site.path, f"{field_text} ends in no format of rows", f"use {', '.join(ROWS)}"
+        )

@@ -12,29 +12,29 @@ from tidemill.errors import suggest
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.finetune import FineTune, Sweep, Train
 from tidemill.spec.load import Project
-from tidemill.spec.neighbours import base_of, find
-from tidemill.spec.options import Found, options_model
-from tidemill.spec.validation_messages import words
+from tidemill.spec.neighbours import base_of, find_spec
+from tidemill.spec.options import FieldProblem, options_model
+from tidemill.spec.validation_messages import explain_error
 
 
-def check(spec: FineTune, project: Project) -> Iterator[Found]:
-    """Everything about one fine-tune."""
+def check(spec: FineTune, project: Project) -> Iterator[FieldProblem]:
+    """Problems of one fine-tune."""
     base = base_of(project, spec.base)
-    dataset = find(project, spec.dataset, Dataset)
+    dataset = find_spec(project, spec.dataset, Dataset)
     if base and base.task == "causal-lm" and spec.prompt is None:
         cause = f"'{spec.base}' is a causal language model, and there is no prompt"
-        yield Found(("base",), cause, "add 'prompt' with the name of a Prompt")
+        yield FieldProblem(("base",), cause, "add 'prompt' with the name of a Prompt")
     if base and base.task != "causal-lm" and spec.prompt is not None:
         cause = f"'{spec.base}' classifies the column 'text', it takes no prompt"
-        yield Found(("prompt",), cause, "delete 'prompt'")
+        yield FieldProblem(("prompt",), cause, "delete 'prompt'")
     if base and base.task != "causal-lm" and dataset and dataset.format != "classification":
         cause = f"'{spec.base}' classifies, and '{spec.dataset}' has format {dataset.format}"
-        yield Found(("dataset",), cause, "name a dataset with format classification")
+        yield FieldProblem(("dataset",), cause, "name a dataset with format classification")
     if spec.sweep is not None:
         yield from _sweep(spec, spec.sweep)
 
 
-def _sweep(spec: FineTune, sweep: Sweep) -> Iterator[Found]:
+def _sweep(spec: FineTune, sweep: Sweep) -> Iterator[FieldProblem]:
     method = spec.method if spec.method in TRAINING.names() else None
     options = options_model(TRAINING, method) if method else None
     for key, values in sweep.space.items():
@@ -42,24 +42,24 @@ def _sweep(spec: FineTune, sweep: Sweep) -> Iterator[Found]:
         head, _, field = key.partition(".")
         model: type[BaseModel] | None = {"train": Train, "options": options}.get(head)
         if model is None or field not in model.model_fields:
-            known = _fields("train", Train) + _fields("options", options)
-            yield Found(path, f"'{key}' is nothing a sweep can vary", suggest(key, known))
+            fields = _fields("train", Train) + _fields("options", options)
+            yield FieldProblem(path, f"'{key}' is nothing a sweep can vary", suggest(key, fields))
             continue
         if not values:
-            yield Found(path, f"'{key}' has no values to try", "list some")
+            yield FieldProblem(path, f"'{key}' has no values to try", "list some")
         yield from _values(path, model, field, values)
 
 
 def _values(
     path: tuple[str, ...], model: type[BaseModel], field: str, values: tuple[Any, ...]
-) -> Iterator[Found]:
+) -> Iterator[FieldProblem]:
     for index, value in enumerate(values):
         try:
             model.model_validate({field: value})
         except ValidationError as error:
             wrong = [d for d in error.errors() if d["loc"] == (field,)]
             for details in wrong:
-                yield Found((*path, index), *words(details, (path[-1],), model))
+                yield FieldProblem((*path, index), *explain_error(details, (path[-1],), model))
 
 
 def _fields(head: str, model: type[BaseModel] | None) -> list[str]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from tidemill.catalog import METRICS
 from tidemill.errors import Problem
 from tidemill.spec.checks.files import lies_in
-from tidemill.spec.load import Project, shown
+from tidemill.spec.load import Project, display_path
 from tidemill.spec.model import Model
-from tidemill.spec.neighbours import find
-from tidemill.spec.options import Found
+from tidemill.spec.neighbours import find_spec
+from tidemill.spec.options import FieldProblem
 from tidemill.spec.positions import MAX_BYTES, TOO_LARGE
 from tidemill.spec.prompt import JsonOutput, Prompt, TextOutput
 
@@ -23,8 +23,8 @@ SEES_WITH = {"contextual": ("passages",)}
 """Names that a technique adds."""
 
 
-def check(spec: Prompt, project: Project) -> Iterator[Found | Problem]:
-    """Everything about one prompt."""
+def check(spec: Prompt, project: Project) -> Iterator[FieldProblem | Problem]:
+    """Problems of one prompt."""
     yield from _technique(spec)
     yield from _leak(spec)
     yield from _optimiser(spec)
@@ -34,60 +34,60 @@ def check(spec: Prompt, project: Project) -> Iterator[Found | Problem]:
         yield from _schema(spec.output)
 
 
-def _technique(spec: Prompt) -> Iterator[Found]:
+def _technique(spec: Prompt) -> Iterator[FieldProblem]:
     technique = spec.technique
     if technique == "few-shot" and spec.examples is None:
         way_out = "add 'examples' with a dataset, or choose zero-shot"
-        yield Found(("technique",), "technique few-shot has no examples", way_out)
+        yield FieldProblem(("technique",), "technique few-shot has no examples", way_out)
     if technique == "zero-shot" and spec.examples is not None:
         way_out = "choose few-shot, or delete 'examples'"
-        yield Found(("examples",), "technique zero-shot shows no examples", way_out)
+        yield FieldProblem(("examples",), "technique zero-shot shows no examples", way_out)
     if technique == "contextual" and spec.context is None:
         way_out = "add 'context' with a source of passages"
-        yield Found(("technique",), "technique contextual has no context", way_out)
+        yield FieldProblem(("technique",), "technique contextual has no context", way_out)
     if technique != "contextual" and spec.context is not None:
         way_out = "choose contextual, or delete 'context'"
-        yield Found(("context",), f"technique {technique} shows no context", way_out)
+        yield FieldProblem(("context",), f"technique {technique} shows no context", way_out)
     if technique != "chain-of-thought" and spec.reasoning is not None:
         way_out = "choose chain-of-thought, or delete 'reasoning'"
-        yield Found(("reasoning",), f"technique {technique} has no reasoning", way_out)
+        yield FieldProblem(("reasoning",), f"technique {technique} has no reasoning", way_out)
 
 
-def _leak(spec: Prompt) -> Iterator[Found]:
+def _leak(spec: Prompt) -> Iterator[FieldProblem]:
     output = spec.output
     answers = [output.column, output.label] if isinstance(output, TextOutput) else [output.column]
     for index, column in enumerate(spec.inputs):
         if column in answers:
             cause = f"the input '{column}' is the answer that 'output' asks for"
-            yield Found(("inputs", index), cause, "take it out of the inputs")
+            yield FieldProblem(("inputs", index), cause, "take it out of the inputs")
 
 
-def _encoders(spec: Prompt, project: Project) -> Iterator[Found]:
+def _encoders(spec: Prompt, project: Project) -> Iterator[FieldProblem]:
     for field in ("examples", "context"):
         encoder = getattr(getattr(spec, field), "encoder", None)
-        model = find(project, encoder, Model)
+        model = find_spec(project, encoder, Model)
         if model and model.task == "causal-lm":
             cause = f"'encoder: {encoder}' generates text, it does not embed sentences"
             way_out = "name a Model with 'task: sequence-classification'"
-            yield Found((field, "encoder"), cause, way_out)
+            yield FieldProblem((field, "encoder"), cause, way_out)
 
 
-def _optimiser(spec: Prompt) -> Iterator[Found]:
+def _optimiser(spec: Prompt) -> Iterator[FieldProblem]:
     search = spec.optimise
     if search is None:
         return
     if search.train == search.validate_on:
         cause = f"the optimiser trains and validates on the same split '{search.train}'"
         way_out = "search on train and decide on validation"
-        yield Found(("optimise", "validate_on"), cause, way_out)
+        yield FieldProblem(("optimise", "validate_on"), cause, way_out)
     if METRICS.load(search.metric).KIND in ("quantile", "speed", "size"):
         cause = f"'metric: {search.metric}' does not look at what is answered"
-        yield Found(("optimise", "metric"), cause, "choose one such as accuracy or rouge_l")
+        yield FieldProblem(("optimise", "metric"), cause, "choose one such as accuracy or rouge_l")
     for field in ("train", "validate_on"):
         if getattr(search, field) == "test":
-            cause = "the optimiser looks at the test split, which gates are judged on"
+            cause = "the optimiser uses the test split, which the gates use"
             way_out = "search on train and decide on validation"
-            yield Found(("optimise", field), cause, way_out)
+            yield FieldProblem(("optimise", field), cause, way_out)
 
 
 def _template(spec: Prompt, folder: Path) -> Iterator[Problem]:
@@ -97,30 +97,30 @@ def _template(spec: Prompt, folder: Path) -> Iterator[Problem]:
     from jinja2 import TemplateSyntaxError
 
     if path.stat().st_size > MAX_BYTES:
-        yield Problem(shown(path), 1, TOO_LARGE, "keep data in files of its own")
+        yield Problem(display_path(path), 1, TOO_LARGE, "keep data in files of its own")
         return
     try:
         uses = _uses(path.read_text(encoding="utf-8"))
     except TemplateSyntaxError as error:
         cause = f"this is no Jinja2 template: {error.message}"
-        yield Problem(shown(path), error.lineno, cause, "mend it on this line or above")
+        yield Problem(display_path(path), error.lineno, cause, "fix it on this line or above")
     except UnicodeDecodeError:
-        yield Problem(shown(path), 1, "the template is not UTF-8", "save it as UTF-8")
+        yield Problem(display_path(path), 1, "the template is not UTF-8", "save it as UTF-8")
     except (OSError, ValueError, RecursionError) as error:
         cause = f"this is no Jinja2 template: {str(error).splitlines()[0]}"
-        yield Problem(shown(path), 1, cause, "simplify it")
+        yield Problem(display_path(path), 1, cause, "simplify it")
     else:
-        yield from _names(spec, uses, shown(path))
+        yield from _names(spec, uses, display_path(path))
 
 
 @dataclass(frozen=True)
 class _Uses:
-    """What a template asks for."""
+    """Names that a template uses."""
 
     names: tuple[str, ...]
     """Names that are given to it, sorted."""
     lines: Mapping[str, int]
-    """Where each name stands first."""
+    """Line of each name's first use."""
     others: tuple[int, ...]
     """Lines on which it reaches for another template."""
 
@@ -149,12 +149,14 @@ def _names(spec: Prompt, uses: _Uses, path: Path) -> Iterator[Problem]:
         yield Problem(path, line, cause, "write the other template's text here")
 
 
-def _schema(output: JsonOutput) -> Iterator[Found]:
+def _schema(output: JsonOutput) -> Iterator[FieldProblem]:
     from jsonschema import Draft202012Validator, SchemaError
 
     try:
         Draft202012Validator.check_schema(output.schema_)
     except SchemaError as error:
         cause = f"the output's schema is no JSON Schema: {error.message}"
-        where = [part for part in error.absolute_path if isinstance(part, str | int)]
-        yield Found(("output", "schema", *where), cause, "see json-schema.org, draft 2020-12")
+        location = [part for part in error.absolute_path if isinstance(part, str | int)]
+        yield FieldProblem(
+            ("output", "schema", *location), cause, "see json-schema.org, draft 2020-12"
+        )

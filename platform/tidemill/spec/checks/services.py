@@ -8,12 +8,12 @@ from pathlib import Path
 from tidemill.errors import suggest
 from tidemill.spec.evaluation import Evaluation, LiveBaseline
 from tidemill.spec.feedback import Feedback
-from tidemill.spec.load import Loaded, Project, Workspace, shown
-from tidemill.spec.options import Found
+from tidemill.spec.load import LoadedSpec, Project, Workspace, display_path
+from tidemill.spec.options import FieldProblem
 from tidemill.spec.positions import Path_
 from tidemill.spec.rollout import Rollout
 
-Placed = tuple[Loaded, Found]
+Placed = tuple[LoadedSpec, FieldProblem]
 
 
 def check_services(project: Project, incomplete: set[str]) -> Iterator[Placed]:
@@ -25,16 +25,16 @@ def check_services(project: Project, incomplete: set[str]) -> Iterator[Placed]:
         loaded.spec.service for loaded in project.specs.values() if isinstance(loaded.spec, Rollout)
     ]
     for loaded in project.specs.values():
-        path, service = _named(loaded)
+        path, service = _named_service(loaded)
         if service and service not in services and "Rollout" not in incomplete:
             cause = f"'service: {service}' names the service of no Rollout"
             add = f"add a Rollout with 'service: {service}'"
-            yield loaded, Found(path, cause, suggest(service, services) if services else add)
+            yield loaded, FieldProblem(path, cause, suggest(service, services) if services else add)
         if isinstance(loaded.spec, Rollout) and "Feedback" not in incomplete:
             yield from _ratings(loaded, loaded.spec, project)
 
 
-def _named(loaded: Loaded) -> tuple[Path_, str | None]:
+def _named_service(loaded: LoadedSpec) -> tuple[Path_, str | None]:
     """The service a spec says it is about, and where."""
     if isinstance(loaded.spec, Feedback):
         return ("service",), loaded.spec.service
@@ -43,23 +43,23 @@ def _named(loaded: Loaded) -> tuple[Path_, str | None]:
     return (), None
 
 
-def _ratings(loaded: Loaded, rollout: Rollout, project: Project) -> Iterator[Placed]:
+def _ratings(loaded: LoadedSpec, rollout: Rollout, project: Project) -> Iterator[Placed]:
     if rollout.quality is None:
         return
-    wanted = rollout.quality.metric
+    metric = rollout.quality.metric
     streams = [
         other.spec
         for other in project.specs.values()
         if isinstance(other.spec, Feedback) and other.spec.service == rollout.service
     ]
-    if not any(wanted in stream.kinds for stream in streams):
-        cause = f"quality is never judged: no Feedback of '{rollout.service}' accepts {wanted}"
+    if not any(metric in stream.kinds for stream in streams):
+        cause = f"quality is never measured: no Feedback of '{rollout.service}' accepts {metric}"
         way_out = (
-            f"add {wanted} to the kinds of '{streams[0].name}'"
+            f"add {metric} to the kinds of '{streams[0].name}'"
             if streams
             else (f"add a Feedback spec with 'service: {rollout.service}'")
         )
-        yield loaded, Found(("quality",), cause, way_out)
+        yield loaded, FieldProblem(("quality",), cause, way_out)
 
 
 def check_shared(workspace: Workspace) -> Iterator[Placed]:
@@ -69,13 +69,18 @@ def check_shared(workspace: Workspace) -> Iterator[Placed]:
     for project in workspace.projects.values():
         for loaded in project.specs.values():
             if isinstance(loaded.spec, Rollout):
-                yield from _taken(loaded, "service", loaded.spec.service, services)
+                yield from _duplicate_names(loaded, "service", loaded.spec.service, services)
             elif isinstance(loaded.spec, Feedback):
-                yield from _taken(loaded, "topic", loaded.spec.topic, topics)
+                yield from _duplicate_names(loaded, "topic", loaded.spec.topic, topics)
 
 
-def _taken(loaded: Loaded, key: str, value: str, seen: dict[str, Path]) -> Iterator[Placed]:
-    first = seen.setdefault(value, loaded.path)
+def _duplicate_names(
+    loaded: LoadedSpec, key: str, value: str, first_paths: dict[str, Path]
+) -> Iterator[Placed]:
+    first = first_paths.setdefault(value, loaded.path)
     if first != loaded.path:
-        cause = f"'{key}: {value}' is taken by {shown(first)}"
-        yield loaded, Found((key,), cause, f"each {loaded.spec.kind} has its own; choose another")
+        cause = f"'{key}: {value}' is taken by {display_path(first)}"
+        yield (
+            loaded,
+            FieldProblem((key,), cause, f"each {loaded.spec.kind} has its own; choose another"),
+        )

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.load import Project
-from tidemill.spec.neighbours import find
-from tidemill.spec.options import Found
+from tidemill.spec.neighbours import find_spec
+from tidemill.spec.options import FieldProblem
 from tidemill.spec.trigger import Condition, Trigger
 
 ALONE = ("schedule", "spec_change")
@@ -16,25 +16,25 @@ NEEDS = {"corrections": ("correction",), "negative_rate": ("thumbs", "score", "o
 """Kinds of feedback a condition counts; one of them has to be accepted by the stream."""
 
 
-def check(spec: Trigger, project: Project) -> Iterator[Found]:
-    """Everything about one trigger."""
+def check(spec: Trigger, project: Project) -> Iterator[FieldProblem]:
+    """Problems of one trigger."""
     mode = "any" if spec.when.any else "all"
     for index, condition in enumerate(spec.when.any or spec.when.all):
         path = ("when", mode, index, "type")
         if spec.of is None and condition.type not in ALONE:
             cause = f"condition {condition.type} looks at a stream, and there is no 'of'"
-            yield Found(path, cause, "add 'of' with the name of a Feedback spec")
+            yield FieldProblem(path, cause, "add 'of' with the name of a Feedback spec")
         yield from _countable(spec, condition, path, project)
     if spec.approval is not None and spec.approval.before_percent is not None:
         way_out = "put before_percent into the Rollout"
-        yield Found(("approval", "before_percent"), "a trigger moves no traffic", way_out)
+        yield FieldProblem(("approval", "before_percent"), "a trigger moves no traffic", way_out)
 
 
 def _countable(
     spec: Trigger, condition: Condition, path: tuple[str | int, ...], project: Project
-) -> Iterator[Found]:
-    stream = find(project, spec.of, Feedback)
+) -> Iterator[FieldProblem]:
+    stream = find_spec(project, spec.of, Feedback)
     needed = NEEDS.get(condition.type, ())
     if stream and needed and not set(needed) & set(stream.kinds):
         cause = f"condition {condition.type} can never hold: '{spec.of}' accepts no {needed[0]}"
-        yield Found(path, cause, f"add {needed[0]} to the kinds of '{spec.of}'")
+        yield FieldProblem(path, cause, f"add {needed[0]} to the kinds of '{spec.of}'")

@@ -1,0 +1,215 @@
+"""What the ledger records of rollouts, triggers, approvals and events, as frozen values.
+
+The stores in `tidemill.ports` read and write these; nobody else needs to know their tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from tidemill.engine.approval import How, Identity
+from tidemill.engine.rollout_state import RolloutState
+from tidemill.engine.trigger import Decision
+
+RolloutStatus = Literal[
+    "requested", "running", "live", "retired", "rolled_back", "superseded", "failed", "ended"
+]
+OPEN_STATES: tuple[RolloutStatus, ...] = ("requested", "running")
+RolloutCommand = Literal["promote", "pause", "rollback"]
+DecisionStatus = Literal["needs_approval", "queued", "started", "finished", "failed", "refused"]
+"""needs_approval (a person is asked) → queued → started → finished or failed."""
+SYNC_TRIGGER = "@sync"
+"""Stands where a trigger's name is, for runs that a commit asked for; no spec can be called so."""
+SyncStatus = Literal["pending", "refused", "applying", "applied", "superseded"]
+"""pending → refused, or applying → applied; superseded where a newer commit came before the end."""
+
+
+@dataclass(frozen=True)
+class RolloutRecord:
+    """One rollout: which release goes to which service, and how far it is."""
+
+    id: int
+    service: str
+    release: str
+    """Digest of the candidate."""
+    previous_release: str | None
+    """The release that was live when this one was requested."""
+    release_folder: str
+    """The release folder of the candidate."""
+    spec: Mapping[str, Any]
+    """The Rollout spec, as `model_dump(mode="json", by_alias=True)` gives it."""
+    state: RolloutStatus
+    percent: float
+    """Traffic share of the candidate."""
+    rollout_state: RolloutState | None
+    """Progress between two analyses; None before the first."""
+    reason: str
+    """Why it is in this state: the newest decision's reason."""
+    awaits_person: bool
+    """True where a person has to approve or decide."""
+    command: Mapping[str, Any] | None
+    """What a person asked for: `do` and `by`; None once it is carried out."""
+    requested_at: datetime
+    step_started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class RolloutUpdate:
+    """A decision and what it changes in a rollout; None leaves a column as it is."""
+
+    decision: str
+    reason: str
+    state: RolloutStatus | None = None
+    percent: float | None = None
+    rollout_state: RolloutState | None = None
+    awaits_person: bool = False
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    """The evidence the decision was made on, JSON-able."""
+    command_done: bool = False
+
+
+@dataclass(frozen=True)
+class TriggerDecision:
+    """A firing on its way to a run, with what it was decided on."""
+
+    key: str
+    """Unique; the Dagster run key, so that one decision never starts two runs."""
+    project: str
+    trigger: str
+    decided_at: datetime
+    state: DecisionStatus
+    reason: str
+    numbers: Mapping[str, Any]
+    offsets: Mapping[str, int]
+    """Frozen: `topic/partition` → first offset that does not belong."""
+    assets: tuple[str, ...]
+    """Names of the assets to build."""
+    run_id: str = ""
+    answered_by: str = ""
+    """Who approved or refused."""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class TriggerEvaluation:
+    """The newest evaluation of a trigger's conditions."""
+
+    first_at: datetime
+    """The first evaluation ever; schedules count from here."""
+    evaluated_at: datetime
+    verdict: Decision
+
+
+@dataclass(frozen=True)
+class Approval:
+    """A recorded approval of a release or a trigger decision, with its signature and the figures
+    that were shown."""
+
+    kind: Literal["release", "decision"]
+    subject: str
+    """Digest of the release, or key of the trigger decision."""
+    name: str
+    """The service, or the trigger."""
+    principal: str
+    """E-mail address, or the principal that the signature was verified for."""
+    method: How
+    approved_at: datetime
+    display_name: str = ""
+    """What Git calls the person."""
+    fingerprint: str = ""
+    """Of the key that signed."""
+    statement: str = ""
+    """What was signed, word for word."""
+    signature: str = ""
+    note: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    """What was shown at that moment: figures, report digest, reason; JSON-able."""
+    step: int = -1
+    """The rollout's step at that moment; -1 before the first, and for decisions."""
+    id: int = 0
+
+    @property
+    def identity(self) -> Identity:
+        """The person, as `tidemill.engine.approval` compares them."""
+        return Identity(self.principal, self.method, self.display_name, self.fingerprint)
+
+
+@dataclass(frozen=True)
+class ReadPosition:
+    """Where ingest reads on in one partition."""
+
+    topic: str
+    partition: int
+    next_offset: int
+    """Kafka's offset of the next record to read."""
+    base_offset: int
+    """Records of earlier incarnations of the topic; the ledger's offset is this plus Kafka's."""
+    incarnation: str
+    topic_recreated: bool = False
+    """True where the broker lost what it had, and reading begins anew."""
+    lost_records: int = 0
+    """Records the broker's retention deleted before they were read."""
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    """Counts of one ingested batch."""
+
+    records: int = 0
+    inserted: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+    joined: int = 0
+    """Feedback that found its answer; a little high where a batch also held duplicates."""
+
+    def __add__(self, other: IngestResult) -> IngestResult:
+        return IngestResult(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True)
+class RatingTotals:
+    """What one subject's ratings of one release add up to; ratings lie in 0..1."""
+
+    release: str
+    subject: str
+    """Empty for all anonymous ratings together."""
+    ratings: int
+    total: float
+
+
+@dataclass(frozen=True)
+class SyncRecord:
+    """One arrival of a commit at the tip of the followed branch; a commit that comes back after
+    another one has a second."""
+
+    id: int
+    commit: str
+    branch: str
+    author: str
+    subject: str
+    state: SyncStatus
+    refusal: str
+    """Which kind of reason refused it; empty where none did."""
+    reason: str
+    signer: str
+    """Who signed it and with which key; empty where it was not checked."""
+    plan: Sequence[Mapping[str, Any]]
+    """`project`, `name`, `kind`, `state`, `reason` of each asset that is not reused."""
+    arrived_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class RemotePoll:
+    """The last poll of the followed remote."""
+
+    remote: str
+    """Its address, without a password."""
+    branch: str
+    error: str
+    """Why it did not answer; empty where it did."""
+    polled_at: datetime
