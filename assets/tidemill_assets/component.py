@@ -50,10 +50,10 @@ class TidemillProject(dg.Component, dg.Resolvable):
         """The projects' part of the code location."""
         from tidemill.home import Home
         from tidemill.settings import Settings
-        from tidemill_assets.definitions import part
+        from tidemill_assets.definitions import project_definitions
 
         root = context.project_root
         home = None if self.home is None else root / self.home
         settings = Settings.read(specs=root / Path(self.specs), home=home)
         prefix = [self.key_prefix] if isinstance(self.key_prefix, str) else self.key_prefix or []
-        return part(Home(settings), self.projects or (), prefix)
+        return project_definitions(Home(settings), self.projects or (), prefix)

@@ -21,15 +21,19 @@ def definitions(home: Home) -> dg.Definitions:
     Runs go in one process: importing torch and transformers costs more than a small asset, and a
     laptop has one model in memory at a time.
     """
-    return dg.Definitions.merge(part(home), dg.Definitions(executor=dg.in_process_executor))
+    return dg.Definitions.merge(
+        project_definitions(home), dg.Definitions(executor=dg.in_process_executor)
+    )
 
 
-def part(home: Home, names: Sequence[str] = (), prefix: Sequence[str] = ()) -> dg.Definitions:
+def project_definitions(
+    home: Home, names: Sequence[str] = (), prefix: Sequence[str] = ()
+) -> dg.Definitions:
     """Assets, checks and sensors of the named projects (of all without names), for any code
     location; the location's own executor runs them. `prefix` comes before every key."""
     try:
-        known = home.workspace.projects
-        projects = [home.project(name) for name in names] or list(known.values())
+        projects_by_name = home.workspace.projects
+        projects = [home.project(name) for name in names] or list(projects_by_name.values())
     except (SpecError, UnknownName) as error:
         raise dg.DagsterInvalidDefinitionError(str(error)) from error
     return dg.Definitions(

@@ -12,11 +12,11 @@ from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.context import BuildResult, Check, Measure, Progress
 
 
-def materialized(spec: Any, made: BuildResult) -> dg.MaterializeResult[Any]:
+def materialize_result(spec: Any, made: BuildResult) -> dg.MaterializeResult[Any]:
     """The materialisation of a made asset; a blocking check that failed stops what comes after."""
     return dg.MaterializeResult(
         metadata=metadata(made),
-        check_results=[shown(check) for check in named(spec, made.checks)],
+        check_results=[check_result(check) for check in named_checks(spec, made.checks)],
         data_version=dg.DataVersion(made.artefact.digest.removeprefix("sha256:")[:16]),
     )
 
@@ -36,7 +36,7 @@ def metadata(made: BuildResult) -> dict[str, Any]:
         **{f"artefact {step}": item.digest for step, item in made.steps.items()},
         **{title(measure): measure.value for measure in made.measures},
         **({"measures": measures_table(made.measures)} if made.measures else {}),
-        **{name: picture(name, png) for name, png in made.charts.items()},
+        **{name: picture_metadata(name, png) for name, png in made.charts.items()},
         **{name: table(rows) for name, rows in made.tables.items() if rows},
     }
 
@@ -55,7 +55,7 @@ def plain(value: Any) -> Any:
     return dg.MetadataValue.json(value if isinstance(value, dict | list) else str(value))
 
 
-def picture(name: str, png: bytes) -> dg.MarkdownMetadataValue:
+def picture_metadata(name: str, png: bytes) -> dg.MarkdownMetadataValue:
     """A PNG inside Markdown: the UI shows it without another server."""
     return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
@@ -91,7 +91,7 @@ def measures_table(measures: Sequence[Measure]) -> dg.MarkdownMetadataValue:
     )
 
 
-def named(spec: Any, checks: Sequence[Check]) -> list[Check]:
+def named_checks(spec: Any, checks: Sequence[Check]) -> list[Check]:
     """The declared checks, in order; one that the maker did not answer has not passed."""
     by_name = {check.name: check for check in checks}
     return [
@@ -100,7 +100,7 @@ def named(spec: Any, checks: Sequence[Check]) -> list[Check]:
     ]
 
 
-def shown(check: Check) -> dg.AssetCheckResult:
+def check_result(check: Check) -> dg.AssetCheckResult:
     """One check as Dagster shows it."""
     return dg.AssetCheckResult(
         check_name=check.name,

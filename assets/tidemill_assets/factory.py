@@ -17,7 +17,7 @@ from tidemill.spec.digest import spec_digest
 from tidemill.spec.graph import references
 from tidemill.spec.load import LoadedSpec, Project
 from tidemill.spec.trigger import Trigger
-from tidemill_assets.display import materialized, progress
+from tidemill_assets.display import materialize_result, progress
 from tidemill_assets.runs import group, key
 from tidemill_assets.steering import STEERING
 
@@ -72,10 +72,10 @@ def asset(
             result = builder.materialise(
                 spec.name,
                 run=context.run.run_id,
-                offsets=frozen(context),
+                offsets=frozen_offsets(context),
                 progress=progress(context),
             )
-        return materialized(spec, result)
+        return materialize_result(spec, result)
 
     return made
 
@@ -90,9 +90,9 @@ def parents(spec: Spec) -> tuple[str, ...]:
 
 def kinds(spec: Any) -> set[str]:
     """What the UI shows as icons on the asset."""
-    found = KINDS[spec.kind]
+    icons = KINDS[spec.kind]
     targets = {target.runtime for target in getattr(spec, "targets", ())}
-    return found | ({"tensorrt"} if any(t.startswith("tensorrt") for t in targets) else set())
+    return icons | ({"tensorrt"} if any(t.startswith("tensorrt") for t in targets) else set())
 
 
 def tags(spec: Spec) -> dict[str, str]:
@@ -104,7 +104,7 @@ def tags(spec: Spec) -> dict[str, str]:
     return {f"tidemill/{key}": value for key, value in fit.items()}
 
 
-def frozen(context: dg.AssetExecutionContext) -> dict[str, int] | None:
+def frozen_offsets(context: dg.AssetExecutionContext) -> dict[str, int] | None:
     """The offset range that a trigger's decision froze for this run."""
     tag = context.run.tags.get(OFFSETS_TAG)
     return json.loads(tag) if tag else None

@@ -40,13 +40,13 @@ def git_sensor(
     )
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if followed:
-            return remote(home, context.instance, watched, prefix)
-        return checkout(home, context.cursor, watched, prefix)
+            return poll_remote(home, context.instance, watched, prefix)
+        return poll_checkout(home, context.cursor, watched, prefix)
 
     return look
 
 
-def remote(
+def poll_remote(
     home: Home,
     instance: dg.DagsterInstance,
     watched: Sequence[str],
@@ -68,10 +68,12 @@ def remote(
         return dg.SkipReason(trouble or f"the assets of {newest.commit[:10]} are being loaded")
     if newest is None or not waiting:
         return dg.SkipReason(outcome.reason)
-    return dg.SensorResult(run_requests=[request(newest, one, instance, prefix) for one in waiting])
+    return dg.SensorResult(
+        run_requests=[run_request(newest, one, instance, prefix) for one in waiting]
+    )
 
 
-def request(
+def run_request(
     sync: SyncRecord,
     decided: TriggerDecision,
     instance: dg.DagsterInstance,
@@ -85,7 +87,7 @@ def request(
     )
 
 
-def checkout(
+def poll_checkout(
     home: Home, cursor: str | None, watched: Sequence[str], prefix: Sequence[str] = ()
 ) -> dg.SensorResult | dg.SkipReason:
     """One look at the working tree, in projects that were made before."""

@@ -55,12 +55,14 @@ def _failed_checks(instance: dg.DagsterInstance, builder: ProjectBuilder) -> str
     """What the blocking checks of the newest run said, and where to look next."""
     run = instance.get_run_records(limit=1)[0].dagster_run
     failed = failed_checks(instance, run.run_id)
-    said = "; ".join(f"{name}: {what}" for name, what in failed) or "a blocking check failed"
+    messages = (
+        "; ".join(f"{name}: {message}" for name, message in failed) or "a blocking check failed"
+    )
     way_out = "mend it and run again"
     for name, _ in failed:
         if builder.specs[name].kind == "Evaluation":
             way_out = f"`tidemill report {builder.project.name}/{name}` shows the rows behind it"
-    return f"{said}; what is live stays, {way_out}"
+    return f"{messages}; what is live stays, {way_out}"
 
 
 @click.command()

@@ -20,7 +20,7 @@ from tidemill_assets.runs import COMMIT_TAG, DECISION_TAG
 WAIT = timedelta(hours=12)
 
 
-def carry_out(home: Home, key: str, commit: str, say: Progress) -> None:
+def run_decision(home: Home, key: str, commit: str, say: Progress) -> None:
     """Make what a decision asks for; nothing where it is done already.
 
     Somebody else who carries it out is waited for, so that two syncs, or one that was killed and
@@ -28,8 +28,8 @@ def carry_out(home: Home, key: str, commit: str, say: Progress) -> None:
     """
     decisions, lease = home.ledger.trigger_decisions, f"decision:{key}"
     lease_owner.free_dead_lease(home.ledger.leases, lease, home.clock.now())
-    with home.ledger.leases.hold(lease, lease_owner.current_owner(), wait=WAIT) as held:
-        if not held:
+    with home.ledger.leases.hold(lease, lease_owner.current_owner(), wait=WAIT) as acquired:
+        if not acquired:
             raise ServiceError(f"another process has worked on {key} for {WAIT}")
         decided = decisions.get(key)
         if decided.state not in ("queued", "started"):
@@ -50,7 +50,7 @@ def carry_out(home: Home, key: str, commit: str, say: Progress) -> None:
 def command(key: str, commit: str) -> None:
     """Carry out one decision."""
     with terminal_progress() as say:
-        carry_out(Home(Settings.read()), key, commit, say)
+        run_decision(Home(Settings.read()), key, commit, say)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def release(
             "steps": " → ".join(f"{step.percent} %" for step in spec.steps),
             "commit": record.commit.sha or "–",
             "artefacts": table([{"name": k, **asdict(v)} for k, v in record.artefacts.items()]),
-            "card": dg.MetadataValue.md(model.body(gather.release(home, record))),
+            "card": dg.MetadataValue.md(model.body(gather.gather_release(home, record))),
         },
         data_version=dg.DataVersion(record.digest.removeprefix("sha256:")[:16]),
     )

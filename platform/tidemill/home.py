@@ -45,6 +45,11 @@ class Home:
         check_writable(self.settings.home)
         return Ledger.open(self.settings.ledger_url)
 
+    @property
+    def has_ledger(self) -> bool:
+        """False where a ledger in a file was never made."""
+        return has_ledger(self.settings)
+
     @cached_property
     def store(self) -> DvcStore:
         """The artefacts."""
@@ -174,6 +179,12 @@ class Home:
             for r in self.ledger.rollouts.in_progress(service)
         )
         return ServiceReleases(self.live_record(service), [record for record in open_ if record])
+
+
+def has_ledger(settings: Settings) -> bool:
+    """False where the ledger is a file that was never made; opening it would make one."""
+    path = settings.ledger_url.removeprefix("sqlite:///")
+    return path == settings.ledger_url or Path(path).exists()
 
 
 def check_writable(home: Path, *below: str) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from tidemill.engine.trigger import Decision
+from tidemill.engine.trigger import TriggerVerdict
 from tidemill.metrics import quantile
 from tidemill.records import (
     IngestResult,
@@ -313,7 +313,7 @@ class TriggerDecisionStore(Protocol):
         self,
         project: str,
         trigger: str,
-        verdict: Decision,
+        verdict: TriggerVerdict,
         offsets: Mapping[str, int],
         assets: Sequence[str],
         now: datetime,
@@ -321,7 +321,7 @@ class TriggerDecisionStore(Protocol):
         """Store a firing or a question to a person; None where another process just did."""
 
     def record_evaluation(
-        self, project: str, trigger: str, verdict: Decision, now: datetime
+        self, project: str, trigger: str, verdict: TriggerVerdict, now: datetime
     ) -> None:
         """Store the newest evaluation."""
 

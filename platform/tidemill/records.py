@@ -10,9 +10,9 @@ from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from tidemill.engine.approval import How, Identity
+from tidemill.engine.approval import Identity, Method
 from tidemill.engine.rollout_state import RolloutState
-from tidemill.engine.trigger import Decision
+from tidemill.engine.trigger import TriggerVerdict
 
 RolloutStatus = Literal[
     "requested", "running", "live", "retired", "rolled_back", "superseded", "failed", "ended"
@@ -101,7 +101,7 @@ class TriggerEvaluation:
     first_at: datetime
     """The first evaluation ever; schedules count from here."""
     evaluated_at: datetime
-    verdict: Decision
+    verdict: TriggerVerdict
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Approval:
     """The service, or the trigger."""
     principal: str
     """E-mail address, or the principal that the signature was verified for."""
-    method: How
+    method: Method
     approved_at: datetime
     display_name: str = ""
     """What Git calls the person."""

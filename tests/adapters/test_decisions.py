@@ -11,7 +11,7 @@ from tests.adapters.streams import MINUTE, NOW, TOPIC, answer, contract, take, t
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.control.trigger_evaluation import Reaction, react
-from tidemill.engine.trigger import Decision
+from tidemill.engine.trigger import TriggerVerdict
 from tidemill.errors import UnknownName
 from tidemill.events import INFERENCE_TOPIC
 from tidemill.spec.trigger import Trigger
@@ -83,7 +83,7 @@ def test_the_newest_look_is_kept_to_explain_and_to_remember_since_when(ledger: L
     assert noted.verdict.blocked_by == "debounce"
     assert noted.verdict.held_since == NOW
     assert noted.first_at == NOW
-    assert fired.decision.fire
+    assert fired.decision.fires
 
 
 def test_a_person_is_asked_once_and_their_yes_makes_it_pending(ledger: Ledger) -> None:
@@ -140,7 +140,7 @@ def test_a_drift_condition_reads_the_answers_it_needs(ledger: Ledger) -> None:
     take(ledger.events, bus, [*old, *new])
     drifting = trigger(when={"any": [{"type": "drift", "at_least": 25}]})
 
-    assert look(ledger, drifting, MINUTE).decision.fire
+    assert look(ledger, drifting, MINUTE).decision.fires
 
 
 def test_what_was_answered_once_cannot_be_answered_again(ledger: Ledger) -> None:
@@ -155,10 +155,10 @@ def test_what_was_answered_once_cannot_be_answered_again(ledger: Ledger) -> None
 
 
 def test_a_firing_is_the_end_of_how_long_its_conditions_held(ledger: Ledger) -> None:
-    held = Decision(False, "a burst", "debounce", NOW)
+    held = TriggerVerdict(False, "a burst", "debounce", NOW)
     ledger.trigger_decisions.record_evaluation("shop", "retrain", held, NOW)
     ledger.trigger_decisions.record_evaluation(
-        "shop", "retrain", Decision(True, "fires", None, NOW), NOW
+        "shop", "retrain", TriggerVerdict(True, "fires", None, NOW), NOW
     )
 
     look = ledger.trigger_decisions.last_evaluation("shop", "retrain")

@@ -106,7 +106,7 @@ def gitlab(bare: Path, here: Path) -> Iterator[Hosted]:
 
 
 def propose(hosted: Hosted) -> str:
-    return str(hosted.forge.propose("tidemill/k", "main", "T", "B").number)
+    return str(hosted.forge.open_pull_request("tidemill/k", "main", "T", "B").number)
 
 
 # Rate limits
@@ -209,7 +209,7 @@ def test_a_server_that_stays_unwell_is_given_up_after_five_tries(hosted: Hosted)
     hosted.server.faults = [Fault("GET", Answer(500, {"message": "boom"})) for _ in range(9)]
 
     with pytest.raises(ServiceError, match=r"is not well \(HTTP 500\); try again later"):
-        hosted.forge.find("tidemill/k")
+        hosted.forge.find_pull_request("tidemill/k")
     assert hosted.slept == [1, 2, 4, 8]
     assert len(hosted.server.seen) == 5
 
@@ -226,7 +226,7 @@ def test_nobody_listening_is_a_message_with_the_address(hosted: Hosted) -> None:
     hosted.server.close()
 
     with pytest.raises(ServiceError, match="does not answer"):
-        hosted.forge.find("tidemill/k")
+        hosted.forge.find_pull_request("tidemill/k")
 
 
 @pytest.mark.parametrize("answer", [None, Answer(504, "timeout")])
@@ -277,7 +277,7 @@ def test_a_proposal_that_another_run_opened_in_between_is_taken_over(hosted: Hos
 
     hosted.forge._newest = first_unseen
 
-    assert hosted.forge.propose("tidemill/k", "main", "T2", "B2").number == number
+    assert hosted.forge.open_pull_request("tidemill/k", "main", "T2", "B2").number == number
     assert [p["title"] for p in hosted.proposals] == ["T2"]
 
 
@@ -285,14 +285,14 @@ def test_a_server_that_speaks_no_json_is_not_the_api(hosted: Hosted) -> None:
     hosted.server.faults = [Fault("GET", Answer(200, "<html>welcome"))]
 
     with pytest.raises(ServiceError, match="is TIDEMILL_FORGE_URL the address of its API"):
-        hosted.forge.find("tidemill/k")
+        hosted.forge.find_pull_request("tidemill/k")
 
 
 def test_an_answer_that_is_no_list_is_not_the_api_either(hosted: Hosted) -> None:
     hosted.server.faults = [Fault("GET", Answer(200, {"welcome": True}))]
 
     with pytest.raises(ServiceError, match=r"does not answer as .* does \(no list\)"):
-        hosted.forge.find("tidemill/k")
+        hosted.forge.find_pull_request("tidemill/k")
 
 
 @pytest.mark.parametrize("token", ["two\nlines", "g\u00e9heim", "tab\there"])
@@ -331,7 +331,7 @@ def test_a_repository_that_moved_is_followed_for_a_look_and_named_for_a_write(
         Fault("POST", Answer(301, {}, there)),
     ]
 
-    assert github.forge.find("tidemill/k") is None
+    assert github.forge.find_pull_request("tidemill/k") is None
     with pytest.raises(ServiceError, match="the repository has moved to"):
         propose(github)
 
@@ -371,7 +371,7 @@ def test_a_next_page_on_another_host_never_gets_the_token(github: Hosted) -> Non
     github.server.faults = [Fault("GET", evil)]
 
     with pytest.raises(ServiceError, match=r"on another host: evil\.example"):
-        github.forge.find("tidemill/k")
+        github.forge.find_pull_request("tidemill/k")
 
 
 # Permissions
@@ -387,7 +387,7 @@ def test_a_wrong_token_is_named_by_its_variable_and_never_shown(
     opened = {"github": GitHub, "gitlab": GitLab}[kind].open(hosted.host("s3cret"), None)
 
     with pytest.raises(ServiceError, match=f"does not take the token in {variable}") as caught:
-        opened.find("tidemill/k")
+        opened.find_pull_request("tidemill/k")
     hosted.server.close()
     assert "s3cret" not in str(caught.value) + repr(opened.api)
 
@@ -406,7 +406,9 @@ def test_a_token_that_may_not_is_told_what_it_lacks(
     with pytest.raises(ServiceError, match=f"comment on .*{number} .*it needs {needs}"):
         hosted.forge.comment(number, "plan", marker=PLAN)
     with pytest.raises(ServiceError, match="set a status of"):
-        hosted.forge.report(sh(here, "rev-parse", "main"), "success", "x", context="tidemill")
+        hosted.forge.set_commit_status(
+            sh(here, "rev-parse", "main"), "success", "x", context="tidemill"
+        )
     hosted.server.close()
 
 
@@ -419,14 +421,14 @@ def test_the_forges_own_words_are_passed_on(github: Hosted, here: Path) -> None:
     sh(here, "push", "--quiet", "origin", "main:refs/heads/empty")
 
     with pytest.raises(ServiceError, match=r"No commits between main and empty \(HTTP 422\)"):
-        github.forge.propose("empty", "main", "T", "B")
+        github.forge.open_pull_request("empty", "main", "T", "B")
     with pytest.raises(ServiceError, match="would not open a pull request for 'gone'"):
-        github.forge.propose("gone", "main", "T", "B")
+        github.forge.open_pull_request("gone", "main", "T", "B")
 
 
 def test_gitlab_says_when_a_branch_is_missing(gitlab: Hosted) -> None:
     with pytest.raises(ServiceError, match="source_branch"):
-        gitlab.forge.propose("gone", "main", "T", "B")
+        gitlab.forge.open_pull_request("gone", "main", "T", "B")
 
 
 # Strangers
@@ -461,7 +463,7 @@ def test_a_forks_branch_of_the_same_name_is_not_ours(hosted: Hosted) -> None:
     else:
         hosted.server.add_request("tidemill/k", "main", "Theirs", "B", project=666)
 
-    assert hosted.forge.find("tidemill/k") is None
+    assert hosted.forge.find_pull_request("tidemill/k") is None
 
 
 def test_an_unchanged_comment_and_proposal_are_not_written_again(hosted: Hosted) -> None:
@@ -479,7 +481,7 @@ def test_the_same_status_is_reported_once(hosted: Hosted, here: Path) -> None:
     sha = sh(here, "rev-parse", "main")
 
     for _ in range(3):
-        hosted.forge.report(sha, "failure", "unsigned", context="tidemill/sync")
+        hosted.forge.set_commit_status(sha, "failure", "unsigned", context="tidemill/sync")
 
     assert len(hosted.server.statuses) == 1
     assert hosted.server.count("POST") == 1
@@ -488,15 +490,17 @@ def test_the_same_status_is_reported_once(hosted: Hosted, here: Path) -> None:
 def test_gitlab_keeping_a_states_former_words_is_no_error(gitlab: Hosted, here: Path) -> None:
     sha = sh(here, "rev-parse", "main")
 
-    gitlab.forge.report(sha, "failure", "unsigned", context="tidemill/sync")
-    gitlab.forge.report(sha, "failure", "signed by nobody we know", context="tidemill/sync")
+    gitlab.forge.set_commit_status(sha, "failure", "unsigned", context="tidemill/sync")
+    gitlab.forge.set_commit_status(
+        sha, "failure", "signed by nobody we know", context="tidemill/sync"
+    )
 
     assert [s["description"] for s in gitlab.server.statuses] == ["unsigned"]
 
 
 def test_a_status_of_an_unknown_commit_is_refused(hosted: Hosted) -> None:
     with pytest.raises(ServiceError, match="set a status of 000000000000"):
-        hosted.forge.report("0" * 40, "success", "x", context="tidemill")
+        hosted.forge.set_commit_status("0" * 40, "success", "x", context="tidemill")
 
 
 # The plain remote

@@ -331,6 +331,39 @@ def test_a_put_killed_in_the_middle_leaves_nothing_registered(
     assert [p.name for p in (root / "artefacts").iterdir() if p.name.startswith(".")] == []
 
 
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_drop_killed_in_the_middle_leaves_the_others_readable(
+    folder: Callable[..., Path], tmp_path: Path, at: int
+) -> None:
+    code = (
+        "import os, shutil, sys; from pathlib import Path\n"
+        "from tidemill.adapters.store import DvcStore\n"
+        "store = DvcStore(Path(sys.argv[1])); real = shutil.rmtree; calls = []\n"
+        "def kill(path, **k):\n"
+        "    calls.append(path)\n"
+        "    if len(calls) == int(sys.argv[2]): os.kill(os.getpid(), 9)\n"
+        "    return real(path, **k)\n"
+        "shutil.rmtree = kill; store._sweep = lambda: os.kill(os.getpid(), 9)\n"
+        "store.drop_all(sys.argv[3:])"
+    )
+    root = tmp_path / "store"
+    first = DvcStore(root)
+    gone = [first.put(folder(f"gone{n}", n=b"%d" % n), kind="dataset").digest for n in range(2)]
+    stays = first.put(folder("stays", n=b"stays"), kind="dataset")
+    done = subprocess.run([sys.executable, "-c", code, root, str(at), *gone])
+    left = [record.digest for record in DvcStore(root).records()]
+    DvcStore(root).drop_all(gone)
+
+    assert done.returncode == -9
+    assert stays.digest in left
+    assert DvcStore(root).verify(stays.digest) == stays
+    assert [record.digest for record in DvcStore(root).records()] == [stays.digest]
+    assert DvcStore(root).unregistered() == []
+    cache = [path for path in (root / ".dvc" / "cache").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_nlink > 1 for path in cache) == 3
+    assert len(cache) == 4, "three files and the list of the folder"
+
+
 def test_a_full_disk_or_a_forbidden_folder_gives_a_message(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
 

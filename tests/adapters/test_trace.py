@@ -17,12 +17,12 @@ from tests.adapters.grown import KEY, SUBJECT, Grown, git, grow
 
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.ledger.lineage_tables import write_edges
-from tidemill.engine.lineage import Edge, walk
+from tidemill.engine.lineage import Edge, reachable
 from tidemill.errors import TidemillError
 from tidemill.home import Home
-from tidemill.lineage.downstream import answers, descend
-from tidemill.lineage.identifiers import find
-from tidemill.lineage.upstream import trace
+from tidemill.lineage.downstream import downstream_answers, trace_downstream
+from tidemill.lineage.identifiers import resolve_identifier
+from tidemill.lineage.upstream import trace_upstream
 from tidemill.settings import Settings
 
 
@@ -39,6 +39,14 @@ def grown(original: Grown, tmp_path: Path) -> Grown:
     return replace(original, root=tmp_path / "shop")
 
 
+def upstream(home: Home, text: str, **options: bool) -> dict[str, Any]:
+    return trace_upstream(home, text, **options).to_dict()
+
+
+def downstream(home: Home, text: str) -> dict[str, Any]:
+    return trace_downstream(home, text).to_dict()
+
+
 def of(found: dict[str, Any], what: str) -> list[dict[str, Any]]:
     return [link for link in found["links"] if link["what"] == what]
 
@@ -48,7 +56,7 @@ def releases(found: dict[str, Any]) -> set[str]:
 
 
 def test_an_answer_leads_to_the_rows_that_are_nearest_with_their_origin(original: Grown) -> None:
-    row, following = of(trace(original.home, "r2"), "row")[:2]
+    row, following = of(upstream(original.home, "r2"), "row")[:2]
 
     assert {k: row["facts"][k] for k in ("event", "place", "answer", "split", "source")} == {
         "event": "c1",
@@ -62,8 +70,8 @@ def test_an_answer_leads_to_the_rows_that_are_nearest_with_their_origin(original
 
 
 def test_an_answer_leads_to_a_row_and_the_row_to_the_answer(original: Grown) -> None:
-    for row in of(trace(original.home, "r2"), "row"):
-        found = descend(original.home, f"row:{row['name']}")
+    for row in of(upstream(original.home, "r2"), "row"):
+        found = downstream(original.home, f"row:{row['name']}")
 
         assert original.releases[1] in releases(found)
         assert "r2" in {one["response_id"] for one in found["answers"]["newest"]}
@@ -72,7 +80,7 @@ def test_an_answer_leads_to_a_row_and_the_row_to_the_answer(original: Grown) -> 
 def test_a_correction_leads_from_the_answer_it_is_about_to_those_it_taught(
     original: Grown,
 ) -> None:
-    found = descend(original.home, "answer:r1")
+    found = downstream(original.home, "answer:r1")
     made = {item["digest"] for item in found["artefacts"]}
 
     assert [row["event"] for row in found["rows"]] == ["c1"]
@@ -83,8 +91,8 @@ def test_a_correction_leads_from_the_answer_it_is_about_to_those_it_taught(
 
 
 def test_a_row_of_feedback_leads_back_to_the_answer_and_its_release(original: Grown) -> None:
-    row = of(trace(original.home, "r2"), "row")[0]["name"]
-    found = trace(original.home, row)
+    row = of(upstream(original.home, "r2"), "row")[0]["name"]
+    found = upstream(original.home, row)
 
     assert [(link["what"], link["name"]) for link in found["links"]] == [
         ("row", row),
@@ -96,8 +104,8 @@ def test_a_row_of_feedback_leads_back_to_the_answer_and_its_release(original: Gr
 
 
 def test_a_row_of_a_file_leads_back_to_who_wrote_its_line(original: Grown) -> None:
-    row = of(trace(original.home, "r2"), "row")[1]["name"]
-    facts = trace(original.home, row)["links"][0]["facts"]
+    row = of(upstream(original.home, "r2"), "row")[1]["name"]
+    facts = upstream(original.home, row)["links"][0]["facts"]
 
     assert (facts["path"], facts["line"]) == ("specs/shop/rows.jsonl", 3)
     assert facts["author"] == "Ann <ann@example.invalid>"
@@ -105,7 +113,7 @@ def test_a_row_of_a_file_leads_back_to_who_wrote_its_line(original: Grown) -> No
 
 
 def test_each_line_of_a_spec_has_the_commit_and_author_that_wrote_it(original: Grown) -> None:
-    (spec,) = [link for link in of(trace(original.home, "r2"), "spec") if link["name"] == "rows"]
+    (spec,) = [link for link in of(upstream(original.home, "r2"), "spec") if link["name"] == "rows"]
     lines = {line["field"]: line for line in spec["facts"]["lines"]}
 
     assert lines["format"]["author"] == "Ann <ann@example.invalid>"
@@ -116,20 +124,20 @@ def test_each_line_of_a_spec_has_the_commit_and_author_that_wrote_it(original: G
 
 
 def test_what_git_said_of_a_commit_is_asked_once(grown: Grown) -> None:
-    first = of(trace(grown.home, "r2"), "spec")
+    first = of(upstream(grown.home, "r2"), "spec")
     shutil.rmtree(grown.root / ".git")
 
-    assert of(trace(grown.home, "r2"), "spec") == first
+    assert of(upstream(grown.home, "r2"), "spec") == first
 
 
 def test_a_commit_that_is_not_there_is_said_and_the_rest_goes_on(grown: Grown) -> None:
     shutil.rmtree(grown.root / ".git")
     git(grown.root, "init", "--quiet")
-    found = trace(grown.home, "r2")
+    found = upstream(grown.home, "r2")
 
     assert found["notes"] == [
         f"commit {grown.commit[:12]} is not in the repository of {grown.root / 'specs'}; "
-        "`git fetch` brings it"
+        "run `git fetch`"
     ]
     assert of(found, "dataset")[0]["bytes_match"] is True
 
@@ -139,7 +147,7 @@ def test_a_shallow_clone_says_that_its_lines_may_be_older(grown: Grown, tmp_path
     git(tmp_path, "clone", "--quiet", "--depth", "1", f"file://{grown.root}", str(clone))
     shutil.rmtree(grown.root / ".git")
     (clone / ".git").rename(grown.root / ".git")
-    found = trace(grown.home, "r2")
+    found = upstream(grown.home, "r2")
     (spec,) = [link for link in of(found, "spec") if link["name"] == "rows"]
 
     assert "the clone is shallow" in found["notes"][0]
@@ -149,12 +157,12 @@ def test_a_shallow_clone_says_that_its_lines_may_be_older(grown: Grown, tmp_path
 
 
 def test_changed_bytes_do_not_match(grown: Grown) -> None:
-    path = Path(of(trace(grown.home, "r2"), "adapter")[0]["folder"]) / "file.txt"
+    path = Path(of(upstream(grown.home, "r2"), "adapter")[0]["folder"]) / "file.txt"
     before = path.stat()
     path.chmod(0o644)
     path.write_text("weights X")  # as long as before
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    found = trace(grown.home, "r2")
+    found = upstream(grown.home, "r2")
 
     assert found["verified"] is False
     assert of(found, "adapter")[0]["bytes_match"] is False
@@ -167,21 +175,21 @@ def test_every_byte_is_hashed_where_that_is_asked_for(
 ) -> None:
     from tidemill import content
 
-    trace(grown.home, "r2")
+    upstream(grown.home, "r2")
     hashed: list[str] = []
     real = content.entry
     monkeypatch.setattr(content, "entry", lambda f, p: hashed.append(p) or real(f, p))
-    trace(grown.home, "r2")
+    upstream(grown.home, "r2")
     trusted = len(hashed)
-    trace(grown.home, "r2", every_byte=True)
+    upstream(grown.home, "r2", every_byte=True)
 
     assert (trusted, "file.txt" in hashed) == (0, True)
 
 
 def test_bytes_that_are_gone_are_marked_and_nothing_is_fetched(grown: Grown) -> None:
-    folder = Path(of(trace(grown.home, "r2"), "adapter")[0]["folder"])
+    folder = Path(of(upstream(grown.home, "r2"), "adapter")[0]["folder"])
     shutil.rmtree(folder)
-    found = trace(grown.home, "r2")
+    found = upstream(grown.home, "r2")
 
     assert found["verified"] is True
     assert of(found, "adapter")[0]["bytes_match"] is None
@@ -190,9 +198,9 @@ def test_bytes_that_are_gone_are_marked_and_nothing_is_fetched(grown: Grown) -> 
 
 
 def test_rows_of_a_dataset_that_is_gone_are_not_compared_and_that_is_said(grown: Grown) -> None:
-    shutil.rmtree(of(trace(grown.home, "r2"), "dataset")[0]["folder"])
+    shutil.rmtree(of(upstream(grown.home, "r2"), "dataset")[0]["folder"])
     shutil.rmtree(grown.root / "home" / "why")
-    found = trace(grown.home, "r2")
+    found = upstream(grown.home, "r2")
 
     assert "cannot be compared" in found["notes"][0]
     assert of(found, "row") == []
@@ -200,7 +208,7 @@ def test_rows_of_a_dataset_that_is_gone_are_not_compared_and_that_is_said(grown:
 
 
 def test_a_base_model_leads_to_everything_that_was_made_of_it(original: Grown) -> None:
-    found = descend(original.home, "model:shop/base")
+    found = downstream(original.home, "model:shop/base")
 
     assert releases(found) == set(original.releases)
     assert found["counts"] == {"artefacts": {"adapter": 2, "report": 2, "model": 1}, "releases": 2}
@@ -209,7 +217,7 @@ def test_a_base_model_leads_to_everything_that_was_made_of_it(original: Grown) -
 
 
 def test_a_commit_leads_to_everything_that_was_made_at_it(original: Grown) -> None:
-    found = descend(original.home, f"commit:{original.commit[:7]}")
+    found = downstream(original.home, f"commit:{original.commit[:7]}")
 
     assert found["target"] == {"what": "commit", "id": original.commit}
     assert releases(found) == set(original.releases)
@@ -219,8 +227,8 @@ def test_a_commit_leads_to_everything_that_was_made_at_it(original: Grown) -> No
 def test_a_subject_is_found_by_its_plain_id_and_by_its_hash(original: Grown) -> None:
     from tidemill.events import hash_subject
 
-    plain = descend(original.home, f"subject:{SUBJECT}")
-    hashed = descend(original.home, f"subject:{hash_subject(SUBJECT, KEY.encode())}")
+    plain = downstream(original.home, f"subject:{SUBJECT}")
+    hashed = downstream(original.home, f"subject:{hash_subject(SUBJECT, KEY.encode())}")
 
     assert plain["rows"] == hashed["rows"] != []
     assert plain["facts"] == {"answers_given": 2}
@@ -231,47 +239,57 @@ def test_without_the_key_a_plain_subject_may_not_be_found_and_that_is_said(
     original: Grown,
 ) -> None:
     environment = {k: v for k, v in original.environment.items() if k != "TIDEMILL_SUBJECT_KEY"}
-    found = descend(Home(Settings.read(environment)), f"subject:{SUBJECT}")
+    found = downstream(Home(Settings.read(environment)), f"subject:{SUBJECT}")
 
     assert "TIDEMILL_SUBJECT_KEY is not set" in found["notes"][0]
-    assert found["notes"][1] == "nothing in this ledger is of this subject"
+    assert found["notes"][1] == "the ledger has nothing about this subject"
 
 
 def test_answers_of_all_releases_are_given_one_by_one(original: Grown) -> None:
-    found = descend(original.home, "model:base")
+    lineage = trace_downstream(original.home, "model:base")
+    answers = downstream_answers(original.home, lineage)
 
-    assert {one["response_id"] for one in answers(original.home, found)} == {"r1", "r2"}
+    assert {answer["response_id"] for answer in answers} == {"r1", "r2"}
 
 
 def test_a_release_and_an_artefact_are_found_by_a_beginning(original: Grown) -> None:
     release, adapter = original.releases[1], original.adapters[1]
 
-    assert trace(original.home, release[7:15])["target"] == {"what": "release", "id": release}
-    found = trace(original.home, adapter[:19])
+    assert upstream(original.home, release[7:15])["target"] == {
+        "what": "release",
+        "id": release,
+    }
+    found = upstream(original.home, adapter[:19])
     assert [link["what"] for link in found["links"]][:3] == ["adapter", "commit", "spec"]
     assert {link["digest"] for link in found["links"]} >= {original.model, original.datasets[1]}
 
 
 def test_the_approval_in_the_record_is_told(original: Grown) -> None:
-    assert [link["name"] for link in of(trace(original.home, "r2"), "approval")] == ["Cleo"]
-    assert of(trace(original.home, "r1"), "approval") == []
+    assert [link["name"] for link in of(upstream(original.home, "r2"), "approval")] == ["Cleo"]
+    assert of(upstream(original.home, "r1"), "approval") == []
 
 
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ("nothing-like-it", "no answer, release, artefact, commit or row 'nothing-like-it'"),
-        ("model:bsae", "no Model 'bsae' is in the ledger at sqlite:///{root}/home/ledger.db; did"),
-        ("release:abcdef", "no release 'release:abcdef' is in the ledger at"),
-        ("commit:{commit}", "a commit comes of nothing that Tidemill knows; `tidemill why --forw"),
-        ("subject:ann", "`why` follows a subject forwards only"),
+        ("nothing-like-it", "has no answer, release, artefact, commit or row 'nothing-like-it'"),
+        (
+            "model:bsae",
+            "the ledger at sqlite:///{root}/home/ledger.db has no Model 'bsae'; did you",
+        ),
+        ("release:abcdef", "has no release 'release:abcdef'"),
+        (
+            "commit:{commit}",
+            "a commit has no upstream; run `tidemill why --forward commit:{commit:.12}`",
+        ),
+        ("subject:ann", "a subject has no upstream; run `tidemill why --forward subject:ann`"),
     ],
 )
 def test_what_cannot_be_told_says_why(original: Grown, asked: str, said: str) -> None:
     with pytest.raises(TidemillError) as caught:
-        trace(original.home, asked.format(commit=original.commit))
+        upstream(original.home, asked.format(commit=original.commit))
 
-    assert said.format(root=original.root) in str(caught.value)
+    assert said.format(root=original.root, commit=original.commit) in str(caught.value)
 
 
 def test_a_beginning_of_several_things_lists_them(original: Grown) -> None:
@@ -279,10 +297,12 @@ def test_a_beginning_of_several_things_lists_them(original: Grown) -> None:
         sha = original.releases[0][7:15]
         write_edges(connection, [Edge("materialisation:99", f"commit:{sha}{'0' * 32}", "commit")])
     with pytest.raises(TidemillError) as caught:
-        trace(original.home, sha)
+        upstream(original.home, sha)
 
-    assert f"'{sha}' may mean release:{original.releases[0]}, commit:{sha}" in str(caught.value)
-    assert find(original.home, f"release:{sha}").id == original.releases[0]
+    assert f"'{sha}' is ambiguous: release:{original.releases[0]}, commit:{sha}" in str(
+        caught.value
+    )
+    assert resolve_identifier(original.home, f"release:{sha}").id == original.releases[0]
 
 
 def test_rows_that_a_killed_build_did_not_record_are_indexed_when_they_are_asked_for(
@@ -292,7 +312,7 @@ def test_rows_that_a_killed_build_did_not_record_are_indexed_when_they_are_asked
         for name in ("datasets", "rows", "dataset_rows"):
             old.execute(f"DELETE FROM lineage_{name}")
         old.commit()
-    found = descend(grown.home, f"subject:{SUBJECT}")
+    found = downstream(grown.home, f"subject:{SUBJECT}")
 
     assert releases(found) == {grown.releases[1]}
 
@@ -313,8 +333,8 @@ def test_the_ledger_walks_as_the_engine_does(
     found = ledger.lineage.edges([f"n{start}"], direction)
     ledger.engine.dispose()
 
-    reached = walk([f"n{start}"], edges, direction)
-    assert walk([f"n{start}"], found, direction) == reached
+    reached = reachable([f"n{start}"], edges, direction)
+    assert reachable([f"n{start}"], found, direction) == reached
     near = 0 if direction == "back" else 1
     assert set(found) == {edge for edge in edges if edge[near] in reached}
 
@@ -350,7 +370,7 @@ def test_home_indexes_the_rows_of_a_dataset_as_it_is_kept(original: Grown) -> No
 
 def test_a_commit_that_nothing_was_made_at_leads_to_what_has_its_lines(original: Grown) -> None:
     first = git(original.root, "rev-list", "--max-parents=0", "HEAD")
-    found = descend(original.home, f"commit:{first}")
+    found = downstream(original.home, f"commit:{first}")
     made = {item["digest"] for item in found["artefacts"]}
 
     assert set(original.datasets) <= made
@@ -360,10 +380,10 @@ def test_a_commit_that_nothing_was_made_at_leads_to_what_has_its_lines(original:
 
 def test_a_commit_that_is_not_in_the_repository_is_followed_in_the_ledger(grown: Grown) -> None:
     shutil.rmtree(grown.root / ".git")
-    found = descend(grown.home, f"commit:{grown.commit}")
+    found = downstream(grown.home, f"commit:{grown.commit}")
 
     assert releases(found) == set(grown.releases)
-    assert "only what was made at it" in found["notes"][0]
+    assert "only builds at this commit are shown" in found["notes"][0]
 
 
 def test_rows_are_compared_by_meaning_with_the_projects_own_encoder(
@@ -375,7 +395,7 @@ def test_rows_are_compared_by_meaning_with_the_projects_own_encoder(
     home.record_artefacts([encoder])
     making = next(home.ledger.materialisations.history("shop"))
     home.ledger.materialisations.add(replace(making, kind="Model", artefact=encoder.digest, id=0))
-    first, second = (of(trace(home, "r2", meaning=True), "row") for _ in range(2))
+    first, second = (of(upstream(home, "r2", by_embedding=True), "row") for _ in range(2))
 
     assert first == second
     assert len(first) == 5
@@ -383,6 +403,6 @@ def test_rows_are_compared_by_meaning_with_the_projects_own_encoder(
 
 
 def test_without_an_encoder_meaning_is_not_compared_and_that_is_said(original: Grown) -> None:
-    found = trace(original.home, "r2", meaning=True)
+    found = upstream(original.home, "r2", by_embedding=True)
 
     assert "project 'shop' has no sentence encoder here" in found["notes"][0]

@@ -13,7 +13,7 @@ from tidemill.home import Home
 from tidemill.pipeline.release import compose
 from tidemill.report import gather
 from tidemill.report.page import page
-from tidemill.report.resolve_name import find
+from tidemill.report.resolve_name import resolve_name
 from tidemill.report.verdict import verdict
 from tidemill.spec.rollout import Rollout
 from tidemill_assets import display
@@ -52,9 +52,9 @@ def test_an_evaluation_that_missed_its_gate_has_a_report_of_its_own(trained: Hom
     with pytest.raises(GateFailed):
         compose(builder, builder.project.spec("release", Rollout))
 
-    record = find(home, "quality").release
+    record = resolve_name(home, "quality").release
     assert record is not None
-    story = gather.release(home, record)
+    story = gather.gather_release(home, record)
     assert verdict(story).sentence.startswith("Missed 1 gate of 1: accuracy")
     assert verdict(story).tone == "bad"
     assert "Report of a candidate" in page(story)
@@ -67,7 +67,7 @@ def test_an_evaluation_that_releases_nothing_says_so(trained: Home) -> None:
     path.write_text(other.replace("name: quality", "name: yardstick"))
 
     with pytest.raises(TidemillError, match="no Rollout is judged by 'yardstick'"):
-        find(Home(trained.settings), "yardstick")
+        resolve_name(Home(trained.settings), "yardstick")
 
 
 def test_a_shadow_release_with_nothing_live_says_at_once_that_it_waits(trained: Home) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from tidemill.engine.trigger import Decision
+from tidemill.engine.trigger import TriggerVerdict
 from tidemill.errors import EquivalenceBroken
 from tidemill.home import Home
 from tidemill.ports import OFFSETS_TAG
@@ -20,7 +20,7 @@ OFFSETS = {"desk.feedback/0": 7}
 
 def fire(home: Home) -> str:
     """A firing in the ledger that nothing was started for: what a killed daemon leaves."""
-    decision = Decision(True, "2 of 2 new rows")
+    decision = TriggerVerdict(True, "2 of 2 new rows")
     kept = home.ledger.trigger_decisions.add("desk", "again", decision, OFFSETS, ["rows"], NOW)
     assert kept is not None
     return kept.key

@@ -24,7 +24,7 @@ from tidemill.adapters.ledger.lineage_tables import edges, write_rows
 from tidemill.data import origins
 from tidemill.data.pipeline import Prepared, Quarantine
 from tidemill.data.write import write
-from tidemill.engine.lineage import of_making, of_release
+from tidemill.engine.lineage import materialisation_edges, release_edges
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.home import Home
 from tidemill.settings import Settings
@@ -178,8 +178,8 @@ def _fill(connection: Connection, commit: str, newest: str) -> None:
         edge
         for one in made
         for edge in [
-            *(edge for item in one["makings"] for edge in of_making(item["id"], item)),
-            *of_release(ReleaseRecord.from_dict(one["release"]["record"])),
+            *(edge for item in one["makings"] for edge in materialisation_edges(item["id"], item)),
+            *release_edges(ReleaseRecord.from_dict(one["release"]["record"])),
         ]
     }
     insert(connection, edges, (edge._asdict() for edge in sorted(links)))

@@ -25,7 +25,7 @@ from tidemill.cli import commands
 from tidemill.control.approvals import Agreement
 from tidemill.control.lock_pull_request import propose
 from tidemill.control.rollout_controller import Controller
-from tidemill.engine.trigger import Decision
+from tidemill.engine.trigger import TriggerVerdict
 from tidemill.errors import NeedsApproval, ServiceError
 from tidemill.ports import ArmHealth
 from tidemill.records import Approval
@@ -118,7 +118,7 @@ def test_somebody_who_is_not_on_the_list_needs_approval(
     shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert approve(SERVICE) == 3
-    assert "bob@shop.example may not approve; it takes ann@shop.example" in capsys.readouterr().err
+    assert "bob@shop.example may not approve; allowed: ann@shop.example" in capsys.readouterr().err
     assert given(shop) == []
 
 
@@ -128,7 +128,9 @@ def test_nobody_at_all_is_told_to_say_who_they_are(
     git(shop.work, "config", "--unset", "user.email")
 
     assert approve(SERVICE) == 3
-    assert "nobody is named; set `git config user.email`" in capsys.readouterr().err
+    assert (
+        "the approver has no e-mail address; set `git config user.email`" in capsys.readouterr().err
+    )
 
 
 def strict(shop: Shop, letter: str = "c", **fields: Any) -> None:
@@ -180,7 +182,7 @@ def test_a_release_of_uncommitted_specs_has_no_known_author(
     be(shop, "ann")
 
     assert approve(SERVICE) == 3
-    assert "not known who wrote the change" in capsys.readouterr().err
+    assert "the author of the change is unknown" in capsys.readouterr().err
 
 
 def test_an_ssh_signature_is_made_verified_and_kept(
@@ -225,7 +227,7 @@ def test_without_a_signature_nobody_approves_where_signatures_are_asked_for(
     monkeypatch.setenv("TIDEMILL_SIGNATURES", "require")
 
     assert approve(SERVICE) == 3
-    assert "ann@shop.example did not sign" in capsys.readouterr().err
+    assert "the approval by ann@shop.example is not signed" in capsys.readouterr().err
 
 
 def test_a_signature_can_follow_words_without_one(
@@ -579,7 +581,7 @@ RETRAIN = COMPLETE["retrain.yaml"] + "approval: {by: [ann@shop.example], not_by_
 def asking(shop: Shop) -> Shop:
     """The trigger's conditions hold, and it asks."""
     (shop.project / "retrain.yaml").write_text(RETRAIN)
-    decision = Decision(False, "40 new rows", "approval", NOW, {"0:new_rows": {"rows": 40}})
+    decision = TriggerVerdict(False, "40 new rows", "approval", NOW, {"0:new_rows": {"rows": 40}})
     kept = shop.home().ledger.trigger_decisions.add(
         PROJECT, "retrain", decision, {}, ("rollout",), NOW
     )

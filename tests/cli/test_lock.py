@@ -86,7 +86,7 @@ def test_a_newer_release_and_an_edited_figure_are_drift(
     lock()
     live.go_live(live.release("b"))
     assert lock("--check") == 2
-    assert "lock behind: the lock says aaaaaaaaaaaa, bbbbbbbbbbbb is live" in (
+    assert "lock behind: the lock file names aaaaaaaaaaaa, but bbbbbbbbbbbb is live" in (
         capsys.readouterr().out
     )
 

@@ -18,7 +18,7 @@ from tidemill.spec.lock import BRANCH, parse_lock, read_lock
 from tidemill.terminal.shell import run
 
 ADAPTERS = "tidemill.adapters"
-GIVEN_UP = (f"{ADAPTERS}.ledger.leases:LeaseLedger.give_up", "before")
+GIVEN_UP = (f"{ADAPTERS}.ledger.leases:LeaseLedger.release_lease", "before")
 WRITE = [
     ("pathlib:Path.write_bytes", "after"),
     ("tidemill.control.lock_artefacts:write_files", "after"),
@@ -35,7 +35,7 @@ PROPOSE = [
     (f"{ADAPTERS}.git.branches:push", "before"),
     (f"{ADAPTERS}.git.branches:push", "after"),
     (f"{ADAPTERS}.forge.git_only:write_commit", "after"),
-    (f"{ADAPTERS}.forge.git_only:PlainForge.propose", "after"),
+    (f"{ADAPTERS}.forge.git_only:PlainForge.open_pull_request", "after"),
     GIVEN_UP,
 ]
 

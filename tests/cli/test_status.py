@@ -106,7 +106,9 @@ def test_a_release_that_git_does_not_know_yet_is_drift(
     shop.go_live(shop.release("b"))
 
     assert look()[1] == ["lock behind"]
-    assert "drift: lock behind: the lock says aaaaaaaaaaaa, bbbbbbbbbbbb is live" in text(capsys)
+    assert "drift: lock behind: the lock file names aaaaaaaaaaaa, but bbbbbbbbbbbb is live" in text(
+        capsys
+    )
 
 
 def test_a_lock_that_is_not_committed_does_not_count(shop: Shop, look: Any) -> None:
@@ -127,7 +129,7 @@ def test_a_spec_counts_once_it_is_committed(
 
     shop.commit("Another rank")
     assert look()[1] == ["specs ahead"]
-    assert "specs ahead: tune changed since aaaaaaaaaaaa was made" in text(capsys)
+    assert "specs ahead: tune changed since release aaaaaaaaaaaa" in text(capsys)
     assert git(shop.work, "worktree", "list", "--porcelain").count("worktree ") == 1
 
 

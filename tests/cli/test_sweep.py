@@ -104,7 +104,7 @@ def test_hours_that_are_used_up_start_no_other_trial(
 
     assert sweep(shop) == 0
     shown = capsys.readouterr().out
-    assert "stopped: the budget of the search is used up (seconds: " in shown
+    assert "stopped: the search budget is exhausted (seconds: " in shown
     assert "trainings: 1, 0 of them in this run" in shown
 
 
@@ -117,7 +117,7 @@ def test_a_training_is_stopped_where_the_hours_end(
     assert sweep(shop) == 3
     assert time.monotonic() - began < 30
     said = capsys.readouterr().err
-    assert "the budget of the search is used up" in said
+    assert "the search budget is exhausted" in said
     assert "before the current setting was trained; raise `budget.hours`" in said
 
 

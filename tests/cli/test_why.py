@@ -13,6 +13,11 @@ import pytest
 from tests.adapters.grown import Grown, grow
 
 from tidemill.cli import _why_text, main
+from tidemill.engine.lineage import Edge
+from tidemill.engine.provenance import ProvenanceLink
+from tidemill.lineage.identifiers import Identifier
+from tidemill.lineage.result import UpstreamLineage, VerifiedLink
+from tidemill.lineage.svg import MAX_NODES, render_svg
 
 Run = Callable[..., tuple[int, str, str]]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -128,7 +133,7 @@ def test_an_unknown_id_names_the_ledger_it_is_not_in(run: Run, grown: Grown) -> 
     code, out, err = run("r99")
 
     assert (code, out) == (1, "")
-    assert f"is in the ledger at sqlite:///{grown.root}/home/ledger.db" in err
+    assert f"the ledger at sqlite:///{grown.root}/home/ledger.db has no" in err
 
 
 def test_a_picture_is_one_file_of_boxes_with_their_facts(run: Run, tmp_path: Path) -> None:
@@ -156,31 +161,24 @@ def test_a_picture_forwards_has_the_answers_at_the_right(run: Run, tmp_path: Pat
 
 
 def test_nothing_that_somebody_wrote_breaks_the_picture() -> None:
-    from tidemill.lineage.svg import draw
-
     evil = "</text><script>alert(1)</script>\x00&"
-    found = {
-        "target": {"what": "answer", "id": evil},
-        "edges": [{"child": f"answer:{evil}", "parent": "sha256:r", "role": evil}],
-        "links": [
-            {"what": "answer", "name": evil, "digest": None, "facts": {"output": evil}},
-            {"what": "release", "name": evil, "digest": "sha256:r", "facts": {}},
-        ],
-    }
-    drawn = draw(found)
+    links = (
+        VerifiedLink(ProvenanceLink("answer", evil, None, {"output": evil})),
+        VerifiedLink(ProvenanceLink("release", evil, "sha256:r")),
+    )
+    edges = (Edge(f"answer:{evil}", "sha256:r", evil),)
+    drawn = render_svg(UpstreamLineage(Identifier("answer", evil), links, edges))
 
     assert not list(ElementTree.fromstring(drawn).iter(f"{SVG}script"))
     assert "<script>" not in drawn
 
 
 def test_a_picture_of_thousands_says_how_many_it_leaves_out() -> None:
-    from tidemill.lineage.svg import MOST, draw
+    edges = tuple(Edge(f"sha256:{n}", "sha256:x") for n in range(2000))
+    drawn = render_svg(UpstreamLineage(Identifier("artefact", "sha256:x"), (), edges))
 
-    edges = [{"child": f"sha256:{n}", "parent": "sha256:x", "role": ""} for n in range(2000)]
-    drawn = draw({"target": {"what": "artefact", "id": "sha256:x"}, "edges": edges})
-
-    assert drawn.count("<g ") == MOST
-    assert f"{2001 - MOST:,} more things are not drawn" in drawn
+    assert drawn.count("<g ") == MAX_NODES
+    assert f"{2001 - MAX_NODES:,} more nodes are not drawn" in drawn
 
 
 def test_long_and_unprintable_texts_stay_in_their_line() -> None:

@@ -11,7 +11,14 @@ from scipy.stats import binom
 
 from tidemill.answer import Answer
 from tidemill.engine.concordance import ANSWER, LABEL, TEXT, detectable, rows_needed
-from tidemill.engine.equivalence import Hop, compare, judge, not_run, reached, sized
+from tidemill.engine.equivalence import (
+    HopComparison,
+    check_goal,
+    compare,
+    judge,
+    not_run,
+    with_size,
+)
 from tidemill.engine.statistics import clopper_pearson
 from tidemill.metrics import Scored
 from tidemill.spec.compression import Goal
@@ -23,12 +30,12 @@ def scored(*answers: Answer, wanted: Answer = A) -> list[Scored]:
     return [Scored(wanted, answer) for answer in answers]
 
 
-def hop(step: str, agreement: float | None, rows: int = 20, **loss: float) -> Hop:
+def hop(step: str, agreement: float | None, rows: int = 20, **loss: float) -> HopComparison:
     bounds = clopper_pearson(round((agreement or 0) * rows), rows)
-    return Hop(step, "int8", rows, agreement, bounds.low, bounds.high, loss=loss)
+    return HopComparison(step, "int8", rows, agreement, bounds.low, bounds.high, loss=loss)
 
 
-def broken(rows: int, share: float, basis: str, seed: int = 0) -> Hop:
+def broken(rows: int, share: float, basis: str, seed: int = 0) -> HopComparison:
     """A hop after which a share of the rows, drawn at random, is answered with something else."""
     draw = random.Random(seed)
     before, after = [], []
@@ -89,7 +96,7 @@ def test_forms_that_answered_different_rows_are_not_compared() -> None:
 def test_the_worst_hop_that_is_surely_below_the_limit_is_guilty() -> None:
     verdict = judge([hop("merge", 1.0), hop("prune", 0.2), hop("quantise", 0.5)], 0.9)
 
-    assert verdict.guilty == "prune"
+    assert verdict.failed_step == "prune"
     assert verdict.message == (
         "'prune' changed the answers: 4 of 20 rows have the same label (20.0%, 95% interval 5.7% "
         "to 43.7%), and min_agreement is 90.0%; make that step milder, drop it, or lower "
@@ -102,9 +109,9 @@ def test_fourteen_of_sixteen_refuse_nothing_and_say_how_many_rows_would() -> Non
 
     assert verdict.passed
     assert verdict.message == (
-        "1 hops checked; least alike after 'quantise': 14 of 16 rows have the same label (87.5%, "
-        "95% interval 61.7% to 98.4%); below min_agreement 90.0%, but on 16 rows that may be "
-        "chance: about 593 would show it"
+        "1 steps checked; lowest agreement after 'quantise': 14 of 16 rows have the same label "
+        "(87.5%, 95% interval 61.7% to 98.4%); below min_agreement 90.0%, but on 16 rows that may "
+        "be chance: about 593 would show it"
     )
 
 
@@ -121,7 +128,7 @@ def test_a_hop_that_was_not_run_says_so_and_breaks_nothing() -> None:
     verdict = judge([not_run("tensorrt-rtx", "engine", "that takes such a GPU")], 0.9)
 
     assert verdict.passed
-    assert verdict.message == "0 hops checked; 'tensorrt-rtx' was not run"
+    assert verdict.message == "0 steps checked; 'tensorrt-rtx' was not run"
 
 
 @given(st.lists(st.floats(0, 1), max_size=6), st.floats(0, 1), st.integers(1, 200))
@@ -133,7 +140,11 @@ def test_a_chain_holds_exactly_where_no_hop_is_surely_below(
     verdict = judge(hops, least)
 
     assert verdict.passed == all(one.high >= least for one in hops)
-    assert verdict.guilty is None if verdict.passed else verdict.guilty in {h.step for h in hops}
+    assert (
+        verdict.failed_step is None
+        if verdict.passed
+        else verdict.failed_step in {h.step for h in hops}
+    )
 
 
 @given(st.integers(1, 120), st.floats(0.5, 1.0))
@@ -151,7 +162,7 @@ def test_a_right_hop_is_refused_once_in_forty_times_at_most(rows: int, limit: fl
 def test_a_hop_that_breaks_half_of_the_answers_is_always_named(
     rows: int, seed: int, basis: str
 ) -> None:
-    assert judge([hop("merge", 1.0), broken(rows, 0.5, basis, seed)], 0.9).guilty == "planted"
+    assert judge([hop("merge", 1.0), broken(rows, 0.5, basis, seed)], 0.9).failed_step == "planted"
 
 
 @given(st.integers(1, 200), st.integers(0, 10_000), st.sampled_from([LABEL, ANSWER, TEXT]))
@@ -187,21 +198,23 @@ def test_about_so_many_rows_as_were_said_show_the_difference(value: float, limit
 def test_a_goal_is_reached_or_not(
     limit: dict[str, object], before: float, after: float, passed: bool
 ) -> None:
-    assert reached(Goal.model_validate(limit), before, after, []).passed is passed
+    assert check_goal(Goal.model_validate(limit), before, after, []).passed is passed
 
 
 def test_a_missed_goal_names_the_hop_that_lost_most() -> None:
     goal = Goal(metric="accuracy", max_degradation=0.01)
-    found = reached(goal, 0.9, 0.7, [hop("merge", 1.0, accuracy=0.0), hop("x", 0.8, accuracy=0.2)])
+    found = check_goal(
+        goal, 0.9, 0.7, [hop("merge", 1.0, accuracy=0.0), hop("x", 0.8, accuracy=0.2)]
+    )
 
-    assert found.guilty == "x"
+    assert found.failed_step == "x"
     assert found.message == (
         "accuracy is 0.7: 0.2 worse than before, at most 0.01 was asked; most of it in 'x'"
     )
 
 
 def test_a_hop_knows_its_size_against_the_source() -> None:
-    found = sized(hop("quantise", 1.0, accuracy=0.1), 25, 100.0, 2.0, "note")
+    found = with_size(hop("quantise", 1.0, accuracy=0.1), 25, 100.0, 2.0, "note")
 
-    assert (found.ratio, found.record["accuracy lost"]) == (0.25, 0.1)
-    assert sized(hop("x", 1.0), 25, 0.0, 0.0).ratio == 1.0
+    assert (found.ratio, found.to_dict()["accuracy lost"]) == (0.25, 0.1)
+    assert with_size(hop("x", 1.0), 25, 0.0, 0.0).ratio == 1.0

@@ -35,22 +35,22 @@ REFUNDS = Measure("accuracy", 0.81, 0.74, 0.87, 120, "refunds")
 def test_a_gate_compares_the_bound_and_says_by_how_much_and_where() -> None:
     verdict = judge([REFUNDS], None, [at_least(0.85, "refunds")])
 
-    assert not verdict.passed
+    assert not verdict.has_passed
     assert verdict.message == (
         "accuracy 0.81 (0.74–0.87) on slice 'refunds': the lower bound 0.74 is 0.11 below 0.85"
     )
 
 
 def test_a_good_point_estimate_does_not_pass_on_a_weak_bound() -> None:
-    assert not judge([REFUNDS], None, [at_least(0.80, "refunds")]).passed
-    assert judge([REFUNDS], None, [at_least(0.74, "refunds")]).passed
+    assert not judge([REFUNDS], None, [at_least(0.80, "refunds")]).has_passed
+    assert judge([REFUNDS], None, [at_least(0.74, "refunds")]).has_passed
 
 
 def test_a_gate_that_passes_says_so() -> None:
     outcome = judge([REFUNDS], None, [at_least(0.7, "refunds")]).outcomes[0]
 
     assert outcome.message.endswith("the lower bound 0.74 reaches 0.70")
-    assert outcome.by == pytest.approx(0.04)
+    assert outcome.margin == pytest.approx(0.04)
 
 
 def test_an_upper_limit_looks_at_the_upper_bound() -> None:
@@ -83,20 +83,20 @@ def test_a_gate_on_rows_that_do_not_exist_fails() -> None:
     verdict = judge([nobody, REFUNDS], None, [at_least(0.1, "vip"), at_least(0.1, "unheard-of")])
 
     assert [outcome.passed for outcome in verdict.outcomes] == [False, False]
-    assert "on slice 'vip' cannot be judged: no test row" in verdict.message
+    assert "on slice 'vip' was not measured: there is no test row" in verdict.message
 
 
 def test_without_a_baseline_its_gates_pass_and_say_so() -> None:
     verdict = judge([REFUNDS], None, [no_worse(0.01)])
 
-    assert verdict.passed
-    assert "nothing is live yet" in verdict.outcomes[0].message
+    assert verdict.has_passed
+    assert "skipped: first release, no baseline" in verdict.outcomes[0].message
 
 
 def test_a_loss_within_the_margin_passes_and_one_beyond_it_does_not() -> None:
     gain = Measure("accuracy", -0.005, -0.02, 0.01, 200)
 
-    assert judge([], [gain], [no_worse(0.02)]).passed
+    assert judge([], [gain], [no_worse(0.02)]).has_passed
     verdict = judge([], [gain], [no_worse(0.01)])
     assert verdict.message == (
         "accuracy gain of -0.01 on the baseline (200 rows answered by both): "
@@ -105,13 +105,13 @@ def test_a_loss_within_the_margin_passes_and_one_beyond_it_does_not() -> None:
 
 
 def test_an_identical_model_is_no_worse_even_without_a_margin() -> None:
-    assert judge([], [Measure("accuracy", 0.0, 0.0, 0.0, 200)], [no_worse(0.0)]).passed
+    assert judge([], [Measure("accuracy", 0.0, 0.0, 0.0, 200)], [no_worse(0.0)]).has_passed
 
 
 def test_a_baseline_that_answered_none_of_the_rows_cannot_pass_anything() -> None:
     verdict = judge([], [Measure("accuracy", nan, nan, nan, 0, "new")], [no_worse(0.1, "new")])
 
-    assert not verdict.passed
+    assert not verdict.has_passed
     assert "the baseline answered none of these rows" in verdict.message
 
 
@@ -126,8 +126,8 @@ def test_a_gate_passes_exactly_when_its_bound_does(low: float, limit: float, wid
     outcome = judge([one], None, [at_least(limit)]).outcomes[0]
 
     assert outcome.passed == (low >= limit)
-    assert outcome.by is not None
-    assert (outcome.by >= 0) == outcome.passed
+    assert outcome.margin is not None
+    assert (outcome.margin >= 0) == outcome.passed
 
 
 @pytest.mark.parametrize(

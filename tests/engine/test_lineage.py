@@ -11,12 +11,12 @@ from tests.records import release_record
 
 from tidemill.engine.lineage import (
     Edge,
-    of_making,
-    of_release,
-    walk,
-    without_makings,
+    artefact_edges,
+    materialisation_edges,
+    reachable,
+    release_edges,
 )
-from tidemill.lineage.svg_layout import layout, reduced
+from tidemill.lineage.svg_layout import layout, transitive_reduction
 
 NODES = st.integers(0, 12)
 # A child has a larger number than its parents, so there is no cycle.
@@ -41,14 +41,14 @@ def nodes_of(edges: Iterable[Edge]) -> set[str]:
 @given(TANGLES)
 def test_what_is_reached_forwards_reaches_back(edges: list[Edge]) -> None:
     for one in nodes_of(edges):
-        for other in walk([one], edges, "forward"):
-            assert one in walk([other], edges, "back")
+        for other in reachable([one], edges, "forward"):
+            assert one in reachable([other], edges, "back")
 
 
 @given(TANGLES)
 def test_a_walk_ends_on_a_cycle_and_counts_each_node_once(edges: list[Edge]) -> None:
     for one in nodes_of(edges):
-        found = walk([one, one], edges, "back")
+        found = reachable([one, one], edges, "back")
 
         assert found[one] == 0
         assert set(found) <= nodes_of(edges)
@@ -57,7 +57,7 @@ def test_a_walk_ends_on_a_cycle_and_counts_each_node_once(edges: list[Edge]) -> 
 @given(TANGLES)
 def test_distances_grow_by_at_most_one_along_an_edge(edges: list[Edge]) -> None:
     for one in nodes_of(edges):
-        found = walk([one], edges, "forward")
+        found = reachable([one], edges, "forward")
         for edge in edges:
             if edge.parent in found:
                 assert found[edge.child] <= found[edge.parent] + 1
@@ -65,20 +65,20 @@ def test_distances_grow_by_at_most_one_along_an_edge(edges: list[Edge]) -> None:
 
 @given(ANCESTRIES)
 def test_a_reduced_picture_has_the_same_ancestors(edges: list[Edge]) -> None:
-    fewer = reduced(edges)
+    fewer = transitive_reduction(edges)
 
     assert set(fewer) <= set(edges)
     for one in nodes_of(edges):
-        assert set(walk([one], edges, "back")) == set(walk([one], fewer, "back"))
+        assert set(reachable([one], edges, "back")) == set(reachable([one], fewer, "back"))
 
 
 @given(ANCESTRIES)
 def test_a_reduced_picture_has_no_edge_that_another_way_says(edges: list[Edge]) -> None:
-    fewer = reduced(edges)
+    fewer = transitive_reduction(edges)
     for edge in fewer:
         others = [other for other in fewer if other != edge]
 
-        assert edge.parent not in walk([edge.child], others, "back")
+        assert edge.parent not in reachable([edge.child], others, "back")
 
 
 @given(ANCESTRIES)
@@ -124,7 +124,7 @@ def test_nothing_is_an_empty_picture() -> None:
 
 
 def test_a_making_stands_between_what_went_in_and_what_came_out() -> None:
-    assert of_making(7, MAKING) == [
+    assert materialisation_edges(7, MAKING) == [
         Edge("sha256:out", "materialisation:7", "output"),
         Edge("sha256:step", "materialisation:7", "step:merge"),
         Edge("materialisation:7", "sha256:in", "rows"),
@@ -134,7 +134,7 @@ def test_a_making_stands_between_what_went_in_and_what_came_out() -> None:
 
 
 def test_outside_git_there_is_no_commit_to_come_of() -> None:
-    assert not [e for e in of_making(7, MAKING | {"commit": {}}) if e.role == "commit"]
+    assert not [e for e in materialisation_edges(7, MAKING | {"commit": {}}) if e.role == "commit"]
 
 
 def test_a_release_comes_of_its_artefacts_specs_and_commit() -> None:
@@ -145,7 +145,7 @@ def test_a_release_comes_of_its_artefacts_specs_and_commit() -> None:
         commit={"sha": "c0ffee"},
     )
 
-    assert of_release(record) == [
+    assert release_edges(record) == [
         Edge("sha256:r", "sha256:out", "tuned"),
         Edge("sha256:r", "spec:sha256:spec", "tuned"),
         Edge("sha256:r", "commit:c0ffee", "commit"),
@@ -153,9 +153,9 @@ def test_a_release_comes_of_its_artefacts_specs_and_commit() -> None:
 
 
 def test_without_makings_what_came_out_stands_beside_what_went_in() -> None:
-    edges = [*of_making(7, MAKING), Edge("sha256:r", "sha256:out", "tuned")]
+    edges = [*materialisation_edges(7, MAKING), Edge("sha256:r", "sha256:out", "tuned")]
 
-    assert without_makings(edges) == [
+    assert artefact_edges(edges) == [
         Edge("sha256:out", "commit:c0ffee", "commit"),
         Edge("sha256:out", "sha256:in", "rows"),
         Edge("sha256:out", "spec:sha256:spec", "tuned"),
@@ -169,4 +169,6 @@ def test_without_makings_what_came_out_stands_beside_what_went_in() -> None:
 def test_bytes_that_a_making_left_as_they_were_do_not_come_of_themselves() -> None:
     same = MAKING | {"inputs": {"rows": "sha256:out"}}
 
-    assert Edge("sha256:out", "sha256:out", "rows") not in without_makings(of_making(7, same))
+    assert Edge("sha256:out", "sha256:out", "rows") not in artefact_edges(
+        materialisation_edges(7, same)
+    )

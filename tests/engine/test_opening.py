@@ -7,38 +7,49 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemill.engine.statistics import wilson
-from tidemill.init.default_gates import GOOD, epochs, minimum_rows, opening, overlap_gate
+from tidemill.init.default_gates import (
+    GOOD,
+    default_accuracy_gate,
+    epochs,
+    minimum_rows,
+    overlap_gate,
+)
 
 
 @given(st.lists(st.integers(1, 500), min_size=2, max_size=40))
 def test_always_giving_the_commonest_label_never_passes(counts: list[int]) -> None:
-    gate = opening(counts)
+    gate = default_accuracy_gate(counts)
 
-    right = round(gate.guesser * gate.test_rows)
+    right = round(gate.majority_accuracy * gate.test_rows)
     assert wilson(right, gate.test_rows).low < gate.value <= 1
 
 
 @given(st.lists(st.integers(1, 500), min_size=2, max_size=40))
 def test_a_gate_that_says_it_is_reachable_is_passed_by_a_good_model(counts: list[int]) -> None:
-    gate = opening(counts)
+    gate = default_accuracy_gate(counts)
 
     passes = wilson(round(GOOD * gate.test_rows), gate.test_rows).low >= gate.value
     assert passes == gate.reachable
 
 
 def test_eight_even_labels_ask_for_more_than_a_third() -> None:
-    gate = opening([38] * 8)
+    gate = default_accuracy_gate([38] * 8)
 
-    assert (gate.value, gate.guesser, gate.test_rows, gate.reachable) == (0.38, 0.125, 61, True)
+    assert (gate.value, gate.majority_accuracy, gate.test_rows, gate.reachable) == (
+        0.38,
+        0.125,
+        61,
+        True,
+    )
 
 
 def test_too_few_uneven_rows_say_that_nothing_can_pass() -> None:
-    assert not opening([18, 2]).reachable
+    assert not default_accuracy_gate([18, 2]).reachable
 
 
 def test_no_rows_have_no_gate() -> None:
     with pytest.raises(ValueError, match="no rows"):
-        opening([])
+        default_accuracy_gate([])
 
 
 @pytest.mark.parametrize(("constant", "gate"), [(0.0, 0.1), (0.22, 0.3), (1.0, 1.0)])

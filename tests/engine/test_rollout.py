@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tidemill.engine.rollout import Advance, advance
 from tidemill.engine.rollout_state import RolloutState
-from tidemill.engine.sequential import Rated, RatingSummary
+from tidemill.engine.sequential import RatingSummary, SubjectRatings
 from tidemill.ports import ArmHealth
 from tidemill.spec.rollout import Rollout
 
@@ -63,7 +63,7 @@ def look(
 
 def rated(live: float, new: float, n: int = 400, skew: float = 1.0) -> RatingSummary:
     rows = [
-        Rated(f"{arm}{i}", arm == "new", 1, float(i < p * n))
+        SubjectRatings(f"{arm}{i}", arm == "new", 1, float(i < p * n))
         for arm, p in (("old", live), ("new", new))
         for i in range(n)
     ]

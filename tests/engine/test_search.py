@@ -11,11 +11,11 @@ from tidemill.answer import Answer
 from tidemill.engine.search import (
     ALPHA,
     Trial,
-    confidence,
+    answer_changes,
+    best_trial,
+    comparison_confidence,
     decide,
-    divide,
-    flips,
-    leader,
+    divide_rows,
     swap_test,
 )
 from tidemill.metrics import Scored
@@ -40,7 +40,7 @@ def test_two_prompts_that_answer_alike_are_never_proposed(right: list[bool]) -> 
     for metric in ("accuracy", "exact_match", "macro_f1", "rouge_l", "bleu"):
         decision = decide(metric, answers(right), answers(right))
 
-        assert not decision.proposes
+        assert not decision.is_better
         assert decision.gain.value == 0
 
 
@@ -48,7 +48,7 @@ def test_two_prompts_that_answer_alike_are_never_proposed(right: list[bool]) -> 
 def test_what_answers_worse_on_every_row_is_never_proposed(right: list[bool]) -> None:
     decision = decide("accuracy", answers([True] * len(right)), answers([False] * len(right)))
 
-    assert not decision.proposes
+    assert not decision.is_better
 
 
 def test_what_is_right_where_the_other_was_wrong_is_proposed() -> None:
@@ -56,25 +56,25 @@ def test_what_is_right_where_the_other_was_wrong_is_proposed() -> None:
     after = answers([n < 30 for n in range(40)])
     decision = decide("accuracy", before, after)
 
-    assert decision.proposes
+    assert decision.is_better
     assert decision.gain.value == 0.5
     assert 0 < decision.gain.low < 0.5
-    assert decision.chance < 0.001
+    assert decision.p_value < 0.001
 
 
 def test_the_words_of_a_text_count_too() -> None:
     before, after = texts(["one five six seven"] * 20), texts(["one two three five"] * 20)
 
-    assert decide("rouge_l", before, after).proposes
+    assert decide("rouge_l", before, after).is_better
     assert decide("bleu", before, after).gain.value > 0
-    assert not decide("rouge_l", after, before).proposes
+    assert not decide("rouge_l", after, before).is_better
 
 
 def test_five_rows_of_five_prove_nothing() -> None:
     decision = decide("accuracy", answers([False] * 5), answers([True] * 5))
 
-    assert not decision.proposes
-    assert "5 deciding rows cannot tell a gain from luck; 6 are needed" in decision.reason
+    assert not decision.is_better
+    assert "5 comparison rows are too few; 6 are needed" in decision.reason
 
 
 def test_rows_of_one_customer_count_once() -> None:
@@ -82,14 +82,14 @@ def test_rows_of_one_customer_count_once() -> None:
     alone = decide("accuracy", before, after, clusters=["one"] * 12)
     apart = decide("accuracy", before, after, clusters=list(range(12)))
 
-    assert not alone.proposes
-    assert apart.proposes
+    assert not alone.is_better
+    assert apart.is_better
 
 
 def test_the_more_often_one_looks_the_surer_one_has_to_be() -> None:
-    levels = [(1 - confidence(look)) / 2 for look in range(1, 2000)]
+    levels = [(1 - comparison_confidence(look)) / 2 for look in range(1, 2000)]
 
-    assert confidence(1) == pytest.approx(0.95)
+    assert comparison_confidence(1) == pytest.approx(0.95)
     assert levels == sorted(levels, reverse=True)
     assert sum(levels) <= ALPHA
 
@@ -105,7 +105,7 @@ def test_a_search_over_prompts_that_are_alike_rarely_proposes(rows: int, rate: f
             answers((rng.random(rows) < rate).tolist()),
             answers((rng.random(rows) < rate).tolist()),
             seed=run,
-        ).proposes
+        ).is_better
         for run in range(runs)
     )
 
@@ -121,8 +121,8 @@ def test_whoever_asks_again_and_again_is_told_of_no_gain_either() -> None:
         present = answers((rng.random(rows) < 0.4).tolist())
         fooled += any(
             decide(
-                "accuracy", present, answers((rng.random(rows) < 0.4).tolist()), look=look
-            ).proposes
+                "accuracy", present, answers((rng.random(rows) < 0.4).tolist()), comparison=look
+            ).is_better
             for look in range(1, 9)
         )
 
@@ -143,45 +143,47 @@ ROWS = st.lists(st.text("abcdef", min_size=1, max_size=2), max_size=40)
 def test_no_question_stands_in_two_parts(
     train: list[str], held_out: list[str], rank_on: int, decide_on: int, seed: int
 ) -> None:
-    parts = divide(
+    parts = divide_rows(
         [(text, {"q": text}) for text in train],
         [(text, {"q": text}) for text in held_out],
         rank_on=rank_on,
         decide_on=decide_on,
         seed=seed,
     )
-    pool, dev, deciding = ([row["q"] for row in p] for p in (parts.pool, parts.dev, parts.deciding))
+    pool, dev, deciding = (
+        [row["q"] for row in p] for p in (parts.example_pool, parts.ranking, parts.deciding)
+    )
 
     assert not set(pool) & set(dev)
     assert not (set(pool) | set(dev)) & set(held_out)
     assert len(set(pool + dev + deciding)) == len(pool + dev + deciding)
     assert len(dev) <= rank_on
     assert len(deciding) == min(decide_on, len(set(held_out)))
-    assert parts.left_out == len(train) - len(pool) - len(dev)
+    assert parts.excluded == len(train) - len(pool) - len(dev)
 
 
 def test_which_rows_decide_does_not_depend_on_the_seed() -> None:
     train = [(f"t{n}", {"n": n}) for n in range(30)]
     held_out = [(f"d{n}", {"n": n}) for n in range(30)]
-    one, two = (divide(train, held_out, rank_on=8, decide_on=9, seed=seed) for seed in (1, 2))
+    one, two = (divide_rows(train, held_out, rank_on=8, decide_on=9, seed=seed) for seed in (1, 2))
 
     assert one.deciding == two.deciding
-    assert one.dev != two.dev
+    assert one.ranking != two.ranking
 
 
 def test_what_there_is_now_wins_a_tie() -> None:
     trials = [Trial("now", 0.5), Trial("new", 0.5), Trial("worse", 0.1), Trial("too long", None)]
 
-    assert leader(trials) == trials[0]
-    assert leader([Trial("one", 3.0, "lower"), Trial("two", 2.0, "lower")]) == Trial(
+    assert best_trial(trials) == trials[0]
+    assert best_trial([Trial("one", 3.0, "lower"), Trial("two", 2.0, "lower")]) == Trial(
         "two", 2.0, "lower"
     )
-    assert leader([Trial("one", None)]) is None
+    assert best_trial([Trial("one", None)]) is None
 
 
 def test_rows_that_flip_are_named_each_way() -> None:
     before, after = answers([True, True, False, False]), answers([True, False, True, False])
 
-    assert flips("accuracy", before, after).better == (2,)
-    assert flips("accuracy", before, after).worse == (1,)
-    assert flips("macro_f1", before, after).better == (2,)
+    assert answer_changes("accuracy", before, after).better == (2,)
+    assert answer_changes("accuracy", before, after).worse == (1,)
+    assert answer_changes("macro_f1", before, after).better == (2,)

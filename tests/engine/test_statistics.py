@@ -14,9 +14,9 @@ from tidemill.engine.statistics import (
     Interval,
     bootstrap_of,
     clopper_pearson,
-    combined,
-    difference,
+    combined_statistic,
     mean_of,
+    paired_difference,
     quantile_of,
     wilson,
 )
@@ -120,7 +120,7 @@ def test_pairing_by_row_finds_a_small_steady_gain() -> None:
     base = list(rng.random(100))
     better = [value + 0.02 for value in base[:-1]] + [base[-1] + 0.021]
 
-    gain = bootstrap_of(difference(mean_of(better), mean_of(base)), 100)
+    gain = bootstrap_of(paired_difference(mean_of(better), mean_of(base)), 100)
 
     assert gain.low > 0.015
     assert bootstrap(better).low < bootstrap(base).high
@@ -154,9 +154,9 @@ def test_without_rows_a_bootstrap_knows_nothing() -> None:
 
 def test_a_ratio_of_sums_and_a_paired_difference_are_statistics_too() -> None:
     sums = np.array([[10.0, 1.0], [30.0, 2.0], [20.0, 4.0]])
-    rate = combined(sums, lambda total: total[..., 0] / total[..., 1])
+    rate = combined_statistic(sums, lambda total: total[..., 0] / total[..., 1])
     found = bootstrap_of(rate, 3)
-    apart = bootstrap_of(difference(rate, rate), 3)
+    apart = bootstrap_of(paired_difference(rate, rate), 3)
 
     assert found.value == pytest.approx(60 / 7)
     assert (apart.low, apart.high) == (0, 0)

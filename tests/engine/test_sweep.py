@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemill.engine.sweep import halves, settings
+from tidemill.engine.sweep import draw_settings, split_halves
 
 SPACES = st.dictionaries(
     st.sampled_from(["train.epochs", "train.seed", "options.r"]),
@@ -30,25 +30,25 @@ def test_settings_are_points_of_the_space_each_once(
     space: dict[str, list[int]], trials: int, seed: int
 ) -> None:
     present = {name: values[0] for name, values in space.items()}
-    found = settings(space, present, trials, seed)
+    found = draw_settings(space, present, trials, seed)
 
     assert all(one in grid(space) for one in found)
     assert present not in found
     assert len(found) == len({tuple(sorted(one.items())) for one in found})
     assert len(found) <= trials
-    assert found == settings(space, present, trials, seed)
+    assert found == draw_settings(space, present, trials, seed)
 
 
 def test_a_space_that_fits_is_tried_whole_and_in_order() -> None:
     space = {"train.epochs": [1, 2], "options.r": [4, 8]}
-    found = settings(space, {"train.epochs": 1, "options.r": 4}, 3, 0)
+    found = draw_settings(space, {"train.epochs": 1, "options.r": 4}, 3, 0)
 
     assert found == [one for one in grid(space) if one != {"options.r": 4, "train.epochs": 1}]
 
 
 @given(st.lists(st.text("abc", min_size=1, max_size=3)))
 def test_a_question_ranks_or_decides_never_both(questions: list[str]) -> None:
-    ranking, deciding = halves(questions)
+    ranking, deciding = split_halves(questions)
 
     assert sorted(ranking + deciding) == list(range(len(questions)))
     assert not {questions[p] for p in ranking} & {questions[p] for p in deciding}

@@ -9,40 +9,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemill.engine.ratings_needed import Pace, in_days, needed, waits
-from tidemill.engine.sequential import FEWEST, bound
+from tidemill.engine.ratings_needed import RatingRate, format_days, ratings_needed, step_estimates
+from tidemill.engine.sequential import FEWEST, half_width
 
 MARGINS = st.floats(0.005, 0.3)
 SHARES = st.integers(1, 99)
 
 
-def half_width(n: int, variance: float, percent: float, alpha: float, expected: int) -> float:
+def expected_half_width(
+    n: int, variance: float, percent: float, alpha: float, expected: int
+) -> float:
     share = percent / 100
-    return bound(n, variance / (share * (1 - share)) / n, alpha, expected)
+    return half_width(n, variance / (share * (1 - share)) / n, alpha, expected)
 
 
 @given(st.floats(0.01, 0.25), SHARES, MARGINS, st.floats(0.01, 0.2), st.integers(10, 100_000))
 def test_that_many_ratings_are_enough_and_one_fewer_is_not(
     variance: float, percent: int, margin: float, alpha: float, expected: int
 ) -> None:
-    found = needed(variance, percent, margin=margin, alpha=alpha, expected_ratings=expected)
+    found = ratings_needed(variance, percent, margin=margin, alpha=alpha, expected_ratings=expected)
 
     assert found is not None
-    assert half_width(found, variance, percent, alpha, expected) <= margin
+    assert expected_half_width(found, variance, percent, alpha, expected) <= margin
     if found > ceil(FEWEST / min(percent / 100, 1 - percent / 100)):
-        assert half_width(found - 1, variance, percent, alpha, expected) > margin
+        assert expected_half_width(found - 1, variance, percent, alpha, expected) > margin
 
 
 def test_the_smaller_arm_needs_its_fewest_subjects_whatever_the_margin() -> None:
-    found = needed(0.01, 1, margin=0.9, alpha=0.2, expected_ratings=10)
+    found = ratings_needed(0.01, 1, margin=0.9, alpha=0.2, expected_ratings=10)
 
     assert found == 100 * FEWEST
 
 
 @given(SHARES, MARGINS)
 def test_an_uneven_split_never_needs_fewer(percent: int, margin: float) -> None:
-    even = needed(0.25, 50, margin=margin, alpha=0.05, expected_ratings=1000)
-    other = needed(0.25, percent, margin=margin, alpha=0.05, expected_ratings=1000)
+    even = ratings_needed(0.25, 50, margin=margin, alpha=0.05, expected_ratings=1000)
+    other = ratings_needed(0.25, percent, margin=margin, alpha=0.05, expected_ratings=1000)
 
     assert even is not None
     assert other is not None
@@ -51,7 +53,7 @@ def test_an_uneven_split_never_needs_fewer(percent: int, margin: float) -> None:
 
 @pytest.mark.parametrize(("margin", "percent"), [(0.0, 50), (0.1, 0), (0.1, 100), (1e-9, 50)])
 def test_no_number_is_told_where_there_is_none(margin: float, percent: int) -> None:
-    assert needed(0.25, percent, margin=margin, alpha=0.05, expected_ratings=1000) is None
+    assert ratings_needed(0.25, percent, margin=margin, alpha=0.05, expected_ratings=1000) is None
 
 
 def rollout(**changes: Any) -> dict[str, Any]:
@@ -61,7 +63,7 @@ def rollout(**changes: Any) -> dict[str, Any]:
 
 
 def test_each_step_with_two_arms_has_its_number_and_its_days() -> None:
-    tenth, half = waits(rollout(), Pace(ratings=1000, days=10, mean=0.5))
+    tenth, half = step_estimates(rollout(), RatingRate(ratings=1000, days=10, mean=0.5))
 
     assert (tenth.percent, half.percent) == (10, 50)
     assert tenth.ratings is not None
@@ -71,26 +73,26 @@ def test_each_step_with_two_arms_has_its_number_and_its_days() -> None:
 
 
 def test_without_ratings_the_number_is_the_most_it_can_be_and_no_days_are_told() -> None:
-    unknown = waits(rollout(), None)
-    known = waits(rollout(), Pace(ratings=5000, days=5, mean=0.9))
+    unknown = step_estimates(rollout(), None)
+    known = step_estimates(rollout(), RatingRate(ratings=5000, days=5, mean=0.9))
 
     assert [one.days for one in unknown] == [None, None]
     assert all(a.ratings > b.ratings for a, b in zip(unknown, known, strict=True))  # type: ignore[operator]
 
 
 def test_ratings_that_were_all_alike_promise_no_certainty() -> None:
-    found = waits(rollout(), Pace(ratings=20, days=1, mean=1.0))
+    found = step_estimates(rollout(), RatingRate(ratings=20, days=1, mean=1.0))
 
     assert all(one.ratings for one in found)
 
 
 def test_a_rollout_that_no_rating_judges_waits_for_none() -> None:
-    assert waits(rollout(quality=None), None) == ()
-    assert waits(rollout(mode="shadow"), None) == ()
+    assert step_estimates(rollout(quality=None), None) == ()
+    assert step_estimates(rollout(mode="shadow"), None) == ()
 
 
 @pytest.mark.parametrize(
     ("days", "said"), [(0.2, "less than a day"), (1, "about 1 day"), (11.2, "about 12 days")]
 )
 def test_days_are_whole(days: float, said: str) -> None:
-    assert in_days(days) == said
+    assert format_days(days) == said

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemill.engine.trigger import backtest, decide
+from tidemill.engine.trigger import backtest, evaluate
 from tidemill.spec.trigger import Trigger
 from tidemill.triggers import Answered, Signal, TriggerState
 
@@ -38,9 +38,9 @@ def signals(count: int, *, every: timedelta = MINUTE, end: datetime = NOW) -> li
 
 
 def test_enough_rows_fire_and_the_reason_has_the_numbers() -> None:
-    decision = decide(trigger(), TriggerState(signals=signals(3)), NOW)
+    decision = evaluate(trigger(), TriggerState(signals=signals(3)), NOW)
 
-    assert decision.fire
+    assert decision.fires
     assert decision.blocked_by is None
     assert decision.reason == "3 new rows, at least 3 wanted"
     assert decision.held_since == NOW
@@ -50,39 +50,39 @@ def test_enough_rows_fire_and_the_reason_has_the_numbers() -> None:
 
 
 def test_too_few_rows_say_how_many_are_there() -> None:
-    decision = decide(trigger(), TriggerState(signals=signals(2)), NOW)
+    decision = evaluate(trigger(), TriggerState(signals=signals(2)), NOW)
 
-    assert (decision.fire, decision.blocked_by) == (False, "conditions")
+    assert (decision.fires, decision.blocked_by) == (False, "conditions")
     assert decision.reason == "2 of 3 new rows"
 
 
 @pytest.mark.parametrize(
     ("fields", "state", "blocker", "reason"),
     [
-        ({"debounce": {"quiet": "5m"}}, {}, "debounce", "a burst goes on: 0s of 5m quiet"),
-        ({}, {"fired": [NOW - 20 * MINUTE]}, "cooldown", "it cools down for another 40m"),
+        ({"debounce": {"quiet": "5m"}}, {}, "debounce", "waiting for 5m of quiet"),
+        ({}, {"fired": [NOW - 20 * MINUTE]}, "cooldown", "cooldown: 40m left"),
         (
             {"daily_limit": 1},
             {"fired": [NOW - 20 * HOUR]},
             "daily-limit",
-            "it fired 1 times in 24 hours, its daily limit",
+            "daily limit reached: 1 firings in 24 hours",
         ),
         ({"mode": "paused"}, {}, "paused", "the trigger is paused"),
-        ({"approval": {}}, {}, "approval", "a person has to approve"),
+        ({"approval": {}}, {}, "approval", "needs approval by a person"),
         (
             {"approval": {"by": ["ann", "bob"]}},
             {"asked": NOW},
             "approval",
-            "ann or bob has to approve (asked at 2026-03-01 12:00 UTC)",
+            "needs approval by ann or bob (requested at 2026-03-01 12:00 UTC)",
         ),
     ],
 )
 def test_what_stands_in_the_way_is_named(
     fields: dict[str, Any], state: dict[str, Any], blocker: str, reason: str
 ) -> None:
-    decision = decide(trigger(**fields), TriggerState(signals=signals(3), **state), NOW)
+    decision = evaluate(trigger(**fields), TriggerState(signals=signals(3), **state), NOW)
 
-    assert not decision.fire
+    assert not decision.fires
     assert decision.blocked_by == blocker
     assert decision.reason == f"3 new rows, at least 3 wanted; {reason}"
     assert decision.held_since == NOW
@@ -93,9 +93,10 @@ def test_all_needs_every_condition_and_names_the_missing_ones() -> None:
     corrected = [*signals(1), Signal("correction", NOW, NOW, "u9")]
 
     assert (
-        decide(trigger(both), TriggerState(signals=signals(1)), NOW).reason == "0 of 1 corrections"
+        evaluate(trigger(both), TriggerState(signals=signals(1)), NOW).reason
+        == "0 of 1 corrections"
     )
-    assert decide(trigger(both), TriggerState(signals=corrected), NOW).fire
+    assert evaluate(trigger(both), TriggerState(signals=corrected), NOW).fires
 
 
 def test_a_burst_is_over_after_the_quiet_time_or_the_longest_wait() -> None:
@@ -104,17 +105,17 @@ def test_a_burst_is_over_after_the_quiet_time_or_the_longest_wait() -> None:
     endless = TriggerState(signals=signals(33))
     remembered = TriggerState(signals=signals(3), held_since=NOW - 30 * MINUTE)
 
-    assert decide(patient, over, NOW).fire
-    assert decide(patient, endless, NOW).fire
-    assert decide(patient, remembered, NOW).fire
-    assert not decide(patient, replace(remembered, held_since=None), NOW).fire
+    assert evaluate(patient, over, NOW).fires
+    assert evaluate(patient, endless, NOW).fires
+    assert evaluate(patient, remembered, NOW).fires
+    assert not evaluate(patient, replace(remembered, held_since=None), NOW).fires
 
 
 def test_a_schedule_needs_no_feedback() -> None:
     weekly = trigger({"any": [{"type": "schedule", "every": "7d"}]}, of=None)
 
-    assert not decide(weekly, TriggerState(start=NOW), NOW).fire
-    assert decide(weekly, TriggerState(start=NOW), NOW + timedelta(days=7)).fire
+    assert not evaluate(weekly, TriggerState(start=NOW), NOW).fires
+    assert evaluate(weekly, TriggerState(start=NOW), NOW + timedelta(days=7)).fires
 
 
 gaps = st.lists(st.integers(0, 900), min_size=1, max_size=120)
@@ -137,7 +138,7 @@ def test_no_stream_of_feedback_breaks_cooldown_daily_limit_or_longest_wait(
 
     firings = backtest(wary, timeline, start=NOW, end=end, step=MINUTE)
 
-    times = [firing.at for firing in firings]
+    times = [firing.fired_at for firing in firings]
     assert all(b - a >= cooldown * SECOND for a, b in pairwise(times))
     assert all(sum(a <= b < a + timedelta(hours=24) for b in times) <= limit for a in times)
     if len(timeline) >= 3:
@@ -155,7 +156,7 @@ def test_a_backtest_uses_each_piece_of_feedback_once_and_ignores_pause_and_appro
     firings = backtest(tried, timeline, start=timeline[0].arrived, end=NOW, step=MINUTE)
 
     assert [firing.signals for firing in firings] == [3, 3, 3, 3]
-    assert firings[0].at == timeline[2].arrived
+    assert firings[0].fired_at == timeline[2].arrived
 
 
 def test_a_backtest_sees_answers_only_up_to_its_moment() -> None:
@@ -172,7 +173,7 @@ def test_a_backtest_sees_answers_only_up_to_its_moment() -> None:
     )
 
     assert len(firings) == 1
-    assert NOW + HOUR < firings[0].at < NOW + HOUR + 30 * MINUTE
+    assert NOW + HOUR < firings[0].fired_at < NOW + HOUR + 30 * MINUTE
 
 
 def test_without_a_step_a_backtest_looks_at_most_a_thousand_times() -> None:
@@ -185,16 +186,16 @@ def test_cooldown_and_daily_limit_end_on_the_moment() -> None:
     cooled = TriggerState(signals=signals(3), fired=[NOW - HOUR])
     rested = TriggerState(signals=signals(3), fired=[NOW - 24 * HOUR])
 
-    assert decide(trigger(), cooled, NOW).fire
-    assert not decide(trigger(), cooled, NOW - SECOND).fire
-    assert decide(trigger(daily_limit=1), rested, NOW).fire
+    assert evaluate(trigger(), cooled, NOW).fires
+    assert not evaluate(trigger(), cooled, NOW - SECOND).fires
+    assert evaluate(trigger(daily_limit=1), rested, NOW).fires
 
 
 def test_all_conditions_hold_from_the_last_of_them_and_any_from_the_first() -> None:
     corrected = [Signal("correction", NOW - HOUR, NOW - HOUR, "u9"), *signals(3)]
     parts = [{"type": "new_rows", "at_least": 4}, {"type": "corrections", "at_least": 1}]
     since = [
-        decide(trigger({how: parts}), TriggerState(signals=corrected), NOW).held_since
+        evaluate(trigger({how: parts}), TriggerState(signals=corrected), NOW).held_since
         for how in ("all", "any")
     ]
 

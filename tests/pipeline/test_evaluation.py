@@ -191,7 +191,7 @@ def test_with_nothing_live_yet_the_gate_against_it_passes_and_says_so(place: Pla
     made = place.conclude(answer_all(), None, **rules)
 
     assert made.checks[0].passed
-    assert "nothing is live yet" in made.checks[0].message
+    assert "skipped: first release, no baseline" in made.checks[0].message
 
 
 def test_a_metric_named_only_by_a_gate_is_measured_too(place: Place) -> None:

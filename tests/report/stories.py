@@ -19,8 +19,8 @@ from tidemill.report.release_facts import (
     FAILURES,
     MODEL,
     REPORT,
-    DatasetStory,
-    Story,
+    DatasetFacts,
+    ReleaseFacts,
 )
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -164,9 +164,9 @@ def failure(**more: Any) -> dict[str, Any]:
     return {"id": "r1", **known, "valid": True, "cut_off": False, "accuracy": 0.0, **more}
 
 
-def dataset_story() -> DatasetStory:
+def dataset_story() -> DatasetFacts:
     counts = {"train": {"refund": 20, "return": 20}, "test": {"refund": 4, "return": 30}}
-    return DatasetStory(
+    return DatasetFacts(
         project="shop",
         name="rows",
         digest=ROWS,
@@ -180,7 +180,7 @@ def dataset_story() -> DatasetStory:
             "pii": {"email": 3},
             "quarantined": {"duplicate": 2, "no consent": 4},
         },
-        making=making(
+        materialisation=making(
             "rows",
             "Dataset",
             checks=[
@@ -192,7 +192,7 @@ def dataset_story() -> DatasetStory:
     )
 
 
-def full() -> Story:
+def full() -> ReleaseFacts:
     """A classifier of which everything is known."""
     curve = {
         "train": [[1, 2.0], [2, 1.5], [3, 1.0]], "validation": [[2, 1.4], [3, 1.2]],
@@ -209,14 +209,14 @@ def full() -> Story:
         "rows": 24, "bytes": 2_000_000, "bytes_before": 4_000_000, "agreement": 0.95,
     }  # fmt: skip
     data = dataset_story()
-    assert data.making is not None
-    return Story(
+    assert data.materialisation is not None
+    return ReleaseFacts(
         release=record(),
         data=data,
         now=NOW,
         specs=specs(),
-        makings={
-            "rows": data.making,
+        materialisations={
+            "rows": data.materialisation,
             "tune": making("tune", "FineTune", inputs={"base": "b", "rows": ROWS}, facts=tuned),
             "small": making(
                 "small", "Compression", MODEL_DIGEST, facts=chain,
@@ -228,7 +228,7 @@ def full() -> Story:
             "gains": [measure("accuracy", 0.2), measure("size", 0.0, 0.0)],
             "baseline": {"paired": 60, "asked_again": 4, "unpaired": 1},
         },
-        faults={
+        failures={
             "clusters": [
                 {
                     "wanted": "refund", "given": "return", "rows": 5, "share_of_label": 0.2,
@@ -244,7 +244,7 @@ def full() -> Story:
             "requested_at": NOW, "finished_at": NOW + timedelta(hours=1),
             "previous_release": RELEASE, "awaits_person": False,
         },
-        steps=[
+        rollout_decisions=[
             {
                 "decided_at": NOW, "decision": "promote", "percent": 10.0, "reason": "it begins",
                 "repeats": 3,
@@ -255,55 +255,60 @@ def full() -> Story:
     )  # fmt: skip
 
 
-def partial() -> Story:
+def partial() -> ReleaseFacts:
     """The store was lost: the ledger's records are all there is."""
     whole = full()
     missing = dict.fromkeys((REPORT, ANSWERS, FAILURES, MODEL), GONE)
     makings = {
-        "tune": making("tune", "FineTune", facts={**whole.makings["tune"].facts, "curve": None})
+        "tune": making(
+            "tune", "FineTune", facts={**whole.materialisations["tune"].facts, "curve": None}
+        )
     }
     return replace(
-        whole, specs={}, makings=makings, report={}, faults={}, answers=(), form=None,
+        whole, specs={}, materialisations=makings, report={}, failures={}, answers=(), form=None,
         data=replace(whole.data, spec={}, summary={}, missing={DATASET: GONE}),
-        missing=missing, steps=(),
+        missing=missing,
         rollout={**(whole.rollout or {}), "state": "running", "awaits_person": True},
+        rollout_decisions=(),
     )  # fmt: skip
 
 
-def empty() -> Story:
+def empty() -> ReleaseFacts:
     """A release with nothing but its record: no gates, no measures, nothing trained."""
     bare = record(
         bases=[], artefacts={}, specs={}, seed=None, commit={}, tools={},
         evaluation={"name": "quality", "digest": REPORT_DIGEST, "measures": [], "checks": []},
     )  # fmt: skip
-    return Story(release=bare, data=DatasetStory("shop", "rows", ROWS), now=NOW)
+    return ReleaseFacts(release=bare, data=DatasetFacts("shop", "rows", ROWS), now=NOW)
 
 
-def forgotten() -> Story:
+def forgotten() -> ReleaseFacts:
     """Of an older version: its records lack what nobody wrote down then."""
     whole = full()
-    nothing = {name: replace(one, facts={}, checks=[]) for name, one in whole.makings.items()}
+    nothing = {
+        name: replace(one, facts={}, checks=[]) for name, one in whole.materialisations.items()
+    }
     vague = [{**one, "low": None, "high": None} for one in MEASURES]
     lost = [{**one, "value": None} for one in vague]
     measures = tuple(map(Measure.from_dict, [*vague, *lost]))
     return replace(
         whole,
         release=with_evaluation(whole.release, measures=measures),
-        makings=nothing,
-        data=replace(whole.data, making=nothing["rows"], summary={"rows": {"train": 3}}),
+        materialisations=nothing,
+        data=replace(whole.data, materialisation=nothing["rows"], summary={"rows": {"train": 3}}),
         report={"gains": lost, "baseline": None},
-        faults={"failures": [], "clusters": None},
+        failures={"failures": [], "clusters": None},
         answers=tuple(replace(one, scores={}, seconds=0.0) for one in whole.answers),
-        steps=[{**step, "numbers": None} for step in whole.steps],
+        rollout_decisions=[{**step, "numbers": None} for step in whole.rollout_decisions],
     )
 
 
-def hostile() -> Story:
+def hostile() -> ReleaseFacts:
     """Everything that people can write, written by somebody who means harm."""
     return poisoned(full())
 
 
-def poisoned(story: Story) -> Story:
+def poisoned(story: ReleaseFacts) -> ReleaseFacts:
     release = with_evaluation(
         replace(story.release, commit=replace(story.release.commit, subject=HOSTILE)),
         checks=(Check.from_dict({**GATE, "message": HOSTILE}),),
@@ -321,13 +326,13 @@ def poisoned(story: Story) -> Story:
         release=release,
         specs=told,
         data=replace(story.data, spec=told["rows"], summary=summary),
-        faults={
+        failures={
             "clusters": [cluster, words],
             "failures": [failure(asked=HOSTILE, wanted=HOSTILE, given=HOSTILE)],
         },
         answers=evil,
         rollout={**_dict(story.rollout), "reason": HOSTILE},
-        steps=[{**step, "reason": HOSTILE} for step in story.steps],
+        rollout_decisions=[{**step, "reason": HOSTILE} for step in story.rollout_decisions],
     )
 
 

@@ -25,11 +25,11 @@ from tests.report.stories import (
     specs,
 )
 
-from tidemill.engine.licence import Ingredient, chain
+from tidemill.engine.licence import LicensedInput, licence_chain
 from tidemill.form import ModelForm
 from tidemill.report.cards import dataset, metadata, model
 from tidemill.report.cards.escape import code, inline
-from tidemill.report.release_facts import DatasetStory, Story
+from tidemill.report.release_facts import DatasetFacts, ReleaseFacts
 
 READER = MarkdownIt("commonmark", {"linkify": False}).enable("table")
 """As the hub renders: raw HTML would go through, so a card must hold none."""
@@ -166,11 +166,11 @@ def test_the_relation_to_the_base_is_the_hubs_word(
         "small": making("small", "Compression", facts={"hops": hops}),
     }
 
-    assert model.relation(replace(full(), form=form, makings=made)) == relation
+    assert model.relation(replace(full(), form=form, materialisations=made)) == relation
 
 
 def test_a_base_that_serves_as_it_is_has_no_relation() -> None:
-    bare = replace(full(), form=ModelForm("safetensors", "causal-lm"), makings={})
+    bare = replace(full(), form=ModelForm("safetensors", "causal-lm"), materialisations={})
 
     assert model.relation(bare) is None
 
@@ -252,10 +252,10 @@ def test_sizes_are_the_hubs_words(rows: int, word: str) -> None:
 
 
 def test_a_licence_the_hub_has_no_word_for_is_other_with_its_name() -> None:
-    odd = chain([Ingredient("base model", "base", "My Licence 1.0")])
+    odd = licence_chain([LicensedInput("base model", "base", "My Licence 1.0")])
 
     assert metadata.licence(odd) == {"license": "other", "license_name": "my-licence-1.0"}
-    assert metadata.licence(chain([])) == {}
+    assert metadata.licence(licence_chain([])) == {}
 
 
 def test_languages_come_from_labels_and_nonsense_is_left_out() -> None:
@@ -272,13 +272,13 @@ def test_metadata_cannot_end_its_own_block() -> None:
 
 
 def test_a_dataset_nobody_described_is_still_told() -> None:
-    text = dataset.card(DatasetStory("shop", "rows", "sha256:d"))
+    text = dataset.card(DatasetFacts("shop", "rows", "sha256:d"))
 
     assert "Not stated" in text
     assert "Nothing was expected" in text
 
 
 def test_stories_of_the_hostile_kind_hold_what_they_say() -> None:
-    story: Story = STORIES["hostile"]()
+    story: ReleaseFacts = STORIES["hostile"]()
 
     assert story.gates[0].message == HOSTILE

@@ -15,8 +15,8 @@ import pytest
 from tests.report.stories import GONE, HOSTILE, STORIES, answered, full, partial
 
 from tidemill.report.page import page, policy
-from tidemill.report.release_facts import Story
-from tidemill.report.sections import SECTIONS, rendered, sections
+from tidemill.report.release_facts import ReleaseFacts
+from tidemill.report.sections import SECTIONS, render_sections, sections
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 LARGEST = 1_500_000
@@ -54,18 +54,18 @@ class Parsed(HTMLParser):
 
 
 @pytest.fixture(params=list(STORIES))
-def story(request: pytest.FixtureRequest) -> Story:
+def story(request: pytest.FixtureRequest) -> ReleaseFacts:
     return STORIES[request.param]()
 
 
-def test_the_page_is_whole_html(story: Story) -> None:
+def test_the_page_is_whole_html(story: ReleaseFacts) -> None:
     found = Parsed(page(story))
 
     assert found.wrong == []
     assert found.open == []
 
 
-def test_an_id_names_one_thing_and_every_link_leads_to_one(story: Story) -> None:
+def test_an_id_names_one_thing_and_every_link_leads_to_one(story: ReleaseFacts) -> None:
     found = Parsed(page(story))
     ids = Counter(attributes["id"] for _, attributes in found.found if "id" in attributes)
     links = [one["href"] or "" for one in found.all("a")]
@@ -75,7 +75,7 @@ def test_an_id_names_one_thing_and_every_link_leads_to_one(story: Story) -> None
     assert {link.removeprefix("#") for link in links} <= set(ids)
 
 
-def test_the_page_asks_nobody_for_anything(story: Story) -> None:
+def test_the_page_asks_nobody_for_anything(story: ReleaseFacts) -> None:
     found = Parsed(page(story))
     loads = [one for _, one in found.found for key in one if key in ("src", "srcset", "data")]
     handlers = [key for _, one in found.found for key in one if key.startswith("on")]
@@ -111,7 +111,7 @@ def test_what_people_wrote_is_read_and_does_nothing() -> None:
     assert all(name in text for name in ("{{ 7*7 }}", "&lt;script&gt;"))
 
 
-def test_a_reader_of_the_screen_hears_every_picture(story: Story) -> None:
+def test_a_reader_of_the_screen_hears_every_picture(story: ReleaseFacts) -> None:
     pictures = Parsed(page(story)).all("svg")
 
     assert all(one.get("role") == "img" and one.get("aria-label") for one in pictures)
@@ -129,7 +129,7 @@ def test_tables_have_headers_and_what_scrolls_takes_the_keyboard() -> None:
             assert one.get("aria-label")
 
 
-def test_headings_go_down_one_step_at_a_time(story: Story) -> None:
+def test_headings_go_down_one_step_at_a_time(story: ReleaseFacts) -> None:
     levels = [int(tag[1]) for tag, _ in Parsed(page(story)).found if re.fullmatch("h[1-6]", tag)]
 
     assert levels[0] == 1
@@ -138,7 +138,7 @@ def test_headings_go_down_one_step_at_a_time(story: Story) -> None:
 
 
 def test_lost_bytes_are_named_where_they_are_missed_and_the_rest_is_there() -> None:
-    shown = {name: str(inside) for name, _, inside in rendered(partial())}
+    shown = {name: str(inside) for name, _, inside in render_sections(partial())}
 
     for name in ("confusion", "calibration", "latency", "failures", "dataset", "baseline"):
         assert GONE in shown[name], name
@@ -147,7 +147,7 @@ def test_lost_bytes_are_named_where_they_are_missed_and_the_rest_is_there() -> N
 
 
 def test_a_section_that_does_not_apply_is_left_out() -> None:
-    names = {name for name, _, _ in rendered(STORIES["empty"]())}
+    names = {name for name, _, _ in render_sections(STORIES["empty"]())}
 
     assert not {"hops", "learning", "confusion"} & names
     assert {"gates", "provenance", "rollout", "limits"} <= names

@@ -12,7 +12,7 @@ from tidemill.form import ModelForm
 from tidemill.report import formatting
 from tidemill.report.limits import limits
 from tidemill.report.plots.chart import Frame, ticks
-from tidemill.report.release_facts import Story
+from tidemill.report.release_facts import ReleaseFacts
 from tidemill.report.sections import (
     baseline,
     calibration,
@@ -143,10 +143,13 @@ def test_hops_show_agreement_size_and_what_was_not_run() -> None:
 
 def test_a_hop_below_its_limit_is_red() -> None:
     story = full()
-    facts = {**story.makings["small"].facts, "hops": [{**HOP, "agreement": 0.5, "high": 0.7}]}
-    broken = {**story.makings, "small": making("small", "Compression", facts=facts)}
+    facts = {
+        **story.materialisations["small"].facts,
+        "hops": [{**HOP, "agreement": 0.5, "high": 0.7}],
+    }
+    broken = {**story.materialisations, "small": making("small", "Compression", facts=facts)}
 
-    assert 'class="fill bad"' in str(hops.render(replace(story, makings=broken)))
+    assert 'class="fill bad"' in str(hops.render(replace(story, materialisations=broken)))
 
 
 def test_a_curve_is_drawn_with_its_words() -> None:
@@ -159,10 +162,10 @@ def test_a_curve_is_drawn_with_its_words() -> None:
 
 def test_a_run_without_points_says_that_they_were_not_kept() -> None:
     story = full()
-    old = {**story.makings["tune"].facts, "curve": {}}
+    old = {**story.materialisations["tune"].facts, "curve": {}}
     makings = {"tune": making("tune", "FineTune", facts=old)}
 
-    assert "not kept" in str(learning.render(replace(story, makings=makings)))
+    assert "not kept" in str(learning.render(replace(story, materialisations=makings)))
 
 
 def test_the_confusion_matrix_counts() -> None:
@@ -217,13 +220,13 @@ def test_failures_come_in_groups_with_examples() -> None:
     assert "refund" in shown
     assert "where is my money" in shown
     assert "5 rows, 20" in shown
-    assert "No test row lost a point" in str(failures.render(replace(full(), faults={})))
+    assert "No test row lost a point" in str(failures.render(replace(full(), failures={})))
 
 
 def test_groups_of_words_are_named_by_them() -> None:
     faults = {"clusters": [{"words": "late, parcel", "rows": 4, "examples": []}], "failures": []}
 
-    assert "late, parcel" in str(failures.render(replace(full(), faults=faults)))
+    assert "late, parcel" in str(failures.render(replace(full(), failures=faults)))
 
 
 def test_the_dataset_shows_what_went_in_and_what_did_not() -> None:
@@ -304,14 +307,14 @@ def test_what_was_not_looked_at_is_a_limit_too() -> None:
         (formatting.seconds(0.298), "298 ms"),
         (formatting.seconds(75), "1 min 15 s"),
         (formatting.seconds(7500), "2 h 5 min"),
-        (formatting.stretch("2592000s"), "30 days"),
-        (formatting.stretch("5400s"), "1 h 30 min"),
-        (formatting.when("last week"), "last week"),
-        (formatting.when(None), ""),
+        (formatting.format_duration("2592000s"), "30 days"),
+        (formatting.format_duration("5400s"), "1 h 30 min"),
+        (formatting.format_time("last week"), "last week"),
+        (formatting.format_time(None), ""),
         (formatting.size(3.2e9), "3.2 GB"),
-        (formatting.measured(-0.5, "accuracy"), "−0.50"),
-        (formatting.person("Ada <ada@example.com>"), "Ada"),
-        (formatting.listed(["a", "b", "c"]), "a, b and c"),
+        (formatting.format_measure(-0.5, "accuracy"), "−0.50"),
+        (formatting.author_name("Ada <ada@example.com>"), "Ada"),
+        (formatting.join_names(["a", "b", "c"]), "a, b and c"),
     ],
 )
 def test_words_are_those_of_people(said: str, wanted: str) -> None:
@@ -322,7 +325,7 @@ def test_a_lone_failure_is_no_limit() -> None:
     one = {"wanted": "refund", "given": "return", "rows": 1, "examples": []}
 
     assert not any(
-        "It takes" in said for said in limits(replace(full(), faults={"clusters": [one]}))
+        "It takes" in said for said in limits(replace(full(), failures={"clusters": [one]}))
     )
 
 
@@ -346,4 +349,4 @@ def test_a_story_knows_its_base_and_its_task_without_the_bytes() -> None:
     assert bare.base is not None
     assert bare.base.name == "base"
     assert bare.task == "sequence-classification"
-    assert Story(record(), full().data, NOW).base == record().bases[0]
+    assert ReleaseFacts(record(), full().data, NOW).base == record().bases[0]

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.serving.test_controller import CHAT, FAILING, GOOD, SLOW, SPEC, Stage
 
-from tidemill.engine.approval import Identity, refusal
+from tidemill.engine.approval import Identity, refusal_reason
 from tidemill.engine.rollout import Advance, advance
 from tidemill.engine.rollout_commands import Command, obey
 from tidemill.engine.rollout_state import RolloutState
@@ -99,7 +99,7 @@ def engine_says(stage: Stage, row: RolloutRecord, command: tuple[Command, str] |
     )
     if command is not None:
         do, by = command
-        why_not = refusal(Identity(by), rollout.approval, authors=None)
+        why_not = refusal_reason(Identity(by), rollout.approval, authors=None)
         result = obey(state, do, by, row.percent, now, refusal=why_not)
         if result.state.status == "rolled_back":
             return result

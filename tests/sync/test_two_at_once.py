@@ -15,7 +15,7 @@ from tests.halted import GATE, Gate, environment, until
 from tests.sync.conftest import Follow, Remote
 
 SYNC = ("sync", "--once", "--json")
-APPLYING = "tidemill.adapters.ledger.decisions:DecisionLedger.ask_for"
+APPLYING = "tidemill.adapters.ledger.decisions:TriggerDecisionLedger.request_run"
 WAITING = "tidemill.adapters.ledger.leases:LeaseLedger.acquire"
 
 

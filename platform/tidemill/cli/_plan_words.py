@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tidemill.engine.cost import BudgetExcess, Estimate
 from tidemill.engine.plan import PlanState
-from tidemill.engine.ratings_needed import Pace, Wait, in_days
+from tidemill.engine.ratings_needed import RatingRate, StepEstimate, format_days
 from tidemill.engine.spec_snapshot import FieldChange
 from tidemill.planning.report import (
     PlannedApproval,
@@ -213,7 +213,7 @@ def traffic_lines(traffic: PlannedTraffic, quote: Quote) -> list[str]:
     return lines
 
 
-def _wait_line(wait: Wait, quality: QualityLimit, pace: Pace | None) -> str:
+def _wait_line(wait: StepEstimate, quality: QualityLimit, pace: RatingRate | None) -> str:
     margin = f"{quality.metric} within {quality.margin:g}"
     if wait.ratings is None:
         return f"at {wait.percent} %: no number of ratings shows {margin}"
@@ -221,7 +221,7 @@ def _wait_line(wait: Wait, quality: QualityLimit, pace: Pace | None) -> str:
     if pace is None or wait.days is None:
         return f"at {wait.percent} %: at most {count} ratings show {margin}"
     rate = f"{format_number(pace.per_day)} a day"
-    return f"at {wait.percent} %: {count} ratings show {margin}; at {rate} {in_days(wait.days)}"
+    return f"at {wait.percent} %: {count} ratings show {margin}; at {rate} {format_days(wait.days)}"
 
 
 def approval_line(approval: PlannedApproval, quote: Quote) -> str:

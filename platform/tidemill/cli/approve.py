@@ -96,7 +96,7 @@ def _trigger(home: Home, agreement: Agreement, name: str, note: str) -> tuple[Ap
     consent = agreement.of_decision(decided, identity, note)
     recorded, fresh = agreement.once(consent)
     home.ledger.trigger_decisions.resolve_approval(
-        decided.key, identity.who, home.clock.now(), approved=True
+        decided.key, identity.principal, home.clock.now(), approved=True
     )
     return recorded, fresh
 

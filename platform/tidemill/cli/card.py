@@ -57,15 +57,15 @@ def _cards(home: Home, name: str) -> dict[str, tuple[str, dict[str, Any]]]:
     """File → its text and metadata, the one that was asked for first."""
     from tidemill.report import gather
     from tidemill.report.cards import dataset, model
-    from tidemill.report.resolve_name import find
+    from tidemill.report.resolve_name import resolve_name
 
-    target = find(home, name)
+    target = resolve_name(home, name)
     if target.release is None:
         assert target.dataset is not None
-        data = gather.dataset(home, *target.dataset)
-        return {"README.md": (dataset.card(data), dataset.facts(data))}
-    story = gather.release(home, target.release)
+        data = gather.gather_dataset(home, *target.dataset)
+        return {"README.md": (dataset.card(data), dataset.metadata_values(data))}
+    story = gather.gather_release(home, target.release)
     return {
-        "README.md": (model.card(story), model.facts(story)),
-        "dataset/README.md": (dataset.card(story.data), dataset.facts(story.data)),
+        "README.md": (model.card(story), model.metadata_values(story)),
+        "dataset/README.md": (dataset.card(story.data), dataset.metadata_values(story.data)),
     }

@@ -19,8 +19,8 @@ from tidemill.terminal.shell import examples_epilog, json_option, pass_settings,
 
 if TYPE_CHECKING:
     from tidemill.data.file_profile import Look
-    from tidemill.init.column_inference import Choice
-    from tidemill.init.project import Written
+    from tidemill.init.column_inference import ColumnChoice
+    from tidemill.init.project import WrittenProject
 
 TASKS = ("generation", "classification", "ranking")
 _QUESTION = (
@@ -63,18 +63,20 @@ def command(
 ) -> None:
     """Start a project from a CSV or JSONL file: three questions, or flags."""
     from tidemill.data.file_profile import look
-    from tidemill.init.data_warnings import remarks, seen
-    from tidemill.init.project import write
+    from tidemill.init.data_warnings import data_warnings, profile_line
+    from tidemill.init.project import write_project
 
     asks = _asks(yes, as_json)
     profile = look(data or _file(asks))
     if asks:
-        click.echo(f"{profile.path}: {seen(profile)}")
+        click.echo(f"{profile.path}: {profile_line(profile)}")
     choice = _choice(profile, task, question, output, label, asks=asks, sure=yes)
     project = _name(name, profile.path, asks)
-    warnings = list(remarks(profile, choice))
+    warnings = list(data_warnings(profile, choice))
     remote = settings.home / "remote"
-    written = write(profile, choice, name=project, specs=settings.specs, owner=owner, remote=remote)
+    written = write_project(
+        profile, choice, name=project, specs=settings.specs, owner=owner, remote=remote
+    )
     if as_json:
         print_json(_plain(written, choice, warnings))
     else:
@@ -104,9 +106,9 @@ def _choice(
     *,
     asks: bool,
     sure: bool,
-) -> Choice:
+) -> ColumnChoice:
     """The task and its columns: given, or guessed and agreed to."""
-    from tidemill.init.column_inference import choose
+    from tidemill.init.column_inference import choose_columns
 
     if output and task in ("classification", "ranking"):
         raise TidemillError(f"--output is for generation; {task} chooses a --label")
@@ -119,15 +121,17 @@ def _choice(
             f"what should the model do? add --task {'|'.join(TASKS)}, or --yes to take the guess"
         )
     if not asks:
-        return choose(profile, task, asked=question, answered=target, label=leads)
+        return choose_columns(profile, task, asked=question, answered=target, label=leads)
     if task is None:
-        likely = choose(profile, asked=question).task
+        likely = choose_columns(profile, asked=question).task
         task = click.prompt(_QUESTION, type=click.Choice(TASKS), default=likely)
-    guess = choose(profile, task, asked=question, answered=target, label=leads)
+    guess = choose_columns(profile, task, asked=question, answered=target, label=leads)
     verb = "write" if task == "generation" else "choose"
-    question = question or click.prompt("Which column is the model's input?", default=guess.asked)
-    target = target or click.prompt(f"Which column should it {verb}?", default=guess.answered)
-    return choose(profile, task, asked=question, answered=target, label=leads)
+    question = question or click.prompt(
+        "Which column is the model's input?", default=guess.question
+    )
+    target = target or click.prompt(f"Which column should it {verb}?", default=guess.answer)
+    return choose_columns(profile, task, asked=question, answered=target, label=leads)
 
 
 def _name(name: str | None, path: Path, asks: bool) -> str:
@@ -146,7 +150,7 @@ def _name(name: str | None, path: Path, asks: bool) -> str:
     return name
 
 
-def _next(written: Written) -> list[str]:
+def _next(written: WrittenProject) -> list[str]:
     from tidemill.spec.load import display_path
 
     return [
@@ -156,21 +160,21 @@ def _next(written: Written) -> list[str]:
     ]
 
 
-def _plain(written: Written, choice: Choice, warnings: list[str]) -> dict[str, Any]:
+def _plain(written: WrittenProject, choice: ColumnChoice, warnings: list[str]) -> dict[str, Any]:
     return {
         "project": written.project,
         "task": choice.task,
-        "columns": {"asked": choice.asked, "answered": choice.answered, "label": choice.label},
+        "columns": {"asked": choice.question, "answered": choice.answer, "label": choice.label},
         "files": [str(file) for file in written.files],
         "remarks": warnings,
         "next": _next(written),
     }
 
 
-def _print_result(written: Written, choice: Choice, warnings: list[str]) -> None:
+def _print_result(written: WrittenProject, choice: ColumnChoice, warnings: list[str]) -> None:
     from tidemill.spec.load import display_path
 
-    click.echo(f"{choice.task}: '{choice.answered}' from '{choice.asked}'")
+    click.echo(f"{choice.task}: '{choice.answer}' from '{choice.question}'")
     for remark in warnings:
         click.echo(f"note: {remark}")
     click.echo(f"Wrote {written.specs} valid specs to {display_path(written.folder)}. Next:")

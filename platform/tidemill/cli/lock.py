@@ -19,7 +19,7 @@ from tidemill.terminal.shell import (
 )
 
 if TYPE_CHECKING:
-    from tidemill.engine.config_drift import Drift
+    from tidemill.engine.config_drift import ConfigDrift
     from tidemill.home import Home
 
 _LEASE = "lock"
@@ -89,7 +89,7 @@ def command(
 def _check(home: Home, services: tuple[str, ...], as_json: bool) -> None:
     from tidemill.control.drift_report import lock_drifts
 
-    drifts: list[Drift] = lock_drifts(home, services)
+    drifts: list[ConfigDrift] = lock_drifts(home, services)
     if as_json:
         print_json({"in_step": not drifts, "drift": drifts})
     else:

@@ -35,14 +35,14 @@ def command(settings: Settings, name: str, out: Path | None, show: bool, as_json
     from tidemill.home import Home
     from tidemill.report import gather
     from tidemill.report.page import page
-    from tidemill.report.resolve_name import find
+    from tidemill.report.resolve_name import resolve_name
     from tidemill.report.verdict import verdict
     from tidemill.report.write import write
 
     home = Home(settings)
-    record = find(home, name, datasets=False).release
+    record = resolve_name(home, name, datasets=False).release
     assert record is not None
-    story = gather.release(home, record)
+    story = gather.gather_release(home, record)
     digest = story.digest.removeprefix("sha256:")[:12]
     path = out or settings.home / "reports" / f"{story.service}-{digest}.html"
     count = write(path, page(story))

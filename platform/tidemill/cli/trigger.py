@@ -68,7 +68,7 @@ def backtest(settings: Settings, name: str, days: float, as_json: bool) -> None:
         return
     click.echo(f"{len(signals)} feedback events, {len(firings)} firings")
     for firing in firings:
-        click.echo(f"  {firing.at:%Y-%m-%d %H:%M} UTC  {firing.signals:>6}  {firing.reason}")
+        click.echo(f"  {firing.fired_at:%Y-%m-%d %H:%M} UTC  {firing.signals:>6}  {firing.reason}")
 
 
 def _triggers(settings: Settings, name: str | None) -> list[tuple[str, Trigger, Feedback | None]]:
@@ -108,16 +108,16 @@ def _explain(
 ) -> Mapping[str, Any]:
     from tidemill.adapters.ledger import Ledger
     from tidemill.control.trigger_evaluation import state_of
-    from tidemill.engine.trigger import decide
+    from tidemill.engine.trigger import evaluate
 
     ledger, now = Ledger.open(settings.ledger_url), datetime.now(UTC)
     state = state_of(ledger, project, trigger, stream, now)
-    decision = decide(trigger, state, now)
+    decision = evaluate(trigger, state, now)
     past = ledger.trigger_decisions.history(project, trigger.name, limit=10)
     return {
         "trigger": f"{project}/{trigger.name}",
-        "fire": decision.fire,
-        "verdict": "fires" if decision.fire else f"does not fire ({decision.blocked_by})",
+        "fire": decision.fires,
+        "verdict": "fires" if decision.fires else f"does not fire ({decision.blocked_by})",
         "blocked_by": decision.blocked_by,
         "reason": decision.reason,
         "numbers": decision.numbers,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,10 @@ from tidemill.terminal.shell import (
     pass_settings,
     print_json,
 )
+
+if TYPE_CHECKING:
+    from tidemill.home import Home
+    from tidemill.lineage.result import DownstreamLineage, UpstreamLineage
 
 _EXAMPLES = (
     "tidemill why 01J8ZC…",
@@ -68,56 +72,65 @@ def command(
     home = Home(settings)
     if everything and not forward:
         raise click.UsageError("--all needs --forward")
+    lineage: UpstreamLineage | DownstreamLineage
     if forward:
-        from tidemill.cli._why_text import SHOWN
-        from tidemill.lineage.downstream import descend
-
-        complete = as_json or svg is not None
-        result = descend(home, target, limit=None if complete else SHOWN, drawn=complete)
+        lineage = _downstream(home, target, complete=as_json or svg is not None)
     else:
-        from tidemill.lineage.upstream import trace
+        from tidemill.lineage.upstream import trace_upstream
 
-        result = trace(home, target, every_byte=verify, meaning=meaning)
+        lineage = trace_upstream(home, target, every_byte=verify, by_embedding=meaning)
+    report = lineage.to_dict()
     if svg is not None:
-        _draw(result, svg)
+        _draw(lineage, svg)
     if everything:
-        _stream(home, result, as_json)
+        _stream(home, lineage, as_json)
     else:
-        _print(result, as_json)
-    exit_with(0 if result.get("verified", True) else 1)
+        _print(report, as_json)
+    exit_with(0 if report.get("verified", True) else 1)
 
 
-def _print(result: dict[str, Any], as_json: bool) -> None:
+def _downstream(home: Home, target: str, *, complete: bool) -> DownstreamLineage:
+    from tidemill.cli._why_text import SHOWN
+    from tidemill.lineage.downstream import trace_downstream
+
+    limit = None if complete else SHOWN
+    return trace_downstream(home, target, limit=limit, with_edges=complete)
+
+
+def _print(report: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print_json(result)
+        print_json(report)
         return
     from tidemill.cli import _why_text
 
-    renderer = (
-        _why_text.downstream_lines if result["direction"] == "forward" else _why_text.upstream_lines
+    format_lines = (
+        _why_text.downstream_lines if report["direction"] == "forward" else _why_text.upstream_lines
     )
-    for line in renderer(result):
+    for line in format_lines(report):
         click.echo(strip_control(line))
 
 
-def _stream(home: Any, result: dict[str, Any], as_json: bool) -> None:
+def _stream(home: Home, lineage: UpstreamLineage | DownstreamLineage, as_json: bool) -> None:
     """Every answer as it is read, so that a million of them need no memory."""
     from tidemill.cli._why_text import answer_line
-    from tidemill.lineage.downstream import answers
+    from tidemill.lineage.downstream import downstream_answers
+    from tidemill.lineage.result import DownstreamLineage
 
-    for record in answers(home, result):
+    if not isinstance(lineage, DownstreamLineage):
+        raise TypeError("only a downstream lineage lists answers")
+    for row in downstream_answers(home, lineage):
         line = (
-            json.dumps(record, default=str, ensure_ascii=False)
+            json.dumps(row, default=str, ensure_ascii=False)
             if as_json
-            else strip_control(answer_line(record))
+            else strip_control(answer_line(row))
         )
         click.echo(line)
 
 
-def _draw(result: dict[str, Any], path: Path) -> None:
-    from tidemill.lineage.svg import draw
+def _draw(lineage: UpstreamLineage | DownstreamLineage, path: Path) -> None:
+    from tidemill.lineage.svg import render_svg
 
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(draw(result), encoding="utf-8")
+    partial.write_text(render_svg(lineage), encoding="utf-8")
     partial.replace(path)
     click.echo(f"wrote {path}", err=True)

@@ -12,7 +12,7 @@ from tidemill.adapters.git import history, signed_statements
 from tidemill.adapters.git.history import Brought
 from tidemill.adapters.git.signatures import Signers
 from tidemill.adapters.ledger import Ledger
-from tidemill.engine.approval import Identity, plain, refusal
+from tidemill.engine.approval import Identity, normalise_principal, refusal_reason
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import NeedsApproval, SpecError, TidemillError
 from tidemill.ports import Clock, Forge
@@ -49,13 +49,15 @@ class Agreement:
     ) -> str | None:
         """Why this person may not agree to a release (or, without one, to a trigger's run)."""
         strict = approval is not None and approval.not_by_author
-        login = identity.how == "merge" and "@" not in identity.who  # names no author of Git's
+        login = (
+            identity.method == "merge" and "@" not in identity.principal
+        )  # names no author of Git's
         authors = self.authors(release) if strict and not login else None if strict else ()
-        return refusal(
+        return refusal_reason(
             identity,
             approval,
             authors=authors,
-            given=[consent.principal for consent in given],
+            earlier_principals=[consent.principal for consent in given],
             signatures=self.settings.signatures == "require",
         )
 
@@ -84,7 +86,7 @@ class Agreement:
         """Raise NeedsApproval where this person may not agree to what a trigger wants to run."""
         strict = approval is not None and approval.not_by_author
         authors = self._unbuilt(decided) if strict else ()
-        why_not = refusal(
+        why_not = refusal_reason(
             identity, approval, authors=authors, signatures=self.settings.signatures == "require"
         )
         if why_not:
@@ -97,7 +99,11 @@ class Agreement:
         """
         for known in self.ledger.approvals.of_subject(consent.subject):
             same = (known.step, known.method) == (consent.step, consent.method)
-            if same and plain(known.principal) == plain(consent.principal) and self._holds(known):
+            if (
+                same
+                and normalise_principal(known.principal) == normalise_principal(consent.principal)
+                and self._holds(known)
+            ):
                 return known, False
         return self.agree(consent), True
 
@@ -155,7 +161,7 @@ class Agreement:
         """Who sits here; `agree` puts the fingerprint in the place of the key, or refuses."""
         found = signed_statements.person(self.settings.specs)
         key = signed_statements.signing_key(self.settings.specs, self.signers)
-        return replace(found, how="signed", key=key) if key else found
+        return replace(found, method="signed", fingerprint=key) if key else found
 
     def _unbuilt(self, decided: TriggerDecision) -> frozenset[str] | None:
         """Authors of the commits since what a trigger runs was made last."""
@@ -219,11 +225,11 @@ class Agreement:
             kind=kind,
             subject=subject,
             name=name,
-            principal=identity.who,
-            method=identity.how,
+            principal=identity.principal,
+            method=identity.method,
             approved_at=self.clock.now(),
             display_name=identity.name,
-            fingerprint=identity.key,
+            fingerprint=identity.fingerprint,
             note=note,
             evidence=saw,
             step=step,
@@ -245,7 +251,7 @@ class Agreement:
             return None
         if proposal is None or proposal.merge_sha != found.sha or not proposal.merged_by:
             return None
-        return Identity(plain(proposal.merged_by), "merge", proposal.merged_by)
+        return Identity(normalise_principal(proposal.merged_by), "merge", proposal.merged_by)
 
 
 def wanted(content: bytes | None, path: Path, service: str) -> str | None:

@@ -13,13 +13,13 @@ from tidemill.adapters.git import GitRepository, history
 from tidemill.adapters.store.remote import dvc_root
 from tidemill.control.lockfile import entry, services
 from tidemill.engine.config_drift import (
-    OF_THE_LOCK,
-    Drift,
-    GitSide,
-    LedgerSide,
-    LiveSide,
-    Standing,
-    drifts,
+    LOCK_DRIFTS,
+    ConfigDrift,
+    DesiredState,
+    ObservedState,
+    RecordedState,
+    ServiceStatus,
+    config_drifts,
 )
 from tidemill.errors import MissingArtefact, SpecError, TamperedArtefact
 from tidemill.home import Home
@@ -29,7 +29,7 @@ from tidemill.spec.load import Workspace, display_path, load
 from tidemill.spec.lock import FILE, LockedService, parse_lock
 from tidemill.spec.lock_pointers import pointer, pointer_file
 
-See = Callable[[str, RolloutRecord], LiveSide]
+See = Callable[[str, RolloutRecord], ObservedState]
 """What a service's driver says is served."""
 
 
@@ -57,21 +57,21 @@ class Checkout:
             return None
 
 
-def standings(home: Home, see: See) -> list[Standing]:
+def standings(home: Home, see: See) -> list[ServiceStatus]:
     """Every service that specs or ledger know, by name."""
     with checkout(home) as git:
         chosen = _all(home)
         return [_standing(home, git, name, project, see) for name, project in chosen.items()]
 
 
-def lock_drifts(home: Home, named: Collection[str] = ()) -> list[Drift]:
+def lock_drifts(home: Home, named: Collection[str] = ()) -> list[ConfigDrift]:
     """Where the lock files as they lie here do not say what the ledger says."""
-    found: list[Drift] = []
+    found: list[ConfigDrift] = []
     for service, project in sorted(services(home, named).items()):
         path = home.project(project).folder / FILE
         git = _git_side(home, service, _on_disk, path, "here")
-        standing = Standing(project, service, git, _ledger_side(home, service))
-        found += [drift for drift in drifts(standing) if drift.kind in OF_THE_LOCK]
+        standing = ServiceStatus(project, service, git, _ledger_side(home, service))
+        found += [drift for drift in config_drifts(standing) if drift.kind in LOCK_DRIFTS]
     return found
 
 
@@ -111,7 +111,7 @@ def _all(home: Home) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _standing(home: Home, git: Checkout, service: str, project: str, see: See) -> Standing:
+def _standing(home: Home, git: Checkout, service: str, project: str, see: See) -> ServiceStatus:
     path = home.settings.specs / project / FILE
     if git.workspace is not None and project in git.workspace.projects:
         known = home.settings.specs / git.workspace.projects[project].folder.name
@@ -122,13 +122,13 @@ def _standing(home: Home, git: Checkout, service: str, project: str, see: See) -
         return history.show(home.settings.specs, "HEAD", file)
 
     side = _git_side(home, service, at_head, path, git.commit)
-    return Standing(
+    return ServiceStatus(
         project=project,
         service=service,
-        git=replace(side, specs=None if git.digests is None else git.digests.get(project, {})),
-        ledger=_ledger_side(home, service),
-        live=see(service, live) if live else LiveSide({}),
-        damaged=_damaged(home, live.release if live else None),
+        desired=replace(side, specs=None if git.digests is None else git.digests.get(project, {})),
+        recorded=_ledger_side(home, service),
+        observed=see(service, live) if live else ObservedState({}),
+        damaged_artefacts=_damaged(home, live.release if live else None),
     )
 
 
@@ -138,19 +138,19 @@ def _on_disk(path: Path) -> bytes | None:
 
 def _git_side(
     home: Home, service: str, read: Callable[[Path], bytes | None], path: Path, commit: str
-) -> GitSide:
+) -> DesiredState:
     try:
         found = read(path) if commit else None
         locked = parse_lock(found, display_path(path)).services.get(service) if found else None
     except SpecError as error:
-        return GitSide(commit, trouble=str(error.problems[0]))
+        return DesiredState(commit, error=str(error.problems[0]))
     if locked is None:
-        return GitSide(commit)
-    return GitSide(
+        return DesiredState(commit)
+    return DesiredState(
         commit,
         release=locked.live.release if locked.live else None,
-        wanted=locked.wanted.release if locked.wanted else None,
-        edited=_edited(home, service, locked),
+        wanted_release=locked.wanted.release if locked.wanted else None,
+        lock_edited=_edited(home, service, locked),
         pointer_behind=_pointer_behind(service, locked, read, path.parent),
     )
 
@@ -182,15 +182,15 @@ def _plain(one: LockedService) -> dict[str, Any]:
     return values
 
 
-def _ledger_side(home: Home, service: str) -> LedgerSide:
+def _ledger_side(home: Home, service: str) -> RecordedState:
     live = home.ledger.rollouts.live_rollout(service)
     if live is None:
-        return LedgerSide()
+        return RecordedState()
     record = home.ledger.materialisations.release(live.release)
     walks = [w for w in home.ledger.rollouts.in_progress(service) if w.state == "running"]
     others = {w.release: w.percent for w in walks[-1:] if w.spec.get("mode") != "shadow"}
     shares = {live.release: 100.0 - sum(others.values()), **others}
-    return LedgerSide(live.release, record.specs if record else {}, shares)
+    return RecordedState(live.release, record.specs if record else {}, shares)
 
 
 def _damaged(home: Home, release: str | None) -> dict[str, Literal["missing", "tampered"]]:

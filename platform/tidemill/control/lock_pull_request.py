@@ -11,7 +11,7 @@ from tidemill.adapters.git.command import attempt
 from tidemill.adapters.store.remote import dvc_root
 from tidemill.control.lock_artefacts import lock_files, planned_files
 from tidemill.control.lockfile import composed, services, top, written
-from tidemill.engine.config_drift import short
+from tidemill.engine.config_drift import short_digest
 from tidemill.errors import ServiceError
 from tidemill.home import Home
 from tidemill.ports import Forge, PullRequest
@@ -57,8 +57,10 @@ def subject(locks: Collection[LockFile]) -> str:
     parts = []
     for lock in locks:
         for service, one in sorted(lock.services.items()):
-            said = f"{service} serves {short(one.live.release)}" if one.live else service
-            parts.append(said + (f", wants {short(one.wanted.release)}" if one.wanted else ""))
+            said = f"{service} serves {short_digest(one.live.release)}" if one.live else service
+            parts.append(
+                said + (f", wants {short_digest(one.wanted.release)}" if one.wanted else "")
+            )
     return "Lock: " + ("; ".join(parts) if len(parts) < 4 else f"{len(parts)} services")
 
 
@@ -83,7 +85,7 @@ def _said(release: LockedRelease) -> str:
         if f.slice is None and None not in (f.value, f.low, f.high)
     ]
     made = f", made from {release.commit[:10]}" if release.commit else ""
-    return f"`{short(release.release)}`{made}; " + (", ".join(figures) or "no figures")
+    return f"`{short_digest(release.release)}`{made}; " + (", ".join(figures) or "no figures")
 
 
 def _against(

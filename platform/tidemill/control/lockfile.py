@@ -116,7 +116,7 @@ def release(home: Home, walking: RolloutRecord) -> LockedRelease:
 
 def person(identity: Identity) -> str:
     """Somebody as a commit message names them."""
-    return f"{identity.name} <{identity.who}>" if identity.name else identity.who
+    return f"{identity.name} <{identity.principal}>" if identity.name else identity.principal
 
 
 def top(home: Home) -> Path:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.control.cluster_deployer import cluster_of
 from tidemill.control.deployer_choice import NEEDS_CLUSTER, driver
 from tidemill.control.drift_report import See, standings
-from tidemill.engine.config_drift import LiveSide, Standing, drifts
+from tidemill.engine.config_drift import ObservedState, ServiceStatus, config_drifts
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.home import Home
 from tidemill.records import RolloutRecord
@@ -33,36 +32,33 @@ def seeing(home: Home) -> See:
     gateway = f"http://{settings.host}:{settings.gateway_port}"
     local = LocalDeployer(settings.home, gateway)
 
-    def see(service: str, live: RolloutRecord) -> LiveSide:
+    def see(service: str, live: RolloutRecord) -> ObservedState:
         if driver(live) != "local":
             return _on_cluster(home, service)
         try:
             shares = local.serving(service)
         except ServiceError:
-            return LiveSide(None, f"the gateway at {gateway} does not answer")
+            return ObservedState(None, f"the gateway at {gateway} does not answer")
         busy = [release for release, percent in shares.items() if percent > 0]
-        return LiveSide(shares, down=local.down(service, busy))
+        return ObservedState(shares, stopped_releases=local.down(service, busy))
 
     return see
 
 
-def _on_cluster(home: Home, service: str) -> LiveSide:
+def _on_cluster(home: Home, service: str) -> ObservedState:
     place = cluster_of(home.ledger, home.settings)
     if isinstance(place, str):
-        return LiveSide(None, "not reachable from here: " + _why(place))
+        return ObservedState(None, "not reachable from here: " + _why(place))
     try:
-        return LiveSide(place.serving(service))
+        return ObservedState(place.serving(service))
     except ServiceError as error:
-        return LiveSide(None, str(error))
+        return ObservedState(None, str(error))
 
 
 def _why(place: str) -> str:
     return "no KUBECONFIG" if place == NEEDS_CLUSTER else place
 
 
-def _plain(standing: Standing) -> dict[str, Any]:
-    drift = [{**vars(one), "said": str(one)} for one in drifts(standing)]
-    sides = asdict(standing)
-    for side in ("git", "ledger"):
-        sides[side].pop("specs")
-    return {**sides, "drift": drift}
+def _plain(standing: ServiceStatus) -> dict[str, Any]:
+    drift = [{**vars(one), "said": str(one)} for one in config_drifts(standing)]
+    return {**standing.to_dict(), "drift": drift}

@@ -25,7 +25,7 @@ from tidemill.control.deployer_choice import (
     retired_limit,
 )
 from tidemill.control.release_starts import Starts
-from tidemill.engine.approval import Identity, refusal
+from tidemill.engine.approval import Identity, refusal_reason
 from tidemill.engine.rollout import Advance, advance
 from tidemill.engine.rollout_commands import STARTING, Command, give_up_start, hold, obey, supersede
 from tidemill.engine.rollout_state import RolloutState, Status
@@ -324,7 +324,7 @@ class Controller:
         """Why this person may not approve; None where they may."""
         identity, approval = Identity(by), Rollout.model_validate(row.spec).approval
         if self.agreement is None:
-            return refusal(identity, approval, authors=None)
+            return refusal_reason(identity, approval, authors=None)
         return self.agreement.refusal(identity, approval, row.release)
 
     def _roll_back_live(self, live: RolloutRecord, by: str) -> None:

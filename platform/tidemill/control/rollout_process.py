@@ -24,7 +24,7 @@ from tidemill.control.cluster_deployer import elsewhere
 from tidemill.control.lifecycle_events import LifecyclePublisher, lifecycle_publisher
 from tidemill.control.rollout_controller import Controller, Tell
 from tidemill.engine.rollout_state import RolloutState
-from tidemill.engine.sequential import Rated, RatingSummary
+from tidemill.engine.sequential import RatingSummary, SubjectRatings
 from tidemill.errors import TidemillError
 from tidemill.events import Happening, Lifecycle
 from tidemill.pipeline.release_folder import ServedRelease
@@ -58,7 +58,9 @@ class Rates:
         starts = begun[-(state.step + 1) :]
         share = self._share(walking.service)
         rated = [
-            Rated(one.subject, one.release == state.candidate, one.ratings, one.total, step)
+            SubjectRatings(
+                one.subject, one.release == state.candidate, one.ratings, one.total, step
+            )
             for step, (since, until) in enumerate(zip(starts, [*starts[1:], None], strict=True))
             for one in self.ledger.service_metrics.ratings(
                 walking.service, rollout.quality.metric, since, until, share=share

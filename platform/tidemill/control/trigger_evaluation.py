@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tidemill.control.lifecycle_events import announce
-from tidemill.engine.trigger import Decision, decide
+from tidemill.engine.trigger import TriggerVerdict, evaluate
 from tidemill.home import Home
 from tidemill.ports import TriggerLedger
 from tidemill.records import TriggerDecision
@@ -21,7 +21,7 @@ from tidemill.triggers import Answered, Signal, TriggerState
 class Reaction:
     """What a look came to."""
 
-    decision: Decision
+    decision: TriggerVerdict
     kept: TriggerDecision | None = None
     """The firing, or the question to a person, that this look added to the ledger."""
 
@@ -73,9 +73,9 @@ def react(
     # Frozen first: feedback that joins while we look belongs to the next firing, not to none.
     frozen = ledger.feedback.frozen_offsets(stream.topic) if stream else {}
     state = state_of(ledger, project, trigger, stream, now, changed=changed)
-    decision = decide(trigger, state, now)
+    decision = evaluate(trigger, state, now)
     kept = None
-    if decision.fire or (decision.blocked_by == "approval" and state.asked is None):
+    if decision.fires or (decision.blocked_by == "approval" and state.asked is None):
         add = ledger.trigger_decisions.add
         kept = add(project, trigger.name, decision, frozen, trigger.run, now)
     ledger.trigger_decisions.record_evaluation(project, trigger.name, decision, now)

@@ -18,7 +18,7 @@ from tidemill.demo.crowd import BROKER_PATIENCE, TOPIC, Answered, Crowd, rows
 from tidemill.demo.report import compose
 from tidemill.demo.stage import PROJECT, SERVICE, Stage
 from tidemill.errors import ServiceError, TidemillError
-from tidemill.lineage.upstream import trace
+from tidemill.lineage.upstream import trace_upstream
 from tidemill.pipeline.context import Progress
 from tidemill.records import RolloutRecord, TriggerDecision
 
@@ -144,7 +144,7 @@ class Story:
             "the answer's event",
             lambda: self.stage.home.ledger.service_metrics.inference_record(answered.response_id),
         )
-        self.told["why"] = trace(self.stage.home, answered.response_id)
+        self.told["why"] = trace_upstream(self.stage.home, answered.response_id).to_dict()
         self.stage.wait("the events that are still under way", self.all_arrived)
 
     def all_arrived(self) -> bool:

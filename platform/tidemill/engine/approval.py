@@ -1,4 +1,4 @@
-"""Whether a person may agree to a change: on the list, not its author, signed where asked for."""
+"""Whether a person may approve a change: allowed, not its author, signed where required."""
 
 from __future__ import annotations
 
@@ -8,68 +8,77 @@ from typing import Literal
 
 from tidemill.spec.trigger import ApprovalRule
 
-How = Literal["signed", "unsigned", "merge"]
+Method = Literal["signed", "unsigned", "merge"]
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Somebody who agrees, and how we know who it is."""
+    """The approver, and how the identity is known."""
 
-    who: str
+    principal: str
     """E-mail address, or the principal that a signature was verified for."""
-    how: How = "unsigned"
+    method: Method = "unsigned"
     name: str = ""
     """What Git calls the person; anybody may set it, so it counts only where nothing is proven."""
-    key: str = ""
+    fingerprint: str = ""
     """Fingerprint of the key that signed the statement, or the merge."""
 
     @property
-    def proven(self) -> bool:
+    def is_signed(self) -> bool:
         """True where a known key signed."""
-        return self.how != "unsigned" and bool(self.key)
+        return self.method != "unsigned" and bool(self.fingerprint)
 
-    def answers_to(self, entry: str) -> bool:
+    def matches(self, entry: str) -> bool:
         """True where a list that says `entry` means this person."""
-        names = {self.who} if self.proven else {self.who, self.name} - {""}
-        return bool({plain(name) for name in names} & {plain(entry), entry.strip().casefold()})
+        names = {self.principal} if self.is_signed else {self.principal, self.name} - {""}
+        return bool(
+            {normalise_principal(name) for name in names}
+            & {normalise_principal(entry), entry.strip().casefold()}
+        )
 
 
-def refusal(
+def refusal_reason(
     identity: Identity,
     approval: ApprovalRule | None,
     *,
     authors: Collection[str] | None = (),
-    given: Iterable[str] = (),
+    earlier_principals: Iterable[str] = (),
     signatures: bool = False,
 ) -> str | None:
-    """Why this person may not agree; None where they may.
+    """The reason why this person may not approve; None where they may.
 
-    `authors` wrote the change (`Name <address>` or an address); None where that is not known.
-    `given` are those who agreed already. `signatures` asks for a signature of a known key.
+    `authors` wrote the change (`Name <address>` or an address); None where that is unknown.
+    `earlier_principals` approved it before. `signatures` requires a signature of a known key.
     """
-    who = identity.who
+    principal = identity.principal
     allowed = approval.by if approval else ()
-    if not who:
-        return "nobody is named; set `git config user.email`"
-    if signatures and not identity.proven:
-        way_out = "set user.signingkey in Git's configuration, and `tidemill approve`"
-        return f"{who} did not sign, and TIDEMILL_SIGNATURES asks for it; {way_out}"
-    if allowed and not any(identity.answers_to(entry) for entry in allowed):
-        return f"{who} may not approve; it takes {' or '.join(allowed)}"
+    if not principal:
+        return "the approver has no e-mail address; set `git config user.email`"
+    if signatures and not identity.is_signed:
+        cause = f"the approval by {principal} is not signed, and TIDEMILL_SIGNATURES requires it"
+        return f"{cause}; set user.signingkey in Git's configuration, and `tidemill approve`"
+    if allowed and not any(identity.matches(entry) for entry in allowed):
+        return f"{principal} may not approve; allowed: {', '.join(allowed)}"
     if approval and approval.not_by_author:
         if authors is None:
             return (
-                "it is not known who wrote the change, and its author may not approve it; "
-                "commit the specs and make the release from the commit"
+                "the author of the change is unknown, and authors may not approve their own "
+                "change; commit the specs and build the release from the commit"
             )
-        if any(identity.answers_to(author) for author in authors):
-            return f"{who} wrote the change, and its author may not approve it; ask somebody else"
-    if any(plain(one) == plain(who) for one in given):
-        return f"{who} approved it already"
+        if any(identity.matches(author) for author in authors):
+            return (
+                f"{principal} wrote the change, and authors may not approve their own change; "
+                "ask someone else"
+            )
+    if any(
+        normalise_principal(earlier) == normalise_principal(principal)
+        for earlier in earlier_principals
+    ):
+        return f"{principal} already approved it"
     return None
 
 
-def plain(name: str) -> str:
+def normalise_principal(name: str) -> str:
     """The address of `Name <address>`, without case; anything else without case."""
     inside = name.partition("<")[2].partition(">")[0]
     return (inside or name).strip().casefold()

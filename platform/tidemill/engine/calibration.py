@@ -27,39 +27,39 @@ class Bin:
     """Wilson's interval of that share."""
 
 
-def bins(
+def calibration_bins(
     answers: Sequence[tuple[float, bool]], *, count: int = BINS, confidence: float = 0.95
 ) -> tuple[Bin, ...]:
     """Non-empty bins of equal width over [0, 1], from (confidence of the given label, right)."""
     groups: dict[int, list[tuple[float, bool]]] = {}
     for sure, right in answers:
         clipped = min(max(sure, 0.0), 1.0)
-        groups.setdefault(_place(clipped, count), []).append((clipped, right))
-    return tuple(_bin(place, groups[place], count, confidence) for place in sorted(groups))
+        groups.setdefault(_bin_index(clipped, count), []).append((clipped, right))
+    return tuple(_bin(index, groups[index], count, confidence) for index in sorted(groups))
 
 
-def expected_error(found: Sequence[Bin]) -> float | None:
+def expected_error(bins: Sequence[Bin]) -> float | None:
     """Expected calibration error: |accuracy - confidence| of each bin, weighted by its rows.
 
     Naeini, Cooper and Hauskrecht 2015. None without answers. It is biased upwards on few rows.
     """
-    rows = sum(one.rows for one in found)
-    gaps = sum(one.rows * abs(one.accuracy - one.confidence) for one in found)
+    rows = sum(bin_.rows for bin_ in bins)
+    gaps = sum(bin_.rows * abs(bin_.accuracy - bin_.confidence) for bin_ in bins)
     return gaps / rows if rows else None
 
 
-def _place(value: float, count: int) -> int:
+def _bin_index(value: float, count: int) -> int:
     """The bin of a value in [0, 1]; an edge belongs to the bin below it."""
-    place = int(value * count)
-    return max(place - 1, 0) if place == value * count else place
+    index = int(value * count)
+    return max(index - 1, 0) if index == value * count else index
 
 
-def _bin(place: int, members: Sequence[tuple[float, bool]], count: int, confidence: float) -> Bin:
+def _bin(index: int, members: Sequence[tuple[float, bool]], count: int, confidence: float) -> Bin:
     right = sum(ok for _, ok in members)
     interval = wilson(right, len(members), confidence)
     return Bin(
-        low=place / count,
-        high=(place + 1) / count,
+        low=index / count,
+        high=(index + 1) / count,
         rows=len(members),
         confidence=sum(sure for sure, _ in members) / len(members),
         accuracy=right / len(members),

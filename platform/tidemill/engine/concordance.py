@@ -52,13 +52,13 @@ def agree(
     """
     pairs = [(a.answer, b.answer) for a, b in zip(before, after, strict=True)]
     if basis == ANSWER:
-        return _counted(ANSWER, [a.text == b.text for a, b in pairs])
+        return _exact_share(ANSWER, [a.text == b.text for a, b in pairs])
     if basis == LABEL:
         labels = [(a.label, b.label) for a, b in pairs if a.label or b.label]
         if labels:
-            return _counted(LABEL, [a == b for a, b in labels])
+            return _exact_share(LABEL, [a == b for a, b in labels])
     metric = next((name for name in metrics if METRICS.load(name).RANGE[1] is not None), "rouge_l")
-    return Agreement(metric, _kept(metric, before, after))
+    return Agreement(metric, _metric_share(metric, before, after))
 
 
 def surely_below(share: Interval, limit: float) -> bool:
@@ -85,11 +85,11 @@ def detectable(rows: int, limit: float) -> float | None:
     return (above - 1) / rows if above and rows else None
 
 
-def _counted(basis: str, same: Sequence[bool]) -> Agreement:
+def _exact_share(basis: str, same: Sequence[bool]) -> Agreement:
     return Agreement(basis, clopper_pearson(sum(same), len(same), CONFIDENCE))
 
 
-def _kept(metric: str, before: Sequence[Scored], after: Sequence[Scored]) -> Interval:
+def _metric_share(metric: str, before: Sequence[Scored], after: Sequence[Scored]) -> Interval:
     """1 minus the loss in parts of the metric's range: paired bootstrap, exact on few rows."""
     module, rows = METRICS.load(metric), len(before)
     width = float(module.RANGE[1] - module.RANGE[0])

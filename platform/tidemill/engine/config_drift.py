@@ -1,10 +1,11 @@
-"""Where Git, the ledger and what is served do not say the same of a service, by name."""
+"""Config drift: differences between the desired state (Git), the recorded state (the ledger) and
+the observed state (the traffic) of a service."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Kind = Literal[
     "lock unreadable",
@@ -19,7 +20,7 @@ Kind = Literal[
     "artefact missing",
     "artefact tampered",
 ]
-OF_THE_LOCK: tuple[Kind, ...] = (
+LOCK_DRIFTS: tuple[Kind, ...] = (
     "lock unreadable",
     "lock missing",
     "lock behind",
@@ -27,24 +28,24 @@ OF_THE_LOCK: tuple[Kind, ...] = (
     "lock stray",
     "pointer behind",
 )
-"""What `tidemill lock` mends."""
+"""The kinds that `tidemill lock` repairs."""
 _LOCK = "`tidemill lock --commit`, or --open-pr"
 
 
 @dataclass(frozen=True)
-class GitSide:
-    """What the checked-out commit says of a service."""
+class DesiredState:
+    """The desired state of a service: its lock file and specs at the checked-out commit."""
 
     commit: str = ""
     """Empty outside Git."""
     release: str | None = None
-    """The release that the lock calls live."""
-    wanted: str | None = None
-    """The release that the lock asks people to agree to."""
-    trouble: str = ""
-    """Why the lock cannot be read."""
-    edited: bool = False
-    """True where the lock names the live release but says other things of it than the ledger."""
+    """The release that the lock file names as live."""
+    wanted_release: str | None = None
+    """The release that the lock file proposes for approval."""
+    error: str = ""
+    """Why the lock file cannot be read; empty where it can."""
+    lock_edited: bool = False
+    """True where the lock file names the live release but differs from the ledger about it."""
     pointer_behind: bool = False
     """True where the DVC pointer beside the lock names other artefacts than the lock does."""
     specs: Mapping[str, str] | None = None
@@ -52,45 +53,68 @@ class GitSide:
 
 
 @dataclass(frozen=True)
-class LedgerSide:
-    """What the ledger says of a service."""
+class RecordedState:
+    """The recorded state of a service, from the ledger."""
 
     release: str | None = None
     """The live release."""
     specs: Mapping[str, str] = field(default_factory=dict)
-    """Digest of each spec that the live release was made by."""
+    """Digest of each spec that the live release was built from."""
     shares: Mapping[str, float] = field(default_factory=dict)
-    """Percent of the traffic each release is to have."""
+    """Per cent of the traffic each release should have."""
 
 
 @dataclass(frozen=True)
-class LiveSide:
-    """What is really served."""
+class ObservedState:
+    """The observed state of a service, from its deployer."""
 
     shares: Mapping[str, float] | None = None
-    """Percent of the traffic by release; None where it cannot be seen from here."""
-    why: str = ""
-    """Why it cannot be seen."""
-    down: tuple[str, ...] = ()
-    """Releases that are to answer and do not run."""
+    """Per cent of the traffic by release; None where the deployer is not reachable."""
+    reason: str = ""
+    """Why the traffic is unknown."""
+    stopped_releases: tuple[str, ...] = ()
+    """Releases that should serve traffic and do not run."""
 
 
 @dataclass(frozen=True)
-class Standing:
-    """One service from all three sides."""
+class ServiceStatus:
+    """The three states of one service."""
 
     project: str
     service: str
-    git: GitSide = GitSide()
-    ledger: LedgerSide = LedgerSide()
-    live: LiveSide = LiveSide()
-    damaged: Mapping[str, Literal["missing", "tampered"]] = field(default_factory=dict)
-    """Artefacts of the live release whose bytes are not what they were."""
+    desired: DesiredState = DesiredState()
+    recorded: RecordedState = RecordedState()
+    observed: ObservedState = ObservedState()
+    damaged_artefacts: Mapping[str, Literal["missing", "tampered"]] = field(default_factory=dict)
+    """Artefacts of the live release whose bytes differ from their digest, or are gone."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form of `status --json`, without the spec digests."""
+        desired, recorded, observed = self.desired, self.recorded, self.observed
+        return {
+            "project": self.project,
+            "service": self.service,
+            "git": {
+                "commit": desired.commit,
+                "release": desired.release,
+                "wanted": desired.wanted_release,
+                "trouble": desired.error,
+                "edited": desired.lock_edited,
+                "pointer_behind": desired.pointer_behind,
+            },
+            "ledger": {"release": recorded.release, "shares": recorded.shares},
+            "live": {
+                "shares": observed.shares,
+                "why": observed.reason,
+                "down": list(observed.stopped_releases),
+            },
+            "damaged": self.damaged_artefacts,
+        }
 
 
 @dataclass(frozen=True)
-class Drift:
-    """One way in which the sides differ."""
+class ConfigDrift:
+    """One difference between the three states, with its cause and the way out."""
 
     kind: Kind
     service: str
@@ -101,78 +125,86 @@ class Drift:
         return f"{self.kind}: {self.cause}; {self.way_out}"
 
 
-def drifts(standing: Standing) -> tuple[Drift, ...]:
-    """Every drift of one service; none where all three sides say the same."""
-    found = (
-        *_of_lock(standing),
-        *_of_specs(standing),
-        *_of_traffic(standing),
-        *_of_artefacts(standing),
+def config_drifts(status: ServiceStatus) -> tuple[ConfigDrift, ...]:
+    """Every difference of one service; empty where the three states agree."""
+    differences = (
+        *_of_lock(status),
+        *_of_specs(status),
+        *_of_traffic(status),
+        *_of_artefacts(status),
     )
-    return tuple(Drift(kind, standing.service, cause, way_out) for kind, cause, way_out in found)
+    return tuple(
+        ConfigDrift(kind, status.service, cause, way_out) for kind, cause, way_out in differences
+    )
 
 
 _Found = Iterator[tuple[Kind, str, str]]
 
 
-def _of_lock(standing: Standing) -> _Found:
-    git, live = standing.git, standing.ledger.release
-    if git.trouble:
-        yield "lock unreadable", git.trouble, f"mend it, or write it anew with {_LOCK}"
-    elif not git.commit:
+def _of_lock(status: ServiceStatus) -> _Found:
+    desired, live = status.desired, status.recorded.release
+    if desired.error:
+        yield "lock unreadable", desired.error, f"fix it, or write it again with {_LOCK}"
+    elif not desired.commit:
         return
-    elif git.release is None and live is not None:
-        yield "lock missing", f"{short(live)} is live and no lock in Git says so", _LOCK
-    elif git.release is not None and live is None:
-        cause = f"the lock calls {short(git.release)} live, the ledger has no live release"
-        yield "lock stray", cause, f"run the Rollout, or take it out with {_LOCK}"
-    elif git.release != live:
-        cause = f"the lock says {short(git.release)}, {short(live)} is live"
+    elif desired.release is None and live is not None:
+        yield (
+            "lock missing",
+            f"{short_digest(live)} is live, but Git has no lock file for it",
+            _LOCK,
+        )
+    elif desired.release is not None and live is None:
+        locked = short_digest(desired.release)
+        cause = f"the lock file names {locked} as live, but the ledger has no live release"
+        yield "lock stray", cause, f"run the Rollout, or remove it with {_LOCK}"
+    elif desired.release != live:
+        locked = short_digest(desired.release)
+        cause = f"the lock file names {locked}, but {short_digest(live)} is live"
         yield "lock behind", cause, _LOCK
-    elif git.edited and live is not None:
-        cause = f"the lock says other things of {short(live)} than the ledger"
+    elif desired.lock_edited and live is not None:
+        cause = f"the lock file and the ledger differ about {short_digest(live)}"
         yield "lock edited", cause, _LOCK
-    if git.pointer_behind:
-        cause = f"releases/{standing.service}.dvc does not name the artefacts of the lock"
+    if desired.pointer_behind:
+        cause = f"releases/{status.service}.dvc does not name the artefacts of the lock"
         yield "pointer behind", cause, _LOCK
 
 
-def _of_specs(standing: Standing) -> _Found:
-    now, then = standing.git.specs, standing.ledger.specs
-    if now is None or standing.ledger.release is None:
+def _of_specs(status: ServiceStatus) -> _Found:
+    now, then = status.desired.specs, status.recorded.specs
+    if now is None or status.recorded.release is None:
         return
     ahead = sorted(name for name, digest in then.items() if now.get(name) != digest)
     if ahead:
         gone = [name for name in ahead if name not in now]
-        said = ", ".join(f"{name} (removed)" if name in gone else name for name in ahead)
-        cause = f"{said} changed since {short(standing.ledger.release)} was made"
-        yield "specs ahead", cause, f"`tidemill run {standing.project}`, or revert the change"
+        names = ", ".join(f"{name} (removed)" if name in gone else name for name in ahead)
+        cause = f"{names} changed since release {short_digest(status.recorded.release)}"
+        yield "specs ahead", cause, f"`tidemill run {status.project}`, or revert the change"
 
 
-def _of_traffic(standing: Standing) -> _Found:
-    live, wanted = standing.live, _some(standing.ledger.shares)
-    if live.shares is None:
+def _of_traffic(status: ServiceStatus) -> _Found:
+    observed, recorded = status.observed, _some(status.recorded.shares)
+    if observed.shares is None:
         return
-    served = _some(live.shares)
-    if served != wanted:
-        cause = f"{_said(served)} is served, the ledger says {_said(wanted)}"
-        yield "live differs", cause, "the controller mends it while it runs (`tidemill up`)"
-    for release in live.down:
-        cause = f"{short(release)} is to answer and does not run"
-        yield "live down", cause, "the controller starts it while it runs (`tidemill up`)"
+    served = _some(observed.shares)
+    if served != recorded:
+        cause = f"traffic is {_format_shares(served)}, the ledger says {_format_shares(recorded)}"
+        yield "live differs", cause, "the running controller repairs it (`tidemill up`)"
+    for release in observed.stopped_releases:
+        cause = f"{short_digest(release)} should serve traffic but is not running"
+        yield "live down", cause, "the running controller starts it (`tidemill up`)"
 
 
-def _of_artefacts(standing: Standing) -> _Found:
-    way_out = "`dvc pull` in the store, or make it again with `tidemill run`"
-    for name, state in sorted(standing.damaged.items()):
+def _of_artefacts(status: ServiceStatus) -> _Found:
+    way_out = "run `dvc pull` in the store, or rebuild it with `tidemill run`"
+    for name, state in sorted(status.damaged_artefacts.items()):
         if state == "missing":
             yield "artefact missing", f"the bytes of '{name}' are not in the store", way_out
         else:
-            yield "artefact tampered", f"the bytes of '{name}' are not what was made", way_out
+            yield "artefact tampered", f"the bytes of '{name}' do not match their digest", way_out
 
 
-def short(release: str | None) -> str:
-    """The first twelve digits of a release, as people read it."""
+def short_digest(release: str | None) -> str:
+    """The first twelve hex digits of a digest; `nothing` for None."""
     return release.removeprefix("sha256:")[:12] if release else "nothing"
 
 
@@ -181,6 +213,8 @@ def _some(shares: Mapping[str, float]) -> dict[str, float]:
     return {release: percent for release, percent in shares.items() if percent > 0}
 
 
-def _said(shares: Mapping[str, float]) -> str:
-    parts = [f"{short(release)} at {percent:g} %" for release, percent in sorted(shares.items())]
+def _format_shares(shares: Mapping[str, float]) -> str:
+    parts = [
+        f"{short_digest(release)} at {percent:g} %" for release, percent in sorted(shares.items())
+    ]
     return ", ".join(parts) or "nothing"

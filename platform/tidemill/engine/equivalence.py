@@ -1,4 +1,4 @@
-"""Does a transformed model still do its task? Hop by hop, the guilty one named."""
+"""Equivalence check: whether a compressed model still does its task, and which step failed."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from tidemill.spec.compression import Goal
 
 
 @dataclass(frozen=True)
-class Hop:
-    """One transformation, with the same rows answered before and after it."""
+class HopComparison:
+    """One compression step, with the answers to the same rows before and after it compared."""
 
     step: str
     """The step's or target's name."""
     kind: str
-    """Kind of the artefact it gave."""
+    """Kind of the artefact that the step built."""
     rows: int
     """Rows the agreement was counted on."""
     agreement: float | None
-    """How far the task's answers stayed (see `engine.concordance`); None where it was not run."""
+    """Share of equal answers (see `engine.concordance`); None where the step was not run."""
     low: float = 0.0
     high: float = 1.0
     """The agreement's bounds."""
@@ -49,33 +49,32 @@ class Hop:
     """Time the transformation took."""
     note: str = ""
 
-    @property
-    def record(self) -> dict[str, Any]:
-        """As tables and records keep it."""
+    def to_dict(self) -> dict[str, Any]:
+        """The flat JSON form: each loss under `METRIC lost`."""
         flat = asdict(self)
         losses = flat.pop("loss")
         return {**flat, **{f"{name} lost": value for name, value in losses.items()}}
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Whether the chain holds, and if not, which hop broke it."""
+class EquivalenceVerdict:
+    """Whether all steps passed, and if not, which one failed."""
 
     passed: bool
-    guilty: str | None
+    failed_step: str | None
     message: str
 
 
 @dataclass(frozen=True)
-class Reached:
-    """What one goal asked and what was reached."""
+class GoalResult:
+    """The result of one goal."""
 
     metric: str
     passed: bool
     message: str
     value: float
-    guilty: str | None = None
-    """The hop that lost most of this metric, where the goal was missed."""
+    failed_step: str | None = None
+    """The step that lost most of this metric, where the goal was missed."""
 
 
 def compare(
@@ -85,85 +84,93 @@ def compare(
     after: Sequence[Scored],
     metrics: Sequence[str],
     basis: str = LABEL,
-) -> Hop:
-    """The hop between two forms that answered the same rows in the same order."""
+) -> HopComparison:
+    """Compare two forms of a model that answered the same rows in the same order."""
     if len(before) != len(after):
         raise ValueError(f"{len(before)} answers before and {len(after)} after: not the same rows")
-    found = agree(before, after, basis, metrics)
+    agreement = agree(before, after, basis, metrics)
     pairs = zip(before, after, strict=True)
-    return Hop(
+    return HopComparison(
         step=step,
         kind=kind,
-        rows=found.share.rows,
-        agreement=found.share.value,
-        low=found.share.low,
-        high=found.share.high,
-        basis=found.basis,
+        rows=agreement.share.rows,
+        agreement=agreement.share.value,
+        low=agreement.share.low,
+        high=agreement.share.high,
+        basis=agreement.basis,
         texts=_share([a.answer.text.split() == b.answer.text.split() for a, b in pairs]),
         loss={name: _worse(name, measure(name, before), measure(name, after)) for name in metrics},
     )
 
 
-def not_run(step: str, kind: str, note: str) -> Hop:
-    """A hop that nothing was asked of: it has no agreement, and stops nothing."""
-    return Hop(step, kind, 0, None, note=note)
+def not_run(step: str, kind: str, note: str) -> HopComparison:
+    """A step that was not run: it has no agreement, and fails nothing."""
+    return HopComparison(step, kind, 0, None, note=note)
 
 
-def judge(hops: Sequence[Hop], min_agreement: float) -> Verdict:
-    """A hop is guilty where its agreement is surely below the limit: its upper bound is.
+def judge(hops: Sequence[HopComparison], min_agreement: float) -> EquivalenceVerdict:
+    """A step fails where the upper bound of its agreement is below the limit.
 
-    A right hop is so refused at most once in forty times where its true agreement is the limit
-    itself, and less above it, on any number of rows. What few rows cannot show is said.
+    A correct step fails at most one time in forty where its true agreement is the limit itself,
+    and less above it, on any number of rows. The message says what so few rows cannot show.
     """
     run = [hop for hop in hops if hop.agreement is not None]
     broken = [hop for hop in run if surely_below(_interval(hop), min_agreement)]
     if broken:
-        worst = min(broken, key=_kept)
-        return Verdict(
+        worst = min(broken, key=_agreement_of)
+        return EquivalenceVerdict(
             False,
             worst.step,
             f"'{worst.step}' changed the answers: {_alike(worst)}, and min_agreement is "
             f"{min_agreement:.1%}; make that step milder, drop it, or lower "
             "equivalence.min_agreement",
         )
-    parts = [f"{len(run)} hops checked"]
+    parts = [f"{len(run)} steps checked"]
     if run:
-        least = min(run, key=_kept)
-        parts += [f"least alike after '{least.step}': {_alike(least)}"]
+        least = min(run, key=_agreement_of)
+        parts += [f"lowest agreement after '{least.step}': {_alike(least)}"]
         parts += [_power(least, min_agreement)]
     parts += [f"'{hop.step}' was not run" for hop in hops if hop.agreement is None]
-    return Verdict(True, None, "; ".join(parts))
+    return EquivalenceVerdict(True, None, "; ".join(parts))
 
 
-def reached(
-    goal: Goal, before: float, after: float, hops: Sequence[Hop], metric: str | None = None
-) -> Reached:
-    """Whether a goal was reached by a value before compression and one after."""
+def check_goal(
+    goal: Goal,
+    before: float,
+    after: float,
+    hops: Sequence[HopComparison],
+    metric: str | None = None,
+) -> GoalResult:
+    """Compare a metric before and after compression with its goal."""
     name = metric or goal.metric
     lost = _worse(name, before, after)
     ratio = after / before if before else float("inf")
     if goal.at_least is not None:
-        passed, said = after >= goal.at_least, f"at least {goal.at_least:g} was asked"
+        passed, comparison = after >= goal.at_least, f"at least {goal.at_least:g} was asked"
     elif goal.at_most is not None:
-        passed, said = after <= goal.at_most, f"at most {goal.at_most:g} was asked"
+        passed, comparison = after <= goal.at_most, f"at most {goal.at_most:g} was asked"
     elif goal.max_degradation is not None:
         passed = lost <= goal.max_degradation
-        said = f"{lost:.4g} worse than before, at most {goal.max_degradation:g} was asked"
+        comparison = f"{lost:.4g} worse than before, at most {goal.max_degradation:g} was asked"
     else:
         limit = goal.max_ratio or 0.0
-        passed, said = ratio <= limit, f"{ratio:.3g} times what it was, {limit:g} was asked"
-    guilty = None if passed else _most_lost(name, hops)
-    tail = f"; most of it in '{guilty}'" if guilty else ""
-    return Reached(name, passed, f"{name} is {after:.4g}: {said}{tail}", after, guilty)
+        passed, comparison = ratio <= limit, f"{ratio:.3g} times what it was, {limit:g} was asked"
+    failed_step = None if passed else _most_lost(name, hops)
+    suffix = f"; most of it in '{failed_step}'" if failed_step else ""
+    return GoalResult(
+        name, passed, f"{name} is {after:.4g}: {comparison}{suffix}", after, failed_step
+    )
 
 
-def sized(hop: Hop, size: int, source: float, seconds: float, note: str = "") -> Hop:
-    """The hop with what its artefact weighs and what it took."""
+def with_size(
+    hop: HopComparison, size: int, source: float, seconds: float, note: str = ""
+) -> HopComparison:
+    """The comparison with its artefact's size, the ratio to the source, and the seconds."""
     ratio = size / source if source else 1.0
     return replace(hop, bytes=size, ratio=ratio, seconds=seconds, note=note)
 
 
-def _most_lost(name: str, hops: Sequence[Hop]) -> str | None:
+def _most_lost(name: str, hops: Sequence[HopComparison]) -> str | None:
     losses = [(hop.loss.get(name, 0.0), hop.step) for hop in hops]
     most = max(losses, default=(0.0, ""))
     return most[1] if most[0] > 0 else None
@@ -177,24 +184,26 @@ def _share(values: Sequence[bool]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _kept(hop: Hop) -> float:
+def _agreement_of(hop: HopComparison) -> float:
     return hop.agreement if hop.agreement is not None else 1.0
 
 
-def _interval(hop: Hop) -> Interval:
-    return Interval(_kept(hop), hop.low, hop.high, hop.rows)
+def _interval(hop: HopComparison) -> Interval:
+    return Interval(_agreement_of(hop), hop.low, hop.high, hop.rows)
 
 
-def _alike(hop: Hop) -> str:
+def _alike(hop: HopComparison) -> str:
     return str(Agreement(hop.basis, _interval(hop)))
 
 
-def _power(hop: Hop, limit: float) -> str:
-    """What so many rows can tell, and how many would be needed for more."""
-    if _kept(hop) < limit:
-        needed = rows_needed(_kept(hop), limit)
-        more = f"about {needed} would show it" if needed else "no number of rows shows it"
-        return f"below min_agreement {limit:.1%}, but on {hop.rows} rows that may be chance: {more}"
+def _power(hop: HopComparison, limit: float) -> str:
+    """What this number of rows can show, and how many rows would show more."""
+    if _agreement_of(hop) < limit:
+        row_count = rows_needed(_agreement_of(hop), limit)
+        advice = f"about {row_count} would show it" if row_count else "no number of rows shows it"
+        return (
+            f"below min_agreement {limit:.1%}, but on {hop.rows} rows that may be chance: {advice}"
+        )
     least = detectable(hop.rows, limit)
     if least is None:
         return f"{hop.rows} rows are too few to refuse anything at {limit:.1%}"

@@ -11,9 +11,9 @@ from tidemill.engine.statistics import (
     Interval,
     Statistic,
     bootstrap_of,
-    combined,
-    difference,
+    combined_statistic,
     mean_of,
+    paired_difference,
     quantile_of,
     wilson,
 )
@@ -72,7 +72,7 @@ def gain(
         return _exact(None if mine is None or theirs is None else theirs - mine, n)
     if n == 0:
         return bootstrap_of(mean_of(()), 0)
-    statistic = difference(_statistic(metric, first), _statistic(metric, second))
+    statistic = paired_difference(_statistic(metric, first), _statistic(metric, second))
     return bootstrap_of(statistic, n, confidence, seed, clusters=clusters, method=_method(metric))
 
 
@@ -92,7 +92,7 @@ def units(names: Sequence[str]) -> dict[str, str]:
 
 def _statistic(metric: ModuleType, answers: Sequence[Scored]) -> Statistic:
     if metric.KIND in ("corpus", "speed"):
-        return combined(metric.statistics(answers), metric.combine)
+        return combined_statistic(metric.statistics(answers), metric.combine)
     values = metric.score(answers)
     return quantile_of(values, metric.Q) if metric.KIND == "quantile" else mean_of(values)
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tidemill.engine.guardrail import name_of
+from tidemill.engine.guardrail import guardrail_name
 from tidemill.spec.rollout import Rollout
 
 
@@ -44,9 +44,9 @@ def plan_first_release(rollout: Rollout) -> FirstRelease:
     """How a canary meets its users where nothing is live."""
     *steps, last = rollout.steps
     skips = [f"{step.percent} % step" for step in steps]
-    skips += [name_of(limit) for limit in rollout.guardrails if limit.at_most is None]
+    skips += [guardrail_name(limit) for limit in rollout.guardrails if limit.at_most is None]
     skips += [f"{rollout.quality.metric} ratings"] if rollout.quality else []
-    watches = [name_of(limit) for limit in rollout.guardrails if limit.at_most is not None]
+    watches = [guardrail_name(limit) for limit in rollout.guardrails if limit.at_most is not None]
     return FirstRelease(tuple(watches), tuple(skips), last.hold.total_seconds())
 
 

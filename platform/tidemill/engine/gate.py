@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import isfinite, isnan
+from typing import Any
 
 from tidemill.engine.check_names import gate_names
 from tidemill.engine.measurement import Measure
@@ -14,8 +15,8 @@ DASH = "\N{EN DASH}"
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What one gate said, and the numbers it said it on."""
+class GateResult:
+    """The result of one gate, with the numbers that it compared."""
 
     name: str
     """Unique within an evaluation; see `tidemill.engine.check_names`."""
@@ -28,26 +29,31 @@ class Outcome:
     bound: float | None = None
     """The confidence bound that was compared."""
     limit: float | None = None
-    """What it was compared with."""
-    by: float | None = None
+    """The limit that the bound was compared with."""
+    margin: float | None = None
     """How far the bound lies on the good side of the limit; negative where the gate failed."""
     rows: int = 0
 
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form of `report.json` and of checks: `by` is the margin."""
+        values = asdict(self)
+        return {**values, "by": values.pop("margin")}
+
 
 @dataclass(frozen=True)
-class Verdict:
-    """All gates of an evaluation."""
+class GateVerdict:
+    """The results of all gates of an evaluation."""
 
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: tuple[GateResult, ...] = ()
 
     @property
-    def passed(self) -> bool:
+    def has_passed(self) -> bool:
         """True where every gate passed (or there is none)."""
         return all(outcome.passed for outcome in self.outcomes)
 
     @property
-    def failures(self) -> tuple[Outcome, ...]:
-        """The gates that said no."""
+    def failures(self) -> tuple[GateResult, ...]:
+        """The gates that failed."""
         return tuple(outcome for outcome in self.outcomes if not outcome.passed)
 
     @property
@@ -66,22 +72,24 @@ def judge(
     gates: Iterable[Gate],
     *,
     units: Mapping[str, str] | None = None,
-) -> Verdict:
-    """Compare each gate's bound with its limit.
+) -> GateVerdict:
+    """Compare the bound of each gate with its limit.
 
     `gains` are paired differences against the baseline on the same rows, turned so that more is
-    better whatever the metric; None says that there is no baseline yet, and the gates against it
-    pass. `units` of metrics (`s`, `bytes`) are used in messages. A gate on rows that do not exist
-    fails: nothing speaks for the model there.
+    better whatever the metric; None where there is no baseline yet, and the gates against it pass.
+    `units` of metrics (`s`, `bytes`) are used in messages. A gate without rows fails: there is no
+    evidence for the model.
     """
-    here = {(one.metric, one.slice): one for one in measures}
-    against = None if gains is None else {(one.metric, one.slice): one for one in gains}
+    by_slice = {(measure.metric, measure.slice): measure for measure in measures}
+    gains_by_slice = (
+        None if gains is None else {(measure.metric, measure.slice): measure for measure in gains}
+    )
     wording = _Wording(units or {})
-    every = tuple(gates)
-    return Verdict(
+    all_gates = tuple(gates)
+    return GateVerdict(
         tuple(
-            _one(name, gate, here, against, wording)
-            for name, gate in zip(gate_names(every), every, strict=True)
+            _judge_gate(name, gate, by_slice, gains_by_slice, wording)
+            for name, gate in zip(gate_names(all_gates), all_gates, strict=True)
         )
     )
 
@@ -96,13 +104,15 @@ class _Wording:
     def number(self, metric: str, value: float, digits: int = 2) -> str:
         return number(value, self.units.get(metric, ""), digits)
 
-    def measured(self, one: Measure, digits: int) -> str:
-        where = f" on slice '{one.slice}'" if one.slice else ""
-        value = self.number(one.metric, one.value, digits)
-        if one.low == one.high:
-            return f"{one.metric} {value}{where}"
-        low, high = (self.number(one.metric, bound, digits) for bound in (one.low, one.high))
-        return f"{one.metric} {value} ({low}{DASH}{high}){where}"
+    def format_measure(self, measure: Measure, digits: int) -> str:
+        suffix = f" on slice '{measure.slice}'" if measure.slice else ""
+        value = self.number(measure.metric, measure.value, digits)
+        if measure.low == measure.high:
+            return f"{measure.metric} {value}{suffix}"
+        low, high = (
+            self.number(measure.metric, bound, digits) for bound in (measure.low, measure.high)
+        )
+        return f"{measure.metric} {value} ({low}{DASH}{high}){suffix}"
 
 
 def number(value: float, unit: str = "", digits: int = 2) -> str:
@@ -117,69 +127,71 @@ def number(value: float, unit: str = "", digits: int = 2) -> str:
     return f"{text} {unit}" if unit else text
 
 
-def _one(name: str, gate: Gate, here: _Table, gains: _Table | None, wording: _Wording) -> Outcome:
+def _judge_gate(
+    name: str, gate: Gate, measures: _Table, gains: _Table | None, wording: _Wording
+) -> GateResult:
     if isinstance(gate, NoWorseThanBaseline):
         return _against_baseline(name, gate, gains, wording)
-    one = here.get((gate.metric, gate.slice))
-    if one is None or isnan(one.value):
-        return _nothing(name, gate, "no test row is there to measure it on")
-    bound, side = (one.low, "lower") if isinstance(gate, AtLeast) else (one.high, "upper")
-    by = bound - gate.value if isinstance(gate, AtLeast) else gate.value - bound
-    return _outcome(name, gate, one, (bound, gate.value, by), side, wording)
+    measure = measures.get((gate.metric, gate.slice))
+    if measure is None or isnan(measure.value):
+        return _not_measured(name, gate, "there is no test row for it")
+    bound, side = (measure.low, "lower") if isinstance(gate, AtLeast) else (measure.high, "upper")
+    margin = bound - gate.value if isinstance(gate, AtLeast) else gate.value - bound
+    return _outcome(name, gate, measure, (bound, gate.value, margin), side, wording)
 
 
 def _against_baseline(
     name: str, gate: NoWorseThanBaseline, gains: _Table | None, wording: _Wording
-) -> Outcome:
+) -> GateResult:
     if gains is None:
-        message = f"{gate.metric}: nothing is live yet, so there is no baseline to be worse than"
-        return Outcome(name, True, message, gate.metric, gate.slice)
-    one = gains.get((gate.metric, gate.slice))
-    if one is None or isnan(one.value):
-        return _nothing(name, gate, "the baseline answered none of these rows")
-    by = one.low + gate.margin
-    digits = _digits(one.low, -gate.margin)
-    value, low = (wording.number(gate.metric, v, digits) for v in (one.value, one.low))
-    where = f" on slice '{gate.slice}'" if gate.slice else ""
+        message = f"{gate.metric}: skipped: first release, no baseline"
+        return GateResult(name, True, message, gate.metric, gate.slice)
+    gain = gains.get((gate.metric, gate.slice))
+    if gain is None or isnan(gain.value):
+        return _not_measured(name, gate, "the baseline answered none of these rows")
+    margin = gain.low + gate.margin
+    digits = _digits(gain.low, -gate.margin)
+    value, low = (wording.number(gate.metric, v, digits) for v in (gain.value, gain.low))
+    suffix = f" on slice '{gate.slice}'" if gate.slice else ""
     limit = wording.number(gate.metric, -gate.margin if gate.margin else 0.0, digits)
-    verb = "does not lie below" if by >= 0 else f"is {_gap(by, gate.metric, wording)} below"
+    verb = "does not lie below" if margin >= 0 else f"is {_gap(margin, gate.metric, wording)} below"
     message = (
-        f"{gate.metric} gain of {value} on the baseline{where} ({one.rows} rows answered by both): "
-        f"the lower bound {low} {verb} {limit}"
+        f"{gate.metric} gain of {value} on the baseline{suffix} "
+        f"({gain.rows} rows answered by both): the lower bound {low} {verb} {limit}"
     )
-    numbers = (one.value, one.low, -gate.margin, by, one.rows)
-    return Outcome(name, by >= 0, message, gate.metric, gate.slice, *numbers)
+    numbers = (gain.value, gain.low, -gate.margin, margin, gain.rows)
+    return GateResult(name, margin >= 0, message, gate.metric, gate.slice, *numbers)
 
 
-def _nothing(name: str, gate: Gate, why: str) -> Outcome:
-    where = f" on slice '{gate.slice}'" if gate.slice else ""
-    message = f"{gate.metric}{where} cannot be judged: {why}"
-    return Outcome(name, False, message, gate.metric, gate.slice)
+def _not_measured(name: str, gate: Gate, reason: str) -> GateResult:
+    suffix = f" on slice '{gate.slice}'" if gate.slice else ""
+    message = f"{gate.metric}{suffix} was not measured: {reason}"
+    return GateResult(name, False, message, gate.metric, gate.slice)
 
 
 def _outcome(
     name: str,
     gate: AtLeast | AtMost,
-    one: Measure,
+    measure: Measure,
     compared: tuple[float, float, float],
     side: str,
     wording: _Wording,
-) -> Outcome:
-    bound, limit, by = compared
+) -> GateResult:
+    bound, limit, margin = compared
     digits = _digits(bound, limit)
-    edge = wording.number(gate.metric, bound, digits)
-    wanted = wording.number(gate.metric, limit, digits)
+    bound_text = wording.number(gate.metric, bound, digits)
+    limit_text = wording.number(gate.metric, limit, digits)
     wrong = "below" if isinstance(gate, AtLeast) else "above"
     right = "reaches" if isinstance(gate, AtLeast) else "does not exceed"
-    verb = right if by >= 0 else f"is {_gap(by, gate.metric, wording)} {wrong}"
-    subject = "it" if one.low == one.high else f"the {side} bound {edge}"
-    message = f"{wording.measured(one, digits)}: {subject} {verb} {wanted}"
-    numbers = (one.value, bound, limit, by, one.rows)
-    return Outcome(name, by >= 0, message, gate.metric, gate.slice, *numbers)
+    verb = right if margin >= 0 else f"is {_gap(margin, gate.metric, wording)} {wrong}"
+    subject = "it" if measure.low == measure.high else f"the {side} bound {bound_text}"
+    message = f"{wording.format_measure(measure, digits)}: {subject} {verb} {limit_text}"
+    numbers = (measure.value, bound, limit, margin, measure.rows)
+    return GateResult(name, margin >= 0, message, gate.metric, gate.slice, *numbers)
 
 
-def _gap(by: float, metric: str, wording: _Wording) -> str:
-    return wording.number(metric, -by, _digits(by, 0.0))
+def _gap(margin: float, metric: str, wording: _Wording) -> str:
+    return wording.number(metric, -margin, _digits(margin, 0.0))
 
 
 def _digits(a: float, b: float) -> int:

@@ -12,7 +12,7 @@ from tidemill.spec.rollout import Guardrail
 Outcome = Literal["within", "beyond", "no data", "too early", "not applicable"]
 
 
-class Health(Protocol):
+class HealthLike(Protocol):
     """What one arm did in a stretch of time; `tidemill.ports.ArmHealth` is one."""
 
     @property
@@ -26,7 +26,7 @@ class Health(Protocol):
 
 
 @dataclass(frozen=True)
-class Reading:
+class GuardrailReading:
     """One guardrail at one look."""
 
     name: str
@@ -47,29 +47,29 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Window:
+class GuardrailWindow:
     """What a look goes by."""
 
-    candidate: Health | None
-    live: Health | None
+    candidate: HealthLike | None
+    live: HealthLike | None
     """None where the live arm is silent."""
-    alone: bool
+    no_live_release: bool
     """True where there is no live release at all."""
     elapsed: timedelta
     """Time since the step's start."""
-    remembered: Mapping[str, float] = field(default_factory=dict)
+    last_live_signals: Mapping[str, float] = field(default_factory=dict)
     """The live arm's last signals, for the steps in which it has no traffic."""
     strikes: Mapping[str, int] = field(default_factory=dict)
 
 
-def name_of(guardrail: Guardrail) -> str:
+def guardrail_name(guardrail: Guardrail) -> str:
     """`latency_p95 at most 0.8`: how decisions call a guardrail."""
     if guardrail.at_most is not None:
         return f"{guardrail.signal} at most {guardrail.at_most:g}"
     return f"{guardrail.signal} at most {guardrail.max_ratio_to_live:g} times live"
 
 
-def signal(name: str, health: Health | None, least: int = 1) -> float | None:
+def signal(name: str, health: HealthLike | None, least: int = 1) -> float | None:
     """The value of a signal; None where fewer than `least` answers carry it."""
     if health is None or health.requests < max(least, 1):
         return None
@@ -79,30 +79,30 @@ def signal(name: str, health: Health | None, least: int = 1) -> float | None:
     return value
 
 
-def read(guardrail: Guardrail, window: Window) -> Reading:
+def read_guardrail(guardrail: Guardrail, window: GuardrailWindow) -> GuardrailReading:
     """Compare the candidate's signal with the limit; without data the strikes stay as they were."""
-    name = name_of(guardrail)
+    name = guardrail_name(guardrail)
     strikes = window.strikes.get(name, 0)
-    if guardrail.max_ratio_to_live is not None and window.alone:
-        return Reading(name, "not applicable")
+    if guardrail.max_ratio_to_live is not None and window.no_live_release:
+        return GuardrailReading(name, "not applicable")
     if window.elapsed < guardrail.initial_delay:
-        return Reading(name, "too early", strikes=strikes)
+        return GuardrailReading(name, "too early", strikes=strikes)
     value = signal(guardrail.signal, window.candidate, guardrail.min_requests)
     limit = _limit(guardrail, window)
     requests = window.candidate.requests if window.candidate else 0
     if value is None or limit is None:
-        return Reading(name, "no data", value, limit, strikes, requests=requests)
+        return GuardrailReading(name, "no data", value, limit, strikes, requests=requests)
     if value <= limit:
-        return Reading(name, "within", value, limit, 0, requests=requests)
+        return GuardrailReading(name, "within", value, limit, 0, requests=requests)
     strikes += 1
     broken = strikes >= guardrail.failure_limit
-    return Reading(name, "beyond", value, limit, strikes, broken, requests)
+    return GuardrailReading(name, "beyond", value, limit, strikes, broken, requests)
 
 
-def _limit(guardrail: Guardrail, window: Window) -> float | None:
+def _limit(guardrail: Guardrail, window: GuardrailWindow) -> float | None:
     if guardrail.max_ratio_to_live is None:
         return guardrail.at_most
     live = signal(guardrail.signal, window.live, guardrail.min_requests)
     if live is None:
-        live = window.remembered.get(guardrail.signal)
+        live = window.last_live_signals.get(guardrail.signal)
     return None if live is None else live * guardrail.max_ratio_to_live

@@ -41,10 +41,10 @@ SHARE_ALIKE = frozenset(
 
 
 @dataclass(frozen=True)
-class Ingredient:
+class LicensedInput:
     """One thing a release was made from, and the licence its spec names."""
 
-    what: str
+    role: str
     """base model, dataset."""
     name: str
     licence: str = UNKNOWN
@@ -56,10 +56,10 @@ class Ingredient:
 
 
 @dataclass(frozen=True)
-class Chain:
+class LicenceChain:
     """The ingredients, the licence that follows, and what stands against it."""
 
-    ingredients: tuple[Ingredient, ...]
+    ingredients: tuple[LicensedInput, ...]
     licence: str
     """The strictest of the chain; `unknown` where that cannot be said."""
     conflicts: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ class Chain:
     """Sentences on what is not known; silence is no permission."""
 
 
-def chain(ingredients: Sequence[Ingredient], stated: str = "") -> Chain:
+def licence_chain(ingredients: Sequence[LicensedInput], stated: str = "") -> LicenceChain:
     """What follows from the licences of the ingredients.
 
     `stated` is the licence that people gave the release itself; it is kept and held against the
@@ -76,24 +76,28 @@ def chain(ingredients: Sequence[Ingredient], stated: str = "") -> Chain:
     neither list above is taken as one with conditions of its own. This is bookkeeping and no legal
     advice.
     """
-    known = [one for one in ingredients if one.key != UNKNOWN]
+    stated_inputs = [item for item in ingredients if item.key != UNKNOWN]
     questions = tuple(
-        f"The licence of {one.what} '{one.name}' is not stated."
-        for one in ingredients
-        if one.key == UNKNOWN
+        f"The licence of {item.role} '{item.name}' is not stated."
+        for item in ingredients
+        if item.key == UNKNOWN
     )
-    conflicts = (*_forbidden(known, stated), *_unlike(known), *_dropped(known, stated))
-    return Chain(tuple(ingredients), _strictest(known, stated), conflicts, questions)
+    conflicts = (
+        *_prohibitions(stated_inputs, stated),
+        *_share_alike_conflicts(stated_inputs),
+        *_missing_conditions(stated_inputs, stated),
+    )
+    return LicenceChain(tuple(ingredients), _strictest(stated_inputs, stated), conflicts, questions)
 
 
-def _strictest(known: Sequence[Ingredient], stated: str) -> str:
+def _strictest(inputs: Sequence[LicensedInput], stated: str) -> str:
     if stated.strip():
         return stated.strip().lower()
-    ranked = sorted(known, key=lambda one: -_weight(one.key))
+    ranked = sorted(inputs, key=lambda item: -_weight(item.key))
     first = next(iter(ranked), None)
     if first is None:
         return UNKNOWN
-    models = [one.key for one in known if one.what == "base model"]
+    models = [item.key for item in inputs if item.role == "base model"]
     return models[0] if models and _weight(first.key) == 0 else first.key
 
 
@@ -112,41 +116,42 @@ def _no_derivatives(licence: str) -> bool:
     return "-nd" in licence
 
 
-def _forbidden(known: Sequence[Ingredient], stated: str) -> tuple[str, ...]:
-    found = [
-        f"{_said(one)} forbids derived works, and a model trained on or from it may be one."
-        for one in known
-        if _no_derivatives(one.key)
+def _prohibitions(inputs: Sequence[LicensedInput], stated: str) -> tuple[str, ...]:
+    conflicts = [
+        f"{_describe(item)} forbids derived works, and a model trained on or from it may be one."
+        for item in inputs
+        if _no_derivatives(item.key)
     ]
     commercial = bool(stated) and not _no_money(stated.lower())
-    found += [
-        f"{_said(one)} forbids commercial use, and the release is stated as {stated}."
-        for one in known
-        if commercial and _no_money(one.key)
+    conflicts += [
+        f"{_describe(item)} forbids commercial use, and the release is stated as {stated}."
+        for item in inputs
+        if commercial and _no_money(item.key)
     ]
-    return tuple(found)
+    return tuple(conflicts)
 
 
-def _unlike(known: Sequence[Ingredient]) -> tuple[str, ...]:
+def _share_alike_conflicts(inputs: Sequence[LicensedInput]) -> tuple[str, ...]:
     """Two licences that a derived work would have to keep, both."""
-    kept = {one.key: one for one in known if one.key in SHARE_ALIKE}
+    share_alike = {first.key: first for first in inputs if first.key in SHARE_ALIKE}
     return tuple(
-        f"{_said(one)} and {_said(other)} each ask a derived work to carry their own licence."
-        for one, other in combinations(kept.values(), 2)
+        f"{_describe(first)} and {_describe(second)} each require a derived work to carry their "
+        "own licence."
+        for first, second in combinations(share_alike.values(), 2)
     )
 
 
-def _dropped(known: Sequence[Ingredient], stated: str) -> tuple[str, ...]:
-    wanted = stated.strip().lower()
-    if not wanted:
+def _missing_conditions(inputs: Sequence[LicensedInput], stated: str) -> tuple[str, ...]:
+    licence = stated.strip().lower()
+    if not licence:
         return ()
     return tuple(
-        f"{_said(one)} asks a derived work to keep its licence, and the release is stated as "
-        f"{stated}."
-        for one in known
-        if one.key in SHARE_ALIKE and one.key != wanted
+        f"{_describe(item)} requires a derived work to keep its licence, and the release is stated "
+        f"as {stated}."
+        for item in inputs
+        if item.key in SHARE_ALIKE and item.key != licence
     )
 
 
-def _said(one: Ingredient) -> str:
-    return f"{one.what.capitalize()} '{one.name}' ({one.licence})"
+def _describe(item: LicensedInput) -> str:
+    return f"{item.role.capitalize()} '{item.name}' ({item.licence})"

@@ -1,9 +1,9 @@
-"""Lineage: edges of materialisations and releases, and paths along them in both directions.
+"""The lineage graph: edges of materialisations and releases, and their transitive closure.
 
 A node is named by a string that is unique over all kinds: a digest (`sha256:…`) for an artefact or
-a release, `materialisation:17`, `commit:<sha>`, `spec:<digest>`. An edge says that the child was
-built from the parent. A materialisation is the node between inputs and outputs, as an activity is
-between entities in W3C PROV (https://www.w3.org/TR/prov-dm/).
+a release, `materialisation:17`, `commit:<sha>`, `spec:<digest>`. An edge says that the
+child was made from the parent. A materialisation stands between its inputs and its outputs, as an
+activity stands between entities in W3C PROV (https://www.w3.org/TR/prov-dm/).
 """
 
 from __future__ import annotations
@@ -20,41 +20,43 @@ BUILD = "materialisation:"
 
 
 class Edge(NamedTuple):
-    """One thing that came of another, and as what the other took part."""
+    """A node that was made from another, and the role of the other."""
 
     child: str
     parent: str
     role: str = ""
-    """`output` or `step:merge` for what a making gave; the spec's name for what went in."""
+    """`output` or `step:merge` for an output of a materialisation; the spec's name for an input."""
 
 
-def of_making(key: int, making: Mapping[str, Any]) -> list[Edge]:
-    """Edges of one making: artefacts come of it, it comes of inputs, spec and commit.
+def materialisation_edges(key: int, making: Mapping[str, Any]) -> list[Edge]:
+    """Edges of one materialisation: from its outputs to it, and to its inputs, spec and commit.
 
-    `making` has `artefact`, `steps`, `inputs`, `spec_digest`, `name` and `commit` as
-    `ports.Making` has them.
+    `making` is a row of the ledger with `artefact`, `steps`, `inputs`, `spec_digest`, `name` and
+    `commit`.
     """
-    me = f"{BUILD}{key}"
-    outputs = [Edge(making["artefact"], me, "output")]
-    outputs += [Edge(digest, me, f"step:{step}") for step, digest in making["steps"].items()]
-    inputs = [Edge(me, digest, name) for name, digest in making["inputs"].items()]
-    spec = [Edge(me, f"spec:{making['spec_digest']}", making["name"])]
-    return _without_loops([*outputs, *inputs, *spec, *_commit(me, making["commit"])])
+    node = f"{BUILD}{key}"
+    outputs = [Edge(making["artefact"], node, "output")]
+    outputs += [Edge(digest, node, f"step:{step}") for step, digest in making["steps"].items()]
+    inputs = [Edge(node, digest, name) for name, digest in making["inputs"].items()]
+    spec = [Edge(node, f"spec:{making['spec_digest']}", making["name"])]
+    return _without_loops(
+        [*outputs, *inputs, *spec, *_commit(node, making["commit"].get("sha", ""))]
+    )
 
 
-def of_release(record: ReleaseRecord) -> list[Edge]:
-    """Edges of one release record: it comes of its artefacts, its specs and its commit."""
-    me = record.digest
-    artefacts = [Edge(me, item.digest, name) for name, item in record.artefacts.items()]
-    specs = [Edge(me, f"spec:{digest}", name) for name, digest in record.specs.items()]
-    return _without_loops([*artefacts, *specs, *_commit(me, record.commit.to_dict())])
+def release_edges(record: ReleaseRecord) -> list[Edge]:
+    """Edges of one release: to its artefacts, its specs and its commit."""
+    node = record.digest
+    artefacts = [Edge(node, item.digest, name) for name, item in record.artefacts.items()]
+    specs = [Edge(node, f"spec:{digest}", name) for name, digest in record.specs.items()]
+    return _without_loops([*artefacts, *specs, *_commit(node, record.commit.sha)])
 
 
-def walk(starts: Iterable[str], edges: Iterable[Edge], direction: Direction) -> dict[str, int]:
-    """Every node that can be reached, the starts included, with its distance in edges.
+def reachable(starts: Iterable[str], edges: Iterable[Edge], direction: Direction) -> dict[str, int]:
+    """Every reachable node, the starts included, with its distance in edges.
 
-    Nearest first. A node counts once however many ways lead to it, so a cycle (bytes that came out
-    of a making as they went in) ends the walk there.
+    Nearest first. A node counts once however many paths lead to it, so a cycle (bytes that left a
+    materialisation unchanged) ends the walk there.
     """
     following: dict[str, list[str]] = defaultdict(list)
     for edge in edges:
@@ -62,46 +64,48 @@ def walk(starts: Iterable[str], edges: Iterable[Edge], direction: Direction) -> 
         if direction == "forward":
             before, after = after, before
         following[before].append(after)
-    found: dict[str, int] = {}
+    distances: dict[str, int] = {}
     frontier, distance = list(dict.fromkeys(starts)), 0
     while frontier:
-        found |= dict.fromkeys(frontier, distance)
+        distances |= dict.fromkeys(frontier, distance)
         ahead = (after for node in frontier for after in following[node])
-        frontier = [node for node in dict.fromkeys(ahead) if node not in found]
+        frontier = [node for node in dict.fromkeys(ahead) if node not in distances]
         distance += 1
-    return found
+    return distances
 
 
-def without_makings(edges: Iterable[Edge]) -> list[Edge]:
-    """The same ancestry without the makings: what came out joined to what went in, for a picture.
+def artefact_edges(edges: Iterable[Edge]) -> list[Edge]:
+    """The same graph without the materialisations: outputs joined to inputs, for a picture.
 
-    The edge keeps the role of what went in.
+    Each edge has the role of the input.
     """
-    made: dict[str, list[Edge]] = defaultdict(list)
-    used: dict[str, list[Edge]] = defaultdict(list)
+    outputs_of: dict[str, list[Edge]] = defaultdict(list)
+    inputs_of: dict[str, list[Edge]] = defaultdict(list)
     plain = []
     for edge in edges:
         if edge.parent.startswith(BUILD):
-            made[edge.parent].append(edge)
+            outputs_of[edge.parent].append(edge)
         elif edge.child.startswith(BUILD):
-            used[edge.child].append(edge)
+            inputs_of[edge.child].append(edge)
         else:
             plain.append(edge)
-    joined = (Edge(out.child, one.parent, one.role) for out, one in _pairs(made, used))
+    joined = (
+        Edge(out.child, source.parent, source.role) for out, source in _pairs(outputs_of, inputs_of)
+    )
     return sorted({*plain, *(edge for edge in joined if edge.child != edge.parent)})
 
 
 def _pairs(
-    made: Mapping[str, Sequence[Edge]], used: Mapping[str, Sequence[Edge]]
+    outputs_of: Mapping[str, Sequence[Edge]], inputs_of: Mapping[str, Sequence[Edge]]
 ) -> Iterator[tuple[Edge, Edge]]:
-    for making, outputs in made.items():
-        for one in used.get(making, ()):
+    for making, outputs in outputs_of.items():
+        for source in inputs_of.get(making, ()):
             for out in outputs:
-                yield out, one
+                yield out, source
 
 
-def _commit(me: str, commit: Mapping[str, Any]) -> list[Edge]:
-    return [Edge(me, f"commit:{commit['sha']}", "commit")] if commit else []
+def _commit(node: str, sha: str) -> list[Edge]:
+    return [Edge(node, f"commit:{sha}", "commit")] if sha else []
 
 
 def _without_loops(edges: list[Edge]) -> list[Edge]:

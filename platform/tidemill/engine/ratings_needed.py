@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from tidemill.engine.sequential import FEWEST, bound
+from tidemill.engine.sequential import FEWEST, half_width
 
 WIDEST = 0.25
 """The largest variance of ratings in 0..1."""
@@ -21,7 +21,7 @@ MOST = 10**12
 
 
 @dataclass(frozen=True)
-class Pace:
+class RatingRate:
     """Ratings of a service so far."""
 
     ratings: int
@@ -43,7 +43,7 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Wait:
+class StepEstimate:
     """What one step of a rollout waits for."""
 
     percent: int
@@ -53,7 +53,7 @@ class Wait:
     """At the present pace; None while there are no ratings."""
 
 
-def needed(
+def ratings_needed(
     variance: float, percent: float, *, margin: float, alpha: float, expected_ratings: int
 ) -> int | None:
     """The fewest ratings whose half-width is at most `margin`, of `FEWEST` subjects in each arm;
@@ -64,7 +64,7 @@ def needed(
     spread = variance / (share * (1 - share))
 
     def wide(n: int) -> bool:
-        return bound(n, spread / n, alpha, expected_ratings) > margin
+        return half_width(n, spread / n, alpha, expected_ratings) > margin
 
     most = 1
     while wide(most):
@@ -78,7 +78,7 @@ def needed(
     return max(most, ceil(FEWEST / min(share, 1 - share)))
 
 
-def waits(rollout: Mapping[str, Any], pace: Pace | None) -> tuple[Wait, ...]:
+def step_estimates(rollout: Mapping[str, Any], rate: RatingRate | None) -> tuple[StepEstimate, ...]:
     """For each step with traffic on both arms: ratings and days until the margin can be seen.
 
     Without ratings so far the number holds for ratings as far apart as they can be; no days are
@@ -87,26 +87,26 @@ def waits(rollout: Mapping[str, Any], pace: Pace | None) -> tuple[Wait, ...]:
     quality = rollout.get("quality")
     if not quality or rollout.get("mode") == "shadow":  # nobody sees a shadow's answers
         return ()
-    variance = min(pace.variance, WIDEST) if pace and pace.ratings else WIDEST
-    found = []
+    variance = min(rate.variance, WIDEST) if rate and rate.ratings else WIDEST
+    estimates = []
     for percent in _shares(rollout.get("steps") or ()):
-        ratings = needed(
+        ratings = ratings_needed(
             variance,
             percent,
             margin=quality["margin"],
             alpha=quality["alpha"],
             expected_ratings=quality["expected_ratings"],
         )
-        known = ratings is not None and pace is not None and pace.ratings > 0
-        days = ratings / pace.per_day if known and ratings and pace else None
-        found.append(Wait(percent, ratings, days))
-    return tuple(found)
+        has_rate = ratings is not None and rate is not None and rate.ratings > 0
+        days = ratings / rate.per_day if has_rate and ratings and rate else None
+        estimates.append(StepEstimate(percent, ratings, days))
+    return tuple(estimates)
 
 
-def in_days(days: float) -> str:
+def format_days(days: float) -> str:
     """`less than a day`, `about 12 days`."""
-    whole = ceil(days)
-    return "less than a day" if days < 1 else f"about {whole} day{'s' if whole > 1 else ''}"
+    count = ceil(days)
+    return "less than a day" if days < 1 else f"about {count} day{'s' if count > 1 else ''}"
 
 
 def _shares(steps: Sequence[Mapping[str, Any]]) -> list[int]:

@@ -118,11 +118,14 @@ class ReleaseRecord:
     """`sha256:` and 64 hex digits; see `sealed`."""
 
     @property
-    def served(self) -> ReleasedArtefact | None:
+    def served_artefact(self) -> ReleasedArtefact | None:
         """The artefact that is served, where the record lists it."""
-        return next((one for one in self.artefacts.values() if one.digest == self.model), None)
+        return next(
+            (artefact for artefact in self.artefacts.values() if artefact.digest == self.model),
+            None,
+        )
 
-    def sealed(self) -> ReleaseRecord:
+    def with_digest(self) -> ReleaseRecord:
         """The same record with its digest, computed from its content."""
         values = self.to_dict()
         content = {name: values[name] for name in _CONTENT}
@@ -152,7 +155,9 @@ class ReleaseRecord:
         evaluation = raw["evaluation"]
         return cls(
             **{name: raw[name] for name in _PLAIN if name in raw},
-            artefacts={name: ReleasedArtefact(**one) for name, one in raw["artefacts"].items()},
+            artefacts={
+                name: ReleasedArtefact(**artefact) for name, artefact in raw["artefacts"].items()
+            },
             bases=tuple(BaseModel(**base) for base in raw["bases"]),
             dataset=ReleasedDataset(**raw["dataset"]),
             commit=SpecCommit(**(raw.get("commit") or {})),

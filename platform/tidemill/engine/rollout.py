@@ -16,9 +16,21 @@ from functools import cached_property
 from typing import Any, Literal
 
 from tidemill.engine.first_release import missing_baseline, plan_first_release
-from tidemill.engine.guardrail import Health, Reading, Window, read, signal
+from tidemill.engine.guardrail import (
+    GuardrailReading,
+    GuardrailWindow,
+    HealthLike,
+    read_guardrail,
+    signal,
+)
 from tidemill.engine.rollout_state import RolloutState, Status
-from tidemill.engine.sequential import Comparison, RatingSummary, SplitTest, check_split, compare
+from tidemill.engine.sequential import (
+    Comparison,
+    RatingSummary,
+    SampleRatioTest,
+    compare,
+    sample_ratio_test,
+)
 from tidemill.spec.rollout import Rollout
 
 Decision = Literal["promote", "hold", "roll_back", "ask", "done"]
@@ -41,7 +53,7 @@ class Advance:
 def advance(
     rollout: Rollout,
     state: RolloutState,
-    health: Mapping[str, Health],
+    health: Mapping[str, HealthLike],
     ratings: RatingSummary,
     now: datetime,
 ) -> Advance:
@@ -65,7 +77,7 @@ class Scene:
 
     rollout: Rollout
     state: RolloutState
-    health: Mapping[str, Health]
+    health: Mapping[str, HealthLike]
     ratings: RatingSummary
     now: datetime
 
@@ -75,12 +87,12 @@ class Scene:
         return self.rollout.steps[self.state.step].percent if self.state.step >= 0 else 0
 
     @property
-    def candidate(self) -> Health | None:
+    def candidate(self) -> HealthLike | None:
         """What the candidate did; None where nothing is known."""
         return self.health.get(self.state.candidate)
 
     @property
-    def live(self) -> Health | None:
+    def live(self) -> HealthLike | None:
         """What the live release did; None where nothing is known."""
         return self.health.get(self.state.live) if self.state.live else None
 
@@ -90,11 +102,11 @@ class Scene:
         return self.state.step >= 0 and (self.percent > 0 or self.rollout.mode == "shadow")
 
     @cached_property
-    def readings(self) -> tuple[Reading, ...]:
+    def readings(self) -> tuple[GuardrailReading, ...]:
         """Every guardrail at this look."""
         if not self.exposed:
             return ()
-        window = Window(
+        window = GuardrailWindow(
             self.candidate,
             self.live,
             self.state.live is None,
@@ -102,7 +114,7 @@ class Scene:
             self.state.live_signals,
             self.state.strikes,
         )
-        return tuple(read(guardrail, window) for guardrail in self.rollout.guardrails)
+        return tuple(read_guardrail(guardrail, window) for guardrail in self.rollout.guardrails)
 
     @cached_property
     def requests(self) -> int:
@@ -110,10 +122,10 @@ class Scene:
         return self.state.requests + (self.candidate.requests if self.candidate else 0)
 
     @cached_property
-    def split(self) -> SplitTest:
+    def split(self) -> SampleRatioTest:
         """Whether subjects were dealt as the step says."""
         ratings = self.ratings
-        return check_split(ratings.live_subjects, ratings.candidate_subjects, self.percent)
+        return sample_ratio_test(ratings.live_subjects, ratings.candidate_subjects, self.percent)
 
     @cached_property
     def comparison(self) -> Comparison | None:

@@ -1,7 +1,7 @@
-"""What a search may spend and has spent: pure accounting of calls, tokens and money.
+"""The budget of a search: limits, costs and reserve in calls, tokens, money and seconds.
 
-Every cost is asked for before it arises, at the most it can be, and settled after at what it was.
-So a search stops before it would exceed a limit, never after.
+Every cost is checked before it arises, at its largest possible value, and booked afterwards at its
+real value. So a search stops before it would exceed a limit, never after.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tidemill.errors import OverBudget
 
 @dataclass(frozen=True)
 class Cost:
-    """What something cost, or may cost at most."""
+    """A cost, real or largest possible."""
 
     calls: int = 0
     """Answers of a model, ours or the reflection model's."""
@@ -33,12 +33,12 @@ class Cost:
         )
 
 
-NOTHING = Cost()
+NO_COST = Cost()
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Hard limits; None where there is none."""
+    """Hard limits; None is no limit."""
 
     calls: int | None = None
     tokens: int | None = None
@@ -47,39 +47,43 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Purse:
-    """The limits, what was spent, and what is kept for the decision at the end."""
+class SearchBudget:
+    """The limits, the cost so far, and the reserve for the final comparison."""
 
     limits: Limits
-    spent: Cost = NOTHING
-    kept: Cost = NOTHING
+    spent: Cost = NO_COST
+    reserved: Cost = NO_COST
 
-    def lacks(self, most: Cost) -> str:
+    def exceeded_limit(self, cost: Cost) -> str:
         """The limit that a cost of at most `most` would exceed, in words; empty where it fits."""
-        after = self.spent + self.kept + most
+        after = self.spent + self.reserved + cost
         for name in ("calls", "tokens", "money", "seconds"):
             limit, would = getattr(self.limits, name), getattr(after, name)
             if limit is not None and would > limit:
-                had = getattr(self.spent, name)
-                kept = getattr(self.kept, name)
-                reserve = f", {_said(kept)} kept for the decision" if kept else ""
-                return f"{name}: {_said(had)} of {_said(limit)} spent{reserve}"
+                spent = getattr(self.spent, name)
+                reserved = getattr(self.reserved, name)
+                reserve = (
+                    f", {_format_limit(reserved)} reserved for the final comparison"
+                    if reserved
+                    else ""
+                )
+                return f"{name}: {_format_limit(spent)} of {_format_limit(limit)} spent{reserve}"
         return ""
 
-    def ask(self, most: Cost) -> None:
+    def check(self, cost: Cost) -> None:
         """Raise OverBudget where a cost of at most `most` would exceed a limit."""
-        lack = self.lacks(most)
-        if lack:
-            raise OverBudget(f"the budget of the search is used up ({lack})")
+        limit = self.exceeded_limit(cost)
+        if limit:
+            raise OverBudget(f"the search budget is exhausted ({limit})")
 
-    def pay(self, cost: Cost) -> Purse:
+    def after(self, cost: Cost) -> SearchBudget:
         """The purse after a cost."""
         return replace(self, spent=self.spent + cost)
 
-    def keep(self, cost: Cost) -> Purse:
+    def with_reserve(self, cost: Cost) -> SearchBudget:
         """The purse with this much kept back, in place of what was."""
-        return replace(self, kept=cost)
+        return replace(self, reserved=cost)
 
 
-def _said(value: float) -> str:
+def _format_limit(value: float) -> str:
     return f"{value:,.10g}"

@@ -33,7 +33,7 @@ FEWEST = 10
 
 
 @dataclass(frozen=True)
-class Rated:
+class SubjectRatings:
     """What one subject's ratings of one arm in one step add up to; ratings lie in 0..1."""
 
     subject: str
@@ -48,7 +48,7 @@ class Rated:
 class RatingSummary:
     """All ratings of a rollout so far, and how many subjects each arm got in the present step."""
 
-    rated: tuple[Rated, ...] = ()
+    rated: tuple[SubjectRatings, ...] = ()
     live_subjects: int = 0
     candidate_subjects: int = 0
 
@@ -66,18 +66,22 @@ class Comparison:
 
 
 def compare(
-    rated: Sequence[Rated], *, margin: float, alpha: float, expected_ratings: int
+    ratings_by_subject: Sequence[SubjectRatings],
+    *,
+    margin: float,
+    alpha: float,
+    expected_ratings: int,
 ) -> Comparison:
     """The state of the confidence sequence; `inconclusive`, with bounds of -1 and 1, while fewer
     than `FEWEST` subjects of either arm rated."""
-    d, variance, n = difference(rated)
-    subjects = len({one.subject for one in rated})
-    half = bound(n, variance, alpha, expected_ratings) if _enough(rated) else inf
+    d, variance, n = rating_difference(ratings_by_subject)
+    subjects = len({item.subject for item in ratings_by_subject})
+    half = half_width(n, variance, alpha, expected_ratings) if _enough(ratings_by_subject) else inf
     low, high = max(-1.0, d - half), min(1.0, d + half)
-    return Comparison(d, low, high, n, subjects, finding(d - half, d + half, margin))
+    return Comparison(d, low, high, n, subjects, classify(d - half, d + half, margin))
 
 
-def finding(low: float, high: float, margin: float) -> Finding:
+def classify(low: float, high: float, margin: float) -> Finding:
     """The verdict of the bounds; the strongest one that holds."""
     if high < -margin:
         return "harm"
@@ -86,7 +90,7 @@ def finding(low: float, high: float, margin: float) -> Finding:
     return "no worse" if low > -margin else "inconclusive"
 
 
-def bound(n: int, variance: float, alpha: float, expected_ratings: int) -> float:
+def half_width(n: int, variance: float, alpha: float, expected_ratings: int) -> float:
     """Half-width B of the interval after `n` ratings, given Var(d); infinite without ratings."""
     if n == 0 or variance <= 0:
         return inf
@@ -97,34 +101,39 @@ def bound(n: int, variance: float, alpha: float, expected_ratings: int) -> float
     return sqrt((v + rho) * log((v + rho) / (rho * alpha**2))) / n
 
 
-def difference(rated: Iterable[Rated]) -> tuple[float, float, int]:
+def rating_difference(ratings_by_subject: Iterable[SubjectRatings]) -> tuple[float, float, int]:
     """Pooled d, its variance clustered by subject, and the number of ratings it rests on.
 
     Steps are weighted by n0 * n1 / (n0 + n1) (Mantel and Haenszel 1959); a step in which one arm
     has no ratings says nothing about the difference and is left out.
     """
-    steps = _two_armed(rated)
-    whole = sum(weight for _, weight in steps)
+    steps = _two_armed(ratings_by_subject)
+    total_weight = sum(weight for _, weight in steps)
     d = doubt = 0.0
     influence: dict[str, float] = defaultdict(float)
     for arms, weight in steps:
-        for arm, sign in ((arms[True], weight / whole), (arms[False], -weight / whole)):
+        for arm, sign in (
+            (arms[True], weight / total_weight),
+            (arms[False], -weight / total_weight),
+        ):
             n = _ratings(arm)
-            mean = sum(one.total for one in arm) / n
+            mean = sum(item.total for item in arm) / n
             d += sign * mean
-            doubt += sign**2 * _doubt(mean, len({one.subject for one in arm}))
-            for one in arm:
-                influence[one.subject] += sign * (one.total - mean * one.ratings) / n
-    variance = _clustered(list(influence.values())) + doubt
+            doubt += sign**2 * _doubt(mean, len({item.subject for item in arm}))
+            for item in arm:
+                influence[item.subject] += sign * (item.total - mean * item.ratings) / n
+    variance = _clustered_variance(list(influence.values())) + doubt
     return d, variance, sum(_ratings(arms[True]) + _ratings(arms[False]) for arms, _ in steps)
 
 
-def _two_armed(rated: Iterable[Rated]) -> list[tuple[dict[bool, list[Rated]], float]]:
+def _two_armed(
+    ratings_by_subject: Iterable[SubjectRatings],
+) -> list[tuple[dict[bool, list[SubjectRatings]], float]]:
     """The ratings of each step by arm, with the step's weight; only steps with both arms."""
-    steps: dict[int, dict[bool, list[Rated]]] = defaultdict(lambda: {False: [], True: []})
-    for one in rated:
-        if one.ratings > 0:
-            steps[one.step][one.candidate].append(one)
+    steps: dict[int, dict[bool, list[SubjectRatings]]] = defaultdict(lambda: {False: [], True: []})
+    for item in ratings_by_subject:
+        if item.ratings > 0:
+            steps[item.step][item.candidate].append(item)
     both = [arms for arms in steps.values() if arms[False] and arms[True]]
     return [(arms, _harmonic(_ratings(arms[False]), _ratings(arms[True]))) for arms in both]
 
@@ -133,7 +142,7 @@ def _harmonic(live: int, candidate: int) -> float:
     return live * candidate / (live + candidate)
 
 
-def _clustered(influence: Sequence[float]) -> float:
+def _clustered_variance(influence: Sequence[float]) -> float:
     """Variance of a sum of independent subjects; 0 where they show no spread."""
     spread = sum(i * i for i in influence)
     count = len(influence)
@@ -141,7 +150,7 @@ def _clustered(influence: Sequence[float]) -> float:
 
 
 @dataclass(frozen=True)
-class SplitTest:
+class SampleRatioTest:
     """Whether subjects were dealt to the arms in the shares that were set."""
 
     expected: float
@@ -153,25 +162,27 @@ class SplitTest:
     """False where so skewed a split has a probability below 0.001."""
 
 
-def check_split(live: int, candidate: int, percent: float) -> SplitTest:
+def sample_ratio_test(live: int, candidate: int, percent: float) -> SampleRatioTest:
     """Sample-ratio test: chi-square with one degree of freedom (Fabijan et al. 2019)."""
     n = live + candidate
     share = percent / 100
     if n == 0 or not 0 < share < 1:
-        return SplitTest(share, share, 1.0, True)
+        return SampleRatioTest(share, share, 1.0, True)
     chi2 = (candidate - n * share) ** 2 / (n * share * (1 - share))
     p = erfc(sqrt(chi2 / 2))
-    return SplitTest(share, candidate / n, p, p >= SPLIT_P)
+    return SampleRatioTest(share, candidate / n, p, p >= SPLIT_P)
 
 
-def _ratings(arm: Iterable[Rated]) -> int:
-    return sum(one.ratings for one in arm)
+def _ratings(arm: Iterable[SubjectRatings]) -> int:
+    return sum(item.ratings for item in arm)
 
 
-def _enough(rated: Iterable[Rated]) -> bool:
-    steps = _two_armed(rated)
-    who = ({one.subject for arms, _ in steps for one in arms[arm]} for arm in (False, True))
-    return all(len(subjects) >= FEWEST for subjects in who)
+def _enough(ratings_by_subject: Iterable[SubjectRatings]) -> bool:
+    steps = _two_armed(ratings_by_subject)
+    subjects_by_arm = (
+        {item.subject for arms, _ in steps for item in arms[arm]} for arm in (False, True)
+    )
+    return all(len(subjects) >= FEWEST for subjects in subjects_by_arm)
 
 
 def _doubt(mean: float, subjects: int) -> float:

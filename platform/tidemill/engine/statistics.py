@@ -84,20 +84,20 @@ def quantile_of(values: Sequence[float], q: float) -> Statistic:
     order = np.argsort(column, kind="stable")
 
     def statistic(weights: Array) -> Array:
-        reached = np.cumsum(weights[:, order], axis=1)
-        wanted = q * reached[:, -1:] - 1e-9
-        found: Array = column[order][np.argmax(reached >= wanted, axis=1)]
-        return found
+        cumulative = np.cumsum(weights[:, order], axis=1)
+        threshold = q * cumulative[:, -1:] - 1e-9
+        values: Array = column[order][np.argmax(cumulative >= threshold, axis=1)]
+        return values
 
     return statistic
 
 
-def combined(statistics: Array, combine: Callable[[Array], Array]) -> Statistic:
+def combined_statistic(statistics: Array, combine: Callable[[Array], Array]) -> Statistic:
     """A function of column sums (BLEU, macro F1, a ratio) as a statistic of row weights."""
     return lambda weights: combine(weights @ statistics)
 
 
-def difference(candidate: Statistic, baseline: Statistic) -> Statistic:
+def paired_difference(candidate: Statistic, baseline: Statistic) -> Statistic:
     """Candidate minus baseline on the same rows: what makes a bootstrap a paired one."""
     return lambda weights: candidate(weights) - baseline(weights)
 
@@ -133,7 +133,7 @@ def bootstrap_of(
     tail = (1 - confidence) / 2
     levels = (tail, 1 - tail)
     if method == "bca":
-        levels = _corrected(levels, draws, value, statistic, groups)
+        levels = _bca_levels(levels, draws, value, statistic, groups)
     low, high = np.quantile(draws, levels)
     return Interval(value, min(float(low), value), max(float(high), value), n)
 
@@ -146,8 +146,10 @@ def _groups(clusters: Sequence[Hashable] | None, n: int) -> npt.NDArray[np.intp]
     """The number of each row's group, from 0."""
     if clusters is None:
         return np.arange(n)
-    seen: dict[Hashable, int] = {}
-    return np.array([seen.setdefault(cluster, len(seen)) for cluster in clusters], dtype=np.intp)
+    numbers: dict[Hashable, int] = {}
+    return np.array(
+        [numbers.setdefault(cluster, len(numbers)) for cluster in clusters], dtype=np.intp
+    )
 
 
 def _resample(groups: npt.NDArray[np.intp], seed: int, resamples: int) -> Iterator[Array]:
@@ -162,7 +164,7 @@ def _resample(groups: npt.NDArray[np.intp], seed: int, resamples: int) -> Iterat
         yield weights[:, groups].astype(np.float64)
 
 
-def _corrected(
+def _bca_levels(
     levels: tuple[float, float],
     draws: Array,
     value: float,

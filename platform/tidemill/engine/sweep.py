@@ -13,30 +13,32 @@ Setting = Mapping[str, Any]
 """Dotted field → value."""
 
 
-def settings(
-    space: Mapping[str, Sequence[Any]], present: Setting, trials: int, seed: int
+def draw_settings(
+    space: Mapping[str, Sequence[Any]], current: Setting, trials: int, seed: int
 ) -> list[dict[str, Any]]:
     """At most `trials` settings of the space: all of it where it is that small, else drawn without
     replacement. The present setting is none of them: it is what they are compared with."""
     names = sorted(space)
     size = prod(len(space[name]) for name in names)
     rng = Random(seed)
-    places = range(size) if size <= trials + 1 else rng.sample(range(size), min(size, trials + 1))
-    found = [dict(zip(names, _at(space, names, place), strict=True)) for place in places]
-    return [one for one in found if not all(present[n] == one[n] for n in names)][:trials]
+    points = range(size) if size <= trials + 1 else rng.sample(range(size), min(size, trials + 1))
+    drawn = [dict(zip(names, _grid_point(space, names, point), strict=True)) for point in points]
+    return [setting for setting in drawn if not all(current[n] == setting[n] for n in names)][
+        :trials
+    ]
 
 
-def _at(space: Mapping[str, Sequence[Any]], names: Sequence[str], place: int) -> list[Any]:
+def _grid_point(space: Mapping[str, Sequence[Any]], names: Sequence[str], point: int) -> list[Any]:
     """The place-th point of the grid, the last name varying fastest."""
     values = []
     for name in reversed(names):
-        place, index = divmod(place, len(space[name]))
+        point, index = divmod(point, len(space[name]))
         values.append(space[name][index])
     return values[::-1]
 
 
-def halves(questions: Sequence[str]) -> tuple[list[int], list[int]]:
+def split_halves(questions: Sequence[str]) -> tuple[list[int], list[int]]:
     """Places of the rows that rank and of those that decide; a question stands on one side only."""
     ranking = [share("sweep", question) < 0.5 for question in questions]
-    places = range(len(questions))
-    return [p for p in places if ranking[p]], [p for p in places if not ranking[p]]
+    rows = range(len(questions))
+    return [row for row in rows if ranking[row]], [row for row in rows if not ranking[row]]

@@ -1,4 +1,4 @@
-"""Whether a trigger fires now, and why or why not: pure, so the past can be replayed."""
+"""Decides whether a trigger fires now, with the reason: pure, so the past can be replayed."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ DAY = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
-class Decision:
-    """The outcome of one look at a trigger, with what it was taken on."""
+class TriggerVerdict:
+    """The result of one trigger evaluation, with its numbers."""
 
-    fire: bool
+    fires: bool
     reason: str
     blocked_by: Blocker | None = None
-    """What stood in the way; None where it fires."""
+    """The obstacle; None where it fires."""
     held_since: datetime | None = None
-    """Since when the conditions hold; the next look's state carries it on."""
+    """Start of the time in which the conditions hold; the next evaluation's state carries it."""
     numbers: Mapping[str, Any] = field(default_factory=dict)
-    """Per condition what was counted, JSON-able."""
+    """The counted numbers by condition, as JSON values."""
 
 
 @dataclass(frozen=True)
 class Firing:
     """One firing of a backtest."""
 
-    at: datetime
+    fired_at: datetime
     reason: str
     signals: int
-    """Feedback it would have taken up."""
+    """Number of feedback events it would have used."""
 
 
-def decide(trigger: Trigger, state: TriggerState, now: datetime) -> Decision:
-    """Fire where the conditions hold and nothing stands in the way.
+def evaluate(trigger: Trigger, state: TriggerState, now: datetime) -> TriggerVerdict:
+    """Fires where the conditions hold and no obstacle is left.
 
-    Never two firings within `cooldown`, never more than `daily_limit` in 24 hours; a burst is
-    waited for at most `max_wait` after the conditions first held.
+    Never two firings within `cooldown`, never more than `daily_limit` in 24 hours; a burst delays
+    the firing by at most `max_wait` after the conditions first held.
     """
-    held = _conditions(trigger, state, now)
-    numbers = _numbers(trigger, held)
-    reason = _joined(trigger, held)
-    if not _hold(trigger, held):
-        return Decision(False, reason, "conditions", None, numbers)
-    since = _since(trigger, held, state.held_since)
-    for blocker, why in _obstacles(trigger, state, since, now):
-        if why:
-            return Decision(False, f"{reason}; {why}", blocker, since, numbers)
-    return Decision(True, reason, None, since, numbers)
+    results = _conditions(trigger, state, now)
+    numbers = _numbers(trigger, results)
+    reason = _join_reasons(trigger, results)
+    if not _hold(trigger, results):
+        return TriggerVerdict(False, reason, "conditions", None, numbers)
+    since = _holding_since(trigger, results, state.held_since)
+    for blocker, obstacle in _obstacles(trigger, state, since, now):
+        if obstacle:
+            return TriggerVerdict(False, f"{reason}; {obstacle}", blocker, since, numbers)
+    return TriggerVerdict(True, reason, None, since, numbers)
 
 
 def backtest(
@@ -69,21 +69,28 @@ def backtest(
     answers: Sequence[Answered] = (),
     step: timedelta | None = None,
 ) -> list[Firing]:
-    """The firings of a trigger over past feedback, had it looked every `step`."""
+    """The firings that a trigger would have had over past feedback, evaluated every `step`."""
     live = trigger.model_copy(update={"mode": "live", "approval": None})
     ordered = sorted(signals, key=lambda signal: signal.arrived)
     arrivals = [signal.arrived for signal in ordered]
     pause = step or max((end - start) / 1000, timedelta(seconds=30))
-    state, used, firings = TriggerState(start=start, share=share), 0, list[Firing]()
+    state, used_count, firings = TriggerState(start=start, share=share), 0, list[Firing]()
     now = start
     while now <= end:
-        came = bisect_right(arrivals, now)
-        seen = tuple(a for a in answers if a.time <= now)
-        decision = decide(live, replace(state, signals=ordered[used:came], answers=seen), now)
+        arrived_count = bisect_right(arrivals, now)
+        past_answers = tuple(a for a in answers if a.time <= now)
+        decision = evaluate(
+            live,
+            replace(state, signals=ordered[used_count:arrived_count], answers=past_answers),
+            now,
+        )
         state = replace(state, held_since=decision.held_since)
-        if decision.fire:
-            firings.append(Firing(now, decision.reason, came - used))
-            state, used = replace(state, fired=[*state.fired, now], held_since=None), came
+        if decision.fires:
+            firings.append(Firing(now, decision.reason, arrived_count - used_count))
+            state, used_count = (
+                replace(state, fired=[*state.fired, now], held_since=None),
+                arrived_count,
+            )
         now += pause
     return firings
 
@@ -95,70 +102,74 @@ def _conditions(trigger: Trigger, state: TriggerState, now: datetime) -> list[He
     ]
 
 
-def _hold(trigger: Trigger, held: Sequence[Held]) -> bool:
-    return (any if trigger.when.any else all)(h.holds for h in held)
+def _hold(trigger: Trigger, results: Sequence[Held]) -> bool:
+    return (any if trigger.when.any else all)(result.holds for result in results)
 
 
-def _since(trigger: Trigger, held: Sequence[Held], before: datetime | None) -> datetime | None:
-    moments = [h.since for h in held if h.holds and h.since]
-    known = [before] if before else []
+def _holding_since(
+    trigger: Trigger, results: Sequence[Held], earlier_start: datetime | None
+) -> datetime | None:
+    moments = [result.since for result in results if result.holds and result.since]
+    earlier = [earlier_start] if earlier_start else []
     first = (min if trigger.when.any else max)(moments, default=None)
-    return min([*known, *([first] if first else [])], default=None)
+    return min([*earlier, *([first] if first else [])], default=None)
 
 
 def _obstacles(
     trigger: Trigger, state: TriggerState, since: datetime | None, now: datetime
 ) -> Iterator[tuple[Blocker, str]]:
-    yield "debounce", _burst(trigger, state, since, now)
-    yield "cooldown", _cooling(trigger, state, now)
-    yield "daily-limit", _spent(trigger, state, now)
+    yield "debounce", _debounce_reason(trigger, state, since, now)
+    yield "cooldown", _cooldown_reason(trigger, state, now)
+    yield "daily-limit", _daily_limit_reason(trigger, state, now)
     yield "paused", "the trigger is paused" if trigger.mode == "paused" else ""
-    yield "approval", _unapproved(trigger, state)
+    yield "approval", _approval_reason(trigger, state)
 
 
-def _burst(trigger: Trigger, state: TriggerState, since: datetime | None, now: datetime) -> str:
+def _debounce_reason(
+    trigger: Trigger, state: TriggerState, since: datetime | None, now: datetime
+) -> str:
     last = max((signal.arrived for signal in state.signals), default=None)
     quiet, longest = trigger.debounce.quiet, trigger.debounce.max_wait
     if last is None or now - last >= quiet or (since and now - since >= longest):
         return ""
-    return f"a burst goes on: {_span(now - last)} of {_span(quiet)} quiet"
+    return f"waiting for {_span(quiet - (now - last))} of quiet"
 
 
-def _cooling(trigger: Trigger, state: TriggerState, now: datetime) -> str:
+def _cooldown_reason(trigger: Trigger, state: TriggerState, now: datetime) -> str:
     last = state.last_fired
     if last is None or now - last >= trigger.cooldown:
         return ""
-    return f"it cools down for another {_span(trigger.cooldown - (now - last))}"
+    return f"cooldown: {_span(trigger.cooldown - (now - last))} left"
 
 
-def _spent(trigger: Trigger, state: TriggerState, now: datetime) -> str:
+def _daily_limit_reason(trigger: Trigger, state: TriggerState, now: datetime) -> str:
     recent = [moment for moment in state.fired if now - moment < DAY]
     if len(recent) < trigger.daily_limit:
         return ""
-    return f"it fired {len(recent)} times in 24 hours, its daily limit"
+    return f"daily limit reached: {len(recent)} firings in 24 hours"
 
 
-def _unapproved(trigger: Trigger, state: TriggerState) -> str:
+def _approval_reason(trigger: Trigger, state: TriggerState) -> str:
     if trigger.approval is None:
         return ""
-    who = " or ".join(trigger.approval.by) or "a person"
-    asked = f" (asked at {state.asked:%Y-%m-%d %H:%M} UTC)" if state.asked else ""
-    return f"{who} has to approve{asked}"
+    approvers = " or ".join(trigger.approval.by) or "a person"
+    requested = f" (requested at {state.asked:%Y-%m-%d %H:%M} UTC)" if state.asked else ""
+    return f"needs approval by {approvers}{requested}"
 
 
-def _joined(trigger: Trigger, held: Sequence[Held]) -> str:
+def _join_reasons(trigger: Trigger, results: Sequence[Held]) -> str:
     if trigger.when.any:
-        met = [h.reason for h in held if h.holds]
-        return " and ".join(met or [h.reason for h in held])
-    missing = [h.reason for h in held if not h.holds]
-    return " and ".join(missing or [h.reason for h in held])
+        met = [result.reason for result in results if result.holds]
+        return " and ".join(met or [result.reason for result in results])
+    missing = [result.reason for result in results if not result.holds]
+    return " and ".join(missing or [result.reason for result in results])
 
 
-def _numbers(trigger: Trigger, held: Sequence[Held]) -> dict[str, Any]:
+def _numbers(trigger: Trigger, results: Sequence[Held]) -> dict[str, Any]:
     conditions = trigger.when.any or trigger.when.all
     return {
-        f"{index}:{condition.type}": {"holds": h.holds, **h.numbers}
-        for index, (condition, h) in enumerate(zip(conditions, held, strict=True))
+        f"{index}:{condition.type}": {"holds": result.holds, **result.numbers}
+        for index, (condition, result) in enumerate(zip(conditions, results, strict=True))
     }
 
 

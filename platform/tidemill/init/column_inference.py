@@ -26,13 +26,13 @@ _WHO = ("subject", "user", "customer", "visitor", "visit", "session", "author", 
 
 
 @dataclass(frozen=True)
-class Choice:
+class ColumnChoice:
     """What to learn from which columns, under the names they have in the file."""
 
     task: Task
-    asked: str
+    question: str
     """The column a model is given."""
-    answered: str
+    answer: str
     """The column it should answer: a text for generation, else a label."""
     label: str | None = None
     """Generation only: a column whose value leads the answer."""
@@ -40,25 +40,25 @@ class Choice:
     """The column that says who a row is about, where there is one."""
 
 
-def choose(
+def choose_columns(
     look: Look,
     task: Task | None = None,
     *,
     asked: str | None = None,
     answered: str | None = None,
     label: str | None = None,
-) -> Choice:
+) -> ColumnChoice:
     """The named columns, and guesses for the others; raises DataError where nothing fits."""
     for name in (asked, answered, label):
         if name is not None and name not in [column.name for column in look.columns]:
-            known = [column.name for column in look.columns]
-            raise DataError(f"{look.path} has no column '{name}'; {suggest(name, known)}")
+            names = [column.name for column in look.columns]
+            raise DataError(f"{look.path} has no column '{name}'; {suggest(name, names)}")
     task = task or _task(look, answered)
-    wanted = answered
-    if wanted is None:
-        wanted = _answer(look, asked) if task == "generation" else _label(look, task, asked)
-    given = asked or _asked(look, wanted)
-    choice = Choice(task, given, wanted, label, _subject(look, (given, wanted, label)))
+    answer = answered
+    if answer is None:
+        answer = _answer(look, asked) if task == "generation" else _label(look, task, asked)
+    question = asked or _guess_question(look, answer)
+    choice = ColumnChoice(task, question, answer, label, _subject(look, (question, answer, label)))
     _fits(look, choice)
     return choice
 
@@ -68,15 +68,17 @@ def _task(look: Look, answered: str | None) -> Task:
     if answered is not None:
         return "classification" if _labels(look, look.column(answered)) else "generation"
     labels = [column for column in look.columns if _labels(look, column)]
-    named = any(_named(column, _NAMED) for column in labels)
-    written = any(_named(column, _ANSWERED) for column in look.columns if column not in labels)
+    named = any(_has_known_name(column, _NAMED) for column in labels)
+    written = any(
+        _has_known_name(column, _ANSWERED) for column in look.columns if column not in labels
+    )
     return "classification" if named or (labels and not written) else "generation"
 
 
 def _labels(look: Look, column: Column) -> bool:
     """True for a column of few, short values that repeat."""
     few = 2 <= column.distinct <= min(MOST_LABELS, len(look.rows) // 5)
-    return few and column.words <= 4 and not _named(column, _WHO)
+    return few and column.words <= 4 and not _has_known_name(column, _WHO)
 
 
 def _label(look: Look, task: Task, asked: str | None) -> str:
@@ -92,13 +94,15 @@ def _label(look: Look, task: Task, asked: str | None) -> str:
 
 def _answer(look: Look, asked: str | None) -> str:
     texts = [c for c in look.columns if c.kind == "text" and c.name != asked]
-    texts = [c for c in texts if not _named(c, _WHO) and not (_rank(c, _ASKED) < len(_ASKED))]
+    texts = [
+        c for c in texts if not _has_known_name(c, _WHO) and not (_rank(c, _ASKED) < len(_ASKED))
+    ]
     if not texts:
         raise DataError(f"{look.path} has no column of answers; name it with --output")
     return min(texts, key=lambda c: (_rank(c, _ANSWERED), -c.words)).name
 
 
-def _asked(look: Look, answered: str) -> str:
+def _guess_question(look: Look, answered: str) -> str:
     texts = [c for c in look.columns if c.kind == "text" and c.name != answered]
     if not texts:
         raise DataError(
@@ -107,42 +111,44 @@ def _asked(look: Look, answered: str) -> str:
     return min(texts, key=lambda c: (_rank(c, _ASKED), -c.words)).name
 
 
-def _subject(look: Look, taken: Sequence[str | None]) -> str | None:
-    found = [c for c in look.columns if c.name not in taken and _named(c, _WHO)]
-    found = [c for c in found if c.kind in ("text", "number") and c.distinct >= 10]
-    return min(found, key=lambda c: _rank(c, _WHO)).name if found else None
+def _subject(look: Look, used: Sequence[str | None]) -> str | None:
+    candidates = [c for c in look.columns if c.name not in used and _has_known_name(c, _WHO)]
+    candidates = [c for c in candidates if c.kind in ("text", "number") and c.distinct >= 10]
+    return min(candidates, key=lambda c: _rank(c, _WHO)).name if candidates else None
 
 
 def _rank(column: Column, names: Sequence[str]) -> int:
     """Where a column's name stands in a list: 0 is best, the list's length is nowhere."""
     words = column.name.lower().replace("-", "_").replace(" ", "_").split("_")
-    return next((place for place, name in enumerate(names) if name in words), len(names))
+    return next((index for index, name in enumerate(names) if name in words), len(names))
 
 
-def _named(column: Column, names: Sequence[str]) -> bool:
+def _has_known_name(column: Column, names: Sequence[str]) -> bool:
     return _rank(column, names) < len(names)
 
 
-def _fits(look: Look, choice: Choice) -> None:
+def _fits(look: Look, choice: ColumnChoice) -> None:
     """Refuse columns that nothing can be learned from."""
-    if choice.asked == choice.answered:
-        raise DataError(f"'{choice.asked}' cannot be both the question and the answer; name two")
-    for name in filter(None, (choice.asked, choice.answered, choice.label)):
+    if choice.question == choice.answer:
+        raise DataError(f"'{choice.question}' cannot be both the question and the answer; name two")
+    for name in filter(None, (choice.question, choice.answer, choice.label)):
         column = look.column(name)
         if column.kind in ("nested", "mixed", "empty"):
             raise DataError(f"{look.path}: column '{name}' {_TELLS[column.kind]}")
-    written = (choice.asked, choice.answered) if choice.task == "generation" else (choice.asked,)
+    written = (
+        (choice.question, choice.answer) if choice.task == "generation" else (choice.question,)
+    )
     for name in written:
         if look.column(name).kind != "text":
             raise DataError(f"{look.path}: column '{name}' holds no text; name another one")
-    usable = len(look.usable(choice.asked, choice.answered))
+    usable = len(look.usable(choice.question, choice.answer))
     if usable < FEWEST:
         raise DataError(
-            f"{look.path}: {usable} of {len(look.rows)} rows have both '{choice.asked}' and "
-            f"'{choice.answered}'; {FEWEST} are the fewest that leave something to judge on"
+            f"{look.path}: {usable} of {len(look.rows)} rows have both '{choice.question}' and "
+            f"'{choice.answer}'; {FEWEST} are the fewest that leave something to judge on"
         )
     if choice.task != "generation":
-        _countable(look, look.column(choice.answered))
+        _countable(look, look.column(choice.answer))
 
 
 _TELLS = {
@@ -153,14 +159,15 @@ _TELLS = {
 
 
 def _countable(look: Look, column: Column) -> None:
-    where = f"{look.path}: column '{column.name}'"
+    column_text = f"{look.path}: column '{column.name}'"
     if column.distinct == 1:
         only = next(iter(column.counts))
         raise DataError(
-            f"{where} holds one label, '{only}', in every row; a choice takes at least two"
+            f"{column_text} holds one label, '{only}', in every row; a choice takes at least two"
         )
     if column.distinct > MOST_LABELS or column.distinct > len(look.rows) / 2:
         raise DataError(
-            f"{where} holds {column.distinct} different values in {len(look.rows)} rows, which are "
-            f"no labels ({MOST_LABELS} at most); choose --task generation, or another column"
+            f"{column_text} holds {column.distinct} different values in {len(look.rows)} rows, "
+            f"which are no labels ({MOST_LABELS} at most); choose --task generation, or another "
+            "column"
         )

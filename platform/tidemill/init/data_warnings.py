@@ -1,4 +1,4 @@
-"""What a person should know of their data before they train on it."""
+"""Warnings about a data file before it is used for training."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from tidemill.data.file_profile import READ, Look, personal
 from tidemill.data.language import language_of
-from tidemill.init.column_inference import Choice
+from tidemill.init.column_inference import ColumnChoice
 
-FEW = 8
+MIN_PER_LABEL = 8
 """Rows of a label below which its share of the test rows says nothing."""
 
 
-def seen(look: Look) -> str:
+def profile_line(look: Look) -> str:
     """One line: rows, size, columns with what they hold."""
     columns = ", ".join(
         f"{column.name} ({column.kind}, {column.distinct or 'many'} different)"
@@ -21,7 +21,7 @@ def seen(look: Look) -> str:
     return f"{len(look.rows):,} rows, {look.bytes / 1e6:.1f} MB: {columns}"
 
 
-def remarks(look: Look, choice: Choice) -> Iterator[str]:
+def data_warnings(look: Look, choice: ColumnChoice) -> Iterator[str]:
     """Each thing that is worth a second look, as a sentence with the way out."""
     yield from _personal(look)
     yield from _language(look, choice)
@@ -31,9 +31,9 @@ def remarks(look: Look, choice: Choice) -> Iterator[str]:
 
 
 def _personal(look: Look) -> Iterator[str]:
-    found, unknown = personal(look)
-    if found:
-        counts = ", ".join(f"{kind} in {_rows_of(count)}" for kind, count in found.items())
+    counts_by_kind, unknown = personal(look)
+    if counts_by_kind:
+        counts = ", ".join(f"{kind} in {_rows_of(count)}" for kind, count in counts_by_kind.items())
         yield (
             f"personal data: {counts} of the first {min(READ, len(look.rows)):,}; the dataset's "
             "'privacy: {pii: redact}' takes it out before training, but the file itself"
@@ -43,8 +43,8 @@ def _personal(look: Look) -> Iterator[str]:
         yield f"not looked for: {', '.join(unknown)}; pip install 'tidemill[data]'"
 
 
-def _language(look: Look, choice: Choice) -> Iterator[str]:
-    column = choice.asked
+def _language(look: Look, choice: ColumnChoice) -> Iterator[str]:
+    column = choice.question
     spoken = language_of(str(row.get(column) or "") for row in look.rows[:READ])
     if spoken not in (None, "English"):
         yield (
@@ -53,17 +53,20 @@ def _language(look: Look, choice: Choice) -> Iterator[str]:
         )
     if choice.task == "generation":
         return
-    labels = language_of(str(label) for label in look.column(choice.answered).counts)
+    labels = language_of(str(label) for label in look.column(choice.answer).counts)
     if spoken and labels and labels != spoken:
         yield f"the labels look like {labels}, the texts like {spoken}; labels are only copied"
 
 
-def _labels(look: Look, choice: Choice) -> Iterator[str]:
-    column = look.column(choice.answered)
-    rare = [str(label) for label, count in column.counts.items() if count < FEW]
+def _labels(look: Look, choice: ColumnChoice) -> Iterator[str]:
+    column = look.column(choice.answer)
+    rare = [str(label) for label, count in column.counts.items() if count < MIN_PER_LABEL]
     if rare:
-        shown = ", ".join(rare[:5]) + (", …" if len(rare) > 5 else "")
-        yield f"labels with fewer than {FEW} rows: {shown}; collect more, or merge them into others"
+        listed = ", ".join(rare[:5]) + (", …" if len(rare) > 5 else "")
+        yield (
+            f"labels with fewer than {MIN_PER_LABEL} rows: {listed}; collect more, or merge them "
+            "into others"
+        )
     alike: dict[str, list[str]] = {}
     for label in map(str, column.counts):
         alike.setdefault(" ".join(label.casefold().split()), []).append(label)
@@ -78,18 +81,18 @@ def _labels(look: Look, choice: Choice) -> Iterator[str]:
         )
 
 
-def _rows(look: Look, choice: Choice) -> Iterator[str]:
-    for name in (choice.asked, choice.answered):
+def _rows(look: Look, choice: ColumnChoice) -> Iterator[str]:
+    for name in (choice.question, choice.answer):
         column = look.column(name)
         if column.filled < len(look.rows):
             yield f"{_rows_of(len(look.rows) - column.filled)} without '{name}' are left out"
-    asked = look.column(choice.asked)
-    if asked.filled - asked.distinct:
-        again = _rows_of(asked.filled - asked.distinct)
-        yield f"{again} whose '{choice.asked}' another one has are left out"
-    usable = len(look.usable(choice.asked, choice.answered))
+    questions = look.column(choice.question)
+    if questions.filled - questions.distinct:
+        again = _rows_of(questions.filled - questions.distinct)
+        yield f"{again} whose '{choice.question}' another one has are left out"
+    usable = len(look.usable(choice.question, choice.answer))
     if usable < 200:
-        yield f"{usable} rows are few: intervals will be wide, and gates cautious"
+        yield f"{usable} rows are few: confidence intervals will be wide, and gates will be strict"
 
 
 def _rows_of(count: int) -> str:

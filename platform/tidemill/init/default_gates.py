@@ -21,12 +21,12 @@ _AMBITION = 0.3
 
 
 @dataclass(frozen=True)
-class Opening:
+class DefaultGate:
     """A first gate on a share of right answers, and the figures it comes from."""
 
     value: float
     """What the lower confidence bound has to reach."""
-    guesser: float
+    majority_accuracy: float
     """The share that always giving the commonest answer gets right."""
     test_rows: int
     """About how many rows it will be judged on."""
@@ -34,7 +34,7 @@ class Opening:
     """False where even `GOOD` has a lower bound below the gate: there are too few rows."""
 
 
-def opening(counts: Sequence[int], *, confidence: float = 0.95) -> Opening:
+def default_accuracy_gate(counts: Sequence[int], *, confidence: float = 0.95) -> DefaultGate:
     """The first gate on accuracy for rows with these numbers of each label.
 
     It lies a third of the way from guessing to perfect, or where a model that is 90 % right on so
@@ -44,13 +44,13 @@ def opening(counts: Sequence[int], *, confidence: float = 0.95) -> Opening:
     total = sum(counts)
     if total <= 0:
         raise ValueError("there are no rows to take a gate from")
-    guesser = max(counts) / total
+    majority_accuracy = max(counts) / total
     test_rows = max(1, round(total * TEST_SHARE))
     within_reach = wilson(round(GOOD * test_rows), test_rows, confidence).low
-    wanted = min(guesser + _AMBITION * (1 - guesser), within_reach)
+    target = min(majority_accuracy + _AMBITION * (1 - majority_accuracy), within_reach)
     # Rounded down for the model, but never to where guessing passes.
-    value = max(floor(wanted * 100) / 100, min(1.0, ceil(guesser * 100 + 1) / 100))
-    return Opening(value, guesser, test_rows, value <= within_reach)
+    value = max(floor(target * 100) / 100, min(1.0, ceil(majority_accuracy * 100 + 1) / 100))
+    return DefaultGate(value, majority_accuracy, test_rows, value <= within_reach)
 
 
 def overlap_gate(constant: float) -> float:

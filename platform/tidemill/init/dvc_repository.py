@@ -42,17 +42,17 @@ def dvc_files(specs: Path, remote: Path) -> Mapping[Path, str]:
     texts = {
         ".dvcignore": _IGNORE,
         ".dvc/.gitignore": _STATE,
-        ".dvc/config": _CONFIG.format(url=_quoted(remote)),
+        ".dvc/config": _CONFIG.format(url=_quote(remote)),
     }
     return {root / name: text for name, text in texts.items() if not (root / name).exists()}
 
 
 def _repository_root(specs: Path) -> Path:
-    found = attempt(specs.parent, "rev-parse", "--show-toplevel")
-    return Path(found.rstrip("\n")).resolve() if found else specs.parent.resolve()
+    top = attempt(specs.parent, "rev-parse", "--show-toplevel")
+    return Path(top.rstrip("\n")).resolve() if top else specs.parent.resolve()
 
 
-def _quoted(remote: Path) -> str:
+def _quote(remote: Path) -> str:
     """A path as DVC's configuration reads it back; quotes where it holds a comma or a hash."""
     text = str(remote)
     return f'"{text}"' if set(text) & set(",#'") else text

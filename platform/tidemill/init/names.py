@@ -23,26 +23,26 @@ def slug(text: str, separator: str = "-") -> str:
     return re.sub(r"[^a-z0-9]+", separator, plain).strip(separator)[:40].strip(separator)
 
 
-def variable(column: str, taken: Collection[str] = ()) -> str:
+def variable(column: str, used: Collection[str] = ()) -> str:
     """A name that a template can use for a column; its own where that is one already.
 
     Columns that mean something to a dataset (`weight`, `id`, …) get another name.
     """
-    found = column
+    name = column
     if not (column.isascii() and column.isidentifier()):
-        found = slug(column, "_") or "column"
-    if not found.isidentifier() or keyword.iskeyword(found):
-        found = f"column_{found}"
-    reserved = {*ABOUT, *_TEMPLATE, *taken}
-    while found in reserved:
-        found = f"{found}_text"
-    return found
+        name = slug(column, "_") or "column"
+    if not name.isidentifier() or keyword.iskeyword(name):
+        name = f"column_{name}"
+    reserved = {*ABOUT, *_TEMPLATE, *used}
+    while name in reserved:
+        name = f"{name}_text"
+    return name
 
 
 _TEMPLATE = ("examples", "passages", "context", "loop", "true", "false", "none", "range", "dict")
 
 
-def inline(value: Any) -> str:
+def yaml_inline(value: Any) -> str:
     """A value as it stands in a YAML file, quoted where it has to be; never breaks a line."""
     if isinstance(value, str):
         if _PLAIN.match(value) and _reads_as_text(value):
@@ -50,7 +50,7 @@ def inline(value: Any) -> str:
         text: str = yaml.safe_dump(value, default_style='"', allow_unicode=True, width=math.inf)
         return text.strip()
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(inline, value))}]"
+        return f"[{', '.join(map(yaml_inline, value))}]"
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -12,10 +12,10 @@ from typing import Any
 
 from tidemill.data.file_profile import Look
 from tidemill.errors import TidemillError
-from tidemill.init.column_inference import Choice
+from tidemill.init.column_inference import ColumnChoice
 from tidemill.init.dvc_repository import dvc_files
-from tidemill.init.names import inline, slug
-from tidemill.init.template_values import values
+from tidemill.init.names import slug, yaml_inline
+from tidemill.init.template_values import template_values
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.load import display_path, load, read
 from tidemill.spec.rollout import Rollout
@@ -31,7 +31,7 @@ _OWN = {
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenProject:
     """What was written."""
 
     project: str
@@ -41,9 +41,9 @@ class Written:
     specs: int
 
 
-def write(
-    look: Look, choice: Choice, *, name: str, specs: Path, owner: str, remote: Path
-) -> Written:
+def write_project(
+    look: Look, choice: ColumnChoice, *, name: str, specs: Path, owner: str, remote: Path
+) -> WrittenProject:
     """Write the whole project below `specs`, or nothing at all.
 
     `remote` is the folder that a new DVC repository names as its remote. Raises TidemillError where
@@ -67,15 +67,15 @@ def write(
         shutil.rmtree(stage, ignore_errors=True)
     beside = [*_schema(specs), *_ignore(specs.parent), *_dvc(specs, remote)]
     own = [specs / name / file for file in files]
-    return Written(name, specs / name, (*own, *beside), count)
+    return WrittenProject(name, specs / name, (*own, *beside), count)
 
 
 def _free(name: str, specs: Path) -> None:
     """Nothing of that name is there, on disk or among the services of other projects."""
-    place = specs / name
-    if place.is_symlink() or (place.exists() and not _empty(place)):
+    folder = specs / name
+    if folder.is_symlink() or (folder.exists() and not _empty(folder)):
         raise TidemillError(
-            f"{display_path(place)} is there already, and nothing is ever overwritten; choose "
+            f"{display_path(folder)} is there already, and nothing is ever overwritten; choose "
             "another "
             "name, or move it away"
         )
@@ -90,10 +90,10 @@ def _free(name: str, specs: Path) -> None:
         )
     for project in workspace.projects.values():
         for loaded in project.specs.values():
-            taken = _names(loaded.spec) & {name, f"{name}.feedback"}
-            if taken:
+            clashes = _names(loaded.spec) & {name, f"{name}.feedback"}
+            if clashes:
                 raise TidemillError(
-                    f"'{taken.pop()}' is the name of a service or topic in "
+                    f"'{clashes.pop()}' is the name of a service or topic in "
                     f"{display_path(loaded.path)}; "
                     "choose another name for the project"
                 )
@@ -105,30 +105,32 @@ def _names(spec: Any) -> set[str]:
     return {spec.topic} if isinstance(spec, Feedback) else set()
 
 
-def _empty(place: Path) -> bool:
-    return place.is_dir() and not any(place.iterdir())
+def _empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
 
 
-def _render(look: Look, choice: Choice, name: str, owner: str, folder: Path) -> list[str]:
+def _render(look: Look, choice: ColumnChoice, name: str, owner: str, folder: Path) -> list[str]:
     """Write every file of the project below `folder`; gives their names."""
     ending = ".csv" if look.path.suffix.lower() == ".csv" else ".jsonl"
     data = f"data/{slug(look.path.stem) or 'rows'}{ending}"
-    found = values(look, choice, name=name, owner=owner, data=data)
+    template_vars = template_values(look, choice, name=name, owner=owner, data=data)
     family = "causal" if choice.task == "generation" else "encoder"
     texts = {f"{kind}.yaml": f"shared/{kind}" for kind in _SHARED}
     texts |= {f"{kind}.yaml": f"{family}/{kind}" for kind in _OWN[family]}
     (folder / "data").mkdir(parents=True)
     for file, template in sorted(texts.items()):
-        (folder / file).write_text(_filled(template, found), encoding="utf-8")
+        (folder / file).write_text(_render_template(template, template_vars), encoding="utf-8")
     shutil.copyfile(look.path, folder / data)
     extra = [data]
     if family == "causal":
-        (folder / "template.j2").write_text(f"{{{{ {found['asked']} }}}}\n", encoding="utf-8")
+        (folder / "template.j2").write_text(
+            f"{{{{ {template_vars['asked']} }}}}\n", encoding="utf-8"
+        )
         extra.append("template.j2")
     return [*sorted(texts), *extra]
 
 
-def _filled(template: str, found: Mapping[str, Any]) -> str:
+def _render_template(template: str, template_vars: Mapping[str, Any]) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from jinja2.filters import FILTERS
 
@@ -139,17 +141,17 @@ def _filled(template: str, found: Mapping[str, Any]) -> str:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    environment.filters = {**FILTERS, "inline": inline}
-    return environment.get_template(f"{template}.yaml.j2").render(found)
+    environment.filters = {**FILTERS, "inline": yaml_inline}
+    return environment.get_template(f"{template}.yaml.j2").render(template_vars)
 
 
-def _move(folder: Path, place: Path) -> None:
+def _move(folder: Path, target: Path) -> None:
     try:
-        folder.rename(place)  # replaces an empty folder, and nothing else
+        folder.rename(target)  # replaces an empty folder, and nothing else
     except OSError as error:
-        if place.exists():
+        if target.exists():
             raise TidemillError(
-                f"{display_path(place)} appeared while the project was written; nothing was "
+                f"{display_path(target)} appeared while the project was written; nothing was "
                 "overwritten"
             ) from error
         raise
@@ -159,7 +161,7 @@ def _schema(specs: Path) -> list[Path]:
     path = specs / "schema.json"
     if path.exists():
         return []
-    replace(path, schema_text())
+    write_atomically(path, schema_text())
     return [path]
 
 
@@ -167,11 +169,11 @@ def _ignore(folder: Path) -> list[Path]:
     """Keep state out of Git: one line more in the .gitignore beside the specs."""
     path = folder / ".gitignore"
     present = path.read_text(encoding="utf-8") if path.is_file() else ""
-    known = {line.strip().strip("/") for line in present.splitlines()}
-    if IGNORED.strip("/") in known:
+    entries = {line.strip().strip("/") for line in present.splitlines()}
+    if IGNORED.strip("/") in entries:
         return []
     gap = "" if not present or present.endswith("\n") else "\n"
-    replace(path, f"{present}{gap}{IGNORED}\n")
+    write_atomically(path, f"{present}{gap}{IGNORED}\n")
     return [path]
 
 
@@ -180,11 +182,11 @@ def _dvc(specs: Path, remote: Path) -> list[Path]:
     files = dvc_files(specs, remote)
     for path, text in files.items():
         path.parent.mkdir(exist_ok=True)
-        replace(path, text)
+        write_atomically(path, text)
     return list(files)
 
 
-def replace(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str) -> None:
     """Write a file beside and rename it over, so that nobody ever reads half of it."""
     handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:

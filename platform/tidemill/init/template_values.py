@@ -9,8 +9,8 @@ from typing import Any
 
 from tidemill.answer import Answer
 from tidemill.data.file_profile import Column, Look, personal
-from tidemill.init.column_inference import Choice
-from tidemill.init.default_gates import epochs, minimum_rows, opening, overlap_gate
+from tidemill.init.column_inference import ColumnChoice
+from tidemill.init.default_gates import default_accuracy_gate, epochs, minimum_rows, overlap_gate
 from tidemill.init.names import variable
 from tidemill.metrics import Scored, rouge_l
 
@@ -20,7 +20,7 @@ _SAMPLE = 200
 
 
 @dataclass(frozen=True)
-class Slice:
+class SliceGuess:
     """A group of rows to measure on its own."""
 
     name: str
@@ -28,12 +28,14 @@ class Slice:
     value: Any
 
 
-def values(look: Look, choice: Choice, *, name: str, owner: str, data: str) -> dict[str, Any]:
+def template_values(
+    look: Look, choice: ColumnChoice, *, name: str, owner: str, data: str
+) -> dict[str, Any]:
     """Everything the templates are filled with."""
     mapped = _map(look, choice)
-    asked, answered = look.column(choice.asked), look.column(choice.answered)
-    usable = look.usable(*filter(None, (choice.asked, choice.answered, choice.label)))
-    distinct = len({str(row[choice.asked]).strip() for row in usable})
+    asked, answered = look.column(choice.question), look.column(choice.answer)
+    usable = look.usable(*filter(None, (choice.question, choice.answer, choice.label)))
+    distinct = len({str(row[choice.question]).strip() for row in usable})
     ours = {theirs: mine for mine, theirs in mapped.items()}
     shared = {
         "task": choice.task,
@@ -43,7 +45,7 @@ def values(look: Look, choice: Choice, *, name: str, owner: str, data: str) -> d
         "source": data.rpartition("/")[2],
         "map": mapped,
         "subject": choice.subject,
-        "columns": [ours.get(c, c) for c in (choice.asked, choice.answered)],
+        "columns": [ours.get(c, c) for c in (choice.question, choice.answer)],
         "distinct": distinct,
         "minimum_rows": minimum_rows(distinct),
         "personal": ", ".join(personal(look)[0]),
@@ -56,22 +58,22 @@ def values(look: Look, choice: Choice, *, name: str, owner: str, data: str) -> d
     )
 
 
-def _map(look: Look, choice: Choice) -> dict[str, str]:
+def _map(look: Look, choice: ColumnChoice) -> dict[str, str]:
     """Our name → the file's, for columns whose own name will not do."""
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     if choice.task != "generation":
-        found = {"text": choice.asked, "label": choice.answered}
+        names = {"text": choice.question, "label": choice.answer}
     else:
-        taken = {column.name for column in look.columns}
-        for column in filter(None, (choice.asked, choice.answered, choice.label)):
-            mine = variable(column, (taken - {column}) | found.keys())
-            found[mine] = column
+        columns = {column.name for column in look.columns}
+        for column in filter(None, (choice.question, choice.answer, choice.label)):
+            own = variable(column, (columns - {column}) | names.keys())
+            names[own] = column
     if choice.subject:
-        found["subject"] = choice.subject
+        names["subject"] = choice.subject
     weight = next((c for c in look.columns if c.name == "weight"), None)
-    if weight and not _weighs(weight) and "weight" not in found.values():
-        found["weight_text"] = "weight"  # `weight` is how much a row counts in training
-    return {mine: theirs for mine, theirs in found.items() if mine != theirs}
+    if weight and not _weighs(weight) and "weight" not in names.values():
+        names["weight_text"] = "weight"  # `weight` is how much a row counts in training
+    return {own: column_name for own, column_name in names.items() if own != column_name}
 
 
 def _weighs(column: Column) -> bool:
@@ -86,18 +88,18 @@ def _labels(look: Look, label: Column) -> dict[str, Any]:
     return {
         "labels": sorted(label.counts, key=lambda value: (str(type(value)), value)),
         "commonest": f"'{next(iter(label.counts))}'".replace("\n", " "),
-        "opening": opening(list(label.counts.values())),
+        "first_gate": default_accuracy_gate(list(label.counts.values())),
         "epochs": epochs(rows, passes=2500, most=12),
     }
 
 
-def _texts(look: Look, choice: Choice, ours: Mapping[str, str]) -> dict[str, Any]:
-    answered = look.column(choice.answered)
-    constant = best_single_answer([str(row.get(choice.answered) or "") for row in look.rows])
+def _texts(look: Look, choice: ColumnChoice, ours: Mapping[str, str]) -> dict[str, Any]:
+    answered = look.column(choice.answer)
+    constant = best_single_answer([str(row.get(choice.answer) or "") for row in look.rows])
     longest = _longest(answered)
     return {
-        "asked": ours.get(choice.asked, choice.asked),
-        "answered": ours.get(choice.answered, choice.answered),
+        "asked": ours.get(choice.question, choice.question),
+        "answered": ours.get(choice.answer, choice.answer),
         "label": ours.get(choice.label, choice.label) if choice.label else None,
         "constant": constant,
         "gate": overlap_gate(constant),
@@ -112,21 +114,21 @@ def best_single_answer(texts: Sequence[str]) -> float:
     rows = texts[:: max(1, len(texts) // _SAMPLE)][:_SAMPLE]
     common = [text for text, _ in Counter(texts).most_common(5)]
     candidates = dict.fromkeys([*common, *rows[:: max(1, len(rows) // 10)]])
-    return max(sum(_overlaps(rows, one)) / len(rows) for one in candidates)
+    return max(sum(_overlaps(rows, candidate)) / len(rows) for candidate in candidates)
 
 
-def _overlaps(rows: Sequence[str], given: str) -> list[float]:
-    return rouge_l.score([Scored(Answer(wanted), Answer(given)) for wanted in rows])
+def _overlaps(rows: Sequence[str], answer: str) -> list[float]:
+    return rouge_l.score([Scored(Answer(reference), Answer(answer)) for reference in rows])
 
 
-def _slices(look: Look, choice: Choice) -> list[Slice]:
+def _slices(look: Look, choice: ColumnChoice) -> list[SliceGuess]:
     """The two largest groups of the first column that divides the rows into a few."""
-    taken = {choice.asked, choice.answered, choice.label, choice.subject, "weight", "id"}
+    used = {choice.question, choice.answer, choice.label, choice.subject, "weight", "id"}
     for column in look.columns:
         few = column.kind == "text" and 2 <= column.distinct <= 6 and column.words <= 4
-        if few and column.name not in taken and column.filled > len(look.rows) / 2:
+        if few and column.name not in used and column.filled > len(look.rows) / 2:
             largest = list(column.counts)[:2]
-            return [Slice(f"{column.name} {value}", column.name, value) for value in largest]
+            return [SliceGuess(f"{column.name} {value}", column.name, value) for value in largest]
     return []
 
 
@@ -140,5 +142,5 @@ def _longest(column: Column) -> int:
 
 def _tokens(words: int, *, least: int, most: int) -> int:
     """Room for so many words: about two tokens each, and some; a multiple of 16."""
-    wanted = (2 * words + 16 + 15) // 16 * 16
-    return max(least, min(most, wanted))
+    rounded = (2 * words + 16 + 15) // 16 * 16
+    return max(least, min(most, rounded))

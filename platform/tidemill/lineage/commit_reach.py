@@ -1,57 +1,66 @@
-"""Where the changes of a commit live on: what later commits made by specs that have them."""
+"""Finds what was built at later commits from lines that one commit wrote."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from tidemill.adapters.git.command import attempt
 from tidemill.engine.lineage import BUILD
+from tidemill.engine.provenance import Facts
 from tidemill.home import Home
-from tidemill.lineage.spec_blame import lines_at
+from tidemill.lineage.spec_blame import blame_specs
 
-MOST = 20
-"""Later commits that are looked through, oldest first."""
+MAX_COMMITS = 20
+"""Later commits that are searched, oldest first."""
 
 
-def later(home: Home, sha: str) -> tuple[list[str], list[str]]:
-    """Nodes of makings at later commits whose specs have a line of this commit or name a file that
-    it changed; and what is to be said of them."""
+def later_commits(home: Home, sha: str) -> tuple[list[str], list[str]]:
+    """Lineage nodes (`making:ID`) of materialisations at later commits whose specs have a line of
+    this commit or name a file that it changed; and notes on what was not searched."""
     specs, lineage = home.settings.specs, home.ledger.lineage
-    listed = attempt(specs, "rev-list", "--reverse", "--ancestry-path", "--all", f"^{sha}")
-    if listed is None:
+    history = attempt(specs, "rev-list", "--reverse", "--ancestry-path", "--all", f"^{sha}")
+    if history is None:
         return [], [
-            f"commit {sha[:12]} is not in the repository of {specs}: only what was made at it"
+            f"commit {sha[:12]} is not in the repository of {specs}: only builds at this commit "
+            "are shown"
         ]
-    known = set(lineage.build_commits())
-    after = [one for one in listed.split() if one in known]
-    changed = _changed(home, sha)
-    found: list[str] = []
-    for one in after[:MOST]:
-        makings = lineage.materialisations_at(one)
-        for project in sorted({making["project"] for making in makings.values()}):
-            lines, _ = lines_at(specs, home.settings.home / "why", project, {"sha": one})
-            touched = {name for name, said in lines.items() if _touches(said, sha, changed)}
-            found += [
-                f"{BUILD}{key}"
-                for key, making in makings.items()
-                if making["project"] == project and making["name"] in touched
-            ]
-    more = len(after) - MOST
-    return found, [f"{more} later commits were not looked through"] if more > 0 else []
+    built_commits = set(lineage.build_commits())
+    later = [commit for commit in history.split() if commit in built_commits]
+    changed = _changed_files(home, sha)
+    nodes: list[str] = []
+    for commit in later[:MAX_COMMITS]:
+        nodes += _affected(home, commit, sha, changed)
+    skipped = len(later) - MAX_COMMITS
+    return nodes, [f"{skipped} later commits were not searched"] if skipped > 0 else []
 
 
-def _changed(home: Home, sha: str) -> list[str]:
+def _affected(home: Home, commit: str, sha: str, changed: Sequence[str]) -> list[str]:
+    """Nodes of the materialisations at `commit` whose specs depend on the commit `sha`."""
+    makings = home.ledger.lineage.materialisations_at(commit)
+    nodes: list[str] = []
+    for project in sorted({making["project"] for making in makings.values()}):
+        cache = home.settings.home / "why"
+        lines, _ = blame_specs(home.settings.specs, cache, project, {"sha": commit})
+        touched = {name for name, spec in lines.items() if _touches(spec, sha, changed)}
+        nodes += [
+            f"{BUILD}{key}"
+            for key, making in makings.items()
+            if making["project"] == project and making["name"] in touched
+        ]
+    return nodes
+
+
+def _changed_files(home: Home, sha: str) -> list[str]:
     """Files the commit changed, relative to the repository."""
-    said = attempt(
+    output = attempt(
         home.settings.specs, "diff-tree", "--root", "--no-commit-id", "--name-only", "-r", "-z", sha
     )
-    return [path for path in (said or "").split("\0") if path]
+    return [path for path in (output or "").split("\0") if path]
 
 
-def _touches(lines: Sequence[Mapping[str, Any]], sha: str, changed: Sequence[str]) -> bool:
+def _touches(lines: Sequence[Facts], sha: str, changed: Sequence[str]) -> bool:
     if any(line["commit"] == sha for line in lines):
         return True
     folder = lines[0]["path"].rpartition("/")[0] if lines else ""
-    named = {f"{folder}/{line['value']}" for line in lines if isinstance(line["value"], str)}
-    return not named.isdisjoint(changed)
+    files = {f"{folder}/{line['value']}" for line in lines if isinstance(line["value"], str)}
+    return not files.isdisjoint(changed)

@@ -1,16 +1,19 @@
-"""What `why` found, drawn: one self-contained SVG, origins at the left, answers at the right."""
+"""Draws a lineage as one self-contained SVG: inputs on the left, answers on the right."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import NamedTuple
 
 from tidemill.engine.lineage import Edge
-from tidemill.lineage.svg_layout import Layout, layout, reduced
+from tidemill.engine.provenance import Facts, ProvenanceLink
+from tidemill.lineage.identifiers import Identifier
+from tidemill.lineage.result import DownstreamLineage, UpstreamLineage
+from tidemill.lineage.svg_layout import Layout, layout, transitive_reduction
 
-MOST = 60
-"""Nodes that are drawn; of more, those nearest to what was asked about."""
+MAX_NODES = 60
+"""Most nodes that are drawn: those nearest to the target."""
 WIDE, HIGH, ACROSS, DOWN, MARGIN = 190, 46, 250, 60, 24
 CHARACTERS = 21
 _COLOURS = {
@@ -35,14 +38,24 @@ _STYLE = (
     "path{fill:none;stroke:#9aa5b1;stroke-width:1.4}"
     "g:hover rect{stroke:#1f2933}path:hover{stroke:#1f2933;stroke-width:2.5}"
 )
-Known = dict[str, tuple[str, str, str]]
 
 
-def draw(found: Mapping[str, Any]) -> str:
-    """The SVG of what `trace` or `descend` gave; every text in it is escaped."""
-    edges = reduced(_without_commits([Edge(**edge) for edge in found["edges"]]))
-    known, target = _known(found), _node(found["target"])
-    nodes, left_out = _nearest(target, edges, known)
+class _NodeText(NamedTuple):
+    """The texts of a box."""
+
+    kind: str
+    name: str
+    tooltip: str
+
+
+NodeTexts = dict[str, _NodeText]
+
+
+def render_svg(lineage: UpstreamLineage | DownstreamLineage) -> str:
+    """The SVG of a lineage; every text in it is escaped."""
+    edges = transitive_reduction(_without_commits(lineage.edges))
+    texts, target = _node_texts(lineage), _node(lineage.target)
+    nodes, hidden = _nearest(target, edges, texts)
     edges = [edge for edge in edges if edge.child in nodes and edge.parent in nodes]
     placed = layout(nodes, edges)
     wide = max(placed.layers, 1) * ACROSS - (ACROSS - WIDE) + 2 * MARGIN
@@ -53,87 +66,99 @@ def draw(found: Mapping[str, Any]) -> str:
         f"<title>{_text(f'why {target}')}</title><style>{_STYLE}</style>",
         f'<rect width="{wide}" height="{high}" style="fill:#fff;stroke:none"/>',
         *(_path(edge, placed) for edge in edges),
-        *(_box(node, placed, known, target) for node in nodes),
-        _foot(high, left_out, found),
+        *(_box(node, placed, texts, target) for node in nodes),
+        _footer(high, hidden, lineage),
         "</svg>\n",
     ]
     return "\n".join(parts)
 
 
-def _node(target: Mapping[str, str]) -> str:
-    whole = target["id"].startswith("sha256:")
-    return target["id"] if whole else f"{target['what']}:{target['id']}"
+def _node(target: Identifier) -> str:
+    return target.id if target.id.startswith("sha256:") else str(target)
 
 
 def _without_commits(edges: Sequence[Edge]) -> list[Edge]:
-    """A commit stands before the specs it says, not before each thing that was made of them."""
-    says: dict[str, set[str]] = {}
+    """Edges from a commit to its specs alone, not to each thing that was built from them."""
+    specs_of: dict[str, set[str]] = {}
     for edge in edges:
         if edge.parent.startswith("spec:"):
-            says.setdefault(edge.child, set()).add(edge.parent)
-    found = []
+            specs_of.setdefault(edge.child, set()).add(edge.parent)
+    rewired = []
     for edge in edges:
-        specs = says.get(edge.child) if edge.parent.startswith("commit:") else None
-        found += [Edge(spec, edge.parent, "commit") for spec in specs] if specs else [edge]
-    return list(dict.fromkeys(found))
+        specs = specs_of.get(edge.child) if edge.parent.startswith("commit:") else None
+        rewired += [Edge(spec, edge.parent, "commit") for spec in specs] if specs else [edge]
+    return list(dict.fromkeys(rewired))
 
 
-def _nearest(target: str, edges: Sequence[Edge], known: Known) -> tuple[list[str], int]:
-    """The nodes to draw, sorted, and how many there was no room for."""
-    beside: dict[str, list[str]] = {}
+def _nearest(target: str, edges: Sequence[Edge], texts: NodeTexts) -> tuple[list[str], int]:
+    """The nodes to draw, sorted, and the number of those that are not drawn."""
+    neighbours: dict[str, list[str]] = {}
     for edge in edges:
-        beside.setdefault(edge.child, []).append(edge.parent)
-        beside.setdefault(edge.parent, []).append(edge.child)
-    found, frontier = {target: None}, [target]
+        neighbours.setdefault(edge.child, []).append(edge.parent)
+        neighbours.setdefault(edge.parent, []).append(edge.child)
+    reached, frontier = {target: None}, [target]
     while frontier:
-        ahead = dict.fromkeys(one for node in frontier for one in beside.get(node, ()))
-        frontier = sorted((one for one in ahead if one not in found), key=_rank(known))
-        found |= dict.fromkeys(frontier)
-    everything = list(found)
-    return sorted(everything[:MOST]), max(0, len(everything) - MOST)
+        ahead = dict.fromkeys(
+            neighbour for node in frontier for neighbour in neighbours.get(node, ())
+        )
+        frontier = sorted((node for node in ahead if node not in reached), key=_rank(texts))
+        reached |= dict.fromkeys(frontier)
+    nodes = list(reached)
+    return sorted(nodes[:MAX_NODES]), max(0, len(nodes) - MAX_NODES)
 
 
-def _rank(known: Known) -> Any:
-    """What the result lists first comes first; nodes it does not list come last."""
-    order = {node: place for place, node in enumerate(known)}
+def _rank(texts: NodeTexts) -> Callable[[str], tuple[int, str]]:
+    """Nodes in the order of the lineage's lists; nodes that it does not list come last."""
+    order = {node: index for index, node in enumerate(texts)}
     return lambda node: (order.get(node, len(order)), node)
 
 
-def _known(found: Mapping[str, Any]) -> Known:
-    """Kind, name and tooltip of each node that the result says something of."""
-    known: Known = {}
-    for link in found.get("links", ()):
-        node = _of_link(link)
-        known.setdefault(node, (link["what"], link["name"], _told(link["facts"], link["digest"])))
-        for event in ("event", "answer") if link["what"] in ("row", "feedback") else ():
-            name = link["facts"].get(event)
+def _node_texts(lineage: UpstreamLineage | DownstreamLineage) -> NodeTexts:
+    if isinstance(lineage, UpstreamLineage):
+        return _upstream_texts(lineage)
+    return _downstream_texts(lineage)
+
+
+def _upstream_texts(lineage: UpstreamLineage) -> NodeTexts:
+    texts: NodeTexts = {}
+    for link in (verified.link for verified in lineage.links):
+        tooltip = _tooltip(link.facts, link.digest)
+        texts.setdefault(_link_node(link), _NodeText(link.kind, link.name, tooltip))
+        for event in ("event", "answer") if link.kind in ("row", "feedback") else ():
+            name = link.facts.get(event)
             if name:
-                what = "feedback" if event == "event" else "answer"
-                known.setdefault(f"{event}:{name}", (what, name, name))
-    for item in found.get("releases", ()):
-        told = f"{item['digest']}\n{item['answers']:,} answers"
-        known[item["digest"]] = ("release", item["service"], told)
-    for item in found.get("artefacts", ()):
-        known[item["digest"]] = (item["kind"], item["name"] or item["digest"][7:19], item["digest"])
-    for row in found.get("rows", ()):
-        known[f"row:{row['id']}"] = ("row", row["id"], _told(row, None))
-    for one in found.get("answers", {}).get("newest", ()):
-        known[f"answer:{one['response_id']}"] = ("answer", one["response_id"], one["output"])
-    return known
+                kind = "feedback" if event == "event" else "answer"
+                texts.setdefault(f"{event}:{name}", _NodeText(kind, name, name))
+    return texts
 
 
-def _of_link(link: Mapping[str, Any]) -> str:
-    what, digest = link["what"], link["digest"]
-    if what == "spec":
-        return f"spec:{digest}"
-    if what == "feedback":
-        return f"event:{link['name']}"
-    return digest or f"{what}:{link['name']}"
+def _downstream_texts(lineage: DownstreamLineage) -> NodeTexts:
+    texts: NodeTexts = {}
+    for release in lineage.releases:
+        tooltip = f"{release.digest}\n{release.answers:,} answers"
+        texts[release.digest] = _NodeText("release", release.service, tooltip)
+    for artefact in lineage.artefacts:
+        name = artefact.name or artefact.digest[7:19]
+        texts[artefact.digest] = _NodeText(artefact.kind, name, artefact.digest)
+    for row in lineage.rows:
+        texts[f"row:{row['id']}"] = _NodeText("row", row["id"], _tooltip(row, None))
+    for answer in lineage.newest_answers:
+        response = answer["response_id"]
+        texts[f"answer:{response}"] = _NodeText("answer", response, answer["output"])
+    return texts
 
 
-def _told(facts: Mapping[str, Any], digest: str | None) -> str:
-    plain = (f"{name}: {value}" for name, value in facts.items() if not isinstance(value, dict))
-    return "\n".join([*([digest] if digest else []), *(line[:300] for line in plain)])[:1500]
+def _link_node(link: ProvenanceLink) -> str:
+    if link.kind == "spec":
+        return f"spec:{link.digest}"
+    if link.kind == "feedback":
+        return f"event:{link.name}"
+    return link.digest or f"{link.kind}:{link.name}"
+
+
+def _tooltip(facts: Facts, digest: str | None) -> str:
+    lines = (f"{name}: {value}" for name, value in facts.items() if not isinstance(value, Mapping))
+    return "\n".join([*([digest] if digest else []), *(line[:300] for line in lines)])[:1500]
 
 
 def _path(edge: Edge, placed: Layout) -> str:
@@ -142,40 +167,41 @@ def _path(edge: Edge, placed: Layout) -> str:
     points = [(MARGIN + at * ACROSS, MARGIN + high * DOWN + HIGH / 2) for at, high in stops]
     x, y = points[0][0] + WIDE, points[0][1]
     parts = [f"M{x:g} {y:.1f}"]
-    for place, (to, down) in enumerate(points[1:], start=2):
+    for number, (to, down) in enumerate(points[1:], start=2):
         half = (ACROSS - WIDE) / 2
         parts.append(f"C{x + half:g} {y:.1f} {to - half:g} {down:.1f} {to:g} {down:.1f}")
         x, y = to, down
-        if place < len(points):
+        if number < len(points):
             x = to + WIDE
             parts.append(f"H{x:g}")
     return f'<path d="{"".join(parts)}"><title>{_text(edge.role)}</title></path>'
 
 
-def _box(node: str, placed: Layout, known: Known, target: str) -> str:
-    at, high = placed.places[node]
-    kind, _, rest = node.partition(":")
-    what, name, told = known.get(node, (kind if kind != "sha256" else "artefact", rest[:12], node))
-    x, y = MARGIN + at * ACROSS, MARGIN + high * DOWN
-    colour = _COLOURS.get(what, _OTHER)
-    short = f"{what} {rest[:12]}" if kind == "sha256" else what
-    most = CHARACTERS if set(name) - _HEX else 16  # digits are wider than letters
-    shown = name if len(name) <= most else f"{name[: most - 1]}…"
+def _box(node: str, placed: Layout, texts: NodeTexts, target: str) -> str:
+    column, row = placed.places[node]
+    prefix, _, rest = node.partition(":")
+    fallback = _NodeText(prefix if prefix != "sha256" else "artefact", rest[:12], node)
+    kind, name, tooltip = texts.get(node, fallback)
+    x, y = MARGIN + column * ACROSS, MARGIN + row * DOWN
+    colour = _COLOURS.get(kind, _OTHER)
+    title = f"{kind} {rest[:12]}" if prefix == "sha256" else kind
+    limit = CHARACTERS if set(name) - _HEX else 16  # digits are wider than letters
+    label = name if len(name) <= limit else f"{name[: limit - 1]}…"
     return (
-        f'<g class="{"t" if node == target else "b"}"><title>{_text(told)}</title>'
+        f'<g class="{"t" if node == target else "b"}"><title>{_text(tooltip)}</title>'
         f'<rect x="{x:g}" y="{y:.1f}" width="{WIDE}" height="{HIGH}" rx="6" fill="{colour}"/>'
-        f'<text class="w" x="{x + 10:g}" y="{y + 17:.1f}">{_text(short)}</text>'
-        f'<text class="n" x="{x + 10:g}" y="{y + 35:.1f}">{_text(shown)}</text></g>'
+        f'<text class="w" x="{x + 10:g}" y="{y + 17:.1f}">{_text(title)}</text>'
+        f'<text class="n" x="{x + 10:g}" y="{y + 35:.1f}">{_text(label)}</text></g>'
     )
 
 
-def _foot(high: int, left_out: int, found: Mapping[str, Any]) -> str:
-    said = "origins at the left; point at a box for its facts"
-    if "answers" in found:
-        said = f"{found['answers']['count']:,} answers came of it; {said}"
-    if left_out:
-        said += f"; {left_out:,} more things are not drawn (see --json)"
-    return f'<text class="w" x="{MARGIN}" y="{high - 14}">{_text(said)}</text>'
+def _footer(high: int, hidden: int, lineage: UpstreamLineage | DownstreamLineage) -> str:
+    note = "inputs on the left; hover over a box for details"
+    if isinstance(lineage, DownstreamLineage):
+        note = f"{lineage.answer_count:,} answers downstream; {note}"
+    if hidden:
+        note += f"; {hidden:,} more nodes are not drawn (see --json)"
+    return f'<text class="w" x="{MARGIN}" y="{high - 14}">{_text(note)}</text>'
 
 
 def _text(value: object) -> str:

@@ -29,7 +29,7 @@ class Layout:
     """The largest height in use; heights begin at 0, and neighbours are at least 1 apart."""
 
 
-def reduced(edges: Iterable[Edge]) -> list[Edge]:
+def transitive_reduction(edges: Iterable[Edge]) -> list[Edge]:
     """Edges without those that a longer way says already: the ancestry stays the same.
 
     Of several edges between the same two nodes one stays. Expects no cycles.
@@ -40,7 +40,9 @@ def reduced(edges: Iterable[Edge]) -> list[Edge]:
         parents[child].add(parent)
     above: dict[str, set[str]] = {}
     for node in _parents_first(parents):
-        above[node] = set().union(*(above.get(one, set()) | {one} for one in parents[node]))
+        above[node] = set().union(
+            *(above.get(parent, set()) | {parent} for parent in parents[node])
+        )
     return sorted(
         edge
         for (child, parent), edge in once.items()
@@ -53,17 +55,18 @@ def layout(nodes: Iterable[str], edges: Iterable[Edge]) -> Layout:
 
     An edge that closes a cycle is left out.
     """
-    wanted = sorted(set(nodes))
-    pairs = _without_cycles(wanted, edges)
-    layer = _layers(wanted, pairs)
+    names = sorted(set(nodes))
+    pairs = _without_cycles(names, edges)
+    layer = _layers(names, pairs)
     chains = _chains(pairs, layer)
-    columns = _columns(wanted, chains, layer)
+    columns = _columns(names, chains, layer)
     links = [link for chain in chains.values() for link in pairwise(chain)]
-    heights = _heights(_uncrossed(columns, links), links)
+    heights = _heights(_reduce_crossings(columns, links), links)
     bends = {
-        pair: [_place(one, heights, layer) for one in chain[1:-1]] for pair, chain in chains.items()
+        pair: [_position(bend, heights, layer) for bend in chain[1:-1]]
+        for pair, chain in chains.items()
     }
-    places = {node: (layer[node], heights[node]) for node in wanted}
+    places = {node: (layer[node], heights[node]) for node in names}
     top = max(heights.values(), default=0.0)
     return Layout(places, bends, max(layer.values(), default=-1) + 1, top)
 
@@ -81,17 +84,17 @@ def _parents_first(parents: Mapping[str, Iterable[str]]) -> list[str]:
             elif node not in done and node not in met:
                 met.add(node)
                 stack.append((node, True))
-                stack += [(one, False) for one in sorted(parents.get(node, ()))]
+                stack += [(parent, False) for parent in sorted(parents.get(node, ()))]
     return list(done)
 
 
 def _without_cycles(nodes: Sequence[str], edges: Iterable[Edge]) -> list[tuple[str, str]]:
-    known = set(nodes)
-    pairs = sorted({(e.child, e.parent) for e in edges if {e.child, e.parent} <= known})
+    node_set = set(nodes)
+    pairs = sorted({(e.child, e.parent) for e in edges if {e.child, e.parent} <= node_set})
     parents: dict[str, set[str]] = {node: set() for node in nodes}
     for child, parent in pairs:
         parents[child].add(parent)
-    rank = {node: place for place, node in enumerate(_parents_first(parents))}
+    rank = {node: index for index, node in enumerate(_parents_first(parents))}
     return [(child, parent) for child, parent in pairs if rank[parent] < rank[child]]
 
 
@@ -104,10 +107,10 @@ def _layers(nodes: Sequence[str], pairs: Sequence[tuple[str, str]]) -> dict[str,
         children[parent].add(child)
     layer: dict[str, int] = {}
     for node in _parents_first(parents):
-        layer[node] = max((layer[one] + 1 for one in parents[node]), default=0)
+        layer[node] = max((layer[other] + 1 for other in parents[node]), default=0)
     for node in nodes:
         if not parents[node] and children[node]:
-            layer[node] = min(layer[one] for one in children[node]) - 1
+            layer[node] = min(layer[other] for other in children[node]) - 1
     return layer
 
 
@@ -140,21 +143,25 @@ def _columns(
     return columns
 
 
-def _uncrossed(columns: list[list[str]], links: Sequence[tuple[str, str]]) -> list[list[str]]:
+def _reduce_crossings(
+    columns: list[list[str]], links: Sequence[tuple[str, str]]
+) -> list[list[str]]:
     """Columns in the order of the best sweep: each node at the mean place of its neighbours."""
-    left: dict[str, list[str]] = defaultdict(list)
-    right: dict[str, list[str]] = defaultdict(list)
+    parents: dict[str, list[str]] = defaultdict(list)
+    children: dict[str, list[str]] = defaultdict(list)
     for parent, child in links:
-        left[child].append(parent)
-        right[parent].append(child)
+        parents[child].append(parent)
+        children[parent].append(child)
     best, fewest = columns, _crossings(columns, links)
     for sweep in range(SWEEPS):
-        near = right if sweep % 2 else left
-        place = {node: i for column in columns for i, node in enumerate(column)}
+        neighbours = children if sweep % 2 else parents
+        position = {node: i for column in columns for i, node in enumerate(column)}
         swept = []
         for column in reversed(columns) if sweep % 2 else columns:
-            ordered = sorted(column, key=lambda node: (_mean(near[node], place), place[node]))
-            place |= {node: i for i, node in enumerate(ordered)}
+            ordered = sorted(
+                column, key=lambda node: (_mean(neighbours[node], position), position[node])
+            )
+            position |= {node: i for i, node in enumerate(ordered)}
             swept.append(ordered)
         columns = swept[::-1] if sweep % 2 else swept
         count = _crossings(columns, links)
@@ -163,15 +170,15 @@ def _uncrossed(columns: list[list[str]], links: Sequence[tuple[str, str]]) -> li
     return best
 
 
-def _mean(nodes: Sequence[str], place: Mapping[str, float]) -> float:
-    return sum(place[node] for node in nodes) / len(nodes) if nodes else 0.0
+def _mean(nodes: Sequence[str], position: Mapping[str, float]) -> float:
+    return sum(position[node] for node in nodes) / len(nodes) if nodes else 0.0
 
 
 def _crossings(columns: Sequence[Sequence[str]], links: Sequence[tuple[str, str]]) -> int:
-    place = {node: (at, i) for at, column in enumerate(columns) for i, node in enumerate(column)}
+    position = {node: (at, i) for at, column in enumerate(columns) for i, node in enumerate(column)}
     by_layer: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for parent, child in links:
-        by_layer[place[parent][0]].append((place[parent][1], place[child][1]))
+        by_layer[position[parent][0]].append((position[parent][1], position[child][1]))
     return sum(
         (a[0] - b[0]) * (a[1] - b[1]) < 0
         for between in by_layer.values()
@@ -184,34 +191,36 @@ def _heights(
     columns: Sequence[Sequence[str]], links: Sequence[tuple[str, str]]
 ) -> dict[str, float]:
     """Heights that keep the order of each column, near the mean of the neighbours on both sides."""
-    near: dict[str, list[str]] = defaultdict(list)
+    neighbours: dict[str, list[str]] = defaultdict(list)
     for parent, child in links:
-        near[child].append(parent)
-        near[parent].append(child)
+        neighbours[child].append(parent)
+        neighbours[parent].append(child)
     tallest = max((len(column) for column in columns), default=0)
     height = {
         node: i + (tallest - len(column)) / 2 for column in columns for i, node in enumerate(column)
     }
     for sweep in range(SWEEPS):
         for column in columns if sweep % 2 else reversed(columns):
-            wanted = [_mean(near[n], height) if near[n] else height[n] for n in column]
-            height |= dict(zip(column, _apart(wanted), strict=True))
+            desired = [_mean(neighbours[n], height) if neighbours[n] else height[n] for n in column]
+            height |= dict(zip(column, _separate(desired), strict=True))
     lowest = min(height.values(), default=0.0)
     return {node: at - lowest for node, at in height.items()}
 
 
-def _apart(wanted: Sequence[float]) -> list[float]:
+def _separate(desired: Sequence[float]) -> list[float]:
     """The nearest heights (least squares) that rise by at least 1: pools of adjacent violators."""
     pools: list[tuple[float, int]] = []
-    for place, value in enumerate(wanted):
-        total, count = value - place, 1
+    for index, value in enumerate(desired):
+        total, count = value - index, 1
         while pools and pools[-1][0] / pools[-1][1] > total / count:
             before, many = pools.pop()
             total, count = total + before, count + many
         pools.append((total, count))
     flat = [total / count for total, count in pools for _ in range(count)]
-    return [value + place for place, value in enumerate(flat)]
+    return [value + index for index, value in enumerate(flat)]
 
 
-def _place(node: str, heights: Mapping[str, float], layer: Mapping[str, int]) -> tuple[int, float]:
+def _position(
+    node: str, heights: Mapping[str, float], layer: Mapping[str, int]
+) -> tuple[int, float]:
     return layer.get(node, int(node.rpartition("\0")[2] or 0)), heights[node]

@@ -14,11 +14,10 @@ from filelock import FileLock
 from tidemill.adapters.local.processes import Processes, Running, effort, listens, tail
 from tidemill.engine.standstill import Signs, Standstill
 from tidemill.errors import BrokerDown, ServiceError
-from tidemill.home import check_writable
+from tidemill.home import check_writable, has_ledger
 from tidemill.local import supervisor
 from tidemill.local.services import Service, plan, ports, prepare
 from tidemill.pipeline.context import Progress
-from tidemill.planning.recorded_state import has_ledger
 from tidemill.settings import Settings
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from tidemill.engine.search_budget import NOTHING, Cost, Limits, Purse
+from tidemill.engine.search_budget import NO_COST, Cost, Limits, SearchBudget
 from tidemill.errors import ArtefactError
 from tidemill.form import ModelForm
 from tidemill.runtimes import Messages, Reply, Runtime, Scores
@@ -45,18 +45,18 @@ class SearchAccount:
     """
 
     limits: Limits
-    budget: Purse = field(init=False)
-    spent_now: Cost = NOTHING
+    budget: SearchBudget = field(init=False)
+    spent_now: Cost = NO_COST
     """Cost of this run without answers from the memory."""
     charged: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.budget = Purse(self.limits)
+        self.budget = SearchBudget(self.limits)
 
     def pay(self, key: str, cost: Cost, *, fresh: bool) -> None:
         """Charge one answer."""
         self.charged.add(key)
-        self.budget = self.budget.pay(cost)
+        self.budget = self.budget.after(cost)
         if fresh:
             self.spent_now += cost
 
@@ -82,7 +82,7 @@ class CachedRuntime:
         self.model, self.form, self._load = model, form, load
         self.memory, self.account, self._tick = memory, account, tick
         self._runtime: Runtime | None = None
-        self.largest = NOTHING
+        self.largest = NO_COST
         """The most any conversation so far could cost."""
 
     def answer(
@@ -129,13 +129,13 @@ class CachedRuntime:
         return self._runtime
 
     def _ask(self, requests: Mapping[str, Messages], max_tokens: int) -> None:
-        total = NOTHING
+        total = NO_COST
         for key, messages in requests.items():
             most = max_cost(messages, max_tokens)
             self.largest = max(self.largest, most, key=lambda cost: cost.tokens)
             if key not in self.account.charged:
                 total += most
-        self.account.budget.ask(total)
+        self.account.budget.check(total)
 
     def _charge(self, answers: Mapping[str, Mapping[str, Any]], *, fresh: bool) -> None:
         for key, reply in answers.items():

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from tidemill.catalog import METRICS
 from tidemill.engine.search import Trial
-from tidemill.engine.search_budget import NOTHING, Cost
+from tidemill.engine.search_budget import NO_COST, Cost
 from tidemill.errors import AnswerLost, PromptTooLong, ServiceError, TidemillError
 from tidemill.metrics import Scored, measure
 from tidemill.pipeline.answers import EvaluatedRow, answer_rows_with
@@ -78,9 +78,9 @@ class CandidateEvaluator:
         """Number of rows that the budget still allows."""
         purse, most = self.budget.budget, max(1, self.runtime.largest.tokens)
         calls, tokens = purse.limits.calls, purse.limits.tokens
-        free = [calls - purse.spent.calls - purse.kept.calls] if calls is not None else []
+        free = [calls - purse.spent.calls - purse.reserved.calls] if calls is not None else []
         if tokens is not None:
-            free.append((tokens - purse.spent.tokens - purse.kept.tokens) // most)
+            free.append((tokens - purse.spent.tokens - purse.reserved.tokens) // most)
         return max(0, min(free, default=MAX_PROMPT))
 
     def reflect(self, prompt: str) -> str:
@@ -95,7 +95,7 @@ class CandidateEvaluator:
         most = max_cost([{"content": prompt}], MAX_REFLECTION_TOKENS)
         dearest = self._price(most.tokens - MAX_REFLECTION_TOKENS, MAX_REFLECTION_TOKENS)
         if key not in self.budget.charged:
-            self.budget.budget.ask(dearest)
+            self.budget.budget.check(dearest)
         cached = self.runtime.memory.get_many([key]).get(key)
         if cached is None:
             text, read, written = self._answer(model, prompt, dearest)
@@ -117,7 +117,7 @@ class CandidateEvaluator:
                 lost = error
                 paid = f"lost {len(self.budget.charged)}"
                 self.budget.pay(paid, dearest, fresh=True)
-                self.budget.budget.ask(dearest)
+                self.budget.budget.check(dearest)
         raise lost
 
     def answer_rows(self, candidate: Candidate, rows: Sequence[Row]) -> list[EvaluatedRow]:
@@ -130,11 +130,11 @@ class CandidateEvaluator:
         """Keep enough back for the decision, by the largest conversation there was so far."""
         calls = 2 * self.deciding_rows
         tokens = calls * self.runtime.largest.tokens
-        self.budget.budget = self.budget.budget.keep(Cost(calls=calls, tokens=tokens))
+        self.budget.budget = self.budget.budget.with_reserve(Cost(calls=calls, tokens=tokens))
 
     def free_reserve(self) -> None:
         """Give the decision what was kept back."""
-        self.budget.budget = self.budget.budget.keep(NOTHING)
+        self.budget.budget = self.budget.budget.with_reserve(NO_COST)
 
     def _score(self, candidate: Candidate) -> float | None:
         try:

@@ -10,7 +10,7 @@ from typing import Any
 from tidemill.catalog import COMPRESSION, METRICS
 from tidemill.compression import Conversations, kind_of, targets
 from tidemill.engine.concordance import ANSWER, LABEL, TEXT
-from tidemill.engine.equivalence import Reached, judge, reached
+from tidemill.engine.equivalence import GoalResult, check_goal, judge
 from tidemill.engine.estimate import estimate
 from tidemill.errors import DataError, EquivalenceBroken
 from tidemill.pipeline.checks import declared_checks
@@ -87,12 +87,12 @@ def _made(spec: Compression, bench: BuildContext, chain: Chain, seconds: float) 
     names = [check.name for check in declared_checks(spec)]
     alike = Check(names[0], verdict.passed, verdict.message)
     checks = [
-        Check(name, goal.passed, goal.message, facts={"guilty": goal.guilty})
+        Check(name, goal.passed, goal.message, facts={"guilty": goal.failed_step})
         for name, goal in zip(names[1:], goals, strict=True)
     ]
     for check in (alike, *checks):
         bench.progress(f"{spec.name}: {check.message}")
-    table = [hop.record for hop in chain.hops]
+    table = [hop.to_dict() for hop in chain.hops]
     facts = {
         "hops": table,
         "rows": len(chain.rows),
@@ -114,14 +114,14 @@ def _made(spec: Compression, bench: BuildContext, chain: Chain, seconds: float) 
     )
 
 
-def _goals(spec: Compression, chain: Chain) -> list[Reached]:
+def _goals(spec: Compression, chain: Chain) -> list[GoalResult]:
     found = []
     for goal in spec.goals:
         kind = METRICS.load(goal.metric).KIND
         relative = goal.max_ratio is not None or goal.max_degradation is not None
         before = chain.value(goal.metric, kind, source=True) if relative else 0.0
         after = chain.value(goal.metric, kind, source=False)
-        found.append(reached(goal, before, after, chain.hops))
+        found.append(check_goal(goal, before, after, chain.hops))
     return found
 
 

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from tidemill.engine.concordance import LABEL, agree
-from tidemill.engine.equivalence import Hop, compare, not_run, sized
+from tidemill.engine.equivalence import HopComparison, compare, not_run, with_size
 from tidemill.form import ModelForm
 from tidemill.metrics import measure
 from tidemill.pipeline import answers as answering
@@ -38,7 +38,7 @@ class Chain:
     source: Artefact
     basis: str = LABEL
     """What decides whether two answers are alike; see `engine.concordance`."""
-    hops: list[Hop] = field(default_factory=list)
+    hops: list[HopComparison] = field(default_factory=list)
     steps: dict[str, Artefact] = field(default_factory=dict)
     _given: dict[str, list[EvaluatedRow]] = field(default_factory=dict)
     """Answers by artefact digest: the same bytes are asked once."""
@@ -140,7 +140,7 @@ class Chain:
         self, name: str, kind: str, before: Artefact, made: Artefact, seconds: float
     ) -> None:
         hop = self._hop(name, kind, self._answers(before), self._answers(made))
-        self._add(sized(hop, self.size(made), self.source_size, seconds))
+        self._add(with_size(hop, self.size(made), self.source_size, seconds))
 
     def _engine_kept(self, name: str, target: Any, made: Artefact, seconds: float) -> None:
         """An engine runs on its GPU only; the export it was built from is a hop of its own."""
@@ -148,14 +148,14 @@ class Chain:
             started = time.monotonic()
             answers, size = self._export_answers()
             hop = self._hop(EXPORT, "onnx", self._answers(self.weights), answers)
-            self._add(sized(hop, size, self.source_size, time.monotonic() - started))
+            self._add(with_size(hop, size, self.source_size, time.monotonic() - started))
         note = f"built for {', '.join(target.compute)}, not run: that takes such a GPU"
         hop = not_run(name, "engine", note)
-        self._add(sized(hop, self.size(made), self.source_size, seconds, note))
+        self._add(with_size(hop, self.size(made), self.source_size, seconds, note))
 
     def _hop(
         self, name: str, kind: str, old: Sequence[EvaluatedRow], new: Sequence[EvaluatedRow]
-    ) -> Hop:
+    ) -> HopComparison:
         before, after = [one.scored for one in old], [one.scored for one in new]
         return compare(name, kind, before, after, self.metrics, self.basis)
 
@@ -174,7 +174,7 @@ class Chain:
         finally:
             shutil.rmtree(out, ignore_errors=True)
 
-    def _add(self, hop: Hop) -> None:
+    def _add(self, hop: HopComparison) -> None:
         self.hops.append(hop)
         share = "not run" if hop.agreement is None else f"{hop.basis} kept on {hop.agreement:.1%}"
         size = f"{hop.bytes / 1e6:.0f} MB ({hop.ratio:.2f}×)"

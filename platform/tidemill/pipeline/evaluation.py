@@ -14,7 +14,7 @@ from typing import Any
 
 from tidemill.catalog import METRICS
 from tidemill.engine.estimate import estimate, gain, subjects, units
-from tidemill.engine.gate import Verdict, judge
+from tidemill.engine.gate import GateVerdict, judge
 from tidemill.errors import DataError
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline import failures as analysis
@@ -90,7 +90,7 @@ class EvaluationOutcome:
 
     measures: tuple[Measure, ...]
     gains: tuple[Measure, ...] | None
-    verdict: Verdict
+    verdict: GateVerdict
     size: float
 
 
@@ -180,8 +180,8 @@ def _report(
         if judged.gains is None
         else [_plain(asdict(measure)) for measure in judged.gains],
         "baseline": other.summary if other else None,
-        "gates": [_plain(asdict(outcome)) for outcome in judged.verdict.outcomes],
-        "passed": judged.verdict.passed,
+        "gates": [_plain(outcome.to_dict()) for outcome in judged.verdict.outcomes],
+        "passed": judged.verdict.has_passed,
         "message": judged.verdict.message,
         "unreadable": sum(not answer.answer.valid for answer in answers),
         "cut_off": sum(answer.finish == "length" for answer in answers),
@@ -231,9 +231,9 @@ def _pictures(
     return {title: png for title, png in charts.items() if png}
 
 
-def _checks(spec: Evaluation, verdict: Verdict) -> tuple[Check, ...]:
+def _checks(spec: Evaluation, verdict: GateVerdict) -> tuple[Check, ...]:
     return tuple(
-        Check(check.name, outcome.passed, outcome.message, facts=_plain(asdict(outcome)))
+        Check(check.name, outcome.passed, outcome.message, facts=_plain(outcome.to_dict()))
         for check, outcome in zip(declared_checks(spec), verdict.outcomes, strict=True)
     )
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tidemill.engine.equivalence import Hop
+from tidemill.engine.equivalence import HopComparison
 from tidemill.pipeline.drawing import figure_to_png, literal_text
 
 _INK, _BAR, _GOOD, _BAD = "#16324f", "#8d99ae", "#2a9d8f", "#c1442e"
 
 
 @literal_text()
-def compression_chart(hops: Sequence[Hop], source_bytes: float, min_agreement: float) -> bytes:
+def compression_chart(
+    hops: Sequence[HopComparison], source_bytes: float, min_agreement: float
+) -> bytes:
     """Size in MB on the left, agreement with the form before on the right, as PNG bytes."""
     import matplotlib as mpl
 

@@ -10,7 +10,16 @@ from typing import Any
 from tidemill.catalog import SEARCH
 from tidemill.data import SPLITS, read_split
 from tidemill.engine.estimate import subjects
-from tidemill.engine.search import FEWEST, Decision, Parts, Trial, decide, divide, flips, leader
+from tidemill.engine.search import (
+    FEWEST,
+    SearchDecision,
+    SearchRows,
+    Trial,
+    answer_changes,
+    best_trial,
+    decide,
+    divide_rows,
+)
 from tidemill.engine.search_budget import Cost, Limits
 from tidemill.errors import ArtefactError, DataError, OverBudget
 from tidemill.form import ModelForm
@@ -41,11 +50,11 @@ class PromptSearchResult:
     """The spec whose weights answered."""
     method: str
     seed: int
-    row_sets: Parts
+    row_sets: SearchRows
     trials: tuple[Trial, ...]
     leader: Candidate | None
     """The best on the ranking rows; None where that is the prompt as it is."""
-    decision: Decision | None
+    decision: SearchDecision | None
     """None where nothing led, so that no deciding row was asked."""
     improved: tuple[AnswerChange, ...]
     worsened: tuple[AnswerChange, ...]
@@ -62,7 +71,7 @@ class PromptSearchResult:
     @property
     def has_proposal(self) -> bool:
         """True where a pull request should be opened."""
-        return self.decision is not None and self.decision.proposes
+        return self.decision is not None and self.decision.is_better
 
 
 @dataclass(frozen=True)
@@ -138,7 +147,7 @@ def _decide(
     name: str,
     arena: CandidateEvaluator,
     memory: AnswerMemory,
-    parts: Parts,
+    parts: SearchRows,
     request: SearchRequest,
     ended: str,
     digest: str,
@@ -150,7 +159,7 @@ def _decide(
         limits=request.limits, stop_reason=ended, comments=len(request.comments),
         encoder=request.encoder,
     )  # fmt: skip
-    first = leader(result.trials)
+    first = best_trial(result.trials)
     start = arena.space.start
     if first is None or first.candidate == start:
         return result
@@ -164,7 +173,7 @@ def _decide(
         search.metric,
         [candidate.scored for candidate in before],
         [candidate.scored for candidate in after],
-        look=look,
+        comparison=look,
         clusters=subjects(parts.deciding),
         seed=request.seed,
     )
@@ -179,7 +188,7 @@ def _decide(
 def _flips(
     spec: Prompt, metric: str, before: Sequence[EvaluatedRow], after: Sequence[EvaluatedRow]
 ) -> tuple[tuple[AnswerChange, ...], tuple[AnswerChange, ...]]:
-    apart = flips(
+    apart = answer_changes(
         metric,
         [candidate.scored for candidate in before],
         [candidate.scored for candidate in after],
@@ -194,7 +203,7 @@ def _flips(
     return tuple(map(at, apart.better)), tuple(map(at, apart.worse))
 
 
-def _parts(spec: Prompt, search: Optimise, inputs: Mapping[str, Artefact], seed: int) -> Parts:
+def _parts(spec: Prompt, search: Optimise, inputs: Mapping[str, Artefact], seed: int) -> SearchRows:
     folder = inputs[search.dataset].path
     train, held_out = (
         [
@@ -204,11 +213,14 @@ def _parts(spec: Prompt, search: Optimise, inputs: Mapping[str, Artefact], seed:
         ]
         for split in (search.train, search.validate_on)
     )
-    parts = divide(train, held_out, rank_on=search.rank_on, decide_on=search.decide_on, seed=seed)
-    if not parts.dev or len(parts.deciding) < FEWEST:
+    parts = divide_rows(
+        train, held_out, rank_on=search.rank_on, decide_on=search.decide_on, seed=seed
+    )
+    if not parts.ranking or len(parts.deciding) < FEWEST:
         raise DataError(
-            f"'{search.dataset}' has {len(parts.dev)} rows to rank on and {len(parts.deciding)} to "
-            f"decide on; a search needs 1 and {FEWEST}. Give the dataset more rows, or "
+            f"'{search.dataset}' has {len(parts.ranking)} rows to rank on and "
+            f"{len(parts.deciding)} to decide on; a search needs 1 and {FEWEST}. Give the dataset "
+            "more rows, or "
             f"'{search.validate_on}' a larger share in `split.ratios`"
         )
     return parts
@@ -229,15 +241,19 @@ def _open(
 
 
 def _ground(
-    spec: Prompt, search: Optimise, parts: Parts, bench: BuildContext, request: SearchRequest
+    spec: Prompt, search: Optimise, parts: SearchRows, bench: BuildContext, request: SearchRequest
 ) -> Ground:
     start = candidates.initial_candidate(spec, bench.project_folder)
     column = output_parsing.label_column(spec.output)
-    labels = sorted({str(row[column]) for row in (*parts.pool, *parts.dev)}) if column else []
+    labels = (
+        sorted({str(row[column]) for row in (*parts.example_pool, *parts.ranking)})
+        if column
+        else []
+    )
     return Ground(
         start=start,
-        pool=tuple(candidates.example_columns(spec, row) for row in parts.pool),
-        dev=parts.dev,
+        pool=tuple(candidates.example_columns(spec, row) for row in parts.example_pool),
+        dev=parts.ranking,
         inputs=spec.inputs,
         metric=search.metric,
         most=search.demonstrations,

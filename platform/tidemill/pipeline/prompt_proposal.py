@@ -41,7 +41,7 @@ def search_report(
     """The report of a prompt search."""
     before = {path: (folder / path).read_bytes() for path in changed if (folder / path).is_file()}
     notes = [
-        f"{result.row_sets.left_out} train rows were excluded: a held-out row has the same question"
+        f"{result.row_sets.excluded} train rows were excluded: a held-out row has the same question"
     ]
     comment_notes = [f"{result.comments} user comments were used"] if result.comments else []
     return SearchReport(
@@ -50,7 +50,7 @@ def search_report(
         model=f"'{result.model}'",
         metric=search.metric,
         method=f"Method {result.method}, seed {result.seed}",
-        ranked_on=f"{len(result.row_sets.dev)} rows of {search.train}",
+        ranked_on=f"{len(result.row_sets.ranking)} rows of {search.train}",
         decided_on=f"{len(result.row_sets.deciding)} rows of {search.validate_on}",
         trials=tuple(
             (describe_candidate(result, trial.candidate), trial.value) for trial in result.trials
@@ -64,7 +64,7 @@ def search_report(
         stop_reason=result.stop_reason,
         command=command,
         stale_assets=tuple(stale),
-        notes=(*(notes if result.row_sets.left_out else ()), *comment_notes),
+        notes=(*(notes if result.row_sets.excluded else ()), *comment_notes),
         diff=files_diff({str(PurePosixPath(p)): old for p, old in before.items()}, changed),
     )
 

@@ -57,7 +57,7 @@ def candidate(builder: ProjectBuilder, rollout: Rollout) -> ReleaseRecord:
         ),
         tools=tool_versions(),
         created=builder.clock.now().isoformat(),
-    ).sealed()
+    ).with_digest()
 
 
 def behind(builder: ProjectBuilder, rollout: Rollout) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from difflib import unified_diff
 from typing import Any
 
-from tidemill.engine.search import Decision
+from tidemill.engine.search import SearchDecision
 from tidemill.engine.search_budget import Cost, Limits
 from tidemill.engine.statistics import Interval
 
@@ -45,7 +45,7 @@ class SearchReport:
     """Description and value of each trial; the current one comes first."""
     leader: str
     """Description of the best candidate; empty where none beats the current one."""
-    decision: Decision | None
+    decision: SearchDecision | None
     improved: tuple[AnswerChange, ...]
     worsened: tuple[AnswerChange, ...]
     flipped: tuple[int, int]
@@ -60,7 +60,7 @@ class SearchReport:
     @property
     def has_proposal(self) -> bool:
         """True where a pull request should be opened."""
-        return self.decision is not None and self.decision.proposes
+        return self.decision is not None and self.decision.is_better
 
     @property
     def verdict(self) -> str:
@@ -71,7 +71,7 @@ class SearchReport:
                 "nothing is proposed"
             )
         gain = _interval(self.decision.gain, signed=True)
-        if not self.decision.proposes:
+        if not self.decision.is_better:
             return (
                 f"no significant gain: {self.metric} {gain} on {self.decided_on}; "
                 f"{self.decision.reason}; nothing is proposed"
@@ -86,7 +86,7 @@ def report_text(report: SearchReport) -> str:
     lines += [f"  {report.metric} on {report.ranked_on}", ""]
     if report.decision:
         lines += [
-            f"  now       {_interval(report.decision.present)}",
+            f"  now       {_interval(report.decision.current)}",
             f"  proposed  {_interval(report.decision.leader)}",
             f"  gain      {_interval(report.decision.gain, signed=True)}",
             f"  {report.metric} on {report.decided_on}, at {_sure(report.decision)}",
@@ -110,13 +110,14 @@ def report_markdown(report: SearchReport) -> str:
         _table(
             ("", report.metric, f"interval at {decision.confidence:.3%}"),
             [
-                ("now", *_cells(decision.present)),
+                ("now", *_cells(decision.current)),
                 ("proposed", *_cells(decision.leader)),
                 ("gain, paired", *_cells(decision.gain, signed=True)),
             ],
         ),
         f"Compared on {report.decided_on}, which the search never used "
-        f"({_comparison_text(decision.look)}). Permutation test: p = {decision.chance:.2g}. "
+        f"({_comparison_text(decision.comparison)}). Swapping the answers of each row at random "
+        f"gives as large a gain: p = {decision.p_value:.2g}. "
         f"Model: {report.model}.",
         "### What changes",
         f"{report.leader}." if report.leader else "",
@@ -145,6 +146,7 @@ def report_markdown(report: SearchReport) -> str:
 def report_to_dict(report: SearchReport) -> dict[str, Any]:
     """The report as a JSON object."""
     values = asdict(report)
+    values["decision"] = report.decision.to_dict() if report.decision else None
     values["trials"] = [{"candidate": label, "value": value} for label, value in report.trials]
     return {"proposes": report.has_proposal, "verdict": report.verdict, **values}
 
@@ -210,8 +212,8 @@ def _interval(interval: Interval, *, signed: bool = False) -> str:
     return f"{value} ({bounds})"
 
 
-def _sure(decision: Decision) -> str:
-    return f"{decision.confidence:.3%} confidence, {_comparison_text(decision.look)}"
+def _sure(decision: SearchDecision) -> str:
+    return f"{decision.confidence:.3%} confidence, {_comparison_text(decision.comparison)}"
 
 
 def _comparison_text(look: int) -> str:

@@ -19,9 +19,9 @@ from tidemill.catalog import METRICS
 from tidemill.content import digest_of
 from tidemill.data import SPLITS, read_split
 from tidemill.engine.estimate import subjects
-from tidemill.engine.search import FEWEST, Decision, Trial, decide, leader
-from tidemill.engine.search_budget import Cost, Limits, Purse
-from tidemill.engine.sweep import halves, settings
+from tidemill.engine.search import FEWEST, SearchDecision, Trial, best_trial, decide
+from tidemill.engine.search_budget import Cost, Limits, SearchBudget
+from tidemill.engine.sweep import draw_settings, split_halves
 from tidemill.errors import DataError, Diverged, MissingArtefact, OverBudget
 from tidemill.metrics import measure
 from tidemill.pipeline import answers as answering
@@ -48,7 +48,7 @@ class SweepResult:
     trials: tuple[Trial, ...]
     """Settings with their values; the present one, empty, comes first."""
     leader: Setting | None
-    decision: Decision | None
+    decision: SearchDecision | None
     before: tuple[EvaluatedRow, ...]
     after: tuple[EvaluatedRow, ...]
     rows: tuple[int, int]
@@ -61,7 +61,7 @@ class SweepResult:
     @property
     def has_proposal(self) -> bool:
         """True where a pull request should be opened."""
-        return self.decision is not None and self.decision.proposes
+        return self.decision is not None and self.decision.is_better
 
 
 def sweep(
@@ -83,14 +83,14 @@ def sweep(
         raise DataError(f"'sweep.metric: {search.metric}' does not look at answers; use accuracy")
     stage = _Stage(spec, search, inputs, replace(bench, store=_Over(trial_store, bench.store)))
     points: list[Setting] = [{}]
-    points += settings(search.space, current_setting(spec, search), search.trials, seed)
+    points += draw_settings(search.space, current_setting(spec, search), search.trials, seed)
     trials, ended = _trials(stage, points)
     if not trials:
         raise OverBudget(
             f"{ended} before the current setting was trained; raise `budget.hours`, or shorten the "
             "training. Finished trainings are kept"
         )
-    first = leader(trials)
+    first = best_trial(trials)
     swept = SweepResult(
         spec=spec, seed=seed, trials=tuple(trials), leader=None, decision=None, before=(),
         after=(), rows=(len(stage.ranking), len(stage.deciding)), spent=stage.purse.spent,
@@ -106,7 +106,7 @@ def sweep(
         search.metric,
         [answer.scored for answer in before],
         [answer.scored for answer in after],
-        look=memory.record_comparison(rows, json.dumps(first.candidate, sort_keys=True)),
+        comparison=memory.record_comparison(rows, json.dumps(first.candidate, sort_keys=True)),
         clusters=subjects(stage.deciding),
         seed=seed,
     )
@@ -140,7 +140,7 @@ def _trials(stage: _Stage, points: Sequence[Setting]) -> tuple[list[Trial], str]
         remaining = longest * (len(points) - index)
         about = f", about {remaining / 60:.0f} min left" if longest else ""
         try:
-            stage.purse.ask(Cost(seconds=longest))
+            stage.purse.check(Cost(seconds=longest))
             stage.bench.progress(
                 f"trial {index + 1} of {len(points)}: {describe_setting(setting)}{about}"
             )
@@ -183,13 +183,13 @@ class _Stage:
     ) -> None:
         self.spec, self.search, self.bench = spec, search, bench
         hours = spec.budget.hours if spec.budget else None
-        self.purse = Purse(Limits(seconds=hours * 3600 if hours else None))
+        self.purse = SearchBudget(Limits(seconds=hours * 3600 if hours else None))
         self.fresh = Cost()
         folder = inputs[spec.dataset].path
         validation = read_split(folder, "validation")
         prompt = bench.specs.get(spec.prompt or "")
         columns = prompt.inputs if prompt is not None else ("text",)
-        ranking, deciding = halves([normalised_question(row, columns) for row in validation])
+        ranking, deciding = split_halves([normalised_question(row, columns) for row in validation])
         if min(len(ranking), len(deciding)) < FEWEST:
             raise DataError(
                 f"'{spec.dataset}' has {len(validation)} validation rows; a sweep needs {FEWEST} "
@@ -212,19 +212,21 @@ class _Stage:
             self._within_hours(setting, note)
         trial_note = _read(note)
         seconds = float(trial_note["seconds"])
-        self.purse = self.purse.pay(Cost(calls=1, seconds=seconds))
+        self.purse = self.purse.after(Cost(calls=1, seconds=seconds))
         deciding = (
             2 * float(trial_note.get("answering", 0.0)) * len(self.deciding) / len(self.ranking)
         )
-        self.purse = self.purse.keep(Cost(seconds=max(self.purse.kept.seconds, deciding)))
+        self.purse = self.purse.with_reserve(
+            Cost(seconds=max(self.purse.reserved.seconds, deciding))
+        )
         return trial_note["value"], seconds
 
     def answers_on_deciding_rows(self, setting: Setting) -> list[EvaluatedRow]:
         """Answers of a trial's weights to the deciding rows."""
-        self.purse = self.purse.keep(Cost())
+        self.purse = self.purse.with_reserve(Cost())
         started = time.monotonic()
         answers = self.answers(setting, self.deciding)
-        self.purse = self.purse.pay(Cost(seconds=time.monotonic() - started))
+        self.purse = self.purse.after(Cost(seconds=time.monotonic() - started))
         return answers
 
     def answers(
@@ -249,16 +251,16 @@ class _Stage:
         started = time.monotonic() - max(before, default=0.0)
 
         def say(message: str, *, done: float | None = None, total: float | None = None) -> None:
-            self.purse.ask(Cost(seconds=time.monotonic() - started))
+            self.purse.check(Cost(seconds=time.monotonic() - started))
             self.bench.progress(message, done=done, total=total)
 
         try:
-            self.purse.ask(Cost(seconds=time.monotonic() - started))
+            self.purse.check(Cost(seconds=time.monotonic() - started))
             self._train(setting, note, started, say)
         except OverBudget:
             seconds = time.monotonic() - started
             _write(stopped, {"seconds": seconds})
-            self.purse = self.purse.pay(Cost(seconds=seconds))
+            self.purse = self.purse.after(Cost(seconds=seconds))
             raise
 
     def _train(self, setting: Setting, note: Path, started: float, say: Progress) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tidemill.engine.search import flips
+from tidemill.engine.search import answer_changes
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.search_report import AnswerChange, SearchReport, files_diff
 from tidemill.pipeline.sweep import SweepResult, current_setting, describe_setting
@@ -79,7 +79,9 @@ def changed_values(swept: SweepResult) -> dict[str, Any]:
 def _flips(
     metric: str, before: Sequence[EvaluatedRow], after: Sequence[EvaluatedRow]
 ) -> tuple[tuple[AnswerChange, ...], tuple[AnswerChange, ...]]:
-    apart = flips(metric, [answer.scored for answer in before], [answer.scored for answer in after])
+    apart = answer_changes(
+        metric, [answer.scored for answer in before], [answer.scored for answer in after]
+    )
 
     def at(index: int) -> AnswerChange:
         answer = before[index]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidemill.engine.cost import BudgetExcess, BudgetLimits, Estimate, budget_excess, total
 from tidemill.engine.plan import PlanEntry, PlanState, plan, with_blocked, with_built_state
-from tidemill.engine.ratings_needed import waits
+from tidemill.engine.ratings_needed import step_estimates
 from tidemill.engine.spec_snapshot import SpecSnapshot
 from tidemill.engine.staleness import ASSET_KINDS, NeverBuilt, Staleness
 from tidemill.planning.dataset_differences import dataset_differences
@@ -81,11 +81,10 @@ def _counts(revisions: Revisions, entries: Sequence[PlanEntry]) -> Mapping[PlanS
 
 def _home(settings: Settings) -> Home | None:
     """The home, where it has a ledger; a plan begins none."""
-    from tidemill.planning.recorded_state import has_ledger
+    from tidemill.home import Home, has_ledger
 
     if not has_ledger(settings):
         return None
-    from tidemill.home import Home
 
     return Home(settings)
 
@@ -170,7 +169,7 @@ def _traffic(rollout: SpecSnapshot, ledger: Ledger | None, clock: Clock) -> Plan
         steps=tuple(TrafficStep(**step) for step in fields["steps"]),
         quality=quality,
         ratings=pace,
-        waits=waits(fields, pace),
+        waits=step_estimates(fields, pace),
     )
 
 

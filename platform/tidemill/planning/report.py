@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from tidemill.engine.cost import BudgetExcess, BudgetLimits, Estimate
 from tidemill.engine.plan import PlanEntry, PlanState
-from tidemill.engine.ratings_needed import Pace, Wait
+from tidemill.engine.ratings_needed import RatingRate, StepEstimate
 
 if TYPE_CHECKING:
     from tidemill.pipeline.preview import DataDifference
@@ -94,9 +94,9 @@ class PlannedTraffic:
     mode: str
     steps: tuple[TrafficStep, ...]
     quality: QualityLimit | None
-    ratings: Pace | None
+    ratings: RatingRate | None
     """How quickly ratings came lately; None where that is not known."""
-    waits: tuple[Wait, ...]
+    waits: tuple[StepEstimate, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON."""

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from tidemill.data import SPLITS
 from tidemill.report import formatting
 from tidemill.report.plots import strip
-from tidemill.report.release_facts import DatasetStory
+from tidemill.report.release_facts import DatasetFacts
 
 MOST = 30
 _TONES = {"train": "ink", "validation": "soft", "test": "accent"}
@@ -30,12 +30,12 @@ class Share:
         return sum(self.counts.values())
 
 
-def balance(data: DatasetStory) -> tuple[list[Share], int]:
+def balance(data: DatasetFacts) -> tuple[list[Share], int]:
     """Labels, the most frequent first, at most 30; and how many were left out."""
-    found: Mapping[str, Mapping[str, int]] = data.summary.get("labels") or {}
-    names = {label for counts in found.values() for label in counts}
-    shares = [Share(n, {s: found.get(s, {}).get(n, 0) for s in SPLITS}) for n in names]
-    ranked = sorted(shares, key=lambda one: (-one.total, one.name))
+    labels: Mapping[str, Mapping[str, int]] = data.summary.get("labels") or {}
+    names = {label for counts in labels.values() for label in counts}
+    shares = [Share(n, {s: labels.get(s, {}).get(n, 0) for s in SPLITS}) for n in names]
+    ranked = sorted(shares, key=lambda share: (-share.total, share.name))
     return ranked[:MOST], max(len(ranked) - MOST, 0)
 
 
@@ -44,16 +44,16 @@ def plot(share: Share, most: int) -> Markup:
     parts = [
         (count / max(most, 1), _TONES.get(name, "ink")) for name, count in share.counts.items()
     ]
-    said = ", ".join(f"{name} {count}" for name, count in share.counts.items())
-    return strip.stacked(f"{share.name}: {said}", parts)
+    counts = ", ".join(f"{name} {count}" for name, count in share.counts.items())
+    return strip.stacked_bar(f"{share.name}: {counts}", parts)
 
 
-def sources(data: DatasetStory) -> list[str]:
+def sources(data: DatasetFacts) -> list[str]:
     """Where rows came from, as a line each."""
-    given = data.spec.get("sources") or ()
-    if not given:
+    declared = data.spec.get("sources") or ()
+    if not declared:
         return [str(name) for name in data.summary.get("sources") or ()]
-    return [_source(source) for source in given]
+    return [_source(source) for source in declared]
 
 
 def _source(source: Mapping[str, object]) -> str:
@@ -64,7 +64,7 @@ def _source(source: Mapping[str, object]) -> str:
         kinds = source.get("kinds")
         listed = ", ".join(map(str, kinds)) if isinstance(kinds, list | tuple) else ""
         window = (
-            f" of the last {formatting.stretch(str(source['window']))}"
+            f" of the last {formatting.format_duration(str(source['window']))}"
             if source.get("window")
             else ""
         )

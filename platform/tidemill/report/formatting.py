@@ -25,28 +25,28 @@ MINUS, ROOM = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 
 def unit(metric: str) -> str:
     """`s`, `bytes`, `tokens/s` or nothing."""
-    return str(_of(metric, "UNIT", ""))
+    return str(_metric_attribute(metric, "UNIT", ""))
 
 
 def lower_is_better(metric: str) -> bool:
     """True for latency and size."""
-    return bool(_of(metric, "BETTER", "higher") == "lower")
+    return bool(_metric_attribute(metric, "BETTER", "higher") == "lower")
 
 
-def judges_quality(metric: str) -> bool:
+def measures_quality(metric: str) -> bool:
     """True where a metric looks at what was answered, not at how fast or how large."""
-    return _of(metric, "KIND", "") not in _SPEED
+    return _metric_attribute(metric, "KIND", "") not in _SPEED
 
 
 def highest(metric: str) -> float | None:
     """The largest value a metric can have; None where there is none."""
-    found = _of(metric, "RANGE", (0.0, None))[1]
-    return None if found is None else float(found)
+    upper = _metric_attribute(metric, "RANGE", (0.0, None))[1]
+    return None if upper is None else float(upper)
 
 
-def _of(metric: str, what: str, otherwise: Any) -> Any:
+def _metric_attribute(metric: str, attribute: str, otherwise: Any) -> Any:
     try:
-        return getattr(METRICS.load(metric), what)
+        return getattr(METRICS.load(metric), attribute)
     except UnknownName:  # a metric of a release before it was taken out
         return otherwise
 
@@ -56,28 +56,28 @@ def metric_name(metric: str) -> str:
     return _NAMES.get(metric, metric.replace("_", " "))
 
 
-def finite(value: Any) -> TypeGuard[float]:
+def is_finite(value: Any) -> TypeGuard[float]:
     """True for a number that can be shown."""
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
-def measured(value: Any, metric: str = "") -> str:
+def format_measure(value: Any, metric: str = "") -> str:
     """A value with its unit; a dash where there is none."""
-    if not finite(value):
+    if not is_finite(value):
         return DASH
     if unit(metric) == "s":
-        said = seconds(float(value))
+        text = seconds(float(value))
     else:
-        said = number(float(value), unit(metric), 1 if unit(metric) == "tokens/s" else 2)
-    return said.replace("-", MINUS)
+        text = number(float(value), unit(metric), 1 if unit(metric) == "tokens/s" else 2)
+    return text.replace("-", MINUS)
 
 
 def interval(measure: Measure) -> str:
     """`0.71–0.88`; empty where the value is exact or unknown."""
     low, high = measure.low, measure.high
-    if not (finite(low) and finite(high)) or low == high:
+    if not (is_finite(low) and is_finite(high)) or low == high:
         return ""
-    first, last = measured(low, measure.metric), measured(high, measure.metric)
+    first, last = format_measure(low, measure.metric), format_measure(high, measure.metric)
     ending = last.partition(" ")[2]
     if ending and first.endswith(f" {ending}"):
         first = first.removesuffix(f" {ending}")
@@ -86,7 +86,7 @@ def interval(measure: Measure) -> str:
 
 def with_interval(measure: Measure) -> str:
     """`0.80 (0.71–0.88)`."""
-    value, bounds = measured(measure.value, measure.metric), interval(measure)
+    value, bounds = format_measure(measure.value, measure.metric), interval(measure)
     return f"{value} ({bounds})" if bounds else value
 
 
@@ -113,24 +113,24 @@ def seconds(value: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
-def stretch(value: str) -> str:
+def format_duration(value: str) -> str:
     """A duration of a spec (`2592000s`) as people say it."""
     count = float(value.removesuffix("s"))
     days = count / 86400
-    return counted(int(days), "day") if days >= 1 and days == int(days) else seconds(count)
+    return format_count(int(days), "day") if days >= 1 and days == int(days) else seconds(count)
 
 
-def treated(pii: str) -> str:
+def pii_treatment(pii: str) -> str:
     """What a dataset's rules do with personal data, after `personal data is`."""
     return _TREATED.get(pii, pii)
 
 
-def person(author: str) -> str:
+def author_name(author: str) -> str:
     """Git's `name <address>` without the address: a card may be published."""
     return author.partition(" <")[0] or "somebody"
 
 
-def when(value: Any) -> str:
+def format_time(value: Any) -> str:
     """A moment in UTC; takes datetimes and ISO texts."""
     if value is None:
         return ""
@@ -142,16 +142,16 @@ def when(value: Any) -> str:
     return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
 
 
-def short(digest: str) -> str:
+def short_digest(digest: str) -> str:
     """The first 12 hex digits."""
     return digest.removeprefix("sha256:")[:12]
 
 
-def counted(count: int, one: str, many: str = "") -> str:
+def format_count(count: int, singular: str, plural: str = "") -> str:
     """`1 row`, `2 rows`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
 
 
-def listed(items: list[str]) -> str:
+def join_names(items: list[str]) -> str:
     """`a, b and c`."""
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

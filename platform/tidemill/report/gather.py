@@ -18,12 +18,12 @@ from tidemill.home import Home
 from tidemill.pipeline import answers as answering
 from tidemill.ports import Materialisation
 from tidemill.report import release_facts as parts
-from tidemill.report.release_facts import DatasetStory, Story
+from tidemill.report.release_facts import DatasetFacts, ReleaseFacts
 from tidemill.spec.digest import spec_digest, with_defaults
 from tidemill.spec.load import Project, read
 
 
-def release(home: Home, record: ReleaseRecord) -> Story:
+def gather_release(home: Home, record: ReleaseRecord) -> ReleaseFacts:
     """All that is known of a release; what cannot be read is in `missing`, with the reason."""
     specs = _specs(home, record)
     makings = _makings(home, record)
@@ -32,29 +32,29 @@ def release(home: Home, record: ReleaseRecord) -> Story:
     model = _folder(home, record.model, parts.MODEL, missing)
     walking = _rollout(home, record)
     name = record.dataset.name
-    return Story(
-        release=replace(record, approved_by=_approved(home, record)),
+    return ReleaseFacts(
+        release=replace(record, approved_by=_approvers(home, record)),
         data=_dataset(home, record.project, name, makings.get(name), specs.get(name), record),
         now=home.clock.now(),
         specs=specs,
-        makings=makings,
+        materialisations=makings,
         report=_json(report, "report.json", parts.REPORT, missing),
-        faults=_json(report, "failures.json", parts.FAILURES, missing),
+        failures=_json(report, "failures.json", parts.FAILURES, missing),
         answers=_answers(report, missing),
         form=_form(model, missing),
         rollout=walking,
-        steps=home.ledger.rollouts.decisions(walking["id"]) if walking else (),
+        rollout_decisions=home.ledger.rollouts.decisions(walking["id"]) if walking else (),
         missing=missing,
     )
 
 
-def _approved(home: Home, record: ReleaseRecord) -> tuple[str, ...]:
+def _approvers(home: Home, record: ReleaseRecord) -> tuple[str, ...]:
     """Who agreed to the release, each once."""
-    given = [consent.principal for consent in home.ledger.approvals.of_subject(record.digest)]
-    return tuple(dict.fromkeys([*record.approved_by, *given]))
+    approvers = [consent.principal for consent in home.ledger.approvals.of_subject(record.digest)]
+    return tuple(dict.fromkeys([*record.approved_by, *approvers]))
 
 
-def dataset(home: Home, project: str, name: str) -> DatasetStory:
+def gather_dataset(home: Home, project: str, name: str) -> DatasetFacts:
     """All that is known of a dataset as it was made last; raises MissingArtefact before that."""
     making = home.ledger.materialisations.latest(project, name)
     if making is None:
@@ -73,39 +73,39 @@ def _dataset(
     making: Materialisation | None,
     spec: Mapping[str, Any] | None,
     record: ReleaseRecord | None = None,
-) -> DatasetStory:
+) -> DatasetFacts:
     missing: dict[str, str] = {}
-    known = making.artefact if making else record.dataset.digest if record else ""
-    folder = _folder(home, known, parts.DATASET, missing)
+    digest_ = making.artefact if making else record.dataset.digest if record else ""
+    folder = _folder(home, digest_, parts.DATASET, missing)
     summary = _json(folder, "summary.json", parts.DATASET, missing)
-    return DatasetStory(project, name, known, spec or {}, summary, making, missing)
+    return DatasetFacts(project, name, digest_, spec or {}, summary, making, missing)
 
 
 def _makings(home: Home, record: ReleaseRecord) -> dict[str, Materialisation]:
     """The record behind each artefact, in the order they were made."""
-    found = [
+    origins = [
         home.ledger.materialisations.first_build(record.project, name, item.digest)
         for name, item in record.artefacts.items()
         if "/" not in name
     ]
-    known = sorted((making for making in found if making), key=lambda making: making.id)
-    return {making.name: making for making in known}
+    ordered = sorted((making for making in origins if making), key=lambda making: making.id)
+    return {making.name: making for making in ordered}
 
 
 def _specs(home: Home, record: ReleaseRecord) -> dict[str, dict[str, Any]]:
     """The specs of the release's digests: as they are now, else as its commit has them."""
-    wanted, specs = record.specs, home.settings.specs
-    found = _matching(_project(specs, record.project), wanted)
+    digests, specs = record.specs, home.settings.specs
+    matches = _matching_specs(_project(specs, record.project), digests)
     sha = record.commit.sha
-    if len(found) == len(wanted) or not sha or not specs.is_dir():
-        return found
+    if len(matches) == len(digests) or not sha or not specs.is_dir():
+        return matches
     try:
         root = (attempt(specs, "rev-parse", "--show-toplevel") or "").strip()
         inside = os.path.relpath(specs, root) if root else "."
         with GitRepository(specs).checkout(sha) as tree:
-            return {**_matching(_project(tree / inside, record.project), wanted), **found}
+            return {**_matching_specs(_project(tree / inside, record.project), digests), **matches}
     except (TidemillError, OSError):
-        return found  # the commit is not here: the card says which specs it does not know
+        return matches  # the commit is not here: the card says which specs it does not know
 
 
 def _project(specs: Path, name: str) -> Project | None:
@@ -115,17 +115,19 @@ def _project(specs: Path, name: str) -> Project | None:
         return None
 
 
-def _matching(project: Project | None, wanted: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    found = {}
-    for name in wanted if project else ():
+def _matching_specs(
+    project: Project | None, digests: Mapping[str, str]
+) -> dict[str, dict[str, Any]]:
+    matches = {}
+    for name in digests if project else ():
         assert project is not None
         loaded = project.specs.get(name)
         try:
-            if loaded and spec_digest(loaded, project) == wanted[name]:
-                found[name] = with_defaults(loaded.spec)
+            if loaded and spec_digest(loaded, project) == digests[name]:
+                matches[name] = with_defaults(loaded.spec)
         except TidemillError:
             continue  # a file it names is gone
-    return found
+    return matches
 
 
 def _rollout(home: Home, record: ReleaseRecord) -> dict[str, Any] | None:
@@ -156,8 +158,8 @@ def _json(folder: Path | None, name: str, part: str, missing: dict[str, str]) ->
         missing.setdefault(part, missing.get(parts.REPORT, "It is not there."))
         return {}
     try:
-        found = json.loads((folder / name).read_text(encoding="utf-8"))
-        return found if isinstance(found, dict) else {}
+        content = json.loads((folder / name).read_text(encoding="utf-8"))
+        return content if isinstance(content, dict) else {}
     except (OSError, ValueError):
         missing[part] = f"{name} of this artefact cannot be read."
         return {}

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tidemill.engine.licence import UNKNOWN, Chain, Ingredient, chain
+from tidemill.engine.licence import UNKNOWN, LicenceChain, LicensedInput, licence_chain
 from tidemill.engine.release_record import BaseModel
-from tidemill.report.release_facts import DatasetStory, Story
+from tidemill.report.release_facts import DatasetFacts, ReleaseFacts
 
 LABEL = "licence"
 """Label of a Dataset, a Rollout or another spec that states a licence (SPDX)."""
 
 
-def release_chain(story: Story) -> Chain:
+def release_chain(story: ReleaseFacts) -> LicenceChain:
     """Base models and the dataset, and what the Rollout's label `licence` states."""
     models = [
-        Ingredient("base model", base.name, model_licence(story, base))
+        LicensedInput("base model", base.name, model_licence(story, base))
         for base in story.release.bases
     ]
-    data = Ingredient("dataset", story.data.name, dataset_licence(story.data))
-    return chain([*models, data], licence_label(story.specs.get(story.release.rollout, {})))
+    data = LicensedInput("dataset", story.data.name, dataset_licence(story.data))
+    return licence_chain([*models, data], licence_label(story.specs.get(story.release.rollout, {})))
 
 
-def model_licence(story: Story, base: BaseModel) -> str:
+def model_licence(story: ReleaseFacts, base: BaseModel) -> str:
     """As the Model spec has it, else as the artefact was made with."""
     spec = story.specs.get(base.name, {})
     artefact = story.release.artefacts.get(base.name)
@@ -31,7 +31,7 @@ def model_licence(story: Story, base: BaseModel) -> str:
     return str(spec.get("licence") or meta.get("licence") or UNKNOWN)
 
 
-def dataset_licence(data: DatasetStory) -> str:
+def dataset_licence(data: DatasetFacts) -> str:
     """What the Dataset's label `licence` states."""
     return licence_label(data.spec) or UNKNOWN
 

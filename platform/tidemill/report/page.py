@@ -9,13 +9,13 @@ from importlib.resources import files
 from markupsafe import Markup
 
 from tidemill.report import formatting
-from tidemill.report.release_facts import Story
-from tidemill.report.sections import rendered
+from tidemill.report.release_facts import ReleaseFacts
+from tidemill.report.sections import render_sections
 from tidemill.report.template import html
 from tidemill.report.verdict import verdict
 
 
-def page(story: Story) -> str:
+def page(story: ReleaseFacts) -> str:
     """The whole file. Its policy lets a browser run nothing and fetch nothing; the one style sheet
     is let in by its hash."""
     style = files("tidemill.report").joinpath("templates", "style.css").read_text("utf-8")
@@ -25,8 +25,8 @@ def page(story: Story) -> str:
             story=story,
             release=story.release,
             verdict=verdict(story),
-            facts=facts(story),
-            sections=rendered(story),
+            facts=key_facts(story),
+            sections=render_sections(story),
             style=Markup(style),  # noqa: S704 - our own file
             policy=policy(style),
         )
@@ -39,27 +39,29 @@ def policy(style: str) -> str:
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
-def facts(story: Story) -> list[tuple[str, str]]:
+def key_facts(story: ReleaseFacts) -> list[tuple[str, str]]:
     """The first things a person asks, with their answers."""
     release = story.release
-    served = release.served
+    served = release.served_artefact
     rows = story.data.rows
     found = [
         ("service", release.service),
-        ("made", formatting.when(release.created)),
+        ("made", formatting.format_time(release.created)),
         ("commit", release.commit.sha[:12] or "not in Git"),
         ("base model", story.base.name if story.base else "none"),
         ("serves", _serves(story)),
         ("size", formatting.size(served.bytes) if served else ""),
         (
             "data",
-            f"{story.data.name}, {formatting.counted(sum(rows.values()), 'row')}" if rows else "",
+            f"{story.data.name}, {formatting.format_count(sum(rows.values()), 'row')}"
+            if rows
+            else "",
         ),
     ]
     return [(name, value) for name, value in found if value]
 
 
-def _serves(story: Story) -> str:
+def _serves(story: ReleaseFacts) -> str:
     form = story.form
     if form is None:
         return ""

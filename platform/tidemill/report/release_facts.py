@@ -23,7 +23,7 @@ REPORT, ANSWERS, FAILURES, DATASET, MODEL = "report", "answers", "failures", "da
 
 
 @dataclass(frozen=True)
-class DatasetStory:
+class DatasetFacts:
     """One dataset."""
 
     project: str
@@ -33,21 +33,21 @@ class DatasetStory:
     """The spec with its defaults filled in; empty where it is not known any more."""
     summary: Values = field(default_factory=dict)
     """Its `summary.json`."""
-    making: Materialisation | None = None
+    materialisation: Materialisation | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
     """Part → why it is not there."""
 
     @property
     def rows(self) -> dict[str, int]:
         """Rows per split."""
-        kept = self.making.facts.get("rows") if self.making else None
-        known = self.summary.get("rows") or kept or {}
-        return {name: int(known[name]) for name in SPLITS if name in known}
+        recorded = self.materialisation.facts.get("rows") if self.materialisation else None
+        counts = self.summary.get("rows") or recorded or {}
+        return {name: int(counts[name]) for name in SPLITS if name in counts}
 
     @property
     def checks(self) -> Sequence[Values]:
         """What was expected of it, and what came of it."""
-        return self.making.checks if self.making else ()
+        return self.materialisation.checks if self.materialisation else ()
 
     @property
     def privacy(self) -> Values:
@@ -57,24 +57,24 @@ class DatasetStory:
     @property
     def offsets(self) -> Values:
         """`topic/partition` → the feedback taken in, as [first, end) or the end alone."""
-        kept = self.making.facts.get("offsets") if self.making else {}
-        return self.summary.get("offsets") or kept or {}
+        recorded = self.materialisation.facts.get("offsets") if self.materialisation else {}
+        return self.summary.get("offsets") or recorded or {}
 
 
 @dataclass(frozen=True)
-class Story:
+class ReleaseFacts:
     """One release."""
 
     release: ReleaseRecord
-    data: DatasetStory
+    data: DatasetFacts
     now: datetime
     specs: Mapping[str, Values] = field(default_factory=dict)
     """The specs it was made from, defaults filled in; one that changed since may lack."""
-    makings: Mapping[str, Materialisation] = field(default_factory=dict)
+    materialisations: Mapping[str, Materialisation] = field(default_factory=dict)
     """The record of the run that made each asset, by spec name."""
     report: Values = field(default_factory=dict)
     """The evaluation's `report.json`."""
-    faults: Values = field(default_factory=dict)
+    failures: Values = field(default_factory=dict)
     """The evaluation's `failures.json`."""
     answers: Sequence[EvaluatedRow] = ()
     """Its answers to the test rows."""
@@ -82,7 +82,7 @@ class Story:
     """What kind of model serves."""
     rollout: Values | None = None
     """Where its newest rollout stands."""
-    steps: Sequence[Values] = ()
+    rollout_decisions: Sequence[Values] = ()
     """The decisions of that rollout."""
     missing: Mapping[str, str] = field(default_factory=dict)
     """Part → why it is not there."""
@@ -116,34 +116,40 @@ class Story:
     def confidence(self) -> float:
         """Confidence of the intervals."""
         name = self.release.evaluation.name
-        known = self.report.get("confidence") or self.specs.get(name, {}).get("confidence")
-        return float(known or 0.95)
+        level = self.report.get("confidence") or self.specs.get(name, {}).get("confidence")
+        return float(level or 0.95)
 
-    def of_kind(self, kind: str) -> dict[str, Values]:
+    def specs_of_kind(self, kind: str) -> dict[str, Values]:
         """The specs of one kind by name."""
         return {name: spec for name, spec in self.specs.items() if spec.get("kind") == kind}
 
-    def made(self, kind: str) -> dict[str, Materialisation]:
+    def materialisations_of(self, kind: str) -> dict[str, Materialisation]:
         """The records of one kind by name, in the order they were made."""
-        return {name: making for name, making in self.makings.items() if making.kind == kind}
+        return {
+            name: making for name, making in self.materialisations.items() if making.kind == kind
+        }
 
     @property
     def hops(self) -> Sequence[Values]:
         """The hops of its compressions."""
-        made = self.made("Compression").values()
-        return [hop for one in made for hop in one.facts.get("hops") or ()]
+        compressions = self.materialisations_of("Compression").values()
+        return [hop for compression in compressions for hop in compression.facts.get("hops") or ()]
 
     @property
     def task(self) -> str | None:
         """causal-lm or sequence-classification, as the served form or the base's spec says."""
-        known = self.specs.get(self.base.name, {}).get("task") if self.base else None
-        return self.form.task if self.form else known
+        base_task = self.specs.get(self.base.name, {}).get("task") if self.base else None
+        return self.form.task if self.form else base_task
 
     @property
     def base(self) -> BaseModel | None:
         """The base model of the weights: the one that fine-tunes start from, or the only one."""
         bases = self.release.bases
-        named = {spec.get("base") for spec in self.of_kind("FineTune").values()}
-        inputs = {name for making in self.made("FineTune").values() for name in making.inputs}
-        tuned = [base for base in bases if base.name in named | inputs]
+        base_names = {spec.get("base") for spec in self.specs_of_kind("FineTune").values()}
+        inputs = {
+            name
+            for making in self.materialisations_of("FineTune").values()
+            for name in making.inputs
+        }
+        tuned = [base for base in bases if base.name in base_names | inputs]
         return next(iter(tuned or bases), None)

@@ -18,14 +18,14 @@ _DIGEST = re.compile(r"(sha256:)?[0-9a-f]{4,64}")
 
 
 @dataclass(frozen=True)
-class Found:
+class ReportSubject:
     """A release by its record, or a dataset by its project and name."""
 
     release: ReleaseRecord | None = None
     dataset: tuple[str, str] | None = None
 
 
-def find(home: Home, name: str, *, datasets: bool = True) -> Found:
+def resolve_name(home: Home, name: str, *, datasets: bool = True) -> ReportSubject:
     """What `name` means: a service (its live release, else its newest), a release by a unique
     beginning of its digest, a Rollout, an Evaluation (what it judged, released or not), or a
     dataset; specs as `project/name` or by a name only one project has.
@@ -33,31 +33,31 @@ def find(home: Home, name: str, *, datasets: bool = True) -> Found:
     Releases are found without the specs. Raises TidemillError where a service has no release yet,
     UnknownName with the nearest name, SpecError where a name needs specs that cannot be used.
     """
-    record = by_service(home, name) or _by_digest(home, name)
+    record = find_of_service(home, name) or _by_digest(home, name)
     if record:
-        return Found(release=record)
+        return ReportSubject(release=record)
     projects = home.workspace.projects
-    for project, spec_name, spec in _named(projects, name):
+    for project, spec_name, spec in _matches(projects, name):
         if spec.kind == "Rollout":
-            return Found(release=of_service(home, spec.service))
+            return ReportSubject(release=latest_of_service(home, spec.service))
         if spec.kind == "Evaluation":
-            return Found(release=latest_judged(home, project, spec_name))
+            return ReportSubject(release=latest_evaluated(home, project, spec_name))
         if spec.kind == "Dataset" and datasets:
-            return Found(dataset=(project, spec_name))
+            return ReportSubject(dataset=(project, spec_name))
     if name in _services(projects):
-        return Found(release=of_service(home, name))
+        return ReportSubject(release=latest_of_service(home, name))
     raise _unknown(home, projects, name, datasets)
 
 
-def of_service(home: Home, service: str) -> ReleaseRecord:
+def latest_of_service(home: Home, service: str) -> ReleaseRecord:
     """The live release of a service, else its newest; raises TidemillError before the first."""
-    record = by_service(home, service)
+    record = find_of_service(home, service)
     if record is None:
         raise TidemillError(f"'{service}' has no release yet; `tidemill run` makes one")
     return record
 
 
-def latest_judged(home: Home, project: str, evaluation: str) -> ReleaseRecord:
+def latest_evaluated(home: Home, project: str, evaluation: str) -> ReleaseRecord:
     """The record of what an evaluation judged last, whether its gates passed or not.
 
     Raises TidemillError where no Rollout is judged by it, MissingArtefact where it is stale.
@@ -73,7 +73,7 @@ def latest_judged(home: Home, project: str, evaluation: str) -> ReleaseRecord:
     )
 
 
-def by_service(home: Home, service: str) -> ReleaseRecord | None:
+def find_of_service(home: Home, service: str) -> ReleaseRecord | None:
     """The same, or None."""
     records = home.ledger.materialisations.releases(service)
     return home.live_record(service) or (records[-1] if records else None)
@@ -85,18 +85,24 @@ def _by_digest(home: Home, name: str) -> ReleaseRecord | None:
     return home.ledger.materialisations.release(f"sha256:{name.removeprefix('sha256:')}")
 
 
-def _named(projects: Mapping[str, Project], name: str) -> list[tuple[str, str, Any]]:
+def _matches(projects: Mapping[str, Project], name: str) -> list[tuple[str, str, Any]]:
     """The rollout, evaluation or dataset of this name; one that several projects have is none."""
-    wanted, _, short = name.rpartition("/")
-    found = [
+    project_name, _, short = name.rpartition("/")
+    candidates = [
         (project.name, short, project.specs[short].spec)
         for project in projects.values()
-        if short in project.specs and wanted in ("", project.name)
+        if short in project.specs and project_name in ("", project.name)
     ]
-    told = [one for one in found if one[2].kind in ("Rollout", "Evaluation", "Dataset")]
-    if len(told) > 1:
-        raise UnknownName("single spec", name, [f"{project}/{short}" for project, short, _ in told])
-    return told
+    reportable = [
+        candidate
+        for candidate in candidates
+        if candidate[2].kind in ("Rollout", "Evaluation", "Dataset")
+    ]
+    if len(reportable) > 1:
+        raise UnknownName(
+            "single spec", name, [f"{project}/{short}" for project, short, _ in reportable]
+        )
+    return reportable
 
 
 def _services(projects: Mapping[str, Project]) -> list[str]:
@@ -106,13 +112,13 @@ def _services(projects: Mapping[str, Project]) -> list[str]:
 
 def _unknown(home: Home, projects: Mapping[str, Project], name: str, datasets: bool) -> UnknownName:
     released = {record.service for record in home.ledger.materialisations.releases()}
-    known = sorted({*released, *_services(projects)})
+    names = sorted({*released, *_services(projects)})
     if datasets:
-        known += sorted(
+        names += sorted(
             f"{project.name}/{loaded.spec.name}"
             for project in projects.values()
             for loaded in project.specs.values()
             if loaded.spec.kind == "Dataset"
         )
-    what = "release, service or dataset" if datasets else "release or service"
-    return UnknownName(what, name, known)
+    kind = "release, service or dataset" if datasets else "release or service"
+    return UnknownName(kind, name, names)

@@ -12,9 +12,9 @@ from markupsafe import Markup
 from tidemill.report import formatting
 from tidemill.report.cards.escape import code, inline
 
-_WORDS = (
-    "counted", "metric_name", "percent", "person", "seconds", "short", "size", "treated", "when",
-    "with_interval",
+_FILTERS = (
+    "author_name", "format_count", "format_time", "metric_name", "percent", "pii_treatment",
+    "seconds", "short_digest", "size", "with_interval",
 )  # fmt: skip
 
 
@@ -31,18 +31,18 @@ def markdown(name: str, **values: Any) -> str:
 
 @cache
 def _html() -> Environment:
-    return _with_words(Environment(autoescape=True, **_shared()))
+    return _with_filters(Environment(autoescape=True, **_shared_filters()))
 
 
 @cache
 def _markdown() -> Environment:
     # Markdown is no HTML: `finalize` sees every printed value, and text goes out escaped.
-    found = _with_words(Environment(autoescape=False, finalize=inline, **_shared()))  # noqa: S701
-    found.filters["code"] = code
-    return found
+    environment = _with_filters(Environment(autoescape=False, finalize=inline, **_shared_filters()))  # noqa: S701
+    environment.filters["code"] = code
+    return environment
 
 
-def _shared() -> dict[str, Any]:
+def _shared_filters() -> dict[str, Any]:
     loader = PackageLoader("tidemill.report", "templates")
     return {
         "loader": loader,
@@ -52,6 +52,6 @@ def _shared() -> dict[str, Any]:
     }
 
 
-def _with_words(environment: Environment) -> Environment:
-    environment.filters.update({name: getattr(formatting, name) for name in _WORDS})
+def _with_filters(environment: Environment) -> Environment:
+    environment.filters.update({name: getattr(formatting, name) for name in _FILTERS})
     return environment

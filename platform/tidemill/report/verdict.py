@@ -7,7 +7,7 @@ from typing import Literal
 
 from tidemill.engine.measurement import Measure
 from tidemill.report import formatting
-from tidemill.report.release_facts import Story
+from tidemill.report.release_facts import ReleaseFacts
 
 Tone = Literal["good", "bad", "open"]
 _STANDS = {
@@ -18,51 +18,54 @@ _STANDS = {
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ReleaseVerdict:
     """What to think of a release."""
 
     sentence: str
     tone: Tone
 
 
-def verdict(story: Story) -> Verdict:
+def verdict(story: ReleaseFacts) -> ReleaseVerdict:
     """One sentence, and whether it is good news, bad news, or not decided yet."""
     failed = [gate for gate in story.gates if not gate.passed and gate.blocking]
     stands, tone = _stands(story)
     if failed:
-        missed = formatting.counted(len(failed), "gate")
-        return Verdict(f"Missed {missed} of {len(story.gates)}: {failed[0].message}.", "bad")
+        missed = formatting.format_count(len(failed), "gate")
+        return ReleaseVerdict(f"Missed {missed} of {len(story.gates)}: {failed[0].message}.", "bad")
     gates = len(story.gates)
     passed = f"Passed {'its gate' if gates == 1 else f'all {gates} gates'}" if gates else "No gates"
-    return Verdict(f"{passed}{_headline(story)}{_gain(story)}; {stands}.", tone)
+    return ReleaseVerdict(f"{passed}{_headline(story)}{_gain(story)}; {stands}.", tone)
 
 
-def headline(story: Story) -> Measure | None:
+def headline(story: ReleaseFacts) -> Measure | None:
     """The first measure of quality over all rows: the metric the evaluation names first."""
-    over_all = [one for one in story.measures if not one.slice]
-    quality = [one for one in over_all if formatting.judges_quality(one.metric)]
-    return next((one for one in quality or over_all if formatting.finite(one.value)), None)
+    over_all = [measure for measure in story.measures if not measure.slice]
+    quality = [measure for measure in over_all if formatting.measures_quality(measure.metric)]
+    return next(
+        (measure for measure in quality or over_all if formatting.is_finite(measure.value)), None
+    )
 
 
-def gain_of(story: Story, metric: str) -> Measure | None:
+def gain_of(story: ReleaseFacts, metric: str) -> Measure | None:
     """The gain of a metric over all rows; None without a baseline."""
-    found = (one for one in story.gains if one.metric == metric and not one.slice)
-    return next((one for one in found if formatting.finite(one.value)), None)
+    gains = (gain for gain in story.gains if gain.metric == metric and not gain.slice)
+    return next((gain for gain in gains if formatting.is_finite(gain.value)), None)
 
 
-def _headline(story: Story) -> str:
-    one = headline(story)
-    if one is None:
+def _headline(story: ReleaseFacts) -> str:
+    measure = headline(story)
+    if measure is None:
         return ""
-    rows = formatting.counted(one.rows, "test row")
-    return f" with {formatting.metric_name(one.metric)} {formatting.with_interval(one)} on {rows}"
+    rows = formatting.format_count(measure.rows, "test row")
+    name = formatting.metric_name(measure.metric)
+    return f" with {name} {formatting.with_interval(measure)} on {rows}"
 
 
-def _gain(story: Story) -> str:
+def _gain(story: ReleaseFacts) -> str:
     """Said only as far as the interval goes: a gain whose interval holds 0 is no gain."""
-    one = headline(story)
-    gain = gain_of(story, one.metric) if one else None
-    if gain is None or not formatting.finite(gain.low) or not formatting.finite(gain.high):
+    measure = headline(story)
+    gain = gain_of(story, measure.metric) if measure else None
+    if gain is None or not formatting.is_finite(gain.low) or not formatting.is_finite(gain.high):
         return ""
     if gain.low > 0:
         return f", better than its baseline by {formatting.with_interval(gain)}"
@@ -72,20 +75,20 @@ def _gain(story: Story) -> str:
     return ", no clear difference to its baseline"
 
 
-def _stands(story: Story) -> tuple[str, Tone]:
-    walk = story.rollout
-    if walk is None:
+def _stands(story: ReleaseFacts) -> tuple[str, Tone]:
+    rollout = story.rollout
+    if rollout is None:
         return "no rollout has been asked for", "open"
-    state, since = walk["state"], formatting.when(walk.get("finished_at"))
+    state, since = rollout["state"], formatting.format_time(rollout.get("finished_at"))
     if state == "live":
         return f"live since {since}" if since else "live", "good"
     if state == "retired":
         return f"was live until {since}", "good"
     if state == "rolled_back":
-        return f"rolled back on {since}: {walk['reason']}", "bad"
+        return f"rolled back on {since}: {rollout['reason']}", "bad"
     if state == "failed":
-        return f"its rollout failed: {walk['reason']}", "bad"
+        return f"its rollout failed: {rollout['reason']}", "bad"
     if state == "running":
-        waits = ", waiting for a person" if walk.get("awaits_person") else ""
-        return f"meeting its users at {walk['percent']:g} %{waits}", "open"
+        suffix = ", waiting for a person" if rollout.get("awaits_person") else ""
+        return f"meeting its users at {rollout['percent']:g} %{suffix}", "open"
     return _STANDS.get(state, str(state)), "open"

@@ -64,7 +64,9 @@ def verify(statement: bytes, signature: str, who: str, signers: Signers) -> str:
 def signer(repository: Path, commit: str, signers: Signers) -> Identity | None:
     """Who signed a commit with a key that counts; None where nobody did."""
     found = signers.check(repository, commit)
-    return Identity(_address(found.signer), "merge", key=found.key) if found.is_good else None
+    return (
+        Identity(_address(found.signer), "merge", fingerprint=found.key) if found.is_good else None
+    )
 
 
 def _verify_ssh(statement: bytes, path: Path, who: str, signers: Signers) -> str:

@@ -242,7 +242,7 @@ class KafkaBus:
         self._reset_clients()
         try:
             if producer is not None:
-                producer.abandon()
+                producer.close_undelivered()
             for client in others:
                 if client is not None:
                     client.close()

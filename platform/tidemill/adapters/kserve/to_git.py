@@ -15,7 +15,7 @@ from tidemill.adapters.git.checkout_commit import commit_here
 from tidemill.adapters.git.command import attempt
 from tidemill.adapters.kserve.deployer import Known
 from tidemill.adapters.kserve.manifests import Cluster
-from tidemill.engine.config_drift import short
+from tidemill.engine.config_drift import short_digest
 from tidemill.errors import ServiceError
 from tidemill.ports import Arm, ArmHealth
 from tidemill.settings import Settings
@@ -51,7 +51,7 @@ class GitDeployer:
         if shadow:
             raise ServiceError(f"{service}: KServe does not copy requests; use `driver: local`")
         manifest = self.known.manifest(service, arms, self.cluster)
-        said = " and ".join(f"{short(arm.release)} at {arm.percent:g} %" for arm in arms)
+        said = " and ".join(f"{short_digest(arm.release)} at {arm.percent:g} %" for arm in arms)
         body = yaml.safe_dump(manifest, sort_keys=False, width=100)
         message = f"Rollout of {service}: {said}"
         self._commit(f"{service}.yaml", (HEADER.format(said=said) + body).encode(), message)

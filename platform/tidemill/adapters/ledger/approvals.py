@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from tidemill.adapters.ledger.base import metadata, utc
-from tidemill.engine.approval import plain
+from tidemill.engine.approval import normalise_principal
 from tidemill.records import Approval
 
 approvals = Table(
@@ -62,7 +62,7 @@ class ApprovalLedger:
         a signed one after an unsigned one is an approval of its own.
         """
         values = {**asdict(approval), "evidence": dict(approval.evidence)}
-        values["normalised_principal"] = plain(approval.principal)
+        values["normalised_principal"] = normalise_principal(approval.principal)
         values.pop("id")
         try:
             with self.engine.begin() as connection:
@@ -83,7 +83,12 @@ class ApprovalLedger:
 
 def _identifies(approval: Approval) -> tuple[int, str, str, str]:
     """The columns of the unique constraint beside the subject."""
-    return approval.step, plain(approval.principal), approval.method, approval.fingerprint
+    return (
+        approval.step,
+        normalise_principal(approval.principal),
+        approval.method,
+        approval.fingerprint,
+    )
 
 
 def _from_row(row: Row[Any]) -> Approval:

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from tidemill.adapters.ledger.base import has_prefix, insert_if_missing, metadata, utc
 from tidemill.adapters.ledger.lineage_tables import write_edges
 from tidemill.engine.cost import BuildCost
-from tidemill.engine.lineage import of_making, of_release
+from tidemill.engine.lineage import materialisation_edges, release_edges
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.ports import Artefact, Materialisation
 
@@ -99,6 +99,13 @@ class MaterialisationLedger:
         query = _of_asset(project, name).where(materialisations.c.version == version)
         return self._first(query.order_by(materialisations.c.id.desc()))
 
+    def is_built(self, project: str, name: str, version_prefix: str) -> bool:
+        """True where an asset has a materialisation whose version has this prefix."""
+        query = _of_asset(project, name).where(
+            has_prefix(self.engine, materialisations.c.version, version_prefix)
+        )
+        return self._first(query) is not None
+
     def by_artefact(self, project: str, name: str, artefact: str) -> Materialisation | None:
         """The newest materialisation of an asset that gave this artefact."""
         query = _of_asset(project, name).where(materialisations.c.artefact == artefact)
@@ -116,7 +123,7 @@ class MaterialisationLedger:
         with self.engine.begin() as connection:
             key = connection.execute(insert(materialisations).values(**values)).inserted_primary_key
             assert key is not None
-            write_edges(connection, of_making(key[0], values))
+            write_edges(connection, materialisation_edges(key[0], values))
         return Materialisation(**{**values, "id": key[0]})
 
     def history(self, project: str, *, limit: int = 500) -> Iterator[Materialisation]:
@@ -200,7 +207,7 @@ class MaterialisationLedger:
                     created=datetime.now(UTC),
                 )
             )
-            write_edges(connection, of_release(record))
+            write_edges(connection, release_edges(record))
 
     def _first(self, query: Select[Any]) -> Materialisation | None:
         with self.engine.connect() as connection:

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from tidemill.adapters.ledger.base import has_prefix, metadata, utc
-from tidemill.engine.trigger import Decision
+from tidemill.engine.trigger import TriggerVerdict
 from tidemill.errors import UnknownName
 from tidemill.records import SYNC_TRIGGER, DecisionStatus, TriggerDecision, TriggerEvaluation
 
@@ -81,18 +81,18 @@ class TriggerDecisionLedger:
         self.engine = engine
 
     def record_evaluation(
-        self, project: str, trigger: str, verdict: Decision, now: datetime
+        self, project: str, trigger: str, verdict: TriggerVerdict, now: datetime
     ) -> None:
         """Store the newest evaluation, so that a person can ask why the trigger did not fire."""
         table = trigger_evaluations
         key = {"project": project, "trigger": trigger}
         values = {
             "evaluated_at": now,
-            "fires": verdict.fire,
+            "fires": verdict.fires,
             "blocked_by": verdict.blocked_by,
             "reason": verdict.reason,
             "numbers": dict(verdict.numbers),
-            "held_since": None if verdict.fire else verdict.held_since,
+            "held_since": None if verdict.fires else verdict.held_since,
         }
         same = update(table).filter_by(**key).values(**values)
         with self.engine.begin() as connection:
@@ -110,21 +110,21 @@ class TriggerDecisionLedger:
         if row is None:
             return None
         held_since = utc(row.held_since) if row.held_since else None
-        verdict = Decision(row.fires, row.reason, row.blocked_by, held_since, row.numbers)
+        verdict = TriggerVerdict(row.fires, row.reason, row.blocked_by, held_since, row.numbers)
         return TriggerEvaluation(utc(row.first_at), utc(row.evaluated_at), verdict)
 
     def add(
         self,
         project: str,
         trigger: str,
-        verdict: Decision,
+        verdict: TriggerVerdict,
         offsets: Mapping[str, int],
         assets: Sequence[str],
         now: datetime,
     ) -> TriggerDecision | None:
         """Store a firing, or the question to a person whether to fire; None where another process
         stored one at the same moment."""
-        state: DecisionStatus = "queued" if verdict.fire else "needs_approval"
+        state: DecisionStatus = "queued" if verdict.fires else "needs_approval"
         values = {"reason": verdict.reason, "numbers": dict(verdict.numbers)}
         try:
             with self.engine.begin() as connection:

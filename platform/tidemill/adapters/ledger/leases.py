@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 from time import monotonic, sleep
 
 from sqlalchemy import Column, DateTime, Engine, String, Table, delete, insert, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 
 from tidemill.adapters.ledger.base import metadata
 
@@ -64,6 +64,14 @@ class LeaseLedger:
         with self.engine.begin() as connection:
             connection.execute(delete(leases).where(leases.c.name == name, leases.c.owner == owner))
 
+    def with_prefix(self, prefix: str, now: datetime) -> dict[str, str]:
+        """Owner by name of the leases that have not expired and whose name has the prefix."""
+        query = select(leases.c.name, leases.c.owner).where(
+            leases.c.name.startswith(prefix, autoescape=True), leases.c.expires_at >= now
+        )
+        with self.engine.connect() as connection:
+            return dict(connection.execute(query).all())
+
     @contextmanager
     def hold(
         self,
@@ -84,18 +92,44 @@ class LeaseLedger:
                 yield False
                 return
             sleep(min(0.5, max(0.0, deadline - monotonic())))
+        with self._renewing([name], owner, length):
+            yield True
+
+    @contextmanager
+    def hold_all(
+        self, names: Sequence[str], owner: str, *, length: timedelta = timedelta(seconds=30)
+    ) -> Iterator[str | None]:
+        """Hold all these leases while the block runs, or none.
+
+        Yields None, or the name of one that another owner has.
+        """
+        acquired: list[str] = []
+        for name in names:
+            if not self.acquire(name, owner, length, datetime.now(UTC)):
+                for held in acquired:
+                    self.release_lease(held, owner)
+                yield name
+                return
+            acquired.append(name)
+        with self._renewing(acquired, owner, length):
+            yield None
+
+    @contextmanager
+    def _renewing(self, names: Sequence[str], owner: str, length: timedelta) -> Iterator[None]:
+        """Renew leases from a thread while the block runs, then free them."""
         done = Event()
 
         def renew() -> None:
             while not done.wait(length.total_seconds() / 3):
-                with suppress(DBAPIError):  # the next third tries it again
+                for name in names:
                     self.acquire(name, owner, length, datetime.now(UTC))
 
-        thread = Thread(target=renew, daemon=True, name=f"lease {name}")
+        thread = Thread(target=renew, daemon=True, name=f"leases {names[:1]}")
         thread.start()
         try:
-            yield True
+            yield
         finally:
             done.set()
             thread.join()
-            self.release_lease(name, owner)
+            for name in names:
+                self.release_lease(name, owner)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, and_, func, select
 
 from tidemill.adapters.ledger.event_tables import feedback, from_timestamp, inference, to_timestamp
-from tidemill.engine.ratings_needed import Pace
+from tidemill.engine.ratings_needed import RatingRate
 from tidemill.ports import ArmHealth
 from tidemill.records import RatingTotals
 from tidemill.triggers import Answered
@@ -77,7 +77,9 @@ class ServiceMetrics:
             for release, subject, n, mean in totals
         ]
 
-    def rating_rate(self, service: str, metric: str, since: datetime, now: datetime) -> Pace | None:
+    def rating_rate(
+        self, service: str, metric: str, since: datetime, now: datetime
+    ) -> RatingRate | None:
         """How many ratings of a kind arrived since a moment, over how long, and their mean; None
         without any. Less than a day counts as a day: a burst is no rate."""
         conditions = [feedback.c.service == service, feedback.c.state == "joined"]
@@ -87,7 +89,7 @@ class ServiceMetrics:
             count, first, mean = connection.execute(query.where(*conditions)).one()
         if not count:
             return None
-        return Pace(count, max(1.0, (to_timestamp(now) - first) / 86_400), float(mean or 0.0))
+        return RatingRate(count, max(1.0, (to_timestamp(now) - first) / 86_400), float(mean or 0.0))
 
     def release_health(
         self, service: str, since: datetime, *, newest: int = 5000

@@ -6,7 +6,7 @@ import json
 import shutil
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -163,13 +163,31 @@ class ContentStore(ABC):
 
     def drop(self, digest: str) -> None:
         """Forget it and free its bytes; dropping what is not there is fine."""
+        self.drop_all([digest])
+
+    def drop_all(self, digests: Iterable[str]) -> None:
+        """Forget several artefacts and free the bytes that no other one shares, and what a killed
+        `put` or `drop_all` left behind.
+
+        Killed in the middle, it leaves a store in which each artefact is complete or not there.
+        """
         with storage_errors(self.root), self._lock():
-            record = self._find(digest)
-            if record:
-                self._unregister(record)
-                shutil.rmtree(self.artefacts / record.name, ignore_errors=True)
-                self._note(record).unlink(missing_ok=True)
-                self._sweep()
+            for digest in digests:
+                record = self._find(digest)
+                if record:
+                    self._unregister(record)
+                    shutil.rmtree(self.artefacts / record.name, ignore_errors=True)
+                    self._note(record).unlink(missing_ok=True)
+            self._clear_staging()
+            for folder in self.unregistered():
+                shutil.rmtree(folder, ignore_errors=True)
+            self._sweep()
+
+    def unregistered(self) -> list[Path]:
+        """Folders of artefacts that were being put or dropped when the process was killed."""
+        names = {record.name for record in self.records()}
+        folders = (path for path in self.artefacts.iterdir() if path.is_dir())
+        return sorted(path for path in folders if path.name not in names)
 
     # How.
 

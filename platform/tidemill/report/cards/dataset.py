@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tidemill.engine.licence import Ingredient, chain
+from tidemill.engine.licence import LicensedInput, licence_chain
 from tidemill.report.balance import balance, sources
 from tidemill.report.cards import metadata
 from tidemill.report.licences import dataset_licence
-from tidemill.report.release_facts import DatasetStory
+from tidemill.report.release_facts import DatasetFacts
 from tidemill.report.template import markdown
 
 _TASKS = {
@@ -19,19 +19,21 @@ _TASKS = {
 }
 
 
-def card(data: DatasetStory) -> str:
+def card(data: DatasetFacts) -> str:
     """The README.md."""
-    return metadata.block(facts(data)) + "\n" + body(data)
+    return metadata.block(metadata_values(data)) + "\n" + body(data)
 
 
-def facts(data: DatasetStory) -> dict[str, Any]:
+def metadata_values(data: DatasetFacts) -> dict[str, Any]:
     """The metadata as plain values; what is not known is left out."""
     rows = data.rows
     task = _TASKS.get(str(data.spec.get("format", "")))
     spec = data.spec
     return {
         "pretty_name": f"{data.project}: {data.name}",
-        **metadata.licence(chain([Ingredient("dataset", data.name, dataset_licence(data))])),
+        **metadata.licence(
+            licence_chain([LicensedInput("dataset", data.name, dataset_licence(data))])
+        ),
         "language": metadata.languages(spec),
         "size_categories": [metadata.size_category(sum(rows.values()))] if rows else None,
         "task_categories": [task] if task else None,
@@ -40,7 +42,7 @@ def facts(data: DatasetStory) -> dict[str, Any]:
     }
 
 
-def body(data: DatasetStory) -> str:
+def body(data: DatasetFacts) -> str:
     """Everything below the metadata."""
     shares, hidden = balance(data)
     columns = list(data.summary.get("columns") or ())
@@ -61,5 +63,5 @@ def _configs(rows: dict[str, int]) -> list[dict[str, Any]]:
     return [{"config_name": "default", "data_files": files}] if files else []
 
 
-def _prefers(data: DatasetStory) -> bool:
+def _prefers(data: DatasetFacts) -> bool:
     return data.spec.get("format") == "preference"

@@ -24,8 +24,8 @@ def inline(value: Any) -> Any:
     text = "" if value is None else str(value)
     text = re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in text))
     text = "".join(_HTML.get(c, c) for c in text)
-    text = _ACTS.sub(lambda found: f"\\{found[0]}", text)
-    text = _STARTS.sub(lambda found: f"{found[1]}{_first(found[2])}", text)
+    text = _ACTS.sub(lambda match: f"\\{match[0]}", text)
+    text = _STARTS.sub(lambda match: f"{match[1]}{_first(match[2])}", text)
     for sign, broken in _LINKS.items():
         text = re.sub(re.escape(sign), broken, text, flags=re.IGNORECASE)
     return text

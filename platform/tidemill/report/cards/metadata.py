@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from tidemill.engine.licence import UNKNOWN, Chain
+from tidemill.engine.licence import UNKNOWN, LicenceChain
 
 _HUB_LICENCES = frozenset(
     [
@@ -95,12 +95,14 @@ _SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1
 
 def block(values: Mapping[str, Any]) -> str:
     """The block between its two lines; keys without a value are left out."""
-    kept = {key: _tidy(value) for key, value in values.items() if value not in (None, "", [], {})}
-    text = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=100)
+    present = {
+        key: _tidy(value) for key, value in values.items() if value not in (None, "", [], {})
+    }
+    text = yaml.safe_dump(present, sort_keys=False, allow_unicode=True, width=100)
     return f"---\n{text}---\n"
 
 
-def licence(chain: Chain) -> dict[str, str]:
+def licence(chain: LicenceChain) -> dict[str, str]:
     """`license`, and its name where the hub has no word for it."""
     name = chain.licence
     if name in _HUB_LICENCES:
@@ -121,9 +123,9 @@ def size_category(rows: int) -> str:
 
 def languages(*specs: Mapping[str, Any]) -> list[str]:
     """What the label `language` of the specs says: `en`, or `en, de`."""
-    said = [str((spec.get("labels") or {}).get("language") or "") for spec in specs]
-    found = [part.strip().lower() for one in said for part in one.split(",")]
-    return list(dict.fromkeys(part for part in found if re.fullmatch(r"[a-z]{2,3}", part)))
+    labels = [str((spec.get("labels") or {}).get("language") or "") for spec in specs]
+    codes = [part.strip().lower() for label in labels for part in label.split(",")]
+    return list(dict.fromkeys(part for part in codes if re.fullmatch(r"[a-z]{2,3}", part)))
 
 
 def tags(names: Sequence[str]) -> list[str]:

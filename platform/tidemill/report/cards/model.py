@@ -11,7 +11,7 @@ from tidemill.report.balance import sources
 from tidemill.report.cards import metadata, usage
 from tidemill.report.licences import release_chain
 from tidemill.report.limits import limits
-from tidemill.report.release_facts import Story
+from tidemill.report.release_facts import ReleaseFacts
 from tidemill.report.template import markdown
 from tidemill.report.verdict import verdict
 
@@ -24,12 +24,12 @@ _METRICS = {"macro_f1": "f1", "rouge_l": "rouge"}
 """Our metrics by the hub's names, where they differ."""
 
 
-def card(story: Story) -> str:
+def card(story: ReleaseFacts) -> str:
     """The README.md: metadata, then what a person asks of a model, in that order."""
-    return metadata.block(facts(story)) + "\n" + body(story)
+    return metadata.block(metadata_values(story)) + "\n" + body(story)
 
 
-def facts(story: Story) -> dict[str, Any]:
+def metadata_values(story: ReleaseFacts) -> dict[str, Any]:
     """The metadata as plain values; what is not known is left out."""
     chain = release_chain(story)
     base = base_id(story)
@@ -41,12 +41,12 @@ def facts(story: Story) -> dict[str, Any]:
         "datasets": [metadata.repository(name) for name in dataset_ids(story)],
         "pipeline_tag": _TASKS.get(story.task or ""),
         "library_name": _LIBRARIES.get(story.form.form) if story.form else None,
-        "tags": metadata.tags(["tidemill", story.service, *_how(story)]),
+        "tags": metadata.tags(["tidemill", story.service, *_method_tags(story)]),
         "model-index": _index(story),
     }
 
 
-def body(story: Story) -> str:
+def body(story: ReleaseFacts) -> str:
     """Everything below the metadata."""
     release = story.release
     return markdown(
@@ -55,29 +55,29 @@ def body(story: Story) -> str:
         release=release,
         verdict=verdict(story),
         purpose=_purpose(story),
-        method=[_step(story, name) for name in story.makings],
+        method=[_step(story, name) for name in story.materialisations],
         sources=sources(story.data),
         limits=limits(story),
         chain=release_chain(story),
-        usage=usage.of(story),
+        usage=usage.release_usage(story),
         unknown=sorted(set(release.specs) - set(story.specs)),
     )
 
 
-def base_id(story: Story) -> str:
+def base_id(story: ReleaseFacts) -> str:
     """The base as the hub may know it: its repository, what the Model's label `hub` says, or the
     name of the package it came in."""
     base = story.base
     if not base:
         return ""
     spec = story.specs.get(base.name, {})
-    named = (spec.get("labels") or {}).get("hub")
+    label = (spec.get("labels") or {}).get("hub")
     source = base.source
-    known = named or source.get("repo") or source.get("package") or base.name
-    return metadata.repository(str(known))
+    name = label or source.get("repo") or source.get("package") or base.name
+    return metadata.repository(str(name))
 
 
-def relation(story: Story) -> str | None:
+def relation(story: ReleaseFacts) -> str | None:
     """How the served weights come from the base: adapter, quantized or finetune; None where the
     base itself serves."""
     if story.form and story.form.form == "adapter":
@@ -85,39 +85,41 @@ def relation(story: Story) -> str | None:
     quantised = any(hop.get("step") == "quantise" for hop in story.hops)
     if quantised or (story.form and story.form.precision in ("int8", "int4")):
         return "quantized"
-    return "finetune" if story.made("FineTune") else None
+    return "finetune" if story.materialisations_of("FineTune") else None
 
 
-def dataset_ids(story: Story) -> list[str]:
+def dataset_ids(story: ReleaseFacts) -> list[str]:
     """Datasets of the hub among the sources, else this dataset as project/name."""
-    given = story.data.spec.get("sources") or ()
-    hub = [str(source["repo"]) for source in given if source["type"] == "hub"]
-    named = (story.data.spec.get("labels") or {}).get("hub")
-    return hub or [str(named or f"{story.data.project}/{story.data.name}")]
+    declared = story.data.spec.get("sources") or ()
+    hub = [str(source["repo"]) for source in declared if source["type"] == "hub"]
+    label = (story.data.spec.get("labels") or {}).get("hub")
+    return hub or [str(label or f"{story.data.project}/{story.data.name}")]
 
 
-def _how(story: Story) -> list[str]:
+def _method_tags(story: ReleaseFacts) -> list[str]:
     """Methods and steps, as tags."""
-    methods = [str(spec.get("method", "")) for spec in story.of_kind("FineTune").values()]
+    methods = [str(spec.get("method", "")) for spec in story.specs_of_kind("FineTune").values()]
     steps = [str(hop["step"]) for hop in story.hops]
     return [*methods, *steps, story.form.precision if story.form else ""]
 
 
-def _index(story: Story) -> list[dict[str, Any]]:
+def _index(story: ReleaseFacts) -> list[dict[str, Any]]:
     """`model-index`: measures of quality over all test rows, with their intervals in the name."""
-    chosen = [
-        one
-        for one in story.measures
-        if formatting.finite(one.value) and formatting.judges_quality(one.metric)
+    measures = [
+        measure
+        for measure in story.measures
+        if formatting.is_finite(measure.value) and formatting.measures_quality(measure.metric)
     ]
-    if not chosen:
+    if not measures:
         return []
-    parts = dict.fromkeys(one.slice for one in chosen)
-    results = [_result(story, part, [m for m in chosen if m.slice == part]) for part in parts]
-    return [{"name": f"{story.service}-{formatting.short(story.digest)}", "results": results}]
+    parts = dict.fromkeys(measure.slice for measure in measures)
+    results = [_result(story, part, [m for m in measures if m.slice == part]) for part in parts]
+    return [
+        {"name": f"{story.service}-{formatting.short_digest(story.digest)}", "results": results}
+    ]
 
 
-def _result(story: Story, part: str | None, measures: list[Measure]) -> dict[str, Any]:
+def _result(story: ReleaseFacts, part: str | None, measures: list[Measure]) -> dict[str, Any]:
     task = _TASKS.get(story.task or "", "other")
     name = dataset_ids(story)[0]
     about = {
@@ -127,50 +129,57 @@ def _result(story: Story, part: str | None, measures: list[Measure]) -> dict[str
         "revision": story.data.digest,
     }
     config = {"config": part} if part else {}
-    metrics = [_metric(story, one) for one in measures]
+    metrics = [_metric(story, measure) for measure in measures]
     return {"task": {"type": task}, "dataset": {**about, **config}, "metrics": metrics}
 
 
-def _metric(story: Story, one: Measure) -> dict[str, Any]:
-    bounds, rows = formatting.interval(one), formatting.counted(one.rows, "row")
-    sure = f"{100 * story.confidence:g} % interval {bounds}, " if bounds else ""
+def _metric(story: ReleaseFacts, measure: Measure) -> dict[str, Any]:
+    bounds, rows = formatting.interval(measure), formatting.format_count(measure.rows, "row")
+    confidence = f"{100 * story.confidence:g} % interval {bounds}, " if bounds else ""
     return {
-        "type": _METRICS.get(one.metric, one.metric),
-        "value": round(float(one.value), 6),
-        "name": f"{formatting.metric_name(one.metric)} ({sure}{rows})",
+        "type": _METRICS.get(measure.metric, measure.metric),
+        "value": round(float(measure.value), 6),
+        "name": f"{formatting.metric_name(measure.metric)} ({confidence}{rows})",
     }
 
 
-def _purpose(story: Story) -> list[tuple[str, str]]:
+def _purpose(story: ReleaseFacts) -> list[tuple[str, str]]:
     """(name, description) of the specs that say what a release is for."""
     served = story.specs.get(story.release.rollout, {}).get("of")
-    names = [served, *story.of_kind("Prompt"), *story.of_kind("FineTune"), story.data.name]
-    said = {str(n): str(story.specs.get(str(n), {}).get("description") or "") for n in names}
-    return [(name, text) for name, text in said.items() if text]
+    names = [
+        served,
+        *story.specs_of_kind("Prompt"),
+        *story.specs_of_kind("FineTune"),
+        story.data.name,
+    ]
+    descriptions = {
+        str(n): str(story.specs.get(str(n), {}).get("description") or "") for n in names
+    }
+    return [(name, text) for name, text in descriptions.items() if text]
 
 
-def _step(story: Story, name: str) -> tuple[str, str, str]:
+def _step(story: ReleaseFacts, name: str) -> tuple[str, str, str]:
     """(name, kind, what was done) of one asset."""
-    making, spec = story.makings[name], story.specs.get(name, {})
-    known = {key: making.facts[key] for key in _TOLD if key in making.facts}
-    told = [
+    making, spec = story.materialisations[name], story.specs.get(name, {})
+    shown_facts = {key: making.facts[key] for key in _TOLD if key in making.facts}
+    details = [
         f"{key.replace('_', ' ')} {value}"
-        for key, value in known.items()
+        for key, value in shown_facts.items()
         if not isinstance(value, Mapping)
     ]
     return (
         name,
         making.kind,
-        "; ".join([*_said(spec), *told, f"took {formatting.seconds(making.seconds)}"]),
+        "; ".join([*_describe_spec(spec), *details, f"took {formatting.seconds(making.seconds)}"]),
     )
 
 
-def _said(spec: Mapping[str, Any]) -> list[str]:
+def _describe_spec(spec: Mapping[str, Any]) -> list[str]:
     """What the spec asked for, in a few words."""
     if spec.get("kind") == "FineTune":
         train = spec["train"]
-        given = {key: value for key, value in spec["options"].items() if value is not None}
-        options = ", ".join(f"{key} {value}" for key, value in given.items())
+        options_set = {key: value for key, value in spec["options"].items() if value is not None}
+        options = ", ".join(f"{key} {value}" for key, value in options_set.items())
         rate = f"{train['epochs']:g} epochs at learning rate {train['learning_rate']:g}"
         return [f"{spec['method']}{f' ({options})' if options else ''}", rate]
     if spec.get("kind") == "Compression":

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from tidemill.report import formatting
-from tidemill.report.release_facts import Story
+from tidemill.report.release_facts import ReleaseFacts
 
 
 @dataclass(frozen=True)
@@ -21,32 +21,34 @@ class Usage:
     fetch: Markup
 
 
-def of(story: Story) -> Usage:
+def release_usage(story: ReleaseFacts) -> Usage:
     """For the kind of model that serves."""
     return Usage(Markup(_ask(story)), Markup(_fetch(story)))  # noqa: S704 - names and digests only
 
 
-def _ask(story: Story) -> str:
+def _ask(story: ReleaseFacts) -> str:
     classifies = story.task == "sequence-classification"
     path, body = _classify(story) if classifies else _chat(story)
     url = f"http://127.0.0.1:8600/{story.service}/{path}"
-    said = shlex.quote(json.dumps(body, ensure_ascii=False))
-    return f"curl {shlex.quote(url)} -H 'content-type: application/json' \\\n  -d {said}"
+    payload = shlex.quote(json.dumps(body, ensure_ascii=False))
+    return f"curl {shlex.quote(url)} -H 'content-type: application/json' \\\n  -d {payload}"
 
 
-def _chat(story: Story) -> tuple[str, dict[str, Any]]:
+def _chat(story: ReleaseFacts) -> tuple[str, dict[str, Any]]:
     message = {"role": "user", "content": "…"}
     return "openai/v1/chat/completions", {"model": story.service, "messages": [message]}
 
 
-def _classify(story: Story) -> tuple[str, dict[str, Any]]:
+def _classify(story: ReleaseFacts) -> tuple[str, dict[str, Any]]:
     tensor = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["…"]}
     return f"v2/models/{story.service}/infer", {"inputs": [tensor]}
 
 
-def _fetch(story: Story) -> str:
-    served = story.release.served
+def _fetch(story: ReleaseFacts) -> str:
+    served = story.release.served_artefact
     kind = served.kind if served else "model"
     name = f"{kind}-{story.release.model.removeprefix('sha256:')[:16]}"
     pointer = f"artefacts/{name}.dvc"
-    return f"dvc pull {pointer}   # in the store of the home; {formatting.short(story.digest)}"
+    return (
+        f"dvc pull {pointer}   # in the store of the home; {formatting.short_digest(story.digest)}"
+    )

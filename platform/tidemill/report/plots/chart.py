@@ -25,7 +25,7 @@ class Frame:
     x_label: str
     y_label: str
 
-    def at(self, x: float, y: float) -> Point:
+    def to_position(self, x: float, y: float) -> Point:
         """Where a value lies, in units of the picture."""
         across = (x - self.x[0]) / ((self.x[1] - self.x[0]) or 1)
         up = (y - self.y[0]) / ((self.y[1] - self.y[0]) or 1)
@@ -40,12 +40,12 @@ class Frame:
     def _grid(self) -> list[Markup]:
         parts = []
         for tick in ticks(*self.y):
-            left, y = self.at(self.x[0], tick)
-            right, _ = self.at(self.x[1], tick)
-            parts.append(element("line", class_="grid", x1=left, x2=right, y1=y, y2=y))
-            parts.append(_text(f"{tick:g}", left - 6, y + 4, "end"))
+            tick_x, y = self.to_position(self.x[0], tick)
+            right, _ = self.to_position(self.x[1], tick)
+            parts.append(element("line", class_="grid", x1=tick_x, x2=right, y1=y, y2=y))
+            parts.append(_text(f"{tick:g}", tick_x - 6, y + 4, "end"))
         for tick in ticks(*self.x):
-            x, bottom = self.at(tick, self.y[0])
+            x, bottom = self.to_position(tick, self.y[0])
             parts.append(_text(f"{tick:g}", x, bottom + 15, "middle"))
         return parts
 
@@ -60,15 +60,17 @@ class Frame:
 
 def line(frame: Frame, points: Sequence[Point], tone: str, *, thin: bool = False) -> Markup:
     """Points joined; `tone` is a class of the style sheet."""
-    where = " ".join(f"{x:.1f},{y:.1f}" for x, y in (frame.at(*one) for one in points))
-    return element("polyline", class_=f"line {tone}{' thin' if thin else ''}", points=where)
+    coordinates = " ".join(
+        f"{x:.1f},{y:.1f}" for x, y in (frame.to_position(*point) for point in points)
+    )
+    return element("polyline", class_=f"line {tone}{' thin' if thin else ''}", points=coordinates)
 
 
 def dots(frame: Frame, points: Sequence[Point], tone: str) -> Markup:
     """A dot at each point."""
-    found = [frame.at(*one) for one in points]
+    positions = [frame.to_position(*point) for point in points]
     return Markup("").join(
-        element("circle", class_=f"dot {tone}", cx=x, cy=y, r=3.5) for x, y in found
+        element("circle", class_=f"dot {tone}", cx=x, cy=y, r=3.5) for x, y in positions
     )
 
 
@@ -76,16 +78,19 @@ def rules(frame: Frame, spans: Sequence[tuple[float, float, float]], tone: str) 
     """Upright lines: (x, low, high)."""
     parts = []
     for x, low, high in spans:
-        (at, bottom), (_, top) = frame.at(x, low), frame.at(x, high)
+        (at, bottom), (_, top) = frame.to_position(x, low), frame.to_position(x, high)
         parts.append(element("line", class_=f"span {tone}", x1=at, x2=at, y1=bottom, y2=top))
     return Markup("").join(parts)
 
 
-def bars(frame: Frame, found: Sequence[tuple[float, float, float]], tone: str) -> Markup:
+def bars(frame: Frame, values: Sequence[tuple[float, float, float]], tone: str) -> Markup:
     """Upright bars: (left, right, height)."""
     parts = []
-    for left, right, height in found:
-        (x, top), (end, bottom) = frame.at(left, height), frame.at(right, frame.y[0])
+    for start, right, height in values:
+        (x, top), (end, bottom) = (
+            frame.to_position(start, height),
+            frame.to_position(right, frame.y[0]),
+        )
         width = max(end - x - 1, 0.5)
         shape = {"x": x, "y": top, "width": width, "height": max(bottom - top, 0.0)}
         parts.append(element("rect", class_=f"fill {tone}", **shape))
@@ -94,8 +99,8 @@ def bars(frame: Frame, found: Sequence[tuple[float, float, float]], tone: str) -
 
 def upright(frame: Frame, x: float, label: str) -> Markup:
     """A marked place across, with its name at the top."""
-    at, top = frame.at(x, frame.y[1])
-    _, bottom = frame.at(x, frame.y[0])
+    at, top = frame.to_position(x, frame.y[1])
+    _, bottom = frame.to_position(x, frame.y[0])
     near_end = at > WIDTH - 90
     side = "end" if near_end else "start"
     return element("line", class_="mark", x1=at, x2=at, y1=top, y2=bottom) + _text(
@@ -112,7 +117,7 @@ def ticks(low: float, high: float, about: int = 4) -> list[float]:
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
     first = int(-(-low // step)) if low >= 0 else int(low / step)
     count = int((high - first * step) / step + 1e-9) + 1
-    return [round((first + place) * step, 10) for place in range(count)]
+    return [round((first + index) * step, 10) for index in range(count)]
 
 
 def _text(words: str, x: float, y: float, anchor: str, **more: object) -> Markup:

@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 def element(name: str, *children: str, **attributes: object) -> Markup:
     """`<name …>…</name>`; `class_` becomes `class`, other underscores become hyphens."""
     written = "".join(
-        f' {escape(key.strip("_").replace("_", "-"))}="{escape(shown(value))}"'
+        f' {escape(key.strip("_").replace("_", "-"))}="{escape(format_number(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
@@ -21,6 +21,6 @@ def picture(label: str, *children: str, **attributes: object) -> Markup:
     return element("svg", *children, role="img", aria_label=label, **attributes)
 
 
-def shown(value: object) -> str:
+def format_number(value: object) -> str:
     """Numbers with two decimals at most."""
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

@@ -15,22 +15,24 @@ from types import ModuleType
 from markupsafe import Markup
 
 from tidemill.catalog import Catalog
-from tidemill.report.release_facts import Story
+from tidemill.report.release_facts import ReleaseFacts
 
 SECTIONS = Catalog(__name__, "section")
 
 
 def sections() -> list[ModuleType]:
     """All of them, in order."""
-    return sorted((SECTIONS.load(name) for name in SECTIONS.names()), key=lambda one: one.ORDER)
+    return sorted(
+        (SECTIONS.load(name) for name in SECTIONS.names()), key=lambda section: section.ORDER
+    )
 
 
-def rendered(story: Story) -> list[tuple[str, str, Markup]]:
+def render_sections(story: ReleaseFacts) -> list[tuple[str, str, Markup]]:
     """(id, title, HTML) of every section that has something to say."""
-    found = []
+    parts = []
     for section in sections():
         inside = section.render(story)
         if inside:
             name = section.__name__.rpartition(".")[2]
-            found.append((name.replace("_", "-"), str(section.TITLE), inside))
-    return found
+            parts.append((name.replace("_", "-"), str(section.TITLE), inside))
+    return parts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from tidemill.report import formatting
-from tidemill.report.release_facts import REPORT, Story
+from tidemill.report.release_facts import REPORT, ReleaseFacts
 from tidemill.report.sections.metrics import by_metric, table
 from tidemill.report.template import html
 
@@ -13,9 +13,9 @@ TITLE = "Gain on the baseline"
 ORDER = 30
 
 
-def render(story: Story) -> Markup:
+def render(story: ReleaseFacts) -> Markup:
     """A table for each metric around zero; more is better whatever the metric."""
-    tables = [table(name, found, 0.0, gain=True) for name, found in by_metric(story.gains)]
+    tables = [table(name, measures, 0.0, gain=True) for name, measures in by_metric(story.gains)]
     return html(
         "sections/metrics.html.j2", tables=tables, note=_note(story) if tables else "",
         empty=story.missing.get(REPORT) or "There was no release to compare with yet.",
@@ -23,13 +23,13 @@ def render(story: Story) -> Markup:
     )  # fmt: skip
 
 
-def _note(story: Story) -> str:
+def _note(story: ReleaseFacts) -> str:
     other = story.report.get("baseline") or {}
     paired = other.get("paired")
     if paired is None:
         return ""
-    said = f"Compared on {formatting.counted(paired, 'row')} that both answered"
+    text = f"Compared on {formatting.format_count(paired, 'row')} that both answered"
     again = other.get("asked_again")
-    more = f"; {again} of them were put to the baseline anew" if again else ""
+    repeated = f"; {again} of them were put to the baseline anew" if again else ""
     alone = other.get("unpaired")
-    return f"{said}{more}{f'; {alone} could not be' if alone else ''}."
+    return f"{text}{repeated}{f'; {alone} could not be' if alone else ''}."

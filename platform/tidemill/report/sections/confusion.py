@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from tidemill.pipeline.pictures import confusion_counts, correct_labels
-from tidemill.report.release_facts import ANSWERS, Story
+from tidemill.report.release_facts import ANSWERS, ReleaseFacts
 from tidemill.report.template import html
 
 TITLE = "Confusion matrix"
@@ -13,14 +13,14 @@ ORDER = 60
 SHADES = 8
 
 
-def render(story: Story) -> Markup:
+def render(story: ReleaseFacts) -> Markup:
     """A table of counts, shaded by their share of the wanted label; empty without labels."""
     if ANSWERS in story.missing:
         return html("sections/missing.html.j2", reason=story.missing[ANSWERS])
-    found = confusion_counts(story.answers)
-    if found is None:
+    matrix = confusion_counts(story.answers)
+    if matrix is None:
         return Markup("")
-    rows, columns, counts = found
+    rows, columns, counts = matrix
     right, every = correct_labels(story.answers)
     table = [
         (name, [(count, shade(count, sum(line))) for count in line])

@@ -5,14 +5,14 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from tidemill.report.balance import balance, plot, sources
-from tidemill.report.release_facts import DATASET, Story
+from tidemill.report.release_facts import DATASET, ReleaseFacts
 from tidemill.report.template import html
 
 TITLE = "Dataset"
 ORDER = 100
 
 
-def render(story: Story) -> Markup:
+def render(story: ReleaseFacts) -> Markup:
     """Counts, label balance, quarantine, personal data, expectations, feedback offsets."""
     data = story.data
     shares, hidden = balance(data)

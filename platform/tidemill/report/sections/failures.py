@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from tidemill.report.release_facts import FAILURES, Story
+from tidemill.report.release_facts import FAILURES, ReleaseFacts
 from tidemill.report.template import html
 
 TITLE = "Failures"
@@ -12,12 +12,12 @@ ORDER = 90
 GROUPS, WORST = 12, 10
 
 
-def render(story: Story) -> Markup:
+def render(story: ReleaseFacts) -> Markup:
     """The largest groups with three examples each, then the worst rows."""
     if FAILURES in story.missing:
         return html("sections/missing.html.j2", reason=story.missing[FAILURES])
-    clusters = list(story.faults.get("clusters") or ())
-    failures = list(story.faults.get("failures") or ())
+    clusters = list(story.failures.get("clusters") or ())
+    failures = list(story.failures.get("failures") or ())
     return html(
         "sections/failures.html.j2",
         clusters=clusters[:GROUPS],

@@ -9,22 +9,22 @@ from markupsafe import Markup
 
 from tidemill.report import formatting
 from tidemill.report.plots import strip
-from tidemill.report.release_facts import Story
+from tidemill.report.release_facts import ReleaseFacts
 from tidemill.report.template import html
 
 TITLE = "Hop by hop"
 ORDER = 40
 
 
-def render(story: Story) -> Markup:
+def render(story: ReleaseFacts) -> Markup:
     """A table for each compression; empty where the weights serve as they were trained."""
     chains = []
-    for name, making in story.made("Compression").items():
+    for name, making in story.materialisations_of("Compression").items():
         rules = story.specs.get(name, {}).get("equivalence") or {}
         least = rules.get("min_agreement")
         hops = [_hop(hop, least) for hop in making.facts.get("hops") or ()]
-        known = {"checks": making.checks, "facts": making.facts, "least": least}
-        chains.append({"name": name, "hops": hops, **known})
+        shared = {"checks": making.checks, "facts": making.facts, "least": least}
+        chains.append({"name": name, "hops": hops, **shared})
     return html("sections/hops.html.j2", chains=chains) if chains else Markup("")
 
 
@@ -33,10 +33,10 @@ def _hop(hop: Mapping[str, Any], least: float | None) -> dict[str, Any]:
     lost = [
         f"{formatting.metric_name(key.removesuffix(' lost'))} {_change(value)}"
         for key, value in hop.items()
-        if key.endswith(" lost") and formatting.finite(value)
+        if key.endswith(" lost") and formatting.is_finite(value)
     ]
     plot = Markup("")
-    if formatting.finite(alike):
+    if formatting.is_finite(alike):
         tone = "good" if least is None or hop.get("high", alike) >= least else "bad"
         label = f"{hop['step']}: {formatting.percent(alike)} of {_basis(hop)} as before"
         plot = strip.bar(label, alike, mark=least, tone=tone)

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from tidemill.ports import Materialisation
 from tidemill.report import formatting
 from tidemill.report.plots.chart import Frame, Point, dots, line
-from tidemill.report.release_facts import Story
+from tidemill.report.release_facts import ReleaseFacts
 from tidemill.report.template import html
 
 TITLE = "Learning curves"
@@ -18,11 +18,11 @@ ORDER = 50
 _SMOOTH = 0.8
 
 
-def render(story: Story) -> Markup:
+def render(story: ReleaseFacts) -> Markup:
     """A chart for each fine-tune; empty where nothing was trained."""
     runs = [
         {"name": name, "chart": chart(making), "facts": making.facts, "making": making}
-        for name, making in story.made("FineTune").items()
+        for name, making in story.materialisations_of("FineTune").items()
     ]
     return html("sections/learning.html.j2", runs=runs) if runs else Markup("")
 
@@ -41,22 +41,24 @@ def chart(making: Materialisation) -> Markup:
     )  # fmt: skip
     label = f"Loss of {making.name} over {making.facts.get('steps', len(train))} steps"
     last = making.facts.get("validation_loss")
-    label += f"; validation loss {last:.3f} at best" if formatting.finite(last) else ""
+    label += f"; validation loss {last:.3f} at best" if formatting.is_finite(last) else ""
     return frame.picture(
-        label, line(frame, train, "soft", thin=True), line(frame, smoothed(train), "ink"),
+        label, line(frame, train, "soft", thin=True), line(frame, smooth(train), "ink"),
         line(frame, held_out, "accent"), dots(frame, held_out, "accent"),
     )  # fmt: skip
 
 
-def smoothed(points: Sequence[Point]) -> list[Point]:
+def smooth(points: Sequence[Point]) -> list[Point]:
     """An exponential mean: each point is four parts what was and one part what is."""
-    found: list[Point] = []
+    means: list[Point] = []
     for x, y in points:
-        found.append((x, y if not found else _SMOOTH * found[-1][1] + (1 - _SMOOTH) * y))
-    return found
+        means.append((x, y if not means else _SMOOTH * means[-1][1] + (1 - _SMOOTH) * y))
+    return means
 
 
-def _points(kept: Any) -> list[Point]:
+def _points(raw: Any) -> list[Point]:
     return [
-        (float(x), float(y)) for x, y in kept or () if formatting.finite(x) and formatting.finite(y)
+        (float(x), float(y))
+        for x, y in raw or ()
+        if formatting.is_finite(x) and formatting.is_finite(y)
     ]

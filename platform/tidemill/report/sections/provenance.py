@@ -5,14 +5,14 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from tidemill.report.licences import release_chain
-from tidemill.report.release_facts import Story
+from tidemill.report.release_facts import ReleaseFacts
 from tidemill.report.template import html
 
 TITLE = "Provenance"
 ORDER = 120
 
 
-def render(story: Story) -> Markup:
+def render(story: ReleaseFacts) -> Markup:
     """Digests in full, so that they can be compared."""
     release = story.release
     return html(

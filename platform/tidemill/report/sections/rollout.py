@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from tidemill.report import formatting
 from tidemill.report.plots import strip
-from tidemill.report.release_facts import Story
+from tidemill.report.release_facts import ReleaseFacts
 from tidemill.report.template import html
 
 TITLE = "Rollout"
@@ -17,15 +17,15 @@ ORDER = 110
 _STATES = {"rolled_back": "rolled back", "requested": "asked for", "running": "under way"}
 
 
-def render(story: Story) -> Markup:
+def render(story: ReleaseFacts) -> Markup:
     """The decisions of the newest rollout in their order."""
-    walk = story.rollout
-    state = _STATES.get(str(walk["state"]), str(walk["state"])) if walk else ""
+    rollout = story.rollout
+    state = _STATES.get(str(rollout["state"]), str(rollout["state"])) if rollout else ""
     return html(
         "sections/rollout.html.j2",
-        walk=walk,
+        walk=rollout,
         state=state,
-        steps=[_step(one) for one in story.steps],
+        steps=[_step(step) for step in story.rollout_decisions],
         approved=story.release.approved_by,
     )
 
@@ -34,13 +34,13 @@ def _step(step: Mapping[str, Any]) -> dict[str, Any]:
     share = float(step["percent"]) / 100
     plot = strip.bar(f"{step['percent']:g} % of the traffic", share, tone="accent")
     health = (step.get("numbers") or {}).get("health") or {}
-    return {**step, "plot": plot, "arms": [_arm(n, one) for n, one in health.items()]}
+    return {**step, "plot": plot, "arms": [_arm(n, arm) for n, arm in health.items()]}
 
 
-def _arm(name: str, one: Mapping[str, Any]) -> str:
-    said = [formatting.counted(one.get("requests") or 0, "request")]
-    if formatting.finite(one.get("error_rate")):
-        said.append(f"{formatting.percent(one['error_rate'])} errors")
-    if formatting.finite(one.get("latency_p95")):
-        said.append(f"p95 {formatting.seconds(one['latency_p95'])}")
-    return f"{name}: {', '.join(said)}"
+def _arm(name: str, health: Mapping[str, Any]) -> str:
+    parts = [formatting.format_count(health.get("requests") or 0, "request")]
+    if formatting.is_finite(health.get("error_rate")):
+        parts.append(f"{formatting.percent(health['error_rate'])} errors")
+    if formatting.is_finite(health.get("latency_p95")):
+        parts.append(f"p95 {formatting.seconds(health['latency_p95'])}")
+    return f"{name}: {', '.join(parts)}"

@@ -1,0 +1,69 @@
+"""Free the artefacts and folders that nothing needs any more."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tidemill.settings import Settings
+from tidemill.terminal.amounts import many, size
+from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+
+if TYPE_CHECKING:
+    from tidemill.engine.garbage import Collection
+
+
+@click.command(epilog=example("tidemill gc --dry-run", "tidemill gc --json | jq .bytes"))
+@click.option("--dry-run", is_flag=True, help="Free nothing; show what would be freed.")
+@json_option
+@pass_settings
+def command(settings: Settings, dry_run: bool, as_json: bool) -> None:
+    """Free the artefacts and folders that nothing needs any more.
+
+    Kept are: the live release of each service, rollouts in progress, releases kept for a rollback,
+    what tidemill.lock names, pinned baselines, the newest build of each spec with its inputs, and
+    the checkpoints of unfinished builds. Nothing is freed while an asset is being built.
+    """
+    from tidemill.control.garbage_collection import collection, free
+    from tidemill.home import Home
+
+    home = Home(settings)
+    with collection(home) as garbage:
+        if not dry_run:
+            free(home, garbage)
+    if as_json:
+        print_json(_to_dict(garbage, dry_run))
+    else:
+        click.echo("\n".join(_lines(garbage, dry_run)))
+
+
+def _to_dict(garbage: Collection, dry_run: bool) -> dict[str, Any]:
+    return {
+        "freed": not dry_run,
+        "bytes": garbage.bytes,
+        "artefacts": [
+            {"digest": one.digest, "kind": one.kind, "bytes": one.bytes}
+            for one in garbage.artefacts
+        ],
+        "folders": [{"path": one.path, "bytes": one.bytes} for one in garbage.folders],
+        "kept": dict(garbage.kept),
+    }
+
+
+def _lines(garbage: Collection, dry_run: bool) -> list[str]:
+    artefacts = [
+        f"  {one.kind:<9} {one.digest[7:19]}  {size(one.bytes)}" for one in garbage.artefacts
+    ]
+    folders = [f"  {one.path}  {size(one.bytes)}" for one in garbage.folders]
+    verb = "Would free" if dry_run else "Freed"
+    counts = f"{many(len(artefacts), 'artefact')} and {many(len(folders), 'folder')}"
+    head = f"{verb} {size(garbage.bytes)}: {counts}." if artefacts or folders else _NOTHING
+    reasons = Counter(garbage.kept.values())
+    kept = [f"  {count:>3}  {reason}" for reason, count in sorted(reasons.items())]
+    title = f"{many(len(garbage.kept), 'artefact')} stay, each for its first reason:"
+    return [head, *artefacts, *folders, *([title, *kept] if kept else [])]
+
+
+_NOTHING = "Nothing to free: everything in this home is needed."
