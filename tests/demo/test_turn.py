@@ -21,7 +21,7 @@ from tidemill.demo.stage import PROJECT, Stage
 from tidemill.demo.story import Story, play
 from tidemill.local import dagster_home, services
 from tidemill.pipeline.context import silent
-from tidemill.spec.graph import order
+from tidemill.spec.graph import build_order
 from tidemill_assets.launch import launch
 from tidemill_assets.sensors import trigger_sensor
 
@@ -44,7 +44,7 @@ class SmallStage(Stage):
                 processes.await_ready(processes.start(service.start), service.ready, 60)
 
     def run(self) -> None:
-        launch(self.home, PROJECT, order(self.home.project(PROJECT)), tags={}, say=silent)
+        launch(self.home, PROJECT, build_order(self.home.project(PROJECT)), tags={}, say=silent)
 
     def down(self) -> None:
         Processes(self.settings.home / "run").stop_all()

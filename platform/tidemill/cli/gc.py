@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tidemill.settings import Settings
-from tidemill.terminal.amounts import many, size
-from tidemill.terminal.shell import example, json_option, pass_settings, print_json
+from tidemill.terminal.amounts import format_bytes, format_count
+from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 if TYPE_CHECKING:
     from tidemill.engine.garbage import Collection
 
 
-@click.command(epilog=example("tidemill gc --dry-run", "tidemill gc --json | jq .bytes"))
+@click.command(epilog=examples_epilog("tidemill gc --dry-run", "tidemill gc --json | jq .bytes"))
 @click.option("--dry-run", is_flag=True, help="Free nothing; show what would be freed.")
 @json_option
 @pass_settings
@@ -54,15 +54,18 @@ def _to_dict(garbage: Collection, dry_run: bool) -> dict[str, Any]:
 
 def _lines(garbage: Collection, dry_run: bool) -> list[str]:
     artefacts = [
-        f"  {one.kind:<9} {one.digest[7:19]}  {size(one.bytes)}" for one in garbage.artefacts
+        f"  {one.kind:<9} {one.digest[7:19]}  {format_bytes(one.bytes)}"
+        for one in garbage.artefacts
     ]
-    folders = [f"  {one.path}  {size(one.bytes)}" for one in garbage.folders]
+    folders = [f"  {one.path}  {format_bytes(one.bytes)}" for one in garbage.folders]
     verb = "Would free" if dry_run else "Freed"
-    counts = f"{many(len(artefacts), 'artefact')} and {many(len(folders), 'folder')}"
-    head = f"{verb} {size(garbage.bytes)}: {counts}." if artefacts or folders else _NOTHING
+    counts = (
+        f"{format_count(len(artefacts), 'artefact')} and {format_count(len(folders), 'folder')}"
+    )
+    head = f"{verb} {format_bytes(garbage.bytes)}: {counts}." if artefacts or folders else _NOTHING
     reasons = Counter(garbage.kept.values())
     kept = [f"  {count:>3}  {reason}" for reason, count in sorted(reasons.items())]
-    title = f"{many(len(garbage.kept), 'artefact')} stay, each for its first reason:"
+    title = f"{format_count(len(garbage.kept), 'artefact')} stay, each for its first reason:"
     return [head, *artefacts, *folders, *([title, *kept] if kept else [])]
 
 

@@ -37,7 +37,7 @@ def collection(home: Home) -> Iterator[Collection]:
             f"there is no ledger at {home.settings.home}, so nobody can say what is needed; "
             "set TIDEMILL_HOME to the home whose store you mean"
         )
-    home.workspace.begun()
+    home.workspace.require_specs()
     now, leases = home.clock.now(), home.ledger.leases
     assets = [f"{p.name}/{spec}" for p in home.workspace.projects.values() for spec in p.specs]
     names = [f"{BUILD_LEASES}{asset}" for asset in assets]
@@ -114,7 +114,7 @@ def _digests(record: ReleaseRecord) -> Iterator[str]:
 
 def _locked(project: Project) -> Iterator[Need]:
     """What the project's lock file names; raises SpecError for one that cannot be read."""
-    read = lock.read(project.folder / lock.FILE)
+    read = lock.read_lock(project.folder / lock.FILE)
     for service, releases in read.services.items() if read else ():
         for release in (releases.live, releases.wanted):
             reason = f"{lock.FILE} of {service}"

@@ -84,14 +84,11 @@ class MaterialisationLedger:
         return self._first(_of_asset(project, name).order_by(materialisations.c.id.desc()))
 
     def newest(self) -> list[Materialisation]:
-        """The newest record of each asset of all projects."""
-        newest = select(func.max(materialisations.c.id)).group_by(
-            materialisations.c.project, materialisations.c.name
-        )
+        """The newest materialisation of each asset of all projects."""
+        table = materialisations
+        newest = select(func.max(table.c.id)).group_by(table.c.project, table.c.name)
         with self.engine.connect() as connection:
-            rows = connection.execute(
-                select(materialisations).where(materialisations.c.id.in_(newest))
-            ).all()
+            rows = connection.execute(select(table).where(table.c.id.in_(newest))).all()
         return [_from_row(row) for row in rows]
 
     def by_version(self, project: str, name: str, version: str) -> Materialisation | None:
