@@ -15,7 +15,7 @@ import dagster as dg
 import pytest
 from tests.demo.tiny_shop import write_project
 
-from tidemill.adapters.local.processes import Processes, free_port
+from tidemill.adapters.local.processes import ProcessFolder, free_port
 from tidemill.demo.crowd import Crowd
 from tidemill.demo.stage import PROJECT, Stage
 from tidemill.demo.story import Story, play
@@ -38,8 +38,8 @@ class SmallStage(Stage):
 
     def up(self) -> None:
         services.prepare(self.settings)
-        processes = Processes(self.settings.home / "run")
-        for service in services.plan(self.settings):
+        processes = ProcessFolder(self.settings.home / "run")
+        for service in services.service_plan(self.settings):
             if service.name in SERVICES:
                 processes.await_ready(processes.start(service.start), service.ready, 60)
 
@@ -47,8 +47,8 @@ class SmallStage(Stage):
         launch(self.home, PROJECT, build_order(self.home.project(PROJECT)), tags={}, say=silent)
 
     def down(self) -> None:
-        Processes(self.settings.home / "run").stop_all()
-        Processes(self.settings.home / "run", "models").stop_all()
+        ProcessFolder(self.settings.home / "run").stop_all()
+        ProcessFolder(self.settings.home / "run", "models").stop_all()
 
     def wait(self, what: str, ready: Any) -> Any:
         """Look at the trigger between looks, as the daemon does meanwhile."""

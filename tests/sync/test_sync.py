@@ -20,7 +20,7 @@ from tidemill.ports import Materialisation
 
 
 def current(follower: Follower) -> str | None:
-    return follower.trees.current()
+    return follower.trees.current_commit()
 
 
 def made(follower: Follower, name: str, *, seconds: float = 1.0) -> None:

@@ -166,9 +166,9 @@ def split_lines(rows: RowChanges) -> Iterator[str]:
         moves = ", ".join(f"{count:,} {verb}" for count, verb in counts if count)
         if moves or split.before != split.after:
             yield f"{name}: {split.before:,} → {split.after:,} rows ({moves or 'moved'})"
-    if rows.moved:
-        yield f"{format_count(rows.moved, 'row')} moved between splits"
-    elif not rows.any:
+    if rows.moved_count:
+        yield f"{format_count(rows.moved_count, 'row')} moved between splits"
+    elif not rows.has_changes:
         yield "the rows stay the same"
 
 

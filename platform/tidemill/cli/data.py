@@ -113,11 +113,11 @@ def diff(settings: Settings, dataset: str, against: str | None, rows: int, as_js
         data = compare_dataset(revisions, project, name, SystemClock())
     examples = _examples(data.rows, rows)
     if as_json:
-        facts = {"project": project, "name": name, "any": data.rows.any}
+        facts = {"project": project, "name": name, "any": data.rows.has_changes}
         print_json({**facts, **difference_to_dict(data), "examples": examples})
     else:
         click.echo("\n".join(_difference_lines(data, examples)))
-    exit_with(CHANGES if data.rows.any else 0)
+    exit_with(CHANGES if data.rows.has_changes else 0)
 
 
 def _is_dataset(project: Project, name: str) -> None:

@@ -25,10 +25,10 @@ from tidemill.terminal.shell import (
 def command(settings: Settings, as_json: bool) -> None:
     """What runs and where, what is live, how rollouts go, which assets are stale, what ingest
     reads."""
-    from tidemill.local.stack import report
+    from tidemill.local.stack import stack_status
 
     warn_of_unknown_variables()
-    status = report(settings)
+    status = stack_status(settings)
     if as_json:
         print_json(status)
         return

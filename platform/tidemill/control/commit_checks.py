@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tidemill.adapters.git.mirror import Mirror
-from tidemill.adapters.git.signatures import Signers
-from tidemill.adapters.git.worktrees import Trees
+from tidemill.adapters.git.signatures import TrustedSigners
+from tidemill.adapters.git.worktrees import Worktrees
 from tidemill.engine.cost import BudgetLimits, Workload
 from tidemill.engine.plan import PlanEntry
 from tidemill.engine.spec_snapshot import SpecSnapshot
@@ -40,7 +40,7 @@ class Examiner:
 
     home: Home
     mirror: Mirror
-    trees: Trees
+    trees: Worktrees
     _read: dict[str, Workspace] = field(default_factory=dict, repr=False)
     """Worktrees do not change: one look reads each of them once."""
 
@@ -50,7 +50,7 @@ class Examiner:
         signer, judgement = self._signatures(sha, before)
         if judgement.refusal:
             return Examined(judgement, signer=signer)
-        self.trees.make(sha)
+        self.trees.add(sha)
         try:
             workspace = self.workspace(sha)
             items, former = self.plan(workspace, before)
@@ -63,7 +63,7 @@ class Examiner:
     def workspace(self, sha: str) -> Workspace:
         """The specs of a commit; raises SpecError with all that stands against using them."""
         if sha not in self._read:
-            problems = self.trees.problems(sha, self.home.settings.git_folder)
+            problems = self.trees.unsupported_contents(sha, self.home.settings.git_folder)
             try:
                 workspace = load(self.specs(sha))
             except SpecError as error:
@@ -91,7 +91,7 @@ class Examiner:
         if before is None:
             return {}
         try:
-            self.trees.make(before)
+            self.trees.add(before)
             return desired_state(self.workspace(before))
         except TidemillError:
             return {}
@@ -100,11 +100,11 @@ class Examiner:
         settings = self.home.settings
         if settings.signatures == "off":
             return "", CommitVerdict()
-        signers = Signers.read(settings)
-        commits = self.mirror.since(sha, before)
-        found = [signers.check(self.mirror.folder, commit) for commit in commits]
+        signers = TrustedSigners.read(settings)
+        commits = self.mirror.commits_between(sha, before)
+        found = [signers.verify_commit(self.mirror.folder, commit) for commit in commits]
         if not found:  # the branch was set back to a commit that was let in before
-            found = [signers.check(self.mirror.folder, sha)]
+            found = [signers.verify_commit(self.mirror.folder, sha)]
         tip = next(one for one in found if one.commit == sha)
         signer = f"{tip.signer} ({tip.key})" if tip.signer else tip.key
         return signer, validate_commit(signatures=found)

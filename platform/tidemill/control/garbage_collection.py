@@ -114,8 +114,8 @@ def _digests(record: ReleaseRecord) -> Iterator[str]:
 
 def _locked(project: Project) -> Iterator[Need]:
     """What the project's lock file names; raises SpecError for one that cannot be read."""
-    read = lock.read_lock(project.folder / lock.FILE)
-    for service, releases in read.services.items() if read else ():
+    lock_file = lock.read_lock(project.folder / lock.FILE)
+    for service, releases in lock_file.services.items() if lock_file else ():
         for release in (releases.live, releases.wanted):
             reason = f"{lock.FILE} of {service}"
             yield from (Need(digest, reason) for digest in _locked_digests(release))

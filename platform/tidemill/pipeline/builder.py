@@ -30,7 +30,14 @@ from tidemill.pipeline.context import (
     no_progress,
 )
 from tidemill.pipeline.feedback_offsets import frozen_offsets
-from tidemill.ports import Artefact, Clock, Materialisation, MaterialisationStore, Repository, Store
+from tidemill.ports import (
+    Artefact,
+    Clock,
+    Materialisation,
+    MaterialisationStore,
+    Repository,
+    Store,
+)
 from tidemill.spec.base import Spec
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.digest import spec_digest

@@ -186,15 +186,15 @@ def excess_to_dict(excess: BudgetExcess) -> dict[str, Any]:
 
 def difference_to_dict(data: DataDifference) -> dict[str, Any]:
     """JSON of how a dataset differs, without its rows."""
-    from tidemill.data.compare import origins
+    from tidemill.data.compare import source_lines
 
     rows = data.rows
     return {
         "splits": {name: asdict(split) for name, split in rows.splits.items()},
-        "moved": rows.moved,
-        "added_at": origins(rows.added),
-        "removed_at": origins(rows.removed),
-        "changed_at": origins(after for _, after in rows.changed),
+        "moved": rows.moved_count,
+        "added_at": source_lines(rows.added),
+        "removed_at": source_lines(rows.removed),
+        "changed_at": source_lines(after for _, after in rows.changed),
         "labels": {label: list(pair) for label, pair in data.labels.items()},
         "pii": data.pii,
         "pii_at": list(data.pii_locations),

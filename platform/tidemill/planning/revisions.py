@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 import tidemill
-from tidemill.adapters.git.trees import LINK, Place, Tree
+from tidemill.adapters.git.trees import LINK, SpecsFolder, Tree
 from tidemill.content import PREFIX, digest_of, hash_file
 from tidemill.engine.spec_snapshot import SpecSnapshot
 from tidemill.errors import Problem, SpecError, TidemillError
@@ -30,7 +30,7 @@ CACHE = "plan-cache-1.db"
 class Revision:
     """The specs of one commit, or of the working tree."""
 
-    repository: Place
+    repository: SpecsFolder
     tree: Tree
     specs_folder: Path
     """The specs folder in the working tree."""
@@ -60,7 +60,7 @@ class Revision:
         unwritten = names - self.written_projects
         paths = [path for path in self.tree.files if _project_of(path) in unwritten]
         self.written_projects |= names
-        return self.repository.write(self.commit, paths, self.scratch)
+        return self.repository.checkout_files(self.commit, paths, self.scratch)
 
     def read(
         self, cache: PlanCache, without: Collection[str]
@@ -160,16 +160,16 @@ def open_revisions(
 ) -> Iterator[Revisions]:
     """Read both revisions; raises SpecError with every problem of the head, ServiceError where Git
     cannot give one of them."""
-    repository = Place.of(settings.specs)
-    head_commit = repository.commit(head or "HEAD")
+    repository = SpecsFolder.open(settings.specs)
+    head_commit = repository.resolve(head or "HEAD")
     ref = against or repository.default_branch(settings.forge.remote)
-    base_commit = repository.merge_base(repository.commit(ref), head_commit)
+    base_commit = repository.merge_base(repository.resolve(ref), head_commit)
     scratch = Path(tempfile.mkdtemp(prefix="tidemill-plan-"))
     try:
-        tree = repository.at(head_commit) if head else repository.working()
+        tree = repository.tree_at(head_commit) if head else repository.working_tree()
         commit = head_commit if head else ""
         ours = _revision(repository, tree, settings, commit, scratch / "head")
-        base_tree = repository.at(base_commit)
+        base_tree = repository.tree_at(base_commit)
         base = _revision(repository, base_tree, settings, base_commit, scratch / "base")
         yield _compare(settings, ref, ours, base, head_commit)
     finally:
@@ -177,7 +177,7 @@ def open_revisions(
 
 
 def _revision(
-    repository: Place, tree: Tree, settings: Settings, commit: str, scratch: Path
+    repository: SpecsFolder, tree: Tree, settings: Settings, commit: str, scratch: Path
 ) -> Revision:
     scratch.mkdir()
     return Revision(repository, tree, settings.specs, commit, scratch.resolve())
