@@ -76,7 +76,7 @@ def stage(tmp_path: Path, tiny_llm: Path, monkeypatch: pytest.MonkeyPatch) -> Sm
     monkeypatch.setenv("TIDEMILL_CACHE", str(tmp_path / "cache"))
     for name in ("GATEWAY", "DAGSTER", "BROKER"):
         monkeypatch.setenv(f"TIDEMILL_{name}_PORT", str(free_port()))
-    found = SmallStage.build(tmp_path / "specs", tmp_path / "demo", silent)
+    found = SmallStage.build(tmp_path / "specs", tmp_path / "demo", no_progress)
     assert isinstance(found, SmallStage)
     monkeypatch.setenv("DAGSTER_HOME", str(dagster_home.prepare(found.settings)))
     return found
