@@ -12,7 +12,7 @@ import pytest
 
 from tidemill import machine
 
-machine.share()  # before torch is imported: other tests and services use the same cores
+machine.limit_spin_wait()  # before torch is imported: other tests and services use the same cores
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")

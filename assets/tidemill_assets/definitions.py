@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from tidemill.adapters.git.worktrees import begin
+from tidemill.adapters.git.worktrees import prepare_current
 from tidemill.errors import SpecError, UnknownName
 from tidemill.home import Home
 from tidemill.settings import Settings
@@ -53,5 +53,5 @@ def project_definitions(
 def defs() -> dg.Definitions:
     """What Dagster loads; where a remote is followed, the assets of the commit applied last."""
     settings = Settings.read().with_applied_specs
-    begin(settings)
+    prepare_current(settings)
     return definitions(Home(settings))

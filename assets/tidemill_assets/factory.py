@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from tidemill.home import Home
-from tidemill.pipeline.builder import MAKERS
+from tidemill.pipeline.asset_state import MAKERS
 from tidemill.pipeline.checks import declared_checks
 from tidemill.ports import OFFSETS_TAG
 from tidemill.spec.base import Spec

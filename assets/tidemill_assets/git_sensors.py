@@ -8,13 +8,14 @@ import dagster as dg
 from tidemill.adapters.forge import open_forge
 from tidemill.adapters.git import GitRepository
 from tidemill.control.git_sync import Follower
+from tidemill.control.spec_changes import outdated_assets
 from tidemill.errors import TidemillError
 from tidemill.home import Home
 from tidemill.local.stack import reload_assets
 from tidemill.records import SyncRecord, TriggerDecision
 from tidemill.spec.graph import downstream, upstream
 from tidemill_assets.runs import COMMIT_TAG, DECISION_TAG, follow, group, key, run_key
-from tidemill_assets.sensors import stale, triggers
+from tidemill_assets.sensors import triggers
 
 SECONDS = 15
 FETCH_SECONDS = 40.0
@@ -114,7 +115,7 @@ def stale_requests(
             for trigger in triggers(project)
             for condition in (*trigger.when.any, *trigger.when.all)
         )
-        names = [] if decides_itself else stale(home.builder(project.name))
+        names = [] if decides_itself else list(outdated_assets(home.builder(project.name)))
         if names:
             wanted = upstream(project, *downstream(project, *names))
             yield dg.RunRequest(

@@ -3,16 +3,14 @@
 # No `from __future__ import annotations` here: Dagster reads the annotation of `context` itself.
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 
 import dagster as dg
 
+from tidemill.control.spec_changes import newest_unbuilt_change
 from tidemill.control.trigger_evaluation import evaluate_and_report
 from tidemill.control.trigger_runs import launches
 from tidemill.home import Home
-from tidemill.pipeline.builder import Line
 from tidemill.ports import OFFSETS_TAG
-from tidemill.spec.graph import upstream
 from tidemill.spec.load import Project
 from tidemill.spec.trigger import Trigger
 from tidemill_assets.runs import DECISION_TAG, follow, group, key, run_key
@@ -50,7 +48,11 @@ def trigger_sensor(home: Home, name: str, prefix: Sequence[str] = ()) -> dg.Sens
         project = fresh.project(name)
         said = [
             evaluate_and_report(
-                fresh, project, trigger, now, changed=changed(fresh.builder(name), trigger)
+                fresh,
+                project,
+                trigger,
+                now,
+                changed=newest_unbuilt_change(fresh.builder(name), trigger),
             )
             for trigger in triggers(project)
         ]
@@ -75,26 +77,3 @@ def pending(
                 OFFSETS_TAG: json.dumps(dict(launch.decided.offsets)),
             },
         )
-
-
-def changed(line: Line, trigger: Trigger) -> datetime | None:
-    """The newest commit to a spec that the trigger runs and that is not built yet."""
-    conditions = (*trigger.when.any, *trigger.when.all)
-    if all(condition.type != "spec_change" for condition in conditions):
-        return None
-    commits = [
-        line.repository.last_change(line.project.specs[name].path)
-        for name in stale(line)
-        if name in upstream(line.project, *trigger.run)
-    ]
-    return max((commit.committed_at for commit in commits if commit), default=None)
-
-
-def stale(line: Line) -> list[str]:
-    """Assets that were made before, and whose spec is another one now."""
-    found = []
-    for name in line.specs:
-        made = line.records.latest(line.project.name, name)
-        if made and made.spec_digest != line.spec_digest(name):
-            found.append(name)
-    return found

@@ -41,7 +41,7 @@ class Catalog:
             raise UnknownName(self.label, name, self.names())
         return import_module(f"{self.package}.{name.replace(self.separator, '_')}")
 
-    def options(self, name: str, option_values: dict[str, Any]) -> Any:
+    def options(self, name: str, option_values: dict[str, object]) -> Any:
         """The technique's validated options, or None for a technique that takes none."""
         model = getattr(self.load(name), "Options", None)
         return model.model_validate(option_values) if model else None

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from tidemill.adapters.kafka import connect
 from tidemill.errors import EventError
-from tidemill.events import Event, Feedback, binary, hash_subject, new_id
+from tidemill.events import Event, FeedbackEvent, encode, hash_subject, new_id
 from tidemill.ports import Bus, Message
 from tidemill.settings import SubjectSettings
 
@@ -85,13 +85,14 @@ class Tidemill:
         """Any kind of feedback; the same `event_id` twice counts once. Raises `EventError` for what
         ingest would quarantine, `BrokerDown` where nothing was sent."""
         event = self._event(response_id, kind, subject, consent, time, event_id, data)
-        self._bus.publish([Message(self._topic, **binary(event))])
+        self._bus.publish([Message(self._topic, **encode(event))])
         return event.id
 
     def send_many(self, feedback: Iterable[Mapping[str, Any]]) -> int:
         """Many at once, each as the arguments of `send`; far faster. Returns how many."""
         messages = [
-            Message(self._topic, **binary(self._event(**_arguments(dict(one))))) for one in feedback
+            Message(self._topic, **encode(self._event(**_arguments(dict(item)))))
+            for item in feedback
         ]
         self._bus.publish(messages)
         return len(messages)
@@ -121,13 +122,18 @@ class Tidemill:
         event_id: str | None,
         data: Mapping[str, Any],
     ) -> Event:
-        who = hash_subject(subject, self._key) if subject and self._key else subject
-        given = {"response_id": response_id, "kind": kind, "subject": who, "consent": consent}
+        pseudonym = hash_subject(subject, self._key) if subject and self._key else subject
+        fields = {
+            "response_id": response_id,
+            "kind": kind,
+            "subject": pseudonym,
+            "consent": consent,
+        }
         try:
-            feedback = Feedback.model_validate({**given, **data})
+            feedback = FeedbackEvent.model_validate({**fields, **data})
         except ValidationError as error:
-            said = "; ".join(p["msg"].removeprefix("Value error, ") for p in error.errors())
-            raise EventError(f"this feedback would be quarantined: {said}") from None
+            reasons = "; ".join(p["msg"].removeprefix("Value error, ") for p in error.errors())
+            raise EventError(f"this feedback would be quarantined: {reasons}") from None
         return Event(feedback, self._source, event_id or new_id(), time or datetime.now(UTC))
 
 

@@ -35,7 +35,7 @@ _STRICT = ConfigDict(allow_inf_nan=False)
 _SUSPECT = re.compile(rb"\\u0000|NaN|Infinity|[0-9][eE]\+?[0-9]{3}")
 
 
-class Inference(Frozen):
+class InferenceEvent(Frozen):
     """One answer of a service (`tidemill.inference.v1`)."""
 
     model_config = _STRICT
@@ -73,7 +73,7 @@ class Inference(Frozen):
     """Why there is no answer."""
 
 
-class Feedback(Frozen):
+class FeedbackEvent(Frozen):
     """What a user or a system says of one answer (`tidemill.feedback.v1`)."""
 
     model_config = _STRICT
@@ -96,15 +96,15 @@ class Feedback(Frozen):
     """True where the user agreed to training on it."""
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _check_payload(self) -> Self:
         carries = _CARRIES[self.kind]
-        given = getattr(self, carries)
-        if given is None or given == "" or given == {}:
+        value = getattr(self, carries)
+        if value is None or value == "" or value == {}:
             raise ValueError(f"{self.kind} needs `{carries}`")
-        if self.kind == "thumbs" and given not in (0, 1):
-            raise ValueError(f"a thumb's value is 0 or 1, not {given:g}")
-        if self.kind == "outcome" and not 0 <= given <= 1:
-            raise ValueError(f"an outcome's value is between 0 and 1, not {given:g}")
+        if self.kind == "thumbs" and value not in (0, 1):
+            raise ValueError(f"a thumb's value is 0 or 1, not {value:g}")
+        if self.kind == "outcome" and not 0 <= value <= 1:
+            raise ValueError(f"an outcome's value is between 0 and 1, not {value:g}")
         return self
 
 
@@ -117,7 +117,7 @@ _CARRIES = {
     "preference": "over",
 }
 
-Happening = Literal[
+LifecycleKind = Literal[
     "dataset-built",
     "checks-failed",
     "trigger-decided",
@@ -131,13 +131,13 @@ Happening = Literal[
 ]
 
 
-class Lifecycle(Frozen):
+class LifecycleEvent(Frozen):
     """Something the platform did (`tidemill.lifecycle.v1`)."""
 
     model_config = _STRICT
     TYPE: ClassVar[str] = "tidemill.lifecycle.v1"
 
-    what: Happening
+    what: LifecycleKind
     project: Key
     name: Key
     """The spec it happened to."""
@@ -149,8 +149,10 @@ class Lifecycle(Frozen):
     """The numbers behind it."""
 
 
-Data = Inference | Feedback | Lifecycle
-_TYPES: Mapping[str, type[Data]] = {t.TYPE: t for t in (Inference, Feedback, Lifecycle)}
+Data = InferenceEvent | FeedbackEvent | LifecycleEvent
+_TYPES: Mapping[str, type[Data]] = {
+    t.TYPE: t for t in (InferenceEvent, FeedbackEvent, LifecycleEvent)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ class Event:
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-class Record(TypedDict):
+class KafkaRecord(TypedDict):
     """An event as the parts of a Kafka record; `Message(topic, **binary(event))` makes one."""
 
     key: bytes | None
@@ -182,7 +184,7 @@ def hash_subject(user: str, key: bytes) -> str:
     return hmac.new(key, user.encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def binary(event: Event) -> Record:
+def encode(event: Event) -> KafkaRecord:
     """The event in binary content mode; the partition key is the subject."""
     subject = getattr(event.data, "subject", None)
     headers = {
@@ -193,7 +195,7 @@ def binary(event: Event) -> Record:
         "ce_time": event.time.isoformat(),
         "content-type": "application/json",
     }
-    return Record(
+    return KafkaRecord(
         key=subject.encode() if subject else None,
         headers=tuple((name, text.encode()) for name, text in headers.items()),
         value=event.data.model_dump_json(exclude_none=True).encode(),
@@ -202,12 +204,12 @@ def binary(event: Event) -> Record:
 
 def decode(headers: Iterable[tuple[str, bytes]], value: bytes) -> Event:
     """The event in a Kafka record of either mode; raises `EventError` with the reason."""
-    found = dict(headers)
+    values = dict(headers)
     try:
-        if "ce_id" in found or "ce_specversion" in found:
-            attributes = {k[3:]: v.decode() for k, v in found.items() if k.startswith("ce_")}
+        if "ce_id" in values or "ce_specversion" in values:
+            attributes = {k[3:]: v.decode() for k, v in values.items() if k.startswith("ce_")}
         else:
-            attributes, value = _structured(value)
+            attributes, value = _decode_structured(value)
         return _event(attributes, value)
     except UnicodeDecodeError as error:
         raise EventError(f"a header is not UTF-8: {error.reason}") from None
@@ -215,27 +217,27 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes) -> Event:
         raise EventError(_reason(error)) from None
 
 
-def _structured(value: bytes) -> tuple[dict[str, Any], bytes]:
+def _decode_structured(value: bytes) -> tuple[dict[str, Any], bytes]:
     try:
-        whole = json.loads(value)
+        envelope = json.loads(value)
     except (ValueError, RecursionError) as error:
         raise EventError(f"neither `ce_` headers nor JSON: {error}") from None
-    if not isinstance(whole, dict):
+    if not isinstance(envelope, dict):
         raise EventError("not a CloudEvent: the value is no JSON object")
-    if "data_base64" in whole:
+    if "data_base64" in envelope:
         try:
-            return whole, base64.b64decode(str(whole["data_base64"]), validate=True)
+            return envelope, base64.b64decode(str(envelope["data_base64"]), validate=True)
         except ValueError as error:
             raise EventError(f"`data_base64` is not base64: {error}") from None
-    if "data" not in whole:
+    if "data" not in envelope:
         raise EventError("not a CloudEvent: no `ce_` headers, and no `data` in the value")
-    return whole, json.dumps(whole["data"]).encode()
+    return envelope, json.dumps(envelope["data"]).encode()
 
 
 def _event(attributes: Mapping[str, Any], value: bytes) -> Event:
     for name in ("specversion", "id", "source", "type", "time"):
-        given = attributes.get(name)
-        if not isinstance(given, str) or not 0 < len(given) <= 200 or "\0" in given:
+        text = attributes.get(name)
+        if not isinstance(text, str) or not 0 < len(text) <= 200 or "\0" in text:
             raise EventError(f"the attribute `{name}` is missing, empty or over 200 characters")
     if attributes["specversion"] != "1.0":
         raise EventError(f"CloudEvents {attributes['specversion']} is not read; write 1.0")
@@ -244,7 +246,7 @@ def _event(attributes: Mapping[str, Any], value: bytes) -> Event:
         near = suggest(attributes["type"], [*_TYPES])
         raise EventError(f"unknown type '{attributes['type']}'; {near}")
     data: Data = shape.model_validate_json(value)
-    if _SUSPECT.search(value) and _unkeepable(data.__dict__):
+    if _SUSPECT.search(value) and _is_unstorable(data.__dict__):
         raise EventError("a text holds U+0000, or a number is not finite; no database keeps those")
     return Event(data, attributes["source"], attributes["id"], _time(attributes["time"]))
 
@@ -259,11 +261,11 @@ def _time(text: str) -> datetime:
     return time.astimezone(UTC)
 
 
-def _unkeepable(value: Any) -> bool:
+def _is_unstorable(value: Any) -> bool:
     if isinstance(value, dict):
-        return any(_unkeepable(k) or _unkeepable(v) for k, v in value.items())
+        return any(_is_unstorable(k) or _is_unstorable(v) for k, v in value.items())
     if isinstance(value, list):
-        return any(map(_unkeepable, value))
+        return any(map(_is_unstorable, value))
     if isinstance(value, float):
         return not math.isfinite(value)
     return isinstance(value, str) and "\0" in value
@@ -271,13 +273,13 @@ def _unkeepable(value: Any) -> bool:
 
 def _reason(error: ValidationError) -> str:
     """Every problem of the data in one line, unknown fields with the nearest known one."""
-    shape = next((t for t in _TYPES.values() if t.__name__ == error.title), Feedback)
+    shape = next((t for t in _TYPES.values() if t.__name__ == error.title), FeedbackEvent)
     parts = []
     for problem in error.errors(include_url=False, include_context=False, include_input=False):
-        where = ".".join(map(str, problem["loc"]))
+        field = ".".join(map(str, problem["loc"]))
         if problem["type"] == "extra_forbidden":
-            parts.append(f"{where}: no such field; {suggest(where, [*shape.model_fields])}")
+            parts.append(f"{field}: no such field; {suggest(field, [*shape.model_fields])}")
         else:
-            said = problem["msg"].removeprefix("Value error, ")
-            parts.append(f"{where}: {said}" if where else said)
+            message = problem["msg"].removeprefix("Value error, ")
+            parts.append(f"{field}: {message}" if field else message)
     return "; ".join(parts)

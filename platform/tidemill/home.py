@@ -28,6 +28,7 @@ from tidemill.ports import Artefact
 from tidemill.settings import Settings
 
 if TYPE_CHECKING:  # a verb that reads the ledger only should start at once
+    from tidemill.pipeline.asset_state import ServiceReleases
     from tidemill.pipeline.builder import Line
     from tidemill.spec.load import Project, Workspace
 
@@ -102,6 +103,7 @@ class Home:
             keep=self.record_artefacts,
             feedback=self.ledger.feedback,
             live=self.live_record,
+            service_releases=self.service_releases,
             subject_key=self.settings.subject_key,
         )
 
@@ -168,6 +170,16 @@ class Home:
         """The record of a service's live release, or of a release by its digest."""
         digest = name if name.startswith("sha256:") else self.ledger.rollouts.live_release(name)
         return self.ledger.materialisations.release(digest) if digest else None
+
+    def service_releases(self, service: str) -> ServiceReleases:
+        """The releases of a service that users may meet now."""
+        from tidemill.pipeline.asset_state import ServiceReleases
+
+        open_ = (
+            self.ledger.materialisations.release(r.release)
+            for r in self.ledger.rollouts.in_progress(service)
+        )
+        return ServiceReleases(self.live_record(service), [record for record in open_ if record])
 
 
 def has_ledger(settings: Settings) -> bool:

@@ -14,9 +14,9 @@ def cores() -> int:
     """Physical cores this process may use; OMP_NUM_THREADS wins where it is set."""
     import psutil
 
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    if wanted.isdigit() and int(wanted) > 0:
-        return int(wanted)
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdigit() and int(threads) > 0:
+        return int(threads)
     allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed))
 
@@ -39,15 +39,15 @@ that is waited for as soon as anything else runs (a training step: 6.9 s instead
 busy processes). On an idle machine nothing changes, unlike with OMP_WAIT_POLICY=PASSIVE (20 %)."""
 
 
-def share() -> None:
+def limit_spin_wait() -> None:
     """Set SHARING for this process and its children; works only before torch is imported."""
     for name, value in SHARING.items():
         os.environ.setdefault(name, value)
 
 
-def settle() -> Any:
+def configure_torch() -> Any:
     """torch, ready to calculate on this machine's cores."""
-    share()
+    limit_spin_wait()
     try:
         import torch
     except ImportError:
@@ -82,7 +82,7 @@ def only_avx2() -> bool:
 
 
 @cache
-def instructions() -> str:
+def instruction_set() -> str:
     """The widest integer instructions here, as ONNX Runtime's quantiser names them."""
     import platform
 
@@ -106,7 +106,7 @@ def session_options() -> Any:
         import onnxruntime
     except ImportError:
         raise MissingExtra("onnxruntime", "compress") from None
-    found = onnxruntime.SessionOptions()
-    found.intra_op_num_threads = cores()
-    found.log_severity_level = 3
-    return found
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = cores()
+    options.log_severity_level = 3
+    return options

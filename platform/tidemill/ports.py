@@ -6,7 +6,7 @@ runs them all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -24,7 +24,7 @@ from tidemill.records import (
     TriggerEvaluation,
 )
 from tidemill.spec.feedback import Feedback
-from tidemill.triggers import Answered, Signal
+from tidemill.triggers import AnswerRecord, FeedbackSignal
 
 INFERENCE_TOPIC = "tidemill.inference"
 LIFECYCLE_TOPIC = "tidemill.lifecycle"
@@ -96,6 +96,9 @@ class Store(Protocol):
 
     def get(self, digest: str) -> Artefact:
         """Its files, checked against the digest; raises MissingArtefact or TamperedArtefact."""
+
+    def missing(self, digests: Collection[str]) -> set[str]:
+        """Those of these artefacts that `get` cannot give here; a quick look, nothing is hashed."""
 
     def drop(self, digest: str) -> None:
         """Forget it and free its bytes."""
@@ -356,14 +359,14 @@ class FeedbackSignals(Protocol):
     def frozen_offsets(self, topic: str) -> Mapping[str, int]:
         """The offsets that hold all feedback joined so far, the inference topic's included."""
 
-    def signals(self, topic: str, beyond: Mapping[str, int] | None = None) -> list[Signal]:
+    def signals(self, topic: str, beyond: Mapping[str, int] | None = None) -> list[FeedbackSignal]:
         """Joined feedback beyond the frozen offsets, oldest first."""
 
 
 class AnswerReader(Protocol):
     """Answers of a service, as triggers read them."""
 
-    def answers(self, service: str, since: datetime) -> list[Answered]:
+    def answers(self, service: str, since: datetime) -> list[AnswerRecord]:
         """Labels and input lengths, oldest first."""
 
 

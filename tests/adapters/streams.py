@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tidemill.adapters.ledger.events import EventLedger
-from tidemill.events import INFERENCE_TOPIC, Event, Feedback, Inference, binary
+from tidemill.events import INFERENCE_TOPIC, Event, FeedbackEvent, InferenceEvent, encode
 from tidemill.ports import Bus, Message
 from tidemill.records import IngestResult
 from tidemill.spec.feedback import Feedback as Contract
@@ -36,8 +36,8 @@ def answer(number: int, *, at: datetime = NOW, event_id: str = "", **data: Any) 
     """The inference event of response `r<number>`."""
     given = {"response_id": f"r{number}", "service": "chat", "release": "sha256:one"}
     given |= {"input": {"request": f"question {number}"}, "output": f"answer {number}"}
-    event = Event(Inference(**{**given, **data}), "/server", event_id or f"i{number}", at)
-    return Message(INFERENCE_TOPIC, **binary(event))
+    event = Event(InferenceEvent(**{**given, **data}), "/server", event_id or f"i{number}", at)
+    return Message(INFERENCE_TOPIC, **encode(event))
 
 
 def thumb(number: int, *, at: datetime = NOW, event_id: str = "", **data: Any) -> Message:
@@ -45,8 +45,8 @@ def thumb(number: int, *, at: datetime = NOW, event_id: str = "", **data: Any) -
     given: dict[str, Any] = {"response_id": f"r{number}", "kind": "thumbs", "subject": f"u{number}"}
     if data.get("kind", "thumbs") == "thumbs":
         given["value"] = 0.0
-    event = Event(Feedback(**{**given, **data}), "/app", event_id or f"f{number}", at)
-    return Message(TOPIC, **binary(event))
+    event = Event(FeedbackEvent(**{**given, **data}), "/app", event_id or f"f{number}", at)
+    return Message(TOPIC, **encode(event))
 
 
 def correct(number: int, **data: Any) -> Message:

@@ -21,8 +21,8 @@ from tests.adapters.forges.places import (
 )
 
 from tidemill.adapters.git import branches
-from tidemill.adapters.git.branches import commit_files, current_branch, publish, push
-from tidemill.adapters.git.push_errors import why, without_credentials
+from tidemill.adapters.git.branches import commit_and_push, commit_to_branch, current_branch, push
+from tidemill.adapters.git.push_errors import push_error, redact_credentials
 from tidemill.errors import ServiceError
 
 FILES = {"specs/shop/prompt.yaml": b"name: reply\nk: 3\n", "specs/shop/new.yaml": b"name: new\n"}
@@ -42,7 +42,7 @@ def here(bare: Path, tmp_path: Path) -> Path:
 def test_a_commit_holds_the_base_and_the_files_and_nothing_else(here: Path) -> None:
     base = sh(here, "rev-parse", "main")
 
-    made = commit_files(here, "main", "tidemill/k", FILES, "Use three examples")
+    made = commit_to_branch(here, "main", "tidemill/k", FILES, "Use three examples")
 
     assert sh(here, "rev-parse", f"{made}^") == base
     assert sh(here, "diff", "--name-status", base, made).split("\n") == [
@@ -61,14 +61,14 @@ def test_the_working_tree_and_the_index_stay_as_they_were(here: Path) -> None:
     sh(here, "add", "staged")
     before = (sh(here, "status", "--porcelain=v2", "--branch"), sh(here, "ls-files", "-s"))
 
-    commit_files(here, "main", "tidemill/k", FILES, "Use three examples")
+    commit_to_branch(here, "main", "tidemill/k", FILES, "Use three examples")
 
     assert (sh(here, "status", "--porcelain=v2", "--branch"), sh(here, "ls-files", "-s")) == before
 
 
 def test_the_same_asked_again_gives_the_same_commit(here: Path) -> None:
-    first = commit_files(here, "main", "tidemill/k", FILES, "Use three examples")
-    again = commit_files(here, "main", "tidemill/k", FILES, "Use three examples")
+    first = commit_to_branch(here, "main", "tidemill/k", FILES, "Use three examples")
+    again = commit_to_branch(here, "main", "tidemill/k", FILES, "Use three examples")
 
     assert again == first
 
@@ -79,7 +79,7 @@ def test_a_file_can_be_removed_and_keeps_its_mode_when_rewritten(here: Path) -> 
     commit(here, "A script")
 
     files = {"README": None, "run": b"#!/bin/sh\ntrue\n"}
-    made = commit_files(here, "main", "t", files, "Less")
+    made = commit_to_branch(here, "main", "t", files, "Less")
 
     listed = sh(here, "ls-tree", "-r", made)
     assert "README" not in listed
@@ -89,60 +89,62 @@ def test_a_file_can_be_removed_and_keeps_its_mode_when_rewritten(here: Path) -> 
 def test_files_that_the_base_holds_already_make_no_commit_and_no_branch(here: Path) -> None:
     same = {"specs/shop/prompt.yaml": b"name: reply\n"}
 
-    assert commit_files(here, "main", "tidemill/k", same, "Nothing") == sh(
+    assert commit_to_branch(here, "main", "tidemill/k", same, "Nothing") == sh(
         here, "rev-parse", "main"
     )
     assert not sh(here, "branch", "--list", "tidemill/k")
 
 
 def test_an_earlier_result_on_the_branch_is_replaced_by_the_new_one(here: Path) -> None:
-    commit_files(here, "main", "tidemill/k", FILES, "Use three examples")
-    made = commit_files(here, "main", "tidemill/k", {"README": b"other\n"}, "Use other examples")
+    commit_to_branch(here, "main", "tidemill/k", FILES, "Use three examples")
+    made = commit_to_branch(
+        here, "main", "tidemill/k", {"README": b"other\n"}, "Use other examples"
+    )
 
     assert sh(here, "rev-list", "--count", f"main..{made}") == "1"
     assert sh(here, "rev-parse", "tidemill/k") == made
 
 
 def test_a_commit_that_a_person_put_on_the_branch_is_never_dropped(here: Path) -> None:
-    commit_files(here, "main", "tidemill/k", FILES, "Use three examples")
+    commit_to_branch(here, "main", "tidemill/k", FILES, "Use three examples")
     sh(here, "checkout", "--quiet", "tidemill/k")
     write(here, "README", "a fix by hand\n")
     by_hand = commit(here, "Fix by hand")
     sh(here, "checkout", "--quiet", "main")
 
     with pytest.raises(ServiceError, match="holds commits of somebody else"):
-        commit_files(here, "main", "tidemill/k", {"README": b"x\n"}, "Other")
+        commit_to_branch(here, "main", "tidemill/k", {"README": b"x\n"}, "Other")
     assert sh(here, "rev-parse", "tidemill/k") == by_hand
 
 
 def test_a_commit_of_ours_that_a_person_amended_is_not_dropped_either(here: Path) -> None:
-    commit_files(here, "main", "tidemill/k", FILES, "Use three examples")
+    commit_to_branch(here, "main", "tidemill/k", FILES, "Use three examples")
     sh(here, "checkout", "--quiet", "tidemill/k")
     write(here, "README", "and this\n")
     sh(here, "commit", "--quiet", "--all", "--amend", "--no-edit")
     sh(here, "checkout", "--quiet", "main")
 
     with pytest.raises(ServiceError, match="somebody else"):
-        commit_files(here, "main", "tidemill/k", {"README": b"x\n"}, "Other")
+        commit_to_branch(here, "main", "tidemill/k", {"README": b"x\n"}, "Other")
 
 
 def test_a_branch_that_is_checked_out_is_left_alone(here: Path) -> None:
     with pytest.raises(ServiceError, match="'main' is checked out"):
-        commit_files(here, "main", "main", FILES, "Use three examples")
+        commit_to_branch(here, "main", "main", FILES, "Use three examples")
     assert sh(here, "status", "--porcelain") == ""
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/x", ".git/config", "a/../../x", "a\nb", ""])
 def test_a_path_out_of_the_repository_is_refused(here: Path, path: str) -> None:
     with pytest.raises(ServiceError, match="no path of a file in the repository"):
-        commit_files(here, "main", "t", {path: b"x"}, "Out")
+        commit_to_branch(here, "main", "t", {path: b"x"}, "Out")
 
 
 def test_without_an_identity_tidemill_commits_as_itself(bare: Path, tmp_path: Path) -> None:
     nameless = tmp_path / "nameless"
     subprocess.run(["git", "clone", "--quiet", str(bare), str(nameless)], check=True)
 
-    made = commit_files(nameless, "main", "t", FILES, "Use three examples")
+    made = commit_to_branch(nameless, "main", "t", FILES, "Use three examples")
 
     assert sh(nameless, "log", "-1", "--format=%cn <%ce> %an", made) == (
         "Tidemill <tidemill@localhost> Tidemill"
@@ -150,13 +152,15 @@ def test_without_an_identity_tidemill_commits_as_itself(bare: Path, tmp_path: Pa
 
 
 def test_an_author_of_its_own_is_written_and_a_malformed_one_refused(here: Path) -> None:
-    made = commit_files(here, "main", "t", FILES, "K", author="Grace Hopper <grace@example.org>")
+    made = commit_to_branch(
+        here, "main", "t", FILES, "K", author="Grace Hopper <grace@example.org>"
+    )
 
     assert sh(here, "log", "-1", "--format=%an <%ae>|%cn", made) == (
         "Grace Hopper <grace@example.org>|Ada"
     )
     with pytest.raises(ServiceError, match="names no author"):
-        commit_files(here, "main", "u", FILES, "K", author="Grace")
+        commit_to_branch(here, "main", "u", FILES, "K", author="Grace")
 
 
 def test_a_commit_is_signed_where_git_is_told_to_sign(here: Path, tmp_path: Path) -> None:
@@ -166,15 +170,15 @@ def test_a_commit_is_signed_where_git_is_told_to_sign(here: Path, tmp_path: Path
         sh(here, "config", name, value)
     sh(here, "config", "commit.gpgsign", "yes")
 
-    made = commit_files(here, "main", "t", FILES, "Signed")
+    made = commit_to_branch(here, "main", "t", FILES, "Signed")
 
     assert "BEGIN SSH SIGNATURE" in sh(here, "cat-file", "commit", made)
-    assert commit_files(here, "main", "t", FILES, "Signed") == made
+    assert commit_to_branch(here, "main", "t", FILES, "Signed") == made
 
 
 def test_outside_of_a_repository_the_message_says_so(tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match="is not in a Git repository"):
-        commit_files(tmp_path, "main", "t", FILES, "K")
+        commit_to_branch(tmp_path, "main", "t", FILES, "K")
 
 
 def test_a_base_that_is_not_there_is_named_and_a_shallow_clone_recognised(
@@ -188,9 +192,9 @@ def test_a_base_that_is_not_there_is_named_and_a_shallow_clone_recognised(
     subprocess.run(["git", "clone", "-q", "--depth=1", f"file://{bare}", str(shallow)], check=True)
 
     with pytest.raises(ServiceError, match="'nowhere' is no commit here; fetch it first"):
-        commit_files(here, "nowhere", "t", FILES, "K")
+        commit_to_branch(here, "nowhere", "t", FILES, "K")
     with pytest.raises(ServiceError, match=r"shallow clone; run `git fetch --unshallow`"):
-        commit_files(shallow, first, "t", FILES, "K")
+        commit_to_branch(shallow, first, "t", FILES, "K")
 
 
 def test_a_detached_head_names_no_branch_but_can_be_a_base(here: Path) -> None:
@@ -198,14 +202,14 @@ def test_a_detached_head_names_no_branch_but_can_be_a_base(here: Path) -> None:
 
     with pytest.raises(ServiceError, match="HEAD is detached"):
         current_branch(here)
-    assert commit_files(here, "HEAD", "t", FILES, "K") == sh(here, "rev-parse", "t")
+    assert commit_to_branch(here, "HEAD", "t", FILES, "K") == sh(here, "rev-parse", "t")
 
 
 def test_what_is_published_stands_on_the_remote_and_again_changes_nothing(
     bare: Path, here: Path
 ) -> None:
-    first = publish(here, "origin", "main", "tidemill/k", FILES, "K")
-    again = publish(here, "origin", "main", "tidemill/k", FILES, "K")
+    first = commit_and_push(here, "origin", "main", "tidemill/k", FILES, "K")
+    again = commit_and_push(here, "origin", "main", "tidemill/k", FILES, "K")
 
     assert first == again == sh(bare, "rev-parse", "tidemill/k")
 
@@ -213,11 +217,11 @@ def test_what_is_published_stands_on_the_remote_and_again_changes_nothing(
 def test_a_fresh_clone_that_publishes_the_same_finds_the_commit_there_is(
     bare: Path, here: Path, tmp_path: Path
 ) -> None:
-    first = publish(here, "origin", "main", "tidemill/k", FILES, "K")
+    first = commit_and_push(here, "origin", "main", "tidemill/k", FILES, "K")
     other = clone(bare, tmp_path / "other", "--single-branch")
     who(other, "Continuous Integration", "ci@example.org")
 
-    assert publish(other, "origin", "main", "tidemill/k", FILES, "K") == first
+    assert commit_and_push(other, "origin", "main", "tidemill/k", FILES, "K") == first
 
 
 @pytest.mark.parametrize("killed_in", ["write_commit", "push"])
@@ -230,15 +234,15 @@ def test_killed_anywhere_and_run_again_the_remote_holds_one_commit(
     with monkeypatch.context() as patch:
         patch.setattr(branches, killed_in, killed)
         with pytest.raises(KeyboardInterrupt):
-            publish(here, "origin", "main", "tidemill/k", FILES, "K")
-    publish(here, "origin", "main", "tidemill/k", FILES, "K")
+            commit_and_push(here, "origin", "main", "tidemill/k", FILES, "K")
+    commit_and_push(here, "origin", "main", "tidemill/k", FILES, "K")
 
     assert sh(bare, "rev-list", "--count", "main..tidemill/k") == "1"
 
 
 def test_a_new_result_replaces_the_old_one_on_the_remote(bare: Path, here: Path) -> None:
-    publish(here, "origin", "main", "tidemill/k", FILES, "K")
-    newer = publish(here, "origin", "main", "tidemill/k", {"README": b"v2\n"}, "K again")
+    commit_and_push(here, "origin", "main", "tidemill/k", FILES, "K")
+    newer = commit_and_push(here, "origin", "main", "tidemill/k", {"README": b"v2\n"}, "K again")
 
     assert sh(bare, "rev-parse", "tidemill/k") == newer
 
@@ -246,18 +250,18 @@ def test_a_new_result_replaces_the_old_one_on_the_remote(bare: Path, here: Path)
 def test_a_fix_that_somebody_pushed_to_the_branch_is_not_overwritten(
     bare: Path, here: Path, tmp_path: Path
 ) -> None:
-    publish(here, "origin", "main", "tidemill/k", FILES, "K")
+    commit_and_push(here, "origin", "main", "tidemill/k", FILES, "K")
     theirs = push_change(clone(bare, tmp_path / "grace"), "tidemill/k", "README", "by hand\n")
 
     with pytest.raises(ServiceError, match="somebody"):
-        publish(here, "origin", "main", "tidemill/k", {"README": b"v2\n"}, "K again")
+        commit_and_push(here, "origin", "main", "tidemill/k", {"README": b"v2\n"}, "K again")
     assert sh(bare, "rev-parse", "tidemill/k") == theirs
 
 
 def test_a_push_in_between_is_noticed_by_the_lease(bare: Path, here: Path, tmp_path: Path) -> None:
-    seen = publish(here, "origin", "main", "tidemill/k", FILES, "K")
+    seen = commit_and_push(here, "origin", "main", "tidemill/k", FILES, "K")
     theirs = push_change(clone(bare, tmp_path / "grace"), "tidemill/k", "README", "by hand\n")
-    commit_files(here, "main", "tidemill/k", {"README": b"v2\n"}, "K again")
+    commit_to_branch(here, "main", "tidemill/k", {"README": b"v2\n"}, "K again")
 
     for lease in (seen, None):
         with pytest.raises(ServiceError, match="somebody pushed to it in between"):
@@ -266,7 +270,7 @@ def test_a_push_in_between_is_noticed_by_the_lease(bare: Path, here: Path, tmp_p
 
 
 def test_a_remote_that_is_not_configured_is_named_with_those_that_are(here: Path) -> None:
-    commit_files(here, "main", "t", FILES, "K")
+    commit_to_branch(here, "main", "t", FILES, "K")
 
     with pytest.raises(ServiceError, match=r"there is no remote 'upstream'; set .* one of: origin"):
         push(here, "t", "upstream")
@@ -284,20 +288,20 @@ def test_a_protected_branch_says_so(bare: Path, here: Path) -> None:
     hook = bare / "hooks" / "pre-receive"
     hook.write_text("#!/bin/sh\necho 'GH006: Protected branch update failed' >&2\nexit 1\n")
     hook.chmod(0o755)
-    commit_files(here, "main", "t", FILES, "K")
+    commit_to_branch(here, "main", "t", FILES, "K")
 
     with pytest.raises(ServiceError, match="'t' could not be pushed to origin: it is a protected"):
         push(here, "t")
 
 
 def test_a_remote_that_went_away_is_unreachable(bare: Path, here: Path) -> None:
-    commit_files(here, "main", "t", FILES, "K")
+    commit_to_branch(here, "main", "t", FILES, "K")
     bare.rename(bare.with_name("gone.git"))
 
     with pytest.raises(ServiceError, match="cannot be reached"):
         push(here, "t")
     with pytest.raises(ServiceError, match=r"origin could not be read: .* cannot be reached"):
-        publish(here, "origin", "main", "t", FILES, "K")
+        commit_and_push(here, "origin", "main", "t", FILES, "K")
 
 
 @pytest.fixture
@@ -321,7 +325,7 @@ def forbidding() -> Iterator[str]:
 def test_without_permission_the_message_names_it_and_keeps_the_secret(
     here: Path, forbidding: str
 ) -> None:
-    commit_files(here, "main", "t", FILES, "K")
+    commit_to_branch(here, "main", "t", FILES, "K")
     sh(here, "remote", "set-url", "origin", forbidding)
 
     with pytest.raises(ServiceError, match="you may not write there") as caught:
@@ -330,15 +334,14 @@ def test_without_permission_the_message_names_it_and_keeps_the_secret(
 
 
 def test_what_git_says_otherwise_is_passed_on_without_secrets() -> None:
-    said = why("fatal: odd thing at https://ada:hush@example.org/x")
+    said = push_error("fatal: odd thing at https://ada:hush@example.org/x")
 
     assert said == "fatal: odd thing at https://example.org/x"
-    assert why("") == "Git says no more"
-    assert "shallow clone" in why("! [remote rejected] t -> t (shallow update not allowed)")
+    assert push_error("") == "Git says no more"
+    assert "shallow clone" in push_error("! [remote rejected] t -> t (shallow update not allowed)")
     assert (
-        without_credentials("ssh://git@host/x and https://a:b@c/d")
-        == "ssh://host/x and https://c/d"
+        redact_credentials("ssh://git@host/x and https://a:b@c/d") == "ssh://host/x and https://c/d"
     )
-    assert without_credentials("https://ada:p@ss@host/x, https://h/a@b") == (
+    assert redact_credentials("https://ada:p@ss@host/x, https://h/a@b") == (
         "https://host/x, https://h/a@b"
     )

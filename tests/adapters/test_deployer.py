@@ -13,10 +13,10 @@ import pytest
 from tests.serving.places import ECHO, make_release
 
 from tidemill.adapters.local.deployer import LocalDeployer
-from tidemill.adapters.local.processes import Processes, Start, free_port, python
+from tidemill.adapters.local.processes import ProcessFolder, ProcessSpec, free_port, python_command
 from tidemill.adapters.memory.deployer import MemoryDeployer
 from tidemill.errors import ServiceError
-from tidemill.local.services import answers
+from tidemill.local.services import responds
 from tidemill.pipeline.release_folder import ServedRelease
 from tidemill.ports import Arm, ArmHealth, Deployer
 
@@ -50,10 +50,12 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         return
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    processes = Processes(tmp_path / "run")
+    processes = ProcessFolder(tmp_path / "run")
     listen = ("--home", str(tmp_path), "--port", str(port))
-    gateway = processes.start(Start("gateway", python("-m", "tidemill.serving.gateway", *listen)))
-    processes.await_ready(gateway, lambda: answers(f"{url}/-/health"), 30)
+    gateway = processes.start(
+        ProcessSpec("gateway", python_command("-m", "tidemill.serving.gateway", *listen))
+    )
+    processes.await_ready(gateway, lambda: responds(f"{url}/-/health"), 30)
     deployer = LocalDeployer(tmp_path, url, command=[sys.executable, str(ECHO)])
 
     def ask() -> None:
@@ -62,7 +64,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
     yield Place(deployer, ask, one, two, tmp_path)
     processes.stop_all()
-    Processes(tmp_path / "run", "models").stop_all()
+    ProcessFolder(tmp_path / "run", "models").stop_all()
 
 
 def test_a_release_starts_without_traffic_takes_it_and_hands_it_on(place: Place) -> None:

@@ -14,24 +14,31 @@ from hypothesis import strategies as st
 from tidemill.errors import EventError
 from tidemill.events import (
     Event,
-    Feedback,
-    Inference,
-    Lifecycle,
-    binary,
+    FeedbackEvent,
+    InferenceEvent,
+    LifecycleEvent,
     decode,
+    encode,
     hash_subject,
     new_id,
 )
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
-THUMB = Feedback(response_id="r1", kind="thumbs", value=1, subject="u1")
+THUMB = FeedbackEvent(response_id="r1", kind="thumbs", value=1, subject="u1")
 EVENTS = [
     Event(THUMB, "/app", "1", AT),
-    Event(Feedback(response_id="r", kind="correction", output={"intent": "a"}), "/app", "2", AT),
     Event(
-        Inference(response_id="r", service="s", release="sha256:1", input={"q": 1}), "/s", "3", AT
+        FeedbackEvent(response_id="r", kind="correction", output={"intent": "a"}), "/app", "2", AT
     ),
-    Event(Lifecycle(what="release-made", project="p", name="n", facts={"n": 1.5}), "/t", "4", AT),
+    Event(
+        InferenceEvent(response_id="r", service="s", release="sha256:1", input={"q": 1}),
+        "/s",
+        "3",
+        AT,
+    ),
+    Event(
+        LifecycleEvent(what="release-made", project="p", name="n", facts={"n": 1.5}), "/t", "4", AT
+    ),
 ]
 
 
@@ -40,7 +47,7 @@ def headers(**changes: str | None) -> list[tuple[str, bytes]]:
         "ce_specversion": "1.0",
         "ce_id": "1",
         "ce_source": "/app",
-        "ce_type": Feedback.TYPE,
+        "ce_type": FeedbackEvent.TYPE,
         "ce_time": "2026-03-01T12:00:00Z",
     }
     merged = given | {f"ce_{name}": value for name, value in changes.items()}  # type: ignore[dict-item]
@@ -53,7 +60,7 @@ def data(**changes: Any) -> bytes:
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda e: type(e.data).__name__)
 def test_an_event_written_in_binary_mode_is_read_back(event: Event) -> None:
-    record = binary(event)
+    record = encode(event)
 
     assert decode(record["headers"], record["value"]) == event
 
@@ -86,8 +93,8 @@ def test_structured_mode_takes_base64_data_as_well() -> None:
 
 
 def test_the_partition_key_is_the_subject() -> None:
-    assert binary(EVENTS[0])["key"] == b"u1"
-    assert binary(EVENTS[3])["key"] is None
+    assert encode(EVENTS[0])["key"] == b"u1"
+    assert encode(EVENTS[3])["key"] is None
 
 
 @pytest.mark.parametrize(

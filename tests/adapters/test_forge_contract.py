@@ -43,7 +43,7 @@ class InMemory:
         self.here, self.forge = here, MemoryForge()
 
     def _page(self, branch: str):  # type: ignore[no-untyped-def]
-        return [p for p in self.forge.pages.values() if p.proposal.branch == branch][-1]
+        return [p for p in self.forge.pages.values() if p.pull_request.branch == branch][-1]
 
     def comments(self, branch: str) -> list[str]:
         return self._page(branch).comments
@@ -53,7 +53,7 @@ class InMemory:
         return page.title, page.body, page.proposal.base
 
     def opened(self, branch: str) -> int:
-        return sum(p.proposal.branch == branch for p in self.forge.pages.values())
+        return sum(p.pull_request.branch == branch for p in self.forge.pages.values())
 
     def merge(self, branch: str) -> str:
         sha = _merge(self.here, branch)

@@ -33,7 +33,7 @@ from tidemill.adapters.forge.git_only import PlainForge
 from tidemill.adapters.forge.github import GitHub
 from tidemill.adapters.forge.gitlab import GitLab
 from tidemill.adapters.forge.retry_policy import is_rate_limited, rate_limit_wait, server_error_wait
-from tidemill.adapters.forge.text import cut, line, marked
+from tidemill.adapters.forge.text import one_line, truncate, with_marker
 from tidemill.errors import ServiceError, SettingsError
 from tidemill.settings import CiJob, ForgeHost, ForgeSettings, Settings
 
@@ -772,7 +772,7 @@ def test_the_number_of_the_proposal_is_read_off_the_job(
 )
 def test_a_cut_text_fits_and_only_a_long_one_is_cut(parts: list[str], limit: int) -> None:
     text = "".join(parts)
-    made = cut(text, limit)
+    made = truncate(text, limit)
 
     assert len(made) <= limit
     assert made == text if len(text) <= limit else "… cut:" in made
@@ -780,7 +780,7 @@ def test_a_cut_text_fits_and_only_a_long_one_is_cut(parts: list[str], limit: int
 
 def test_a_cut_in_a_fence_or_a_fold_closes_it() -> None:
     fold = "<details>\n\n```\n" + "row\n" * 100 + "```\n\n</details>\n"
-    made = cut(fold, 300)
+    made = truncate(fold, 300)
 
     assert made.count("```") == 2
     assert made.count("</details>") == 1
@@ -788,8 +788,8 @@ def test_a_cut_in_a_fence_or_a_fold_closes_it() -> None:
 
 
 def test_a_body_that_has_its_marker_is_not_marked_twice() -> None:
-    once = marked("plan", PLAN, 1000)
+    once = with_marker("plan", PLAN, 1000)
 
-    assert marked(once, PLAN, 1000) == once == f"<!-- {PLAN} -->\nplan"
-    assert marked("x", "<!-- own -->", 1000) == "<!-- own -->\nx"
-    assert line("a\n b\tc", 4) == "a b…"
+    assert with_marker(once, PLAN, 1000) == once == f"<!-- {PLAN} -->\nplan"
+    assert with_marker("x", "<!-- own -->", 1000) == "<!-- own -->\nx"
+    assert one_line("a\n b\tc", 4) == "a b…"

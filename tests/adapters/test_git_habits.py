@@ -53,7 +53,7 @@ def test_a_shown_signature_hides_no_merge_of_a_lock(repo: Repo, tmp_path: Path) 
     repo.git("config", "log.showSignature", "true")
     lock = repo.folder / "specs/chat/tidemill.lock"
 
-    found = history.brought(repo.folder, lock, lambda content: content == b"two\n")
+    found = history.find_merge_commit(repo.folder, lock, lambda content: content == b"two\n")
 
     assert found is not None
     assert (found.sha, found.name) == (sha, "Ada")

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from tests.records import release_record
 
-from tidemill.adapters.kserve import Cluster, render, render_steps
+from tidemill.adapters.kserve import ClusterConfig, render, render_steps
 from tidemill.adapters.kserve.manifests import check
 from tidemill.adapters.kserve.schema import SCHEMA
 from tidemill.errors import ServiceError
@@ -71,7 +71,7 @@ def unknown(value: Any, kind: str, models: Any, where: str = "") -> list[str]:
 @pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize("live", [None, LIVE])
 def test_every_step_is_what_kserves_models_know(driver: str, live: Any, models: Any) -> None:
-    cluster = Cluster(namespace="llm", service_account="reader")
+    cluster = ClusterConfig(namespace="llm", service_account="reader")
     steps = render_steps(rollout(driver), NEW, live, cluster)
 
     assert [percent for percent, _ in steps] == ([0, 10, 50, 100] if live else [100])

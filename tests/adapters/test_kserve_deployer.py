@@ -13,7 +13,7 @@ import pytest
 from tests.adapters.kube import TOKEN, Kube, kubeconfig, serve
 from tests.adapters.test_kserve import LIVE, NEW, rollout
 
-from tidemill.adapters.kserve.deployer import Known, KServeDeployer
+from tidemill.adapters.kserve.deployer import KServeDeployer, ManifestSource
 from tidemill.adapters.kserve.kubernetes import connect
 from tidemill.errors import ServiceError
 from tidemill.ports import Arm, ArmHealth
@@ -38,14 +38,18 @@ class Stage:
     def deployer(self) -> KServeDeployer:
         api = connect(self.path)
         assert api is not None
-        known = Known(
-            rollout=lambda _: rollout(self.driver),
-            release=lambda digest: {ONE: LIVE, TWO: NEW}.get(digest),
-            live=lambda _: self.live,
+        known = ManifestSource(
+            rollout_spec=lambda _: rollout(self.driver),
+            find_release=lambda digest: {ONE: LIVE, TWO: NEW}.get(digest),
+            live_release=lambda _: self.live,
             health=lambda service, since: {ONE: ArmHealth(7)} if since == NOW else {},
         )
         return KServeDeployer(
-            api, known, ready_timeout=self.patience, settle=self.patience, pause=0.01
+            api,
+            known,
+            ready_timeout=self.patience,
+            settle_timeout=self.patience,
+            poll_interval=0.01,
         )
 
     def start(self, release: str) -> Arm:
@@ -75,20 +79,20 @@ def test_the_first_release_gets_the_service(stage: Stage) -> None:
     arm = stage.start(ONE)
 
     assert arm == Arm(ONE, 0.0, "http://support-chat.example")
-    assert stage.deployer.serving(CHAT) == {ONE: 100}
+    assert stage.deployer.traffic_shares(CHAT) == {ONE: 100}
 
 
 def test_a_candidate_is_dark_then_gets_its_shares_and_then_everything(live: Stage) -> None:
     live.start(TWO)
-    seen = [live.deployer.serving(CHAT)]
+    seen = [live.deployer.traffic_shares(CHAT)]
     for percent in (10, 50):
         live.walk(percent)
-        seen.append(live.deployer.serving(CHAT))
+        seen.append(live.deployer.traffic_shares(CHAT))
     live.walk(100)
     live.deployer.set_traffic(CHAT, [Arm(TWO, 100)])
 
     assert seen == [{ONE: 100, TWO: 0}, {ONE: 90, TWO: 10}, {ONE: 50, TWO: 50}]
-    assert live.deployer.serving(CHAT) == {TWO: 100}
+    assert live.deployer.traffic_shares(CHAT) == {TWO: 100}
 
 
 def test_a_rollback_takes_the_candidate_away(live: Stage) -> None:
@@ -97,7 +101,7 @@ def test_a_rollback_takes_the_candidate_away(live: Stage) -> None:
     live.deployer.set_traffic(CHAT, [Arm(ONE, 100)])
     live.deployer.stop(CHAT, TWO)
 
-    assert live.deployer.serving(CHAT) == {ONE: 100}
+    assert live.deployer.traffic_shares(CHAT) == {ONE: 100}
 
 
 def test_what_is_there_already_is_not_applied_again(live: Stage) -> None:
@@ -110,7 +114,7 @@ def test_what_is_there_already_is_not_applied_again(live: Stage) -> None:
         live.walk(10)
 
     assert len(live.kube.applied) == before
-    assert live.deployer.serving(CHAT) == {ONE: 90, TWO: 10}
+    assert live.deployer.traffic_shares(CHAT) == {ONE: 90, TWO: 10}
 
 
 def test_a_start_waits_until_the_cluster_has_followed(stage: Stage) -> None:
@@ -142,7 +146,7 @@ def test_a_split_that_is_not_as_asked_for_is_an_error(live: Stage) -> None:
         live.walk(10)
     live.kube.shares, live.patience = None, 20
     live.walk(50)
-    assert live.deployer.serving(CHAT) == {ONE: 50, TWO: 50}
+    assert live.deployer.traffic_shares(CHAT) == {ONE: 50, TWO: 50}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from tests.adapters.streams import NOW, answer, take, thumb
 
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.memory.bus import MemoryBus
-from tidemill.engine.cost import Past
+from tidemill.engine.cost import BuildCost
 from tidemill.ports import Materialisation
 
 DAY = timedelta(days=1)
@@ -37,8 +37,8 @@ def test_the_past_of_a_kind_comes_newest_first_without_what_was_reused(ledger: L
     made(ledger, project="other", seconds=2.0, peak_bytes=5, facts={"rows": {"train": 3}})
 
     assert ledger.materialisations.build_costs(["FineTune"]) == [
-        Past("other", "tune", "FineTune", 2.0, 5, None),
-        Past("shop", "tune", "FineTune", 1.0, 0, 7),
+        BuildCost("other", "tune", "FineTune", 2.0, 5, None),
+        BuildCost("shop", "tune", "FineTune", 1.0, 0, 7),
     ]
     assert len(ledger.materialisations.build_costs(["FineTune", "Dataset"], limit=2)) == 2
 

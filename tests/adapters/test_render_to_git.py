@@ -12,7 +12,7 @@ import yaml
 from tests.adapters.places import PROJECT, SERVICE, Shop, git
 from tests.records import release_record
 
-from tidemill.adapters.kserve.deployer import Known
+from tidemill.adapters.kserve.deployer import ManifestSource
 from tidemill.adapters.kserve.schema import problems
 from tidemill.adapters.kserve.to_git import GitDeployer
 from tidemill.errors import ServiceError
@@ -36,10 +36,10 @@ def deployer(shop: Shop, look: Any = None, **apply: Any) -> GitDeployer:
     spec = home.project(PROJECT).specs["rollout"].spec
     assert isinstance(spec, Rollout)
     rollout = spec.model_copy(update={"driver": "kserve-standard"})
-    known = Known(
-        rollout=lambda _: rollout,
-        release=lambda digest: release_record(digest=digest, commit={"sha": "1" * 40}),
-        live=lambda _: ONE,
+    known = ManifestSource(
+        rollout_spec=lambda _: rollout,
+        find_release=lambda digest: release_record(digest=digest, commit={"sha": "1" * 40}),
+        live_release=lambda _: ONE,
         health=lambda _service, _since: {},
     )
     how = RenderToGit(mode="render-to-git", **apply)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tidemill.adapters import row_index
 from tidemill.adapters.row_index import RowTexts
-from tidemill.data.pipeline import Prepared, Quarantine
-from tidemill.data.similar_rows import asked, cosine, weigh, words
+from tidemill.data.pipeline import PreparedDataset, Quarantine
+from tidemill.data.similar_rows import cosine, question_text, word_weights, words
 from tidemill.data.write import write
 from tidemill.errors import TidemillError
 
@@ -40,7 +40,9 @@ def dataset(tmp_path: Path) -> Path:
         }
         for number, text in enumerate(TEXTS)
     ]
-    made = Prepared({"train": rows[:4], "validation": rows[4:], "test": []}, Quarantine(), [])
+    made = PreparedDataset(
+        {"train": rows[:4], "validation": rows[4:], "test": []}, Quarantine(), []
+    )
     write(tmp_path / "dataset", made, {})
     return tmp_path / "dataset"
 
@@ -113,7 +115,7 @@ def test_similarity_is_the_same_both_ways_and_between_0_and_1(
 
 
 def test_a_rare_word_weighs_more_than_a_common_one() -> None:
-    weight = weigh(1000)
+    weight = word_weights(1000)
 
     assert weight(1) > weight(10) > weight(1000) > 0
 
@@ -125,5 +127,5 @@ def test_words_have_no_case_width_or_punctuation() -> None:
 def test_what_a_row_asks_is_in_the_named_columns_or_looks_like_it() -> None:
     row = {"request": "a", "extra": {"n": 1}, "label": "x"}
 
-    assert asked(row, ["request", "extra"]) == 'a\n{"n": 1}'
-    assert asked(row, ["missing"]) == asked({"request": "a", "extra": {"n": 1}})
+    assert question_text(row, ["request", "extra"]) == 'a\n{"n": 1}'
+    assert question_text(row, ["missing"]) == question_text({"request": "a", "extra": {"n": 1}})

@@ -59,7 +59,7 @@ def test_words_are_passed_on_with_consent_and_without_personal_data(ledger: Ledg
     (found,) = feedback_comments(ledger.engine, TOPIC, Privacy(), ["text"])
 
     assert found.comment == "rude, says [email]"
-    assert found.asked == {"text": "mail me at [email]"}
+    assert found.inputs == {"text": "mail me at [email]"}
     assert found.question == "mail me at [email]"
 
 

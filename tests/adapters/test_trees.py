@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.adapters.repositories import Repo
 
-from tidemill.adapters.git.trees import LINK, Place, is_spec
+from tidemill.adapters.git.trees import LINK, SpecsFolder, is_spec
 from tidemill.errors import ServiceError
 
 SPEC = "apiVersion: tidemill/v1\n"
@@ -23,52 +23,52 @@ def repo(tmp_path: Path) -> Repo:
     return made
 
 
-def place(repo: Repo) -> Place:
-    return Place.of(repo.folder / "specs")
+def place(repo: Repo) -> SpecsFolder:
+    return SpecsFolder.open(repo.folder / "specs")
 
 
 def test_a_clean_working_tree_is_its_commit(repo: Repo) -> None:
     here = place(repo)
 
     assert here.prefix == "specs"
-    assert here.working() == here.at(here.commit("HEAD"))
-    assert set(here.working().projects) == {"shop"}
-    assert set(here.working().files) == {"shop/a.yaml", "shop/data/rows.jsonl"}
+    assert here.working_tree() == here.tree_at(here.resolve("HEAD"))
+    assert set(here.working_tree().projects) == {"shop"}
+    assert set(here.working_tree().files) == {"shop/a.yaml", "shop/data/rows.jsonl"}
 
 
 def test_specs_may_be_the_whole_repository(tmp_path: Path) -> None:
     repo = Repo.new(tmp_path / "specs")
     repo.write("shop/a.yaml", SPEC)
     commit = repo.commit()
-    here = Place.of(repo.folder)
-    root = here.write(commit, ["shop/a.yaml"], tmp_path)
+    here = SpecsFolder.open(repo.folder)
+    root = here.checkout_files(commit, ["shop/a.yaml"], tmp_path)
 
     assert here.prefix == ""
-    assert here.working() == here.at(commit)
+    assert here.working_tree() == here.tree_at(commit)
     assert root.name == "specs"
     assert (root / "shop" / "a.yaml").read_text() == SPEC
 
 
 def test_specs_may_lie_behind_a_link(repo: Repo, tmp_path: Path) -> None:
     (tmp_path / "current").symlink_to(repo.folder)
-    direct = Place.of(repo.folder / "specs")
+    direct = SpecsFolder.open(repo.folder / "specs")
 
-    assert Place.of(tmp_path / "current" / "specs") == direct
-    assert Place.of(tmp_path / "current" / "nothing" / "yet").prefix == "nothing/yet"
+    assert SpecsFolder.open(tmp_path / "current" / "specs") == direct
+    assert SpecsFolder.open(tmp_path / "current" / "nothing" / "yet").prefix == "nothing/yet"
 
 
 def test_an_uncommitted_edit_shows_and_taking_it_back_hides_it(repo: Repo) -> None:
     here = place(repo)
-    before = here.working()
+    before = here.working_tree()
     repo.write("specs/shop/data/rows.jsonl", "{}\n{}\n")
-    edited = here.working()
+    edited = here.working_tree()
     repo.git("add", "--all")
-    staged = here.working()
+    staged = here.working_tree()
     repo.write("specs/shop/data/rows.jsonl", "{}\n")
 
     assert edited.files["shop/data/rows.jsonl"] != before.files["shop/data/rows.jsonl"]
     assert staged == edited
-    assert here.working() == before
+    assert here.working_tree() == before
 
 
 def test_a_new_spec_shows_even_where_git_ignores_it(repo: Repo) -> None:
@@ -76,7 +76,7 @@ def test_a_new_spec_shows_even_where_git_ignores_it(repo: Repo) -> None:
     repo.write("specs/shop/b.yaml", SPEC)
     repo.write("specs/shop/notes.txt", "no spec")
 
-    files = place(repo).working().files
+    files = place(repo).working_tree().files
 
     assert "shop/b.yaml" in files
     assert "shop/notes.txt" not in files
@@ -85,15 +85,15 @@ def test_a_new_spec_shows_even_where_git_ignores_it(repo: Repo) -> None:
 def test_a_deleted_file_is_gone(repo: Repo) -> None:
     (repo.folder / "specs/shop/data/rows.jsonl").unlink()
 
-    assert set(place(repo).working().files) == {"shop/a.yaml"}
+    assert set(place(repo).working_tree().files) == {"shop/a.yaml"}
 
 
 def test_an_edit_that_git_was_told_to_overlook_is_seen(repo: Repo) -> None:
-    before = place(repo).working()
+    before = place(repo).working_tree()
     repo.git("update-index", "--assume-unchanged", "specs/shop/a.yaml")
     repo.write("specs/shop/a.yaml", SPEC + "kind: Model\n")
 
-    assert place(repo).working() != before
+    assert place(repo).working_tree() != before
 
 
 def test_a_conflict_is_what_stands_on_disk(repo: Repo) -> None:
@@ -106,7 +106,7 @@ def test_a_conflict_is_what_stands_on_disk(repo: Repo) -> None:
     with pytest.raises(Exception, match="returned non-zero"):
         repo.git("merge", "other")
 
-    working = place(repo).working()
+    working = place(repo).working_tree()
 
     assert working.files["shop/a.yaml"].id == repo.git("hash-object", "specs/shop/a.yaml")
     assert b"<<<<<<<" in (repo.folder / "specs/shop/a.yaml").read_bytes()
@@ -118,7 +118,7 @@ def test_a_link_is_marked_as_one(repo: Repo) -> None:
     untracked = repo.folder / "specs/shop/other.yaml"
     untracked.symlink_to("a.yaml")
 
-    files = place(repo).working().files
+    files = place(repo).working_tree().files
 
     assert files["shop/linked.yaml"].mode == LINK
     assert files["shop/other.yaml"].mode == LINK
@@ -130,7 +130,7 @@ def test_files_of_a_commit_are_written_without_touching_the_working_tree(
     commit = repo.git("rev-parse", "HEAD")
     repo.write("specs/shop/a.yaml", "something else")
     before = repo.git("status", "--porcelain")
-    root = place(repo).write(commit, ["shop/a.yaml"], tmp_path)
+    root = place(repo).checkout_files(commit, ["shop/a.yaml"], tmp_path)
 
     assert (root / "shop/a.yaml").read_text() == SPEC
     assert not (root / "shop/data").exists()
@@ -141,7 +141,7 @@ def test_what_is_written_is_what_a_checkout_gives(repo: Repo, tmp_path: Path) ->
     repo.write(".gitattributes", "*.csv text eol=crlf\n")
     repo.write("specs/shop/rows.csv", "a,b\n1,2\n")
     commit = repo.commit()
-    root = place(repo).write(commit, ["shop/rows.csv"], tmp_path)
+    root = place(repo).checkout_files(commit, ["shop/rows.csv"], tmp_path)
 
     assert (root / "shop/rows.csv").read_bytes() == b"a,b\r\n1,2\r\n"
 
@@ -171,7 +171,7 @@ def test_a_shallow_clone_says_how_to_get_the_rest(repo: Repo, tmp_path: Path) ->
     here = place(clone)
 
     with pytest.raises(ServiceError, match=r"too shallow.*git fetch --unshallow"):
-        here.merge_base(here.commit("origin/edit"), here.commit("HEAD"))
+        here.merge_base(here.resolve("origin/edit"), here.resolve("HEAD"))
 
 
 def test_histories_without_a_common_commit_are_told(repo: Repo) -> None:
@@ -180,7 +180,7 @@ def test_histories_without_a_common_commit_are_told(repo: Repo) -> None:
     here = place(repo)
 
     with pytest.raises(ServiceError, match="no commit in common; name another --against"):
-        here.merge_base(here.commit("main"), here.commit("HEAD"))
+        here.merge_base(here.resolve("main"), here.resolve("HEAD"))
 
 
 def test_the_remotes_default_branch_comes_first(repo: Repo, tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_the_remotes_default_branch_comes_first(repo: Repo, tmp_path: Path) -> N
     repo.git("clone", "--quiet", str(repo.folder), str(clone.folder))
 
     assert place(clone).default_branch() == "origin/HEAD"
-    assert place(clone).commit("origin/HEAD") == repo.git("rev-parse", "trunk")
+    assert place(clone).resolve("origin/HEAD") == repo.git("rev-parse", "trunk")
 
 
 def test_without_any_branch_to_compare_with_one_is_asked_for(repo: Repo) -> None:
@@ -202,7 +202,7 @@ def test_without_any_branch_to_compare_with_one_is_asked_for(repo: Repo) -> None
 
 def test_outside_of_git_the_way_in_is_told(tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match=r"is in no Git repository.*`git init` makes one"):
-        Place.of(tmp_path / "specs")
+        SpecsFolder.open(tmp_path / "specs")
 
 
 def test_a_repository_that_git_refuses_to_open_is_told_in_its_words(repo: Repo) -> None:
@@ -227,7 +227,7 @@ def test_inside_a_hook_the_folder_we_ask_for_counts(
     monkeypatch.setenv("GIT_DIR", ".git")
     monkeypatch.setenv("GIT_INDEX_FILE", "elsewhere/index")
 
-    assert set(place(repo).working().files) == {"shop/a.yaml", "shop/data/rows.jsonl"}
+    assert set(place(repo).working_tree().files) == {"shop/a.yaml", "shop/data/rows.jsonl"}
 
 
 def test_an_unknown_branch_and_a_repository_without_commits_are_told(
@@ -236,11 +236,11 @@ def test_an_unknown_branch_and_a_repository_without_commits_are_told(
     empty = Repo.new(tmp_path / "empty")
 
     with pytest.raises(ServiceError, match="'nowhere' names no commit here"):
-        place(repo).commit("nowhere")
+        place(repo).resolve("nowhere")
     with pytest.raises(ServiceError, match="'--help' names no commit here"):
-        place(repo).commit("--help")
+        place(repo).resolve("--help")
     with pytest.raises(ServiceError, match="no commit yet"):
-        Place.of(empty.folder).commit("HEAD")
+        SpecsFolder.open(empty.folder).resolve("HEAD")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tidemill.adapters.git.worktrees import begin
+from tidemill.adapters.git.worktrees import prepare_current
 from tidemill.home import Home
 from tidemill.settings import Settings
 from tidemill_assets.definitions import definitions
@@ -57,7 +57,7 @@ def loaded(clone: Path) -> Home:
             "TIDEMILL_DAGSTER_PORT": "1",
         }
     )
-    begin(settings)
+    prepare_current(settings)
     home = Home(settings)
     definitions(home)
     return home

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.catalog import COMPRESSION
-from tidemill.compression import silent
+from tidemill.compression import no_progress
 from tidemill.models.fetch import fetch, link_tree
 from tidemill.runtimes import open_runtime
 from tidemill.settings import Settings
@@ -88,7 +88,7 @@ def _made(base: Path, place: Path, name: str, given: dict[str, Any]) -> Path:
         COMPRESSION.options("quantise", given),
         resolve=lambda _digest: base,
         calibration=None,
-        say=silent,
+        say=no_progress,
     )
     return out
 

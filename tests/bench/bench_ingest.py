@@ -21,7 +21,7 @@ from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.local.processes import free_port
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.control.ingest import Ingest
-from tidemill.events import INFERENCE_TOPIC, Event, Feedback, Inference, binary
+from tidemill.events import INFERENCE_TOPIC, Event, FeedbackEvent, InferenceEvent, encode
 from tidemill.ports import Message
 from tidemill.spec.feedback import Feedback as Contract
 
@@ -117,7 +117,7 @@ def settled(process: psutil.Process) -> float:
 def answers(count: int) -> Iterator[Message]:
     """Inference events of responses r0, r1, …"""
     for number in range(count):
-        data = Inference(
+        data = InferenceEvent(
             response_id=f"r{number}",
             service="bench",
             release="sha256:0",
@@ -125,19 +125,19 @@ def answers(count: int) -> Iterator[Message]:
             input={"request": "where is my order"},
             output="order_status | It is on its way.",
         )
-        yield Message(INFERENCE_TOPIC, **binary(Event(data, "/bench", f"i{number}")))
+        yield Message(INFERENCE_TOPIC, **encode(Event(data, "/bench", f"i{number}")))
 
 
 def thumb(number: int) -> Message:
     """A thumb; its event id is its number."""
-    data = Feedback(
+    data = FeedbackEvent(
         response_id=f"r{number % ANSWERS}",
         kind="thumbs",
         value=number % 2,
         subject=f"u{number % 97}",
     )
     event = Event(data, "/bench", f"{number:032x}", datetime.now(UTC))
-    return Message(TOPIC, **binary(event))
+    return Message(TOPIC, **encode(event))
 
 
 def span(start: int, length: int) -> Any:

@@ -14,11 +14,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tidemill.adapters.local.deployer import LocalDeployer
-from tidemill.adapters.local.processes import Processes, Start, free_port, python
+from tidemill.adapters.local.processes import ProcessFolder, ProcessSpec, free_port, python_command
 from tidemill.form import ModelForm
-from tidemill.local.services import answers
+from tidemill.local.services import responds
 from tidemill.ports import Arm
-from tidemill.runtimes import Messages, Reply, Resolve, Scores
+from tidemill.runtimes import LabelScores, Messages, Reply, Resolve
 
 Row = dict[str, object]
 ROUNDS, TOKENS = 300, 10
@@ -49,7 +49,7 @@ class Steady:
             yield str(number)
         yield Reply("".join(map(str, range(TOKENS))), 4, TOKENS, 0.0, "stop")
 
-    def classify(self, texts: Sequence[str]) -> list[Scores]:
+    def classify(self, texts: Sequence[str]) -> list[LabelScores]:
         raise NotImplementedError
 
     def close(self) -> None:
@@ -70,12 +70,12 @@ def run() -> list[Row]:
         release, place = make_release(home / "release", cache=False)
         port = free_port()
         gateway = f"http://127.0.0.1:{port}"
-        processes = Processes(home / "run")
+        processes = ProcessFolder(home / "run")
         try:
             listen = ("--home", str(home), "--port", str(port))
-            command = python("-m", "tidemill.serving.gateway", *listen)
-            front = processes.start(Start("gateway", command, gateway))
-            processes.await_ready(front, lambda: answers(f"{gateway}/-/health"), 30)
+            command = python_command("-m", "tidemill.serving.gateway", *listen)
+            front = processes.start(ProcessSpec("gateway", command, gateway))
+            processes.await_ready(front, lambda: responds(f"{gateway}/-/health"), 30)
             deployer = LocalDeployer(home, gateway, command=[sys.executable, __file__])
             arm = deployer.start(release.service, release.digest, place)
             deployer.set_traffic(release.service, [Arm(release.digest, 100, arm.url)])

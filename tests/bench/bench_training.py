@@ -75,7 +75,7 @@ def _alone(name: str, base: Path) -> dict[str, float]:
 def _examples(base: Path) -> tuple[list[Any], list[Any], Any]:
     from tidemill import chat
     from tidemill.runtimes import load
-    from tidemill.training.examples import fit
+    from tidemill.training.examples import truncate_example
 
     tokenizer = load.tokenizer(base)
     lines = Path("specs/support-chat/data/requests.jsonl").read_text().splitlines()
@@ -86,7 +86,7 @@ def _examples(base: Path) -> tuple[list[Any], list[Any], Any]:
             {"role": "user", "content": row["request"]},
         ]
         wanted = chat.completion(tokenizer, f"{row['intent']} | {row['reply']}")
-        found.append(fit(chat.encode(tokenizer, asked), wanted, 128))
+        found.append(truncate_example(chat.encode(tokenizer, asked), wanted, 128))
     return found[:TRAIN_ROWS], found[TRAIN_ROWS:], tokenizer
 
 
@@ -101,7 +101,7 @@ def _ours(base: Path, layers: int | None) -> dict[str, float]:
     from tidemill.runtimes import load
     from tidemill.spec.finetune import Train, Watchdog
     from tidemill.training.causal import CausalLearner
-    from tidemill.training.loop import Job, run, validation_loss
+    from tidemill.training.loop import TrainingJob, run_training, validation_loss
     from tidemill.training.methods import lora
 
     rows, held_out, tokenizer = _examples(base)
@@ -113,8 +113,8 @@ def _ours(base: Path, layers: int | None) -> dict[str, float]:
     learner = CausalLearner(model, pad=tokenizer.pad_token_id, low=low)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as checkpoints:
-        job = Job(train, None, Watchdog(), "bench", Path(checkpoints))
-        run(learner, rows, [], job, lambda message, **_: None)
+        job = TrainingJob(train, None, Watchdog(), "bench", Path(checkpoints))
+        run_training(learner, rows, [], job, lambda message, **_: None)
     seconds = time.perf_counter() - started
     learner.forget()
     return {"speed": _tokens(rows) / seconds, "loss": validation_loss(learner, held_out)}

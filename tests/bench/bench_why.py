@@ -22,7 +22,7 @@ from tidemill.adapters.ledger.assets import artefacts, materialisations, release
 from tidemill.adapters.ledger.event_tables import inference
 from tidemill.adapters.ledger.lineage_tables import edges, write_rows
 from tidemill.data import origins
-from tidemill.data.pipeline import Prepared, Quarantine
+from tidemill.data.pipeline import PreparedDataset, Quarantine
 from tidemill.data.write import write
 from tidemill.engine.lineage import materialisation_edges, release_edges
 from tidemill.engine.release_record import ReleaseRecord
@@ -150,7 +150,7 @@ def _newest_dataset(home: Home, folder: Path) -> Any:
         for number in range(ROWS)
     ]
     splits = {"train": rows[:-2000], "validation": rows[-2000:-1000], "test": rows[-1000:]}
-    write(folder / "dataset", Prepared(splits, Quarantine(), []), {})
+    write(folder / "dataset", PreparedDataset(splits, Quarantine(), []), {})
     return home.store.put(folder / "dataset", kind="dataset")
 
 

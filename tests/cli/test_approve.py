@@ -18,7 +18,7 @@ from tests.spec.conftest import COMPLETE
 from tidemill.adapters.clock import SetClock
 from tidemill.adapters.forge.memory import MemoryForge
 from tidemill.adapters.git import signed_statements
-from tidemill.adapters.git.signatures import Signers
+from tidemill.adapters.git.signatures import TrustedSigners
 from tidemill.adapters.ledger.approvals import approvals
 from tidemill.adapters.memory.deployer import MemoryDeployer
 from tidemill.cli import commands
@@ -193,7 +193,7 @@ def test_an_ssh_signature_is_made_verified_and_kept(
     monkeypatch.setenv("TIDEMILL_SIGNATURES", "require")
     assert approve(SERVICE) == 0
     (consent,) = given(shop)
-    signers = Signers(shop.root / "allowed")
+    signers = TrustedSigners(shop.root / "allowed")
 
     assert consent.method == "signed"
     assert consent.fingerprint.startswith("SHA256:")
@@ -269,7 +269,7 @@ def test_an_openpgp_signature_is_made_verified_and_kept(
         be(shop, "ann")
         assert approve(SERVICE) == 0
         (consent,) = given(shop)
-        said, signers = consent.statement.encode(), Signers(gpg_home=keyring)
+        said, signers = consent.statement.encode(), TrustedSigners(gpg_home=keyring)
 
         assert consent.method == "signed"
         assert (

@@ -16,7 +16,7 @@ from tidemill.adapters.kafka.embedded_broker import EmbeddedBroker
 from tidemill.adapters.ledger import Ledger
 from tidemill.cli import main
 from tidemill.control.ingest import Ingest, SpecContracts
-from tidemill.events import INFERENCE_TOPIC, Event, Inference, binary
+from tidemill.events import INFERENCE_TOPIC, Event, InferenceEvent, encode
 from tidemill.ports import Message
 
 SPECS = Path(__file__).parents[2] / "specs" / "support-chat"
@@ -55,10 +55,10 @@ def taken_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     with EmbeddedBroker(free_port()) as broker:
         monkeypatch.setenv("TIDEMILL_BOOTSTRAP_SERVERS", broker.address)
         bus = KafkaBus(broker.address)
-        answer = Inference(
+        answer = InferenceEvent(
             response_id="r1", service="support-chat", release="sha256:abc", output="hi"
         )
-        bus.publish([Message(INFERENCE_TOPIC, **binary(Event(answer, "/s")))])
+        bus.publish([Message(INFERENCE_TOPIC, **encode(Event(answer, "/s")))])
         ledger = Ledger.open(f"sqlite:///{tmp_path / '.tidemill' / 'ledger.db'}")
         contracts = SpecContracts(tmp_path / "specs")
 
@@ -102,7 +102,10 @@ def test_quarantine_shows_the_reason_and_a_fixed_spec_lets_it_be_replayed(
 
     refused = "'chat-feedback' takes no score; its kinds are thumbs, correction, comment"
     assert refused in shown
-    assert sent.endswith(f"it will be quarantined: {refused}\n")
+    assert sent.endswith(
+        "it will be quarantined: 'chat-feedback' does not accept score; "
+        "it accepts thumbs, correction, comment\n"
+    )
     assert replayed == "1 replayed: 1 ingested, 0 duplicates, 0 still in quarantine\n"
     assert run("feedback", "quarantine") == (0, "the quarantine is empty\n")
 

@@ -194,7 +194,7 @@ def test_of_two_at_once_one_works_and_the_other_waits(
     with leases.hold("lock", "another") as held:
         assert held
         assert lock() == 1
-    assert "another `tidemill lock` has been at work" in capsys.readouterr().err
+    assert "another `tidemill lock` is still running" in capsys.readouterr().err
     assert not live.lock.exists()
     assert lock() == 0
 

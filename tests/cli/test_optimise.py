@@ -188,9 +188,9 @@ def test_what_is_proposed_makes_the_prompt_that_was_measured(shop: Shop, plant: 
     git(shop.clone, "merge", "--quiet", BRANCH)
     home = Home(Settings.read(specs=shop.clone / "specs"))
     made = home.builder("shop").make("ask")
-    from tidemill.prompts import Program
+    from tidemill.prompts import PromptProgram
 
-    again = Program.load(made.artefact.path).messages({"text": measured[-1]["content"]})
+    again = PromptProgram.load(made.artefact.path).messages({"text": measured[-1]["content"]})
 
     assert again == list(measured)
 
@@ -221,7 +221,7 @@ def test_the_pull_request_says_what_a_person_needs(
     shop.run("--open-pr")
     (page,) = forge.pages.values()
 
-    assert page.proposal.base == "main"
+    assert page.pull_request.base == "main"
     for wanted in (
         "| gain, paired | +0.",
         "### Changed answers",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,15 +12,20 @@ from typing import Any
 import pytest
 from tests.adapters.repositories import Repo
 from tests.adapters.streams import answer, contract, take, thumb
+from tests.planning.fake_builds import build, build_all
 from tests.spec.conftest import COMPLETE, write_project
 
 from tidemill.adapters import forge
 from tidemill.adapters.forge import MemoryForge
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.memory.bus import MemoryBus
-from tidemill.cli import commands
-from tidemill.cli._plan_markdown import MARKER, code, markdown
+from tidemill.cli import _plan_markdown, commands
+from tidemill.cli._plan_markdown import MARKER, code
+from tidemill.home import Home
+from tidemill.planning import dataset_differences
 from tidemill.ports import Materialisation
+from tidemill.records import RolloutUpdate
+from tidemill.settings import Settings
 from tidemill.terminal.shell import run
 
 Captured = pytest.CaptureFixture[str]
@@ -82,20 +89,134 @@ def made(repo: Repo, name: str = "tune", kind: str = "FineTune", **changes: Any)
     ledger.engine.dispose()
 
 
+def home_of(repo: Repo) -> Home:
+    home = {"TIDEMILL_HOME": str(repo.folder / ".tidemill")}
+    return Home(Settings.read(home, specs=repo.folder / "specs"))
+
+
 def test_nothing_to_do_is_two_lines_and_exit_0(repo: Repo, capsys: Captured) -> None:
+    build_all(home_of(repo), "chat")
     code, out = planned(capsys)
 
     assert code == 0
-    assert out.splitlines()[0] == "Nothing to make: 9 assets reused."
+    assert out.splitlines()[0] == "Nothing to build: 9 assets are up to date."
+    assert out.splitlines()[1].endswith("and with what is built here)")
     assert len(out.splitlines()) == 2
 
 
+def test_what_was_never_built_here_is_said_and_no_ledger_begins(
+    repo: Repo, capsys: Captured
+) -> None:
+    code, out = planned(capsys)
+    counts = reported(capsys)["counts"]
+
+    assert code == 2
+    assert out.splitlines()[0] == "7 never built here; 2 reused."
+    assert "  + tune        FineTune    never built here   [no history yet]" in out
+    assert (counts["never_built"], counts["reused"], counts["new"]) == (7, 2, 0)
+    assert "| `chat/tune` | never built here |" in planned(capsys, "--format", "md")[1]
+    assert not (repo.folder / ".tidemill" / "ledger.db").exists()
+
+
+def test_a_branch_without_a_ledger_compares_specs_alone_and_says_so(
+    repo: Repo, capsys: Captured
+) -> None:
+    repo.write("README.md", "as on the machine of a pull request")
+    repo.commit()
+    code, out = planned(capsys)
+
+    assert code == 0
+    assert out.splitlines()[0] == (
+        "No asset changes: 9 assets reused. There is no ledger here, so the plan does not know "
+        "what is built."
+    )
+
+
+def test_a_branch_also_shows_what_its_change_leaves_alone_and_is_not_built(
+    repo: Repo, capsys: Captured
+) -> None:
+    home = home_of(repo)
+    for name in ("base", "requests", "reply", "tune"):
+        build(home, "chat", name)
+    repo.write("specs/chat/small.yaml", COMPLETE["small.yaml"] + "owner: ada\n")
+    repo.write("specs/chat/retrain.yaml", COMPLETE["retrain.yaml"] + "daily_limit: 9\n")
+    code, out = planned(capsys)
+
+    assert code == 2
+    assert out.splitlines()[0].startswith("1 changed, 3 never built here; 5 reused.")
+
+
+def test_an_input_that_was_rebuilt_makes_the_rest_stale_on_the_default_branch(
+    repo: Repo, capsys: Captured
+) -> None:
+    home = home_of(repo)
+    build_all(home, "chat")
+    build(home, "chat", "requests", content="with more rows")
+    code, out = planned(capsys)
+
+    assert code == 2
+    assert out.splitlines()[0].startswith("4 stale; 5 reused.")
+    assert "* tune        FineTune    stale     'requests' was rebuilt after it" in out
+    assert "'requests' was rebuilt after it (through 'tune')" in out
+
+
+def test_files_that_are_gone_from_the_store_are_said(repo: Repo, capsys: Captured) -> None:
+    home = home_of(repo)
+    build_all(home, "chat")
+    record = home.ledger.materialisations.latest("chat", "tune")
+    assert record is not None
+    place = home.store.get(record.artefact).path
+    shutil.rmtree(place)
+    place.with_name(f"{place.name}.dvc").unlink()
+    code, out = planned(capsys)
+
+    assert code == 2
+    assert "1 missing artefact; 8 reused." in out
+    assert "! tune  FineTune    missing artefact  its files are not in the store" in out
+
+
+def test_what_follows_a_failed_gate_is_blocked_and_nothing_to_do(
+    repo: Repo, capsys: Captured
+) -> None:
+    home = home_of(repo)
+    for name in ("base", "requests", "reply", "tune", "reply-int8"):
+        build(home, "chat", name)
+    build(home, "chat", "quality", passed=False)
+    code, out = planned(capsys)
+
+    assert code == 0
+    assert out.splitlines()[0] == "1 blocked; 8 reused."
+    assert "blocked   'quality' did not pass its checks" in out
+
+
+def test_a_changed_live_release_makes_an_unused_evaluation_stale(
+    repo: Repo, capsys: Captured
+) -> None:
+    home = home_of(repo)
+    build_all(home, "chat")
+    (former,) = home.ledger.materialisations.releases()
+    home.ledger.rollouts.request("chat", former.digest, "folder", {})
+    (rollout,) = home.ledger.rollouts.in_progress("chat")
+    assert planned(capsys)[0] == 0
+    home.ledger.rollouts.record_decision(
+        rollout.id,
+        RolloutUpdate("done", "it is well", state="live", percent=100.0),
+        home.clock.now(),
+    )
+    assert planned(capsys)[0] == 0
+    build(home, "chat", "quality", content="judged before anything was live")
+    _, out = planned(capsys)
+
+    assert "stale     the live release of 'chat' is another one now" in out
+
+
 def test_a_description_plans_nothing_and_shows(repo: Repo, capsys: Captured) -> None:
+    build_all(home_of(repo), "chat")
     repo.write("specs/chat/tune.yaml", COMPLETE["tune.yaml"] + "description: better\n")
     code, out = planned(capsys)
 
     assert code == 0
-    assert "9 assets reused, 1 of them with other words" in out
+    assert "9 assets are up to date, 1 of them with another description or layout" in out
     assert '. tune  FineTune    cosmetic  description: "" → better' in out
 
 
@@ -125,8 +246,10 @@ def test_estimates_come_from_the_ledger_with_their_spread(
     assert (found["runs"], found["basis"]) == (3, "asset")
     assert found["money"]["median"] == pytest.approx(0.5)
     assert asset(report, "quality")["estimate"] is None
-    assert report["totals"]["without_history"] == ["chat/reply-int8", "chat/quality"]
-    assert "About 10 min (8.3 min–12 min) without 2 that have no history yet" in out
+    assert report["totals"]["without_history"] == [
+        f"chat/{name}" for name in ("base", "reply", "requests", "reply-int8", "quality")
+    ]
+    assert "About 10 min (8.3 min–12 min) without 5 that have no history yet" in out
     assert "2.0 GiB of memory" in out
     assert "[10 min (8.3 min–12 min), 2.0 GiB, cost 0.50 (0.42–0.58); by 3 runs]" in out
 
@@ -226,8 +349,6 @@ def _rate(repo: Repo, count: int) -> None:
     first = now - timedelta(days=2)
     given = [answer(n, at=first) for n in range(count)]
     ratings = [thumb(n, at=first, value=float(n % 4 > 0)) for n in range(count)]
-    from dataclasses import replace
-
     moved = [replace(message, topic="chat-feedback") for message in ratings]
     take(ledger.events, bus, [*given, *moved], now=first, stream=stream)
     ledger.engine.dispose()
@@ -283,13 +404,11 @@ def test_rows_that_cannot_be_read_are_told_and_the_plan_goes_on(
 def test_data_too_large_for_a_plan_is_left_to_data_diff(
     repo: Repo, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tidemill.planning import report
-
-    monkeypatch.setattr(report, "MOST_BYTES", 10)
+    monkeypatch.setattr(dataset_differences, "MAX_BYTES", 10)
     repo.write("specs/chat/data/requests.jsonl", ROWS.replace("answer 3", "other"))
     _, out = planned(capsys)
 
-    assert "rows not compared: 0 MiB of rows are not compared in a plan" in out
+    assert "rows not compared: 0 MiB of rows are too much for a plan" in out
 
 
 def test_the_tip_of_the_other_branch_does_not_show(repo: Repo, capsys: Captured) -> None:
@@ -297,6 +416,7 @@ def test_the_tip_of_the_other_branch_does_not_show(repo: Repo, capsys: Captured)
     repo.write("specs/chat/tune.yaml", LONGER)
     repo.commit("theirs")
     repo.git("checkout", "--quiet", "edit")
+    build_all(home_of(repo), "chat")
 
     assert planned(capsys, "--against", "main")[0] == 0
 
@@ -310,8 +430,8 @@ def test_specs_in_a_sub_folder_and_a_commit_by_name(repo: Repo, capsys: Captured
     repo.git("tag", "later")
     repo.git("reset", "--quiet", "--hard", "main")
 
-    assert planned(capsys, "--specs", "team", "--head", "later")[0] == 2
-    assert planned(capsys, "--specs", "team")[0] == 0
+    assert "1 changed, 3 stale" in planned(capsys, "--specs", "team", "--head", "later")[1]
+    assert "7 never built here" in planned(capsys, "--specs", "team")[1]
 
 
 def test_outside_of_git_the_message_says_the_way(
@@ -399,12 +519,13 @@ def test_code_spans_hold_any_text() -> None:
     assert code("") == "–"
 
 
-def test_a_comment_ends_somewhere(repo: Repo, capsys: Captured) -> None:
+def test_a_comment_ends_somewhere(
+    repo: Repo, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_plan_markdown, "MAX_ROWS", 3)
     repo.write("specs/chat/tune.yaml", LONGER)
-    report = reported(capsys)
-    report["assets"] *= 100
 
-    assert "… and 340 more" in markdown(report)
+    assert "… and 1 more" in planned(capsys, "--format", "md")[1]
 
 
 def test_the_shape_of_the_json_is_pinned(repo: Repo, capsys: Captured) -> None:
@@ -416,6 +537,7 @@ def test_the_shape_of_the_json_is_pinned(repo: Repo, capsys: Captured) -> None:
         "base",
         "head",
         "working_tree",
+        "ledger",
         "counts",
         "base_problems",
         "assets",
@@ -429,6 +551,9 @@ def test_the_shape_of_the_json_is_pinned(repo: Repo, capsys: Captured) -> None:
         "changed": 1,
         "new": 0,
         "stale": 3,
+        "never_built": 0,
+        "missing_artefact": 0,
+        "blocked": 0,
         "removed": 0,
         "cosmetic": 0,
         "reused": 5,

@@ -190,7 +190,7 @@ def test_a_log_that_cannot_be_written_is_told_too(
     home.write_text("a file where the folder should be")
     run(raising(ZeroDivisionError("by zero")), [])
 
-    assert "the traceback could not be written" in capsys.readouterr().err
+    assert "the traceback could not be saved" in capsys.readouterr().err
 
 
 def test_a_port_that_is_no_number_is_told(
@@ -200,7 +200,7 @@ def test_a_port_that_is_no_number_is_told(
     code = run(commands, ["validate"])
 
     assert code == 1
-    assert "a setting in the environment cannot be read: " in capsys.readouterr().err
+    assert "TIDEMILL_GATEWAY_PORT is 'http', not a port" in capsys.readouterr().err
 
 
 def test_a_verb_gets_settings_and_json_and_leaves_with_its_code(

@@ -20,10 +20,17 @@ import pytest
 
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.local.deployer import LocalDeployer
-from tidemill.adapters.local.processes import MARK, Processes, Running, Start, free_port, python
+from tidemill.adapters.local.processes import (
+    MARK,
+    ProcessFolder,
+    ProcessInfo,
+    ProcessSpec,
+    free_port,
+    python_command,
+)
 from tidemill.home import check_writable
-from tidemill.local.services import answers
-from tidemill.local.stack import bring_up
+from tidemill.local.services import responds
+from tidemill.local.stack import start_stack
 from tidemill.settings import Settings
 
 QUIET = {"OMP_NUM_THREADS": "1", "TIDEMILL_SUBJECT_KEY": "a key", "PYTHONWARNINGS": ""}
@@ -38,7 +45,7 @@ class Home:
         names = ("GATEWAY", "DAGSTER", "BROKER")
         self.ports = {f"TIDEMILL_{name}_PORT": str(free_port()) for name in names}
         self.environment = {**os.environ, **QUIET, **self.ports, "TIDEMILL_HOME": str(folder)}
-        self.processes = Processes(folder / "run")
+        self.processes = ProcessFolder(folder / "run")
 
     def verb(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -91,7 +98,7 @@ def test_of_two_ups_at_once_one_supervisor_is_left(
 
     def up(_: int) -> None:
         together.wait()
-        bring_up(settings, lambda *_, **__: None, 180)
+        start_stack(settings, lambda *_, **__: None, 180)
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(up, range(2)))
@@ -168,9 +175,11 @@ def test_status_of_an_empty_home_says_how_to_start(home: Home) -> None:
     assert "nothing runs; start it with `tidemill up`" in said
 
 
-def sleeping(home: Home, name: str) -> Running:
+def sleeping(home: Home, name: str) -> ProcessInfo:
     """A process under the name of one of the home's services."""
-    return home.processes.start(Start(name, python("-c", "import time; time.sleep(60)")))
+    return home.processes.start(
+        ProcessSpec(name, python_command("-c", "import time; time.sleep(60)"))
+    )
 
 
 def test_status_says_that_a_killed_ingest_is_down_and_who_brings_it_back(home: Home) -> None:
@@ -202,28 +211,32 @@ def test_services_are_reached_beside_a_proxy_that_the_environment_names(
     monkeypatch.delenv("NO_PROXY", raising=False)
     url = f"http://127.0.0.1:{home.ports['TIDEMILL_GATEWAY_PORT']}"
     listen = ("--home", str(home.folder), "--port", home.ports["TIDEMILL_GATEWAY_PORT"])
-    home.processes.start(Start("gateway", python("-m", "tidemill.serving.gateway", *listen)))
+    home.processes.start(
+        ProcessSpec("gateway", python_command("-m", "tidemill.serving.gateway", *listen))
+    )
 
     until = time.monotonic() + 20
-    while not answers(f"{url}/-/health"):
+    while not responds(f"{url}/-/health"):
         assert time.monotonic() < until
         time.sleep(0.1)
 
-    assert LocalDeployer(home.folder, url).serving("nobody") == {}
+    assert LocalDeployer(home.folder, url).traffic_shares("nobody") == {}
 
 
 def test_looking_on_costs_a_controller_next_to_nothing(home: Home) -> None:
     url = f"http://127.0.0.1:{home.ports['TIDEMILL_GATEWAY_PORT']}"
     listen = ("--home", str(home.folder), "--port", home.ports["TIDEMILL_GATEWAY_PORT"])
-    home.processes.start(Start("gateway", python("-m", "tidemill.serving.gateway", *listen)))
-    while not answers(f"{url}/-/health"):
+    home.processes.start(
+        ProcessSpec("gateway", python_command("-m", "tidemill.serving.gateway", *listen))
+    )
+    while not responds(f"{url}/-/health"):
         time.sleep(0.1)
     deployer = LocalDeployer(home.folder, url)
-    deployer.serving("nobody")
+    deployer.traffic_shares("nobody")
 
     begun = time.process_time()
     for _ in range(50):
-        deployer.serving("nobody")
+        deployer.traffic_shares("nobody")
 
     assert (time.process_time() - begun) / 50 < 0.008  # certificates alone would be 25 ms
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tidemill.catalog import COMPRESSION
-from tidemill.compression import kind_of, silent
+from tidemill.compression import artefact_kind, no_progress
 from tidemill.content import digest_of
 from tidemill.form import ModelForm
 from tidemill.runtimes import open_runtime
@@ -46,7 +46,7 @@ def made(
     options = COMPRESSION.options(step, given)
     out = tmp_path_factory.mktemp("step") / "out"
     COMPRESSION.load(step).compress(
-        source, out, options, resolve=resolve, calibration=CONVERSATIONS, say=silent
+        source, out, options, resolve=resolve, calibration=CONVERSATIONS, say=no_progress
     )
     yield step, options, source, out, before
     shutil.rmtree(out.parent, ignore_errors=True)
@@ -69,7 +69,7 @@ def test_a_step_gives_a_form_and_the_tokenizer(made: Case) -> None:
     assert form.labels == of.labels
     assert form.base is None
     assert (out / "tokenizer.json").read_bytes() == (source / "tokenizer.json").read_bytes()
-    assert kind_of(COMPRESSION.load(step), options) in ("merged", "pruned", "int8", "int4")
+    assert artefact_kind(COMPRESSION.load(step), options) in ("merged", "pruned", "int8", "int4")
 
 
 def test_what_a_step_gives_answers(made: Case, resolve: Resolve) -> None:
@@ -95,7 +95,7 @@ def test_the_same_source_and_options_give_the_same_bytes(
     step, options, source, out, _ = made
     again = tmp_path / "out"
     COMPRESSION.load(step).compress(
-        source, again, options, resolve=resolve, calibration=CONVERSATIONS, say=silent
+        source, again, options, resolve=resolve, calibration=CONVERSATIONS, say=no_progress
     )
 
     assert digest_of(again) == digest_of(out)

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from tidemill.catalog import COMPRESSION
-from tidemill.compression import onnx_export, silent
+from tidemill.compression import no_progress, onnx_export
 from tidemill.compression.model_folder import NOTE
 from tidemill.errors import ArtefactError, DataError
 from tidemill.runtimes import open_runtime
@@ -22,7 +22,7 @@ ASKED = [[{"role": "user", "content": "where is my order"}]]
 def compress(step: str, source: Path, out: Path, resolve: Resolve, **given: object) -> Path:
     options = COMPRESSION.options(step, given)
     COMPRESSION.load(step).compress(
-        source, out, options, resolve=resolve, calibration=None, say=silent
+        source, out, options, resolve=resolve, calibration=None, say=no_progress
     )
     return out
 
@@ -107,8 +107,8 @@ def test_the_export_is_made_once_for_one_source(tiny_llm: Path, tmp_path: Path) 
     def say(message: str, *, done: float | None = None, total: float | None = None) -> None:
         said.append(message)
 
-    first = onnx_export.exported(tiny_llm, tmp_path, say)
-    second = onnx_export.exported(tiny_llm, tmp_path, say)
+    first = onnx_export.export_onnx(tiny_llm, tmp_path, say)
+    second = onnx_export.export_onnx(tiny_llm, tmp_path, say)
 
     assert first == second
     assert said == ["exporting to ONNX"]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tidemill.compression import onnx_export, silent, targets
-from tidemill.compression.bf16_export import halved
+from tidemill.compression import no_progress, onnx_export, targets
+from tidemill.compression.bf16_export import fp16_graph
 from tidemill.compression.engine_build import profile_shapes
 from tidemill.compression.targets.tensorrt import _right_gpu
 from tidemill.content import hash_file
@@ -37,7 +37,7 @@ def test_an_engine_is_built_without_a_gpu(precision: str, tiny_llm: Path, tmp_pa
 
     targets.load("tensorrt-rtx").build(tiny_llm, out, wanted, say)
     sidecar = json.loads((out / "engine.json").read_text())
-    export = onnx_export.exported(tiny_llm, tmp_path, silent)
+    export = onnx_export.export_onnx(tiny_llm, tmp_path, no_progress)
 
     assert sidecar["compute"] == ["SM86", "SM89"]
     assert sidecar["engine_sha256"] == hash_file(out / "model.engine")
@@ -74,7 +74,7 @@ def test_the_data_centre_package_is_asked_for_plainly(tiny_llm: Path, tmp_path: 
     wanted = target(runtime="tensorrt", compute=["SM90"])
 
     with pytest.raises(ServiceError, match="pip install tensorrt from NVIDIA's own package index"):
-        targets.load("tensorrt").build(tiny_llm, tmp_path / "out", wanted, silent)
+        targets.load("tensorrt").build(tiny_llm, tmp_path / "out", wanted, no_progress)
 
 
 @pytest.mark.parametrize(("here", "said"), [(None, "has none"), ("SM80", "GPU is SM80")])
@@ -90,9 +90,9 @@ def test_the_data_centre_target_takes_its_own_gpu() -> None:
 def test_half_precision_keeps_the_likeliest_tokens(tiny_llm: Path, tmp_path: Path) -> None:
     from tidemill.compression.dynamic_int8 import _next_tokens
 
-    graph = onnx_export.exported(tiny_llm, tmp_path, silent) / "model.onnx"
+    graph = onnx_export.export_onnx(tiny_llm, tmp_path, no_progress) / "model.onnx"
     rows = [[5, 9, 44, 100, 7, 8], [77, 3, 150]]
-    with halved(graph, True, tmp_path) as half:
+    with fp16_graph(graph, True, tmp_path) as half:
         smaller = half.stat().st_size
         given = _next_tokens(half, rows)
 
@@ -106,7 +106,7 @@ def test_the_onnx_target_answers_as_the_weights_do(tiny_llm: Path, tmp_path: Pat
 
     out = tmp_path / "onnx"
     module = targets.load("onnxruntime")
-    module.build(tiny_llm, out, OnnxRuntimeTarget(runtime="onnxruntime"), silent)
+    module.build(tiny_llm, out, OnnxRuntimeTarget(runtime="onnxruntime"), no_progress)
 
     assert not module.ready(tiny_llm)
     assert module.ready(out)

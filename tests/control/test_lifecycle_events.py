@@ -15,11 +15,11 @@ from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.control.lifecycle_events import LifecyclePublisher, lifecycle_publisher
 from tidemill.control.rollout_process import rollout_events
 from tidemill.errors import BrokerDown
-from tidemill.events import LIFECYCLE_TOPIC, Lifecycle, decode
+from tidemill.events import LIFECYCLE_TOPIC, LifecycleEvent, decode
 from tidemill.ports import Bus, Message
 from tidemill.records import RolloutUpdate
 
-EVENT = Lifecycle(what="commit-applied", project="desk", name="main", facts={"commit": "abc"})
+EVENT = LifecycleEvent(what="commit-applied", project="desk", name="main", facts={"commit": "abc"})
 
 
 class Opened:
@@ -41,10 +41,10 @@ class Opened:
         return getattr(self.bus, name)
 
     @property
-    def events(self) -> list[Lifecycle]:
+    def events(self) -> list[LifecycleEvent]:
         messages = self.bus.read({(LIFECYCLE_TOPIC, 0): 0}, limit=10, timeout=0.1)
         data = [decode(message.headers, message.value).data for message in messages]
-        return [one for one in data if isinstance(one, Lifecycle)]
+        return [one for one in data if isinstance(one, LifecycleEvent)]
 
 
 def test_every_event_goes_over_the_one_connection_that_the_first_opened() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemill.data import SPLITS
-from tidemill.data.compare import compare, fresh, origins
+from tidemill.data.compare import compare, new_rows, source_lines
 from tidemill.data.rows import ORIGIN, Row
 
 ROWS = st.lists(
@@ -26,7 +26,7 @@ def row(text: str, label: str = "x", **more: Any) -> Row:
 def test_a_side_against_itself_differs_in_nothing(side: dict[str, list[Row]]) -> None:
     found = compare(side, side)
 
-    assert not found.any
+    assert not found.has_changes
     assert all(one.before == one.after for one in found.splits.values())
 
 
@@ -39,7 +39,7 @@ def test_the_counts_add_up(before: dict[str, list[Row]], after: dict[str, list[R
     assert sum(one.added for one in found.splits.values()) == len(found.added)
     assert sum(one.removed for one in found.splits.values()) == len(found.removed)
     assert sum(one.changed for one in found.splits.values()) == len(found.changed)
-    assert found.moved + len(found.changed) + len(found.removed) <= old
+    assert found.moved_count + len(found.changed) + len(found.removed) <= old
 
 
 @given(SIDES, SIDES)
@@ -49,7 +49,7 @@ def test_there_and_back_swaps_added_and_removed(
     there, back = compare(before, after), compare(after, before)
 
     assert len(there.added) == len(back.removed)
-    assert there.moved == back.moved
+    assert there.moved_count == back.moved_count
 
 
 def test_a_row_that_asks_the_same_and_says_something_else_has_changed() -> None:
@@ -62,17 +62,17 @@ def test_a_row_that_asks_the_same_and_says_something_else_has_changed() -> None:
 def test_a_row_in_another_split_has_moved() -> None:
     found = compare({"train": [row("a"), row("b")]}, {"train": [row("b")], "test": [row("a")]})
 
-    assert (found.moved, found.added, found.removed) == (1, [], [])
+    assert (found.moved_count, found.added, found.removed) == (1, [], [])
 
 
 def test_a_row_in_another_line_or_file_is_the_same() -> None:
     old = row("a", source="one.csv", id="1", weight=1.0, **{ORIGIN: "one.csv:1"})
     new = row("a", source="two.csv", id="2", weight=2.0, **{ORIGIN: "two.csv:9"})
 
-    assert not compare({"train": [old]}, {"train": [new]}).any
-    assert fresh([new, new], [old]) == [new]
+    assert not compare({"train": [old]}, {"train": [new]}).has_changes
+    assert new_rows([new, new], [old]) == [new]
 
 
 def test_origins_are_the_first_few() -> None:
-    assert origins([row("a", **{ORIGIN: f"f:{n}"}) for n in range(9)], 2) == ["f:0", "f:1"]
-    assert origins([row("a")]) == []
+    assert source_lines([row("a", **{ORIGIN: f"f:{n}"}) for n in range(9)], 2) == ["f:0", "f:1"]
+    assert source_lines([row("a")]) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tidemill.data.expectations import judge
+from tidemill.data.expectations import validate_rows
 from tidemill.errors import DataError
 from tidemill.spec.dataset import Expectation
 
@@ -24,12 +24,12 @@ def test_each_outcome_names_its_rows_and_obeys_mostly_and_severity() -> None:
             {"type": "expect_column_values_to_not_be_null", "column": "nope"}
         ),
     ]
-    strict, mostly, warning, count, missing = judge(ROWS, wanted)
+    strict, mostly, warning, count, missing = validate_rows(ROWS, wanted)
 
-    assert (strict.met, strict.failing, strict.blocks) == (False, (3,), True)
-    assert (mostly.met, mostly.failing, mostly.blocks) == (True, (3,), False)
-    assert (warning.met, warning.failing, warning.blocks) == (False, (2, 3), False)
-    assert (count.met, count.observed, count.blocks) == (False, 4, True)
+    assert (strict.passed, strict.failing, strict.blocks) == (False, (3,), True)
+    assert (mostly.passed, mostly.failing, mostly.blocks) == (True, (3,), False)
+    assert (warning.passed, warning.failing, warning.blocks) == (False, (2, 3), False)
+    assert (count.passed, count.observed, count.blocks) == (False, 4, True)
     assert missing.blocks
     assert "nope" in missing.message
     assert strict.message == (
@@ -39,6 +39,6 @@ def test_each_outcome_names_its_rows_and_obeys_mostly_and_severity() -> None:
 
 def test_an_unknown_expectation_and_wrong_arguments_name_the_way_out() -> None:
     with pytest.raises(DataError, match=r"expectations\[0\]: .* did you mean 'expect_column_v"):
-        judge(ROWS, [Expectation(type="expect_column_value_to_not_be_null")])
+        validate_rows(ROWS, [Expectation(type="expect_column_value_to_not_be_null")])
     with pytest.raises(DataError, match=r"cannot be built: .*column"):
-        judge(ROWS, [Expectation(type="expect_column_values_to_not_be_null")])
+        validate_rows(ROWS, [Expectation(type="expect_column_values_to_not_be_null")])

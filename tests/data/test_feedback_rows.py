@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tidemill.data.feedback import rows_of
+from tidemill.data.feedback import feedback_rows
 
 
 def correction(number: int, subject: str, output: str, *, consent: bool) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def correction(number: int, subject: str, output: str, *, consent: bool) -> dict
 
 
 def taken(*given: dict[str, Any], required: bool = True) -> tuple[list[str], list[str]]:
-    rows, dropped = rows_of(
+    rows, dropped = feedback_rows(
         given,
         stream="s",
         weight=1.0,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from tidemill.data.pipeline import Prepared, prepare
+from tidemill.data.pipeline import PreparedDataset, prepare
 from tidemill.spec.dataset import Dataset
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-def prepared(rows: list[dict[str, Any]], **fields: Any) -> Prepared:
+def prepared(rows: list[dict[str, Any]], **fields: Any) -> PreparedDataset:
     known = {
         "apiVersion": "tidemill/v1",
         "kind": "Dataset",

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tidemill.data import privacy
-from tidemill.data.privacy import held_out, redact
+from tidemill.data.privacy import is_held_out, redact
 from tidemill.errors import DataError
 from tidemill.spec.dataset import Privacy
 
@@ -155,7 +155,9 @@ def test_hash_without_a_key_and_names_without_a_model_are_refused_with_the_way_o
 def test_consent_region_and_retention_keep_rows_out_with_the_reason(
     row: dict[str, Any], reason: str
 ) -> None:
-    kept, dropped = privacy.gate([row], Privacy(regions=("eu",), retention_days=30), NOW)
+    kept, dropped = privacy.filter_permitted(
+        [row], Privacy(regions=("eu",), retention_days=30), NOW
+    )
 
     assert kept == []
     assert dropped == [(row, reason)]
@@ -167,22 +169,22 @@ def test_recent_feedback_with_consent_and_rows_of_files_pass() -> None:
         {"text": "a row of a file"},
     ]
 
-    assert privacy.gate(passing, Privacy(retention_days=30), NOW) == (passing, [])
+    assert privacy.filter_permitted(passing, Privacy(retention_days=30), NOW) == (passing, [])
 
 
 @given(st.integers(0, 200))
 def test_held_out_subjects_stay_held_out_when_the_share_grows(number: int) -> None:
     subject = f"user-{number}"
 
-    assert not held_out(subject, 0.0, b"k")
-    assert not held_out(None, 1.0, b"k")
-    assert held_out(subject, 1.0, b"k")
-    if held_out(subject, 0.1, b"k"):
-        assert held_out(subject, 0.3, b"k")
+    assert not is_held_out(subject, 0.0, b"k")
+    assert not is_held_out(None, 1.0, b"k")
+    assert is_held_out(subject, 1.0, b"k")
+    if is_held_out(subject, 0.1, b"k"):
+        assert is_held_out(subject, 0.3, b"k")
 
 
 def test_about_the_wanted_share_of_subjects_is_held_out() -> None:
-    held = sum(held_out(f"user-{i}", 0.1, b"k") for i in range(2000))
+    held = sum(is_held_out(f"user-{i}", 0.1, b"k") for i in range(2000))
 
     assert 140 < held < 260
 
@@ -227,6 +229,6 @@ def test_an_iban_is_found_whatever_looks_like_one_before_it(text: str, clean: st
 def test_holding_out_is_another_draw_than_any_other_use_of_the_key() -> None:
     plain = [f"user-{i}" for i in range(300)]
 
-    assert [held_out(name, 0.5, b"k") for name in plain] != [
+    assert [is_held_out(name, 0.5, b"k") for name in plain] != [
         hmac.new(b"k", name.encode(), "sha256").digest()[0] < 128 for name in plain
     ]

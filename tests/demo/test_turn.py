@@ -15,13 +15,13 @@ import dagster as dg
 import pytest
 from tests.demo.tiny_shop import write_project
 
-from tidemill.adapters.local.processes import Processes, free_port
+from tidemill.adapters.local.processes import ProcessFolder, free_port
 from tidemill.demo.crowd import Crowd
 from tidemill.demo.stage import PROJECT, Stage
 from tidemill.demo.story import Story, play
 from tidemill.local import dagster_home, services
 from tidemill.pipeline.context import silent
-from tidemill.spec.graph import order
+from tidemill.spec.graph import build_order
 from tidemill_assets.launch import launch
 from tidemill_assets.sensors import trigger_sensor
 
@@ -38,17 +38,17 @@ class SmallStage(Stage):
 
     def up(self) -> None:
         services.prepare(self.settings)
-        processes = Processes(self.settings.home / "run")
-        for service in services.plan(self.settings):
+        processes = ProcessFolder(self.settings.home / "run")
+        for service in services.service_plan(self.settings):
             if service.name in SERVICES:
                 processes.await_ready(processes.start(service.start), service.ready, 60)
 
     def run(self) -> None:
-        launch(self.home, PROJECT, order(self.home.project(PROJECT)), tags={}, say=silent)
+        launch(self.home, PROJECT, build_order(self.home.project(PROJECT)), tags={}, say=silent)
 
     def down(self) -> None:
-        Processes(self.settings.home / "run").stop_all()
-        Processes(self.settings.home / "run", "models").stop_all()
+        ProcessFolder(self.settings.home / "run").stop_all()
+        ProcessFolder(self.settings.home / "run", "models").stop_all()
 
     def wait(self, what: str, ready: Any) -> Any:
         """Look at the trigger between looks, as the daemon does meanwhile."""

@@ -12,10 +12,10 @@ from tidemill.spec.trigger import ApprovalRule
 ANN = Identity("ann@shop.example", "signed", "Ann", "SHA256:abc")
 people = st.builds(
     Identity,
-    who=st.sampled_from(["ann@x", "bob@x", "Ann@X"]),
-    how=st.sampled_from(["signed", "unsigned", "merge"]),
+    principal=st.sampled_from(["ann@x", "bob@x", "Ann@X"]),
+    method=st.sampled_from(["signed", "unsigned", "merge"]),
     name=st.sampled_from(["", "ann", "bob"]),
-    key=st.sampled_from(["", "SHA256:abc"]),
+    fingerprint=st.sampled_from(["", "SHA256:abc"]),
 )
 lists = st.lists(st.sampled_from(["ann@x", "bob@x", "ann", "Bob <bob@x>"]), max_size=3)
 

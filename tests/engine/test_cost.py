@@ -8,12 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemill.engine.cost import Estimate, Past, Spread, Wanted, estimate, excess, spread, total
+from tidemill.engine.cost import (
+    BudgetLimits,
+    BuildCost,
+    Estimate,
+    Spread,
+    Workload,
+    budget_excess,
+    estimate,
+    total,
+    weighted_spread,
+)
 
-TUNE = Wanted("shop", "tune", "FineTune")
+TUNE = Workload("shop", "tune", "FineTune")
 RUNS = st.lists(
     st.builds(
-        Past,
+        BuildCost,
         st.just("shop"),
         st.sampled_from(["tune", "other"]),
         st.just("FineTune"),
@@ -25,12 +35,12 @@ RUNS = st.lists(
 )
 
 
-def made(seconds: float, **changes: Any) -> Past:
+def made(seconds: float, **changes: Any) -> BuildCost:
     fields: dict[str, Any] = {"project": "shop", "name": "tune", "kind": "FineTune"}
-    return Past(**{**fields, "seconds": seconds, **changes})
+    return BuildCost(**{**fields, "seconds": seconds, **changes})
 
 
-def expected(wanted: Wanted, *past: Past, price: float | None = None) -> Estimate:
+def expected(wanted: Workload, *past: BuildCost, price: float | None = None) -> Estimate:
     found = estimate(wanted, past, price)
     assert found is not None
     return found
@@ -59,26 +69,26 @@ def test_without_one_of_its_own_its_kind_speaks_and_says_so() -> None:
 
 
 def test_twice_the_rows_take_twice_the_time_and_a_model_does_not_grow() -> None:
-    wanted = Wanted("shop", "tune", "FineTune", rows=200)
-    model = Wanted("shop", "tune", "Model", rows=200)
+    wanted = Workload("shop", "tune", "FineTune", rows=200)
+    model = Workload("shop", "tune", "Model", rows=200)
 
     assert expected(wanted, made(60, rows=100)).seconds.median == 120
     assert expected(model, made(60, rows=100, kind="Model")).seconds.median == 60
 
 
 def test_more_work_per_row_counts_against_its_own_past_only() -> None:
-    wanted = Wanted("shop", "tune", "FineTune", longer=2)
+    wanted = Workload("shop", "tune", "FineTune", epoch_factor=2)
 
     assert expected(wanted, made(60)).seconds.median == 120
     assert expected(wanted, made(60, name="other")).seconds.median == 60
 
 
 def test_a_run_of_another_order_of_magnitude_says_nothing() -> None:
-    assert estimate(Wanted("shop", "tune", "FineTune", rows=10_000), [made(1, rows=2)]) is None
+    assert estimate(Workload("shop", "tune", "FineTune", rows=10_000), [made(1, rows=2)]) is None
 
 
 def test_runs_of_a_similar_size_weigh_more() -> None:
-    wanted = Wanted("shop", "tune", "FineTune", rows=100)
+    wanted = Workload("shop", "tune", "FineTune", rows=100)
     far = [made(400, rows=10, name="a"), made(410, rows=10, name="b")]
     near = [made(50, rows=100, name="c"), made(52, rows=101, name="d")]
 
@@ -111,26 +121,26 @@ def test_a_total_adds_time_and_money_and_takes_the_largest_memory() -> None:
 
 
 def test_a_budget_is_exceeded_by_the_median_and_says_by_how_much() -> None:
-    wanted = Wanted("shop", "tune", "FineTune", budget={"hours": 1.0, "money": 5.0})
-    found = excess(wanted, expected(TUNE, made(7200), price=10))
+    wanted = Workload("shop", "tune", "FineTune", budget=BudgetLimits(1.0, 5.0))
+    found = budget_excess(wanted, expected(TUNE, made(7200), price=10))
 
-    assert [(one.what, one.limit, one.expected, one.by) for one in found] == [
+    assert [(one.budget, one.limit, one.expected, one.excess) for one in found] == [
         ("hours", 1.0, 2.0, 1.0),
         ("money", 5.0, 20.0, 15.0),
     ]
 
 
 def test_a_budget_that_is_kept_or_cannot_be_judged_is_no_excess() -> None:
-    wanted = Wanted("shop", "tune", "FineTune", budget={"hours": 2.0, "money": 1.0})
+    wanted = Workload("shop", "tune", "FineTune", budget=BudgetLimits(2.0, 1.0))
 
-    assert excess(wanted, expected(TUNE, made(3600))) == ()  # no price, so no money
-    assert excess(wanted, None) == ()
-    assert excess(wanted, expected(TUNE, made(7200))) == ()  # all of it, and no more
-    assert excess(TUNE, expected(TUNE, made(1e9))) == ()
+    assert budget_excess(wanted, expected(TUNE, made(3600))) == ()  # no price, so no money
+    assert budget_excess(wanted, None) == ()
+    assert budget_excess(wanted, expected(TUNE, made(7200))) == ()  # all of it, and no more
+    assert budget_excess(TUNE, expected(TUNE, made(1e9))) == ()
 
 
 @given(RUNS)
-def test_the_spread_lies_within_the_past_and_in_order(past: list[Past]) -> None:
+def test_the_spread_lies_within_the_past_and_in_order(past: list[BuildCost]) -> None:
     found = estimate(TUNE, past)
 
     assert found is not None
@@ -143,4 +153,6 @@ def test_the_spread_lies_within_the_past_and_in_order(past: list[Past]) -> None:
 def test_equal_weights_give_the_same_percentiles_whatever_they_are(
     values: list[float], weight: float
 ) -> None:
-    assert spread(values, [weight] * len(values)) == spread(values, [1.0] * len(values))
+    assert weighted_spread(values, [weight] * len(values)) == weighted_spread(
+        values, [1.0] * len(values)
+    )

@@ -91,7 +91,7 @@ standings = st.builds(
     ServiceStatus,
     project=st.just("chat"),
     service=st.just("support"),
-    git=st.builds(
+    desired=st.builds(
         DesiredState,
         commit=st.sampled_from(["", "c0ffee"]),
         release=releases,
@@ -99,9 +99,11 @@ standings = st.builds(
         lock_edited=st.booleans(),
         specs=st.none() | digests,
     ),
-    ledger=st.builds(RecordedState, release=releases, specs=digests, shares=shares),
-    live=st.builds(ObservedState, shares=st.none() | shares, why=st.just("")),
-    damaged=st.dictionaries(st.sampled_from(["a", "b"]), st.sampled_from(["missing", "tampered"])),
+    recorded=st.builds(RecordedState, release=releases, specs=digests, shares=shares),
+    observed=st.builds(ObservedState, shares=st.none() | shares, reason=st.just("")),
+    damaged_artefacts=st.dictionaries(
+        st.sampled_from(["a", "b"]), st.sampled_from(["missing", "tampered"])
+    ),
 )
 
 

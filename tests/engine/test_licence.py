@@ -55,7 +55,7 @@ def test_a_licence_against_derived_works_is_a_conflict() -> None:
 def test_two_licences_that_both_want_to_be_kept_are_a_conflict() -> None:
     found = licence_chain(of("GPL-3.0", "CC-BY-SA-4.0"))
 
-    assert "each ask a derived work to carry their own licence" in found.conflicts[0]
+    assert "each require a derived work to carry their own licence" in found.conflicts[0]
     assert licence_chain(of("GPL-3.0", "gpl-3.0")).conflicts == ()
 
 

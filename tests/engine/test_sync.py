@@ -10,9 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.records import release_record
 
-from tidemill.engine.cost import Past, Wanted
-from tidemill.engine.plan import Item, Known
+from tidemill.engine.cost import BudgetLimits, BuildCost, Workload
+from tidemill.engine.plan import PlanEntry
 from tidemill.engine.release_record import ReleaseRecord
+from tidemill.engine.spec_snapshot import SpecSnapshot
+from tidemill.engine.staleness import (
+    ArtefactMissing,
+    Fresh,
+    InputChanged,
+    NeverBuilt,
+    SpecChanged,
+    Staleness,
+)
 from tidemill.engine.sync import (
     GIVEN_UP,
     Judgement,
@@ -30,8 +39,8 @@ BAD = Signature("b" * 40, "unsigned", reason="is not signed")
 PROBLEM = Problem(Path("specs/a.yaml"), 4, "it is wrong", "mend it")
 
 
-def item(name: str, state: Any, kind: str = "Dataset", project: str = "p") -> Item:
-    return Item(project, name, kind, state)
+def item(name: str, state: Any, kind: str = "Dataset", project: str = "p") -> PlanEntry:
+    return PlanEntry(project, name, kind, state)
 
 
 def test_nothing_against_it_applies() -> None:
@@ -69,14 +78,14 @@ def test_the_gravest_reason_is_given(given_: dict[str, Any], refusal: str) -> No
 def test_only_what_is_made_can_be_over_budget_and_only_with_a_past() -> None:
     items = [item("slow", "changed"), item("same", "reused"), item("unknown", "new", "Prompt")]
     wishes = [
-        Wanted("p", "slow", "Dataset", budget={"hours": 1.0, "money": None}),
-        Wanted("p", "same", "Dataset", budget={"hours": 1.0, "money": None}),
-        Wanted("p", "unknown", "Prompt", budget={"hours": 1.0, "money": None}),
+        Workload("p", "slow", "Dataset", budget=BudgetLimits(hours=1.0)),
+        Workload("p", "same", "Dataset", budget=BudgetLimits(hours=1.0)),
+        Workload("p", "unknown", "Prompt", budget=BudgetLimits(hours=1.0)),
     ]
-    past = [Past("p", name, "Dataset", 7200.0) for name in ("slow", "same")]
+    past = [BuildCost("p", name, "Dataset", 7200.0) for name in ("slow", "same")]
 
     assert over_budget(items, wishes, past) == [
-        "p/slow will take about 2 hours by what such runs took, its budget is 1; "
+        "p/slow will take about 2 hours by what earlier builds took, its budget is 1; "
         "raise `budget.hours` or make it smaller"
     ]
 
@@ -97,23 +106,59 @@ def test_targets_are_what_is_made_by_project_without_what_was_restored() -> None
     assert targets(items, {"p/release"})["p"] == ("rows", "tune")
 
 
-def test_what_comes_after_an_unmet_asset_is_stale_as_well() -> None:
-    known = {
-        "p/a": Known("p", "a", "Dataset", "1"),
-        "p/b": Known("p", "b", "FineTune", "2", ("a",)),
-        "p/c": Known("p", "c", "Evaluation", "3", ("b",)),
-    }
-
-    items = changes(known, known, {"p/b": "'a' was made anew after it"})
-
-    assert [one.state for one in items] == ["reused", "stale", "stale"]
+SPECS = {
+    "p/a": SpecSnapshot("p", "a", "Dataset", "1"),
+    "p/b": SpecSnapshot("p", "b", "FineTune", "2", ("a",)),
+    "p/c": SpecSnapshot("p", "c", "Evaluation", "3", ("b",)),
+    "p/t": SpecSnapshot("p", "t", "Trigger", "4"),
+}
 
 
-def test_an_unmet_asset_whose_spec_changed_too_is_changed() -> None:
-    old = {"p/b": Known("p", "b", "FineTune", "2")}
-    new = {"p/b": Known("p", "b", "FineTune", "3")}
+def built(**states: Staleness) -> dict[str, Staleness]:
+    """What is built of `SPECS`; up to date where nothing else is said."""
+    return {f"p/{name}": states.get(name, Fresh()) for name in "abc"}
 
-    assert changes(new, old, {"p/b": "why"})[0].state == "changed"
+
+def entry_states(entries: tuple[PlanEntry, ...]) -> list[str]:
+    return [entry.state for entry in entries]
+
+
+def test_an_asset_counts_by_what_is_built_and_not_by_the_commit_before() -> None:
+    edited = {**SPECS, "p/b": SpecSnapshot("p", "b", "FineTune", "former", ("a",))}
+
+    assert entry_states(changes(SPECS, edited, built())) == ["reused"] * 4
+    assert entry_states(changes(SPECS, SPECS, built(b=SpecChanged())))[1] == "changed"
+    assert entry_states(changes(SPECS, SPECS, built(c=NeverBuilt())))[2] == "never_built"
+
+
+def test_a_spec_that_only_steers_counts_by_the_commit_before() -> None:
+    former = {key: spec for key, spec in SPECS.items() if key != "p/t"}
+
+    assert entry_states(changes(SPECS, former, built()))[3] == "new"
+
+
+def test_an_input_that_was_rebuilt_is_the_reason() -> None:
+    entry = changes(SPECS, SPECS, built(b=InputChanged("a", "a", "rebuilt")))[1]
+
+    assert (entry.state, entry.reason) == ("stale", "'a' was rebuilt after it")
+
+
+def test_missing_files_are_built_again_only_where_something_needs_them() -> None:
+    alone = changes(SPECS, SPECS, built(a=ArtefactMissing("x")))
+    needed = changes(SPECS, SPECS, built(a=ArtefactMissing("x"), c=SpecChanged()))
+
+    assert entry_states(alone) == ["reused"] * 4
+    assert entry_states(needed) == ["missing_artefact", "reused", "changed", "reused"]
+
+
+def test_nothing_is_built_from_an_input_that_failed_its_checks() -> None:
+    states = built(b=NeverBuilt(), c=NeverBuilt())
+    failed = changes(SPECS, SPECS, states, {"p/a"})
+    again = changes(SPECS, SPECS, states | {"p/a": SpecChanged()}, {"p/a"})
+
+    assert entry_states(failed) == ["reused", "blocked", "blocked", "reused"]
+    assert failed[2].reason == "'a' did not pass its checks"
+    assert entry_states(again) == ["changed", "never_built", "never_built", "reused"]
 
 
 def record(digest: str, **specs: str) -> ReleaseRecord:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tidemill.engine.trigger import backtest, evaluate
 from tidemill.spec.trigger import Trigger
-from tidemill.triggers import Answered, Signal, TriggerState
+from tidemill.triggers import AnswerRecord, FeedbackSignal, TriggerState
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -32,9 +32,9 @@ def trigger(when: Any = None, **fields: Any) -> Trigger:
     return Trigger.model_validate({**given, **fields})
 
 
-def signals(count: int, *, every: timedelta = MINUTE, end: datetime = NOW) -> list[Signal]:
+def signals(count: int, *, every: timedelta = MINUTE, end: datetime = NOW) -> list[FeedbackSignal]:
     times = [end - every * n for n in reversed(range(count))]
-    return [Signal("thumbs", at, at, f"u{n}", 0.0) for n, at in enumerate(times)]
+    return [FeedbackSignal("thumbs", at, at, f"u{n}", 0.0) for n, at in enumerate(times)]
 
 
 def test_enough_rows_fire_and_the_reason_has_the_numbers() -> None:
@@ -42,7 +42,7 @@ def test_enough_rows_fire_and_the_reason_has_the_numbers() -> None:
 
     assert decision.fires
     assert decision.blocked_by is None
-    assert decision.reason == "3 new rows, at least 3 wanted"
+    assert decision.reason == "3 of 3 new rows"
     assert decision.held_since == NOW
     assert decision.numbers == {
         "0:new_rows": {"holds": True, "counted": 3, "given": 3, "at_least": 3}
@@ -60,10 +60,10 @@ def test_too_few_rows_say_how_many_are_there() -> None:
     ("fields", "state", "blocker", "reason"),
     [
         ({"debounce": {"quiet": "5m"}}, {}, "debounce", "waiting for 5m of quiet"),
-        ({}, {"fired": [NOW - 20 * MINUTE]}, "cooldown", "cooldown: 40m left"),
+        ({}, {"firings": [NOW - 20 * MINUTE]}, "cooldown", "cooldown: 40m left"),
         (
             {"daily_limit": 1},
-            {"fired": [NOW - 20 * HOUR]},
+            {"firings": [NOW - 20 * HOUR]},
             "daily-limit",
             "daily limit reached: 1 firings in 24 hours",
         ),
@@ -71,7 +71,7 @@ def test_too_few_rows_say_how_many_are_there() -> None:
         ({"approval": {}}, {}, "approval", "needs approval by a person"),
         (
             {"approval": {"by": ["ann", "bob"]}},
-            {"asked": NOW},
+            {"approval_asked_at": NOW},
             "approval",
             "needs approval by ann or bob (requested at 2026-03-01 12:00 UTC)",
         ),
@@ -84,13 +84,13 @@ def test_what_stands_in_the_way_is_named(
 
     assert not decision.fires
     assert decision.blocked_by == blocker
-    assert decision.reason == f"3 new rows, at least 3 wanted; {reason}"
+    assert decision.reason == f"3 of 3 new rows; {reason}"
     assert decision.held_since == NOW
 
 
 def test_all_needs_every_condition_and_names_the_missing_ones() -> None:
     both = {"all": [{"type": "new_rows", "at_least": 1}, {"type": "corrections", "at_least": 1}]}
-    corrected = [*signals(1), Signal("correction", NOW, NOW, "u9")]
+    corrected = [*signals(1), FeedbackSignal("correction", NOW, NOW, "u9")]
 
     assert (
         evaluate(trigger(both), TriggerState(signals=signals(1)), NOW).reason
@@ -114,8 +114,8 @@ def test_a_burst_is_over_after_the_quiet_time_or_the_longest_wait() -> None:
 def test_a_schedule_needs_no_feedback() -> None:
     weekly = trigger({"any": [{"type": "schedule", "every": "7d"}]}, of=None)
 
-    assert not evaluate(weekly, TriggerState(start=NOW), NOW).fires
-    assert evaluate(weekly, TriggerState(start=NOW), NOW + timedelta(days=7)).fires
+    assert not evaluate(weekly, TriggerState(first_evaluated=NOW), NOW).fires
+    assert evaluate(weekly, TriggerState(first_evaluated=NOW), NOW + timedelta(days=7)).fires
 
 
 gaps = st.lists(st.integers(0, 900), min_size=1, max_size=120)
@@ -128,7 +128,7 @@ def test_no_stream_of_feedback_breaks_cooldown_daily_limit_or_longest_wait(
     at, timeline, longest = NOW, [], quiet + more
     for n, gap in enumerate(gaps):
         at += gap * SECOND
-        timeline.append(Signal("thumbs", at, at, f"u{n}", 0.0))
+        timeline.append(FeedbackSignal("thumbs", at, at, f"u{n}", 0.0))
     wary = trigger(
         cooldown=f"{cooldown}s",
         daily_limit=limit,
@@ -160,7 +160,7 @@ def test_a_backtest_uses_each_piece_of_feedback_once_and_ignores_pause_and_appro
 
 
 def test_a_backtest_sees_answers_only_up_to_its_moment() -> None:
-    answers = [Answered(NOW + n * MINUTE, "new" if n >= 60 else "old", 1) for n in range(120)]
+    answers = [AnswerRecord(NOW + n * MINUTE, "new" if n >= 60 else "old", 1) for n in range(120)]
     drifting = {"type": "drift", "window": "30m", "reference": "30m", "at_least": 20}
 
     firings = backtest(
@@ -183,8 +183,8 @@ def test_without_a_step_a_backtest_looks_at_most_a_thousand_times() -> None:
 
 
 def test_cooldown_and_daily_limit_end_on_the_moment() -> None:
-    cooled = TriggerState(signals=signals(3), fired=[NOW - HOUR])
-    rested = TriggerState(signals=signals(3), fired=[NOW - 24 * HOUR])
+    cooled = TriggerState(signals=signals(3), firings=[NOW - HOUR])
+    rested = TriggerState(signals=signals(3), firings=[NOW - 24 * HOUR])
 
     assert evaluate(trigger(), cooled, NOW).fires
     assert not evaluate(trigger(), cooled, NOW - SECOND).fires
@@ -192,7 +192,7 @@ def test_cooldown_and_daily_limit_end_on_the_moment() -> None:
 
 
 def test_all_conditions_hold_from_the_last_of_them_and_any_from_the_first() -> None:
-    corrected = [Signal("correction", NOW - HOUR, NOW - HOUR, "u9"), *signals(3)]
+    corrected = [FeedbackSignal("correction", NOW - HOUR, NOW - HOUR, "u9"), *signals(3)]
     parts = [{"type": "new_rows", "at_least": 4}, {"type": "corrections", "at_least": 1}]
     since = [
         evaluate(trigger({how: parts}), TriggerState(signals=corrected), NOW).held_since

@@ -47,7 +47,7 @@ waits class Change RolloutUpdate
 waits class Scene RolloutContext
 waits class Advance RolloutDecision
 waits class Look evaluation
-waits class Held ConditionResult
+refused class Held ConditionResult
 waits class Answered Prediction or AnswerRecord
 waits class Decided TriggerDecision
 waits class Known SpecSnapshot
@@ -63,7 +63,7 @@ waits class Given InferenceResponse
 waits class Answerer Predictor
 waits class Work RequestQueue
 waits class Pieces TokenStream
-waits class Ground SearchSpace
+refused class Ground SearchSpace
 waits class Examiner CommitValidator
 waits class Follower GitSync
 waits class Pace RatingRate

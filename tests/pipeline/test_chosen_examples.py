@@ -12,7 +12,7 @@ from tests.search.planted import Ground
 from tidemill.data import read_split
 from tidemill.errors import SpecError
 from tidemill.pipeline import candidates, prompt
-from tidemill.prompts import Program
+from tidemill.prompts import PromptProgram
 from tidemill.search import Candidate
 from tidemill.spec.prompt import Prompt
 from tidemill.spec.rewrite import REMOVE
@@ -33,7 +33,7 @@ def chosen(ground: Ground, rows: list[dict[str, Any]], k: int = 3) -> Prompt:
 def test_chosen_examples_are_shown_in_their_order(ground: Ground) -> None:
     rows = read_split(ground.inputs["rows"].path, "train")[5:8]
     made = prompt.build(chosen(ground, rows[::-1]), ground.inputs, ground.bench)
-    shown = Program.load(made.artefact.path).messages({"text": "new"})
+    shown = PromptProgram.load(made.artefact.path).messages({"text": "new"})
 
     assert [one["content"] for one in shown[:-1:2]] == [row["text"] for row in rows[::-1]]
 
@@ -43,7 +43,7 @@ def test_an_example_that_a_test_row_asks_is_left_out_and_counted(ground: Ground)
     train, test = read_split(folder, "train")[0], read_split(folder, "test")[0]
     shouted = {**test, "text": test["text"].upper()}
     made = prompt.build(chosen(ground, [train, shouted]), ground.inputs, ground.bench)
-    text = json.dumps(Program.load(made.artefact.path).messages({"text": "new"}))
+    text = json.dumps(PromptProgram.load(made.artefact.path).messages({"text": "new"}))
 
     assert made.facts["examples_left_out"] == 1
     assert train["text"] in text

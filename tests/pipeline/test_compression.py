@@ -19,7 +19,7 @@ from tidemill.pipeline import compression
 from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.context import Bench, Made
 from tidemill.ports import Artefact
-from tidemill.prompts import Program
+from tidemill.prompts import PromptProgram
 from tidemill.spec.compression import Compression
 from tidemill.spec.prompt import TextOutput
 
@@ -98,7 +98,7 @@ class Place:
     def _prompt(self) -> Artefact:
         folder = self.tmp / "ask"
         output = TextOutput(type="text", column="reply", label="intent", max_tokens=6)
-        Program("zero-shot", "{{ text }}", ("text",), output).save(folder)
+        PromptProgram("zero-shot", "{{ text }}", ("text",), output).save(folder)
         return self.store.put(folder, kind="prompt")
 
     def put_classifier(self, encoder: Path) -> None:
@@ -117,7 +117,7 @@ class Place:
     def make(self, wanted: Compression) -> Made:
         scratch = self.tmp / "scratch"
         scratch.mkdir(exist_ok=True)
-        return compression.make(
+        return compression.build(
             wanted,
             self.inputs,
             Bench(

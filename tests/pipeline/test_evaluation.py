@@ -348,13 +348,13 @@ def test_the_prompt_is_the_evaluations_own_or_that_of_the_fine_tune_behind_it() 
 @pytest.fixture
 def real(place: Place, tiny_llm: Path) -> Place:
     """A tiny model with random weights, a prompt, and test rows of which two ask the same."""
-    from tidemill.prompts import Program
+    from tidemill.prompts import PromptProgram
     from tidemill.spec.prompt import TextOutput
 
     copy = place.tmp / "copy"
     shutil.copytree(tiny_llm, copy)
     output = TextOutput(type="text", column="reply", label="label", max_tokens=6)
-    program = Program("zero-shot", "Customer: {{ text }}", ("text",), output)
+    program = PromptProgram("zero-shot", "Customer: {{ text }}", ("text",), output)
     program.save(place.tmp / "prompt")
     rows = [
         {"id": f"r{i}", "text": text, "label": "refund", "reply": "It is on its way."}

@@ -18,11 +18,11 @@ from tidemill.pipeline import finetune
 from tidemill.pipeline.context import Bench, Made
 from tidemill.pipeline.loss_curve import curve_points
 from tidemill.ports import Artefact
-from tidemill.prompts import Program
+from tidemill.prompts import PromptProgram
 from tidemill.runtimes import open_runtime
 from tidemill.spec.finetune import FineTune
 from tidemill.spec.prompt import TextOutput
-from tidemill.training.loop import Outcome
+from tidemill.training.loop import TrainingResult
 
 PNG = b"\x89PNG\r\n"
 REPLIES = {"order": "It is on its way.", "refund": "refund it is.", "return": "I want a lamp"}
@@ -75,7 +75,7 @@ class Shop:
         self.inputs["requests"] = self.store.put(folder, kind="dataset")
 
     def put_prompt(self) -> None:
-        program = Program(
+        program = PromptProgram(
             technique="zero-shot",
             template="{{ text }}",
             inputs=("text",),
@@ -158,13 +158,15 @@ def test_the_record_keeps_the_points_of_the_curve_and_the_artefact_does_not(
 
 
 def test_a_long_curve_is_thinned_to_the_means_of_neighbours() -> None:
-    outcome = Outcome(losses=[(step, float(step % 2)) for step in range(1, 1001)], looks=[(9, 0.5)])
+    outcome = TrainingResult(
+        losses=[(step, float(step % 2)) for step in range(1, 1001)], validation_losses=[(9, 0.5)]
+    )
     kept = curve_points(outcome, "nats per row")
 
     assert len(kept["train"]) == 200
     assert kept["train"][0] == [5, 0.6]
     assert kept["train"][-1][0] == 1000
-    assert curve_points(Outcome(), "nats per row")["train"] == []
+    assert curve_points(TrainingResult(), "nats per row")["train"] == []
 
 
 def test_the_same_inputs_give_the_same_bytes(chat_shop: Shop) -> None:

@@ -110,7 +110,7 @@ def test_what_was_never_made_says_how_to_make_it(home: Path) -> None:
     with pytest.raises(MissingArtefact) as caught:
         Workshop(home).line.current("rows")
 
-    assert str(caught.value) == "'rows' has not been made yet; run `tidemill run shop/rows`"
+    assert str(caught.value) == "'rows' was never built here; run `tidemill run shop/rows`"
 
 
 def test_what_is_stale_says_so(home: Path) -> None:
@@ -118,7 +118,7 @@ def test_what_is_stale_says_so(home: Path) -> None:
     workshop.line.make("rows")
     write(home, seed=1)
 
-    with pytest.raises(MissingArtefact, match="is stale: its spec changed since it was made"):
+    with pytest.raises(MissingArtefact, match="is stale: its spec changed since it was built"):
         workshop.line.current("rows")
 
 

@@ -14,7 +14,7 @@ from tidemill.errors import DataError, SpecError
 from tidemill.pipeline import dataset, prompt
 from tidemill.pipeline.context import Bench
 from tidemill.ports import Artefact
-from tidemill.prompts import Program
+from tidemill.prompts import PromptProgram
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.prompt import Prompt
 
@@ -63,7 +63,7 @@ def test_a_few_shot_prompt_knows_its_labels_and_its_examples(bench: Bench, rows:
     few = spec(technique="few-shot", examples={"source": "chat", "k": 2})
     made = prompt.build(few, {"chat": rows}, bench)
     again = prompt.build(few, {"chat": rows}, bench)
-    program = Program.load(made.artefact.path)
+    program = PromptProgram.load(made.artefact.path)
 
     assert made.artefact == again.artefact
     assert made.artefact.kind == "prompt"
@@ -84,7 +84,7 @@ def test_similar_examples_keep_their_vectors(
         examples={"source": "chat", "k": 1, "selection": "similar", "encoder": "mini"},
     )
     made = prompt.build(similar, {"chat": rows, "mini": encoder}, bench)
-    program = Program.load(made.artefact.path, encode=Encoder(tiny_encoder).encode)
+    program = PromptProgram.load(made.artefact.path, encode=Encoder(tiny_encoder).encode)
 
     assert program.embeddings is not None
     assert len(program.embeddings) == len(program.examples) > 20

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tidemill.prompts import Program
+from tidemill.prompts import PromptProgram
 from tidemill.spec.prompt import LabelOutput, TextOutput
 
 WORDS = ("card", "refund", "order", "late", "lost")
@@ -32,10 +32,10 @@ def encode(texts: list[str]) -> np.ndarray[Any, Any]:
 
 
 @pytest.fixture
-def program() -> Callable[..., Program]:
+def program() -> Callable[..., PromptProgram]:
     """A program of a technique, with what that technique needs."""
 
-    def make(technique: str, **more: Any) -> Program:
+    def make(technique: str, **more: Any) -> PromptProgram:
         given: dict[str, Any] = {
             "technique": technique,
             "template": "Customer: {{ text }}",
@@ -52,7 +52,7 @@ def program() -> Callable[..., Program]:
             passages = ("A lost order is sent again.", "A refund takes three days.")
             given |= {"passages": passages, "passages_k": 1, "encode": encode}
             given |= {"passage_embeddings": encode(list(passages))}
-        return Program(**{**given, **more})
+        return PromptProgram(**{**given, **more})
 
     return make
 

@@ -9,7 +9,7 @@ import pytest
 
 from tidemill.answer import Answer
 from tidemill.errors import ArtefactError, DataError, SpecError
-from tidemill.prompts import Program, output_parsing, template
+from tidemill.prompts import PromptProgram, output_parsing, template
 from tidemill.spec.prompt import JsonOutput, LabelOutput, TextOutput
 
 LABELS = ("card_arrival", "Refund", "reverted?")
@@ -40,13 +40,13 @@ JSON = JsonOutput.model_validate(
 def test_a_label_is_taken_whatever_its_case_and_spacing_but_never_guessed(
     text: str, label: str | None
 ) -> None:
-    answer = output_parsing.read(LABEL, text, LABELS)
+    answer = output_parsing.parse_answer(LABEL, text, LABELS)
 
     assert (answer.label, answer.valid) == (label, label is not None)
 
 
 def test_without_known_labels_any_label_is_one() -> None:
-    assert output_parsing.read(LABEL, "Anything\n") == Answer("Anything", "Anything")
+    assert output_parsing.parse_answer(LABEL, "Anything\n") == Answer("Anything", "Anything")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_without_known_labels_any_label_is_one() -> None:
     ],
 )
 def test_a_leading_label_is_kept_apart_from_the_text(text: str, answer: Answer) -> None:
-    assert output_parsing.read(LED, text, LABELS) == answer
+    assert output_parsing.parse_answer(LED, text, LABELS) == answer
 
 
 @pytest.mark.parametrize(
@@ -75,19 +75,19 @@ def test_a_leading_label_is_kept_apart_from_the_text(text: str, answer: Answer) 
 def test_json_is_read_canonically_and_judged_by_its_schema(
     text: str, read: str, valid: bool
 ) -> None:
-    assert output_parsing.read(JSON, text) == Answer(read, valid=valid)
+    assert output_parsing.parse_answer(JSON, text) == Answer(read, valid=valid)
 
 
 def test_json_is_written_canonically_from_a_document_or_its_text() -> None:
-    assert output_parsing.write(JSON, {"doc": {"b": 1, "a": 2}}) == '{"a": 2, "b": 1}'
-    assert output_parsing.write(JSON, {"doc": '{"b":1,"a":2}'}) == '{"a": 2, "b": 1}'
+    assert output_parsing.format_target(JSON, {"doc": {"b": 1, "a": 2}}) == '{"a": 2, "b": 1}'
+    assert output_parsing.format_target(JSON, {"doc": '{"b":1,"a":2}'}) == '{"a": 2, "b": 1}'
     with pytest.raises(DataError, match="column 'doc' is not JSON"):
-        output_parsing.write(JSON, {"id": "r1", "doc": "{"})
+        output_parsing.format_target(JSON, {"id": "r1", "doc": "{"})
 
 
 def test_an_empty_column_is_named_with_its_row() -> None:
     with pytest.raises(DataError, match="row r1: no value in column 'intent'"):
-        output_parsing.write(LED, {"id": "r1", "reply": "ok", "intent": None})
+        output_parsing.format_target(LED, {"id": "r1", "reply": "ok", "intent": None})
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_an_empty_column_is_named_with_its_row() -> None:
 def test_a_users_answer_fills_the_columns_or_none(
     output: Any, said: Any, label: str | None, filled: dict[str, str] | None
 ) -> None:
-    assert output_parsing.fill(output, said, label) == filled
+    assert output_parsing.columns_from_feedback(output, said, label) == filled
 
 
 T = Path("specs/chat/ask.j2")
@@ -146,7 +146,7 @@ def test_a_variable_that_is_no_input_is_found_before_anything_is_rendered() -> N
 
 
 def test_a_row_without_an_input_says_which_one(tmp_path: Path) -> None:
-    program = Program("zero-shot", "{{ text }}", ("text",), PLAIN, path=T)
+    program = PromptProgram("zero-shot", "{{ text }}", ("text",), PLAIN, path=T)
 
     with pytest.raises(SpecError, match="'text' is undefined"):
         program.messages({"other": "x"})
@@ -154,7 +154,7 @@ def test_a_row_without_an_input_says_which_one(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_prompt_says_so(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match="not a prompt artefact"):
-        Program.load(tmp_path)
+        PromptProgram.load(tmp_path)
     (tmp_path / "program.json").write_text("[]")
     with pytest.raises(ArtefactError, match="not a prompt artefact"):
-        Program.load(tmp_path)
+        PromptProgram.load(tmp_path)

@@ -10,10 +10,10 @@ from tests.prompts.conftest import EXAMPLES, ROW, encode
 
 from tidemill.catalog import PROMPTS
 from tidemill.content import digest_of
-from tidemill.prompts import Program
+from tidemill.prompts import PromptProgram
 from tidemill.spec.prompt import JsonOutput, LabelOutput
 
-Make = Callable[..., Program]
+Make = Callable[..., PromptProgram]
 every_technique = pytest.mark.parametrize("technique", PROMPTS.names())
 
 
@@ -56,7 +56,7 @@ def test_a_saved_program_says_the_same_and_its_bytes_are_the_same(
     made = program(technique)
     made.save(tmp_path / "a")
     made.save(tmp_path / "b")
-    loaded = Program.load(tmp_path / "a", encode=encode)
+    loaded = PromptProgram.load(tmp_path / "a", encode=encode)
 
     assert digest_of(tmp_path / "a") == digest_of(tmp_path / "b")
     assert loaded.conversations([ROW, *EXAMPLES]) == made.conversations([ROW, *EXAMPLES])

@@ -9,12 +9,12 @@ import pytest
 from tests.prompts.conftest import EXAMPLES, ROW, encode
 
 from tidemill.errors import DataError
-from tidemill.prompts import Answer, Program
+from tidemill.prompts import Answer, PromptProgram
 
-Make = Callable[..., Program]
+Make = Callable[..., PromptProgram]
 
 
-def shown(program: Program, text: str) -> list[str]:
+def shown(program: PromptProgram, text: str) -> list[str]:
     messages = program.messages({"text": text})
     return [m["content"].removeprefix("Customer: ") for m in messages if m["role"] == "user"][:-1]
 
@@ -56,7 +56,7 @@ def test_similar_examples_embed_many_rows_in_one_go(program: Make) -> None:
 
     assert calls == [5]
     with pytest.raises(DataError, match="got no sentence encoder"):
-        replace(few, encode=None, remembered={}).messages(ROW)
+        replace(few, encode=None, embedding_cache={}).messages(ROW)
 
 
 def test_an_example_is_answered_the_way_the_model_should_answer(program: Make) -> None:

@@ -26,7 +26,7 @@ from tidemill.adapters.kafka.bus import KafkaBus
 from tidemill.adapters.kafka.embedded_broker import EmbeddedBroker
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.local.processes import free_port
-from tidemill.events import INFERENCE_TOPIC, Event, Feedback, Inference, binary
+from tidemill.events import INFERENCE_TOPIC, Event, FeedbackEvent, InferenceEvent, encode
 from tidemill.ports import Message
 
 TOPIC = "proof.feedback"
@@ -167,23 +167,23 @@ def _compare(sent: Sent, ledger: Ledger) -> dict[str, int]:
 
 
 def _answer(number: int, sent: Sent) -> Message:
-    data = Inference(
+    data = InferenceEvent(
         response_id=f"r{number}", service="proof", release="sha256:0", output="on its way"
     )
     event = Event(data, "/proof", f"i{number}")
     sent.answers.add(event.id)
-    return Message(INFERENCE_TOPIC, **binary(event))
+    return Message(INFERENCE_TOPIC, **encode(event))
 
 
 def _feedback(number: int, n: int, sent: Sent) -> Message:
-    data = Feedback(response_id=f"r{number}", kind="thumbs", value=n % 2, subject=f"u{n}")
+    data = FeedbackEvent(response_id=f"r{number}", kind="thumbs", value=n % 2, subject=f"u{n}")
     event = Event(data, "/proof", f"f{number}-{n}")
     sent.feedback.add(event.id)
-    return Message(TOPIC, **binary(event))
+    return Message(TOPIC, **encode(event))
 
 
 def _broken(number: int, sent: Sent) -> Message:
-    good = binary(Event(Feedback(response_id="r", kind="comment", comment="x"), "/proof"))
+    good = encode(Event(FeedbackEvent(response_id="r", kind="comment", comment="x"), "/proof"))
     faults: list[bytes] = [
         b"\xff\xfe %d" % number,
         b'{"response_id": "r%d", "kind": "applause"}' % number,

@@ -269,7 +269,9 @@ def partial() -> ReleaseFacts:
         data=replace(whole.data, spec={}, summary={}, missing={DATASET: GONE}),
         missing=missing,
         rollout={**(whole.rollout or {}), "state": "running", "awaits_person": True},
+
         rollout_decisions=(),
+
     )  # fmt: skip
 
 

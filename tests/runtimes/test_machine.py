@@ -26,7 +26,7 @@ def test_waiting_threads_sleep_unless_a_person_said_otherwise(
 ) -> None:
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
 
-    machine.settle()
+    machine.configure_torch()
 
     assert os.environ["GOMP_SPINCOUNT"] == "7"
 
@@ -37,13 +37,13 @@ def test_a_machine_that_is_kept_to_avx2_multiplies_no_bf16_and_has_no_vnni(
 ) -> None:
     monkeypatch.setenv(name, "AVX2")
     machine.bf16.cache_clear()
-    machine.instructions.cache_clear()
+    machine.instruction_set.cache_clear()
 
     assert not machine.bf16()
-    assert machine.instructions() in ("avx2", "arm64")
+    assert machine.instruction_set() in ("avx2", "arm64")
 
     machine.bf16.cache_clear()
-    machine.instructions.cache_clear()
+    machine.instruction_set.cache_clear()
 
 
 def test_the_heap_can_be_kept_more_than_once() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tidemill.catalog import COMPRESSION
-from tidemill.compression import silent, targets
+from tidemill.compression import no_progress, targets
 from tidemill.errors import ArtefactError
 from tidemill.form import ModelForm
 from tidemill.runtimes import Runtime, open_runtime
@@ -26,7 +26,7 @@ def forms(tiny_llm: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     """The tiny model in each form that ONNX Runtime or GenAI serves."""
     place = tmp_path_factory.mktemp("forms")
     target = OnnxRuntimeTarget(runtime="onnxruntime")
-    targets.load("onnxruntime").build(tiny_llm, place / "fp32", target, silent)
+    targets.load("onnxruntime").build(tiny_llm, place / "fp32", target, no_progress)
     for name, given in (("int8", {"bits": 8}), ("int4", {"bits": 4})):
         COMPRESSION.load("quantise").compress(
             tiny_llm,
@@ -34,7 +34,7 @@ def forms(tiny_llm: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
             COMPRESSION.options("quantise", given),
             resolve=lambda _digest: tiny_llm,
             calibration=None,
-            say=silent,
+            say=no_progress,
         )
     return {name: place / name for name in ("fp32", "int8", "int4")}
 
@@ -133,7 +133,7 @@ def test_an_exported_classifier_gives_the_same_probabilities(
     classifier: Path, tmp_path: Path
 ) -> None:
     target = OnnxRuntimeTarget(runtime="onnxruntime")
-    targets.load("onnxruntime").build(classifier, tmp_path / "onnx", target, silent)
+    targets.load("onnxruntime").build(classifier, tmp_path / "onnx", target, no_progress)
     texts = ["where is my order", "refund", "a much longer request about a lamp that came broken"]
     found = [
         open_runtime(folder, resolve=lambda _digest: Path()).classify(texts)

@@ -11,15 +11,15 @@ from typing import Any
 
 from tidemill.adapters.answer_cache import PassingMemory
 from tidemill.adapters.store import MemoryStore
-from tidemill.data.rows import share
+from tidemill.data.rows import hash_fraction
 from tidemill.engine.search_budget import Limits
 from tidemill.form import ModelForm
 from tidemill.pipeline import dataset
 from tidemill.pipeline.context import Bench
 from tidemill.pipeline.optimise import PromptSearchResult, SearchRequest, optimise
 from tidemill.ports import Artefact
-from tidemill.runtimes import Messages, Reply, Scores
-from tidemill.search import Remark
+from tidemill.runtimes import LabelScores, Messages, Reply
+from tidemill.search import UserComment
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.prompt import Prompt
 
@@ -57,7 +57,7 @@ class Planted:
         question = messages[-1]["content"]
         label = next(word for word in LABELS if word in question)
         wrong = LABELS[(LABELS.index(label) + 1) % 4]
-        text = label if share("luck", question) < right else wrong
+        text = label if hash_fraction("luck", question) < right else wrong
         words = sum(len(one["content"].split()) for one in messages)
         return Reply(text, words, 1, 0.0, "stop")
 
@@ -67,7 +67,7 @@ class Planted:
         reply = self._one(messages)
         yield from (reply.text, reply)
 
-    def classify(self, texts: Sequence[str]) -> list[Scores]:
+    def classify(self, texts: Sequence[str]) -> list[LabelScores]:
         raise NotImplementedError
 
     def close(self) -> None:
@@ -155,7 +155,7 @@ class Ground:
         *,
         seed: int = 0,
         reflection: Any = None,
-        remarks: tuple[Remark, ...] = (),
+        remarks: tuple[UserComment, ...] = (),
         limits: Limits | None = None,
         **more: Any,
     ) -> PromptSearchResult:

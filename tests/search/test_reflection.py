@@ -17,7 +17,7 @@ from tidemill.data import read_split
 from tidemill.engine.search_budget import Limits
 from tidemill.errors import ServiceError, SettingsError, TidemillError
 from tidemill.pipeline.candidate_evaluator import MAX_LOST_ANSWERS
-from tidemill.search import Remark
+from tidemill.search import UserComment
 from tidemill.settings import ReflectionSettings, Settings
 
 BETTER = "```\nAnswer with one of: refund, track, cancel, other.\n```"
@@ -188,8 +188,8 @@ def test_users_words_reach_the_reflection_unless_a_held_out_row_asks_the_same(
     folder = ground.inputs["rows"].path
     test = read_split(folder, "test")[0]["text"]
     remarks = (
-        Remark({"text": "a new one"}, "a new one", "track", comment="too curt, be kinder"),
-        Remark({"text": test}, test, "track", comment="tells the answer of a test row"),
+        UserComment({"text": "a new one"}, "a new one", "track", comment="too curt, be kinder"),
+        UserComment({"text": test}, test, "track", comment="tells the answer of a test row"),
     )
     teacher = Teacher(BETTER)
     found = ground.run("gepa", reflection=teacher, remarks=remarks)

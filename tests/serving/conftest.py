@@ -10,8 +10,8 @@ import pytest
 from tests.serving.places import ECHO, make_release
 
 from tidemill.adapters.local.deployer import LocalDeployer
-from tidemill.adapters.local.processes import Processes, Start, free_port, python
-from tidemill.local.services import answers
+from tidemill.adapters.local.processes import ProcessFolder, ProcessSpec, free_port, python_command
+from tidemill.local.services import responds
 from tidemill.pipeline.release_folder import ServedRelease
 
 
@@ -30,10 +30,12 @@ def gateway(tmp_path: Path) -> Iterator[str]:
     """The URL of a gateway process on this test's home."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    processes = Processes(tmp_path / "run")
-    command = python("-m", "tidemill.serving.gateway", "--home", str(tmp_path), "--port", str(port))
-    running = processes.start(Start("gateway", command, url))
-    processes.await_ready(running, lambda: answers(f"{url}/-/health"), 30)
+    processes = ProcessFolder(tmp_path / "run")
+    command = python_command(
+        "-m", "tidemill.serving.gateway", "--home", str(tmp_path), "--port", str(port)
+    )
+    running = processes.start(ProcessSpec("gateway", command, url))
+    processes.await_ready(running, lambda: responds(f"{url}/-/health"), 30)
     yield url
     processes.stop_all()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tidemill.errors import PromptTooLong
 from tidemill.form import ModelForm
-from tidemill.runtimes import Messages, Reply, Resolve, Scores
+from tidemill.runtimes import LabelScores, Messages, Reply, Resolve
 
 LIMIT = 10_000
 """Letters of the longest message; a real model counts tokens."""
@@ -41,8 +41,8 @@ class Echo:
                 time.sleep(float(self.faults[1]))
         yield reply
 
-    def classify(self, texts: Sequence[str]) -> list[Scores]:
-        return [Scores("short" if len(t) < 10 else "long", 0.9, {"short": 0.9}) for t in texts]
+    def classify(self, texts: Sequence[str]) -> list[LabelScores]:
+        return [LabelScores("short" if len(t) < 10 else "long", 0.9, {"short": 0.9}) for t in texts]
 
     def close(self) -> None:
         self.closed = True

@@ -84,7 +84,7 @@ def test_columns_without_a_prompt_are_refused(answerer: Predictor) -> None:
 def test_a_flood_is_refused_and_the_queue_empties(
     answerer: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work_module, "QUEUE", 2)
+    monkeypatch.setattr(work_module, "QUEUE_SIZE", 2)
 
     async def flood() -> list[object]:
         work = RequestQueue(answerer)

@@ -10,12 +10,12 @@ import pytest
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.client import Tidemill
 from tidemill.errors import EventError
-from tidemill.events import Feedback, decode, hash_subject
+from tidemill.events import FeedbackEvent, decode, hash_subject
 
 
-def sent(bus: MemoryBus) -> list[Feedback]:
+def sent(bus: MemoryBus) -> list[FeedbackEvent]:
     found = [decode(m.headers, m.value).data for m in bus.read({("t", 0): 0}, limit=99, timeout=0)]
-    assert all(isinstance(one, Feedback) for one in found)
+    assert all(isinstance(one, FeedbackEvent) for one in found)
     return found  # type: ignore[return-value]
 
 

@@ -81,7 +81,7 @@ def test_a_driver_of_a_cluster_needs_one_and_git_does_not(shop: Shop) -> None:
 
     assert pick(spec(shop)) == NEEDS_CLUSTER
     assert isinstance(git, GitDeployer)
-    assert git.look is None
+    assert git.cluster_reader is None
 
 
 def test_with_a_kubeconfig_the_cluster_is_asked(shop: Shop) -> None:
@@ -94,7 +94,7 @@ def test_with_a_kubeconfig_the_cluster_is_asked(shop: Shop) -> None:
         assert isinstance(place, KServeDeployer)
         place.start(SERVICE, "sha256:" + "a" * 64, Path("unused"))
         assert isinstance(git, GitDeployer)
-        assert git.look is place
+        assert git.cluster_reader is place
 
     assert [one["metadata"]["name"] for one in kube.applied] == [SERVICE]
 
@@ -134,7 +134,7 @@ def test_the_controller_walks_a_release_through_a_cluster_and_back(shop: Shop, d
             for _ in range(times):
                 clock.advance(timedelta(seconds=2))
                 controller.tick()
-                shares = place.serving(SERVICE)
+                shares = place.traffic_shares(SERVICE)
                 if not seen or seen[-1] != shares:
                     seen.append(shares)
 

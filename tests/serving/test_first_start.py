@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tidemill.local.services import prepare
-from tidemill.local.stack import broker_trouble
+from tidemill.local.stack import broker_error
 from tidemill.settings import Settings
 
 
@@ -27,13 +27,13 @@ def test_dagster_s_databases_are_there_before_its_processes_race_to_make_them(
 def test_a_named_broker_that_does_not_answer_is_told(free_port: int) -> None:
     address = f"127.0.0.1:{free_port}"
     settings = Settings.read({"TIDEMILL_BOOTSTRAP_SERVERS": address})
-    trouble = broker_trouble(settings)
+    trouble = broker_error(settings)
     with socket.socket() as broker:
         broker.bind(("127.0.0.1", free_port))
         broker.listen()
-        answering = broker_trouble(settings)
+        answering = broker_error(settings)
 
     assert trouble is not None
     assert trouble.startswith(f"no Kafka broker answers at {address}; feedback is taken in once")
     assert answering is None
-    assert broker_trouble(Settings.read({})) is None
+    assert broker_error(Settings.read({})) is None

@@ -311,8 +311,8 @@ def test_a_release_that_is_busy_is_not_said_to_be_restarted(front: Front) -> Non
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "1"
     assert answer.json()["error"]["message"] == (
-        "chat: the live release answers 503; try again in a moment, and if it stays so, see "
-        "its log in run/models below TIDEMILL_HOME"
+        "chat: the live release returned HTTP 503; try again in a moment, or see its log in "
+        "run/models in TIDEMILL_HOME"
     )
 
 

@@ -16,7 +16,7 @@ import pytest
 from tests.serving.places import ECHO, make_release
 
 from tidemill.adapters.local.deployer import LocalDeployer
-from tidemill.adapters.local.processes import Processes
+from tidemill.adapters.local.processes import ProcessFolder
 from tidemill.pipeline.release_folder import ServedRelease
 
 CHAT = "/openai/v1/chat/completions"
@@ -32,7 +32,7 @@ def served(
     arm = deployer.start(release.service, release.digest, folder)
     with httpx.Client(base_url=arm.url, timeout=20) as client:
         yield release, client
-    Processes(home / "run", "models").stop_all()
+    ProcessFolder(home / "run", "models").stop_all()
 
 
 def messages(text: str) -> list[dict[str, str]]:

@@ -13,8 +13,8 @@ from tidemill.content import digest_of
 from tidemill.errors import BadRequest
 from tidemill.form import ModelForm
 from tidemill.pipeline.release_folder import ArtefactFolder, ServedRelease
-from tidemill.prompts import Program
-from tidemill.runtimes import Messages, Reply, Resolve, Scores
+from tidemill.prompts import PromptProgram
+from tidemill.runtimes import LabelScores, Messages, Reply, Resolve
 from tidemill.serving.model_server import load
 from tidemill.serving.predictor import InferenceRequest, InferenceResponse, Predictor
 from tidemill.spec.prompt import TextOutput
@@ -41,18 +41,20 @@ class Scripted:
         yield from (self.says[start : start + 3] for start in range(0, len(self.says), 3))
         yield from self.answer([messages], max_tokens=max_tokens, stop=stop)
 
-    def classify(self, texts: Sequence[str]) -> list[Scores]:
-        return [Scores(f"about {text}", 0.75, {}) for text in texts]
+    def classify(self, texts: Sequence[str]) -> list[LabelScores]:
+        return [LabelScores(f"about {text}", 0.75, {}) for text in texts]
 
     def close(self) -> None:
         return
 
 
 @pytest.fixture
-def prompted(release: Make, tmp_path: Path) -> Callable[..., tuple[Predictor, Scripted, Program]]:
+def prompted(
+    release: Make, tmp_path: Path
+) -> Callable[..., tuple[Predictor, Scripted, PromptProgram]]:
     def make(says: str, technique: str = "zero-shot", **named: Any) -> Any:
         made, _ = release()
-        program = Program(
+        program = PromptProgram(
             technique=technique,
             template="Request: {{ text }}",
             inputs=("text",),

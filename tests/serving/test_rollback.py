@@ -19,7 +19,7 @@ from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.ledger.base import open_engine
 from tidemill.adapters.ledger.rollouts import RolloutLedger
 from tidemill.adapters.local.deployer import LocalDeployer
-from tidemill.adapters.local.processes import Processes
+from tidemill.adapters.local.processes import ProcessFolder
 from tidemill.control.rollout_controller import Controller
 
 INTERVAL = 2.0
@@ -75,7 +75,7 @@ class Service:
         for thread in self.threads:
             thread.join()
         self.controller.close()
-        Processes(self.home / "run", "models").stop_all()
+        ProcessFolder(self.home / "run", "models").stop_all()
 
 
 @pytest.fixture
@@ -107,11 +107,11 @@ def test_a_failing_and_a_slow_release_are_rolled_back_and_no_user_notices(
 
 @pytest.mark.slow
 def test_a_killed_model_server_comes_back_by_itself(service: Service) -> None:
-    (server,) = service.deployer.processes.known()
+    (server,) = service.deployer.processes.list_all()
     os.kill(server.pid, signal.SIGKILL)
 
     service.until(lambda: service.statuses[-1] == 503, 10)
     service.until(lambda: service.statuses[-1] == 200)
 
-    (other,) = service.deployer.processes.known()
+    (other,) = service.deployer.processes.list_all()
     assert other.pid != server.pid

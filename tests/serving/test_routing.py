@@ -19,7 +19,7 @@ def route(percent: float, mode: str = "split") -> Route:
 
 
 def test_shares_come_out_as_asked() -> None:
-    picked = [route(10).pick(bucket(KEY, "new", f"user {n}")).release for n in range(10_000)]
+    picked = [route(10).arm_for(bucket(KEY, "new", f"user {n}")).release for n in range(10_000)]
 
     assert 0.08 < picked.count("new") / len(picked) < 0.12
 
@@ -32,21 +32,21 @@ def test_a_subject_who_has_the_candidate_keeps_it_while_the_share_rises(
     low, high = sorted((low, high))
     place = bucket(KEY, "new", who)
 
-    if route(low).pick(place).release == "new":
-        assert route(high).pick(place).release == "new"
+    if route(low).arm_for(place).release == "new":
+        assert route(high).arm_for(place).release == "new"
 
 
 def test_at_none_and_at_all_everybody_agrees() -> None:
     places = [bucket(KEY, "new", str(n)) for n in range(1000)]
 
-    assert {route(0).pick(place).release for place in places} == {"live"}
-    assert {route(100).pick(place).release for place in places} == {"new"}
+    assert {route(0).arm_for(place).release for place in places} == {"live"}
+    assert {route(100).arm_for(place).release for place in places} == {"new"}
 
 
 def test_a_shadow_answers_nobody() -> None:
     shadowed = route(50, "shadow")
 
-    assert shadowed.pick(1.0).release == "live"
+    assert shadowed.arm_for(1.0).release == "live"
     assert [arm.release for arm in shadowed.shadows] == ["new"]
 
 

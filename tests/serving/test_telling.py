@@ -13,7 +13,7 @@ from tests.serving.echo import open_echo
 
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.errors import BrokerDown
-from tidemill.events import INFERENCE_TOPIC, Inference, decode, hash_subject
+from tidemill.events import INFERENCE_TOPIC, InferenceEvent, decode, hash_subject
 from tidemill.pipeline.release_folder import EventPrivacy, ServedRelease
 from tidemill.serving import inference_events
 from tidemill.serving.inference_events import InferenceEventPublisher, request_row
@@ -24,7 +24,9 @@ Make = Callable[..., tuple[ServedRelease, Path]]
 KEY = b"key"
 
 
-def told(release: ServedRelease, said: str, *, stream: bool = False, **named: Any) -> Inference:
+def told(
+    release: ServedRelease, said: str, *, stream: bool = False, **named: Any
+) -> InferenceEvent:
     bus = MemoryBus()
     answerer = load(release, open_model=open_echo)
     teller = InferenceEventPublisher(release, lambda: bus, KEY)
@@ -37,7 +39,7 @@ def told(release: ServedRelease, said: str, *, stream: bool = False, **named: An
     teller.close()
     (message,) = bus.read({(release.topic or INFERENCE_TOPIC, 0): 0}, limit=10, timeout=1)
     data = decode(message.headers, message.value).data
-    assert isinstance(data, Inference)
+    assert isinstance(data, InferenceEvent)
     return data
 
 
@@ -89,7 +91,7 @@ def test_a_broker_that_is_down_costs_the_event_and_nothing_else(release: Make) -
 def test_a_full_queue_drops_counts_and_does_not_wait(
     release: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inference_events, "ROOM", 1)
+    monkeypatch.setattr(inference_events, "QUEUE_SIZE", 1)
 
     def never() -> MemoryBus:
         time.sleep(0.5)

@@ -94,7 +94,7 @@ def test_a_file_that_vanishes_while_it_is_read_is_told(
             (folder / "rollout.yaml").unlink(missing_ok=True)
         return opened(path)
 
-    monkeypatch.setattr(loader, "_bounded", late)
+    monkeypatch.setattr(loader, "_read_bounded", late)
 
     assert f"{AT}:1: the file cannot be read: No such file or directory" in "\n".join(told())
 

@@ -108,7 +108,7 @@ BROKEN = {
         GOOD.replace("project: chat", "project: &a chat"),
         "specs/chat/tidemill.lock:3: '&a' is an anchor; write the value where it is used",
     ),
-    "no mapping": ("- a\n", "the document is a list, not a lock; write it anew with"),
+    "no mapping": ("- a\n", "the document is a list, not a lock; write it again with"),
     "nothing": ("", "specs/chat/tidemill.lock:1: the file is empty"),
 }
 

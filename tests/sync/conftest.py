@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tidemill.adapters.git.mirror import Mirror
-from tidemill.adapters.git.worktrees import Trees
+from tidemill.adapters.git.worktrees import Worktrees
 from tidemill.control.git_sync import Follower, follower
 from tidemill.settings import Settings
 
@@ -117,9 +117,9 @@ def mirror(remote: Remote, tmp_path: Path) -> Mirror:
 
 
 @pytest.fixture
-def trees(mirror: Mirror) -> Trees:
+def trees(mirror: Mirror) -> Worktrees:
     """Worktrees of the mirror."""
-    return Trees(mirror.folder.parent / "trees", mirror)
+    return Worktrees(mirror.folder.parent / "trees", mirror)
 
 
 def settings_of(remote: Remote, home: Path, **more: str) -> Settings:

@@ -17,7 +17,7 @@ from tests.sync.conftest import Follow, Remote
 from tests.sync.test_signatures import Keys, signed
 
 from tidemill.adapters.git.mirror import Mirror
-from tidemill.adapters.git.worktrees import Trees
+from tidemill.adapters.git.worktrees import Worktrees
 from tidemill.adapters.ledger import lease_owner
 
 
@@ -39,21 +39,21 @@ def test_a_remote_that_goes_away_before_the_files_came_changes_nothing(
     desk.git("config", "uploadpack.allowFilter", "true", at=desk.bare)
     address = f"file://{desk.bare}"
     follow(TIDEMILL_GIT_REMOTE=address).look()
-    before = follow().trees.current()
+    before = follow().trees.current_commit()
     sha = desk.push("second", **{"specs/desk/note.txt": "new\n"})
-    make = Trees.make
+    make = Worktrees.add
 
-    def cut_off(trees: Trees, commit: str) -> Path:
+    def cut_off(trees: Worktrees, commit: str) -> Path:
         with away(desk):
             return make(trees, commit)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trees, "make", cut_off)
+        patch.setattr(Worktrees, "make", cut_off)
         outcome = follow(TIDEMILL_GIT_REMOTE=address).look()
 
     assert outcome.came == "unreachable"
     assert "what was fetched before stays" in outcome.reason
-    assert follow().trees.current() == before
+    assert follow().trees.current_commit() == before
     assert not (follow().trees.folder / sha).exists()
     assert follow(TIDEMILL_GIT_REMOTE=address).look().came == "applied"
     assert (follow().home.settings.specs / "desk/note.txt").read_text() == "new\n"
@@ -63,7 +63,7 @@ def test_a_commit_with_a_submodule_in_its_specs_is_refused_with_its_path(
     desk: Remote, follow: Follow, tmp_path: Path
 ) -> None:
     follow().look()
-    before = follow().trees.current()
+    before = follow().trees.current_commit()
     other = Remote.make(tmp_path / "other")
     other.push("theirs", **{"x.yaml": "a: 1\n"})
     allowed = ("-c", "protocol.file.allow=always")
@@ -74,7 +74,7 @@ def test_a_commit_with_a_submodule_in_its_specs_is_refused_with_its_path(
 
     assert outcome.came == "refused"
     assert outcome.reason.startswith("a problem: specs/theirs:1: a submodule is not followed; ")
-    assert follow().trees.current() == before
+    assert follow().trees.current_commit() == before
 
 
 def test_a_history_that_is_cut_off_below_the_applied_commit_is_followed_and_said(
@@ -93,11 +93,11 @@ def test_a_history_that_is_cut_off_below_the_applied_commit_is_followed_and_said
 
     assert (first.came, outcome.came) == ("applied", "applied")
     assert outcome.reason.endswith("is not in it (or the remote's history is cut off)")
-    assert follow().trees.current() == tip
+    assert follow().trees.current_commit() == tip
 
 
 def test_commits_that_a_forced_push_dropped_outlive_a_clean_up(
-    desk: Remote, mirror: Mirror, trees: Trees
+    desk: Remote, mirror: Mirror, trees: Worktrees
 ) -> None:
     """Their worktrees are in use, and a push may bring them back."""
     first = mirror.fetch()
@@ -119,7 +119,7 @@ def test_a_branch_that_goes_back_needs_only_its_place_from_the_remote(
     desk.push("second")
     mirror.fetch()
     desk.git("push", "--quiet", "--force", "origin", f"{first}:refs/heads/main")
-    talk, said = Mirror.talk, []
+    talk, said = Mirror.run_remote_command, []
 
     def listening(self: Mirror, *arguments: str, limit: float | None = None) -> bytes:
         said.append(arguments[0])
@@ -167,7 +167,7 @@ def test_a_folder_that_somebody_took_away_is_made_again(
 ) -> None:
     follow().look()
     trees = follow().trees
-    sha = trees.current()
+    sha = trees.current_commit()
     if what == "the trees":
         for folder in [trees.folder, *trees.folder.rglob("*")]:
             if folder.is_dir():
@@ -178,19 +178,19 @@ def test_a_folder_that_somebody_took_away_is_made_again(
     outcome = follow().look()
 
     assert outcome.came == "in-sync"
-    assert trees.current() == sha
+    assert trees.current_commit() == sha
     assert (follow().home.settings.specs / "desk/rows.yaml").exists()
 
 
 def test_the_link_is_never_without_a_commit_while_it_is_switched(
-    desk: Remote, mirror: Mirror, trees: Trees, monkeypatch: pytest.MonkeyPatch
+    desk: Remote, mirror: Mirror, trees: Worktrees, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = mirror.fetch()
-    trees.make(first)
-    trees.switch(first)
+    trees.add(first)
+    trees.make_current(first)
     second = desk.push("second")
     mirror.fetch()
-    trees.make(second)
+    trees.add(second)
 
     def killed(_from: Path, _to: Path) -> Path:
         raise KeyboardInterrupt
@@ -198,11 +198,11 @@ def test_the_link_is_never_without_a_commit_while_it_is_switched(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
-            trees.switch(second)
+            trees.make_current(second)
 
-    assert trees.current() == first
-    trees.switch(second)
-    assert trees.current() == second
+    assert trees.current_commit() == first
+    trees.make_current(second)
+    assert trees.current_commit() == second
     assert [path.name for path in trees.link.parent.glob(".current*")] == []
 
 
@@ -211,11 +211,11 @@ def test_a_commit_that_was_accepted_is_carried_through_after_a_kill(
 ) -> None:
     """Half of it may have taken effect: to refuse it then would leave neither state."""
 
-    def killed(_trees: Trees, _sha: str) -> None:
+    def killed(_trees: Worktrees, _sha: str) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trees, "switch", killed)
+        patch.setattr(Worktrees, "switch", killed)
         with pytest.raises(KeyboardInterrupt):
             follow().look()
 
@@ -241,7 +241,7 @@ def test_a_rewritten_branch_is_followed_by_a_mirror_that_lost_what_was_applied(
     outcome = follow().look()
 
     assert outcome.came == "applied"
-    assert follow().trees.current() == desk.git("rev-parse", "HEAD")
+    assert follow().trees.current_commit() == desk.git("rev-parse", "HEAD")
 
 
 def test_of_a_commit_that_is_not_here_nothing_is_known_but_the_new_one(
@@ -249,7 +249,7 @@ def test_of_a_commit_that_is_not_here_nothing_is_known_but_the_new_one(
 ) -> None:
     tip = mirror.fetch()
 
-    assert mirror.since(tip, "1" * 40) == [tip]
+    assert mirror.commits_between(tip, "1" * 40) == [tip]
 
 
 def test_a_branch_that_goes_back_to_a_signed_commit_is_checked_again(

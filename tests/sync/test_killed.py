@@ -59,7 +59,7 @@ def seen(follow: Follow) -> dict[str, Any]:
     return {
         "syncs": [(one.commit, one.state) for one in home.ledger.syncs.history()],
         "reason": newest.reason if newest else "",
-        "current": follow().trees.current(),
+        "current": follow().trees.current_commit(),
         "asked": [
             (one.key, one.assets) for one in home.ledger.trigger_decisions.sync_requests("@git/")
         ],
@@ -101,7 +101,7 @@ def test_a_refusal_is_told_even_when_the_sync_was_killed_before_it_could_tell(
     when: str, desk: Remote, follow: Follow, tmp_path: Path
 ) -> None:
     follow().look()
-    good = follow().trees.current()
+    good = follow().trees.current_commit()
     desk.change("kind: Dataset", "kind: Datasets")
     broken = desk.push("broken")
     step = "tidemill.control.git_sync:Follower._publish"
@@ -112,7 +112,7 @@ def test_a_refusal_is_told_even_when_the_sync_was_killed_before_it_could_tell(
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert outcome.came == "refused"
     assert status(desk, broken).startswith("tidemill/sync\tfailure\ta problem: ")
-    assert follow().trees.current() == good
+    assert follow().trees.current_commit() == good
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from tests.sync.conftest import Remote
 
 from tidemill.adapters.git import GitRepository
 from tidemill.adapters.git.mirror import Mirror
-from tidemill.adapters.git.worktrees import Trees
+from tidemill.adapters.git.worktrees import Worktrees
 from tidemill.errors import ServiceError
 
 
@@ -86,13 +86,13 @@ def test_a_password_is_in_no_message_and_in_no_file_others_can_read(tmp_path: Pa
         mirror.fetch()
 
     assert "s3cret" not in str(caught.value)
-    assert "s3cret" not in mirror.shown
+    assert "s3cret" not in mirror.remote_without_password
     assert stat.S_IMODE(mirror.folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((mirror.folder / "config").stat().st_mode) == 0o600
 
 
 def test_a_forced_push_is_followed_and_the_old_commit_stays_known(
-    desk: Remote, mirror: Mirror, trees: Trees
+    desk: Remote, mirror: Mirror, trees: Worktrees
 ) -> None:
     first = mirror.fetch()
     second = desk.push("second")
@@ -101,10 +101,10 @@ def test_a_forced_push_is_followed_and_the_old_commit_stays_known(
     third = desk.push("another second")
 
     assert mirror.fetch() == third
-    assert not mirror.follows(third, second)
-    assert mirror.has(second)
-    assert mirror.since(third, second) == [third]
-    assert GitRepository(trees.make(second)).head().sha == second  # type: ignore[union-attr]
+    assert not mirror.is_descendant(third, second)
+    assert mirror.has_commit(second)
+    assert mirror.commits_between(third, second) == [third]
+    assert GitRepository(trees.add(second)).head().sha == second  # type: ignore[union-attr]
 
 
 def test_a_branch_set_back_needs_nothing_from_the_remote_but_its_place(
@@ -131,7 +131,7 @@ def test_commits_of_merged_branches_are_new_as_well(desk: Remote, mirror: Mirror
 
     tip = mirror.fetch()
 
-    assert set(mirror.since(tip, first)) == {side, main, tip}
+    assert set(mirror.commits_between(tip, first)) == {side, main, tip}
 
 
 def test_a_shallow_remote_is_followed_as_far_as_its_history_goes(
@@ -148,9 +148,9 @@ def test_a_shallow_remote_is_followed_as_far_as_its_history_goes(
 
     tip = mirror.fetch()
 
-    assert mirror.shallow
-    assert mirror.follows(tip, before)
-    assert mirror.since(tip, before) == [tip]
+    assert mirror.is_shallow
+    assert mirror.is_descendant(tip, before)
+    assert mirror.commits_between(tip, before) == [tip]
 
 
 def test_a_long_history_comes_without_the_contents_of_old_files(
@@ -162,7 +162,7 @@ def test_a_long_history_comes_without_the_contents_of_old_files(
     mirror = Mirror(tmp_path / "home/m.git", f"file://{desk.bare}", "main")
 
     tip = mirror.fetch()
-    tree = Trees(tmp_path / "home/trees", mirror).make(tip)
+    tree = Worktrees(tmp_path / "home/trees", mirror).add(tip)
 
     old = desk.git("rev-parse", "HEAD~2:specs/desk/big.txt")
     new = desk.git("rev-parse", "HEAD:specs/desk/big.txt")
@@ -171,7 +171,7 @@ def test_a_long_history_comes_without_the_contents_of_old_files(
     ).split()
     assert new in here
     assert old not in here
-    assert len(mirror.since(tip, f"{tip}~4")) == 4
+    assert len(mirror.commits_between(tip, f"{tip}~4")) == 4
     assert (tree / "specs/desk/big.txt").read_text() == "4" * 50_000
 
 
@@ -198,8 +198,8 @@ def test_a_mirror_that_was_half_made_is_made_whole(desk: Remote, mirror: Mirror)
     assert mirror.fetch() == desk.git("rev-parse", "HEAD")
 
 
-def test_a_worktree_is_clean_and_read_only(desk: Remote, mirror: Mirror, trees: Trees) -> None:
-    tree = trees.make(mirror.fetch())
+def test_a_worktree_is_clean_and_read_only(desk: Remote, mirror: Mirror, trees: Worktrees) -> None:
+    tree = trees.add(mirror.fetch())
 
     writable = [p for p in tree.rglob("*") if p.stat().st_mode & 0o222]
     head = GitRepository(tree / "specs").head()
@@ -210,16 +210,16 @@ def test_a_worktree_is_clean_and_read_only(desk: Remote, mirror: Mirror, trees: 
 
 
 def test_what_a_killed_process_left_is_cleared_and_whole_trees_stay(
-    desk: Remote, mirror: Mirror, trees: Trees
+    desk: Remote, mirror: Mirror, trees: Worktrees
 ) -> None:
     first = mirror.fetch()
-    tree = trees.make(first)
+    tree = trees.add(first)
     second = desk.push("second", **{"specs/desk/note.txt": "x"})
     mirror.fetch()
     half = trees.folder / f".making-{second}"
     shutil.copytree(tree / "specs", half / "specs")
 
-    made = trees.make(second)
+    made = trees.add(second)
 
     assert (made / "specs/desk/note.txt").exists()
     assert [p.name for p in trees.folder.glob(".*")] == []
@@ -227,10 +227,10 @@ def test_what_a_killed_process_left_is_cleared_and_whole_trees_stay(
 
 
 def test_a_tree_that_was_moved_and_not_entered_in_git_is_entered_later(
-    desk: Remote, mirror: Mirror, trees: Trees
+    desk: Remote, mirror: Mirror, trees: Worktrees
 ) -> None:
     first = mirror.fetch()
-    tree = trees.make(first)
+    tree = trees.add(first)
     for entry in (mirror.folder / "worktrees").iterdir():  # what a kill after the move leaves
         (entry / "gitdir").write_text(f"{trees.folder}/.making-{first}/.git\n")
 
@@ -240,25 +240,25 @@ def test_a_tree_that_was_moved_and_not_entered_in_git_is_entered_later(
 
 
 def test_the_current_tree_and_named_ones_survive_pruning(
-    desk: Remote, mirror: Mirror, trees: Trees
+    desk: Remote, mirror: Mirror, trees: Worktrees
 ) -> None:
     shas = [mirror.fetch()]
     for number in range(3):
         desk.push(f"commit {number}", **{"specs/desk/note.txt": str(number)})
         shas.append(mirror.fetch())
     for sha in shas:
-        trees.make(sha)
-    trees.switch(shas[0])
+        trees.add(sha)
+    trees.make_current(shas[0])
 
     trees.prune([shas[2]])
 
     assert {p.name for p in trees.folder.iterdir()} == {shas[0], shas[2]}
-    assert trees.current() == shas[0]
+    assert trees.current_commit() == shas[0]
     assert GitRepository(trees.folder / shas[2]).head().sha == shas[2]  # type: ignore[union-attr]
 
 
 def test_a_submodule_in_the_specs_is_a_problem_with_its_path(
-    desk: Remote, mirror: Mirror, trees: Trees, tmp_path: Path
+    desk: Remote, mirror: Mirror, trees: Worktrees, tmp_path: Path
 ) -> None:
     other = Remote.make(tmp_path / "other")
     other.push("theirs", **{"x.yaml": "a: 1\n"})
@@ -266,33 +266,33 @@ def test_a_submodule_in_the_specs_is_a_problem_with_its_path(
     desk.git(*file, "submodule", "--quiet", "add", str(other.bare), "specs/theirs")
     sha = desk.push("a submodule")
     mirror.fetch()
-    trees.make(sha)
+    trees.add(sha)
 
-    (problem,) = trees.problems(sha, "specs")
+    (problem,) = trees.unsupported_contents(sha, "specs")
 
     assert str(problem) == (
         "specs/theirs:1: a submodule is not followed; "
         "copy its files into the repository, or move it out of the specs"
     )
-    assert trees.problems(sha, "elsewhere") == []
+    assert trees.unsupported_contents(sha, "elsewhere") == []
 
 
 def test_a_pointer_to_lfs_is_a_problem_with_its_path(
-    desk: Remote, mirror: Mirror, trees: Trees
+    desk: Remote, mirror: Mirror, trees: Worktrees
 ) -> None:
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12\n"
     attributes = "*.csv filter=lfs diff=lfs merge=lfs -text\n"
     sha = desk.push("lfs", **{"specs/desk/rows.csv": pointer, ".gitattributes": attributes})
     mirror.fetch()
-    trees.make(sha)
+    trees.add(sha)
 
-    (problem,) = trees.problems(sha, "specs")
+    (problem,) = trees.unsupported_contents(sha, "specs")
 
     assert str(problem).startswith("specs/desk/rows.csv:1: its contents are in Git LFS")
 
 
 def test_no_hook_of_the_users_runs_when_a_tree_is_made(
-    desk: Remote, mirror: Mirror, trees: Trees, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    desk: Remote, mirror: Mirror, trees: Worktrees, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hooks = tmp_path / "hooks"
     hooks.mkdir()
@@ -302,6 +302,6 @@ def test_no_hook_of_the_users_runs_when_a_tree_is_made(
     (tmp_path / "config").write_text(f"[core]\n\thooksPath = {hooks}\n")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
 
-    trees.make(mirror.fetch())
+    trees.add(mirror.fetch())
 
     assert not (tmp_path / "ran").exists()

@@ -111,7 +111,7 @@ def test_a_revert_asks_for_the_former_release_and_makes_nothing(
 
     reverted = sync(follow)
 
-    assert [(i.name, i.state) for i in changed.items if i.runs] == [
+    assert [(i.name, i.state) for i in changed.items if i.is_rebuilt] == [
         ("tune", "changed"),
         ("quality", "stale"),
         ("release", "stale"),
@@ -162,7 +162,7 @@ def test_a_run_of_a_commit_that_was_reverted_meanwhile_brings_nothing_out(
 def test_a_deleted_project_stays_live_and_status_says_so(
     classifier: Remote, follow: Follow
 ) -> None:
-    from tidemill.local.stack import report
+    from tidemill.local.stack import stack_status
 
     sync(follow)
     release = go_live(follow())
@@ -173,7 +173,7 @@ def test_a_deleted_project_stays_live_and_status_says_so(
 
     outcome = sync(follow)
 
-    git = report(follow().home.settings)["git"]
+    git = stack_status(follow().home.settings)["git"]
     assert "desk/release is gone from Git; 'desk' stays live" in outcome.reason
     assert follow().home.ledger.rollouts.live_release("desk") == release
     assert git["orphans"] == [{"service": "desk", "project": "desk"}]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.sync.conftest import Remote
 
-from tidemill.adapters.git.signatures import Signers
+from tidemill.adapters.git.signatures import TrustedSigners
 
 
 def test_the_tools_that_these_tests_need_are_here() -> None:
@@ -75,7 +75,7 @@ def forged(remote: Remote, sha: str) -> str:
 def test_an_allowed_ssh_key_is_good_and_its_owner_known(desk: Remote, keys: Keys) -> None:
     sha = signed(desk, keys.make("ada"))
 
-    found = Signers(allowed=keys.allowed).check(desk.clone, sha)
+    found = TrustedSigners(allowed_signers=keys.allowed).verify_commit(desk.clone, sha)
 
     assert found.good
     assert found.signer == "ada@example.com"
@@ -83,7 +83,7 @@ def test_an_allowed_ssh_key_is_good_and_its_owner_known(desk: Remote, keys: Keys
 
 
 def test_no_signature_is_said_to_be_none(desk: Remote, keys: Keys) -> None:
-    found = Signers(allowed=keys.allowed).check(desk.clone, desk.commit())
+    found = TrustedSigners(allowed_signers=keys.allowed).verify_commit(desk.clone, desk.commit())
 
     assert (found.verdict, found.reason) == ("unsigned", "is not signed; `git commit -S` signs")
 
@@ -91,7 +91,7 @@ def test_no_signature_is_said_to_be_none(desk: Remote, keys: Keys) -> None:
 def test_a_stranger_s_ssh_key_is_unknown(desk: Remote, keys: Keys) -> None:
     sha = signed(desk, keys.make("eve", allow=None))
 
-    found = Signers(allowed=keys.allowed).check(desk.clone, sha)
+    found = TrustedSigners(allowed_signers=keys.allowed).verify_commit(desk.clone, sha)
 
     assert found.verdict == "unknown"
     assert "not an allowed signer's (SHA256:" in found.reason
@@ -100,7 +100,7 @@ def test_a_stranger_s_ssh_key_is_unknown(desk: Remote, keys: Keys) -> None:
 def test_an_ssh_key_after_its_time_has_expired(desk: Remote, keys: Keys) -> None:
     sha = signed(desk, keys.make("old", allow=',valid-before="20200101"'))
 
-    found = Signers(allowed=keys.allowed).check(desk.clone, sha)
+    found = TrustedSigners(allowed_signers=keys.allowed).verify_commit(desk.clone, sha)
 
     assert found.verdict == "expired"
     assert "outside its time of validity" in found.reason
@@ -110,7 +110,9 @@ def test_a_revoked_ssh_key_is_refused_by_name(desk: Remote, keys: Keys) -> None:
     sha = signed(desk, keys.make("lost"))
     revoked = keys.folder / "lost.pub"
 
-    found = Signers(allowed=keys.allowed, revoked=revoked).check(desk.clone, sha)
+    found = TrustedSigners(allowed_signers=keys.allowed, revoked_signers=revoked).verify_commit(
+        desk.clone, sha
+    )
 
     assert found.verdict == "revoked"
     assert found.reason.startswith("is signed by lost@example.com with a revoked key (SHA256:")
@@ -119,7 +121,9 @@ def test_a_revoked_ssh_key_is_refused_by_name(desk: Remote, keys: Keys) -> None:
 def test_a_missing_list_of_revoked_keys_lets_nobody_in(desk: Remote, keys: Keys) -> None:
     sha = signed(desk, keys.make("ada"))
 
-    found = Signers(allowed=keys.allowed, revoked=keys.folder / "none").check(desk.clone, sha)
+    found = TrustedSigners(
+        allowed_signers=keys.allowed, revoked_signers=keys.folder / "none"
+    ).verify_commit(desk.clone, sha)
 
     assert not found.good
     assert "there is no file" in found.reason
@@ -128,7 +132,9 @@ def test_a_missing_list_of_revoked_keys_lets_nobody_in(desk: Remote, keys: Keys)
 def test_a_signature_of_other_contents_is_bad(desk: Remote, keys: Keys) -> None:
     sha = forged(desk, signed(desk, keys.make("ada")))
 
-    assert Signers(allowed=keys.allowed).check(desk.clone, sha).verdict == "bad"
+    assert (
+        TrustedSigners(allowed_signers=keys.allowed).verify_commit(desk.clone, sha).verdict == "bad"
+    )
 
 
 def test_a_users_own_signers_do_not_count(
@@ -139,7 +145,7 @@ def test_a_users_own_signers_do_not_count(
     config.write_text(f'[gpg "ssh"]\n\tallowedSignersFile = {keys.allowed}\n')
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
 
-    found = Signers().check(desk.clone, sha)
+    found = TrustedSigners().verify_commit(desk.clone, sha)
 
     assert found.verdict == "unknown"
     assert "set TIDEMILL_ALLOWED_SIGNERS" in found.reason
@@ -175,19 +181,19 @@ def test_an_openpgp_key_of_the_keyring_is_good_until_it_expires_or_is_revoked(
 ) -> None:
     key = openpgp(ring, "bob")
     sha = signed(desk, by(key), GNUPGHOME=str(ring))
-    signers = Signers(gpg_home=ring)
+    signers = TrustedSigners(gpg_home=ring)
 
-    good = signers.check(desk.clone, sha)
-    other = signers.check(desk.clone, forged(desk, sha))
+    good = signers.verify_commit(desk.clone, sha)
+    other = signers.verify_commit(desk.clone, forged(desk, sha))
     gpg(ring, "--quick-set-expire", key, "seconds=1")
-    expired, until = signers.check(desk.clone, sha), time.monotonic() + 20
+    expired, until = signers.verify_commit(desk.clone, sha), time.monotonic() + 20
     while expired.verdict == "good" and time.monotonic() < until:  # its second has to pass
         time.sleep(0.2)
-        expired = signers.check(desk.clone, sha)
+        expired = signers.verify_commit(desk.clone, sha)
     certificate = ring / "openpgp-revocs.d" / f"{key}.rev"
     certificate.write_text(certificate.read_text().replace("\n:-----", "\n-----"))
     gpg(ring, "--import", str(certificate))
-    revoked = signers.check(desk.clone, sha)
+    revoked = signers.verify_commit(desk.clone, sha)
 
     assert (good.verdict, good.signer, good.key) == ("good", "bob <bob@example.com>", key)
     assert other.verdict == "bad"
@@ -199,7 +205,7 @@ def test_an_openpgp_key_of_the_keyring_is_good_until_it_expires_or_is_revoked(
 def test_an_openpgp_key_outside_the_keyring_is_unknown(desk: Remote, ring: Path) -> None:
     sha = signed(desk, by(openpgp(ring, "eve")), GNUPGHOME=str(ring))
     with tempfile.TemporaryDirectory(prefix="gpg-") as empty:
-        found = Signers(gpg_home=Path(empty)).check(desk.clone, sha)
+        found = TrustedSigners(gpg_home=Path(empty)).verify_commit(desk.clone, sha)
 
     assert found.verdict == "unknown"
     assert "not in the keyring" in found.reason
@@ -208,4 +214,4 @@ def test_an_openpgp_key_outside_the_keyring_is_unknown(desk: Remote, ring: Path)
 def test_openpgp_without_a_keyring_says_which_setting_is_missing(desk: Remote, ring: Path) -> None:
     sha = signed(desk, by(openpgp(ring, "bob")), GNUPGHOME=str(ring))
 
-    assert "set TIDEMILL_GPG_HOME" in Signers().check(desk.clone, sha).reason
+    assert "set TIDEMILL_GPG_HOME" in TrustedSigners().verify_commit(desk.clone, sha).reason

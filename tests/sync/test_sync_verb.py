@@ -23,7 +23,7 @@ def call(desk: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRu
     monkeypatch.setenv("TIDEMILL_GIT_REMOTE", str(desk.bare))
     monkeypatch.setenv("TIDEMILL_BOOTSTRAP_SERVERS", "127.0.0.1:1")
     monkeypatch.setattr(serving, "announce", lambda *_a, **_k: None)
-    monkeypatch.setattr(verb, "carry_out", lambda *_a: 0)
+    monkeypatch.setattr(verb, "run_decision", lambda *_a: 0)
     return CliRunner()
 
 

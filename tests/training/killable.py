@@ -13,7 +13,7 @@ from tidemill.catalog import TRAINING
 from tidemill.spec.finetune import EarlyStop, Train, Watchdog
 from tidemill.training.causal import CausalLearner
 from tidemill.training.examples import Example
-from tidemill.training.loop import Job, Outcome, run
+from tidemill.training.loop import TrainingJob, TrainingResult, run_training
 
 TRAIN = Train(
     epochs=4, learning_rate=2e-2, batch_tokens=64, max_length=32, checkpoint_every=1, dropout=0.1,
@@ -54,7 +54,7 @@ def train(
     resume: bool = True,
     digest: str = "same",
     **options: Any,
-) -> tuple[Any, Outcome]:
+) -> tuple[Any, TrainingResult]:
     """The trained model and what happened."""
     import torch
 
@@ -62,8 +62,8 @@ def train(
     torch.manual_seed(train.seed)
     prepared = technique.prepare(model(base), TRAINING.options(method, options), train, "causal-lm")
     learner = CausalLearner(prepared, pad=0, low=False)
-    job = Job(train, early_stop, Watchdog(), digest, checkpoints, resume)
-    outcome = run(learner, with_starts(rows()), with_starts(rows(6, 1)), job, tell)
+    job = TrainingJob(train, early_stop, Watchdog(), digest, checkpoints, resume)
+    outcome = run_training(learner, with_starts(rows()), with_starts(rows(6, 1)), job, tell)
     return prepared, outcome
 
 

@@ -15,18 +15,18 @@ from tidemill.errors import Diverged
 from tidemill.spec.finetune import EarlyStop, Train, Watchdog
 from tidemill.training.causal import CausalLearner
 from tidemill.training.examples import Example
-from tidemill.training.loop import Job, run
+from tidemill.training.loop import TrainingJob, run_training
 from tidemill.training.optimiser import make_optimiser, rate_at
-from tidemill.training.watchdog import Guard
+from tidemill.training.watchdog import LossWatchdog
 
 
 def silent(message: str, **_: Any) -> None:
     """Says nothing."""
 
 
-def job(**train: Any) -> Job:
+def job(**train: Any) -> TrainingJob:
     given = {"learning_rate": 1e-3, **train}
-    return Job(Train(**given), None, Watchdog(), "x", Path("unused"))
+    return TrainingJob(Train(**given), None, Watchdog(), "x", Path("unused"))
 
 
 def test_the_loss_goes_down_and_progress_tells_tokens_per_second(
@@ -36,7 +36,7 @@ def test_the_loss_goes_down_and_progress_tells_tokens_per_second(
 
     _, outcome = killable.train(tiny_llm, tmp_path, lambda message, **_: said.append(message))
 
-    assert outcome.looks[-1][1] < 0.9 * outcome.losses[0][1]
+    assert outcome.validation_losses[-1][1] < 0.9 * outcome.losses[0][1]
     assert "tokens/s" in said[0]
 
 
@@ -60,12 +60,12 @@ def test_early_stopping_keeps_the_best_weights(tiny_llm: Path, tmp_path: Path) -
     opposite = [Example((*row.ids[: row.start], 90, 91, 92), start=row.start) for row in rows]
     train = Train(epochs=12, learning_rate=5e-3, batch_tokens=64, max_length=32)
 
-    stopping = Job(train, EarlyStop(patience=2), Watchdog(max_ratio=100), "x", tmp_path)
-    outcome = run(learner, rows, opposite, stopping, silent)
+    stopping = TrainingJob(train, EarlyStop(patience=2), Watchdog(max_ratio=100), "x", tmp_path)
+    outcome = run_training(learner, rows, opposite, stopping, silent)
 
-    losses = dict(outcome.looks)
-    assert "did not improve in 2 looks" in outcome.stopped
-    assert outcome.steps < outcome.planned
+    losses = dict(outcome.validation_losses)
+    assert "did not improve in 2 looks" in outcome.stop_reason
+    assert outcome.steps < outcome.planned_steps
     assert losses[outcome.best_step] == min(losses.values())
     from tidemill.training.loop import validation_loss
 
@@ -77,9 +77,11 @@ def test_a_run_without_validation_rows_goes_to_its_end(tiny_llm: Path, tmp_path:
     rows = killable.with_starts(killable.rows(8))
     train = Train(epochs=1, batch_tokens=64, max_length=32)
 
-    outcome = run(learner, rows, [], Job(train, EarlyStop(), Watchdog(), "x", tmp_path), silent)
+    outcome = run_training(
+        learner, rows, [], TrainingJob(train, EarlyStop(), Watchdog(), "x", tmp_path), silent
+    )
 
-    assert outcome.steps == outcome.planned
+    assert outcome.steps == outcome.planned_steps
     assert outcome.best is None
 
 
@@ -93,9 +95,9 @@ def test_the_watchdog_stops_a_run_that_runs_away(tiny_llm: Path, tmp_path: Path)
 
 
 def test_the_watchdog_names_step_loss_and_way_out() -> None:
-    guard = Guard(Watchdog(max_ratio=2, after_steps=0))
+    guard = LossWatchdog(Watchdog(max_ratio=2, after_steps=0))
     for step in range(1, 6):
-        guard.see(step, 1.0, job())
+        guard.update(step, 1.0, job())
 
     with pytest.raises(Diverged) as caught:
         see_all(guard, [4.0] * 14, first=6)
@@ -107,20 +109,20 @@ def test_the_watchdog_names_step_loss_and_way_out() -> None:
     )
 
 
-def see_all(guard: Guard, losses: list[float], first: int = 1) -> None:
+def see_all(guard: LossWatchdog, losses: list[float], first: int = 1) -> None:
     for step, loss in enumerate(losses, start=first):
-        guard.see(step, loss, job())
+        guard.update(step, loss, job())
 
 
 def test_a_loss_that_is_no_number_stops_at_once() -> None:
     with pytest.raises(Diverged, match="not a number any more"):
-        Guard(Watchdog(after_steps=100)).see(1, math.nan, job())
+        LossWatchdog(Watchdog(after_steps=100)).update(1, math.nan, job())
 
 
 def test_the_noise_of_a_very_low_loss_is_no_runaway() -> None:
-    guard = Guard(Watchdog(max_ratio=3, after_steps=0))
+    guard = LossWatchdog(Watchdog(max_ratio=3, after_steps=0))
     for step, loss in enumerate([4.0, 1.0, *[0.01] * 40, 0.08, 0.09, 0.1, 0.1], start=1):
-        guard.see(step, loss, job())
+        guard.update(step, loss, job())
 
     assert guard.best < 0.02
 

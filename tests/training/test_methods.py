@@ -16,7 +16,7 @@ from tidemill.spec.finetune import Train, Watchdog
 from tidemill.training.causal import CausalLearner
 from tidemill.training.encoder import EncoderLearner
 from tidemill.training.examples import Example
-from tidemill.training.loop import Job, run
+from tidemill.training.loop import TrainingJob, run_training
 
 METHODS = TRAINING.names()
 TASKS = ("causal-lm", "sequence-classification")
@@ -54,13 +54,13 @@ def test_training_lowers_the_loss_and_saves_safetensors_only(
     model = technique.prepare(
         base(task, tiny_llm, tiny_encoder), TRAINING.options(method, {}), train, task
     )
-    job = Job(train, None, Watchdog(), "x", tmp_path / "checkpoints")
+    job = TrainingJob(train, None, Watchdog(), "x", tmp_path / "checkpoints")
 
-    outcome = run(learner(task, model), rows(task), rows(task), job, silent)
+    outcome = run_training(learner(task, model), rows(task), rows(task), job, silent)
     technique.save(model, tmp_path / "saved")
 
     endings = {path.suffix for path in (tmp_path / "saved").iterdir()}
-    assert outcome.looks[-1][1] < 0.9 * outcome.losses[0][1]
+    assert outcome.validation_losses[-1][1] < 0.9 * outcome.losses[0][1]
     assert technique.FORM in ("adapter", "safetensors")
     assert endings <= {".safetensors", ".json"}
 

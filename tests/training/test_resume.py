@@ -92,7 +92,7 @@ def test_a_checkpoint_broken_on_disk_is_passed_over(tiny_llm: Path, tmp_path: Pa
     _, outcome = killable.train(tiny_llm, tmp_path, silent)
 
     assert outcome.resumed_from == 0
-    assert outcome.steps == outcome.planned
+    assert outcome.steps == outcome.planned_steps
 
 
 def test_a_checkpoint_holds_no_pickle(tiny_llm: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemill.training.examples import Example, epoch_batches, fit, run_batches
+from tidemill.training.examples import Example, epoch_batches, run_batches, truncate_example
 
 LENGTHS = st.lists(st.integers(min_value=1, max_value=60), min_size=1, max_size=80)
 
@@ -15,13 +15,13 @@ def examples(lengths: list[int]) -> list[Example]:
 
 
 def test_a_long_prompt_loses_its_beginning_and_never_its_answer() -> None:
-    example = fit([1, 2, 3, 4, 5], [8, 9], 4)
+    example = truncate_example([1, 2, 3, 4, 5], [8, 9], 4)
 
     assert example == Example((4, 5, 8, 9), start=2, truncated=True)
 
 
 def test_a_row_whose_answer_does_not_fit_is_left_out() -> None:
-    assert fit([1], [7, 8, 9], 3) is None
+    assert truncate_example([1], [7, 8, 9], 3) is None
 
 
 @given(LENGTHS, st.integers(min_value=16, max_value=256), st.integers(0, 5))

@@ -9,23 +9,27 @@ import pytest
 from pydantic import ValidationError
 
 from tidemill.catalog import TRIGGERS
-from tidemill.triggers import Answered, Held, Signal, TriggerState
+from tidemill.triggers import AnswerRecord, ConditionResult, FeedbackSignal, TriggerState
 from tidemill.triggers.conditions.drift import psi
-from tidemill.triggers.subject_weight import cap, weighted_mean
+from tidemill.triggers.subject_weight import rating_cap, weighted_mean
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)  # a Wednesday
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
-def look(condition: str, state: TriggerState, now: datetime = NOW, **options: object) -> Held:
+def look(
+    condition: str, state: TriggerState, now: datetime = NOW, **options: object
+) -> ConditionResult:
     held = TRIGGERS.load(condition).holds(TRIGGERS.options(condition, options), state, now)
-    assert isinstance(held, Held)
+    assert isinstance(held, ConditionResult)
     return held
 
 
-def rating(n: int, value: float, *, subject: str | None = "", ago: timedelta = MINUTE) -> Signal:
+def rating(
+    n: int, value: float, *, subject: str | None = "", ago: timedelta = MINUTE
+) -> FeedbackSignal:
     who = f"u{n}" if subject == "" else subject
-    return Signal("thumbs", NOW - ago, NOW - ago, who, value)
+    return FeedbackSignal("thumbs", NOW - ago, NOW - ago, who, value)
 
 
 @pytest.mark.parametrize("name", TRIGGERS.names())
@@ -128,23 +132,23 @@ def test_no_rating_at_all_is_no_bad_rate() -> None:
 
 
 def test_a_schedule_counts_from_the_last_firing_or_the_first_look() -> None:
-    fresh = TriggerState(start=NOW)
-    fired = TriggerState(start=NOW - 9 * DAY, fired=[NOW - DAY])
+    fresh = TriggerState(first_evaluated=NOW)
+    fired = TriggerState(first_evaluated=NOW - 9 * DAY, firings=[NOW - DAY])
 
     assert look("schedule", fresh, every="1d").reason == "next at 2026-03-05 12:00 UTC"
-    assert look("schedule", fired, every="1d").since == NOW
+    assert look("schedule", fired, every="1d").held_since == NOW
     assert not look("schedule", TriggerState(), every="1d").holds
 
 
 def test_a_time_of_day_comes_round_on_its_days() -> None:
-    state = TriggerState(start=NOW)
+    state = TriggerState(first_evaluated=NOW)
     monday = datetime(2026, 3, 9, 3, tzinfo=UTC)
 
     assert look("schedule", state, at="03:00").reason == "next at 2026-03-05 03:00 UTC"
     assert (
         look("schedule", state, at="03:00", days=["mon"]).reason == "next at 2026-03-09 03:00 UTC"
     )
-    assert look("schedule", state, monday, at="03:00", days=["mon"]).since == monday
+    assert look("schedule", state, monday, at="03:00", days=["mon"]).held_since == monday
 
 
 @pytest.mark.parametrize(
@@ -156,15 +160,15 @@ def test_a_schedule_that_says_nothing_or_too_much_is_refused(options: dict[str, 
 
 
 def test_a_changed_spec_holds_until_a_firing_took_it_up() -> None:
-    changed = TriggerState(changed=NOW - MINUTE)
+    changed = TriggerState(spec_changed_at=NOW - MINUTE)
 
     assert not look("spec_change", TriggerState()).holds
-    assert look("spec_change", changed).since == NOW - MINUTE
-    assert not look("spec_change", TriggerState(changed=NOW - MINUTE, fired=[NOW])).holds
+    assert look("spec_change", changed).held_since == NOW - MINUTE
+    assert not look("spec_change", TriggerState(spec_changed_at=NOW - MINUTE, firings=[NOW])).holds
 
 
-def answers(label: str, length: int, ago: timedelta, count: int = 200) -> list[Answered]:
-    return [Answered(NOW - ago, label, length + n % 40) for n in range(count)]
+def answers(label: str, length: int, ago: timedelta, count: int = 200) -> list[AnswerRecord]:
+    return [AnswerRecord(NOW - ago, label, length + n % 40) for n in range(count)]
 
 
 def test_drift_is_a_moved_distribution_and_needs_enough_answers() -> None:
@@ -175,7 +179,7 @@ def test_drift_is_a_moved_distribution_and_needs_enough_answers() -> None:
     assert look("drift", TriggerState(answers=[*before, *moved])).holds
     assert look("drift", TriggerState(answers=[*before, *moved]), of="length").holds
     assert not look("drift", TriggerState(answers=moved)).holds
-    fired = TriggerState(answers=[*before, *moved], fired=[NOW - MINUTE])
+    fired = TriggerState(answers=[*before, *moved], firings=[NOW - MINUTE])
     assert look("drift", fired).reason == "the window began before the last firing"
 
 
@@ -186,12 +190,12 @@ def test_the_stability_index_is_zero_for_equal_shares() -> None:
 
 def test_the_cap_keeps_everybody_to_the_share_where_that_can_be() -> None:
     crowd = [1] * 95 + [500]
-    most = cap(crowd, 0.05)
+    most = rating_cap(crowd, 0.05)
 
     assert most / (95 + most) == pytest.approx(0.05)
-    assert cap([3, 4, 5, 1000], 0.05) == 4
-    assert cap([2, 2, 2], 1.0) == 2
-    assert cap([], 0.1) == 0
+    assert rating_cap([3, 4, 5, 1000], 0.05) == 4
+    assert rating_cap([2, 2, 2], 1.0) == 2
+    assert rating_cap([], 0.1) == 0
     assert weighted_mean({}, 0.1) == (0.0, 0.0)
 
 
@@ -204,7 +208,7 @@ def test_a_middling_rating_is_not_a_bad_one_and_one_from_the_future_is_none_yet(
 
 
 def test_a_time_of_day_that_just_fired_is_next_due_tomorrow() -> None:
-    fired = TriggerState(start=NOW - DAY, fired=[NOW])
+    fired = TriggerState(first_evaluated=NOW - DAY, firings=[NOW])
 
     assert look("schedule", fired, at="12:00").reason == "next at 2026-03-05 12:00 UTC"
 

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from tidemill.data import SPLITS
-from tidemill.data.similar_rows import asked, cosine, weigh, words
+from tidemill.data.similar_rows import cosine, question_text, word_weights, words
 from tidemill.errors import TidemillError
 
 CANDIDATES = 200
@@ -55,10 +55,10 @@ class RowTexts:
         """The rows nearest to a text, or to a row's columns, nearest first: id, split, source,
         line, event, place, answer, subject, text, similarity from 0 to 1."""
         columns = list(given) if isinstance(given, Mapping) else []
-        mine = words(asked(given, columns) if isinstance(given, Mapping) else str(given))
+        mine = words(question_text(given, columns) if isinstance(given, Mapping) else str(given))
         with closing(sqlite3.connect(self.add(digest, dataset))) as connection:
             found = [json.loads(text) for text in _candidates(connection, mine)]
-            texts = {row["id"]: asked(row.pop("row"), columns) for row in found}
+            texts = {row["id"]: question_text(row.pop("row"), columns) for row in found}
             theirs = {key: words(text) for key, text in texts.items()}
             weight = _weights(connection, mine.union(*theirs.values()))
         for row in found:
@@ -112,7 +112,7 @@ def _candidates(connection: sqlite3.Connection, mine: frozenset[str]) -> Sequenc
 
 def _weights(connection: sqlite3.Connection, of: frozenset[str]) -> dict[str, float]:
     (total,) = connection.execute("SELECT COUNT(*) FROM rows_docsize").fetchone()
-    weight, counts = weigh(total), _counts(connection, of)
+    weight, counts = word_weights(total), _counts(connection, of)
     return {word: weight(counts.get(word, 1)) for word in of}
 
 

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from tidemill.engine.ratings_needed import format_days
+from tidemill.engine.cost import BudgetExcess, Estimate
+from tidemill.engine.plan import PlanState
+from tidemill.engine.ratings_needed import RatingRate, StepEstimate, format_days
+from tidemill.engine.spec_snapshot import FieldChange
+from tidemill.planning.report import (
+    PlannedApproval,
+    PlannedAsset,
+    PlannedTraffic,
+    PlanReport,
+    QualityLimit,
+)
 from tidemill.terminal.amounts import (
     format_bytes,
     format_count,
@@ -16,122 +26,149 @@ from tidemill.terminal.amounts import (
     strip_control,
 )
 
-Report = Mapping[str, Any]
+if TYPE_CHECKING:
+    from tidemill.data.compare import RowChanges
+    from tidemill.pipeline.preview import DataDifference
+
 Quote = Callable[[str], str]
-"""Makes what a spec says harmless where it is shown."""
+"""Makes text from a spec harmless where it is shown."""
+STATE_WORDS: Mapping[PlanState, str] = {
+    "changed": "changed",
+    "new": "new",
+    "stale": "stale",
+    "never_built": "never built here",
+    "missing_artefact": "missing artefact",
+    "blocked": "blocked",
+    "removed": "removed",
+    "cosmetic": "cosmetic",
+}
 
 
-def summary(report: Report) -> str:
-    """The one line a reviewer reads first."""
-    counts, total = report["counts"], report["totals"]["estimate"]
-    parts = [f"{counts[state]:,} {state}" for state in _LOUD if counts[state]]
+def summary_line(report: PlanReport) -> str:
+    """The one line that a reviewer reads first."""
+    total, counts = report.totals.estimate, report.counts
+    parts = [
+        f"{counts[state]:,} {words}"
+        for state, words in STATE_WORDS.items()
+        if state != "cosmetic" and counts.get(state)
+    ]
     if not parts:
-        return _nothing(report)
-    line = f"{', '.join(parts)}; {counts['reused'] + counts['cosmetic']:,} reused"
+        return _no_changes(report)
+    line = f"{', '.join(parts)}; {_unchanged(report):,} reused"
     if total:
-        without = len(report["totals"]["without_history"])
-        but = f" without {without} that have no history yet" if without else ""
-        line += f". About {format_spread(total['seconds'], format_seconds)}{but}"
-        line += f", {money(total)}" if total["money"] else ""
-        line += f", {format_bytes(total['memory']['median'])} of memory" if total["memory"] else ""
+        unknown = len(report.totals.without_history)
+        but = f" without {unknown} that have no history yet" if unknown else ""
+        line += f". About {format_spread(total.seconds, format_seconds)}{but}"
+        line += f", {format_money(total)}" if total.money else ""
+        line += f", {format_bytes(total.memory.median)} of memory" if total.memory else ""
     return f"{line}."
 
 
-_LOUD = ("changed", "new", "stale", "removed")
+def _unchanged(report: PlanReport) -> int:
+    return report.counts.get("reused", 0) + report.counts.get("cosmetic", 0)
 
 
-def _nothing(report: Report) -> str:
-    counts = report["counts"]
-    same = f"Nothing to make: {format_count(counts['reused'] + counts['cosmetic'], 'asset')} reused"
-    if counts["cosmetic"]:
-        same += f", {counts['cosmetic']} of them with other words for people or another layout"
-    return f"{same}."
+def _no_changes(report: PlanReport) -> str:
+    unchanged = _unchanged(report)
+    if report.has_ledger:
+        be = "is" if unchanged == 1 else "are"
+        line = f"Nothing to build: {format_count(unchanged, 'asset')} {be} up to date"
+    else:
+        line = f"No asset changes: {format_count(unchanged, 'asset')} reused"
+    cosmetic = report.counts.get("cosmetic", 0)
+    if cosmetic:
+        line += f", {cosmetic} of them with another description or layout"
+    if not report.has_ledger:
+        line += ". There is no ledger here, so the plan does not know what is built"
+    return f"{line}."
 
 
-def compared(report: Report) -> str:
-    """With what."""
-    side = "the working tree" if report["working_tree"] else report["head"][:12]
-    against = strip_control(report["against"])
-    return f"{side} beside {against}, from {report['base'][:12]} where they parted"
+def comparison_line(report: PlanReport) -> str:
+    """What was compared with what."""
+    head = "the working tree" if report.is_working_tree else report.head_commit[:12]
+    base = f"{strip_control(report.base_ref)}, merge base {report.base_commit[:12]}"
+    built = ", and with what is built here" if report.has_ledger else ""
+    return f"{head} compared with {base}{built}"
 
 
-def money(estimate: Report) -> str:
-    """The money of an estimate, in the currency of the price."""
-    return f"cost {format_spread(estimate['money'], _amount)}"
+def format_money(estimate: Estimate) -> str:
+    """The money of an estimate, in the currency of the price; empty without one."""
+    return f"cost {format_spread(estimate.money, _amount)}" if estimate.money else ""
 
 
-def _amount(value: float) -> str:
-    return "under 0.01" if 0 < value < 0.01 else f"{value:,.2f}"
+def _amount(money: float) -> str:
+    return "under 0.01" if 0 < money < 0.01 else f"{money:,.2f}"
 
 
-def why(asset: Report, quote: Quote) -> list[str]:
+def reason_lines(asset: PlannedAsset, quote: Quote) -> list[str]:
     """What differs, or what makes it stale."""
-    lines = [asset["reason"]] if asset["reason"] else []
-    lines += [_field(change, quote) for change in asset["fields"]]
-    if asset["state"] == "changed" and not lines:
+    entry = asset.entry
+    lines = [entry.reason] if entry.reason else []
+    lines += [_field_line(change, quote) for change in entry.fields]
+    if entry.state == "changed" and not lines:
         lines.append("its former spec cannot be read")
     return lines
 
 
-def _field(change: Report, quote: Quote) -> str:
-    old, new = change["old"], change["new"]
-    path = quote(strip_control(change["path"]))
+def _field_line(change: FieldChange, quote: Quote) -> str:
+    old, new = change.old, change.new
+    path = quote(strip_control(change.path))
     if any(isinstance(side, str) and side.startswith("sha256:") for side in (old, new)):
-        what = "is new" if old is None else "is gone" if new is None else "has other contents"
-        return f"{path} {what}"
+        verb = "is new" if old is None else "is gone" if new is None else "has other contents"
+        return f"{path} {verb}"
     return f"{path}: {quote(format_value(old))} → {quote(format_value(new))}"
 
 
-def takes(asset: Report) -> str:
-    """Its estimate."""
-    if not asset["makes"]:
+def estimate_line(asset: PlannedAsset) -> str:
+    """Time, memory and money; empty where nothing is built."""
+    estimate = asset.estimate
+    if not asset.is_built:
         return ""
-    expected = asset["estimate"]
-    if expected is None:
+    if estimate is None:
         return "no history yet"
-    parts = [format_spread(expected["seconds"], format_seconds)]
-    parts += [format_bytes(expected["memory"]["median"])] if expected["memory"] else []
-    parts += [money(expected)] if expected["money"] else []
-    of = "" if expected["basis"] == "asset" else " of others of its kind"
-    return f"{', '.join(parts)}; by {format_count(expected['runs'], 'run')}{of}"
+    parts = [format_spread(estimate.seconds, format_seconds)]
+    parts += [format_bytes(estimate.memory.median)] if estimate.memory else []
+    parts += [format_money(estimate)] if estimate.money else []
+    others = "" if estimate.basis == "asset" else " of others of its kind"
+    return f"{', '.join(parts)}; by {format_count(estimate.runs, 'run')}{others}"
 
 
-def data(asset: Report, quote: Quote) -> Iterator[str]:
-    """What becomes of a dataset's rows."""
-    if asset["data_note"]:
-        yield f"rows not compared: {quote(format_value(asset['data_note']))}"
-    found = asset["data"]
-    if found is None:
-        return
-    yield from rows(found)
-    balance = _balance(found["labels"], quote)
+def dataset_lines(asset: PlannedAsset, quote: Quote) -> Iterator[str]:
+    """How the rows of a dataset differ, or why that is not known."""
+    if asset.data_note:
+        yield f"rows not compared: {quote(format_value(asset.data_note))}"
+    if asset.data is not None:
+        yield from difference_lines(asset.data, quote)
+
+
+def difference_lines(data: DataDifference, quote: Quote) -> Iterator[str]:
+    """How the rows of a dataset differ."""
+    yield from split_lines(data.rows)
+    balance = _balance(data.labels, quote)
     if balance:
         yield f"labels: {balance}"
-    if found["pii"]:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in found["pii"].items())
-        yield f"new personal data: {kinds} ({_places(found['pii_at'], quote)})"
-    yield from _leakage(found, quote)
-    left = [f"{quote(strip_control(k))} {a} → {b}" for k, (a, b) in found["quarantined"].items()]
-    if left:
-        yield f"left out: {', '.join(left)}"
-    if found["kept"]:
-        kept = ", ".join(quote(strip_control(one)) for one in found["kept"])
-        yield f"not looked at: {kept} (stays at its frozen offsets or revision)"
+    if data.pii:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in data.pii.items())
+        yield f"new personal data: {kinds} ({_locations(data.pii_locations, quote)})"
+    yield from _leakage(data, quote)
+    dropped = [f"{quote(strip_control(k))} {a} → {b}" for k, (a, b) in data.quarantined.items()]
+    if dropped:
+        yield f"left out: {', '.join(dropped)}"
+    if data.unread_sources:
+        sources = ", ".join(quote(strip_control(source)) for source in data.unread_sources)
+        yield f"not compared: {sources} (a build keeps the offsets or revision of the last build)"
 
 
-def rows(found: Report) -> Iterator[str]:
+def split_lines(rows: RowChanges) -> Iterator[str]:
     """One line for each split that changes."""
-    for name, split in found["splits"].items():
-        moves = [(split["added"], "added"), (split["removed"], "removed")]
-        moves.append((split["changed"], "changed"))
-        said = ", ".join(f"{count:,} {what}" for count, what in moves if count)
-        if said or split["before"] != split["after"]:
-            yield f"{name}: {split['before']:,} → {split['after']:,} rows ({said or 'moved'})"
-    if found["moved"]:
-        yield f"{format_count(found['moved'], 'row')} moved between splits"
-    elif not any(
-        one["added"] + one["removed"] + one["changed"] for one in found["splits"].values()
-    ):
+    for name, split in rows.splits.items():
+        counts = ((split.added, "added"), (split.removed, "removed"), (split.changed, "changed"))
+        moves = ", ".join(f"{count:,} {verb}" for count, verb in counts if count)
+        if moves or split.before != split.after:
+            yield f"{name}: {split.before:,} → {split.after:,} rows ({moves or 'moved'})"
+    if rows.moved_count:
+        yield f"{format_count(rows.moved_count, 'row')} moved between splits"
+    elif not rows.has_changes:
         yield "the rows stay the same"
 
 
@@ -142,68 +179,64 @@ def _balance(labels: Mapping[str, Sequence[int]], quote: Quote, most: int = 5) -
         for label, pair in labels.items()
         if pair[0] != pair[1]
     ]
-    shown = [
+    lines = [
         f"{quote(format_value(label))} {pair[0]:,} → {pair[1]:,}"
-        for _, label, pair in sorted(moved, key=lambda one: (-one[0], one[1]))[:most]
+        for _, label, pair in sorted(moved, key=lambda move: (-move[0], move[1]))[:most]
     ]
-    rest = len(moved) - len(shown)
-    return ", ".join(shown) + (f" and {rest} more" if rest else "")
+    rest = len(moved) - len(lines)
+    return ", ".join(lines) + (f" and {rest} more" if rest else "")
 
 
-def _leakage(found: Report, quote: Quote) -> Iterator[str]:
-    if found["leaking"][1]:
-        yield f"LEAKAGE: {found['leaking'][1]} train rows ask what a test row asks"
-    before, after = found["kept_out"]
+def _leakage(data: DataDifference, quote: Quote) -> Iterator[str]:
+    if data.leaking_rows[1]:
+        yield f"LEAKAGE: {data.leaking_rows[1]} train rows ask what a test row asks"
+    before, after = data.excluded_leaks
     if after != before:
-        places = f": {_places(found['leaks'], quote)}" if found["leaks"] else ""
-        yield f"kept out of train because the test asks the same: {before} → {after}{places}"
+        locations = f": {_locations(data.leaks, quote)}" if data.leaks else ""
+        yield f"kept out of train because the test asks the same: {before} → {after}{locations}"
 
 
-def _places(places: Sequence[str], quote: Quote) -> str:
-    return ", ".join(quote(format_value(place)) for place in places)
+def _locations(locations: Sequence[str], quote: Quote) -> str:
+    return ", ".join(quote(format_value(location)) for location in locations)
 
 
-def traffic(one: Report, quote: Quote) -> list[str]:
+def traffic_lines(traffic: PlannedTraffic, quote: Quote) -> list[str]:
     """What a rollout does to its service."""
-    steps = " → ".join(f"{step['percent']} %" for step in one["steps"])
-    lines = [f"{quote(one['service'])}: {one['mode']} {steps}"]
-    quality = one["quality"]
+    steps = " → ".join(f"{step.percent} %" for step in traffic.steps)
+    lines = [f"{quote(traffic.service)}: {traffic.mode} {steps}"]
+    quality = traffic.quality
     if not quality:
         return [*lines, "judged by its guardrails alone, not by ratings"]
-    pace = one["ratings"]
-    for wait in one["waits"]:
-        lines.append(_wait(wait, quality, pace))
-    if not pace:
-        lines.append(f"no {quality['metric']} ratings in 28 days, so no number of days")
+    lines += [_wait_line(wait, quality, traffic.ratings) for wait in traffic.waits]
+    if not traffic.ratings:
+        lines.append(f"no {quality.metric} ratings in 28 days, so no number of days")
     return lines
 
 
-def _wait(wait: Report, quality: Report, pace: Report | None) -> str:
-    margin = f"{quality['metric']} within {quality['margin']:g}"
-    if wait["ratings"] is None:
-        return f"at {wait['percent']} %: no number of ratings shows {margin}"
-    count = f"{wait['ratings']:,}"
-    if pace is None or wait["days"] is None:
-        return f"at {wait['percent']} %: at most {count} ratings show {margin}"
-    rate = f"{format_number(pace['per_day'])} a day"
-    days = format_days(wait["days"])
-    return f"at {wait['percent']} %: {count} ratings show {margin}; at {rate} {days}"
+def _wait_line(wait: StepEstimate, quality: QualityLimit, pace: RatingRate | None) -> str:
+    margin = f"{quality.metric} within {quality.margin:g}"
+    if wait.ratings is None:
+        return f"at {wait.percent} %: no number of ratings shows {margin}"
+    count = f"{wait.ratings:,}"
+    if pace is None or wait.days is None:
+        return f"at {wait.percent} %: at most {count} ratings show {margin}"
+    rate = f"{format_number(pace.per_day)} a day"
+    return f"at {wait.percent} %: {count} ratings show {margin}; at {rate} {format_days(wait.days)}"
 
 
-def approval(one: Report, quote: Quote) -> str:
-    """Who has to agree."""
-    who = ", ".join(quote(strip_control(person)) for person in one["by"]) or "anybody"
-    before = one["before_percent"]
+def approval_line(approval: PlannedApproval, quote: Quote) -> str:
+    """Who has to approve, and when."""
+    people = ", ".join(quote(strip_control(person)) for person in approval.by) or "anybody"
+    before = approval.before_percent
     when = f" before {before} %" if before is not None else ""
-    return f"{one['project']}/{one['name']}: {who}{when}"
+    return f"{approval.project}/{approval.name}: {people}{when}"
 
 
-def excess(one: Report) -> str:
+def excess_line(excess: BudgetExcess) -> str:
     """Which budget, and by how much."""
-    if one["what"] == "hours":
-        limit, expected, by = (
-            format_seconds(one[key] * 3600) for key in ("limit", "expected", "by")
-        )
+    amounts = (excess.limit, excess.expected, excess.excess)
+    if excess.budget == "hours":
+        limit, expected, over = (format_seconds(hours * 3600) for hours in amounts)
     else:
-        limit, expected, by = (f"{one[key]:,.2f}" for key in ("limit", "expected", "by"))
-    return f"{one['project']}/{one['name']}: {expected} expected, {limit} allowed, {by} over"
+        limit, expected, over = (f"{money:,.2f}" for money in amounts)
+    return f"{excess.project}/{excess.name}: {expected} expected, {limit} allowed, {over} over"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -53,7 +53,7 @@ def command(settings: Settings, name: str, out: Path | None, as_json: bool) -> N
         click.echo(first, nl=False)
 
 
-def _cards(home: Home, name: str) -> dict[str, tuple[str, dict[str, Any]]]:
+def _cards(home: Home, name: str) -> dict[str, tuple[str, dict[str, object]]]:
     """File → its text and metadata, the one that was asked for first."""
     from tidemill.report import gather
     from tidemill.report.cards import dataset, model

@@ -88,9 +88,9 @@ def _projects(home: Home, against: str | None) -> list[str]:
     projects = home.workspace.projects
     if against is None:
         return sorted(projects)
-    from tidemill.adapters.git.branches import changed
+    from tidemill.adapters.git.branches import changed_files
 
-    folders = {path.split("/", 1)[0] for path in changed(home.settings.specs, against)}
+    folders = {path.split("/", 1)[0] for path in changed_files(home.settings.specs, against)}
     return sorted(name for name, project in projects.items() if project.folder.name in folders)
 
 

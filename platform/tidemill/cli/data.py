@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,9 +20,13 @@ from tidemill.terminal.shell import (
 )
 
 if TYPE_CHECKING:
+    from tidemill.data.compare import RowChanges
+    from tidemill.pipeline.preview import DataDifference, DatasetPreview
     from tidemill.spec.load import Project
 
 SHOWN = 5
+Examples = dict[str, list[Any]]
+"""Rows by what happened to them: added, removed, changed (pairs of before and after)."""
 
 
 @click.group()
@@ -45,7 +49,6 @@ def show(settings: Settings, dataset: str, rows: int, as_json: bool) -> None:
     Read from its files by its own pipeline; feedback, hub files and expectations come with a run.
     """
     from tidemill.adapters.clock import SystemClock
-    from tidemill.data.rows import columns_of
     from tidemill.home import Home
     from tidemill.pipeline.preview import preview
 
@@ -53,22 +56,29 @@ def show(settings: Settings, dataset: str, rows: int, as_json: bool) -> None:
     project, name = home.find_spec(dataset)
     _is_dataset(home.project(project), name)
     found = preview(home.project(project), name, SystemClock(), settings.subject_key)
-    told = {
+    content = _content(project, name, found, rows)
+    print_json(content) if as_json else click.echo("\n".join(_content_lines(content)))
+
+
+def _content(project: str, name: str, preview: DatasetPreview, rows: int) -> dict[str, Any]:
+    from tidemill.data.rows import columns_of
+
+    dataset = preview.prepared
+    return {
         "project": project,
         "name": name,
-        "rows": found.prepared.counts,
-        "labels": found.labels,
-        "quarantined": found.prepared.quarantine.counts(),
-        "pii": found.prepared.pii,
-        "duplicates": found.prepared.duplicates,
-        "leaking": found.leaking_rows,
-        "not_read": list(found.unread_sources),
+        "rows": dataset.counts,
+        "labels": preview.labels,
+        "quarantined": dataset.quarantine.counts(),
+        "pii": dataset.pii,
+        "duplicates": dataset.duplicates,
+        "leaking": preview.leaking_rows,
+        "not_read": list(preview.unread_sources),
         "examples": {
-            split: [columns_of(row) for row in given[:rows]]
-            for split, given in found.prepared.splits.items()
+            split: [columns_of(row) for row in split_rows[:rows]]
+            for split, split_rows in dataset.splits.items()
         },
     }
-    print_json(told) if as_json else click.echo("\n".join(_shown(told)))
 
 
 @command.command(
@@ -84,26 +94,30 @@ def show(settings: Settings, dataset: str, rows: int, as_json: bool) -> None:
 def diff(settings: Settings, dataset: str, against: str | None, rows: int, as_json: bool) -> None:
     """Rows a change adds, removes and changes, per split; labels, personal data, leakage.
 
-    Compared with the commit from which the change parted. Exits with 2 where rows differ.
+    Compared with the merge base. Exits with 2 where rows differ.
     """
     from tidemill.adapters.clock import SystemClock
     from tidemill.home import Home
-    from tidemill.planning.report import compared, told
-    from tidemill.planning.revisions import open_sides
+    from tidemill.planning.dataset_differences import compare_dataset
+    from tidemill.planning.report import difference_to_dict
+    from tidemill.planning.revisions import open_revisions
 
     home = Home(settings)
     project, name = home.find_spec(dataset)
     _is_dataset(home.project(project), name)
-    with open_sides(settings, against, None) as sides:
-        if f"{project}/{name}" not in sides.wanted:  # no file of its project differs
+    with open_revisions(settings, against, None) as revisions:
+        if f"{project}/{name}" not in revisions.desired:  # no file of its project differs
             same = {"project": project, "name": name, "any": False}
             print_json(same) if as_json else click.echo("the rows stay the same")
             return
-        found = compared(sides, project, name, SystemClock())
-    report = {"project": project, "name": name, "any": found.rows.any, **told(found)}
-    report["examples"] = _examples(found.rows, rows)
-    print_json(report) if as_json else click.echo("\n".join(_differing(report)))
-    exit_with(CHANGES if found.rows.any else 0)
+        data = compare_dataset(revisions, project, name, SystemClock())
+    examples = _examples(data.rows, rows)
+    if as_json:
+        facts = {"project": project, "name": name, "any": data.rows.has_changes}
+        print_json({**facts, **difference_to_dict(data), "examples": examples})
+    else:
+        click.echo("\n".join(_difference_lines(data, examples)))
+    exit_with(CHANGES if data.rows.has_changes else 0)
 
 
 def _is_dataset(project: Project, name: str) -> None:
@@ -115,7 +129,7 @@ def _is_dataset(project: Project, name: str) -> None:
         raise TidemillError(f"'{name}' is a {kinds[name]}, not a Dataset; {suggest(name, known)}")
 
 
-def _examples(rows: Any, most: int) -> dict[str, list[Any]]:
+def _examples(rows: RowChanges, most: int) -> Examples:
     from tidemill.data.rows import columns_of
 
     return {
@@ -125,33 +139,32 @@ def _examples(rows: Any, most: int) -> dict[str, list[Any]]:
     }
 
 
-def _shown(told: Mapping[str, Any]) -> Iterator[str]:
-    counts = ", ".join(f"{split} {count:,}" for split, count in told["rows"].items())
-    yield f"{told['project']}/{told['name']}: {counts}"
-    labels = sorted({label for given in told["labels"].values() for label in given})
-    for label in labels:
-        each = (f"{split} {told['labels'].get(split, {}).get(label, 0)}" for split in told["rows"])
+def _content_lines(content: Mapping[str, Any]) -> Iterator[str]:
+    counts = ", ".join(f"{split} {count:,}" for split, count in content["rows"].items())
+    yield f"{content['project']}/{content['name']}: {counts}"
+    by_split = content["labels"]
+    for label in sorted({label for counts in by_split.values() for label in counts}):
+        each = (f"{split} {by_split.get(split, {}).get(label, 0)}" for split in content["rows"])
         yield f"  {strip_control(label):<24} {', '.join(each)}"
-    for reason, count in told["quarantined"].items():
+    for reason, count in content["quarantined"].items():
         yield f"  left out: {strip_control(reason)} {count:,}"
-    if told["pii"]:
-        yield f"  personal data found: {', '.join(f'{n} {k}' for k, n in told['pii'].items())}"
-    if told["not_read"]:
-        yield f"  not read: {', '.join(map(strip_control, told['not_read']))}"
-    for split, rows in told["examples"].items():
+    if content["pii"]:
+        yield f"  personal data found: {', '.join(f'{n} {k}' for k, n in content['pii'].items())}"
+    if content["not_read"]:
+        yield f"  not read: {', '.join(map(strip_control, content['not_read']))}"
+    for split, rows in content["examples"].items():
         yield from (f"  {split}: {_row(row)}" for row in rows)
 
 
-def _differing(report: Mapping[str, Any]) -> Iterator[str]:
-    from tidemill.cli._plan_words import data
+def _difference_lines(data: DataDifference, examples: Examples) -> Iterator[str]:
+    from tidemill.cli._plan_words import difference_lines
 
-    yield from data({"data": report, "data_note": ""}, strip_control)
-    examples = report["examples"]
+    yield from difference_lines(data, strip_control)
     yield from (f"+ {_row(row)}" for row in examples["added"])
     yield from (f"- {_row(row)}" for row in examples["removed"])
     for before, after in examples["changed"]:
         yield from _pair(before, after)
-    hidden = _hidden(report)
+    hidden = _hidden_count(data, examples)
     if hidden:
         yield f"… and {format_count(hidden, 'row')} more; --rows shows them"
 
@@ -165,12 +178,16 @@ def _pair(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _hidden(report: Mapping[str, Any]) -> int:
-    shown = sum(map(len, report["examples"].values()))
-    splits: Sequence[Mapping[str, int]] = list(report["splits"].values())
-    return sum(one["added"] + one["removed"] + one["changed"] for one in splits) - shown
+def _hidden_count(data: DataDifference, examples: Examples) -> int:
+    """Rows that differ and are not among the examples."""
+    splits = data.rows.splits.values()
+    differing = sum(split.added + split.removed + split.changed for split in splits)
+    return differing - sum(map(len, examples.values()))
 
 
 def _row(row: Mapping[str, Any]) -> str:
-    kept = {k: v for k, v in row.items() if k not in ("id", "source", "weight") and v is not None}
-    return "  ".join(f"{strip_control(name)}={format_value(given)}" for name, given in kept.items())
+    hidden = ("id", "source", "weight")
+    columns = {k: v for k, v in row.items() if k not in hidden and v is not None}
+    return "  ".join(
+        f"{strip_control(name)}={format_value(cell)}" for name, cell in columns.items()
+    )

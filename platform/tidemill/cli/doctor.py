@@ -22,9 +22,9 @@ _SIGNS = {"ok": "ok     ", "note": "note   ", "missing": "MISSING"}
 @pass_settings
 def command(settings: Settings, as_json: bool) -> None:
     """Check this machine: what is installed, what is missing, and how to install it."""
-    from tidemill.local.doctor import examine
+    from tidemill.local.doctor import run_checks
 
-    findings = examine(settings)
+    findings = run_checks(settings)
     if as_json:
         print_json([vars(finding) for finding in findings])
     else:

@@ -13,9 +13,9 @@ from tidemill.terminal.shell import examples_epilog, json_option, pass_settings,
 @pass_settings
 def command(settings: Settings, as_json: bool) -> None:
     """Stop everything that `tidemill up` started, model servers included."""
-    from tidemill.local.stack import take_down
+    from tidemill.local.stack import stop_stack
 
-    count = take_down(settings)
+    count = stop_stack(settings)
     if as_json:
         print_json({"stopped": count})
     else:

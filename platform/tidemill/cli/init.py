@@ -18,7 +18,7 @@ from tidemill.settings import Settings
 from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 if TYPE_CHECKING:
-    from tidemill.data.file_profile import Look
+    from tidemill.data.file_profile import FileProfile
     from tidemill.init.column_inference import ColumnChoice
     from tidemill.init.project import WrittenProject
 
@@ -62,12 +62,12 @@ def command(
     as_json: bool,
 ) -> None:
     """Start a project from a CSV or JSONL file: three questions, or flags."""
-    from tidemill.data.file_profile import look
+    from tidemill.data.file_profile import profile_file
     from tidemill.init.data_warnings import data_warnings, profile_line
     from tidemill.init.project import write_project
 
     asks = _asks(yes, as_json)
-    profile = look(data or _file(asks))
+    profile = profile_file(data or _file(asks))
     if asks:
         click.echo(f"{profile.path}: {profile_line(profile)}")
     choice = _choice(profile, task, question, output, label, asks=asks, sure=yes)
@@ -98,7 +98,7 @@ def _file(asks: bool) -> Path:
 
 
 def _choice(
-    profile: Look,
+    profile: FileProfile,
     task: Any,
     question: str | None,
     output: str | None,
@@ -160,7 +160,7 @@ def _next(written: WrittenProject) -> list[str]:
     ]
 
 
-def _plain(written: WrittenProject, choice: ColumnChoice, warnings: list[str]) -> dict[str, Any]:
+def _plain(written: WrittenProject, choice: ColumnChoice, warnings: list[str]) -> dict[str, object]:
     return {
         "project": written.project,
         "task": choice.task,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -100,7 +100,7 @@ def _check(home: Home, services: tuple[str, ...], as_json: bool) -> None:
     exit_with(CHANGES if drifts else 0)
 
 
-def _write(home: Home, services: tuple[str, ...], commit_: bool) -> dict[str, Any]:
+def _write(home: Home, services: tuple[str, ...], commit_: bool) -> dict[str, object]:
     from tidemill.control.lock_artefacts import changed_files, write_files
 
     if commit_:
@@ -118,7 +118,7 @@ def _write(home: Home, services: tuple[str, ...], commit_: bool) -> dict[str, An
     return {"written": list(changed), "said": message or "All lock files are up to date."}
 
 
-def _propose(home: Home, services: tuple[str, ...], base: str | None) -> dict[str, Any]:
+def _propose(home: Home, services: tuple[str, ...], base: str | None) -> dict[str, object]:
     from tidemill.adapters.forge import open_forge
     from tidemill.control.lock_pull_request import base_branch, propose
 

@@ -7,12 +7,15 @@ the train split; the best is compared with the prompt as it is on rows that noth
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tidemill.settings import Settings
 from tidemill.terminal.shell import examples_epilog, json_option, pass_settings
+
+if TYPE_CHECKING:
+    from tidemill.ports import Artefact
 
 
 @click.command(
@@ -117,7 +120,7 @@ class _SearchTarget:
             ChatModel(reflection) if reflection else None,
         )
 
-    def _inputs(self, home: Any) -> Mapping[str, Any]:
+    def _inputs(self, home: Any) -> Mapping[str, Artefact]:
         from tidemill.errors import MissingArtefact
 
         self.line.current(self.spec.name)  # the prompt as it is has to be made, and fresh
@@ -166,7 +169,7 @@ def _search_target(home: Any, prompt: str, model: str | None, method: str | None
     return _SearchTarget(line, spec, model or _asked_through(line.specs, spec.name), method)
 
 
-def _asked_through(specs: Mapping[str, Any], prompt: str) -> str:
+def _asked_through(specs: Mapping[str, object], prompt: str) -> str:
     """The one model that an Evaluation asks through a prompt."""
     from tidemill.errors import TidemillError
     from tidemill.pipeline.prompt_loading import prompt_name

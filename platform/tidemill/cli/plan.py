@@ -1,4 +1,4 @@
-"""What a change would do: what is made anew and why, what it takes, what users would see."""
+"""What a change would do: what is rebuilt and why, what it takes, what users would see."""
 
 from __future__ import annotations
 
@@ -40,37 +40,37 @@ def command(
     as_json: bool,
     post: bool,
 ) -> None:
-    """What a change would do: what is made anew and why, what it takes, what users would see.
+    """What a change would do: what is rebuilt and why, what it takes, what users would see.
 
-    Compared with the commit from which the change parted (the merge base), so that what others
-    have merged since does not show. Exit codes: 0 nothing to make, 2 changes, 1 an error, 3 a
-    person has to agree or a budget is exceeded.
+    The specs are compared with those of the merge base, so that what others have merged since does
+    not show, and with what is built here. Exit codes: 0 nothing to build, 2 changes, 1 an error, 3
+    a person has to agree or a budget is exceeded.
     """
     from tidemill.adapters.clock import SystemClock
-    from tidemill.planning.report import report
-    from tidemill.planning.revisions import open_sides
+    from tidemill.planning.planner import plan_report
+    from tidemill.planning.revisions import open_revisions
 
-    with open_sides(settings, against, head) as sides:
-        found = report(settings, sides, SystemClock())
+    with open_revisions(settings, against, head) as revisions:
+        report = plan_report(settings, revisions, SystemClock())
     if as_json or shape == "json":
-        print_json(found)
+        print_json(report.to_dict())
     elif shape == "md":
-        from tidemill.cli._plan_markdown import markdown
+        from tidemill.cli._plan_markdown import plan_markdown
 
-        click.echo(markdown(found))
+        click.echo(plan_markdown(report))
     else:
-        from tidemill.cli._plan_text import text
+        from tidemill.cli._plan_text import plan_text
 
-        click.echo(text(found))
+        click.echo(plan_text(report))
     if post:
-        from tidemill.cli._plan_markdown import markdown
+        from tidemill.cli._plan_markdown import plan_markdown
 
-        click.echo(_post(settings, markdown(found)), err=True)
-    exit_with(found["exit_code"])
+        click.echo(_post(settings, plan_markdown(report)), err=True)
+    exit_with(report.exit_code)
 
 
 def _post(settings: Settings, body: str) -> str:
-    """Write the comment, or renew it; gives where."""
+    """Write the comment, or replace it; returns its address."""
     from tidemill.adapters.forge import open_forge, proposal_number
     from tidemill.cli._plan_markdown import MARKER
 

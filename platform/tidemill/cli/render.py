@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from tidemill.errors import AmbiguousName, UnknownName
@@ -58,7 +56,7 @@ def _matches(name: str, names: tuple[str, ...]) -> list[str]:
     return matches
 
 
-def _yaml(values: dict[str, Any]) -> str:
+def _yaml(values: dict[str, object]) -> str:
     import yaml
 
     text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)

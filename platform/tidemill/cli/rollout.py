@@ -133,7 +133,7 @@ def render(settings: Settings, name: str, driver: Any, out: Path | None, as_json
         click.echo(str(path))
 
 
-def _manifests(settings: Settings, name: str, driver: Any) -> list[tuple[int, dict[str, Any]]]:
+def _manifests(settings: Settings, name: str, driver: Any) -> list[tuple[int, dict[str, object]]]:
     from tidemill.adapters.kserve import render_steps
     from tidemill.home import Home
     from tidemill.spec.rollout import Rollout

@@ -116,13 +116,13 @@ def start_runs(following: Follower, outcome: Outcome, say: Say) -> int:
 
     Gives the exit code: 2 where something was applied, or that of a run that failed.
     """
-    from tidemill.local.stack import reload_assets, running
+    from tidemill.local.stack import is_running, reload_assets
 
     sync = outcome.sync
     if sync is None or outcome.came not in ("applied", "in-sync"):
         return outcome.code
     settings = following.home.settings
-    if running(settings):
+    if is_running(settings):
         trouble = reload_assets(settings) if outcome.came == "applied" else None
         if trouble:
             say(trouble)
@@ -178,7 +178,7 @@ def outcome_to_dict(following: Follower, outcome: Outcome) -> dict[str, object]:
     return {
         "came": outcome.came,
         "reason": outcome.reason,
-        "remote": following.mirror.shown,
+        "remote": following.mirror.remote_without_password,
         "branch": following.mirror.branch,
         "commit": sync.commit if sync else None,
         "refusal": sync.refusal if sync else "",

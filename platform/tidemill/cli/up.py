@@ -31,27 +31,27 @@ def command(settings: Settings, timeout: float, as_json: bool) -> None:
     """Start everything this home needs, in the background."""
     from tidemill.local.stack import (
         addresses,
-        assets_trouble,
-        bring_up,
-        broker_trouble,
-        running,
+        assets_error,
+        broker_error,
+        is_running,
+        start_stack,
     )
     from tidemill.terminal.progress import terminal_progress
 
     warn_of_unknown_variables()
-    if running(settings):
+    if is_running(settings):
         state: dict[str, object] = {"already": True, "addresses": addresses(settings)}
     else:
         started = time.monotonic()
         with terminal_progress() as say:
             try:
-                bring_up(settings, say, timeout)
+                start_stack(settings, say, timeout)
             except ServiceError as error:
                 raise TidemillError(f"{error}\nAll started services were stopped.") from None
         seconds = round(time.monotonic() - started, 1)
         state = {"already": False, "seconds": seconds, "addresses": addresses(settings)}
-    state["trouble"] = assets_trouble(settings)
-    state["broker"] = broker_trouble(settings)
+    state["trouble"] = assets_error(settings)
+    state["broker"] = broker_error(settings)
     if as_json:
         print_json(state)
     else:

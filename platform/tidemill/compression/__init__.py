@@ -13,19 +13,19 @@ Resolve = Callable[[str], Path]
 Conversations = Sequence[Sequence[Mapping[str, str]]]
 
 
-class Say(Protocol):
-    """Where progress goes: a line for a log, or a bar."""
+class Progress(Protocol):
+    """Progress callback: a line for a log, or a bar with `done` of `total`."""
 
     def __call__(
         self, message: str, *, done: float | None = None, total: float | None = None
     ) -> None: ...
 
 
-def silent(message: str, *, done: float | None = None, total: float | None = None) -> None:
+def no_progress(message: str, *, done: float | None = None, total: float | None = None) -> None:
     """A `Say` that says nothing."""
 
 
-def kind_of(step: ModuleType, options: Any) -> str:
+def artefact_kind(step: ModuleType, options: Any) -> str:
     """The kind of artefact a step gives with these options."""
     decide = getattr(step, "kind", None)
     return str(decide(options) if decide else step.KIND)

@@ -7,14 +7,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tidemill.compression.model_folder import quiet
+from tidemill.compression.model_folder import silence_tools
 from tidemill.errors import MissingExtra
 
 _KEPT = ("Pow", "ReduceMean", "Sqrt", "Softmax", "Range", "Cos", "Sin")
 
 
 @contextlib.contextmanager
-def halved(graph: Path, wanted: bool, beside: Path) -> Iterator[Path]:
+def fp16_graph(graph: Path, wanted: bool, beside: Path) -> Iterator[Path]:
     """The graph itself, or a temporary fp16 copy; norms, softmax and angles stay in fp32."""
     if not wanted:
         yield graph
@@ -25,7 +25,7 @@ def halved(graph: Path, wanted: bool, beside: Path) -> Iterator[Path]:
     except ImportError as error:
         raise MissingExtra(str(error.name), "compress") from None
     with tempfile.TemporaryDirectory(dir=beside, prefix=".half-") as folder:
-        with quiet():
+        with silence_tools():
             model = convert_float_to_float16(
                 onnx.load(graph), keep_io_types=True, op_block_list=[*_KEPT]
             )

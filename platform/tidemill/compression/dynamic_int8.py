@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidemill import machine
-from tidemill.compression import Conversations, Say
-from tidemill.compression.model_folder import copy, note, quiet
-from tidemill.compression.onnx_export import CARRIED, MODEL, exported
+from tidemill.compression import Conversations, Progress
+from tidemill.compression.model_folder import copy, silence_tools, write_note
+from tidemill.compression.onnx_export import COPIED_FILES, MODEL, export_onnx
 from tidemill.errors import DataError, MissingExtra
 from tidemill.form import ModelForm
 
@@ -27,27 +27,27 @@ def quantise(
     form: ModelForm,
     options: Options,
     calibration: Conversations | None,
-    say: Say,
+    say: Progress,
 ) -> None:
     """An ONNX folder with int8 weights; the fp32 export it starts from is made if need be."""
-    export = source if form.form == "onnx" else exported(source, out.parent, say)
-    processor = machine.instructions() if options.processor == "auto" else options.processor
+    export = source if form.form == "onnx" else export_onnx(source, out.parent, say)
+    processor = machine.instruction_set() if options.processor == "auto" else options.processor
     wide = options.per_channel
     if wide == "auto":
         wide = _better(export, out, processor, calibration, say)
     say(f"quantising to int8 for {processor}")
     out.mkdir(parents=True)
     _quantise(export, out, processor, wide)
-    for name in (*CARRIED, "ort_config.json"):
+    for name in (*COPIED_FILES, "ort_config.json"):
         (out / name).unlink(missing_ok=True)
-    copy(export, out, CARRIED)
+    copy(export, out, COPIED_FILES)
     facts = {"bits": 8, "scheme": "dynamic", "processor": processor, "per_channel": wide}
-    note(out, "quantise", facts)
+    write_note(out, "quantise", facts)
     replace(form, form="onnx", precision="int8").write(out)
 
 
 def _quantise(export: Path, out: Path, processor: str, per_channel: bool) -> None:
-    with quiet():
+    with silence_tools():
         try:
             from optimum.onnxruntime import ORTQuantizer
             from optimum.onnxruntime.configuration import AutoQuantizationConfig
@@ -61,7 +61,7 @@ def _quantise(export: Path, out: Path, processor: str, per_channel: bool) -> Non
 
 
 def _better(
-    export: Path, out: Path, processor: str, calibration: Conversations | None, say: Say
+    export: Path, out: Path, processor: str, calibration: Conversations | None, say: Progress
 ) -> bool:
     """Whether a scale per channel agrees more with fp32 than one per matrix; ties say yes."""
     if not calibration:
@@ -70,18 +70,18 @@ def _better(
             "name `calibration: {dataset: …}` or write per_channel: true"
         )
     rows = _tokens(export, calibration[:_LOOKED_AT])
-    wanted = _next_tokens(export / MODEL, rows)
+    reference = _next_tokens(export / MODEL, rows)
     shares = {}
     for wide in (True, False):
         trial = out.with_name(f"{out.name}.trial")
         shutil.rmtree(trial, ignore_errors=True)
         try:
             _quantise(export, trial, processor, wide)
-            given = _next_tokens(trial / MODEL, rows)
+            trial_tokens = _next_tokens(trial / MODEL, rows)
         finally:
             shutil.rmtree(trial, ignore_errors=True)
-        pairs = [a == b for one, other in zip(wanted, given, strict=True)
-                 for a, b in zip(one, other, strict=True)]  # fmt: skip
+        pairs = [a == b for expected, other in zip(reference, trial_tokens, strict=True)
+                 for a, b in zip(expected, other, strict=True)]  # fmt: skip
         shares[wide] = sum(pairs) / len(pairs)
         say(f"per_channel {wide}: {shares[wide]:.1%} of the next tokens agree with fp32")
     return shares[True] >= shares[False]
@@ -102,15 +102,15 @@ def _next_tokens(path: Path, rows: Sequence[list[int]]) -> list[list[int]]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), machine.session_options())
-    found = []
+    tokens = []
     for row in rows:
         ids = np.array([row], dtype=np.int64)
-        logits = session.run(["logits"], _feed(session.get_inputs(), ids))[0]
-        found.append(np.atleast_1d(logits[0].argmax(-1)).tolist())
-    return found
+        logits = session.run(["logits"], _model_inputs(session.get_inputs(), ids))[0]
+        tokens.append(np.atleast_1d(logits[0].argmax(-1)).tolist())
+    return tokens
 
 
-def _feed(inputs: Sequence[Any], ids: Any) -> dict[str, Any]:
+def _model_inputs(inputs: Sequence[Any], ids: Any) -> dict[str, Any]:
     import numpy as np
 
     plain = {
@@ -119,8 +119,8 @@ def _feed(inputs: Sequence[Any], ids: Any) -> dict[str, Any]:
         "position_ids": np.arange(ids.shape[1])[None],
         "token_type_ids": np.zeros_like(ids),
     }
-    feed = {one.name: plain[one.name] for one in inputs if one.name in plain}
-    for one in inputs:
-        if one.name.startswith("past_key_values"):
-            feed[one.name] = np.zeros((1, one.shape[1], 0, one.shape[3]), np.float32)
+    feed = {tensor.name: plain[tensor.name] for tensor in inputs if tensor.name in plain}
+    for tensor in inputs:
+        if tensor.name.startswith("past_key_values"):
+            feed[tensor.name] = np.zeros((1, tensor.shape[1], 0, tensor.shape[3]), np.float32)
     return feed

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tidemill.compression import Say
-from tidemill.compression.model_folder import quiet
+from tidemill.compression import Progress
+from tidemill.compression.model_folder import silence_tools
 from tidemill.content import hash_file
 from tidemill.errors import ArtefactError
 from tidemill.form import ModelForm
@@ -25,70 +25,72 @@ Shapes = Mapping[str, tuple[Shape, Shape, Shape]]
 
 
 @dataclass
-class Build:
+class EngineBuild:
     """One build under way: the package, what it is for, where progress goes."""
 
     trt: Any
     package: str
     target: TensorRtTarget
-    say: Say
+    say: Progress
     errors: list[str] = field(default_factory=list)
 
     def run(self, graph: Path, form: ModelForm, out: Path, source_sha256: str) -> None:
         """Parse, set the optimisation profile, build, write the engine and its sidecar."""
         builder = self.trt.Builder(_logger(self.trt, self.errors))
-        network, parser = self._parsed(builder, graph)
+        network, parser = self._parse(builder, graph)
         config = builder.create_builder_config()
         self._compute(config)
         shapes = profile_shapes(_inputs(network), self.target)
         self._profile(builder, config, shapes)
         self._progress(config)
-        with quiet():
+        with silence_tools():
             engine = builder.build_serialized_network(network, config)
         del parser
         if engine is None:
-            raise ArtefactError(self._why("TensorRT could not build the engine"))
+            raise ArtefactError(self._error_text("TensorRT could not build the engine"))
         out.mkdir(parents=True, exist_ok=True)
         (out / ENGINE).write_bytes(memoryview(engine))
         self._sidecar(out, shapes, source_sha256)
         form.write(out)
 
-    def _parsed(self, builder: Any, graph: Path) -> tuple[Any, Any]:
+    def _parse(self, builder: Any, graph: Path) -> tuple[Any, Any]:
         network = builder.create_network(0)
         parser = self.trt.OnnxParser(network, _logger(self.trt, self.errors))
         self.say(f"{self.target.runtime}: reading {graph.stat().st_size / 1e6:.0f} MB of ONNX")
         if not parser.parse_from_file(str(graph)):
-            found = [str(parser.get_error(i)) for i in range(parser.num_errors)]
-            raise ArtefactError(self._why(f"TensorRT cannot read the ONNX export: {found[:3]}"))
+            errors = [str(parser.get_error(i)) for i in range(parser.num_errors)]
+            raise ArtefactError(
+                self._error_text(f"TensorRT cannot read the ONNX export: {errors[:3]}")
+            )
         return network, parser
 
     def _compute(self, config: Any) -> None:
         kinds = getattr(self.trt, "ComputeCapability", None)
         if kinds is None or not hasattr(config, "num_compute_capabilities"):
             return  # the data-centre package builds for the GPU in the machine
-        wanted = [getattr(kinds, name, None) for name in self.target.compute]
-        if None in wanted:
+        capabilities = [getattr(kinds, name, None) for name in self.target.compute]
+        if None in capabilities:
             raise ArtefactError(
                 f"this version of {self.package} does not build for "
                 f"{', '.join(self.target.compute)}; name others under `compute`"
             )
-        config.num_compute_capabilities = len(wanted)
-        for place, capability in enumerate(wanted):
-            config.set_compute_capability(capability, place)
+        config.num_compute_capabilities = len(capabilities)
+        for index, capability in enumerate(capabilities):
+            config.set_compute_capability(capability, index)
 
     def _profile(self, builder: Any, config: Any, shapes: Shapes) -> None:
         profile = builder.create_optimization_profile()
         for name, (least, usual, most) in shapes.items():
             profile.set_shape(name, least, usual, most)
         if config.add_optimization_profile(profile) < 0:
-            raise ArtefactError(self._why("TensorRT refuses the shapes asked for"))
+            raise ArtefactError(self._error_text("TensorRT refuses the shapes asked for"))
 
     def _progress(self, config: Any) -> None:
         if hasattr(config, "progress_monitor") and hasattr(self.trt, "IProgressMonitor"):
             config.progress_monitor = _monitor(self.trt, self.say, self.target.runtime)
 
     def _sidecar(self, out: Path, shapes: Shapes, source_sha256: str) -> None:
-        said = {
+        sidecar = {
             "runtime": self.target.runtime,
             "version": str(self.trt.__version__),
             "compute": list(self.target.compute),
@@ -100,10 +102,10 @@ class Build:
             "engine_sha256": hash_file(out / ENGINE),
             "bytes": (out / ENGINE).stat().st_size,
         }
-        text = json.dumps(said, indent=1, sort_keys=True)
+        text = json.dumps(sidecar, indent=1, sort_keys=True)
         (out / SIDECAR).write_text(text + "\n", encoding="utf-8")
 
-    def _why(self, what: str) -> str:
+    def _error_text(self, what: str) -> str:
         last = f" ({self.errors[-1]})" if self.errors else ""
         return f"{what}{last}; leave out the target '{self.target.runtime}' to go on without it"
 
@@ -115,19 +117,19 @@ def profile_shapes(inputs: Sequence[tuple[str, Shape]], target: TensorRtTarget) 
     `max_length`. Fixed inputs need none.
     """
     cached = any(name.startswith("past_key_values") for name, _ in inputs)
-    found: dict[str, tuple[Shape, Shape, Shape]] = {}
+    shapes: dict[str, tuple[Shape, Shape, Shape]] = {}
     for name, shape in inputs:
         if -1 not in shape:
             continue
         least, middle, most = list(shape), list(shape), list(shape)
         length = _lengths(name, cached, target.max_length)
-        for place, size in enumerate(shape):
+        for axis, size in enumerate(shape):
             if size != -1:
                 continue
-            three = (1, 1, target.max_batch) if place == 0 else length
-            least[place], middle[place], most[place] = three
-        found[name] = (tuple(least), tuple(middle), tuple(most))
-    return found
+            three = (1, 1, target.max_batch) if axis == 0 else length
+            least[axis], middle[axis], most[axis] = three
+        shapes[name] = (tuple(least), tuple(middle), tuple(most))
+    return shapes
 
 
 def _lengths(name: str, cached: bool, most: int) -> tuple[int, int, int]:
@@ -140,8 +142,8 @@ def _lengths(name: str, cached: bool, most: int) -> tuple[int, int, int]:
 
 
 def _inputs(network: Any) -> list[tuple[str, Shape]]:
-    found = (network.get_input(place) for place in range(network.num_inputs))
-    return [(one.name, tuple(one.shape)) for one in found]
+    tensors = (network.get_input(index) for index in range(network.num_inputs))
+    return [(tensor.name, tuple(tensor.shape)) for tensor in tensors]
 
 
 def _logger(trt: Any, errors: list[str]) -> Any:
@@ -158,7 +160,7 @@ def _logger(trt: Any, errors: list[str]) -> Any:
     return Logger()
 
 
-def _monitor(trt: Any, say: Say, runtime: str) -> Any:
+def _monitor(trt: Any, say: Progress, runtime: str) -> Any:
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         """Says how far the outermost phase of the build is."""
 

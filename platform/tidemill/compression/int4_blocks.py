@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tidemill.compression import Say
-from tidemill.compression.model_folder import TOKENIZER, copy, note, quiet
+from tidemill.compression import Progress
+from tidemill.compression.model_folder import TOKENIZER, copy, silence_tools, write_note
 from tidemill.errors import ArtefactError, MissingExtra
 from tidemill.form import ModelForm
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from tidemill.compression.steps.quantise import Options
 
 
-def quantise(source: Path, out: Path, form: ModelForm, options: Options, say: Say) -> None:
+def quantise(source: Path, out: Path, form: ModelForm, options: Options, say: Progress) -> None:
     """A GenAI folder: `genai_config.json`, the graph with fused attention, and its tokenizer."""
     say(f"quantising to {options.bits} bits in blocks of {options.block_size}")
     work = out.with_name(out.name + ".building")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
-        with quiet():
+        with silence_tools():
             _build(source, work, options)
         _check(work)
         work.replace(out)
@@ -33,12 +33,12 @@ def quantise(source: Path, out: Path, form: ModelForm, options: Options, say: Sa
     for name in TOKENIZER:  # the builder's copies; the source's own are the ones trained with
         (out / name).unlink(missing_ok=True)
     copy(source, out, ["config.json", "generation_config.json", *TOKENIZER])
-    note(out, "quantise", {"scheme": "blocks", **_said(options)})
+    write_note(out, "quantise", {"scheme": "blocks", **_describe(options)})
     precision: Literal["int8", "int4"] = "int8" if options.bits == 8 else "int4"
     replace(form, form="genai", precision=precision).write(out)
 
 
-def _said(options: Options) -> dict[str, Any]:
+def _describe(options: Options) -> dict[str, Any]:
     return options.model_dump(exclude={"scheme", "processor", "per_channel"})
 
 
@@ -106,6 +106,6 @@ def _eight(path: Path, options: Options) -> None:
 
 def _check(work: Path) -> None:
     """GenAI reads its configuration and the graph beside it; a missing one is our fault."""
-    said = json.loads((work / "genai_config.json").read_text(encoding="utf-8"))
-    if not (work / said["model"]["decoder"]["filename"]).exists():
+    config = json.loads((work / "genai_config.json").read_text(encoding="utf-8"))
+    if not (work / config["model"]["decoder"]["filename"]).exists():
         raise ArtefactError(f"{work}: the model builder left no graph; try `scheme: dynamic`")

@@ -1,4 +1,4 @@
-"""What every step does with folders: check the source, carry files over, note what was done."""
+"""Model folders of compression steps: check the source, copy files, record the step."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TOKENIZER = (
 _NOISY = ("optimum", "onnxruntime.quantization", "torch.onnx", "root", "transformers")
 
 
-def whole(source: Path, step: str) -> ModelForm:
+def check_full_weights(source: Path, step: str) -> ModelForm:
     """The form of whole safetensors weights; raises ArtefactError for any other form."""
     form = ModelForm.read(source)
     if form.form == "adapter":
@@ -61,14 +61,14 @@ def link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def note(out: Path, step: str, facts: Mapping[str, Any]) -> None:
+def write_note(out: Path, step: str, facts: Mapping[str, Any]) -> None:
     """Keep how the artefact was made beside its bytes; nothing that differs from run to run."""
     text = json.dumps({"step": step, **facts}, indent=1, sort_keys=True, ensure_ascii=False)
     (out / NOTE).write_text(text + "\n", encoding="utf-8")
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def silence_tools() -> Iterator[None]:
     """Tools that print, log and draw bars of their own say nothing while the block runs."""
     levels = {name: logging.getLogger(name).level for name in _NOISY}
     with (

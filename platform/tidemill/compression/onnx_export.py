@@ -11,47 +11,47 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tidemill.compression import Say
-from tidemill.compression.model_folder import TOKENIZER, copy, quiet, whole
+from tidemill.compression import Progress
+from tidemill.compression.model_folder import TOKENIZER, check_full_weights, copy, silence_tools
 from tidemill.content import digest_of
 from tidemill.errors import ArtefactError, MissingExtra
 from tidemill.form import ModelForm
 
 MODEL = "model.onnx"
-CARRIED = ("config.json", "generation_config.json", *TOKENIZER)
+COPIED_FILES = ("config.json", "generation_config.json", *TOKENIZER)
 _TASKS = {
     "causal-lm": "text-generation-with-past",
     "sequence-classification": "text-classification",
 }
 
 
-def exported(source: Path, beside: Path, say: Say) -> Path:
+def export_onnx(source: Path, beside: Path, say: Progress) -> Path:
     """The folder with `model.onnx` in fp32 for these weights; made below `beside` if need be.
 
     A causal model takes and gives its KV cache. Raises ArtefactError for an architecture that
     Optimum cannot export.
     """
-    form = whole(source, "onnx export")
+    form = check_full_weights(source, "onnx export")
     if form.task == "sequence-classification" and not form.labels:
         raise ArtefactError(
             f"{source}: this encoder has no labels yet; fine-tune it on a classification dataset"
         )
-    place = beside / "exports" / digest_of(source)[7:39]
-    if (place / MODEL).exists():
-        return place
-    place.parent.mkdir(parents=True, exist_ok=True)
+    folder = beside / "exports" / digest_of(source)[7:39]
+    if (folder / MODEL).exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
     say("exporting to ONNX")
-    work = Path(tempfile.mkdtemp(dir=place.parent, prefix=".making-"))
+    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
     try:
         _export(source, work, form)
-        work.replace(place)
+        work.replace(folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return place
+    return folder
 
 
 def _export(source: Path, work: Path, form: ModelForm) -> None:
-    with quiet():
+    with silence_tools():
         try:
             from optimum.exporters.onnx import main_export
         except ImportError:
@@ -72,6 +72,6 @@ def _export(source: Path, work: Path, form: ModelForm) -> None:
                 f"{source}: Optimum cannot export this model to ONNX ({error}); "
                 "serve it merged, or use another base"
             ) from None
-    for name in CARRIED:  # Optimum's own copies name this machine's folders
+    for name in COPIED_FILES:  # Optimum's own copies name this machine's folders
         (work / name).unlink(missing_ok=True)
-    copy(source, work, CARRIED)
+    copy(source, work, COPIED_FILES)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tidemill.adapters.git import history, signed_statements
-from tidemill.adapters.git.history import Brought
-from tidemill.adapters.git.signatures import Signers
+from tidemill.adapters.git.history import MergeCommit
+from tidemill.adapters.git.signatures import TrustedSigners
 from tidemill.adapters.ledger import Ledger
 from tidemill.engine.approval import Identity, normalise_principal, refusal_reason
 from tidemill.engine.release_record import ReleaseRecord
@@ -35,9 +35,9 @@ class Agreement:
     """Says who merged where a squashed merge does not; None: nobody is asked."""
 
     @property
-    def signers(self) -> Signers:
+    def signers(self) -> TrustedSigners:
         """The keys that count."""
-        return Signers.read(self.settings)
+        return TrustedSigners.read(self.settings)
 
     def refusal(
         self,
@@ -159,7 +159,7 @@ class Agreement:
 
     def person(self) -> Identity:
         """Who sits here; `agree` puts the fingerprint in the place of the key, or refuses."""
-        found = signed_statements.person(self.settings.specs)
+        found = signed_statements.local_identity(self.settings.specs)
         key = signed_statements.signing_key(self.settings.specs, self.signers)
         return replace(found, method="signed", fingerprint=key) if key else found
 
@@ -200,9 +200,9 @@ class Agreement:
         def names(content: bytes | None) -> bool:
             return wanted(content, path, walking.service) == walking.release
 
-        if record is None or not names(history.show(specs, "HEAD", path)):
+        if record is None or not names(history.file_at(specs, "HEAD", path)):
             return []
-        found = history.brought(specs, path, names)
+        found = history.find_merge_commit(specs, path, names)
         who = self._merger(found) if found else None
         if found is None or who is None:
             return []
@@ -235,13 +235,13 @@ class Agreement:
             step=step,
         )
 
-    def _merger(self, found: Brought) -> Identity | None:
+    def _merger(self, found: MergeCommit) -> Identity | None:
         """Who merged: the author of a merge commit, else whom the forge names; None: nobody knows.
 
         A fast-forward keeps the proposer's commit as it was, and with it no name but theirs.
         """
-        if found.merge:
-            signed = signed_statements.signer(self.settings.specs, found.sha, self.signers)
+        if found.is_merge:
+            signed = signed_statements.commit_signer(self.settings.specs, found.sha, self.signers)
             return signed or Identity(found.address, "merge", found.name)
         if self.forge is None:
             return None

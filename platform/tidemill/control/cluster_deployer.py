@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from tidemill.adapters.kserve.deployer import Known, KServeDeployer
+from tidemill.adapters.kserve.deployer import KServeDeployer, ManifestSource
 from tidemill.adapters.kserve.kubernetes import connect
 from tidemill.adapters.kserve.to_git import GitDeployer
 from tidemill.adapters.ledger import Ledger
@@ -48,12 +48,12 @@ def cluster_of(ledger: Ledger, settings: Settings) -> KServeDeployer | str:
     return NEEDS_CLUSTER if api is None else KServeDeployer(api, known(ledger))
 
 
-def known(ledger: Ledger) -> Known:
+def known(ledger: Ledger) -> ManifestSource:
     """What a manifest needs of the ledger."""
-    return Known(
-        rollout=lambda service: _rollout(ledger, service),
-        release=ledger.materialisations.release,
-        live=ledger.rollouts.live_release,
+    return ManifestSource(
+        rollout_spec=lambda service: _rollout(ledger, service),
+        find_release=ledger.materialisations.release,
+        live_release=ledger.rollouts.live_release,
         health=ledger.service_metrics.release_health,
     )
 

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tidemill.adapters.git.mirror import Mirror
-from tidemill.adapters.git.signatures import Signers
-from tidemill.adapters.git.worktrees import Trees
-from tidemill.engine.cost import Wanted
-from tidemill.engine.plan import Item, Known
+from tidemill.adapters.git.signatures import TrustedSigners
+from tidemill.adapters.git.worktrees import Worktrees
+from tidemill.engine.cost import BudgetLimits, Workload
+from tidemill.engine.plan import PlanEntry
+from tidemill.engine.spec_snapshot import SpecSnapshot
 from tidemill.engine.sync import Judgement, changes, judge_commit, over_budget
 from tidemill.errors import SpecError, TidemillError
 from tidemill.home import Home
-from tidemill.planning.recorded_state import built, wanted
+from tidemill.planning.desired_state import desired_state
+from tidemill.planning.recorded_state import recorded_state
+from tidemill.spec.base import Budget
 from tidemill.spec.load import Workspace, load
 
 
@@ -23,11 +26,11 @@ class Examined:
     """What a commit came to."""
 
     judgement: Judgement
-    items: tuple[Item, ...] = ()
+    items: tuple[PlanEntry, ...] = ()
     """The plan; empty where the specs could not be read."""
     signer: str = ""
     """Who signed it and with which key."""
-    former: Mapping[str, Known] = field(default_factory=dict)
+    former: Mapping[str, SpecSnapshot] = field(default_factory=dict)
     """The specs of the commit that was applied last."""
 
 
@@ -37,7 +40,7 @@ class Examiner:
 
     home: Home
     mirror: Mirror
-    trees: Trees
+    trees: Worktrees
     _read: dict[str, Workspace] = field(default_factory=dict, repr=False)
     """Worktrees do not change: one look reads each of them once."""
 
@@ -47,7 +50,7 @@ class Examiner:
         signer, judgement = self._signatures(sha, before)
         if judgement.refusal:
             return Examined(judgement, signer=signer)
-        self.trees.make(sha)
+        self.trees.add(sha)
         try:
             workspace = self.workspace(sha)
             items, former = self.plan(workspace, before)
@@ -60,7 +63,7 @@ class Examiner:
     def workspace(self, sha: str) -> Workspace:
         """The specs of a commit; raises SpecError with all that stands against using them."""
         if sha not in self._read:
-            problems = self.trees.problems(sha, self.home.settings.git_folder)
+            problems = self.trees.unsupported_contents(sha, self.home.settings.git_folder)
             try:
                 workspace = load(self.specs(sha))
             except SpecError as error:
@@ -76,20 +79,20 @@ class Examiner:
 
     def plan(
         self, workspace: Workspace, before: str | None
-    ) -> tuple[tuple[Item, ...], dict[str, Known]]:
+    ) -> tuple[tuple[PlanEntry, ...], dict[str, SpecSnapshot]]:
         """The plan against the ledger, and the specs that were applied last."""
-        new = wanted(workspace)
-        former = self._former(before)
-        there, unmet = built(new, former, self.home.ledger.materialisations)
-        return changes(new, there, unmet), former
+        desired, former = desired_state(workspace), self._former(before)
+        built = recorded_state(self.home)
+        states = built.staleness(desired, former)
+        return changes(desired, former, states, built.failed), former
 
-    def _former(self, before: str | None) -> dict[str, Known]:
+    def _former(self, before: str | None) -> dict[str, SpecSnapshot]:
         """Nothing where that commit cannot be had any more: then everything that steers is new."""
         if before is None:
             return {}
         try:
-            self.trees.make(before)
-            return wanted(self.workspace(before))
+            self.trees.add(before)
+            return desired_state(self.workspace(before))
         except TidemillError:
             return {}
 
@@ -97,11 +100,11 @@ class Examiner:
         settings = self.home.settings
         if settings.signatures == "off":
             return "", Judgement()
-        signers = Signers.read(settings)
-        commits = self.mirror.since(sha, before)
-        found = [signers.check(self.mirror.folder, commit) for commit in commits]
+        signers = TrustedSigners.read(settings)
+        commits = self.mirror.commits_between(sha, before)
+        found = [signers.verify_commit(self.mirror.folder, commit) for commit in commits]
         if not found:  # the branch was set back to a commit that was let in before
-            found = [signers.check(self.mirror.folder, sha)]
+            found = [signers.verify_commit(self.mirror.folder, sha)]
         tip = next(one for one in found if one.commit == sha)
         signer = f"{tip.signer} ({tip.key})" if tip.signer else tip.key
         return signer, judge_commit(signatures=found)
@@ -111,14 +114,18 @@ class Examiner:
         whole, tree = Path.cwd() / path, self.trees.folder / sha
         return whole.relative_to(tree) if whole.is_relative_to(tree) else path
 
-    def _over(self, items: Sequence[Item], workspace: Workspace) -> list[str]:
-        """What would go over its budget, by what such makings took."""
-        wishes = [
-            Wanted(project.name, name, one.spec.kind, budget=one.spec.budget.model_dump())
+    def _over(self, entries: Sequence[PlanEntry], workspace: Workspace) -> list[str]:
+        """What would go over its budget, by what earlier builds took."""
+        workloads = [
+            Workload(project.name, name, loaded.spec.kind, budget=_limits(loaded.spec.budget))
             for project in workspace.projects.values()
-            for name, one in project.specs.items()
-            if one.spec.budget
+            for name, loaded in project.specs.items()
+            if loaded.spec.budget
         ]
-        kinds = {wish.kind for wish in wishes}
-        past = self.home.ledger.materialisations.build_costs(sorted(kinds)) if wishes else []
-        return over_budget(items, wishes, past, self.home.settings.price_per_hour)
+        kinds = sorted({workload.kind for workload in workloads})
+        history = self.home.ledger.materialisations.build_costs(kinds) if workloads else []
+        return over_budget(entries, workloads, history, self.home.settings.price_per_hour)
+
+
+def _limits(budget: Budget) -> BudgetLimits:
+    return BudgetLimits(budget.hours, budget.money)

@@ -86,7 +86,7 @@ def checkout(home: Home) -> Iterator[Checkout]:
         yield Checkout(head.sha, _loaded(home.settings.specs))
     else:
         with repository.checkout(head.sha) as tree:
-            inside = history.inside(home.settings.specs)
+            inside = history.path_in_repository(home.settings.specs)
             yield Checkout(head.sha, _loaded(tree / inside))
 
 
@@ -119,7 +119,7 @@ def _standing(home: Home, git: Checkout, service: str, project: str, see: See) -
     live = home.ledger.rollouts.live_rollout(service)
 
     def at_head(file: Path) -> bytes | None:
-        return history.show(home.settings.specs, "HEAD", file)
+        return history.file_at(home.settings.specs, "HEAD", file)
 
     side = _git_side(home, service, at_head, path, git.commit)
     return ServiceStatus(

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tidemill.adapters.git.mirror import FETCH_SECONDS, Mirror
-from tidemill.adapters.git.worktrees import Trees, begin
+from tidemill.adapters.git.worktrees import Worktrees, prepare_current
 from tidemill.adapters.ledger import lease_owner
 from tidemill.control.commit_checks import Examined, Examiner
 from tidemill.control.lifecycle_events import announce
 from tidemill.control.restore_release import restore
-from tidemill.engine.plan import Item
+from tidemill.engine.plan import PlanEntry
 from tidemill.engine.sync import targets
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.home import Home
@@ -53,7 +53,7 @@ class Outcome:
     came: Came
     reason: str
     sync: SyncRecord | None = None
-    items: Sequence[Item] = field(default=(), repr=False)
+    items: Sequence[PlanEntry] = field(default=(), repr=False)
     news: bool = True
     """False where a look before came to the very same."""
 
@@ -85,9 +85,9 @@ class Follower:
         return Mirror(folder, settings.git_remote, settings.git_branch, timeout=self.timeout)
 
     @cached_property
-    def trees(self) -> Trees:
+    def trees(self) -> Worktrees:
         """The worktrees."""
-        return Trees(self.home.settings.git_home / "trees", self.mirror)
+        return Worktrees(self.home.settings.git_home / "trees", self.mirror)
 
     def look(self, wait: timedelta = timedelta(0)) -> Outcome:
         """Bring the home to the tip of the branch, as far as the tip may be followed.
@@ -97,7 +97,7 @@ class Follower:
         """
         leases = self.home.ledger.leases
         lease_owner.free_dead_lease(leases, LEASE, self.home.clock.now())
-        begin(self.home.settings)
+        prepare_current(self.home.settings)
         with leases.hold(LEASE, lease_owner.current_owner(), wait=wait) as held:
             if not held:
                 return Outcome("busy", "another sync works on this home")
@@ -123,14 +123,14 @@ class Follower:
             trouble = str(error)
             last = syncs.last_poll()
             outcome = Outcome("unreachable", trouble, news=not last or last.error != trouble)
-        syncs.record_poll(self.mirror.shown, self.mirror.branch, trouble, now())
+        syncs.record_poll(self.mirror.remote_without_password, self.mirror.branch, trouble, now())
         return outcome
 
     def _follow(self, sync: SyncRecord) -> Outcome:
         if sync.state == "applied":
-            if self.trees.current() != sync.commit:  # somebody took the folder away
-                self.trees.make(sync.commit)
-                self.trees.switch(sync.commit)
+            if self.trees.current_commit() != sync.commit:  # somebody took the folder away
+                self.trees.add(sync.commit)
+                self.trees.make_current(sync.commit)
             return Outcome("in-sync", f"{sync.commit[:10]} is applied", sync, news=False)
         self.say(f"{sync.commit[:10]} {sync.subject}: judging")
         applied = self.home.ledger.syncs.applied_commits()
@@ -165,8 +165,8 @@ class Follower:
         if sync.state != "applying":
             more = {"refusal": "", "signer": found.signer, "plan": _listed(found.items)}
             sync = syncs.set_state(sync.id, "applying", clock.now(), "", **more)
-        self.trees.make(sync.commit)
-        self.trees.switch(sync.commit)
+        self.trees.add(sync.commit)
+        self.trees.make_current(sync.commit)
         restored = self._restore(sync, examiner, found.items)
         # Planned anew: what was restored, or made since the plan, need not be made.
         items, _ = examiner.plan(examiner.workspace(sync.commit), before)
@@ -178,14 +178,14 @@ class Follower:
         return Outcome("applied", reason, sync, found.items)
 
     def _restore(
-        self, sync: SyncRecord, examiner: Examiner, items: Sequence[Item]
+        self, sync: SyncRecord, examiner: Examiner, items: Sequence[PlanEntry]
     ) -> dict[str, str]:
         """Rollouts whose former release is asked for, with its digest."""
         home = self.home.with_specs(examiner.specs(sync.commit))
         by = f"commit {sync.commit[:10]}"
         found = {}
         for item in items:
-            if item.runs and item.kind == "Rollout":
+            if item.is_rebuilt and item.kind == "Rollout":
                 digest = restore(home, item.project, item.name, by)
                 if digest is not None:
                     found[item.key] = digest
@@ -216,11 +216,15 @@ class Follower:
         told += [f"brings release {d[7:19]} of {key} back" for key, d in restored.items()]
         for item in found.items:
             if item.state == "removed" and item.kind == "Rollout":
-                service = found.former[item.key].values.get("service", "")
+                service = found.former[item.key].fields.get("service", "")
                 if self.home.ledger.rollouts.live_release(service):
                     told.append(f"{item.key} is gone from Git; '{service}' stays live")
-        if before and self.mirror.has(before) and not self.mirror.follows(sync.commit, before):
-            cut = " (or the remote's history is cut off)" if self.mirror.shallow else ""
+        if (
+            before
+            and self.mirror.has_commit(before)
+            and not self.mirror.is_descendant(sync.commit, before)
+        ):
+            cut = " (or the remote's history is cut off)" if self.mirror.is_shallow else ""
             told.append(f"the branch was rewritten: {before[:10]} is not in it{cut}")
         return "; ".join(told) or "nothing to make"
 
@@ -247,7 +251,7 @@ class Follower:
             if place < KEPT_TREES or now - one.updated_at < KEPT_FOR or self.pending(one)
         }
         self.trees.prune(keep)
-        self.mirror.tidy()
+        self.mirror.repack()
 
 
 def follower(settings: Settings, **more: Any) -> Follower:
@@ -262,7 +266,7 @@ def _key(sync: SyncRecord) -> str:
     return f"@git/{sync.id}/"
 
 
-def _listed(items: Sequence[Item]) -> list[dict[str, str]]:
+def _listed(items: Sequence[PlanEntry]) -> list[dict[str, str]]:
     names = ("project", "name", "kind", "state", "reason")
     return [
         {name: str(getattr(item, name)) for name in names}

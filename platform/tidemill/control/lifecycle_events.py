@@ -10,7 +10,7 @@ from typing import Any
 
 from tidemill.adapters.kafka import connect
 from tidemill.errors import TidemillError
-from tidemill.events import LIFECYCLE_TOPIC, Event, Happening, Lifecycle, binary
+from tidemill.events import LIFECYCLE_TOPIC, Event, LifecycleEvent, LifecycleKind, encode
 from tidemill.home import Home
 from tidemill.ports import Bus, Message
 
@@ -31,9 +31,9 @@ class LifecyclePublisher:
         self._bus: Bus | None = None
         self._lock = Lock()
 
-    def publish(self, event: Lifecycle, source: str) -> None:
+    def publish(self, event: LifecycleEvent, source: str) -> None:
         """Write one event; `source` is the CloudEvents attribute. Failures are logged."""
-        message = Message(LIFECYCLE_TOPIC, **binary(Event(event, source=source)))
+        message = Message(LIFECYCLE_TOPIC, **encode(Event(event, source=source)))
         try:
             with self._lock:
                 self._bus = self._bus or self._open_bus()
@@ -49,7 +49,7 @@ def lifecycle_publisher(brokers: str) -> LifecyclePublisher:
     return LifecyclePublisher(lambda: connect(brokers, timeout=PATIENCE))
 
 
-def announce(home: Home, what: Happening, project: str, name: str, **facts: Any) -> None:
+def announce(home: Home, what: LifecycleKind, project: str, name: str, **facts: Any) -> None:
     """Publish what happened to a spec of a project; `facts` are the numbers behind it."""
-    event = Lifecycle(what=what, project=project, name=name, facts=facts)
+    event = LifecycleEvent(what=what, project=project, name=name, facts=facts)
     lifecycle_publisher(home.settings.brokers).publish(event, f"/assets/{project}")

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from tidemill.adapters.git.branches import current_branch, publish, remote_tip
-from tidemill.adapters.git.checkout_commit import commit_here
-from tidemill.adapters.git.command import attempt
+from tidemill.adapters.git.branches import (
+    commit_and_push,
+    commit_on_checkout,
+    current_branch,
+    remote_tip,
+)
+from tidemill.adapters.git.command import try_git
 from tidemill.adapters.store.remote import dvc_root
 from tidemill.control.lock_artefacts import lock_files, planned_files
 from tidemill.control.lockfile import composed, services, top, written
@@ -24,7 +28,7 @@ def commit(home: Home, named: Collection[str]) -> str | None:
     if not locks:
         return None
     message = subject(locks) + "\n\n" + summary(locks)
-    return commit_here(top(home), dict(planned_files(home, named)), message)
+    return commit_on_checkout(top(home), dict(planned_files(home, named)), message)
 
 
 def propose(home: Home, named: Collection[str], forge: Forge, base: str) -> PullRequest | None:
@@ -41,7 +45,7 @@ def propose(home: Home, named: Collection[str], forge: Forge, base: str) -> Pull
     if not files:
         return None
     title, body = subject(locks), summary(locks)
-    publish(root, remote, tip, BRANCH, files, f"{title}\n\n{body}")
+    commit_and_push(root, remote, tip, BRANCH, files, f"{title}\n\n{body}")
     return forge.open_pull_request(BRANCH, base, title, body)
 
 
@@ -116,5 +120,5 @@ def _against(
 
 def _at(root: Path, commit: str, path: Path) -> bytes | None:
     """A file of a commit; None where it has none."""
-    found = attempt(root, "show", f"{commit}:{path.as_posix()}")
+    found = try_git(root, "show", f"{commit}:{path.as_posix()}")
     return found.encode() if found is not None else None

@@ -121,9 +121,9 @@ def person(identity: Identity) -> str:
 
 def top(home: Home) -> Path:
     """Root of the repository that holds the specs; raises ServiceError outside Git."""
-    from tidemill.adapters.git.command import attempt
+    from tidemill.adapters.git.command import try_git
 
-    found = attempt(home.settings.specs, "rev-parse", "--show-toplevel")
+    found = try_git(home.settings.specs, "rev-parse", "--show-toplevel")
     if found is None:
         raise ServiceError(
             f"{display_path(home.settings.specs)} is in no Git repository; `git init` there, or "

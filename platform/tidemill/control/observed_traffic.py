@@ -36,11 +36,11 @@ def seeing(home: Home) -> See:
         if driver(live) != "local":
             return _on_cluster(home, service)
         try:
-            shares = local.serving(service)
+            shares = local.traffic_shares(service)
         except ServiceError:
             return ObservedState(None, f"the gateway at {gateway} does not answer")
         busy = [release for release, percent in shares.items() if percent > 0]
-        return ObservedState(shares, stopped_releases=local.down(service, busy))
+        return ObservedState(shares, stopped_releases=local.stopped_releases(service, busy))
 
     return see
 
@@ -50,7 +50,7 @@ def _on_cluster(home: Home, service: str) -> ObservedState:
     if isinstance(place, str):
         return ObservedState(None, "not reachable from here: " + _why(place))
     try:
-        return ObservedState(place.serving(service))
+        return ObservedState(place.traffic_shares(service))
     except ServiceError as error:
         return ObservedState(None, str(error))
 

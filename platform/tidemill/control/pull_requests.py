@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tidemill.adapters.git.branches import current_branch, publish
+from tidemill.adapters.git.branches import commit_and_push, current_branch
 from tidemill.adapters.git.command import git
 from tidemill.errors import ServiceError
 from tidemill.ports import Forge, PullRequest
@@ -49,5 +49,5 @@ class Desk:
         base = current_branch(self.folder)
         below = folder.resolve().relative_to(self.root.resolve())
         written = {(below / path).as_posix(): content for path, content in files.items()}
-        publish(self.root, self.remote, "HEAD", branch, written, title)
+        commit_and_push(self.root, self.remote, "HEAD", branch, written, title)
         return self.forge.open_pull_request(branch, base, title, body)

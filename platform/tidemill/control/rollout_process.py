@@ -26,7 +26,7 @@ from tidemill.control.rollout_controller import Controller, Tell
 from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.sequential import RatingSummary, SubjectRatings
 from tidemill.errors import TidemillError
-from tidemill.events import Happening, Lifecycle
+from tidemill.events import LifecycleEvent, LifecycleKind
 from tidemill.pipeline.release_folder import ServedRelease
 from tidemill.records import RolloutRecord, RolloutUpdate
 from tidemill.settings import Settings
@@ -86,13 +86,13 @@ class Rates:
 def rollout_events(publisher: LifecyclePublisher) -> Tell:
     """Publishes the decisions of a controller; without its release folder one is only logged."""
 
-    def tell(what: Happening, row: RolloutRecord, change: RolloutUpdate) -> None:
+    def tell(what: LifecycleKind, row: RolloutRecord, change: RolloutUpdate) -> None:
         try:
             project = ServedRelease.read(Path(row.release_folder)).project
         except TidemillError as error:
             log.warning("no event '%s' of %s: %s", what, row.service, error)
             return
-        event = Lifecycle(
+        event = LifecycleEvent(
             what=what,
             project=project,
             name=row.spec["name"],

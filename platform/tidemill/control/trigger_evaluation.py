@@ -14,7 +14,7 @@ from tidemill.records import TriggerDecision
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.load import Project
 from tidemill.spec.trigger import Trigger
-from tidemill.triggers import Answered, Signal, TriggerState
+from tidemill.triggers import AnswerRecord, FeedbackSignal, TriggerState
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ def state_of(
     asked = [d.decided_at for d in past if d.state == "needs_approval"]
     return TriggerState(
         signals=_signals(ledger, stream, past),
-        fired=fired,
-        start=look.first_at if look else now,
+        firings=fired,
+        first_evaluated=look.first_at if look else now,
         share=stream.max_weight_per_subject if stream else 1.0,
-        changed=changed,
+        spec_changed_at=changed,
         answers=_answers(ledger, trigger, stream, now),
         held_since=look.verdict.held_since if look else None,
-        asked=asked[0] if asked else None,
+        approval_asked_at=asked[0] if asked else None,
     )
 
 
@@ -75,7 +75,7 @@ def react(
     state = state_of(ledger, project, trigger, stream, now, changed=changed)
     decision = evaluate(trigger, state, now)
     kept = None
-    if decision.fires or (decision.blocked_by == "approval" and state.asked is None):
+    if decision.fires or (decision.blocked_by == "approval" and state.approval_asked_at is None):
         add = ledger.trigger_decisions.add
         kept = add(project, trigger.name, decision, frozen, trigger.run, now)
     ledger.trigger_decisions.record_evaluation(project, trigger.name, decision, now)
@@ -98,7 +98,7 @@ def evaluate_and_report(
 
 def _signals(
     ledger: TriggerLedger, stream: Feedback | None, past: Sequence[TriggerDecision]
-) -> Sequence[Signal]:
+) -> Sequence[FeedbackSignal]:
     """Feedback that the newest decision did not include."""
     if stream is None:
         return ()
@@ -107,7 +107,7 @@ def _signals(
 
 def _answers(
     ledger: TriggerLedger, trigger: Trigger, stream: Feedback | None, now: datetime
-) -> Sequence[Answered]:
+) -> Sequence[AnswerRecord]:
     """Only conditions that look at answers, such as drift, make the ledger read them."""
     back = [
         condition.options.window + condition.options.reference

@@ -26,5 +26,5 @@ def read_split(folder: Path, split: str) -> list[dict[str, Any]]:
 
 def summary(folder: Path) -> dict[str, Any]:
     """The dataset's summary: rows, quarantine by reason, labels per split, offsets."""
-    found: dict[str, Any] = json.loads((folder / "summary.json").read_text())
-    return found
+    summary: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    return summary

@@ -1,4 +1,4 @@
-"""How two makings of a dataset differ: rows added, removed, changed and moved between splits."""
+"""Differences of two datasets: rows added, removed, changed and moved between splits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tidemill.data import SPLITS
-from tidemill.data.rows import ORIGIN, OURS, Row, question_of
+from tidemill.data.rows import ORIGIN, PREFIX, Row, question_of
 
 Splits = Mapping[str, Sequence[Row]]
 _ASIDE = ("id", "weight", "source")
@@ -28,7 +28,7 @@ class SplitChange:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _RowLocation:
     split: str
     question: str
     row: Row
@@ -39,90 +39,92 @@ class RowChanges:
     """All splits of a dataset on both sides; a row is counted once."""
 
     splits: dict[str, SplitChange]
-    moved: int = 0
-    """The same row in another split."""
+    moved_count: int = 0
+    """Number of rows that are in another split."""
     added: list[Row] = field(default_factory=list, repr=False)
     removed: list[Row] = field(default_factory=list, repr=False)
     changed: list[tuple[Row, Row]] = field(default_factory=list, repr=False)
     """(before, after)."""
 
     @property
-    def any(self) -> bool:
+    def has_changes(self) -> bool:
         """True where something differs."""
-        return bool(self.moved or self.added or self.removed or self.changed)
+        return bool(self.moved_count or self.added or self.removed or self.changed)
 
 
 def compare(before: Splits, after: Splits) -> RowChanges:
     """Rows are the same by what they hold; of the others, those that ask the same belong
     together."""
-    found = RowChanges({name: SplitChange() for name in SPLITS})
+    changes = RowChanges({name: SplitChange() for name in SPLITS})
     for name in SPLITS:
-        found.splits[name].before = len(before.get(name, ()))
-        found.splits[name].after = len(after.get(name, ()))
+        changes.splits[name].before = len(before.get(name, ()))
+        changes.splits[name].after = len(after.get(name, ()))
     gone, new = _unequal(before, after)
-    found.moved, gone, new = _moved(gone, new)
-    waiting: dict[str, list[_Place]] = defaultdict(list)
-    for place in gone:
-        waiting[place.question].append(place)
-    for place in new:
-        if partners := waiting[place.question]:
-            found.changed.append((partners.pop(0).row, place.row))
-            found.splits[place.split].changed += 1
+    changes.moved_count, gone, new = _match_moved(gone, new)
+    waiting: dict[str, list[_RowLocation]] = defaultdict(list)
+    for location in gone:
+        waiting[location.question].append(location)
+    for location in new:
+        if partners := waiting[location.question]:
+            changes.changed.append((partners.pop(0).row, location.row))
+            changes.splits[location.split].changed += 1
         else:
-            found.added.append(place.row)
-            found.splits[place.split].added += 1
-    for place in (one for partners in waiting.values() for one in partners):
-        found.removed.append(place.row)
-        found.splits[place.split].removed += 1
-    return found
+            changes.added.append(location.row)
+            changes.splits[location.split].added += 1
+    for location in (partner for partners in waiting.values() for partner in partners):
+        changes.removed.append(location.row)
+        changes.splits[location.split].removed += 1
+    return changes
 
 
 def content(row: Mapping[str, object]) -> str:
-    """What a row holds, whatever file it stands in."""
-    kept = {k: v for k, v in row.items() if not k.startswith(OURS) and k not in _ASIDE}
-    return json.dumps(kept, sort_keys=True, ensure_ascii=False, default=str)
+    """A row's own columns as JSON text: equal for equal rows, whichever file they are from."""
+    compared = {k: v for k, v in row.items() if not k.startswith(PREFIX) and k not in _ASIDE}
+    return json.dumps(compared, sort_keys=True, ensure_ascii=False, default=str)
 
 
-def fresh(rows: Iterable[Row], before: Iterable[Row]) -> list[Row]:
+def new_rows(rows: Iterable[Row], before: Iterable[Row]) -> list[Row]:
     """Rows that were not there before."""
-    known = Counter(map(content, before))
-    found = []
+    counts = Counter(map(content, before))
+    unmatched = []
     for row in rows:
         text = content(row)
-        if known[text]:
-            known[text] -= 1
+        if counts[text]:
+            counts[text] -= 1
         else:
-            found.append(row)
-    return found
+            unmatched.append(row)
+    return unmatched
 
 
-def origins(rows: Iterable[Row], most: int = 3) -> list[str]:
-    """Where the first of these rows stand, as `file:line`."""
+def source_lines(rows: Iterable[Row], most: int = 3) -> list[str]:
+    """`file:line` of the first `most` rows that have an origin."""
     return [str(row[ORIGIN]) for row in rows if row.get(ORIGIN)][:most]
 
 
-def _unequal(before: Splits, after: Splits) -> tuple[list[_Place], list[_Place]]:
+def _unequal(before: Splits, after: Splits) -> tuple[list[_RowLocation], list[_RowLocation]]:
     """Rows of either side that are not in the same split of the other."""
-    gone: list[_Place] = []
-    new: list[_Place] = []
+    gone: list[_RowLocation] = []
+    new: list[_RowLocation] = []
     for name in SPLITS:
         old, now = before.get(name, ()), after.get(name, ())
-        gone += [_Place(name, question_of(row), row) for row in fresh(old, now)]
-        new += [_Place(name, question_of(row), row) for row in fresh(now, old)]
+        gone += [_RowLocation(name, question_of(row), row) for row in new_rows(old, now)]
+        new += [_RowLocation(name, question_of(row), row) for row in new_rows(now, old)]
     return gone, new
 
 
-def _moved(gone: list[_Place], new: list[_Place]) -> tuple[int, list[_Place], list[_Place]]:
-    """How many rows only changed their split, and the others."""
-    there: dict[str, list[_Place]] = defaultdict(list)
-    for place in new:
-        there[content(place.row)].append(place)
-    stay: list[_Place] = []
-    for place in gone:
-        twins = there[content(place.row)]
+def _match_moved(
+    gone: list[_RowLocation], new: list[_RowLocation]
+) -> tuple[int, list[_RowLocation], list[_RowLocation]]:
+    """Number of rows that only changed their split, and the rows of both sides without them."""
+    by_content: dict[str, list[_RowLocation]] = defaultdict(list)
+    for location in new:
+        by_content[content(location.row)].append(location)
+    stay: list[_RowLocation] = []
+    for location in gone:
+        twins = by_content[content(location.row)]
         if twins:
             twins.pop(0)
         else:
-            stay.append(place)
-    left = [place for twins in there.values() for place in twins]
-    return len(gone) - len(stay), stay, left
+            stay.append(location)
+    added = [location for twins in by_content.values() for location in twins]
+    return len(gone) - len(stay), stay, added

@@ -14,12 +14,12 @@ from tidemill.errors import MissingExtra
 _WORD = re.compile(r"\w+", re.UNICODE)
 _PERMUTATIONS = 64
 _RANK = {"test": 0, "validation": 1}
-LEAK = "leaks into test"
+LEAK_REASON = "leaks into test"
 
 
 @dataclass(frozen=True)
-class Deduplicated:
-    """What stayed, what went, and how many went for which reason."""
+class DeduplicationResult:
+    """The remaining rows, the dropped ones with reasons, and the counts of exact and near twins."""
 
     rows: list[Row]
     dropped: Dropped
@@ -27,7 +27,7 @@ class Deduplicated:
     near: int
 
 
-def apply(rows: Sequence[Row], key: str | None, near: float | None) -> Deduplicated:
+def apply(rows: Sequence[Row], key: str | None, near: float | None) -> DeduplicationResult:
     """Keep the first of equal rows, and of rows at least `near` alike (Jaccard of word pairs).
 
     Rows of a fixed test split come before the others, whatever the order: a training row that
@@ -43,37 +43,37 @@ def apply(rows: Sequence[Row], key: str | None, near: float | None) -> Deduplica
         (rows[i], _reason(rows[i], rows[twins[i]], texts[i] == texts[twins[i]]))
         for i in sorted(twins)
     ]
-    kept = [row for i, row in enumerate(rows) if i not in twins]
-    return Deduplicated(kept, dropped, exact, len(twins) - exact)
+    remaining = [row for i, row in enumerate(rows) if i not in twins]
+    return DeduplicationResult(remaining, dropped, exact, len(twins) - exact)
 
 
 def _reason(row: Row, twin: Row, equal: bool) -> str:
-    where = twin.get(ORIGIN, "another row")
+    location = twin.get(ORIGIN, "another row")
     if twin.get(SPLIT) == "test" and row.get(SPLIT) != "test":
-        return f"{LEAK}: {'the same as' if equal else 'nearly'} {where}"
-    return f"{'duplicate' if equal else 'near duplicate'}: of {where}"
+        return f"{LEAK_REASON}: {'the same as' if equal else 'nearly'} {location}"
+    return f"{'duplicate' if equal else 'near duplicate'}: of {location}"
 
 
 def leaks(rows: Sequence[Row]) -> tuple[list[Row], Dropped]:
     """Rows outside a fixed test split that ask what a row inside it asks."""
-    held = {question_of(row): row for row in rows if row.get(SPLIT) == "test"}
-    kept: list[Row] = []
+    test_rows = {question_of(row): row for row in rows if row.get(SPLIT) == "test"}
+    remaining: list[Row] = []
     dropped: Dropped = []
     for row in rows:
-        twin = held.get(question_of(row)) if held and row.get(SPLIT) != "test" else None
+        twin = test_rows.get(question_of(row)) if test_rows and row.get(SPLIT) != "test" else None
         if twin is None:
-            kept.append(row)
+            remaining.append(row)
         else:
-            dropped.append((row, f"{LEAK}: the same as {twin.get(ORIGIN, 'a test row')}"))
-    return kept, dropped
+            dropped.append((row, f"{LEAK_REASON}: the same as {twin.get(ORIGIN, 'a test row')}"))
+    return remaining, dropped
 
 
 def _exact(order: Sequence[int], texts: Sequence[str]) -> dict[int, int]:
     first: dict[str, int] = {}
     twins: dict[int, int] = {}
-    for place in order:
-        if first.setdefault(texts[place], place) != place:
-            twins[place] = first[texts[place]]
+    for index in order:
+        if first.setdefault(texts[index], index) != index:
+            twins[index] = first[texts[index]]
     return twins
 
 
@@ -91,21 +91,21 @@ def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
 def _near(order: Sequence[int], texts: Sequence[str], threshold: float) -> dict[int, int]:
     """MinHash finds the candidates, the true similarity decides, the first candidate is named."""
     minhash, lsh = _sketches(threshold)
-    sets = {place: shingles(texts[place]) for place in order}
+    sets = {index: shingles(texts[index]) for index in order}
     sketches = minhash.bulk(
         [[shingle.encode() for shingle in sorted(sets[i])] for i in order],
         num_perm=_PERMUTATIONS,
         seed=1,
     )
-    rank = {place: n for n, place in enumerate(order)}
+    rank = {index: n for n, index in enumerate(order)}
     twins: dict[int, int] = {}
-    for place, sketch in zip(order, sketches, strict=True):
+    for index, sketch in zip(order, sketches, strict=True):
         for other in sorted(lsh.query(sketch), key=rank.__getitem__):
-            if jaccard(sets[place], sets[other]) >= threshold:
-                twins[place] = other
+            if jaccard(sets[index], sets[other]) >= threshold:
+                twins[index] = other
                 break
         else:
-            lsh.insert(place, sketch)
+            lsh.insert(index, sketch)
     return twins
 
 

@@ -17,35 +17,37 @@ _PLACE = "tidemill_place"
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one expectation."""
+class ExpectationResult:
+    """The result of one expectation."""
 
     expectation: Expectation
     name: str
     """Its name in Great Expectations with the column it is about."""
-    met: bool
+    passed: bool
     """Whether it holds, `mostly` counted in."""
     message: str
     failing: tuple[int, ...] = ()
     """Places of the rows that do not meet it, whether or not `mostly` allows them."""
     observed: Any = None
-    """What was seen where no single row is at fault (counts, means)."""
+    """The observed value where no single row is at fault (a count, a mean)."""
 
     @property
     def blocks(self) -> bool:
         """Whether it stops the line."""
-        return not self.met and self.expectation.severity == "error"
+        return not self.passed and self.expectation.severity == "error"
 
 
-def judge(rows: Sequence[Row], expectations: Sequence[Expectation]) -> list[Outcome]:
+def validate_rows(
+    rows: Sequence[Row], expectations: Sequence[Expectation]
+) -> list[ExpectationResult]:
     """One outcome per expectation, in the spec's order."""
     if not expectations:
         return []
     with _quiet():
-        gx, known = _library()
+        gx, classes = _library()
         import pandas as pd
 
-        built = [_build(known, place, one) for place, one in enumerate(expectations)]
+        built = [_build(classes, index, item) for index, item in enumerate(expectations)]
         frame = pd.DataFrame([columns_of(row) for row in rows])
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = _no_bars()
@@ -55,16 +57,16 @@ def judge(rows: Sequence[Row], expectations: Sequence[Expectation]) -> list[Outc
             suite,
             result_format={"result_format": "COMPLETE", "return_unexpected_index_query": False},
         )
-        found = [result.to_json_dict() for result in report.results]
-    places = {int(one["expectation_config"]["meta"][_PLACE]): one for one in found}
-    return [_outcome(one, places[place], len(rows)) for place, one in enumerate(expectations)]
+        results = [result.to_json_dict() for result in report.results]
+    by_index = {int(result["expectation_config"]["meta"][_PLACE]): result for result in results}
+    return [_outcome(item, by_index[i], len(rows)) for i, item in enumerate(expectations)]
 
 
-def name_of(expectation: Expectation) -> str:
+def expectation_label(expectation: Expectation) -> str:
     """`expect_column_values_to_be_in_set(label)`."""
-    given = expectation.arguments
-    about = given.get("column") or ", ".join(
-        str(one) for one in given.get("column_list", ()) or _pair(given)
+    arguments = expectation.arguments
+    about = arguments.get("column") or ", ".join(
+        str(column) for column in arguments.get("column_list", ()) or _pair(arguments)
     )
     return f"{expectation.type}({about})" if about else expectation.type
 
@@ -94,15 +96,17 @@ def _first(error: Exception) -> str:
     return " ".join(line.strip() for line in lines[:2])
 
 
-def _outcome(expectation: Expectation, found: Mapping[str, Any], total: int) -> Outcome:
-    name = name_of(expectation)
+def _outcome(expectation: Expectation, found: Mapping[str, Any], total: int) -> ExpectationResult:
+    name = expectation_label(expectation)
     result = found["result"]
     if not result:
-        why = _exception(found["exception_info"])
-        if why:
-            return Outcome(expectation, name, False, f"{name}: could not be judged: {why}")
+        reason = _exception(found["exception_info"])
+        if reason:
+            return ExpectationResult(
+                expectation, name, False, f"{name}: could not be judged: {reason}"
+            )
     failing = tuple(
-        place for place in result.get("unexpected_index_list") or () if _is_place(place)
+        index for index in result.get("unexpected_index_list") or () if _is_place(index)
     )
     met = bool(found["success"])
     observed = result.get("observed_value")
@@ -115,7 +119,7 @@ def _outcome(expectation: Expectation, found: Mapping[str, Any], total: int) -> 
     else:
         message = f"{name}: {'holds' if met else 'does not hold'}"
         message += f" (saw {observed})" if observed is not None else ""
-    return Outcome(expectation, name, met, message, failing, observed)
+    return ExpectationResult(expectation, name, met, message, failing, observed)
 
 
 def _is_place(value: Any) -> bool:
@@ -123,9 +127,10 @@ def _is_place(value: Any) -> bool:
 
 
 def _exception(info: Mapping[str, Any]) -> str:
-    reports = [info, *(one for one in info.values() if isinstance(one, Mapping))]
+    reports = [info, *(report for report in info.values() if isinstance(report, Mapping))]
     return next(
-        (str(one["exception_message"]) for one in reports if one.get("exception_message")), ""
+        (str(report["exception_message"]) for report in reports if report.get("exception_message")),
+        "",
     )
 
 
@@ -138,7 +143,11 @@ def _library() -> tuple[Any, dict[str, Any]]:
     except ImportError as error:
         raise MissingExtra("great_expectations", "data") from error
     classes = (getattr(catalogue, name) for name in dir(catalogue) if name.startswith("Expect"))
-    return gx, {one.expectation_type: one for one in classes if hasattr(one, "expectation_type")}
+    return gx, {
+        expectation.expectation_type: expectation
+        for expectation in classes
+        if hasattr(expectation, "expectation_type")
+    }
 
 
 def _no_bars() -> Any:

@@ -23,7 +23,7 @@ Fill = Callable[[Any, str | None], Mapping[str, Any] | None]
 columns it fills; None where it has not the wanted form."""
 
 
-def rows_of(
+def feedback_rows(
     given: Sequence[Mapping[str, Any]],
     *,
     stream: str,
@@ -38,18 +38,18 @@ def rows_of(
     """
     rows: dict[str, Row] = {}
     dropped: Dropped = []
-    for one in sorted(given, key=lambda row: (str(row.get("time")), str(row.get("event_id")))):
-        about = _about(one, stream, weight)
-        question, filled = _question(one.get("input")), _filled(one, fill)
+    for signal in sorted(given, key=lambda row: (str(row.get("time")), str(row.get("event_id")))):
+        about = _about(signal, stream, weight)
+        question, filled = _question(signal.get("input")), _fill_columns(signal, fill)
         if question is None:
             dropped.append((about, "no inference record: what was asked is not known"))
         elif filled is None:
-            wanted = {**about, "output": one.get("output")}
+            correction = {**about, "output": signal.get("output")}
             dropped.append(
-                (wanted, f"unusable {one.get('kind')}: not in the form the prompt asks for")
+                (correction, f"unusable {signal.get('kind')}: not in the form the prompt asks for")
             )
         else:
-            answered = str(one.get("response_id") or one.get("event_id"))
+            answered = str(signal.get("response_id") or signal.get("event_id"))
             if require_consent and _keeps(rows.get(answered), about):
                 dropped.append((about, "no consent, and another user's correction has it"))
                 continue
@@ -73,7 +73,7 @@ def _question(given: Any) -> Row | None:
     return None
 
 
-def _filled(one: Mapping[str, Any], fill: Fill) -> Mapping[str, Any] | None:
+def _fill_columns(one: Mapping[str, Any], fill: Fill) -> Mapping[str, Any] | None:
     return fill(one["output"], one.get("label")) if one.get("output") else None
 
 

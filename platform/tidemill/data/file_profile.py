@@ -21,9 +21,9 @@ from tidemill.errors import DataError, MissingExtra
 
 MAX_BYTES = 50_000_000
 """Larger files do not belong into Git."""
-FEWEST = 20
+MIN_ROWS = 20
 """Rows below which no split leaves anything to judge on."""
-READ = 2000
+MAX_PROFILED_ROWS = 2000
 """Rows that personal data and language are looked for in."""
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
@@ -33,8 +33,8 @@ Kind = Literal["text", "number", "truth", "nested", "mixed", "empty"]
 
 
 @dataclass(frozen=True)
-class Column:
-    """What one column holds."""
+class ColumnProfile:
+    """The name, kind and value counts of one column."""
 
     name: str
     kind: Kind
@@ -47,56 +47,56 @@ class Column:
 
     @property
     def distinct(self) -> int:
-        """How many different values there are."""
+        """Number of different values."""
         return len(self.counts)
 
 
 @dataclass(frozen=True)
-class Look:
-    """What was seen in a file."""
+class FileProfile:
+    """The rows and column profiles of one data file."""
 
     path: Path
     bytes: int
     rows: tuple[Row, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnProfile, ...]
 
-    def column(self, name: str) -> Column:
+    def column(self, name: str) -> ColumnProfile:
         """One column by its name."""
         return next(column for column in self.columns if column.name == name)
 
-    def usable(self, *names: str) -> list[Row]:
+    def complete_rows(self, *names: str) -> list[Row]:
         """Rows that have a value in each of these columns."""
-        return [row for row in self.rows if all(filled(row, name) for name in names)]
+        return [row for row in self.rows if all(has_value(row, name) for name in names)]
 
 
-def look(path: Path) -> Look:
+def profile_file(path: Path) -> FileProfile:
     """Read a CSV or JSONL file; raises DataError with the line and the way out."""
     size = _size(path)
     _bytes(path)
     rows, bad = read_file(path, name=str(path))
     if bad:
         reason = bad[0][1].removeprefix("unreadable: ")
-        more = f" (and {len(bad) - 1} more lines)" if len(bad) > 1 else ""
-        raise DataError(f"{reason}{more}; mend or delete the line")
+        others = f" (and {len(bad) - 1} more lines)" if len(bad) > 1 else ""
+        raise DataError(f"{reason}{others}; mend or delete the line")
     plain = tuple(columns_of(row) for row in rows)
     if not plain:
         raise DataError(f"{path}: there are no rows below the header; name a file with data")
     columns = tuple(_column(name, plain) for name in dict.fromkeys(n for row in plain for n in row))
     _enough(path, plain, columns)
-    return Look(path, size, plain, columns)
+    return FileProfile(path, size, plain, columns)
 
 
-def filled(row: Row, name: str) -> bool:
+def has_value(row: Row, name: str) -> bool:
     """True where a row has a value in a column; blanks are none."""
     value = row.get(name)
     return bool(value.strip()) if isinstance(value, str) else value is not None
 
 
-def personal(look: Look) -> tuple[dict[str, int], tuple[str, ...]]:
+def personal_data(look: FileProfile) -> tuple[dict[str, int], tuple[str, ...]]:
     """Rows that seem to hold personal data, by kind, and the kinds that could not be looked for."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     unknown: list[str] = []
-    texts = [_joined(row) for row in look.rows[:READ]]
+    texts = [_row_text(row) for row in look.rows[:MAX_PROFILED_ROWS]]
     for kind, finder in FINDERS.items():
         try:
             count = sum(any(True for _ in finder(text)) for text in texts)
@@ -104,11 +104,11 @@ def personal(look: Look) -> tuple[dict[str, int], tuple[str, ...]]:
             unknown.append(kind)
             continue
         if count:
-            found[kind] = count
-    return found, tuple(unknown)
+            counts[kind] = count
+    return counts, tuple(unknown)
 
 
-def _joined(row: Row) -> str:
+def _row_text(row: Row) -> str:
     return "\n".join(value for value in row.values() if isinstance(value, str))
 
 
@@ -119,8 +119,8 @@ def _size(path: Path) -> int:
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: there is no such file; name a .csv or .jsonl file") from error
     if not stat.S_ISREG(status.st_mode):
-        what = "a folder" if stat.S_ISDIR(status.st_mode) else "no ordinary file"
-        raise DataError(f"{path} is {what}; name a .csv or .jsonl file")
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no ordinary file"
+        raise DataError(f"{path} is {kind}; name a .csv or .jsonl file")
     if status.st_size > MAX_BYTES:
         raise DataError(
             f"{path} is {status.st_size / 1e6:,.0f} MB, and Git should hold {MAX_BYTES // 10**6} "
@@ -133,7 +133,7 @@ def _size(path: Path) -> int:
 
 
 def _bytes(path: Path) -> None:
-    """What the file's bytes give away before anybody parses them."""
+    """Refuse a file whose bytes are no UTF-8 CSV or JSONL; raises DataError with the way out."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -195,16 +195,16 @@ def _header(content: bytes, sign: str = ",") -> list[str]:
         return [text.partition("\n")[0]]
 
 
-def _enough(path: Path, rows: Sequence[Row], columns: Sequence[Column]) -> None:
+def _enough(path: Path, rows: Sequence[Row], columns: Sequence[ColumnProfile]) -> None:
     if len(columns) < 2:
-        known = columns[0].name if columns else ""
+        only = columns[0].name if columns else ""
         raise DataError(
-            f"{path} has one column, '{known}'; a model learns from two: what it is given and what "
+            f"{path} has one column, '{only}'; a model learns from two: what it is given and what "
             "it should answer"
         )
-    if len(rows) < FEWEST:
+    if len(rows) < MIN_ROWS:
         raise DataError(
-            f"{path} has {len(rows)} rows; {FEWEST} are the fewest that leave something to judge "
+            f"{path} has {len(rows)} rows; {MIN_ROWS} are the fewest that leave something to judge "
             "on, a few hundred are a start"
         )
     for column in columns:
@@ -212,14 +212,14 @@ def _enough(path: Path, rows: Sequence[Row], columns: Sequence[Column]) -> None:
             raise DataError(f"{path}: a column's name is no text; rename it")
 
 
-def _column(name: str, rows: Sequence[Row]) -> Column:
-    values = [row[name] for row in rows if filled(row, name)]
+def _column(name: str, rows: Sequence[Row]) -> ColumnProfile:
+    values = [row[name] for row in rows if has_value(row, name)]
     kinds = {_kind(value) for value in values}
     kind: Kind = "empty" if not kinds else kinds.pop() if len(kinds) == 1 else "mixed"
     words = sum(len(str(value).split()) for value in values) / max(1, len(values))
     if kind in ("nested", "mixed"):
-        return Column(name, kind, len(values), words, {})
-    return Column(name, kind, len(values), words, dict(Counter(values).most_common()))
+        return ColumnProfile(name, kind, len(values), words, {})
+    return ColumnProfile(name, kind, len(values), words, dict(Counter(values).most_common()))
 
 
 def _kind(value: Any) -> Kind:

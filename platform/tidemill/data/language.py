@@ -32,8 +32,8 @@ def language_of(texts: Iterable[str]) -> str | None:
     script, count = scripts.most_common(1)[0]
     if script != "LATIN":
         return f"{script.title()} script" if count > sum(scripts.values()) / 2 else None
-    known = Counter(words)
-    hits = {name: sum(known[word] for word in told) for name, told in _TOLD.items()}
+    counts = Counter(words)
+    hits = {name: sum(counts[word] for word in markers) for name, markers in _TOLD.items()}
     best, second = sorted(hits, key=lambda name: -hits[name])[:2]
     clear = hits[best] >= max(_FEWEST, 1.2 * hits[second])
     return best if clear and hits[best] >= 0.05 * len(words) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tidemill.data.rows import OURS, SOURCE, Dropped, Row
+from tidemill.data.rows import PREFIX, SOURCE, Dropped, Row
 from tidemill.errors import DataError, suggest
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
@@ -20,29 +20,30 @@ def apply(rows: Sequence[Row], columns: Mapping[str, str]) -> list[Row]:
     """Rename columns: ours on the left, the source's on the right; the others keep their name."""
     if not columns or not rows:
         return list(rows)
-    _known(rows, columns)
-    taken = set(columns.values())
-    return [_rename(row, columns, taken) for row in rows]
+    _check_columns(rows, columns)
+    sources = set(columns.values())
+    return [_rename(row, columns, sources) for row in rows]
 
 
 def _rename(row: Row, columns: Mapping[str, str], taken: set[str]) -> Row:
-    kept = {name: value for name, value in row.items() if name not in taken}
-    return {**kept, **{ours: row.get(theirs) for ours, theirs in columns.items()}}
+    others = {name: value for name, value in row.items() if name not in taken}
+    return {**others, **{ours: row.get(theirs) for ours, theirs in columns.items()}}
 
 
-def _known(rows: Sequence[Row], columns: Mapping[str, str]) -> None:
-    names = sorted({name for row in rows for name in row if not name.startswith(OURS)})
+def _check_columns(rows: Sequence[Row], columns: Mapping[str, str]) -> None:
+    names = sorted({name for row in rows for name in row if not name.startswith(PREFIX)})
     for ours, theirs in columns.items():
         if theirs not in names:
-            where = rows[0].get(SOURCE, "the source")
+            source = rows[0].get(SOURCE, "the source")
             raise DataError(
-                f"{where}: no column '{theirs}', which `map.{ours}` names; {suggest(theirs, names)}"
+                f"{source}: no column '{theirs}', which `map.{ours}` names; "
+                f"{suggest(theirs, names)}"
             )
 
 
 def complete(rows: Sequence[Row], form: str) -> tuple[list[Row], Dropped]:
     """Rows that have what their format needs, and the others with what they lack."""
-    kept: list[Row] = []
+    complete_rows: list[Row] = []
     dropped: Dropped = []
     for row in rows:
         lacking = [name for name in REQUIRED[form] if _empty(row.get(name))]
@@ -51,8 +52,8 @@ def complete(rows: Sequence[Row], form: str) -> tuple[list[Row], Dropped]:
         if lacking:
             dropped.append((row, f"incomplete: no {', '.join(lacking)}"))
         else:
-            kept.append(row)
-    return kept, dropped
+            complete_rows.append(row)
+    return complete_rows, dropped
 
 
 def _empty(value: Any) -> bool:

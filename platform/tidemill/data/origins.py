@@ -1,4 +1,4 @@
-"""Where each row of a dataset came from: `origins.parquet` beside its splits.
+"""The origin of each row of a dataset: `origins.parquet` beside its splits.
 
 One line for each row, in the order train, validation, test. Training and evaluation read the
 splits only, so nothing here is learned from.
@@ -41,17 +41,17 @@ def read(folder: Path) -> list[Row]:
         import pyarrow.parquet as pq
     except ImportError as error:
         raise MissingExtra("pyarrow", "data") from error
-    found: list[Row] = []
+    origins: list[Row] = []
     for split in SPLITS:
         path = folder / f"{split}.parquet"
         if path.exists():
-            columns = pq.read_table(path, columns=["id", "source", "subject"]).to_pylist()
-            found += [{**_UNKNOWN, **one, "split": split} for one in columns]
+            rows = pq.read_table(path, columns=["id", "source", "subject"]).to_pylist()
+            origins += [{**_UNKNOWN, **row, "split": split} for row in rows]
     if (folder / FILE).exists():
-        told = pq.read_table(folder / FILE).to_pylist()
-        for row, one in zip(found, told, strict=True):
-            row.update(one)
-    return found
+        details = pq.read_table(folder / FILE).to_pylist()
+        for origin, detail in zip(origins, details, strict=True):
+            origin.update(detail)
+    return origins
 
 
 _UNKNOWN = dict.fromkeys(("line", "event", "place", "answer"))

@@ -54,18 +54,20 @@ def cards(text: str) -> Iterator[Span]:
 
 def _card_from(text: str, groups: Sequence[Span], first: int) -> int | None:
     """The last group of the longest card that begins with a group; None where none does."""
-    found = None
-    whole = first == 0 and "." not in text[groups[0][0] : groups[-1][1]]  # a decimal number is none
+    match = None
+    complete = (
+        first == 0 and "." not in text[groups[0][0] : groups[-1][1]]
+    )  # a decimal number is none
     digits, shape = "", list[str]()
     for last in range(first, len(groups)):
         shape.append(text[slice(*groups[last])])
         digits += shape[-1]
         if len(digits) > 19:
             break
-        alone = whole and last == len(groups) - 1
+        alone = complete and last == len(groups) - 1
         if (alone or _CARD.fullmatch(" ".join(shape))) and _is_card(digits):
-            found = last
-    return found
+            match = last
+    return match
 
 
 def _is_card(digits: str) -> bool:

@@ -8,8 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from tidemill.data import SPLITS, deduplicate, mapping, privacy, split, weights
-from tidemill.data.expectations import Outcome, judge
-from tidemill.data.rows import ORIGIN, SOURCE, Quarantine, Row, columns_of, give_ids, mark_questions
+from tidemill.data.expectations import ExpectationResult, validate_rows
+from tidemill.data.rows import (
+    ORIGIN,
+    SOURCE,
+    Quarantine,
+    Row,
+    assign_ids,
+    columns_of,
+    mark_questions,
+)
 from tidemill.errors import DataError, suggest
 from tidemill.spec.dataset import Dataset
 
@@ -17,15 +25,15 @@ _ALWAYS = ("id", "subject", "group", "source", "weight")
 
 
 @dataclass
-class Prepared:
+class PreparedDataset:
     """A dataset before it is written."""
 
     splits: dict[str, list[Row]]
     quarantine: Quarantine
-    outcomes: list[Outcome]
+    outcomes: list[ExpectationResult]
     pii: dict[str, int] = field(default_factory=dict)
     duplicates: dict[str, int] = field(default_factory=lambda: {"exact": 0, "near": 0})
-    capped: int = 0
+    weight_capped: int = 0
     """Subjects whose rows weigh less than they would, for the cap."""
 
     @property
@@ -43,7 +51,7 @@ def prepare(
     share: float = 1.0,
     unusable: Iterable[tuple[Row, str]] = (),
     asks: Sequence[str] = (),
-) -> Prepared:
+) -> PreparedDataset:
     """Mapped rows through every gate, in the order: form, consent, region, retention, cleaning,
     personal data, repetition and leakage, expectations, split.
 
@@ -51,36 +59,38 @@ def prepare(
     on the way here; `asks` names the columns of the question where a prompt says them. Raises
     DataError where the spec cannot be carried out.
     """
-    made = Prepared({}, Quarantine(list(unusable)), [])
-    kept, dropped = mapping.complete(rows, spec.format)
-    made.quarantine.take(dropped)
-    kept, dropped = privacy.gate(kept, spec.privacy, now)
-    made.quarantine.take(dropped)
-    kept, dropped = deduplicate.leaks(kept)  # before a `sample`, so that it gets its full number
-    made.quarantine.take(dropped)
-    kept = _clean(kept, spec, made.quarantine)
-    kept, dropped, made.pii = privacy.apply(kept, spec.privacy, key=key)
-    made.quarantine.take(dropped)
-    mark_questions(kept, asks)
-    kept = _unrepeated(kept, spec, made)
-    kept = _expected(kept, spec, made)
-    _deal(kept, spec, made, key)
+    prepared = PreparedDataset({}, Quarantine(list(unusable)), [])
+    remaining, dropped = mapping.complete(rows, spec.format)
+    prepared.quarantine.add(dropped)
+    remaining, dropped = privacy.filter_permitted(remaining, spec.privacy, now)
+    prepared.quarantine.add(dropped)
+    remaining, dropped = deduplicate.leaks(
+        remaining
+    )  # before a `sample`, so that it gets its full number
+    prepared.quarantine.add(dropped)
+    remaining = _clean(remaining, spec, prepared.quarantine)
+    remaining, dropped, prepared.pii = privacy.apply(remaining, spec.privacy, key=key)
+    prepared.quarantine.add(dropped)
+    mark_questions(remaining, asks)
+    remaining = _deduplicate(remaining, spec, prepared)
+    remaining = _check_expectations(remaining, spec, prepared)
+    _deal(remaining, spec, prepared, key)
     if share < 1:
-        made.capped = weights.cap(made.splits["train"], share)
-    _hide(made.quarantine, spec)
-    return made
+        prepared.weight_capped = weights.cap(prepared.splits["train"], share)
+    _hide(prepared.quarantine, spec)
+    return prepared
 
 
 def _clean(rows: list[Row], spec: Dataset, quarantine: Quarantine) -> list[Row]:
     for step in spec.clean:
         rows, dropped = step.catalog.load(step.type).apply(rows, step.options)
-        quarantine.take(dropped)
+        quarantine.add(dropped)
     return rows
 
 
-def _unrepeated(rows: list[Row], spec: Dataset, made: Prepared) -> list[Row]:
+def _deduplicate(rows: list[Row], spec: Dataset, made: PreparedDataset) -> list[Row]:
     rows, dropped = deduplicate.leaks(rows)
-    made.quarantine.take(dropped)
+    made.quarantine.add(dropped)
     if spec.deduplicate is None:
         return rows
     key = spec.deduplicate.key
@@ -88,53 +98,53 @@ def _unrepeated(rows: list[Row], spec: Dataset, made: Prepared) -> list[Row]:
         names = sorted({name for row in rows for name in columns_of(row)})
         raise DataError(f"deduplicate.key: the rows have no column '{key}'; {suggest(key, names)}")
     done = deduplicate.apply(rows, key, spec.deduplicate.near)
-    made.quarantine.take(done.dropped)
+    made.quarantine.add(done.dropped)
     made.duplicates = {"exact": done.exact, "near": done.near}
     return done.rows
 
 
-def _expected(rows: list[Row], spec: Dataset, made: Prepared) -> list[Row]:
+def _check_expectations(rows: list[Row], spec: Dataset, made: PreparedDataset) -> list[Row]:
     """Rows that break an `error` expectation go; a `warning` is shown and keeps its rows."""
-    made.outcomes = judge(rows, spec.expectations) if rows else []
+    made.outcomes = validate_rows(rows, spec.expectations) if rows else []
     broken: dict[int, str] = {}
     for outcome in made.outcomes:
         if outcome.expectation.severity == "error":
-            for place in outcome.failing:
-                broken.setdefault(place, f"expectation: {outcome.name}")
-    made.quarantine.take((rows[place], reason) for place, reason in sorted(broken.items()))
-    return [row for place, row in enumerate(rows) if place not in broken]
+            for index in outcome.failing:
+                broken.setdefault(index, f"expectation: {outcome.name}")
+    made.quarantine.add((rows[index], reason) for index, reason in sorted(broken.items()))
+    return [row for index, row in enumerate(rows) if index not in broken]
 
 
-def _deal(rows: list[Row], spec: Dataset, made: Prepared, key: bytes | None) -> None:
+def _deal(rows: list[Row], spec: Dataset, made: PreparedDataset, key: bytes | None) -> None:
     held_share = spec.privacy.holdout_subjects
 
     def held_out(row: Row) -> bool:
-        return privacy.held_out(row.get("subject"), held_share, key or b"")
+        return privacy.is_held_out(row.get("subject"), held_share, key or b"")
 
     made.splits, dropped = split.apply(rows, spec.split, held_out)
-    made.quarantine.take(dropped)
+    made.quarantine.add(dropped)
     finished = [row for name in SPLITS for row in made.splits[name]]
     for row in finished:
         row["source"] = row.get(SOURCE)
         row["weight"] = _weight(row)
         for name in ("subject", "group"):
             row[name] = None if row.get(name) is None else str(row[name])
-    give_ids(finished)
+    assign_ids(finished)
 
 
 def _weight(row: Mapping[str, Any]) -> float:
-    given = row.get("weight")
+    value = row.get("weight")
     try:
-        weight = 1.0 if given in (None, "") else float(given)
+        weight = 1.0 if value in (None, "") else float(value)
     except (TypeError, ValueError) as error:
-        raise DataError(f"{row.get(ORIGIN)}: weight '{given}' is no number") from error
+        raise DataError(f"{row.get(ORIGIN)}: weight '{value}' is no number") from error
     if not 0 <= weight < float("inf"):
-        raise DataError(f"{row.get(ORIGIN)}: weight {given} is not a finite number above 0")
+        raise DataError(f"{row.get(ORIGIN)}: weight {value} is not a finite number above 0")
     return weight
 
 
 def _hide(quarantine: Quarantine, spec: Dataset) -> None:
-    """What was kept out before the privacy gate must not bring personal data into the artefact."""
+    """Redact quarantined rows and reasons, so that the artefact holds no personal data."""
     if spec.privacy.pii == "keep":
         return
     kinds = spec.privacy.kinds
@@ -146,9 +156,9 @@ def _hide(quarantine: Quarantine, spec: Dataset) -> None:
 
 def ordered_columns(splits: Mapping[str, Sequence[Row]]) -> list[str]:
     """Columns of the finished rows: `id`, the data's own in order of appearance, then ours."""
-    seen: dict[str, None] = {}
+    names: dict[str, None] = {}
     for name in SPLITS:
         for row in splits[name]:
-            seen.update(dict.fromkeys(columns_of(row)))
-    own = [name for name in seen if name not in _ALWAYS and name != "consent"]
+            names.update(dict.fromkeys(columns_of(row)))
+    own = [name for name in names if name not in _ALWAYS and name != "consent"]
     return ["id", *own, *_ALWAYS[1:]]

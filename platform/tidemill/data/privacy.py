@@ -1,4 +1,4 @@
-"""What may be kept of the people in the data: personal data, consent, regions, retention, holdout.
+"""Privacy rules for rows: personal data, consent, regions, retention, held-out subjects.
 
 `redact` is also what serving runs over a text before an event is written.
 """
@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tidemill.data.pii import FINDERS
-from tidemill.data.rows import CONSENT, FEEDBACK, OURS, Dropped, Row
+from tidemill.data.rows import CONSENT, FEEDBACK, PREFIX, Dropped, Row
 from tidemill.errors import DataError
 from tidemill.spec.dataset import Privacy
 
@@ -28,15 +28,15 @@ def redact(text: str, kinds: Iterable[str], *, key: bytes | None = None) -> tupl
     Redacting again finds nothing.
     """
     counts: Counts = {}
-    wanted = [kind for kind in FINDERS if kind in set(kinds)]
-    found = True
-    while found:  # a replacement can only uncover digits that were not part of a match before
-        found = False
-        for kind in wanted:
+    chosen = [kind for kind in FINDERS if kind in set(kinds)]
+    changed = True
+    while changed:  # a replacement can only uncover digits that were not part of a match before
+        changed = False
+        for kind in chosen:
             text, count = _replace(text, kind, key)
             if count:
                 counts[kind] = counts.get(kind, 0) + count
-                found = True
+                changed = True
     return text, counts
 
 
@@ -49,7 +49,7 @@ def check_kinds(kinds: Iterable[str]) -> None:
         )
 
 
-def held_out(subject: object, share: float, key: bytes = b"") -> bool:
+def is_held_out(subject: object, share: float, key: bytes = b"") -> bool:
     """Whether a subject is never trained on: a keyed hash, so that nobody can choose to be.
 
     A subject is what a row names: a string, or a number as it stands in a JSONL or Parquet file.
@@ -60,17 +60,19 @@ def held_out(subject: object, share: float, key: bytes = b"") -> bool:
     return int.from_bytes(digest[:8], "big") / 2**64 < share
 
 
-def gate(rows: Sequence[Row], privacy: Privacy, now: datetime) -> tuple[list[Row], Dropped]:
+def filter_permitted(
+    rows: Sequence[Row], privacy: Privacy, now: datetime
+) -> tuple[list[Row], Dropped]:
     """Consent, then region, then retention; each row that stays out with its reason."""
-    kept: list[Row] = []
+    remaining: list[Row] = []
     dropped: Dropped = []
     for row in rows:
-        reason = _refused(row, privacy, now)
+        reason = _refusal_reason(row, privacy, now)
         if reason:
             dropped.append((row, reason))
         else:
-            kept.append(row)
-    return kept, dropped
+            remaining.append(row)
+    return remaining, dropped
 
 
 def apply(
@@ -83,7 +85,7 @@ def apply(
     if privacy.pii == "hash" and not key:
         raise DataError("privacy.pii 'hash' needs a key; set TIDEMILL_SUBJECT_KEY")
     hashing = key if privacy.pii == "hash" else None
-    kept: list[Row] = []
+    remaining: list[Row] = []
     dropped: Dropped = []
     totals: Counts = {}
     for row in rows:
@@ -93,8 +95,8 @@ def apply(
         if counts and privacy.pii == "drop":
             dropped.append((clean, f"personal data: {', '.join(sorted(counts))}"))
         else:
-            kept.append(clean)
-    return kept, dropped, dict(sorted(totals.items()))
+            remaining.append(clean)
+    return remaining, dropped, dict(sorted(totals.items()))
 
 
 def redact_row(
@@ -104,15 +106,15 @@ def redact_row(
     counts: Counts = {}
 
     def one(text: str) -> str:
-        clean, found = redact(text, kinds, key=key)
-        for kind, count in found.items():
+        clean, new_counts = redact(text, kinds, key=key)
+        for kind, count in new_counts.items():
             counts[kind] = counts.get(kind, 0) + count
         return clean
 
     clean = {
         name: value
-        if name.startswith(OURS) or name in (*_HARMLESS, *_IDENTITIES)
-        else _walk(value, one)
+        if name.startswith(PREFIX) or name in (*_HARMLESS, *_IDENTITIES)
+        else _map_texts(value, one)
         for name, value in row.items()
     }
     for name in _IDENTITIES:
@@ -121,22 +123,22 @@ def redact_row(
     return clean, counts
 
 
-def _walk(value: Any, change: Callable[[str], str]) -> Any:
+def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, list):
-        return [_walk(one, change) for one in value]
+        return [_map_texts(item, change) for item in value]
     if isinstance(value, dict):
-        return {name: _walk(one, change) for name, one in value.items()}
+        return {name: _map_texts(item, change) for name, item in value.items()}
     return value
 
 
 def _pseudonym(name: str, kinds: Sequence[str], key: bytes | None) -> str:
     """A subject that is an e-mail address or a phone number still tells rows apart as a hash."""
-    return letters(name, key or b"") if redact(name, kinds)[1] else name
+    return keyed_letters(name, key or b"") if redact(name, kinds)[1] else name
 
 
-def letters(value: str, key: bytes, length: int = 12) -> str:
+def keyed_letters(value: str, key: bytes, length: int = 12) -> str:
     """A keyed hash in letters only, so that it never looks like a number of any kind."""
     digest = hmac.new(key, value.encode(), hashlib.sha256).digest()
     return "".join(chr(ord("a") + byte % 26) for byte in digest[:length])
@@ -149,13 +151,13 @@ def _replace(text: str, kind: str, key: bytes | None) -> tuple[str, int]:
     for start, stop in spans:
         if start < end:
             continue
-        mark = f"[{kind}:{letters(text[start:stop], key)}]" if key else f"[{kind}]"
+        mark = f"[{kind}:{keyed_letters(text[start:stop], key)}]" if key else f"[{kind}]"
         parts += [text[end:start], mark]
         end, count = stop, count + 1
     return "".join([*parts, text[end:]]), count
 
 
-def _refused(row: Row, privacy: Privacy, now: datetime) -> str:
+def _refusal_reason(row: Row, privacy: Privacy, now: datetime) -> str:
     if row.get(FEEDBACK) and privacy.require_consent and row.get(CONSENT) is not True:
         return "no consent"
     if privacy.regions and row.get("region") not in privacy.regions:
@@ -163,13 +165,13 @@ def _refused(row: Row, privacy: Privacy, now: datetime) -> str:
             f"region: {row.get('region') or 'unknown'} is not one of {', '.join(privacy.regions)}"
         )
     if row.get(FEEDBACK) and privacy.retention_days:
-        given = when(row.get("time"))
-        if given is None or now - given > timedelta(days=privacy.retention_days):
+        time = parse_time(row.get("time"))
+        if time is None or now - time > timedelta(days=privacy.retention_days):
             return f"retention: older than {privacy.retention_days} days"
     return ""
 
 
-def when(value: Any) -> datetime | None:
+def parse_time(value: Any) -> datetime | None:
     """A moment from a datetime, an ISO string or seconds since 1970; None for anything else."""
     try:
         if isinstance(value, (int, float)) and not isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""What a row is on its way to a dataset: a dict of columns, with our own under `__` names."""
+"""Rows in preparation: a dict of columns, with our own under `__` names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-OURS = "__"
+PREFIX = "__"
 Row = dict[str, Any]
 Dropped = list[tuple[Row, str]]
 
@@ -23,7 +23,7 @@ FEEDBACK, CONSENT, QUESTION = "__feedback", "__consent", "__question"
 EVENT, PLACE, ANSWER = "__event", "__place", "__answer"
 """Of a row that was feedback: the event's id, its topic/partition/offset, and its answer."""
 
-ABOUT = ("id", "subject", "group", "region", "time", "source", "weight", "consent")
+METADATA_COLUMNS = ("id", "subject", "group", "region", "time", "source", "weight", "consent")
 """Columns about a row rather than of it."""
 
 OUTPUTS = ("label", "completion", "chosen", "rejected")
@@ -36,12 +36,12 @@ class Quarantine:
 
     rows: Dropped = field(default_factory=list)
 
-    def take(self, dropped: Iterable[tuple[Row, str]]) -> None:
+    def add(self, dropped: Iterable[tuple[Row, str]]) -> None:
         """Add rows."""
         self.rows.extend(dropped)
 
     def counts(self) -> dict[str, int]:
-        """How many per kind of reason (what comes before the first colon), most first."""
+        """Rows of each kind of reason (the text before the first colon), most first."""
         totals: dict[str, int] = {}
         for _, reason in self.rows:
             kind = reason.split(":")[0]
@@ -51,26 +51,28 @@ class Quarantine:
 
 def columns_of(row: Mapping[str, Any]) -> Row:
     """A row without our own columns."""
-    return {name: value for name, value in row.items() if not name.startswith(OURS)}
+    return {name: value for name, value in row.items() if not name.startswith(PREFIX)}
 
 
 def content_of(row: Mapping[str, Any]) -> str:
     """A row's own columns as one canonical string."""
-    kept = {k: v for k, v in row.items() if not k.startswith(OURS) and k not in ("id", "weight")}
-    return json.dumps(kept, sort_keys=True, ensure_ascii=False, default=str)
+    content = {
+        k: v for k, v in row.items() if not k.startswith(PREFIX) and k not in ("id", "weight")
+    }
+    return json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
 
 
-def give_ids(rows: Sequence[Row]) -> None:
+def assign_ids(rows: Sequence[Row]) -> None:
     """`id`: 16 hex digits of the content; repeated content gets a different one each."""
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for row in rows:
         text = content_of(row)
-        count = seen[text] = seen.get(text, 0) + 1
+        count = counts[text] = counts.get(text, 0) + 1
         marked = text if count == 1 else f"{text}#{count}"
         row["id"] = hashlib.sha256(marked.encode()).hexdigest()[:16]
 
 
-def share(*parts: str) -> float:
+def hash_fraction(*parts: str) -> float:
     """A number in [0, 1) that only depends on the parts."""
     digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
@@ -79,7 +81,7 @@ def share(*parts: str) -> float:
 _SPACES = re.compile(r"\s+")
 
 
-def normalised(text: str) -> str:
+def normalise_text(text: str) -> str:
     """Text without differences of case, width, and white space."""
     return _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
 
@@ -89,20 +91,20 @@ def mark_questions(rows: Iterable[Row], columns: Sequence[str] = ()) -> None:
     for row in rows:
         row.pop(QUESTION, None)
         texts = [_text(row.get(name)) for name in columns]
-        row[QUESTION] = normalised("\n".join(texts)) if columns else question_of(row)
+        row[QUESTION] = normalise_text("\n".join(texts)) if columns else question_of(row)
 
 
 def question_of(row: Mapping[str, Any], key: str | None = None) -> str:
-    """What a row asks, normalised: two rows with the same question belong on the same side."""
+    """The question of a row, normalised: rows with the same question belong to the same split."""
     if key is None and QUESTION in row:
         return str(row[QUESTION])
     name = key or next((name for name in ("text", "prompt") if name in row), None)
     if name:
-        return normalised(_text(row.get(name)))
+        return normalise_text(_text(row.get(name)))
     if isinstance(row.get("messages"), (list, tuple)):
         turns = [m for m in row["messages"] if isinstance(m, Mapping)]
-        return normalised("\n".join(_text(m.get("content")) for m in turns if _asks(m)))
-    return normalised(
+        return normalise_text("\n".join(_text(m.get("content")) for m in turns if _asks(m)))
+    return normalise_text(
         "\n".join(_text(value) for name, value in sorted(row.items()) if _input(name))
     )
 
@@ -112,7 +114,7 @@ def _asks(message: Mapping[str, Any]) -> bool:
 
 
 def _input(name: str) -> bool:
-    return not name.startswith(OURS) and name not in ABOUT and name not in OUTPUTS
+    return not name.startswith(PREFIX) and name not in METADATA_COLUMNS and name not in OUTPUTS
 
 
 def _text(value: Any) -> str:

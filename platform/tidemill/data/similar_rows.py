@@ -1,4 +1,4 @@
-"""How alike two texts are by their words, the rare ones counting more: TF-IDF without a model."""
+"""Similarity of two texts by their words, the rare ones counting more: TF-IDF without a model."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from tidemill.data.rows import normalised, question_of
+from tidemill.data.rows import normalise_text, question_of
 
 _WORD = re.compile(r"[^\W_]+", re.UNICODE)
 
 
 def words(text: str) -> frozenset[str]:
     """The words of a text, without case, width or punctuation."""
-    return frozenset(_WORD.findall(normalised(text)))
+    return frozenset(_WORD.findall(normalise_text(text)))
 
 
-def asked(row: Mapping[str, Any], columns: Sequence[str] = ()) -> str:
-    """What a row asks: the named columns where it has any of them, else what looks like it."""
+def question_text(row: Mapping[str, Any], columns: Sequence[str] = ()) -> str:
+    """The question of a row: the named columns where it has any of them, else the likeliest."""
     texts = [row[name] for name in columns if row.get(name) is not None]
     if not texts:
         return question_of(row)
-    return "\n".join(one if isinstance(one, str) else json.dumps(one) for one in texts)
+    return "\n".join(value if isinstance(value, str) else json.dumps(value) for value in texts)
 
 
-def weigh(rows: int) -> Callable[[int], float]:
+def word_weights(rows: int) -> Callable[[int], float]:
     """The weight of a word by how many of the rows hold it: ln(1 + rows / count), above 0.
 
     Smoothed inverse document frequency (Manning, Raghavan, Schütze 2008, section 6.2.1).

@@ -35,8 +35,8 @@ def read(source: FileSource | DvcSource | HubDatasetSource, project: Path) -> Re
 
 def read_file(path: Path, *, name: str | None = None) -> Read:
     """Rows of a file; `name` is what messages call it, and its ending picks the format."""
-    shown = name or str(path)
-    ending = Path(shown.removesuffix(".dvc")).suffix.lower()
+    label = name or str(path)
+    ending = Path(label.removesuffix(".dvc")).suffix.lower()
     readers: dict[str, Callable[[Path, str], Read]] = {
         ".jsonl": _jsonl,
         ".ndjson": _jsonl,
@@ -44,15 +44,15 @@ def read_file(path: Path, *, name: str | None = None) -> Read:
         ".parquet": _parquet,
     }
     if ending not in readers:
-        raise DataError(f"{shown}: rows come from .jsonl, .csv or .parquet files, not '{ending}'")
+        raise DataError(f"{label}: rows come from .jsonl, .csv or .parquet files, not '{ending}'")
     if not path.is_file():
-        raise DataError(f"{shown}: no such file; paths are relative to the project's folder")
+        raise DataError(f"{label}: no such file; paths are relative to the project's folder")
     try:
-        return readers[ending](path, shown)
+        return readers[ending](path, label)
     except UnicodeDecodeError as error:
-        raise DataError(f"{shown}: not UTF-8 (byte {error.start}); convert it first") from error
+        raise DataError(f"{label}: not UTF-8 (byte {error.start}); convert it first") from error
     except OSError as error:
-        raise DataError(f"{shown}: {error.strerror or error}") from error
+        raise DataError(f"{label}: {error.strerror or error}") from error
 
 
 def _jsonl(path: Path, shown: str) -> Read:
@@ -62,16 +62,16 @@ def _jsonl(path: Path, shown: str) -> Read:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
-            where = f"{shown}:{number}"
+            location = f"{shown}:{number}"
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
-                bad.append(_bad(where, shown, f"not JSON ({error})", line))
+                bad.append(_bad(location, shown, f"not JSON ({error})", line))
                 continue
             if isinstance(row, dict):
-                rows.append({**row, ORIGIN: where})
+                rows.append({**row, ORIGIN: location})
             else:
-                bad.append(_bad(where, shown, "not a JSON object", line))
+                bad.append(_bad(location, shown, "not a JSON object", line))
     return rows, bad
 
 
@@ -85,13 +85,13 @@ def _csv(path: Path, shown: str) -> Read:
             twice = [name for name in header if header.count(name) > 1]
             if twice:
                 raise DataError(f"{shown}:1: two columns are called '{twice[0]}'; rename one")
-            for number, cells in _numbered(reader):
-                where = f"{shown}:{number}"
+            for number, cells in _number_records(reader):
+                location = f"{shown}:{number}"
                 if len(cells) == len(header):
-                    rows.append({**dict(zip(header, cells, strict=True)), ORIGIN: where})
+                    rows.append({**dict(zip(header, cells, strict=True)), ORIGIN: location})
                 elif cells:
-                    why = f"{len(cells)} cells, the header has {len(header)}"
-                    bad.append(_bad(where, shown, why, ",".join(cells)))
+                    reason = f"{len(cells)} cells, the header has {len(header)}"
+                    bad.append(_bad(location, shown, reason, ",".join(cells)))
         except csv.Error as error:
             raise DataError(f"{shown}:{reader.line_num}: not CSV ({error})") from error
     if not header:
@@ -99,7 +99,7 @@ def _csv(path: Path, shown: str) -> Read:
     return rows, bad
 
 
-def _numbered(reader: Any) -> Iterator[tuple[int, list[str]]]:
+def _number_records(reader: Any) -> Iterator[tuple[int, list[str]]]:
     """Each record with the line it starts on; a quoted cell may span lines."""
     start = reader.line_num + 1
     for cells in reader:
@@ -127,19 +127,19 @@ def _bad(where: str, shown: str, why: str, line: str) -> tuple[Row, str]:
 
 def resolve_pointer(pointer: Path) -> Path:
     """The file a `.dvc` pointer names: beside it, or in the DVC repository's cache."""
-    wanted, beside = _parse_pointer(pointer)
+    expected, beside = _parse_pointer(pointer)
     if beside.is_file():
-        if _md5(beside) == wanted:
+        if _md5(beside) == expected:
             return beside
         raise DataError(
             f"{beside}: not the bytes {pointer.name} names; `dvc checkout {pointer.name}` brings "
             f"those back, `dvc add {beside.name}` takes these"
         )
-    cached = _in_cache(pointer, wanted)
-    if cached is not None and _md5(cached) == wanted:
+    cached = _in_cache(pointer, expected)
+    if cached is not None and _md5(cached) == expected:
         return cached
     raise DataError(
-        f"{pointer}: its bytes ({wanted}) are neither beside it nor in DVC's cache; "
+        f"{pointer}: its bytes ({expected}) are neither beside it nor in DVC's cache; "
         f"`dvc pull {pointer.name}` fetches them"
     )
 
@@ -172,18 +172,18 @@ def _md5(path: Path) -> str:
 
 
 def _from_hub(source: HubDatasetSource) -> Path:
-    what = f"{source.repo}@{source.revision[:12]}/{source.path}"
+    location = f"{source.repo}@{source.revision[:12]}/{source.path}"
     try:
         from huggingface_hub import hf_hub_download
     except ImportError as error:
         raise MissingExtra("huggingface_hub", "train") from error
     try:
-        found = hf_hub_download(
+        path = hf_hub_download(
             source.repo, source.path, repo_type="dataset", revision=source.revision
         )
     except Exception as error:  # whatever its transport raises
         raise DataError(
-            f"{what} cannot be fetched from the hub ({type(error).__name__}); without a network "
-            "put the file into the project and use `type: file`, or keep it in DVC"
+            f"{location} cannot be fetched from the hub ({type(error).__name__}); without a "
+            "network put the file into the project and use `type: file`, or keep it in DVC"
         ) from error
-    return Path(found)
+    return Path(path)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from tidemill.data import SPLITS
-from tidemill.data.privacy import when
-from tidemill.data.rows import OURS, SPLIT, Dropped, Row, question_of, share
+from tidemill.data.privacy import parse_time
+from tidemill.data.rows import PREFIX, SPLIT, Dropped, Row, hash_fraction, question_of
 from tidemill.errors import DataError, suggest
 from tidemill.spec.dataset import Split
 
@@ -22,7 +22,7 @@ def apply(
     fixed split wins; a held-out subject goes to test with its whole unit, unless a fixed split
     says otherwise, in which case the row is left out.
     """
-    rows, dropped = _keyed(rows, split)
+    rows, dropped = _splittable_rows(rows, split)
     units = _units(rows, split)
     deal: dict[int, str] = {}
     open_units: list[Unit] = []
@@ -36,28 +36,28 @@ def apply(
             open_units.append(unit)
     deal |= _deal(rows, open_units, split)
     dealt: dict[str, list[Row]] = {name: [] for name in SPLITS}
-    for place, row in enumerate(rows):
-        side = row.get(SPLIT) or deal[place]
-        if side != deal[place]:
-            dropped.append((row, f"leaks into {deal[place]}: its group or subject is there"))
+    for index, row in enumerate(rows):
+        side = row.get(SPLIT) or deal[index]
+        if side != deal[index]:
+            dropped.append((row, f"leaks into {deal[index]}: its group or subject is there"))
         else:
             dealt[side].append(row)
     return dealt, dropped
 
 
-def _keyed(rows: Sequence[Row], split: Split) -> tuple[list[Row], Dropped]:
+def _splittable_rows(rows: Sequence[Row], split: Split) -> tuple[list[Row], Dropped]:
     """Rows that can be split; a row without a time has no place in time."""
     if not split.key or not rows:
         return list(rows), []
-    columns = sorted({name for row in rows for name in row if not name.startswith(OURS)})
+    columns = sorted({name for row in rows for name in row if not name.startswith(PREFIX)})
     if split.key not in columns:
         raise DataError(
             f"split.key: the rows have no column '{split.key}'; {suggest(split.key, columns)}"
         )
     if split.by != "time":
         return list(rows), []
-    timed = [row for row in rows if when(row.get(split.key)) is not None]
-    untimed = [row for row in rows if when(row.get(split.key)) is None]
+    timed = [row for row in rows if parse_time(row.get(split.key)) is not None]
+    untimed = [row for row in rows if parse_time(row.get(split.key)) is None]
     return timed, [(row, f"no time: '{split.key}' holds none to split by") for row in untimed]
 
 
@@ -65,23 +65,23 @@ def _units(rows: Sequence[Row], split: Split) -> list[Unit]:
     """Rows joined by equal text or an equal group, as lists of places in order (union-find)."""
     parent = list(range(len(rows)))
 
-    def root(place: int) -> int:
-        while parent[place] != place:
-            parent[place] = parent[parent[place]]
-            place = parent[place]
-        return place
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
 
     first: dict[tuple[str, str], int] = {}
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         ties = [("text", question_of(row))]
         if (group := _group(row, split)) is not None:
             ties.append(("group", group))
         for tie in ties:
-            a, b = sorted((root(first.setdefault(tie, place)), root(place)))
+            a, b = sorted((root(first.setdefault(tie, index)), root(index)))
             parent[b] = a
     units: dict[int, Unit] = {}
-    for place in range(len(rows)):
-        units.setdefault(root(place), []).append(place)
+    for index in range(len(rows)):
+        units.setdefault(root(index), []).append(index)
     return list(units.values())
 
 
@@ -93,7 +93,7 @@ def _group(row: Row, split: Split) -> str | None:
 
 def _deal(rows: Sequence[Row], units: Sequence[Unit], split: Split) -> dict[int, str]:
     if split.by == "time":
-        return _cut(_by_time(rows, units, split), split)
+        return _cut_by_share(_by_time(rows, units, split), split)
     drawn = {id(unit): _draw(rows, unit, split) for unit in units}
     if split.by != "stratified":
         return _by_threshold(units, drawn, split)
@@ -102,7 +102,7 @@ def _deal(rows: Sequence[Row], units: Sequence[Unit], split: Split) -> dict[int,
         strata.setdefault(str(rows[unit[0]].get(str(split.key))), []).append(unit)
     deal: dict[int, str] = {}
     for members in strata.values():
-        deal |= _cut(sorted(members, key=lambda unit: drawn[id(unit)]), split)
+        deal |= _cut_by_share(sorted(members, key=lambda unit: drawn[id(unit)]), split)
     return deal
 
 
@@ -110,15 +110,15 @@ def _draw(rows: Sequence[Row], unit: Unit, split: Split) -> float:
     """A unit's number in [0, 1): of its group where there is one, else of its text."""
     groups = [group for i in unit if (group := _group(rows[i], split)) is not None]
     if groups:
-        return share("split", str(split.seed), "group", min(groups))
+        return hash_fraction("split", str(split.seed), "group", min(groups))
     text = min(question_of(rows[i]) for i in unit)
-    return share("split", str(split.seed), "text", text)
+    return hash_fraction("split", str(split.seed), "text", text)
 
 
 def _by_threshold(
     units: Sequence[Unit], drawn: Mapping[int, float], split: Split
 ) -> dict[int, str]:
-    """Where a unit's number falls decides: adding rows moves no other row."""
+    """Split of each row by its unit's number, so that adding rows moves no other row."""
     ratios = split.ratios
     sides = {id(unit): "test" for unit in units}
     for unit in units:
@@ -128,7 +128,7 @@ def _by_threshold(
         elif number < ratios.train + ratios.validation:
             sides[id(unit)] = "validation"
     _fill_empty(units, drawn, sides, split)
-    return {place: sides[id(unit)] for unit in units for place in unit}
+    return {index: sides[id(unit)] for unit in units for index in unit}
 
 
 def _fill_empty(
@@ -150,13 +150,13 @@ def _by_time(rows: Sequence[Row], units: Sequence[Unit], split: Split) -> list[U
     """Oldest first; a unit is as new as its newest row."""
 
     def newest(unit: Unit) -> tuple[float, str]:
-        times = [when(rows[i][str(split.key)]) for i in unit]
+        times = [parse_time(rows[i][str(split.key)]) for i in unit]
         return max(t.timestamp() for t in times if t), question_of(rows[unit[0]])
 
     return sorted(units, key=newest)
 
 
-def _cut(units: Sequence[Unit], split: Split) -> dict[int, str]:
+def _cut_by_share(units: Sequence[Unit], split: Split) -> dict[int, str]:
     """The first share of rows to train, the next to validation, the rest to test."""
     total = sum(map(len, units))
     edges = [split.ratios.train * total, (split.ratios.train + split.ratios.validation) * total]

@@ -14,15 +14,19 @@ def cap(rows: Sequence[Row], share: float) -> int:
     Where even equal subjects would hold more (fewer than 1/share of them and no other rows),
     they are made equal.
     """
-    held: dict[str, float] = {}
+    weight_by_subject: dict[str, float] = {}
     others = 0.0
     for row in rows:
         if row.get(FEEDBACK) and row.get("subject"):
-            held[str(row["subject"])] = held.get(str(row["subject"]), 0.0) + row["weight"]
+            weight_by_subject[str(row["subject"])] = (
+                weight_by_subject.get(str(row["subject"]), 0.0) + row["weight"]
+            )
         else:
             others += row["weight"]
-    limit = _limit(held, others, share)
-    scaled = {subject: limit / weight for subject, weight in held.items() if weight > limit}
+    limit = _limit(weight_by_subject, others, share)
+    scaled = {
+        subject: limit / weight for subject, weight in weight_by_subject.items() if weight > limit
+    }
     for row in rows:
         if row.get(FEEDBACK) and str(row.get("subject")) in scaled:
             row["weight"] *= scaled[str(row["subject"])]

@@ -9,12 +9,12 @@ from typing import Any
 
 from tidemill.data import SPLITS, origins
 from tidemill.data.origins import origin
-from tidemill.data.pipeline import Prepared, ordered_columns
+from tidemill.data.pipeline import PreparedDataset, ordered_columns
 from tidemill.data.rows import ORIGIN, SOURCE, Row, columns_of
 from tidemill.errors import DataError, MissingExtra
 
 
-def write(folder: Path, made: Prepared, facts: Mapping[str, Any]) -> dict[str, Any]:
+def write(folder: Path, made: PreparedDataset, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Write the splits, the quarantine and the summary; gives the summary."""
     folder.mkdir(parents=True, exist_ok=True)
     columns = ordered_columns(made.splits)
@@ -24,7 +24,7 @@ def write(folder: Path, made: Prepared, facts: Mapping[str, Any]) -> dict[str, A
     for name, count in made.counts.items():
         _parquet(table.slice(start, count), folder / f"{name}.parquet")
         start += count
-    _parquet(_quarantined(made), folder / "quarantine.parquet")
+    _parquet(_quarantine_table(made), folder / "quarantine.parquet")
     _parquet(_table(list(map(origin, rows)), origins.COLUMNS), folder / origins.FILE)
     summary = {
         "rows": made.counts,
@@ -63,7 +63,7 @@ def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
 
 
-def _quarantined(made: Prepared) -> Any:
+def _quarantine_table(made: PreparedDataset) -> Any:
     pa = _pyarrow()
     rows = made.quarantine.rows
     columns = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from tidemill.adapters.local.processes import Processes, effort
+from tidemill.adapters.local.processes import ProcessFolder, effort
 from tidemill.engine.standstill import Signs
 from tidemill.home import Home
 
@@ -57,7 +57,7 @@ def files(home: Path) -> tuple[tuple[str, int], ...]:
 
 def runs(home: Path) -> Iterator[psutil.Process]:
     """Processes of Dagster's runs: what the code server's own server started."""
-    code = Processes(home / "run").get("code")
+    code = ProcessFolder(home / "run").get("code")
     proxy = code.process() if code else None
     with suppress(psutil.Error):
         for server in proxy.children() if proxy else ():
@@ -66,7 +66,7 @@ def runs(home: Path) -> Iterator[psutil.Process]:
 
 def servers(home: Path) -> Iterator[psutil.Process]:
     """The model servers."""
-    for known in Processes(home / "run", "models").known():
+    for known in ProcessFolder(home / "run", "models").list_all():
         process = known.process()
         if process is not None:
             yield process

@@ -1,27 +1,28 @@
-"""What making assets will probably take: time, memory and money, from what making them has taken.
+"""What building assets will probably take: time, memory and money, from what earlier builds took.
 
-Nothing is invented: an asset without a past of its own or of its kind has no estimate. A median
-comes with its spread, the 10th and the 90th percentile of the same past.
+Nothing is invented: an asset without a history of its own or of its kind has no estimate. A median
+comes with its spread, the 10th and the 90th percentile of the same builds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import log
-from typing import Any, Literal
+from typing import Literal
 
+BudgetName = Literal["hours", "money"]
 _SIMILAR = 1.0
 """A run of e times as many rows weighs half of one of as many."""
 _LONGEST_SCALE = 20.0
-"""Beyond this factor a past run says nothing about this one."""
-GROWS = ("Dataset", "FineTune", "Evaluation")
+"""Beyond this factor an earlier build says nothing about this one."""
+KINDS_THAT_SCALE = ("Dataset", "FineTune", "Evaluation")
 """Kinds whose time grows with their rows."""
 
 
 @dataclass(frozen=True)
-class Past:
-    """One asset made once."""
+class BuildCost:
+    """What building one asset once took."""
 
     project: str
     name: str
@@ -33,18 +34,25 @@ class Past:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """An asset that will be made."""
+class BudgetLimits:
+    """What one build may take; None where there is no limit."""
+
+    hours: float | None = None
+    money: float | None = None
+
+
+@dataclass(frozen=True)
+class Workload:
+    """An asset that will be built, and how much work that is."""
 
     project: str
     name: str
     kind: str
     rows: float | None = None
     """Rows it will work on, where that is known."""
-    longer: float = 1.0
-    """How many times as much work each row is as in its own past (twice the epochs: 2)."""
-    budget: Mapping[str, Any] | None = None
-    """`hours` and `money` one run may take."""
+    epoch_factor: float = 1.0
+    """How many times as much work each row is as in its earlier builds (twice the epochs: 2)."""
+    budget: BudgetLimits | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What one run will probably take."""
+    """What one build will probably take."""
 
     seconds: Spread
     memory: Spread | None
@@ -70,51 +78,50 @@ class Estimate:
     money: Spread | None
     """In the currency of the price; None without a price."""
     runs: int
-    """How many past runs it rests on."""
+    """How many earlier builds it rests on."""
     basis: Literal["asset", "kind"]
-    """Whether these are runs of the asset itself, or of others of its kind."""
+    """Whether these are builds of the asset itself, or of others of its kind."""
 
 
 @dataclass(frozen=True)
-class Excess:
-    """A budget that will probably not do."""
+class BudgetExcess:
+    """A budget that will probably be exceeded."""
 
     project: str
     name: str
-    what: Literal["hours", "money"]
+    budget: BudgetName
     limit: float
     expected: float
 
     @property
-    def by(self) -> float:
-        """How much more than the budget."""
+    def excess(self) -> float:
+        """How much more than the limit, in hours or in money."""
         return self.expected - self.limit
 
 
 def estimate(
-    wanted: Wanted, past: Iterable[Past], price_per_hour: float | None = None
+    workload: Workload, history: Iterable[BuildCost], price_per_hour: float | None = None
 ) -> Estimate | None:
-    """The asset's own past if it has one, else that of its kind; None where there is neither.
+    """From the asset's own builds if there are any, else from those of its kind; None where there
+    are neither.
 
-    Where rows are known on both sides, time is scaled by them for kinds that grow with rows, and
-    runs of a similar size weigh more. Records of reused artefacts (0 seconds) are no past.
+    Where rows are known on both sides, time is scaled by them for kinds that scale with rows, and
+    builds of a similar size weigh more. Records of reused artefacts (0 seconds) do not count.
     """
-    made = [one for one in past if one.kind == wanted.kind and one.seconds > 0]
-    own = [one for one in made if (one.project, one.name) == (wanted.project, wanted.name)]
-    longer = wanted.longer if own else 1.0
-    factors = [(one, _factor(wanted, one, longer)) for one in own or made]
+    builds = [one for one in history if one.kind == workload.kind and one.seconds > 0]
+    own = [one for one in builds if (one.project, one.name) == (workload.project, workload.name)]
+    epoch_factor = workload.epoch_factor if own else 1.0
+    factors = [(one, _size_factor(workload, one, epoch_factor)) for one in own or builds]
     used = [(one, factor) for one, factor in factors if factor is not None]
     if not used:
         return None
     weights = [1 / (1 + abs(log(factor)) / _SIMILAR) for _, factor in used]
-    grows = wanted.kind in GROWS
-    times = [one.seconds * (factor if grows else 1.0) for one, factor in used]
-    memory = [(float(one.peak_bytes), w) for (one, _), w in zip(used, weights, strict=True)]
-    seconds = spread(times, weights)
-    known = [(value, weight) for value, weight in memory if value > 0]
+    scales = workload.kind in KINDS_THAT_SCALE
+    times = [one.seconds * (factor if scales else 1.0) for one, factor in used]
+    seconds = weighted_spread(times, weights)
     return Estimate(
         seconds=seconds,
-        memory=spread(*map(list, zip(*known, strict=True))) if known else None,
+        memory=_memory([one for one, _ in used], weights),
         money=seconds.times(price_per_hour / 3600) if price_per_hour is not None else None,
         runs=len(used),
         basis="asset" if own else "kind",
@@ -127,60 +134,71 @@ def total(estimates: Iterable[Estimate]) -> Estimate | None:
     The bounds add up as well, as if all were quick or slow together: wider than the truth, never
     narrower.
     """
-    given = list(estimates)
-    if not given:
+    summands = list(estimates)
+    if not summands:
         return None
-    memory = [one.memory for one in given if one.memory]
-    money = [one.money for one in given if one.money]
+    memory = [one.memory for one in summands if one.memory]
+    money = [one.money for one in summands if one.money]
     return Estimate(
-        seconds=_added([one.seconds for one in given], sum),
-        memory=_added(memory, max) if memory else None,
-        money=_added(money, sum) if money else None,
-        runs=sum(one.runs for one in given),
-        basis="asset" if all(one.basis == "asset" for one in given) else "kind",
+        seconds=_combine_spreads([one.seconds for one in summands], sum),
+        memory=_combine_spreads(memory, max) if memory else None,
+        money=_combine_spreads(money, sum) if money else None,
+        runs=sum(one.runs for one in summands),
+        basis="asset" if all(one.basis == "asset" for one in summands) else "kind",
     )
 
 
-def excess(wanted: Wanted, expected: Estimate | None) -> tuple[Excess, ...]:
+def budget_excess(workload: Workload, expected: Estimate | None) -> tuple[BudgetExcess, ...]:
     """Where the median is beyond the budget; without an estimate nothing is claimed."""
-    if expected is None or not wanted.budget:
+    if expected is None or workload.budget is None:
         return ()
-    hours = expected.seconds.median / 3600
-    found = []
-    for what, value in (("hours", hours), ("money", expected.money and expected.money.median)):
-        limit = wanted.budget.get(what)
-        if limit is not None and value is not None and value > limit:
-            found.append(Excess(wanted.project, wanted.name, what, float(limit), value))  # type: ignore[arg-type]
-    return tuple(found)
+    limits = workload.budget
+    money = expected.money.median if expected.money else None
+    budgets: tuple[tuple[BudgetName, float | None, float | None], ...] = (
+        ("hours", limits.hours, expected.seconds.median / 3600),
+        ("money", limits.money, money),
+    )
+    return tuple(
+        BudgetExcess(workload.project, workload.name, name, float(limit), value)
+        for name, limit, value in budgets
+        if limit is not None and value is not None and value > limit
+    )
 
 
-def spread(values: Sequence[float], weights: Sequence[float]) -> Spread:
-    """Weighted percentiles: the smallest value that holds at least that share of the weight."""
+def weighted_spread(values: Sequence[float], weights: Sequence[float]) -> Spread:
+    """Weighted percentiles: the smallest value that covers at least that share of the weight."""
     ordered = sorted(zip(values, weights, strict=True))
-    whole = sum(weights)
+    total_weight = sum(weights)
 
-    def at(share: float) -> float:
-        held = 0.0
+    def percentile(share: float) -> float:
+        covered = 0.0
         for value, weight in ordered:
-            held += weight
-            if held >= share * whole - 1e-12 * whole:
+            covered += weight
+            if covered >= share * total_weight - 1e-12 * total_weight:
                 return value
         return ordered[-1][0]
 
-    return Spread(at(0.1), at(0.5), at(0.9))
+    return Spread(percentile(0.1), percentile(0.5), percentile(0.9))
 
 
-def _factor(wanted: Wanted, one: Past, longer: float) -> float | None:
-    """How many times as much work the wanted one is, as far as sizes are known; None where it is
-    so far off that the past run says nothing."""
-    rows = wanted.rows / one.rows if wanted.rows and one.rows else 1.0
-    factor = rows * longer
+def _memory(builds: Sequence[BuildCost], weights: Sequence[float]) -> Spread | None:
+    """Of the builds whose peak is known."""
+    pairs = zip(builds, weights, strict=True)
+    peaks = [(float(one.peak_bytes), weight) for one, weight in pairs if one.peak_bytes > 0]
+    return weighted_spread(*map(list, zip(*peaks, strict=True))) if peaks else None
+
+
+def _size_factor(workload: Workload, build: BuildCost, epoch_factor: float) -> float | None:
+    """How many times as much work it is as an earlier build, as far as sizes are known; None where
+    it is so far off that the earlier build says nothing."""
+    rows = workload.rows / build.rows if workload.rows and build.rows else 1.0
+    factor = rows * epoch_factor
     return factor if 1 / _LONGEST_SCALE <= factor <= _LONGEST_SCALE else None
 
 
-def _added(spreads: Sequence[Spread], how: Callable[[list[float]], float]) -> Spread:
+def _combine_spreads(spreads: Sequence[Spread], combine: Callable[[list[float]], float]) -> Spread:
     return Spread(
-        how([one.low for one in spreads]),
-        how([one.median for one in spreads]),
-        how([one.high for one in spreads]),
+        combine([one.low for one in spreads]),
+        combine([one.median for one in spreads]),
+        combine([one.high for one in spreads]),
     )

@@ -1,75 +1,60 @@
-"""What a change of the specs means: which assets are made anew and why, and which stay.
+"""What a change of the specs means: which assets are rebuilt and why, and which stay.
 
-    changed    its own semantic digest differs
-    new        it was not there
-    stale      something it needs is changed, new, stale or gone
-    reused     nothing that counts differs
-    cosmetic   only words for people or the way of writing differ: nothing is made anew
-    removed    it is no longer there
+    changed           its own semantic digest differs
+    new               the other side does not have it
+    stale             an input is changed, new, rebuilt or gone
+    never_built       its spec is the same, and it was never built here
+    missing_artefact  its spec is the same, and the store does not have its files
+    blocked           it would be rebuilt, but an input failed a blocking check and stays as it is
+    reused            nothing that counts differs
+    cosmetic          only descriptions, comments or formatting differ: nothing is rebuilt
+    removed           it is no longer in the specs
 
-Both sides are given as values, so the same function compares a branch with its merge base, and a
-commit with what the ledger has.
+`plan` compares a branch with its merge base. `with_built_state` adds what is built here.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
-from typing import Any, Literal
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
 
-State = Literal["changed", "new", "stale", "reused", "cosmetic", "removed"]
+from tidemill.engine.spec_snapshot import TEXT, FieldChange, SpecSnapshot, field_changes
+from tidemill.engine.staleness import (
+    ArtefactMissing,
+    Fresh,
+    InputChanged,
+    NeverBuilt,
+    RecordedAsset,
+    SpecChanged,
+    Staleness,
+    input_reason,
+    reason,
+    staleness,
+)
 
-FILES = "@files"
-"""Key in `Known.values`: the files it names, by name, with the hash of their bytes."""
-TECHNIQUES = "@techniques"
-"""Key in `Known.values`: the techniques it uses, each with its version."""
-TEXT = "@text"
-"""Key in `Known.values`: the hash of the file it is written in; differing alone is cosmetic."""
-_PLAIN = re.compile(r"[\w@:-]+\Z")
+PlanState = Literal[
+    "changed",
+    "new",
+    "stale",
+    "never_built",
+    "missing_artefact",
+    "blocked",
+    "removed",
+    "cosmetic",
+    "reused",
+]
+_REBUILT: tuple[PlanState, ...] = ("changed", "new", "stale", "never_built", "missing_artefact")
 
 
 @dataclass(frozen=True)
-class Known:
-    """One spec on one side."""
+class PlanEntry:
+    """What happens to one asset."""
 
     project: str
     name: str
     kind: str
-    digest: str
-    """Its semantic digest."""
-    needs: tuple[str, ...] = ()
-    """Names, in its project, of what it is made of; a change of one of these makes it stale."""
-    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """The spec with its defaults filled in, words for people included, and `FILES`, `TECHNIQUES`
-    and `TEXT` beside it; empty where only the digest is known."""
-
-    @property
-    def key(self) -> str:
-        """`project/name`."""
-        return f"{self.project}/{self.name}"
-
-
-@dataclass(frozen=True)
-class FieldChange:
-    """A field that differs; None where one side has none."""
-
-    path: str
-    """Dotted, with `[0]` for the items of a list; the file's name for a file's bytes."""
-    old: Any
-    new: Any
-
-
-@dataclass(frozen=True)
-class Item:
-    """What becomes of one asset."""
-
-    project: str
-    name: str
-    kind: str
-    state: State
+    state: PlanState
     fields: tuple[FieldChange, ...] = ()
     """What differs in the spec itself."""
     reason: str = ""
@@ -81,153 +66,113 @@ class Item:
         return f"{self.project}/{self.name}"
 
     @property
-    def runs(self) -> bool:
-        """True where it is made anew."""
-        return self.state in ("changed", "new", "stale")
+    def is_rebuilt(self) -> bool:
+        """True where a run would build it."""
+        return self.state in _REBUILT
 
 
-@dataclass(frozen=True)
-class _Cause:
-    """The nearest thing that makes others stale."""
+def plan(
+    desired: Mapping[str, SpecSnapshot], base: Mapping[str, SpecSnapshot]
+) -> tuple[PlanEntry, ...]:
+    """One entry for each asset of either side, as if every asset of `base` were built; keys are
+    `project/name`.
 
-    distance: int
-    name: str
-    state: str
-    through: str
-    """What the asset itself needs on the way there."""
-
-
-def plan(wanted: Mapping[str, Known], built: Mapping[str, Known]) -> tuple[Item, ...]:
-    """One item for each asset of either side; keys are `project/name`.
-
-    Sorted by project; within one, each asset after what it needs, then what is removed.
+    Sorted by project; within one, each asset after its inputs, then what is removed.
     """
-    causes: dict[str, _Cause] = {}
-    items = [_item(known, wanted, built, causes) for known in _ordered(wanted)]
-    for key in sorted(built.keys() - wanted.keys()):
-        gone = built[key]
-        items.append(Item(gone.project, gone.name, gone.kind, "removed"))
-    return tuple(sorted(items, key=lambda item: item.project))
+    states = staleness(desired, {key: _as_built(spec, base) for key, spec in base.items()})
+    entries = [_entry(desired[key], base.get(key), state) for key, state in states.items()]
+    removed = (base[key] for key in sorted(base.keys() - desired.keys()))
+    entries += [PlanEntry(spec.project, spec.name, spec.kind, "removed") for spec in removed]
+    return tuple(sorted(entries, key=lambda entry: entry.project))
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[FieldChange, ...]:
-    """The fields in which two specs' values differ, in the order of `new`; empty where one side's
-    values are not known."""
-    return tuple(_differing("", old, new)) if old and new else ()
+def with_built_state(
+    entries: Iterable[PlanEntry], built: Mapping[str, Staleness]
+) -> tuple[PlanEntry, ...]:
+    """The entries with what is built here: one that the change leaves alone is rebuilt all the
+    same where it was never built, or is out of date."""
+    return tuple(
+        built_entry(entry, built[entry.key])
+        if entry.state in ("reused", "cosmetic") and entry.key in built
+        else entry
+        for entry in entries
+    )
 
 
-def _item(
-    known: Known,
-    wanted: Mapping[str, Known],
-    built: Mapping[str, Known],
-    causes: dict[str, _Cause],
-) -> Item:
-    """The state of one asset; what it needs has gone through here before it."""
-    before = built.get(known.key)
-    cause = _cause(known, wanted, causes)
-    if before is None:
-        state: State = "new"
-    elif before.digest != known.digest:
-        state = "changed"
-    elif cause:
-        state = "stale"
-    else:
-        state = "cosmetic" if _rewritten(before, known) else "reused"
-    if state in ("changed", "new"):
-        causes[known.key] = _Cause(0, known.name, state, "")
-    elif cause:
-        causes[known.key] = cause
-    fields = differences(before.values, known.values) if before else ()
-    shown = tuple(one for one in fields if one.path != TEXT)
-    reason = _reason(state, shown, cause)
-    return Item(known.project, known.name, known.kind, state, shown, reason)
+def with_blocked(
+    entries: Iterable[PlanEntry], desired: Mapping[str, SpecSnapshot], failed: Collection[str]
+) -> tuple[PlanEntry, ...]:
+    """The entries, of which those after a failed input are blocked; each comes after its inputs.
+
+    `failed` has the assets, by `project/name`, whose newest record failed a blocking check; one
+    that is rebuilt gets another chance.
+    """
+    marked: dict[str, PlanEntry] = {}
+    for entry in entries:
+        names = desired[entry.key].inputs if entry.is_rebuilt else ()
+        culprits = (_culprit(entry.project, name, marked, failed) for name in names)
+        why = next((culprit for culprit in culprits if culprit), "")
+        marked[entry.key] = replace(entry, state="blocked", reason=why) if why else entry
+    return tuple(marked.values())
 
 
-def _cause(
-    known: Known, wanted: Mapping[str, Known], causes: Mapping[str, _Cause]
-) -> _Cause | None:
-    """The nearest cause among what an asset needs; of two equally near the first by name."""
-    found = []
-    for name in known.needs:
-        key = f"{known.project}/{name}"
-        if key not in wanted:
-            found.append(_Cause(1, name, "gone", name))
-        elif key in causes:
-            one = causes[key]
-            found.append(_Cause(one.distance + 1, one.name, one.state, name))
-    return min(found, key=lambda one: (one.distance, one.name, one.through), default=None)
-
-
-def _rewritten(before: Known, known: Known) -> bool:
-    return bool(before.values and known.values) and before.values != known.values
-
-
-def _reason(state: State, shown: tuple[FieldChange, ...], cause: _Cause | None) -> str:
-    if state == "stale" and cause:
-        way = f" (through '{cause.through}')" if cause.through != cause.name else ""
-        return f"'{cause.name}' is {cause.state}{way}"
-    if state == "cosmetic" and not shown:
-        return "only comments, order or formatting differ"
+def _culprit(
+    project: str, name: str, marked: Mapping[str, PlanEntry], failed: Collection[str]
+) -> str:
+    """Why nothing can be built from this input; empty where it can."""
+    key = f"{project}/{name}"
+    entry = marked.get(key)
+    if entry is not None and entry.state == "blocked":
+        return entry.reason
+    if key in failed and not (entry is not None and entry.is_rebuilt):
+        return f"'{name}' did not pass its checks"
     return ""
 
 
-def _ordered(wanted: Mapping[str, Known]) -> Iterator[Known]:
-    """Each after what it needs, ties by key; what needs itself in a circle comes last."""
-    above = {
-        key: {f"{known.project}/{name}" for name in known.needs} & wanted.keys() - {key}
-        for key, known in wanted.items()
-    }
-    below: dict[str, list[str]] = {key: [] for key in wanted}
-    for key, needed in above.items():
-        for one in needed:
-            below[one].append(key)
-    waits = {key: len(needed) for key, needed in above.items()}
-    ready = [key for key, count in waits.items() if not count]
-    heapify(ready)
-    while ready:
-        key = heappop(ready)
-        del waits[key]
-        yield wanted[key]
-        for one in below[key]:
-            waits[one] -= 1
-            if not waits[one]:
-                heappush(ready, one)
-    yield from (wanted[key] for key in sorted(waits))
+def built_entry(entry: PlanEntry, state: Staleness) -> PlanEntry:
+    """An entry with the state that its asset has here; unchanged where that is up to date."""
+    match state:
+        case Fresh():
+            return entry
+        case NeverBuilt():
+            return replace(entry, state="never_built")
+        case ArtefactMissing():
+            return replace(entry, state="missing_artefact", reason=reason(state))
+        case SpecChanged():
+            why = "" if state.fields else reason(state)
+            return replace(entry, state="changed", fields=state.fields, reason=why)
+        case InputChanged():
+            return replace(entry, state="stale", reason=reason(state))
 
 
-def _differing(path: str, old: Any, new: Any) -> Iterator[FieldChange]:
-    below: list[FieldChange] = []
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for key in (*new, *(key for key in old if key not in new)):
-            below += _differing(_below(path, str(key)), old.get(key), new.get(key))
-    elif isinstance(old, list | tuple) and isinstance(new, list | tuple):
-        below += _in_list(path, list(old), list(new))
-    if below:
-        yield from below
-    elif path and old != new:  # plain values; or nothing but nulls that one side does not have
-        yield FieldChange(path, old, new)
+def _as_built(spec: SpecSnapshot, base: Mapping[str, SpecSnapshot]) -> RecordedAsset:
+    """A spec as if it had been built from these very inputs; digests stand for artefacts."""
+    inputs = {name: base.get(f"{spec.project}/{name}") for name in spec.inputs}
+    digests = {name: parent.digest for name, parent in inputs.items() if parent is not None}
+    return RecordedAsset(spec.digest, spec.digest, digests, spec.fields)
 
 
-def _in_list(path: str, old: list[Any], new: list[Any]) -> Iterator[FieldChange]:
-    """Items that differ, once the ones that both begin and end with are taken off."""
-    most, first = min(len(old), len(new)), 0
-    while first < most and old[first] == new[first]:
-        first += 1
-    last = 0
-    while last < most - first and old[-1 - last] == new[-1 - last]:
-        last += 1
-    one, other = old[first : len(old) - last], new[first : len(new) - last]
-    for place in range(max(len(one), len(other))):
-        yield from _differing(
-            f"{path}[{first + place}]",
-            one[place] if place < len(one) else None,
-            other[place] if place < len(other) else None,
-        )
+def _entry(spec: SpecSnapshot, before: SpecSnapshot | None, state: Staleness) -> PlanEntry:
+    entry = PlanEntry(spec.project, spec.name, spec.kind, "reused", _differences(before, spec))
+    match state:
+        case NeverBuilt():
+            return replace(entry, state="new")
+        case SpecChanged():
+            return replace(entry, state="changed")
+        case InputChanged():
+            return replace(entry, state="stale", reason=input_reason(state, "is new"))
+        case _:
+            return _unchanged(entry, before, spec)
 
 
-def _below(path: str, key: str) -> str:
-    """`train.epochs`; a file's name stands alone."""
-    if path in (FILES, TECHNIQUES):
-        return key
-    shown = key if _PLAIN.match(key) else json.dumps(key, ensure_ascii=False)
-    return f"{path}.{shown}" if path else shown
+def _unchanged(entry: PlanEntry, before: SpecSnapshot | None, spec: SpecSnapshot) -> PlanEntry:
+    fields = before.fields if before else {}
+    if not fields or not spec.fields or fields == spec.fields:
+        return entry
+    why = "" if entry.fields else "only comments, order or formatting differ"
+    return replace(entry, state="cosmetic", reason=why)
+
+
+def _differences(before: SpecSnapshot | None, spec: SpecSnapshot) -> tuple[FieldChange, ...]:
+    changes = field_changes(before.fields, spec.fields) if before else ()
+    return tuple(change for change in changes if change.path != TEXT)

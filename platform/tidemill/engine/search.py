@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tidemill.catalog import METRICS
-from tidemill.data.rows import share
+from tidemill.data.rows import hash_fraction
 from tidemill.engine.estimate import estimate, gain
 from tidemill.engine.statistics import Interval
 from tidemill.metrics import Scored
@@ -58,13 +58,13 @@ def divide_rows(
     fresh = {
         question: row for question, row in reversed(train) if question not in deciding_questions
     }
-    order = sorted(fresh, key=lambda question: share("rank", str(seed), question))
+    order = sorted(fresh, key=lambda question: hash_fraction("rank", str(seed), question))
     ranking_count = min(rank_on, len(order) // 2) if len(order) > 1 else len(order)
     positions = {question: position for position, (question, _) in reversed(list(enumerate(train)))}
     dev = sorted(order[:ranking_count], key=positions.__getitem__)
     pool = sorted(order[ranking_count:], key=positions.__getitem__)
     last = dict(reversed(deciding))
-    chosen = set(sorted(last, key=lambda question: share("decide", question))[:decide_on])
+    chosen = set(sorted(last, key=lambda question: hash_fraction("decide", question))[:decide_on])
     return SearchRows(
         tuple(fresh[question] for question in pool),
         tuple(fresh[question] for question in dev),

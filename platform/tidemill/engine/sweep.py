@@ -7,7 +7,7 @@ from math import prod
 from random import Random
 from typing import Any
 
-from tidemill.data.rows import share
+from tidemill.data.rows import hash_fraction
 
 Setting = Mapping[str, Any]
 """Dotted field → value."""
@@ -39,6 +39,6 @@ def _grid_point(space: Mapping[str, Sequence[Any]], names: Sequence[str], point:
 
 def split_halves(questions: Sequence[str]) -> tuple[list[int], list[int]]:
     """Places of the rows that rank and of those that decide; a question stands on one side only."""
-    ranking = [share("sweep", question) < 0.5 for question in questions]
+    ranking = [hash_fraction("sweep", question) < 0.5 for question in questions]
     rows = range(len(questions))
     return [row for row in rows if ranking[row]], [row for row in rows if not ranking[row]]

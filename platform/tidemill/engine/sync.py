@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from tidemill.engine.cost import Past, Wanted, estimate, excess
-from tidemill.engine.plan import Item, Known, plan
+from tidemill.engine.cost import BuildCost, Workload, budget_excess, estimate
+from tidemill.engine.plan import PlanEntry, built_entry, plan, with_blocked
 from tidemill.engine.release_record import ReleaseRecord
+from tidemill.engine.spec_snapshot import SpecSnapshot
+from tidemill.engine.staleness import Staleness
 from tidemill.errors import Problem
 
 SHOWN = 3
@@ -76,46 +78,74 @@ def judge_commit(
 
 
 def over_budget(
-    items: Sequence[Item],
-    wishes: Sequence[Wanted],
-    past: Sequence[Past],
+    entries: Sequence[PlanEntry],
+    workloads: Sequence[Workload],
+    history: Sequence[BuildCost],
     price_per_hour: float | None = None,
 ) -> list[str]:
-    """A sentence for each asset that would be made and whose past says it will cost more than its
-    budget; one without a past has no figure and is not held back."""
-    made = {item.key for item in items if item.runs}
+    """A sentence for each asset that would be rebuilt and whose earlier builds say that it will
+    cost more than its budget; one without earlier builds has no estimate and is not refused."""
+    rebuilt = {entry.key for entry in entries if entry.is_rebuilt}
     return [
-        f"{one.project}/{one.name} will take about {one.expected:.2g} {one.what} by what such runs "
-        f"took, its budget is {one.limit:g}; raise `budget.{one.what}` or make it smaller"
-        for wish in wishes
-        if f"{wish.project}/{wish.name}" in made
-        for one in excess(wish, estimate(wish, past, price_per_hour))
+        f"{one.project}/{one.name} will take about {one.expected:.2g} {one.budget} by what earlier "
+        f"builds took, its budget is {one.limit:g}; raise `budget.{one.budget}` or make it smaller"
+        for workload in workloads
+        if f"{workload.project}/{workload.name}" in rebuilt
+        for one in budget_excess(workload, estimate(workload, history, price_per_hour))
     ]
 
 
 def changes(
-    wanted: Mapping[str, Known], built: Mapping[str, Known], unmet: Mapping[str, str]
-) -> tuple[Item, ...]:
-    """The plan of a commit against what is built; keys are `project/name`.
+    desired: Mapping[str, SpecSnapshot],
+    former: Mapping[str, SpecSnapshot],
+    built: Mapping[str, Staleness],
+    failed: Collection[str] = (),
+) -> tuple[PlanEntry, ...]:
+    """The plan of a commit; keys are `project/name`, `failed` as in `with_blocked`.
 
-    `unmet` has assets whose own spec is built but whose inputs were made anew since (a run that
-    ended halfway), each with the reason.
+    An asset counts by what is built here, whatever `former`, the specs of the commit that was
+    applied last, says of it; specs that only steer count by `former` alone. Missing files alone
+    are no reason to build: they are built again where something that is rebuilt needs them.
     """
-    marked = {k: replace(one, digest="") if k in unmet else one for k, one in built.items()}
+    entries = [
+        built_entry(_unchanged(entry), built[entry.key]) if entry.key in built else entry
+        for entry in plan(desired, former)
+    ]
+    entries = list(with_blocked(entries, desired, failed))
+    rebuilt = [one.key for one in entries if one.is_rebuilt and one.state != "missing_artefact"]
+    needed = _upstream(desired, rebuilt)
     return tuple(
-        replace(item, state="stale", reason=unmet[item.key])
-        if item.key in unmet and wanted[item.key].digest == built[item.key].digest
-        else item
-        for item in plan(wanted, marked)
+        replace(entry, state="reused")
+        if entry.state == "missing_artefact" and entry.key not in needed
+        else entry
+        for entry in entries
     )
 
 
-def targets(items: Sequence[Item], restored: Collection[str] = ()) -> dict[str, tuple[str, ...]]:
+def _unchanged(entry: PlanEntry) -> PlanEntry:
+    return entry if entry.state == "cosmetic" else replace(entry, state="reused", fields=())
+
+
+def _upstream(specs: Mapping[str, SpecSnapshot], keys: Iterable[str]) -> set[str]:
+    """Keys of everything that these are built from, directly or not."""
+    upstream: set[str] = set()
+    waiting = [key for key in keys if key in specs]
+    while waiting:
+        spec = specs[waiting.pop()]
+        inputs = {f"{spec.project}/{name}" for name in spec.inputs} & specs.keys() - upstream
+        upstream |= inputs
+        waiting += inputs
+    return upstream
+
+
+def targets(
+    items: Sequence[PlanEntry], restored: Collection[str] = ()
+) -> dict[str, tuple[str, ...]]:
     """What has to be made, by project and in the order of making; `restored` rollouts
     (`project/name`) have their release already."""
     found: dict[str, list[str]] = {}
     for item in items:
-        if item.runs and item.kind not in QUIET_KINDS and item.key not in restored:
+        if item.is_rebuilt and item.kind not in QUIET_KINDS and item.key not in restored:
             found.setdefault(item.project, []).append(item.name)
     return {project: tuple(names) for project, names in found.items()}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from tidemill.triggers import Answered, Held, Signal, TriggerState
+from tidemill.triggers import AnswerRecord, ConditionResult, FeedbackSignal, TriggerState
 
 if TYPE_CHECKING:
     from tidemill.spec.trigger import Trigger
@@ -61,12 +61,12 @@ def evaluate(trigger: Trigger, state: TriggerState, now: datetime) -> TriggerVer
 
 def backtest(
     trigger: Trigger,
-    signals: Sequence[Signal],
+    signals: Sequence[FeedbackSignal],
     *,
     start: datetime,
     end: datetime,
     share: float = 1.0,
-    answers: Sequence[Answered] = (),
+    answers: Sequence[AnswerRecord] = (),
     step: timedelta | None = None,
 ) -> list[Firing]:
     """The firings that a trigger would have had over past feedback, evaluated every `step`."""
@@ -74,7 +74,7 @@ def backtest(
     ordered = sorted(signals, key=lambda signal: signal.arrived)
     arrivals = [signal.arrived for signal in ordered]
     pause = step or max((end - start) / 1000, timedelta(seconds=30))
-    state, used_count, firings = TriggerState(start=start, share=share), 0, list[Firing]()
+    state, used_count, firings = TriggerState(first_evaluated=start, share=share), 0, list[Firing]()
     now = start
     while now <= end:
         arrived_count = bisect_right(arrivals, now)
@@ -88,28 +88,28 @@ def backtest(
         if decision.fires:
             firings.append(Firing(now, decision.reason, arrived_count - used_count))
             state, used_count = (
-                replace(state, fired=[*state.fired, now], held_since=None),
+                replace(state, firings=[*state.firings, now], held_since=None),
                 arrived_count,
             )
         now += pause
     return firings
 
 
-def _conditions(trigger: Trigger, state: TriggerState, now: datetime) -> list[Held]:
+def _conditions(trigger: Trigger, state: TriggerState, now: datetime) -> list[ConditionResult]:
     return [
         condition.catalog.load(condition.type).holds(condition.options, state, now)
         for condition in trigger.when.any or trigger.when.all
     ]
 
 
-def _hold(trigger: Trigger, results: Sequence[Held]) -> bool:
+def _hold(trigger: Trigger, results: Sequence[ConditionResult]) -> bool:
     return (any if trigger.when.any else all)(result.holds for result in results)
 
 
 def _holding_since(
-    trigger: Trigger, results: Sequence[Held], earlier_start: datetime | None
+    trigger: Trigger, results: Sequence[ConditionResult], earlier_start: datetime | None
 ) -> datetime | None:
-    moments = [result.since for result in results if result.holds and result.since]
+    moments = [result.held_since for result in results if result.holds and result.held_since]
     earlier = [earlier_start] if earlier_start else []
     first = (min if trigger.when.any else max)(moments, default=None)
     return min([*earlier, *([first] if first else [])], default=None)
@@ -143,7 +143,7 @@ def _cooldown_reason(trigger: Trigger, state: TriggerState, now: datetime) -> st
 
 
 def _daily_limit_reason(trigger: Trigger, state: TriggerState, now: datetime) -> str:
-    recent = [moment for moment in state.fired if now - moment < DAY]
+    recent = [moment for moment in state.firings if now - moment < DAY]
     if len(recent) < trigger.daily_limit:
         return ""
     return f"daily limit reached: {len(recent)} firings in 24 hours"
@@ -153,11 +153,15 @@ def _approval_reason(trigger: Trigger, state: TriggerState) -> str:
     if trigger.approval is None:
         return ""
     approvers = " or ".join(trigger.approval.by) or "a person"
-    requested = f" (requested at {state.asked:%Y-%m-%d %H:%M} UTC)" if state.asked else ""
+    requested = (
+        f" (requested at {state.approval_asked_at:%Y-%m-%d %H:%M} UTC)"
+        if state.approval_asked_at
+        else ""
+    )
     return f"needs approval by {approvers}{requested}"
 
 
-def _join_reasons(trigger: Trigger, results: Sequence[Held]) -> str:
+def _join_reasons(trigger: Trigger, results: Sequence[ConditionResult]) -> str:
     if trigger.when.any:
         met = [result.reason for result in results if result.holds]
         return " and ".join(met or [result.reason for result in results])
@@ -165,7 +169,7 @@ def _join_reasons(trigger: Trigger, results: Sequence[Held]) -> str:
     return " and ".join(missing or [result.reason for result in results])
 
 
-def _numbers(trigger: Trigger, results: Sequence[Held]) -> dict[str, Any]:
+def _numbers(trigger: Trigger, results: Sequence[ConditionResult]) -> dict[str, Any]:
     conditions = trigger.when.any or trigger.when.all
     return {
         f"{index}:{condition.type}": {"holds": result.holds, **result.numbers}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from tidemill.data.file_profile import FEWEST, Column, Look
+from tidemill.data.file_profile import MIN_ROWS, ColumnProfile, FileProfile
 from tidemill.errors import DataError, suggest
 
 Task = Literal["generation", "classification", "ranking"]
@@ -41,7 +41,7 @@ class ColumnChoice:
 
 
 def choose_columns(
-    look: Look,
+    look: FileProfile,
     task: Task | None = None,
     *,
     asked: str | None = None,
@@ -63,7 +63,7 @@ def choose_columns(
     return choice
 
 
-def _task(look: Look, answered: str | None) -> Task:
+def _task(look: FileProfile, answered: str | None) -> Task:
     """Classification where some column looks like labels, else generation."""
     if answered is not None:
         return "classification" if _labels(look, look.column(answered)) else "generation"
@@ -75,13 +75,13 @@ def _task(look: Look, answered: str | None) -> Task:
     return "classification" if named or (labels and not written) else "generation"
 
 
-def _labels(look: Look, column: Column) -> bool:
+def _labels(look: FileProfile, column: ColumnProfile) -> bool:
     """True for a column of few, short values that repeat."""
     few = 2 <= column.distinct <= min(MOST_LABELS, len(look.rows) // 5)
     return few and column.words <= 4 and not _has_known_name(column, _WHO)
 
 
-def _label(look: Look, task: Task, asked: str | None) -> str:
+def _label(look: FileProfile, task: Task, asked: str | None) -> str:
     names = _CHOSEN if task == "ranking" else _NAMED
     fitting = [c for c in look.columns if _labels(look, c) and c.name != asked]
     if not fitting:
@@ -92,7 +92,7 @@ def _label(look: Look, task: Task, asked: str | None) -> str:
     return min(fitting, key=lambda c: (_rank(c, names), -c.filled, c.distinct)).name
 
 
-def _answer(look: Look, asked: str | None) -> str:
+def _answer(look: FileProfile, asked: str | None) -> str:
     texts = [c for c in look.columns if c.kind == "text" and c.name != asked]
     texts = [
         c for c in texts if not _has_known_name(c, _WHO) and not (_rank(c, _ASKED) < len(_ASKED))
@@ -102,7 +102,7 @@ def _answer(look: Look, asked: str | None) -> str:
     return min(texts, key=lambda c: (_rank(c, _ANSWERED), -c.words)).name
 
 
-def _guess_question(look: Look, answered: str) -> str:
+def _guess_question(look: FileProfile, answered: str) -> str:
     texts = [c for c in look.columns if c.kind == "text" and c.name != answered]
     if not texts:
         raise DataError(
@@ -111,23 +111,23 @@ def _guess_question(look: Look, answered: str) -> str:
     return min(texts, key=lambda c: (_rank(c, _ASKED), -c.words)).name
 
 
-def _subject(look: Look, used: Sequence[str | None]) -> str | None:
+def _subject(look: FileProfile, used: Sequence[str | None]) -> str | None:
     candidates = [c for c in look.columns if c.name not in used and _has_known_name(c, _WHO)]
     candidates = [c for c in candidates if c.kind in ("text", "number") and c.distinct >= 10]
     return min(candidates, key=lambda c: _rank(c, _WHO)).name if candidates else None
 
 
-def _rank(column: Column, names: Sequence[str]) -> int:
+def _rank(column: ColumnProfile, names: Sequence[str]) -> int:
     """Where a column's name stands in a list: 0 is best, the list's length is nowhere."""
     words = column.name.lower().replace("-", "_").replace(" ", "_").split("_")
     return next((index for index, name in enumerate(names) if name in words), len(names))
 
 
-def _has_known_name(column: Column, names: Sequence[str]) -> bool:
+def _has_known_name(column: ColumnProfile, names: Sequence[str]) -> bool:
     return _rank(column, names) < len(names)
 
 
-def _fits(look: Look, choice: ColumnChoice) -> None:
+def _fits(look: FileProfile, choice: ColumnChoice) -> None:
     """Refuse columns that nothing can be learned from."""
     if choice.question == choice.answer:
         raise DataError(f"'{choice.question}' cannot be both the question and the answer; name two")
@@ -141,11 +141,11 @@ def _fits(look: Look, choice: ColumnChoice) -> None:
     for name in written:
         if look.column(name).kind != "text":
             raise DataError(f"{look.path}: column '{name}' holds no text; name another one")
-    usable = len(look.usable(choice.question, choice.answer))
-    if usable < FEWEST:
+    usable = len(look.complete_rows(choice.question, choice.answer))
+    if usable < MIN_ROWS:
         raise DataError(
             f"{look.path}: {usable} of {len(look.rows)} rows have both '{choice.question}' and "
-            f"'{choice.answer}'; {FEWEST} are the fewest that leave something to judge on"
+            f"'{choice.answer}'; {MIN_ROWS} are the fewest that leave something to judge on"
         )
     if choice.task != "generation":
         _countable(look, look.column(choice.answer))
@@ -158,7 +158,7 @@ _TELLS = {
 }
 
 
-def _countable(look: Look, column: Column) -> None:
+def _countable(look: FileProfile, column: ColumnProfile) -> None:
     column_text = f"{look.path}: column '{column.name}'"
     if column.distinct == 1:
         only = next(iter(column.counts))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tidemill.data.file_profile import READ, Look, personal
+from tidemill.data.file_profile import MAX_PROFILED_ROWS, FileProfile, personal_data
 from tidemill.data.language import language_of
 from tidemill.init.column_inference import ColumnChoice
 
@@ -12,7 +12,7 @@ MIN_PER_LABEL = 8
 """Rows of a label below which its share of the test rows says nothing."""
 
 
-def profile_line(look: Look) -> str:
+def profile_line(look: FileProfile) -> str:
     """One line: rows, size, columns with what they hold."""
     columns = ", ".join(
         f"{column.name} ({column.kind}, {column.distinct or 'many'} different)"
@@ -21,7 +21,7 @@ def profile_line(look: Look) -> str:
     return f"{len(look.rows):,} rows, {look.bytes / 1e6:.1f} MB: {columns}"
 
 
-def data_warnings(look: Look, choice: ColumnChoice) -> Iterator[str]:
+def data_warnings(look: FileProfile, choice: ColumnChoice) -> Iterator[str]:
     """Each thing that is worth a second look, as a sentence with the way out."""
     yield from _personal(look)
     yield from _language(look, choice)
@@ -30,22 +30,22 @@ def data_warnings(look: Look, choice: ColumnChoice) -> Iterator[str]:
     yield from _rows(look, choice)
 
 
-def _personal(look: Look) -> Iterator[str]:
-    counts_by_kind, unknown = personal(look)
+def _personal(look: FileProfile) -> Iterator[str]:
+    counts_by_kind, unknown = personal_data(look)
     if counts_by_kind:
         counts = ", ".join(f"{kind} in {_rows_of(count)}" for kind, count in counts_by_kind.items())
         yield (
-            f"personal data: {counts} of the first {min(READ, len(look.rows)):,}; the dataset's "
-            "'privacy: {pii: redact}' takes it out before training, but the file itself"
+            f"personal data: {counts} of the first {min(MAX_PROFILED_ROWS, len(look.rows)):,}; the "
+            "dataset's 'privacy: {pii: redact}' takes it out before training, but the file itself"
             " goes into Git"
         )
     if unknown:
         yield f"not looked for: {', '.join(unknown)}; pip install 'tidemill[data]'"
 
 
-def _language(look: Look, choice: ColumnChoice) -> Iterator[str]:
+def _language(look: FileProfile, choice: ColumnChoice) -> Iterator[str]:
     column = choice.question
-    spoken = language_of(str(row.get(column) or "") for row in look.rows[:READ])
+    spoken = language_of(str(row.get(column) or "") for row in look.rows[:MAX_PROFILED_ROWS])
     if spoken not in (None, "English"):
         yield (
             f"'{column}' looks like {spoken}, and the base model reads English best; expect "
@@ -58,7 +58,7 @@ def _language(look: Look, choice: ColumnChoice) -> Iterator[str]:
         yield f"the labels look like {labels}, the texts like {spoken}; labels are only copied"
 
 
-def _labels(look: Look, choice: ColumnChoice) -> Iterator[str]:
+def _labels(look: FileProfile, choice: ColumnChoice) -> Iterator[str]:
     column = look.column(choice.answer)
     rare = [str(label) for label, count in column.counts.items() if count < MIN_PER_LABEL]
     if rare:
@@ -81,7 +81,7 @@ def _labels(look: Look, choice: ColumnChoice) -> Iterator[str]:
         )
 
 
-def _rows(look: Look, choice: ColumnChoice) -> Iterator[str]:
+def _rows(look: FileProfile, choice: ColumnChoice) -> Iterator[str]:
     for name in (choice.question, choice.answer):
         column = look.column(name)
         if column.filled < len(look.rows):
@@ -90,7 +90,7 @@ def _rows(look: Look, choice: ColumnChoice) -> Iterator[str]:
     if questions.filled - questions.distinct:
         again = _rows_of(questions.filled - questions.distinct)
         yield f"{again} whose '{choice.question}' another one has are left out"
-    usable = len(look.usable(choice.question, choice.answer))
+    usable = len(look.complete_rows(choice.question, choice.answer))
     if usable < 200:
         yield f"{usable} rows are few: confidence intervals will be wide, and gates will be strict"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tidemill.adapters.git.command import attempt
+from tidemill.adapters.git.command import try_git
 
 _CONFIG = """\
 # Where `tidemill lock` pushes the artefacts of live releases, and `dvc pull` brings them from.
@@ -48,7 +48,7 @@ def dvc_files(specs: Path, remote: Path) -> Mapping[Path, str]:
 
 
 def _repository_root(specs: Path) -> Path:
-    top = attempt(specs.parent, "rev-parse", "--show-toplevel")
+    top = try_git(specs.parent, "rev-parse", "--show-toplevel")
     return Path(top.rstrip("\n")).resolve() if top else specs.parent.resolve()
 
 

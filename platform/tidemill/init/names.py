@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tidemill.data.rows import ABOUT
+from tidemill.data.rows import METADATA_COLUMNS
 from tidemill.spec.positions import parse
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*\Z")
@@ -33,7 +33,7 @@ def variable(column: str, used: Collection[str] = ()) -> str:
         name = slug(column, "_") or "column"
     if not name.isidentifier() or keyword.iskeyword(name):
         name = f"column_{name}"
-    reserved = {*ABOUT, *_TEMPLATE, *used}
+    reserved = {*METADATA_COLUMNS, *_TEMPLATE, *used}
     while name in reserved:
         name = f"{name}_text"
     return name

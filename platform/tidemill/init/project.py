@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemill.data.file_profile import Look
+from tidemill.data.file_profile import FileProfile
 from tidemill.errors import TidemillError
 from tidemill.init.column_inference import ColumnChoice
 from tidemill.init.dvc_repository import dvc_files
@@ -42,7 +42,7 @@ class WrittenProject:
 
 
 def write_project(
-    look: Look, choice: ColumnChoice, *, name: str, specs: Path, owner: str, remote: Path
+    look: FileProfile, choice: ColumnChoice, *, name: str, specs: Path, owner: str, remote: Path
 ) -> WrittenProject:
     """Write the whole project below `specs`, or nothing at all.
 
@@ -109,7 +109,9 @@ def _empty(folder: Path) -> bool:
     return folder.is_dir() and not any(folder.iterdir())
 
 
-def _render(look: Look, choice: ColumnChoice, name: str, owner: str, folder: Path) -> list[str]:
+def _render(
+    look: FileProfile, choice: ColumnChoice, name: str, owner: str, folder: Path
+) -> list[str]:
     """Write every file of the project below `folder`; gives their names."""
     ending = ".csv" if look.path.suffix.lower() == ".csv" else ".jsonl"
     data = f"data/{slug(look.path.stem) or 'rows'}{ending}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill.answer import Answer
-from tidemill.data.file_profile import Column, Look, personal
+from tidemill.data.file_profile import ColumnProfile, FileProfile, personal_data
 from tidemill.init.column_inference import ColumnChoice
 from tidemill.init.default_gates import default_accuracy_gate, epochs, minimum_rows, overlap_gate
 from tidemill.init.names import variable
@@ -29,12 +29,12 @@ class SliceGuess:
 
 
 def template_values(
-    look: Look, choice: ColumnChoice, *, name: str, owner: str, data: str
+    look: FileProfile, choice: ColumnChoice, *, name: str, owner: str, data: str
 ) -> dict[str, Any]:
     """Everything the templates are filled with."""
     mapped = _map(look, choice)
     asked, answered = look.column(choice.question), look.column(choice.answer)
-    usable = look.usable(*filter(None, (choice.question, choice.answer, choice.label)))
+    usable = look.complete_rows(*filter(None, (choice.question, choice.answer, choice.label)))
     distinct = len({str(row[choice.question]).strip() for row in usable})
     ours = {theirs: mine for mine, theirs in mapped.items()}
     shared = {
@@ -48,7 +48,7 @@ def template_values(
         "columns": [ours.get(c, c) for c in (choice.question, choice.answer)],
         "distinct": distinct,
         "minimum_rows": minimum_rows(distinct),
-        "personal": ", ".join(personal(look)[0]),
+        "personal": ", ".join(personal_data(look)[0]),
         "slices": _slices(look, choice),
         "enough": max(10, min(200, len(usable) // 10)),
         "max_length": _tokens(_longest(asked) + _longest(answered), least=64, most=512),
@@ -58,7 +58,7 @@ def template_values(
     )
 
 
-def _map(look: Look, choice: ColumnChoice) -> dict[str, str]:
+def _map(look: FileProfile, choice: ColumnChoice) -> dict[str, str]:
     """Our name → the file's, for columns whose own name will not do."""
     names: dict[str, str] = {}
     if choice.task != "generation":
@@ -76,14 +76,14 @@ def _map(look: Look, choice: ColumnChoice) -> dict[str, str]:
     return {own: column_name for own, column_name in names.items() if own != column_name}
 
 
-def _weighs(column: Column) -> bool:
+def _weighs(column: ColumnProfile) -> bool:
     try:
         return all(0 <= float(value) < float("inf") for value in column.counts)
     except (TypeError, ValueError):
         return False
 
 
-def _labels(look: Look, label: Column) -> dict[str, Any]:
+def _labels(look: FileProfile, label: ColumnProfile) -> dict[str, Any]:
     rows = round(len(look.rows) * _TRAIN)
     return {
         "labels": sorted(label.counts, key=lambda value: (str(type(value)), value)),
@@ -93,7 +93,7 @@ def _labels(look: Look, label: Column) -> dict[str, Any]:
     }
 
 
-def _texts(look: Look, choice: ColumnChoice, ours: Mapping[str, str]) -> dict[str, Any]:
+def _texts(look: FileProfile, choice: ColumnChoice, ours: Mapping[str, str]) -> dict[str, Any]:
     answered = look.column(choice.answer)
     constant = best_single_answer([str(row.get(choice.answer) or "") for row in look.rows])
     longest = _longest(answered)
@@ -121,7 +121,7 @@ def _overlaps(rows: Sequence[str], answer: str) -> list[float]:
     return rouge_l.score([Scored(Answer(reference), Answer(answer)) for reference in rows])
 
 
-def _slices(look: Look, choice: ColumnChoice) -> list[SliceGuess]:
+def _slices(look: FileProfile, choice: ColumnChoice) -> list[SliceGuess]:
     """The two largest groups of the first column that divides the rows into a few."""
     used = {choice.question, choice.answer, choice.label, choice.subject, "weight", "id"}
     for column in look.columns:
@@ -132,7 +132,7 @@ def _slices(look: Look, choice: ColumnChoice) -> list[SliceGuess]:
     return []
 
 
-def _longest(column: Column) -> int:
+def _longest(column: ColumnProfile) -> int:
     """Words of the longest value, but for the longest one in a hundred."""
     if column.kind != "text":
         return 1

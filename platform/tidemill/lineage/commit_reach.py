@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tidemill.adapters.git.command import attempt
+from tidemill.adapters.git.command import try_git
 from tidemill.engine.lineage import BUILD
 from tidemill.engine.provenance import Facts
 from tidemill.home import Home
@@ -15,10 +15,10 @@ MAX_COMMITS = 20
 
 
 def later_commits(home: Home, sha: str) -> tuple[list[str], list[str]]:
-    """Lineage nodes (`making:ID`) of materialisations at later commits whose specs have a line of
-    this commit or name a file that it changed; and notes on what was not searched."""
+    """Lineage nodes of materialisations at later commits whose specs have a line of this commit or
+    name a file that it changed; and notes on what was not searched."""
     specs, lineage = home.settings.specs, home.ledger.lineage
-    history = attempt(specs, "rev-list", "--reverse", "--ancestry-path", "--all", f"^{sha}")
+    history = try_git(specs, "rev-list", "--reverse", "--ancestry-path", "--all", f"^{sha}")
     if history is None:
         return [], [
             f"commit {sha[:12]} is not in the repository of {specs}: only builds at this commit "
@@ -52,7 +52,7 @@ def _affected(home: Home, commit: str, sha: str, changed: Sequence[str]) -> list
 
 def _changed_files(home: Home, sha: str) -> list[str]:
     """Files the commit changed, relative to the repository."""
-    output = attempt(
+    output = try_git(
         home.settings.specs, "diff-tree", "--root", "--no-commit-id", "--name-only", "-r", "-z", sha
     )
     return [path for path in (output or "").split("\0") if path]

@@ -121,10 +121,10 @@ def subject_names(home: Home, subject: str) -> list[str]:
     key = home.settings.subject_key
     if key is None:
         return [subject]
-    from tidemill.data.privacy import letters
+    from tidemill.data.privacy import keyed_letters
     from tidemill.events import hash_subject
 
-    return list(dict.fromkeys([subject, hash_subject(subject, key), letters(subject, key)]))
+    return list(dict.fromkeys([subject, hash_subject(subject, key), keyed_letters(subject, key)]))
 
 
 def _from_rows(home: Home, rows: Sequence[Facts]) -> _Start:

@@ -91,9 +91,9 @@ def _commit(home: Home, text: str, _kind: str) -> list[Identifier]:
 
 def _in_git(home: Home, text: str) -> list[Identifier]:
     """A commit that nothing was built at, but whose lines later commits may still have."""
-    from tidemill.adapters.git.command import attempt
+    from tidemill.adapters.git.command import try_git
 
-    sha = attempt(home.settings.specs, "rev-parse", "--verify", "--quiet", f"{text}^{{commit}}")
+    sha = try_git(home.settings.specs, "rev-parse", "--verify", "--quiet", f"{text}^{{commit}}")
     return [Identifier("commit", sha.strip())] if sha else []
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidemill.adapters.row_index import read
-from tidemill.data.similar_rows import asked
+from tidemill.data.similar_rows import question_text
 from tidemill.engine.provenance import Facts
 from tidemill.errors import ArtefactError, MissingArtefact, MissingExtra
 from tidemill.form import ModelForm
@@ -28,9 +28,9 @@ def nearest_by_embedding(
     except ImportError as error:
         raise MissingExtra(error.name or "torch", "train") from error
     columns = list(query) if isinstance(query, Mapping) else []
-    text = asked(query, columns) if isinstance(query, Mapping) else str(query)
+    text = question_text(query, columns) if isinstance(query, Mapping) else str(query)
     rows = list(read(dataset))
-    texts = [asked(row.pop("row"), columns) for row in rows]
+    texts = [question_text(row.pop("row"), columns) for row in rows]
     encode = Encoder(folder).encode
     key = "-".join((digest[7:23], encoder[7:23], *columns)).replace("/", "_")
     embedded = _embeddings(home.settings.home / "why" / f"meaning-{key}.npy", encode, texts)

@@ -31,11 +31,11 @@ def blame_specs(specs: Path, cache: Path, project: str, commit: Facts) -> tuple[
     try:
         by_spec = blame.spec_lines(specs, project, sha)
     except TidemillError as error:
-        if not blame.known(specs, sha):
+        if not blame.has_commit(specs, sha):
             return {}, [_missing_commit_note(specs, sha)]
         return {}, [f"the spec lines cannot be read: {error}"]
     lines: Lines = {name: [asdict(line) for line in group] for name, group in by_spec.items()}
-    if blame.shallow(specs):
+    if blame.is_shallow(specs):
         note = "the clone is shallow: older lines are attributed to its oldest commit"
         way_out = "run `git fetch --unshallow` to get the history"
         return lines, [f"{note}; {way_out}", *_dirty(commit)]
@@ -47,9 +47,9 @@ def blame_row(specs: Path, project: str, commit: Facts, row: Facts) -> tuple[Fac
     """Commit and author of the line of a project's file that a row came from, or a note why not."""
     sha, path = str(commit["sha"]), f"{project}/{row['source']}"
     try:
-        (line,) = blame.blamed(specs, sha, path, row["line"])
+        (line,) = blame.blame(specs, sha, path, row["line"])
     except (TidemillError, ValueError):
-        if not blame.known(specs, sha):
+        if not blame.has_commit(specs, sha):
             return {}, [_missing_commit_note(specs, sha)]
         return {}, [f"{path}:{row['line']} is not in commit {sha[:12]}: Git does not have the file"]
     return {"path": line.path, "commit": line.commit, "author": line.author}, _dirty(commit)
@@ -57,7 +57,7 @@ def blame_row(specs: Path, project: str, commit: Facts, row: Facts) -> tuple[Fac
 
 def _missing_commit_note(specs: Path, sha: str) -> str:
     way_out = "run `git fetch`"
-    if blame.shallow(specs):
+    if blame.is_shallow(specs):
         way_out = "the clone is shallow: run `git fetch --unshallow`"
     return f"commit {sha[:12]} is not in the repository of {specs}; {way_out}"
 

@@ -13,10 +13,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from tidemill.adapters.local.processes import listens
+from tidemill.adapters.local.processes import is_listening
 from tidemill.errors import PortTaken
 from tidemill.local.services import ports
-from tidemill.local.stack import running
+from tidemill.local.stack import is_running
 from tidemill.settings import Settings
 
 GIB = 2**30
@@ -36,7 +36,7 @@ OPTIONAL = ("tensorrt",)
 
 
 @dataclass(frozen=True)
-class Finding:
+class DoctorCheck:
     """One thing that was looked at."""
 
     what: str
@@ -45,7 +45,7 @@ class Finding:
     way_out: str = ""
 
 
-def examine(settings: Settings) -> list[Finding]:
+def run_checks(settings: Settings) -> list[DoctorCheck]:
     """Everything, in the order in which it is needed."""
     return [
         _python(),
@@ -61,53 +61,55 @@ def examine(settings: Settings) -> list[Finding]:
     ]
 
 
-def _variables() -> Iterator[Finding]:
+def _variables() -> Iterator[DoctorCheck]:
     from tidemill.settings.variables import unknown_variables
 
     for sentence in unknown_variables(os.environ):
         name, _, rest = sentence.partition(" ")
-        yield Finding(f"variable {name}", "note", rest)
+        yield DoctorCheck(f"variable {name}", "note", rest)
 
 
-def _python() -> Finding:
-    return Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")
+def _python() -> DoctorCheck:
+    return DoctorCheck("python", "ok", f"{platform.python_version()} at {sys.executable}")
 
 
-def _memory() -> Finding:
+def _memory() -> DoctorCheck:
     import psutil
 
-    whole = psutil.virtual_memory()
-    text = f"{whole.total / GIB:.1f} GiB, {whole.available / GIB:.1f} free"
-    if whole.total < MEMORY * GIB:
-        return Finding("memory", "missing", text, f"training needs {MEMORY} GiB or more")
-    return Finding("memory", "ok", text)
+    memory = psutil.virtual_memory()
+    text = f"{memory.total / GIB:.1f} GiB, {memory.available / GIB:.1f} free"
+    if memory.total < MEMORY * GIB:
+        return DoctorCheck("memory", "missing", text, f"training needs {MEMORY} GiB or more")
+    return DoctorCheck("memory", "ok", text)
 
 
-def _disk(home: Path) -> Finding:
-    there = next(folder for folder in (home, *home.parents) if folder.exists())
-    if not os.access(there, os.W_OK):
-        return Finding("disk", "missing", f"{there} is read-only", "set TIDEMILL_HOME elsewhere")
-    free = shutil.disk_usage(there).free / GIB
-    text = f"{free:.1f} GiB free at {there}"
+def _disk(home: Path) -> DoctorCheck:
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    if not os.access(existing, os.W_OK):
+        return DoctorCheck(
+            "disk", "missing", f"{existing} is read-only", "set TIDEMILL_HOME elsewhere"
+        )
+    free = shutil.disk_usage(existing).free / GIB
+    text = f"{free:.1f} GiB free at {existing}"
     if free < DISK:
         way_out = f"models need {DISK} GiB; free some, or set TIDEMILL_HOME to another disk"
-        return Finding("disk", "missing", text, way_out)
-    return Finding("disk", "ok", text)
+        return DoctorCheck("disk", "missing", text, way_out)
+    return DoctorCheck("disk", "ok", text)
 
 
-def _processor() -> Finding:
+def _processor() -> DoctorCheck:
     cores, flags = os.cpu_count() or 1, _flags()
     fast = {"avx512_bf16": "bf16", "amx_bf16": "bf16", "avx512_vnni": "vnni", "avx_vnni": "vnni"}
     have = sorted({word for flag, word in fast.items() if flag in flags})
     text = f"{cores} cores, {', '.join(have) or 'neither bf16 nor vnni'}"
     if len(have) == 2:
-        return Finding("processor", "ok", text)
+        return DoctorCheck("processor", "ok", text)
     lacks = "; ".join(
         note
         for word, note in (("bf16", "training runs in fp32"), ("vnni", "int8 gains less"))
         if word not in have
     )
-    return Finding("processor", "note", text, lacks)
+    return DoctorCheck("processor", "note", text, lacks)
 
 
 def _flags() -> set[str]:
@@ -119,52 +121,52 @@ def _flags() -> set[str]:
     return set(next(lines, "").split())
 
 
-def _git() -> Finding:
-    where = shutil.which("git")
-    if where:
-        return Finding("git", "ok", where)
+def _git() -> DoctorCheck:
+    path = shutil.which("git")
+    if path:
+        return DoctorCheck("git", "ok", path)
     way_out = "install git; without it releases name no commit and `plan` has nothing to compare"
-    return Finding("git", "missing", "not found", way_out)
+    return DoctorCheck("git", "missing", "not found", way_out)
 
 
-def _packages(settings: Settings) -> Iterator[Finding]:
+def _packages(settings: Settings) -> Iterator[DoctorCheck]:
     for extra, names in EXTRAS.items():
         if extra == "broker" and settings.bootstrap_servers:
             continue
         absent = [name for name in names if find_spec(name) is None]
         if not absent:
-            yield Finding(f"extra {extra}", "ok", "installed")
+            yield DoctorCheck(f"extra {extra}", "ok", "installed")
             continue
         state: Literal["note", "missing"] = "note" if extra in OPTIONAL else "missing"
         way_out = f"pip install 'tidemill[{extra}]'"
-        yield Finding(f"extra {extra}", state, f"without {', '.join(absent)}", way_out)
+        yield DoctorCheck(f"extra {extra}", state, f"without {', '.join(absent)}", way_out)
 
 
-def _ports(settings: Settings) -> Iterator[Finding]:
-    if running(settings):
-        yield Finding("ports", "ok", "in use by this home's own services")
+def _ports(settings: Settings) -> Iterator[DoctorCheck]:
+    if is_running(settings):
+        yield DoctorCheck("ports", "ok", "in use by this home's own services")
         return
     for port in ports(settings):
         try:
             port.check()
-            yield Finding(f"port {port.number}", "ok", f"free for {port.what}")
+            yield DoctorCheck(f"port {port.number}", "ok", f"free for {port.title}")
         except PortTaken as error:
-            yield Finding(f"port {port.number}", "missing", "taken", str(error))
+            yield DoctorCheck(f"port {port.number}", "missing", "taken", str(error))
 
 
-def _broker(settings: Settings) -> Iterator[Finding]:
+def _broker(settings: Settings) -> Iterator[DoctorCheck]:
     if not settings.bootstrap_servers:
         return
     for server in settings.bootstrap_servers.split(","):
-        if listens(server.strip()):
-            yield Finding(f"broker {server}", "ok", "answers")
+        if is_listening(server.strip()):
+            yield DoctorCheck(f"broker {server}", "ok", "answers")
         else:
             way_out = "check TIDEMILL_BOOTSTRAP_SERVERS, or unset it for the embedded broker"
-            yield Finding(f"broker {server}", "missing", "does not answer", way_out)
+            yield DoctorCheck(f"broker {server}", "missing", "does not answer", way_out)
 
 
-def _key(settings: Settings) -> Finding:
+def _key(settings: Settings) -> DoctorCheck:
     if settings.subject_key:
-        return Finding("subject key", "ok", "set")
+        return DoctorCheck("subject key", "ok", "set")
     way_out = "export TIDEMILL_SUBJECT_KEY=$(openssl rand -hex 32), and keep it: it names subjects"
-    return Finding("subject key", "note", f"not set on {socket.gethostname()}", way_out)
+    return DoctorCheck("subject key", "note", f"not set on {socket.gethostname()}", way_out)

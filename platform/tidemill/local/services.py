@@ -10,9 +10,15 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 from tidemill import entry_points
-from tidemill.adapters.git.worktrees import begin
+from tidemill.adapters.git.worktrees import prepare_current
 from tidemill.adapters.kafka.embedded_broker import EmbeddedBroker
-from tidemill.adapters.local.processes import Start, claim, free_port, listens, python
+from tidemill.adapters.local.processes import (
+    ProcessSpec,
+    check_port_free,
+    free_port,
+    is_listening,
+    python_command,
+)
 from tidemill.local import dagster_home
 from tidemill.settings import LOOPBACK, Settings
 
@@ -24,8 +30,8 @@ _direct = build_opener(ProxyHandler({}))
 class Service:
     """One process of `tidemill up`."""
 
-    start: Start
-    what: str
+    start: ProcessSpec
+    title: str
     """For people: what it is."""
     ready: Callable[[], bool]
 
@@ -35,7 +41,7 @@ class Service:
         return self.start.name
 
 
-def plan(settings: Settings) -> list[Service]:
+def service_plan(settings: Settings) -> list[Service]:
     """All services, in the order in which they start."""
     services = [] if settings.bootstrap_servers else [_broker(settings)]
     code = _code_port(settings)
@@ -53,7 +59,7 @@ def plan(settings: Settings) -> list[Service]:
 def prepare(settings: Settings) -> None:
     """Folders and files the services need; Dagster's are written only when they differ."""
     dagster_home.open_storages(settings)
-    begin(settings)
+    prepare_current(settings)
     (settings.home / "run").mkdir(parents=True, exist_ok=True)
     _write(settings.home / "workspace.yaml", _WORKSPACE.format(port=_code_port(settings)))
 
@@ -63,7 +69,7 @@ class Port:
     """A fixed port a service needs."""
 
     service: str
-    what: str
+    title: str
     host: str
     number: int
     variable: str
@@ -71,65 +77,67 @@ class Port:
 
     def check(self) -> None:
         """Raise PortTaken where somebody else listens."""
-        claim(self.host, self.number, self.variable, self.what)
+        check_port_free(self.host, self.number, self.variable, self.title)
 
 
 def ports(settings: Settings) -> list[Port]:
     """The fixed ports of a home."""
     host, broker = settings.host, settings.broker_port
-    found = [
+    fixed = [
         Port("gateway", "the gateway", host, settings.gateway_port, "TIDEMILL_GATEWAY_PORT"),
         Port("webserver", "Dagster", host, settings.dagster_port, "TIDEMILL_DAGSTER_PORT"),
     ]
     if settings.bootstrap_servers:
-        return found
-    return [Port("broker", "the Kafka broker", LOOPBACK, broker, "TIDEMILL_BROKER_PORT"), *found]
+        return fixed
+    return [Port("broker", "the Kafka broker", LOOPBACK, broker, "TIDEMILL_BROKER_PORT"), *fixed]
 
 
 def _broker(settings: Settings) -> Service:
     url = f"{LOOPBACK}:{settings.broker_port}"
     command = EmbeddedBroker.command(LOOPBACK, settings.broker_port)
-    start = Start("broker", command, url)
-    return Service(start, "the embedded Kafka broker", lambda: listens(url))
+    start = ProcessSpec("broker", command, url)
+    return Service(start, "the embedded Kafka broker", lambda: is_listening(url))
 
 
 def _ingest(settings: Settings) -> Service:
-    start = _start(settings, "ingest", python("-m", entry_points.INGEST))
+    start = _start(settings, "ingest", python_command("-m", entry_points.INGEST))
     return Service(start, "the ingest", _always)
 
 
 def _gateway(settings: Settings) -> Service:
     url = f"http://{settings.host}:{settings.gateway_port}"
     arguments = ("--home", str(settings.home), "--host", settings.host)
-    command = python("-m", entry_points.GATEWAY, *arguments, "--port", str(settings.gateway_port))
+    command = python_command(
+        "-m", entry_points.GATEWAY, *arguments, "--port", str(settings.gateway_port)
+    )
     start = _start(settings, "gateway", command, url)
-    return Service(start, "the gateway", lambda: answers(f"{url}/-/health"))
+    return Service(start, "the gateway", lambda: responds(f"{url}/-/health"))
 
 
 def _controller(settings: Settings) -> Service:
-    start = _start(settings, "controller", python("-m", entry_points.ROLLOUTS))
+    start = _start(settings, "controller", python_command("-m", entry_points.ROLLOUTS))
     return Service(start, "the rollout controller", _always)
 
 
 def _code(settings: Settings, port: int) -> Service:
     url = f"{LOOPBACK}:{port}"
-    command = python("-m", entry_points.CODE_SERVER, "-h", LOOPBACK, "-p", str(port))
+    command = python_command("-m", entry_points.CODE_SERVER, "-h", LOOPBACK, "-p", str(port))
     start = _start(settings, "code", command, url, _dagster(settings))
-    return Service(start, "the assets (Dagster code server)", lambda: listens(url))
+    return Service(start, "the assets (Dagster code server)", lambda: is_listening(url))
 
 
 def _webserver(settings: Settings) -> Service:
     url = f"http://{settings.host}:{settings.dagster_port}"
     workspace = ("-w", str(settings.home / "workspace.yaml"))
     listen = ("-h", settings.host, "-p", str(settings.dagster_port))
-    command = python("-m", "dagster_webserver", *workspace, *listen)
+    command = python_command("-m", "dagster_webserver", *workspace, *listen)
     start = _start(settings, "webserver", command, url, _dagster(settings))
-    return Service(start, "Dagster's webserver", lambda: answers(f"{url}/server_info"))
+    return Service(start, "Dagster's webserver", lambda: responds(f"{url}/server_info"))
 
 
 def _daemon(settings: Settings) -> Service:
     workspace = ("-w", str(settings.home / "workspace.yaml"))
-    command = python("-m", "dagster._daemon", "run", *workspace)
+    command = python_command("-m", "dagster._daemon", "run", *workspace)
     start = _start(settings, "daemon", command, "", _dagster(settings))
     return Service(start, "Dagster's daemon", _always)
 
@@ -140,14 +148,14 @@ def _start(
     command: list[str],
     url: str = "",
     more: Mapping[str, str] | None = None,
-) -> Start:
+) -> ProcessSpec:
     environment = {
         "TIDEMILL_SPECS": str(settings.specs),
         "TIDEMILL_HOME": str(settings.home),
         "PYTHONUNBUFFERED": "1",
         **(more or {}),
     }
-    return Start(name, command, url, environment)
+    return ProcessSpec(name, command, url, environment)
 
 
 def _dagster(settings: Settings) -> dict[str, str]:
@@ -176,7 +184,7 @@ def _code_port(settings: Settings) -> int:
         return port
 
 
-def answers(url: str) -> bool:
+def responds(url: str) -> bool:
     """True where a GET gives 200."""
     try:
         with _direct.open(url, timeout=10) as answer:

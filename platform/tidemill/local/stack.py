@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from filelock import FileLock
 
-from tidemill.adapters.local.processes import Processes, Running, effort, listens, tail
+from tidemill.adapters.local.processes import ProcessFolder, ProcessInfo, effort, is_listening, tail
 from tidemill.engine.standstill import Signs, Standstill
 from tidemill.errors import BrokerDown, ServiceError
 from tidemill.home import check_writable, has_ledger
 from tidemill.local import supervisor
-from tidemill.local.services import Service, plan, ports, prepare
+from tidemill.local.services import Service, ports, prepare, service_plan
 from tidemill.pipeline.context import Say
 from tidemill.settings import Settings
 
@@ -37,13 +37,13 @@ _RELOAD = """mutation { reloadRepositoryLocation(repositoryLocationName: "tidemi
   ... on UnauthorizedError { message } ... on PythonError { message } } }"""
 
 
-def running(settings: Settings) -> bool:
+def is_running(settings: Settings) -> bool:
     """True where this home's supervisor runs."""
-    known = Processes(settings.home / "run").get("supervisor")
-    return known is not None and known.alive
+    process = ProcessFolder(settings.home / "run").get("supervisor")
+    return process is not None and process.alive
 
 
-def bring_up(settings: Settings, say: Say, timeout: float) -> None:
+def start_stack(settings: Settings, say: Say, timeout: float) -> None:
     """Start the supervisor and wait for every service; on failure, which is when one that is
     waited for ends or does nothing for `timeout` seconds, what it started is stopped.
 
@@ -51,7 +51,7 @@ def bring_up(settings: Settings, say: Say, timeout: float) -> None:
     """
     settings = settings.with_applied_specs
     check_writable(settings.home, "run")
-    processes = Processes(settings.home / "run")
+    processes = ProcessFolder(settings.home / "run")
     # Of two `tidemill up` at once the second finds the first one's supervisor; the system frees the
     # lock of one that is killed.
     with FileLock(processes.run / "up.lock", fallback_to_soft=False):
@@ -60,26 +60,26 @@ def bring_up(settings: Settings, say: Say, timeout: float) -> None:
         if guard is None or mine:
             guard = _start(settings, processes)
     try:
-        _await(plan(settings), processes, guard, say, timeout)
+        _await(service_plan(settings), processes, guard, say, timeout)
     except (ServiceError, KeyboardInterrupt):
         if mine:
-            take_down(settings)
+            stop_stack(settings)
         raise
 
 
-def _start(settings: Settings, processes: Processes) -> Running:
-    left = {p.name for p in processes.known() if p.alive}
+def _start(settings: Settings, processes: ProcessFolder) -> ProcessInfo:
+    running = {p.name for p in processes.list_all() if p.alive}
     for port in ports(settings):
-        if port.service not in left:
+        if port.service not in running:
             port.check()
     prepare(settings)
     return supervisor.start(settings)
 
 
-def take_down(settings: Settings) -> int:
+def stop_stack(settings: Settings) -> int:
     """Stop the supervisor first (it would restart the others), then all that is left."""
-    processes = Processes(settings.home / "run")
-    count = len([p for p in processes.marked() if p.pid != os.getpid()])
+    processes = ProcessFolder(settings.home / "run")
+    count = len([p for p in processes.marked_processes() if p.pid != os.getpid()])
     guard = processes.get("supervisor")
     if guard is not None and (process := guard.process()) is not None:
         process.terminate()
@@ -87,7 +87,7 @@ def take_down(settings: Settings) -> int:
             process.wait(20)
         processes.stop(guard)
     processes.stop_all()
-    Processes(settings.home / "run", "models").stop_all()
+    ProcessFolder(settings.home / "run", "models").stop_all()
     return count
 
 
@@ -101,10 +101,10 @@ def addresses(settings: Settings) -> dict[str, str]:
     }
 
 
-def broker_trouble(settings: Settings) -> str | None:
+def broker_error(settings: Settings) -> str | None:
     """That the broker which was named does not answer; None where it does, or is our own."""
     servers = settings.bootstrap_servers
-    if not servers or any(listens(one.strip()) for one in servers.split(",")):
+    if not servers or any(is_listening(server.strip()) for server in servers.split(",")):
         return None
     return (
         f"no Kafka broker answers at {servers}; feedback is taken in once one does (it is named "
@@ -112,7 +112,7 @@ def broker_trouble(settings: Settings) -> str | None:
     )
 
 
-def assets_trouble(settings: Settings) -> str | None:
+def assets_error(settings: Settings) -> str | None:
     """Why Dagster could not load the assets, in a line; None where it could."""
     url = f"http://{settings.host}:{settings.dagster_port}/graphql"
     try:
@@ -120,8 +120,8 @@ def assets_trouble(settings: Settings) -> str | None:
         entries = answer["data"]["workspaceOrError"]["locationEntries"]
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         return f"Dagster's webserver does not say whether it has the assets ({error!r})"
-    said = [(entry["locationOrLoadError"] or {}).get("message") for entry in entries]
-    lines = [line for text in said if text for line in text.strip().splitlines()]
+    messages = [(entry["locationOrLoadError"] or {}).get("message") for entry in entries]
+    lines = [line for text in messages if text for line in text.strip().splitlines()]
     # Right after the start the code server listens but has not imported the assets yet.
     return next((line for line in lines if "UNAVAILABLE" not in line), None)
 
@@ -134,25 +134,26 @@ def reload_assets(settings: Settings, patience: float = 120.0) -> str | None:
     url = f"http://{settings.host}:{settings.dagster_port}/graphql"
     try:
         answer = httpx.post(url, json={"query": _RELOAD}, timeout=patience, trust_env=False).json()
-        said = answer["data"]["reloadRepositoryLocation"]
+        result = answer["data"]["reloadRepositoryLocation"]
     except httpx.ReadTimeout:
         return None
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         return f"Dagster's webserver does not load the assets anew ({error!r})"
-    trouble = said.get("message") or (said.get("locationOrLoadError") or {}).get("message")
+    trouble = result.get("message") or (result.get("locationOrLoadError") or {}).get("message")
     return trouble.strip().splitlines()[0] if trouble else None
 
 
-def report(settings: Settings) -> dict[str, Any]:
-    """Processes, services with their rollouts, ingest's counts, and where Git, ledger and live
-    differ."""
+def stack_status(settings: Settings) -> dict[str, Any]:
+    """Processes, services with their rollouts, ingest's counts, assets that are not up to date, and
+    where Git, ledger and live differ."""
     run = settings.home / "run"
-    known = [*Processes(run).known(), *Processes(run, "models").known()]
+    processes = [*ProcessFolder(run).list_all(), *ProcessFolder(run, "models").list_all()]
     return {
         "home": str(settings.home),
-        "running": running(settings),
-        "processes": [_process(one) for one in known],
+        "running": is_running(settings),
+        "processes": [_process(process) for process in processes],
         **_ledger(settings),
+        "assets": _assets(settings),
         **_standings(settings),
     }
 
@@ -165,14 +166,30 @@ def _standings(settings: Settings) -> dict[str, Any]:
     return three_sides(settings)
 
 
-def _process(one: Running) -> dict[str, Any]:
+def _assets(settings: Settings) -> list[dict[str, str]]:
+    """Assets that are not up to date; empty where that is not known."""
+    from tidemill.errors import TidemillError
+    from tidemill.home import Home
+    from tidemill.planning.recorded_state import out_of_date
+
+    if not has_ledger(settings):
+        return []
+    try:
+        entries = out_of_date(Home(settings))
+    except TidemillError:
+        return []  # `trouble` says what is wrong with the specs
+    names = ("project", "name", "kind", "state", "reason")
+    return [{name: str(getattr(entry, name)) for name in names} for entry in entries]
+
+
+def _process(one: ProcessInfo) -> dict[str, Any]:
     return {
         "name": one.name,
         "alive": one.alive,
         "pid": one.pid,
         "url": one.url,
         "log": one.log,
-        **({"release": one.facts["release"]} if "release" in one.facts else {}),
+        **({"release": one.metadata["release"]} if "release" in one.metadata else {}),
     }
 
 
@@ -238,7 +255,7 @@ def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
     from tidemill.spec.load import read
 
     specs = settings.git_home / "current" / settings.git_folder
-    found = []
+    orphans = []
     for service in ledger.rollouts.services():
         digest = ledger.rollouts.live_release(service)
         record = ledger.materialisations.release(digest) if digest else None
@@ -248,8 +265,8 @@ def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
         projects = read(folder).workspace.projects if folder.is_dir() else {}
         names = {name for project in projects.values() for name in project.specs}
         if record.rollout not in names:
-            found.append({"service": service, "project": record.project})
-    return found
+            orphans.append({"service": service, "project": record.project})
+    return orphans
 
 
 def _ingest(settings: Settings, ledger: Ledger) -> dict[str, Any]:
@@ -258,53 +275,61 @@ def _ingest(settings: Settings, ledger: Ledger) -> dict[str, Any]:
     from tidemill.control.ingest import read_heartbeat
 
     beat = read_heartbeat(settings.home) or {"state": "never ran", "trouble": ""}
-    process = Processes(settings.home / "run").get("ingest")
+    process = ProcessFolder(settings.home / "run").get("ingest")
     down = process is not None and not process.alive  # killed, it left its last word behind
-    found = {"state": "down" if down else beat["state"], "trouble": beat["trouble"], "lag": None}
-    if not any(listens(server.strip()) for server in settings.brokers.split(",")):
-        return {**found, "trouble": broker_trouble(settings) or _own_broker(settings)}
+    state = {"state": "down" if down else beat["state"], "trouble": beat["trouble"], "lag": None}
+    if not any(is_listening(server.strip()) for server in settings.brokers.split(",")):
+        return {**state, "trouble": broker_error(settings) or _own_broker(settings)}
     read, bus = ledger.events.next_offsets(), open_bus(settings, timeout=3)
     try:
         spans = {topic: bus.partitions(topic) for topic in {topic for topic, _ in read}}
-        found["lag"] = sum(
+        state["lag"] = sum(
             max(0, spans[t][p].end - at) for (t, p), at in read.items() if p in spans[t]
         )
     except BrokerDown as error:
-        found["trouble"] = str(error)
+        state["trouble"] = str(error)
     finally:
         bus.close()
-    return found
+    return state
 
 
 def _own_broker(settings: Settings) -> str:
     log = settings.home / "run" / "broker.log"
-    way_out = f"it is started again, see {log}" if running(settings) else "`tidemill up` starts it"
+    way_out = (
+        f"it is started again, see {log}" if is_running(settings) else "`tidemill up` starts it"
+    )
     return f"this home's own broker does not answer at {settings.brokers}; {way_out}"
 
 
 def _await(
-    services: Sequence[Service], processes: Processes, guard: Running, say: Say, timeout: float
+    services: Sequence[Service],
+    processes: ProcessFolder,
+    guard: ProcessInfo,
+    say: Say,
+    timeout: float,
 ) -> None:
     for count, service in enumerate(services):
-        say(f"starting {service.what}", done=count, total=len(services))
+        say(f"starting {service.title}", done=count, total=len(services))
         log = processes.run / f"{service.name}.log"
         pids: set[int] = set()
         still = Standstill(time.monotonic(), Signs(), timeout)
         while not _is_up(service, processes):
             if not guard.alive:
                 raise ServiceError(f"the supervisor ended: {tail(guard.log)}")
-            known = processes.get(service.name)
-            pids |= {known.pid} if known else set()
-            still = still.look(effort([known.process()]) if known else Signs(), time.monotonic())
+            process = processes.get(service.name)
+            pids |= {process.pid} if process else set()
+            still = still.look(
+                effort([process.process()]) if process else Signs(), time.monotonic()
+            )
             if len(pids) > STARTS or still.over(time.monotonic()):
                 gone = f"ended {STARTS} times" if len(pids) > STARTS else f"idle for {timeout:g} s"
                 raise ServiceError(
-                    f"{service.what} is not ready ({gone}); see {log}: {tail(str(log))}"
+                    f"{service.title} is not ready ({gone}); see {log}: {tail(str(log))}"
                 )
             time.sleep(0.1)
     say("everything is ready", done=len(services), total=len(services))
 
 
-def _is_up(service: Service, processes: Processes) -> bool:
-    known = processes.get(service.name)
-    return known is not None and known.alive and service.ready()
+def _is_up(service: Service, processes: ProcessFolder) -> bool:
+    process = processes.get(service.name)
+    return process is not None and process.alive and service.ready()

@@ -21,16 +21,16 @@ from threading import Event
 import psutil
 
 from tidemill import entry_points
-from tidemill.adapters.local.processes import Processes, Running, Start
-from tidemill.local.services import Service, plan, prepare
+from tidemill.adapters.local.processes import ProcessFolder, ProcessInfo, ProcessSpec
+from tidemill.local.services import Service, prepare, service_plan
 from tidemill.machine import SHARING
 from tidemill.settings import Settings
 
-PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before the first, second … restart in a row."""
-STEADY = 60.0
+STABLE_AFTER = 60.0
 """A child that ran this long starts again from the first pause."""
-LOOK = 0.5
+CHECK_INTERVAL = 0.5
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
 log = logging.getLogger(__name__)
 
@@ -40,16 +40,16 @@ class Child:
     """A service and the process that runs it now."""
 
     service: Service
-    running: Running
-    since: float
-    falls: int = 0
-    again: float | None = None
+    process: ProcessInfo
+    started_at: float
+    restarts: int = 0
+    retry_at: float | None = None
 
 
 class Supervisor:
     """Keeps services running until told to stop."""
 
-    def __init__(self, services: Sequence[Service], processes: Processes) -> None:
+    def __init__(self, services: Sequence[Service], processes: ProcessFolder) -> None:
         self.services, self.processes = services, processes
         self.stopping = Event()
         self.children: list[Child] = []
@@ -61,41 +61,41 @@ class Supervisor:
             if self.stopping.is_set():
                 break
             self.children.append(Child(service, self._begin(service), time.monotonic()))
-        while not self.stopping.wait(LOOK):
+        while not self.stopping.wait(CHECK_INTERVAL):
             for child in self.children:
-                self.look(child)
-            _reap_orphans({child.running.pid for child in self.children})
+                self.check_child(child)
+            _reap_orphans({child.process.pid for child in self.children})
         for child in reversed(self.children):
-            self.processes.stop(child.running)
+            self.processes.stop(child.process)
         self.processes.stop_all()
 
-    def look(self, child: Child) -> None:
+    def check_child(self, child: Child) -> None:
         """Start a child again that ended, after its pause."""
         now = time.monotonic()
-        if child.running.alive:
-            if child.falls and now - child.since > STEADY:
-                child.falls = 0
+        if child.process.alive:
+            if child.restarts and now - child.started_at > STABLE_AFTER:
+                child.restarts = 0
             return
-        if child.again is None:
+        if child.retry_at is None:
             self._pause(child, "ended", now)
-        elif now >= child.again:
+        elif now >= child.retry_at:
             try:
-                child.running = self.processes.start(child.service.start)
+                child.process = self.processes.start(child.service.start)
             except OSError as error:  # the disk is full: it may not stay so
                 self._pause(child, f"cannot be started ({error})", now)
             else:
-                child.since, child.again = now, None
+                child.started_at, child.retry_at = now, None
 
     def _pause(self, child: Child, why: str, now: float) -> None:
-        pause = PAUSES[min(child.falls, len(PAUSES) - 1)]
+        pause = BACKOFF[min(child.restarts, len(BACKOFF) - 1)]
         log.warning("%s %s; it starts again in %g s", child.service.name, why, pause)
-        child.falls, child.again = child.falls + 1, now + pause
+        child.restarts, child.retry_at = child.restarts + 1, now + pause
 
-    def _begin(self, service: Service) -> Running:
-        known = self.processes.get(service.name)
-        if known is not None and known.alive:
-            log.info("%s runs already (pid %d); taken over", service.name, known.pid)
-            return known
+    def _begin(self, service: Service) -> ProcessInfo:
+        process = self.processes.get(service.name)
+        if process is not None and process.alive:
+            log.info("%s runs already (pid %d); taken over", service.name, process.pid)
+            return process
         return self.processes.start(service.start)
 
 
@@ -118,24 +118,24 @@ def main() -> None:
     with entry_points.exit_with_message():
         settings = Settings.read()
         prepare(settings)
-        supervisor = Supervisor(plan(settings), Processes(settings.home / "run"))
+        supervisor = Supervisor(service_plan(settings), ProcessFolder(settings.home / "run"))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: supervisor.stopping.set())
         supervisor.run()
 
 
-def start(settings: Settings) -> Running:
+def start(settings: Settings) -> ProcessInfo:
     """Start the supervisor, detached from this terminal."""
-    from tidemill.adapters.local.processes import python
+    from tidemill.adapters.local.processes import python_command
 
     environment = {
         **{name: os.environ.get(name, value) for name, value in SHARING.items()},
         "TIDEMILL_SPECS": str(settings.specs),
         "TIDEMILL_HOME": str(settings.home),
     }
-    command = python("-m", entry_points.SUPERVISOR)
-    return Processes(settings.home / "run").start(
-        Start("supervisor", command, environment=environment)
+    command = python_command("-m", entry_points.SUPERVISOR)
+    return ProcessFolder(settings.home / "run").start(
+        ProcessSpec("supervisor", command, environment=environment)
     )
 
 

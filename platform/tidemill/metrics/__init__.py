@@ -11,7 +11,7 @@ largest value, the largest None where there is none), `UNIT` ("", "s", "tokens/s
                 `combine(sums: array (..., k)) -> array (...)`; the metric is `combine` of the sum
 - `quantile`    `score(answers) -> list[float]` and `Q`, the quantile of them that it reports
 - `speed`       as `corpus`: a ratio of sums over rows
-- `size`        `of(folder) -> float`: looks at the artefact, not at answers
+- `size`        `folder_bytes(folder) -> float`: looks at the artefact, not at answers
 
 `measure` gives any metric's plain value; intervals are made in `tidemill.engine.statistics`.
 """
@@ -48,7 +48,7 @@ def measure(name: str, answers: Sequence[Scored], folder: Path | None = None) ->
     """The value of a metric on these answers; nan without answers. `size` needs the folder."""
     metric = METRICS.load(name)
     if metric.KIND == "size":
-        return float(metric.of(folder)) if folder else nan
+        return float(metric.folder_bytes(folder)) if folder else nan
     if not answers:
         return nan
     if metric.KIND in ("corpus", "speed"):

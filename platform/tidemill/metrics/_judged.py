@@ -5,8 +5,8 @@ from __future__ import annotations
 from tidemill.answer import Answer
 
 
-def pair(reference: Answer, answer: Answer) -> tuple[str, str]:
-    """What is compared: labels where the reference has one, else texts.
+def compared_texts(reference: Answer, answer: Answer) -> tuple[str, str]:
+    """The expected and the predicted text: labels where the reference has one, else texts.
 
     A missing label is the empty string, so that an unreadable answer is never right by accident.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidemill.metrics import Scored
-from tidemill.metrics._judged import pair
+from tidemill.metrics._judged import compared_texts
 
 VERSION = 1
 KIND = "proportion"
@@ -17,5 +17,5 @@ NEEDS_REFERENCE = True
 
 def score(answers: Sequence[Scored]) -> list[float]:
     """1 for a right row, 0 for a wrong one."""
-    pairs = (pair(scored.reference, scored.answer) for scored in answers)
-    return [float(wanted == given) for wanted, given in pairs]
+    pairs = (compared_texts(scored.reference, scored.answer) for scored in answers)
+    return [float(expected == predicted) for expected, predicted in pairs]

@@ -30,8 +30,8 @@ def statistics(answers: Sequence[Scored]) -> Sums:
     bleu = BLEU(effective_order=True)
     rows = np.zeros((len(answers), 2 + 2 * ORDER))
     for row, scored in zip(rows, answers, strict=True):
-        one = bleu.sentence_score(scored.answer.text, [scored.reference.text])
-        row[:] = (one.sys_len, one.ref_len, *one.counts, *one.totals)
+        result = bleu.sentence_score(scored.answer.text, [scored.reference.text])
+        row[:] = (result.sys_len, result.ref_len, *result.counts, *result.totals)
     return rows
 
 
@@ -42,7 +42,7 @@ def combine(sums: Sums) -> Sums:
     method 3): the k-th such order has precision 1 / (2^k * total). Orders without any n-gram are
     left out (texts shorter than four tokens), as in sacrebleu's effective order.
     """
-    length, wanted = sums[..., 0], sums[..., 1]
+    length, reference_length = sums[..., 0], sums[..., 1]
     matching, total = sums[..., 2 : 2 + ORDER], sums[..., 2 + ORDER :]
     present = total > 0
     nothing = present & (matching == 0)
@@ -50,6 +50,6 @@ def combine(sums: Sums) -> Sums:
     precision = np.where(nothing, smooth, matching) / np.maximum(total, 1)
     logs = np.where(present, np.log(np.where(present, precision, 1.0)), 0.0)
     mean = logs.sum(axis=-1) / np.maximum(present.sum(axis=-1), 1)
-    penalty = np.minimum(1.0, np.exp(1 - wanted / np.maximum(length, 1e-9)))
+    penalty = np.minimum(1.0, np.exp(1 - reference_length / np.maximum(length, 1e-9)))
     score: Sums = np.where(matching[..., 0] > 0, penalty * np.exp(mean), 0.0)
     return score

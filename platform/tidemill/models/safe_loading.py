@@ -1,4 +1,4 @@
-"""What may be read: safetensors by their header, no pickles, no code that was not pinned."""
+"""Safety checks of model files: safetensors by their header, no pickles, no unpinned code."""
 
 from __future__ import annotations
 

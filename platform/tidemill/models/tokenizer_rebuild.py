@@ -60,7 +60,7 @@ def rebuild(fields: Mapping[str, Any]) -> Any:
         chat_template=_template(fields.get("tokenizer.chat_template")),
         clean_up_tokenization_spaces=False,
         model_max_length=int(1e9),
-        **_named(fields, tokens),
+        **_special_tokens(fields, tokens),
     )
 
 
@@ -81,7 +81,7 @@ def _template(given: str | None) -> str | None:
     return CHATML if given and "<|im_start|>" in given else given
 
 
-def _named(fields: Mapping[str, Any], tokens: list[str]) -> dict[str, str | None]:
+def _special_tokens(fields: Mapping[str, Any], tokens: list[str]) -> dict[str, str | None]:
     def token(name: str, otherwise: str | None) -> str | None:
         number = fields.get(f"tokenizer.ggml.{name}_token_id")
         return otherwise if number is None else tokens[number]

@@ -15,7 +15,7 @@ from tidemill.metrics import Scored, measure
 from tidemill.pipeline.context import Say, silent
 
 if TYPE_CHECKING:
-    from tidemill.prompts import Program
+    from tidemill.prompts import PromptProgram
     from tidemill.runtimes import Reply, Runtime
 
 FILE = "answers.jsonl"
@@ -49,7 +49,7 @@ class EvaluatedRow:
 def answer_rows(
     folder: Path,
     rows: Sequence[Row],
-    program: Program | None,
+    program: PromptProgram | None,
     *,
     resolve: Callable[[str], Path],
     say: Say = silent,
@@ -80,7 +80,7 @@ def answer_rows(
 def answer_rows_with(
     runtime: Runtime,
     rows: Sequence[Row],
-    program: Program | None,
+    program: PromptProgram | None,
     say: Say = silent,
     title: str = "answering",
     *,
@@ -141,7 +141,7 @@ def _from_record(record: dict[str, Any]) -> EvaluatedRow:
 
 
 def _answer_generative(
-    runtime: Runtime, rows: Sequence[Row], program: Program, say: Say, title: str, warm: bool
+    runtime: Runtime, rows: Sequence[Row], program: PromptProgram, say: Say, title: str, warm: bool
 ) -> list[EvaluatedRow]:
     conversations = program.conversations(rows)
     keys = [json.dumps(messages, sort_keys=True) for messages in conversations]
@@ -162,7 +162,7 @@ def _answer_generative(
     ]
 
 
-def _one_generated(row: Row, index: int, program: Program, reply: Reply) -> EvaluatedRow:
+def _one_generated(row: Row, index: int, program: PromptProgram, reply: Reply) -> EvaluatedRow:
     return EvaluatedRow(
         id=row_id(row, index),
         reference=program.reference(row),

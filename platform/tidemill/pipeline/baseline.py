@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline.answers import EvaluatedRow
@@ -21,7 +20,7 @@ class Baseline:
 
     answers: Mapping[str, EvaluatedRow]
     size: float | None
-    summary: Mapping[str, Any]
+    summary: Mapping[str, object]
 
 
 def load_baseline(

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any, Protocol
 
 from tidemill.engine.release_record import ReleaseRecord
+from tidemill.engine.staleness import Fresh, NeverBuilt, Staleness, reason
 from tidemill.errors import ArtefactError, MissingArtefact
+from tidemill.pipeline.asset_state import (
+    MAKERS,
+    BuiltAssets,
+    ServiceReleases,
+    asset_version,
+    snapshot,
+)
 from tidemill.pipeline.context import Bench, Check, Made, Measure, Say, silent
-from tidemill.ports import Artefact, Clock, Materialisation, MaterialisationStore, Repository, Store
+from tidemill.pipeline.feedback_offsets import frozen_offsets
+from tidemill.ports import (
+    Artefact,
+    Clock,
+    Materialisation,
+    MaterialisationStore,
+    Repository,
+    Store,
+)
 from tidemill.spec.base import Spec
 from tidemill.spec.dataset import Dataset
-from tidemill.spec.digest import spec_digest as spec_digest
+from tidemill.spec.digest import spec_digest
 from tidemill.spec.evaluation import Evaluation, LiveBaseline, PinnedBaseline
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.graph import references, upstream
 from tidemill.spec.load import Project
-
-MAKERS = ("Model", "Dataset", "Prompt", "FineTune", "Compression", "Evaluation")
-"""Kinds that become artefacts; the others steer."""
 
 TOOLS = (
     "tidemill",
@@ -78,6 +88,9 @@ class Line:
     feedback: FeedbackReader | None = None
     live: Callable[[str], ReleaseRecord | None] = field(default=lambda _service: None)
     """The live release's record, by service; or any release's, by digest."""
+    service_releases: Callable[[str], ServiceReleases] = field(
+        default=lambda _service: ServiceReleases()
+    )
     subject_key: bytes | None = field(default=None, repr=False)
     """Keys the hash of user ids in rows."""
 
@@ -99,52 +112,63 @@ class Line:
         behind = upstream(self.project, name)
         return [item for item in behind if item != name and self.specs[item].kind in MAKERS]
 
+    def staleness(self, *names: str) -> dict[str, Staleness]:
+        """The state of these assets and of everything that they are built from, by name; of all
+        assets of the project where none is named."""
+        chosen = names or [name for name, spec in self.specs.items() if spec.kind in MAKERS]
+        closure = dict.fromkeys(one for name in chosen for one in (*self.upstream(name), name))
+        newest = {name: self.records.latest(self.project.name, name) for name in closure}
+        records = {self._key(name): record for name, record in newest.items() if record}
+        desired = {
+            self._key(name): snapshot(self.project, name, needs_digest=self._key(name) in records)
+            for name in closure
+        }
+        built = BuiltAssets(records, {}, self.service_releases, self.store)
+        states = built.staleness(desired)
+        return {name: states[self._key(name)] for name in closure}
+
+    def _key(self, name: str) -> str:
+        return f"{self.project.name}/{name}"
+
     def current(self, name: str) -> Materialisation:
-        """The newest record, if it still is what the specs say; else a message with the way out."""
-        found = self.records.latest(self.project.name, name)
+        """The newest record of an asset that is up to date; raises MissingArtefact with the way out
+        for any other."""
+        state = self.staleness(name)[name]
+        record = self.records.latest(self.project.name, name)
+        if isinstance(state, Fresh) and record is not None:
+            return record
         way_out = f"run `tidemill run {self.project.name}/{name}`"
-        if found is None:
-            raise MissingArtefact(f"'{name}' has not been made yet; {way_out}")
-        if found.spec_digest != self.spec_digest(name):
-            raise MissingArtefact(
-                f"'{name}' is stale: its spec changed since it was made; {way_out}"
-            )
-        for parent in self.parents(name):
-            if self.current(parent).artefact != found.inputs.get(parent):
-                raise MissingArtefact(
-                    f"'{name}' is stale: '{parent}' was made anew after it; {way_out}"
-                )
-        return found
+        if isinstance(state, NeverBuilt):
+            raise MissingArtefact(f"'{name}' was never built here; {way_out}")
+        raise MissingArtefact(f"'{name}' is stale: {reason(state)}; {way_out}")
 
     def make(
         self, name: str, *, run: str = "", until: Mapping[str, int] | None = None, say: Say = silent
     ) -> Made:
         """Make the asset, or reuse the artefact that the same inputs made before.
 
-        `until` are the frozen offsets of a trigger's decision. Without them a dataset fed by
-        feedback keeps the offsets it was made with last, so that a change of specs takes in no
-        feedback that nobody asked for; one that was never made is frozen now. Raises what the
-        makers raise; nothing is recorded then.
+        `until` are the frozen offsets of a trigger's decision, see `feedback_offsets`. Raises what
+        the makers raise; nothing is recorded then.
         """
         spec = self.specs[name]
         parents = {parent: self.current(parent) for parent in self.parents(name)}
         frozen = self._freeze(spec, until)
-        asset_version = self._version(name, parents, frozen)
-        found = self.records.by_version(self.project.name, name, asset_version)
+        found = self._reusable(name, parents, frozen)
         if found and (reused := self._reuse(found, parents)):
             say(f"{name}: reused {found.artefact[:19]}")
             return reused
+        version = self._version(name, parents, frozen)
         started, clock = self.clock.now(), time.monotonic()
         say(f"{name}: making {spec.kind.lower()}")
-        bench = self._bench(spec, frozen, asset_version[7:23], say)
+        bench = self._bench(spec, frozen, version[7:23], say)
         maker = import_module(f"tidemill.pipeline.{spec.kind.lower()}")
         made: Made = maker.build(spec, self._inputs(name), bench)
-        made = replace(
-            made, facts={**made.facts, "offsets": dict(frozen)} if frozen else made.facts
-        )
+        topics = self._topics(spec)
+        frozen_facts = {"offsets": dict(frozen), "topics": topics} if topics else {}
+        made = replace(made, facts={**made.facts, **frozen_facts})
         self.keep([made.artefact, *made.steps.values()])
         seconds = time.monotonic() - clock
-        self._record(name, made, parents, asset_version, started, seconds, run)
+        self._record(name, made, parents, version, started, seconds, run)
         return made
 
     def bench(self, name: str, purpose: str, say: Say = silent) -> Bench:
@@ -155,32 +179,39 @@ class Line:
         """Make a former record the newest again; nothing was made, so it took no time."""
         self.records.add(replace(found, inputs=inputs, seconds=0.0, id=0))
 
+    def _reusable(
+        self, name: str, parents: Mapping[str, Materialisation], frozen: Mapping[str, int]
+    ) -> Materialisation | None:
+        """The record whose artefact a build would give again: the newest where it is up to date,
+        else an earlier one of the same version."""
+        newest = self.records.latest(self.project.name, name)
+        same_rows = newest is not None and (newest.facts.get("offsets") or {}) == frozen
+        if newest and same_rows and isinstance(self.staleness(name)[name], Fresh):
+            return newest
+        version = self._version(name, parents, frozen)
+        return self.records.by_version(self.project.name, name, version)
+
     def _version(
         self, name: str, parents: Mapping[str, Materialisation], frozen: Mapping[str, int]
     ) -> str:
+        inputs = {key: parent.artefact for key, parent in parents.items()}
         baseline = self._baseline_release(self.specs[name])
-        said = {
-            "spec": self.spec_digest(name),
-            "inputs": {key: parent.artefact for key, parent in sorted(parents.items())},
-            "offsets": dict(sorted(frozen.items())),
-            "baseline": baseline.digest if baseline else "",
-        }
-        return f"sha256:{hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()}"
+        digest = self.spec_digest(name)
+        return asset_version(digest, inputs, frozen, baseline.digest if baseline else "")
 
     def _freeze(self, spec: Spec, until: Mapping[str, int] | None) -> dict[str, int]:
-        if self.feedback is None or not isinstance(spec, Dataset):
+        if self.feedback is None:
             return {}
         last = self.records.latest(self.project.name, spec.name)
-        if until is None and last and last.spec_digest == self.spec_digest(spec.name):
-            return dict(last.facts.get("offsets", {}))
-        kept = until if until is not None else last.facts.get("offsets", {}) if last else {}
-        frozen: dict[str, int] = {}
-        for source in spec.sources:
-            if source.type == "feedback":
-                topic = self._feedback_spec(source.of).topic
-                known = until is not None or any(_topic(place) == topic for place in kept)
-                frozen |= kept if known else self.feedback.frozen_offsets(topic)
-        return frozen
+        facts = last.facts if last else None
+        return frozen_offsets(self._topics(spec), until, facts, self.feedback.frozen_offsets)
+
+    def _topics(self, spec: Spec) -> list[str]:
+        """The topics that a dataset reads feedback of."""
+        if not isinstance(spec, Dataset):
+            return []
+        sources = (source for source in spec.sources if source.type == "feedback")
+        return [self._feedback_spec(source.of).topic for source in sources]
 
     def _feedback_spec(self, name: str) -> Feedback:
         return self.project.spec(name, Feedback)
@@ -259,7 +290,7 @@ class Line:
         name: str,
         made: Made,
         parents: Mapping[str, Materialisation],
-        asset_version: str,
+        version: str,
         started: datetime,
         seconds: float,
         run: str,
@@ -270,7 +301,7 @@ class Line:
                 project=self.project.name,
                 name=name,
                 kind=self.specs[name].kind,
-                version=asset_version,
+                version=version,
                 spec_digest=self.spec_digest(name),
                 artefact=made.artefact.digest,
                 steps={step: item.digest for step, item in made.steps.items()},
@@ -288,17 +319,12 @@ class Line:
         )
 
 
-def _topic(place: str) -> str:
-    """The topic of `topic/partition`."""
-    return place.rpartition("/")[0]
-
-
 def tool_versions() -> dict[str, str]:
     """Versions of the installed packages that can change an artefact's bytes."""
     found = {}
     for package in TOOLS:
         try:
-            found[package] = version(package)
-        except PackageNotFoundError:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
             continue
     return found

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from tidemill.engine.search_budget import NO_COST, Cost, Limits, SearchBudget
 from tidemill.errors import ArtefactError
 from tidemill.form import ModelForm
-from tidemill.runtimes import Messages, Reply, Runtime, Scores
+from tidemill.runtimes import LabelScores, Messages, Reply, Runtime
 
 BLOCK = 16
 """Answers between two writes; a killed search loses no more."""
@@ -113,7 +113,7 @@ class CachedRuntime:
         reply = self.answer([messages], max_tokens=max_tokens, stop=stop)[0]
         yield from (reply.text, reply)
 
-    def classify(self, texts: Sequence[str]) -> list[Scores]:
+    def classify(self, texts: Sequence[str]) -> list[LabelScores]:
         """A classifier takes no prompt, so there is nothing to search."""
         raise ArtefactError(f"a classifier takes no prompt; {len(texts)} texts were given")
 

@@ -16,8 +16,8 @@ from tidemill.metrics import Scored, measure
 from tidemill.pipeline.answers import EvaluatedRow, answer_rows_with
 from tidemill.pipeline.cached_runtime import CachedRuntime, SearchAccount, max_cost
 from tidemill.pipeline.context import Say, silent
-from tidemill.prompts import Program
-from tidemill.search import Candidate, Ground, Row
+from tidemill.prompts import PromptProgram
+from tidemill.search import Candidate, Row, SearchSpace
 
 MAX_REFLECTION_TOKENS = 2048
 """Longest answer asked of a reflection model, in tokens."""
@@ -46,9 +46,9 @@ class ReflectionModel(Protocol):
 class CandidateEvaluator:
     """A `tidemill.search.Arena` over a runtime that remembers."""
 
-    space: Ground
+    space: SearchSpace
     runtime: CachedRuntime
-    program: Callable[[Candidate], Program]
+    program: Callable[[Candidate], PromptProgram]
     """Puts a candidate together as it would be made."""
     budget: SearchAccount
     deciding_rows: int
@@ -56,7 +56,7 @@ class CandidateEvaluator:
     reflection: ReflectionModel | None = None
     progress: Say = silent
     trials: dict[Candidate, Trial] = field(default_factory=dict)
-    _programs: dict[Candidate, Program] = field(default_factory=dict)
+    _programs: dict[Candidate, PromptProgram] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.reserve_budget()
@@ -138,7 +138,7 @@ class CandidateEvaluator:
 
     def _score(self, candidate: Candidate) -> float | None:
         try:
-            answers = self.scored_answers(candidate, self.space.dev)
+            answers = self.scored_answers(candidate, self.space.ranking_rows)
         except PromptTooLong as error:
             self.progress(f"a candidate is too long for the model: {error}")
             return None
@@ -164,7 +164,7 @@ class CandidateEvaluator:
         self.progress(f"candidate {len(self.trials)}: {value_text}", done=spent, total=limit)
 
 
-def rows_digest(model: str, rows: Sequence[Mapping[str, Any]]) -> str:
+def rows_digest(model: str, rows: Sequence[Mapping[str, object]]) -> str:
     """Names a set of deciding rows for one model."""
     text = json.dumps([model, [dict(row) for row in rows]], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -9,7 +9,7 @@ from typing import Any
 
 from tidemill.pipeline.prompt import build_program, file_rows
 from tidemill.ports import Artefact
-from tidemill.prompts import Program, output_parsing
+from tidemill.prompts import PromptProgram, output_parsing
 from tidemill.search import Candidate
 from tidemill.spec.positions import Path_
 from tidemill.spec.prompt import Examples, Prompt
@@ -30,17 +30,19 @@ def initial_candidate(spec: Prompt, project: Path) -> Candidate:
     )
 
 
-def example_columns(spec: Prompt, row: Mapping[str, Any]) -> dict[str, Any]:
+def example_columns(spec: Prompt, row: Mapping[str, object]) -> dict[str, object]:
     """The columns of a row that an example shows."""
-    names = [*spec.inputs, *output_parsing.columns(spec.output)]
+    names = [*spec.inputs, *output_parsing.output_columns(spec.output)]
     if spec.reasoning and row.get(spec.reasoning):
         names.append(spec.reasoning)
     return {name: row[name] for name in names if name in row}
 
 
-def has_example_columns(spec: Prompt, row: Mapping[str, Any]) -> bool:
+def has_example_columns(spec: Prompt, row: Mapping[str, object]) -> bool:
     """Whether a row has all that an example shows."""
-    return all(row.get(name) for name in (*spec.inputs, *output_parsing.columns(spec.output)))
+    return all(
+        row.get(name) for name in (*spec.inputs, *output_parsing.output_columns(spec.output))
+    )
 
 
 def examples_path(spec: Prompt) -> str:
@@ -79,7 +81,7 @@ def candidate_program(
     inputs: Mapping[str, Artefact],
     project: Path,
     encoder: str = "",
-) -> Program:
+) -> PromptProgram:
     """The prompt program of a candidate."""
     template = (project / spec.template).read_text(encoding="utf-8")
     spec_variant = candidate_spec(spec, candidate, encoder)
@@ -113,7 +115,7 @@ def examples_file(spec: Prompt, candidate: Candidate) -> bytes | None:
     return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows).encode()
 
 
-def _examples(spec: Prompt) -> dict[str, Any] | None:
+def _examples(spec: Prompt) -> dict[str, object] | None:
     if spec.examples is None:
         return None
     plain = spec.examples.model_dump(mode="json")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tidemill.catalog import COMPRESSION, METRICS
-from tidemill.compression import Conversations, kind_of, targets
+from tidemill.compression import Conversations, artefact_kind, targets
 from tidemill.engine.concordance import ANSWER, LABEL, TEXT
 from tidemill.engine.equivalence import GoalResult, check_goal, judge
 from tidemill.engine.estimate import estimate
@@ -49,7 +49,9 @@ def build(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> Ma
         chain.begin()
         for step in spec.steps:
             module, options = COMPRESSION.load(step.type), step.options
-            chain.step(step.type, kind_of(module, options), _compress(module, options, calibration))
+            chain.step(
+                step.type, artefact_kind(module, options), _compress(module, options, calibration)
+            )
             _stop_if_broken(spec, chain)
         for target in spec.targets:
             chain.target(targets.load(target.runtime), target)

@@ -86,7 +86,7 @@ class Chain:
                 target.runtime, "engine", self.weights, build, compute=list(target.compute)
             )
             self._engine_kept(self._keep(target.runtime, made), target, made, seconds)
-        elif not module.ready(self.main.path):
+        elif not module.is_runnable(self.main.path):
             self.step(target.runtime, module.KIND, build)
 
     def value(self, metric: str, kind: str, *, source: bool) -> float:

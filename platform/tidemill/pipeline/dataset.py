@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill.data import SPLITS, mapping, sources
-from tidemill.data.feedback import rows_of
-from tidemill.data.pipeline import Prepared, prepare
+from tidemill.data.feedback import feedback_rows
+from tidemill.data.pipeline import PreparedDataset, prepare
 from tidemill.data.privacy import check_kinds
 from tidemill.data.rows import Dropped, Row, question_of
 from tidemill.data.write import write
@@ -60,7 +60,7 @@ def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: Bench) -> Made: 
             **counts,
             "rows_total": sum(prepared.counts.values()),
             "duplicates": prepared.duplicates,
-            "capped_subjects": prepared.capped,
+            "capped_subjects": prepared.weight_capped,
             "offsets": summary["offsets"],
             "seconds": round(time.monotonic() - start, 2),
         },
@@ -80,7 +80,7 @@ class SourceRows:
     """The frozen offset ranges."""
 
 
-def prepare_rows(spec: Dataset, bench: Bench, gathered: SourceRows) -> Prepared:
+def prepare_rows(spec: Dataset, bench: Bench, gathered: SourceRows) -> PreparedDataset:
     """The gathered rows through every gate."""
     prompt = _prompt_of(bench, _columns(gathered.rows))
     return prepare(
@@ -121,10 +121,10 @@ def _feedback(
             "run `tidemill run`"
         )
     since = bench.clock.now() - source.window if source.window else None
-    feedback_rows, ranges = bench.feedback(source.of, source.kinds, since)
+    joined, ranges = bench.feedback(source.of, source.kinds, since)
     fill = _filler(spec, bench, before)
-    rows, bad = rows_of(
-        feedback_rows,
+    rows, bad = feedback_rows(
+        joined,
         stream=source.of,
         weight=source.weight,
         fill=fill,
@@ -139,15 +139,15 @@ def _feedback(
 
 def _filler(
     spec: Dataset, bench: Bench, before: Sequence[Row]
-) -> Callable[[Any, str | None], Mapping[str, Any] | None]:
+) -> Callable[[Any, str | None], Mapping[str, object] | None]:
     """A function from an answer to columns, by the output format of the project's prompt."""
     prompt = _prompt_of(bench, _columns(before))
     if prompt is not None:
         output = prompt.output
-        return lambda said, label: output_parsing.fill(output, said, label)
+        return lambda said, label: output_parsing.columns_from_feedback(output, said, label)
     column = "label" if spec.format == "classification" else "completion"
 
-    def whole(answer: Any, label: str | None) -> Mapping[str, Any] | None:
+    def whole(answer: Any, label: str | None) -> Mapping[str, object] | None:
         if isinstance(answer, Mapping):
             return dict(answer) or None
         value = label if column == "label" and label else answer
@@ -164,7 +164,7 @@ def _prompt_of(bench: Bench, columns: set[str]) -> Prompt | None:
     """The project's prompt that these rows fit; the first by name of several."""
     prompts = (spec for _, spec in sorted(bench.specs.items()) if isinstance(spec, Prompt))
     for prompt in prompts:
-        if {*prompt.inputs, *output_parsing.columns(prompt.output)} <= columns:
+        if {*prompt.inputs, *output_parsing.output_columns(prompt.output)} <= columns:
             return prompt
     return None
 
@@ -182,7 +182,9 @@ def _name(source: Any) -> str:
     return f"{source.repo}/{source.path}" if source.type == "hub" else str(source.path)
 
 
-def label_counts(spec: Dataset, prepared: Prepared, bench: Bench) -> dict[str, dict[str, int]]:
+def label_counts(
+    spec: Dataset, prepared: PreparedDataset, bench: Bench
+) -> dict[str, dict[str, int]]:
     """Rows per label and split, where the rows have a label."""
     columns = _columns(row for rows in prepared.splits.values() for row in rows)
     prompt = _prompt_of(bench, columns)
@@ -200,7 +202,7 @@ def label_counts(spec: Dataset, prepared: Prepared, bench: Bench) -> dict[str, d
     return {name: dict(sorted(labels.items())) for name, labels in counts.items()}
 
 
-def _checks(spec: Dataset, prepared: Prepared) -> tuple[Check, ...]:
+def _checks(spec: Dataset, prepared: PreparedDataset) -> tuple[Check, ...]:
     total = sum(prepared.counts.values())
     enough = total >= spec.minimum_rows
     size = f"{total} rows, at least {spec.minimum_rows} are needed"
@@ -210,7 +212,7 @@ def _checks(spec: Dataset, prepared: Prepared) -> tuple[Check, ...]:
     ]
     results += [
         (
-            outcome.met,
+            outcome.passed,
             outcome.message,
             {"failing": len(outcome.failing), "observed": _plain(outcome.observed)},
         )
@@ -223,26 +225,26 @@ def _checks(spec: Dataset, prepared: Prepared) -> tuple[Check, ...]:
 
 
 def _unchecked_expectations(spec: Dataset) -> Sequence[Any]:
-    from tidemill.data.expectations import Outcome, name_of
+    from tidemill.data.expectations import ExpectationResult, expectation_label
 
     return [
-        Outcome(
+        ExpectationResult(
             expectation,
-            name_of(expectation),
+            expectation_label(expectation),
             False,
-            f"{name_of(expectation)}: there are no rows to check",
+            f"{expectation_label(expectation)}: there are no rows to check",
         )
         for expectation in spec.expectations
     ]
 
 
-def _where_they_went(prepared: Prepared) -> str:
+def _where_they_went(prepared: PreparedDataset) -> str:
     counts = prepared.quarantine.counts()
     went = ", ".join(f"{reason} {count}" for reason, count in list(counts.items())[:4])
     return f"quarantined: {went}" if went else "the sources have no more rows"
 
 
-def leakage_counts(prepared: Prepared) -> tuple[int, int]:
+def leakage_counts(prepared: PreparedDataset) -> tuple[int, int]:
     """Train rows that ask what a test row asks, and rows that were kept out because they would."""
     test_questions = {question_of(row) for row in prepared.splits["test"]}
     both = sum(question_of(row) in test_questions for row in prepared.splits["train"])
@@ -250,7 +252,7 @@ def leakage_counts(prepared: Prepared) -> tuple[int, int]:
     return both, sum(count for reason, count in counts.items() if reason.startswith("leaks"))
 
 
-def _leakage(prepared: Prepared) -> tuple[bool, str, dict[str, Any]]:
+def _leakage(prepared: PreparedDataset) -> tuple[bool, str, dict[str, Any]]:
     """Proof on the finished rows: nothing that is trained on is asked in the test."""
     both, kept_out = leakage_counts(prepared)
     message = f"{both} train rows repeat a test question; {kept_out} such rows were excluded"
@@ -262,8 +264,8 @@ def _plain(value: Any) -> Any:
 
 
 def _tables(
-    prepared: Prepared, labels: Mapping[str, Mapping[str, int]]
-) -> dict[str, list[dict[str, Any]]]:
+    prepared: PreparedDataset, labels: Mapping[str, Mapping[str, int]]
+) -> dict[str, list[dict[str, object]]]:
     reasons = prepared.quarantine.counts().items()
     tables = {"quarantine": [{"reason": reason, "rows": count} for reason, count in reasons]}
     names = sorted({label for counts in labels.values() for label in counts})

@@ -67,7 +67,7 @@ def score_answers(
     return _build_result(spec, bench, report, judged, answers)
 
 
-def _rows(spec: Evaluation, inputs: Mapping[str, Artefact]) -> list[dict[str, Any]]:
+def _rows(spec: Evaluation, inputs: Mapping[str, Artefact]) -> list[dict[str, object]]:
     """All test rows, or the sample of them whose hashes under the seed are smallest."""
     from tidemill.data import read_split
 
@@ -111,7 +111,7 @@ def _parts(spec: Evaluation, name: str) -> list[Slice | None]:
     return [None] if METRICS.load(name).KIND == "size" else [None, *spec.slices]
 
 
-def _inside(part: Slice | None, row: Mapping[str, Any]) -> bool:
+def _inside(part: Slice | None, row: Mapping[str, object]) -> bool:
     if part is None:
         return True
     value = row.get(part.column)
@@ -165,7 +165,7 @@ def _report(
     other: Baseline | None,
     answers: Sequence[EvaluatedRow],
     seconds: float,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     failed = analysis.worst_rows(answers, spec.metrics)
     return {
         "evaluation": spec.name,
@@ -194,7 +194,7 @@ def _report(
 def _build_result(
     spec: Evaluation,
     bench: Bench,
-    report: dict[str, Any],
+    report: dict[str, object],
     judged: EvaluationOutcome,
     answers: Sequence[EvaluatedRow],
 ) -> Made:
@@ -240,7 +240,7 @@ def _checks(spec: Evaluation, verdict: GateVerdict) -> tuple[Check, ...]:
 
 def _tables(
     judged: EvaluationOutcome, faults: Mapping[str, Any]
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[dict[str, object]]]:
     tables = {
         "Gains on the baseline": [asdict(measure) for measure in judged.gains or ()],
         "Worst rows": faults["failures"][: analysis.SHOWN],
@@ -249,7 +249,7 @@ def _tables(
     return {title: [_plain(row) for row in table] for title, table in tables.items() if table}
 
 
-def _plain(record: dict[str, Any]) -> dict[str, Any]:
+def _plain(record: dict[str, object]) -> dict[str, object]:
     """JSON knows no nan and no infinity: they become null."""
     return {
         key: None if isinstance(value, float) and not isfinite(value) else value

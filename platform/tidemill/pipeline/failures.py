@@ -16,9 +16,11 @@ SHOWN = 20
 _CUT = 300
 _HIDDEN = {"id", "subject", "group", "source", "weight", "time", "region"}
 _SCORED = ("proportion", "rows")
+Record = dict[str, Any]
+"""An object of `failures.json`: a row, or a group of rows."""
 
 
-def worst_rows(answers: Sequence[EvaluatedRow], metrics: Sequence[str]) -> list[dict[str, Any]]:
+def worst_rows(answers: Sequence[EvaluatedRow], metrics: Sequence[str]) -> list[Record]:
     """Rows that lost points, worst first, at most 100; ties by id, so that the order is stable."""
     judges = [name for name in metrics if METRICS.load(name).KIND in _SCORED] or ["exact_match"]
     points = {answer.id: [measure(name, [answer.scored]) for name in judges] for answer in answers}
@@ -30,9 +32,7 @@ def worst_rows(answers: Sequence[EvaluatedRow], metrics: Sequence[str]) -> list[
     ]
 
 
-def failure_groups(
-    answers: Sequence[EvaluatedRow], failed: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
+def failure_groups(answers: Sequence[EvaluatedRow], failed: Sequence[Record]) -> list[Record]:
     """Groups of failures, largest first: by (wanted, given) label, or by words without labels."""
     if not failed:
         return []
@@ -50,7 +50,7 @@ def row_question(record: EvaluatedRow) -> str:
     return _truncate("; ".join(f"{key}: {value}" for key, value in parts.items()))
 
 
-def _visible_columns(answer: EvaluatedRow) -> dict[str, Any]:
+def _visible_columns(answer: EvaluatedRow) -> Record:
     labelled = answer.reference.label is not None
     return {
         "id": answer.id,
@@ -68,7 +68,7 @@ def _text(label: str | None, text: str) -> str:
     return text if label is None or label == text else f"{label} | {text}"
 
 
-def _confusions(answers: Sequence[EvaluatedRow]) -> list[dict[str, Any]]:
+def _confusions(answers: Sequence[EvaluatedRow]) -> list[Record]:
     pairs = Counter(
         (answer.reference.label or "", answer.answer.label or "(none)")
         for answer in answers
@@ -94,7 +94,7 @@ def _confusions(answers: Sequence[EvaluatedRow]) -> list[dict[str, Any]]:
     ]
 
 
-def _by_words(failed: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _by_words(failed: Sequence[Record]) -> list[Record]:
     """k-means on TF-IDF of what was asked; a group is named by its strongest words."""
     texts = [row["asked"] for row in failed]
     if len(texts) < 6 or not any(re.search(r"\w\w", text) for text in texts):

@@ -25,7 +25,7 @@ from tidemill.spec.finetune import FineTune
 from tidemill.training import checkpoint
 from tidemill.training.causal import CausalLearner
 from tidemill.training.encoder import EncoderLearner
-from tidemill.training.loop import Job, Outcome, run
+from tidemill.training.loop import TrainingJob, TrainingResult, run_training
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ def build(spec: FineTune, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
     model = method.prepare(_load(base, learning, low, bench), options, spec.train, base.form.task)
     learner = _learner(model, base, low)
     checkpoints = bench.scratch / "checkpoints"
-    job = Job(
+    job = TrainingJob(
         spec.train, spec.early_stop, spec.watchdog,
         digest=_digest(spec, method.VERSION, inputs, low),
         checkpoints=checkpoints, resume=spec.resume,
     )  # fmt: skip
     try:
-        outcome = run(learner, learning.train, learning.validation, job, bench.say)
+        outcome = run_training(learner, learning.train, learning.validation, job, bench.say)
     except Diverged:
         checkpoint.clear(checkpoints)
         raise
@@ -93,7 +93,7 @@ def _low(spec: FineTune) -> bool:
 
 def _load(base: _Base, learning: TrainingExamples, low: bool, bench: Bench) -> Any:
     form = replace(base.form, labels=learning.labels) if learning.labels else base.form
-    machine.settle().manual_seed(learning.seed)
+    machine.configure_torch().manual_seed(learning.seed)
     bench.say(f"loading the base ({base.form.parameters / 1e6:.0f} M parameters)")
     model = load.model(
         base.artefact.path, form, lambda digest: bench.store.get(digest).path,
@@ -147,25 +147,27 @@ def _kind(method: Any) -> str:
     return "adapter" if method.FORM == "adapter" else "model"
 
 
-def _measures(outcome: Outcome, rows: int) -> tuple[Measure, ...]:
+def _measures(outcome: TrainingResult, rows: int) -> tuple[Measure, ...]:
     best = outcome.best
     if best is None:
         return ()
     return (Measure("validation_loss", best, best, best, rows),)
 
 
-def _facts(outcome: Outcome, learning: TrainingExamples, low: bool) -> dict[str, Any]:
+def _facts(outcome: TrainingResult, learning: TrainingExamples, low: bool) -> dict[str, object]:
     best = outcome.best
     return {
         "steps": outcome.steps,
-        "steps_planned": outcome.planned,
+        "steps_planned": outcome.planned_steps,
         "tokens": outcome.tokens,
-        "tokens_per_second": round(outcome.tokens_here / outcome.seconds) if outcome.seconds else 0,
+        "tokens_per_second": round(outcome.tokens_this_run / outcome.seconds)
+        if outcome.seconds
+        else 0,
         "seconds": round(outcome.seconds, 1),
         "train_loss": round(outcome.losses[-1][1], 5) if outcome.losses else None,
         "validation_loss": None if best is None else round(best, 5),
         "best_step": outcome.best_step or outcome.steps,
-        "stopped_early": outcome.stopped or None,
+        "stopped_early": outcome.stop_reason or None,
         "resumed_from": outcome.resumed_from or None,
         "rows": len(learning.train),
         "rows_truncated": learning.truncated,

@@ -9,7 +9,7 @@ from typing import Any
 from tidemill import chat
 from tidemill.errors import DataError
 from tidemill.spec.finetune import FineTune
-from tidemill.training.examples import Example, fit
+from tidemill.training.examples import Example, truncate_example
 
 Row = Mapping[str, Any]
 
@@ -117,7 +117,7 @@ def _tokens(rows: Sequence[Row], program: Any, tokenizer: Any, length: int) -> l
     examples = []
     for row, conversation in zip(rows, program.conversations(rows), strict=True):
         completion = chat.completion(tokenizer, program.target(row))
-        example = fit(chat.encode(tokenizer, conversation), completion, length)
+        example = truncate_example(chat.encode(tokenizer, conversation), completion, length)
         examples.append(_with_weight(example, row) if example else None)
     return examples
 

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from tidemill.pipeline.drawing import figure_to_png, literal_text
-from tidemill.training.loop import Outcome
+from tidemill.training.loop import TrainingResult
 
 _INK, _TRAIN, _HELD_OUT = "#16324f", "#8d99ae", "#e76f51"
 _SMOOTH = 0.8
 MOST_POINTS = 200
 
 
-def curve_points(outcome: Outcome, unit: str) -> dict[str, Any]:
+def curve_points(outcome: TrainingResult, unit: str) -> dict[str, object]:
     """The curve as a record keeps it: [step, loss] of training (at most 200, means of runs of
     neighbours) and of validation, and the unit."""
     return {
         "train": _thin_out(outcome.losses, MOST_POINTS),
-        "validation": [[step, round(loss, 5)] for step, loss in outcome.looks],
+        "validation": [[step, round(loss, 5)] for step, loss in outcome.validation_losses],
         "unit": unit,
         "best_step": outcome.best_step,
         "resumed_from": outcome.resumed_from,
-        "stopped": outcome.stopped,
+        "stopped": outcome.stop_reason,
     }
 
 
 @literal_text()
-def loss_chart(outcome: Outcome, unit: str) -> bytes:
+def loss_chart(outcome: TrainingResult, unit: str) -> bytes:
     """Training loss by step (thin: each step, thick: smoothed) and validation loss, as PNG."""
     import matplotlib as mpl
 
@@ -38,8 +37,11 @@ def loss_chart(outcome: Outcome, unit: str) -> bytes:
     steps = [step for step, _ in outcome.losses]
     axes.plot(steps, [v for _, v in outcome.losses], color=_TRAIN, linewidth=0.8, alpha=0.6)
     axes.plot(steps, _smooth(outcome.losses), color=_INK, linewidth=2, label="training (smoothed)")
-    if outcome.looks:
-        at, values = [s for s, _ in outcome.looks], [v for _, v in outcome.looks]
+    if outcome.validation_losses:
+        at, values = (
+            [s for s, _ in outcome.validation_losses],
+            [v for _, v in outcome.validation_losses],
+        )
         axes.plot(at, values, color=_HELD_OUT, linewidth=2, marker="o", label="validation")
         best = outcome.best or 0.0
         axes.annotate(
@@ -70,9 +72,9 @@ def _thin_out(losses: Sequence[tuple[int, float]], most: int) -> list[list[float
     ]
 
 
-def _title(outcome: Outcome) -> str:
-    title = f"{outcome.steps} of {outcome.planned} steps"
-    return f"{title}, stopped early" if outcome.stopped else title
+def _title(outcome: TrainingResult) -> str:
+    title = f"{outcome.steps} of {outcome.planned_steps} steps"
+    return f"{title}, stopped early" if outcome.stop_reason else title
 
 
 def _smooth(losses: list[tuple[int, float]]) -> list[float]:

@@ -33,7 +33,7 @@ from tidemill.pipeline.search_report import AnswerChange
 from tidemill.ports import Artefact
 from tidemill.prompts import output_parsing
 from tidemill.runtimes import Runtime, open_runtime
-from tidemill.search import Candidate, Ground, Remark
+from tidemill.search import Candidate, SearchSpace, UserComment
 from tidemill.search.wordings import wordings
 from tidemill.spec.prompt import Optimise, Prompt
 
@@ -81,7 +81,7 @@ class SearchRequest:
     method: str
     seed: int
     limits: Limits
-    comments: tuple[Remark, ...] = ()
+    comments: tuple[UserComment, ...] = ()
     encoder: str = ""
 
 
@@ -132,7 +132,7 @@ def _explore(arena: CandidateEvaluator, request: SearchRequest) -> str:
     except OverBudget as error:
         ended = str(error)
     if not any(trial.value is not None for trial in arena.trials.values()):
-        deciding, ranking = 2 * arena.deciding_rows, len(arena.space.dev)
+        deciding, ranking = 2 * arena.deciding_rows, len(arena.space.ranking_rows)
         raise OverBudget(
             f"{ended}; the final comparison needs {deciding} calls and ranking one candidate "
             f"needs {ranking}: raise the limits under `optimise`, or lower `rank_on` and "
@@ -160,7 +160,7 @@ def _decide(
         encoder=request.encoder,
     )  # fmt: skip
     first = best_trial(result.trials)
-    start = arena.space.start
+    start = arena.space.initial
     if first is None or first.candidate == start:
         return result
     arena.free_reserve()
@@ -197,7 +197,7 @@ def _flips(
     def at(index: int) -> AnswerChange:
         row = before[index].row
         question = " / ".join(str(row.get(name, "")) for name in spec.inputs)
-        reference = output_parsing.write(spec.output, row)
+        reference = output_parsing.format_target(spec.output, row)
         return AnswerChange(question, reference, before[index].output, after[index].output)
 
     return tuple(map(at, apart.better)), tuple(map(at, apart.worse))
@@ -227,8 +227,8 @@ def _parts(spec: Prompt, search: Optimise, inputs: Mapping[str, Artefact], seed:
 
 
 def _open(
-    remarks: Sequence[Remark], spec: Prompt, search: Optimise, inputs: Mapping[str, Artefact]
-) -> tuple[Remark, ...]:
+    remarks: Sequence[UserComment], spec: Prompt, search: Optimise, inputs: Mapping[str, Artefact]
+) -> tuple[UserComment, ...]:
     """Remarks on questions that no row outside of the split searched on asks: they tell answers."""
     folder = inputs[search.dataset].path
     closed = {
@@ -242,7 +242,7 @@ def _open(
 
 def _ground(
     spec: Prompt, search: Optimise, parts: SearchRows, bench: Bench, request: SearchRequest
-) -> Ground:
+) -> SearchSpace:
     start = candidates.initial_candidate(spec, bench.project)
     column = output_parsing.label_column(spec.output)
     labels = (
@@ -250,16 +250,16 @@ def _ground(
         if column
         else []
     )
-    return Ground(
-        start=start,
+    return SearchSpace(
+        initial=start,
         pool=tuple(candidates.example_columns(spec, row) for row in parts.example_pool),
-        dev=parts.ranking,
+        ranking_rows=parts.ranking,
         inputs=spec.inputs,
         metric=search.metric,
-        most=search.demonstrations,
+        max_examples=search.demonstrations,
         wordings=wordings(spec.output, labels, start.system),
         encoder=request.encoder,
-        remarks=request.comments,
+        comments=request.comments,
     )
 
 

@@ -6,14 +6,14 @@ frozen offsets, files on the hub stay where they are, and nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 from tidemill.data import SPLITS
-from tidemill.data.compare import RowChanges, compare, fresh, origins
-from tidemill.data.pipeline import Prepared
+from tidemill.data.compare import RowChanges, compare, new_rows, source_lines
+from tidemill.data.pipeline import PreparedDataset
 from tidemill.data.privacy import redact_row
 from tidemill.data.rows import ORIGIN, Row
 from tidemill.errors import ArtefactError
@@ -31,7 +31,7 @@ SHOWN = 3
 class DatasetPreview:
     """A dataset as it would come out."""
 
-    prepared: Prepared
+    prepared: PreparedDataset
     raw: list[Row]
     """Rows as they were read, before anything was done to them."""
     labels: dict[str, dict[str, int]]
@@ -68,11 +68,14 @@ class DataDifference:
 class _NoStore:
     """A preview makes no artefacts."""
 
-    def put(self, folder: Path, *, kind: str, meta: Mapping[str, Any] | None = None) -> Artefact:
+    def put(self, folder: Path, *, kind: str, meta: Mapping[str, object] | None = None) -> Artefact:
         self._refuse(f"{kind} in {folder} {meta or ''}")
 
     def get(self, digest: str) -> Artefact:
         self._refuse(digest)
+
+    def missing(self, digests: Collection[str]) -> set[str]:
+        return set(digests)
 
     def drop(self, digest: str) -> None:
         self._refuse(digest)
@@ -110,7 +113,7 @@ def difference(
     """Difference between two previews; without `before` all rows are new."""
     empty: dict[str, list[Row]] = {name: [] for name in SPLITS}
     rows = compare(before.prepared.splits if before else empty, after.prepared.splits)
-    pii_counts, at = _personal(spec, fresh(after.raw, before.raw if before else ()))
+    pii_counts, at = _personal(spec, new_rows(after.raw, before.raw if before else ()))
     earlier = set(_leaks(before)) if before else set()
     return DataDifference(
         rows=rows,
@@ -140,7 +143,7 @@ def _personal(spec: Dataset, rows: list[Row]) -> tuple[dict[str, int], tuple[str
         for kind, count in counts_of_row.items():
             counts[kind] = counts.get(kind, 0) + count
         holders += [row] if counts_of_row else []
-    return dict(sorted(counts.items())), tuple(origins(holders, SHOWN))
+    return dict(sorted(counts.items())), tuple(source_lines(holders, SHOWN))
 
 
 def _leaks(side: DatasetPreview) -> list[str]:

@@ -14,7 +14,7 @@ from tidemill.data.sources import read_file
 from tidemill.errors import DataError, Problem, SpecError
 from tidemill.pipeline.context import Bench, Made
 from tidemill.ports import Artefact
-from tidemill.prompts import Program, output_parsing, template
+from tidemill.prompts import PromptProgram, output_parsing, template
 from tidemill.spec.prompt import Prompt
 
 POOL = 2048
@@ -36,7 +36,7 @@ def build(spec: Prompt, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
     folder = bench.scratch / "prompt"
     shutil.rmtree(folder, ignore_errors=True)
     program.save(folder)
-    facts: dict[str, Any] = {
+    facts: dict[str, object] = {
         "technique": spec.technique,
         "examples": len(program.examples),
         "shown": program.k,
@@ -53,8 +53,8 @@ def build_program(
     template: str,
     inputs: Mapping[str, Artefact],
     project: Path,
-    examples: Sequence[Mapping[str, Any]] | None = None,
-) -> tuple[Program, int]:
+    examples: Sequence[Mapping[str, object]] | None = None,
+) -> tuple[PromptProgram, int]:
     """The program, and how many chosen examples were left out.
 
     `chosen` stand in for the rows of `examples.file`. A chosen example whose question a test or
@@ -65,7 +65,7 @@ def build_program(
     if examples is None and spec.examples and spec.examples.file:
         examples = file_rows(spec, project / spec.examples.file)
     safe = _safe(spec, examples, folder) if examples is not None and folder else examples
-    program = Program(
+    program = PromptProgram(
         technique=spec.technique,
         template=template,
         inputs=spec.inputs,
@@ -79,10 +79,10 @@ def build_program(
     return _context(program, spec, project, inputs), len(examples or ()) - len(safe or ())
 
 
-def file_rows(spec: Prompt, path: Path) -> list[dict[str, Any]]:
+def file_rows(spec: Prompt, path: Path) -> list[dict[str, object]]:
     """The chosen examples; raises SpecError with the line that lacks a column."""
     rows, quarantine = read_file(path, name=path.name)
-    columns = [*spec.inputs, *output_parsing.columns(spec.output)]
+    columns = [*spec.inputs, *output_parsing.output_columns(spec.output)]
     way_out = f"each line is an object with {', '.join(columns)}"
     problems = [Problem(path, _line(row), reason, way_out) for row, reason in quarantine]
     for row in rows:
@@ -94,13 +94,13 @@ def file_rows(spec: Prompt, path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _line(row: Mapping[str, Any]) -> int:
+def _line(row: Mapping[str, object]) -> int:
     return int(str(row.get(ORIGIN, "")).rpartition(":")[2] or 1)
 
 
 def _safe(
-    spec: Prompt, chosen: Sequence[Mapping[str, Any]], folder: Path
-) -> list[Mapping[str, Any]]:
+    spec: Prompt, chosen: Sequence[Mapping[str, object]], folder: Path
+) -> list[Mapping[str, object]]:
     held_out = {
         normalised_question(row, spec.inputs)
         for split in ("validation", "test")
@@ -109,28 +109,28 @@ def _safe(
     return [row for row in chosen if normalised_question(row, spec.inputs) not in held_out]
 
 
-def normalised_question(row: Mapping[str, Any], inputs: Sequence[str]) -> str:
+def normalised_question(row: Mapping[str, object], inputs: Sequence[str]) -> str:
     """The text of a row's input columns, normalised for comparison."""
     copy = dict(row)
     mark_questions([copy], inputs)
     return question_of(copy)
 
 
-def _labels(spec: Prompt, rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+def _labels(spec: Prompt, rows: Sequence[Mapping[str, object]]) -> tuple[str, ...]:
     column = output_parsing.label_column(spec.output)
     return tuple(sorted({str(row[column]) for row in rows if column and row.get(column)}))
 
 
 def _examples(
-    program: Program,
+    program: PromptProgram,
     spec: Prompt,
-    train: Sequence[Mapping[str, Any]],
-    chosen: Sequence[Mapping[str, Any]] | None,
+    train: Sequence[Mapping[str, object]],
+    chosen: Sequence[Mapping[str, object]] | None,
     inputs: Mapping[str, Artefact],
-) -> Program:
+) -> PromptProgram:
     if spec.examples is None:
         return program
-    columns = [*spec.inputs, *output_parsing.columns(spec.output)]
+    columns = [*spec.inputs, *output_parsing.output_columns(spec.output)]
     missing = [name for name in columns if train and name not in train[0]]
     if missing or not train:
         lack = f"no column '{missing[0]}'" if missing else "no train rows"
@@ -150,13 +150,13 @@ def _examples(
     filled = replace(program, examples=rows, k=spec.examples.k, selection=spec.examples.selection)
     if spec.examples.selection == "similar":
         encode = _encoder(str(spec.examples.encoder), inputs)
-        filled = replace(filled, embeddings=encode(list(filled.asked_by_examples)), encode=encode)
+        filled = replace(filled, embeddings=encode(list(filled.example_questions)), encode=encode)
     return filled
 
 
 def _context(
-    program: Program, spec: Prompt, project: Path, inputs: Mapping[str, Artefact]
-) -> Program:
+    program: PromptProgram, spec: Prompt, project: Path, inputs: Mapping[str, Artefact]
+) -> PromptProgram:
     if spec.context is None:
         return program
     rows, _ = read_file(project / spec.context.source, name=spec.context.source)
@@ -180,7 +180,7 @@ def _encoder(name: str, inputs: Mapping[str, Artefact]) -> Callable[[list[str]],
     return encode
 
 
-def _preview(program: Program) -> list[dict[str, str]]:
+def _preview(program: PromptProgram) -> list[dict[str, str]]:
     """One rendered conversation for the UI; also proves that the template renders."""
     if not program.examples:
         return []

@@ -8,7 +8,7 @@ from typing import Any
 from tidemill.ports import Artefact
 
 
-def prompt_name(spec: Any, specs: Mapping[str, Any]) -> str | None:
+def prompt_name(spec: Any, specs: Mapping[str, object]) -> str | None:
     """The spec's own prompt, or that of the fine-tune behind it; None where there is none."""
     names = set()
     while spec is not None and spec.name not in names:
@@ -19,13 +19,15 @@ def prompt_name(spec: Any, specs: Mapping[str, Any]) -> str | None:
     return None
 
 
-def load_program(name: str | None, inputs: Mapping[str, Artefact], specs: Mapping[str, Any]) -> Any:
+def load_program(
+    name: str | None, inputs: Mapping[str, Artefact], specs: Mapping[str, object]
+) -> Any:
     """The prompt's program, with the sentence encoder its spec names; None without a prompt."""
     if name is None or name not in inputs:
         return None
-    from tidemill.prompts import Program
+    from tidemill.prompts import PromptProgram
 
-    return Program.load(inputs[name].path, encode=_encoder(specs.get(name), inputs))
+    return PromptProgram.load(inputs[name].path, encode=_encoder(specs.get(name), inputs))
 
 
 def _encoder(prompt: Any, inputs: Mapping[str, Artefact]) -> Callable[[list[str]], Any] | None:

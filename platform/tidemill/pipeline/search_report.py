@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import unified_diff
-from typing import Any
 
 from tidemill.engine.search import SearchDecision
 from tidemill.engine.search_budget import Cost, Limits
@@ -143,7 +142,7 @@ def report_markdown(report: SearchReport) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def report_to_dict(report: SearchReport) -> dict[str, Any]:
+def report_to_dict(report: SearchReport) -> dict[str, object]:
     """The report as a JSON object."""
     values = asdict(report)
     values["decision"] = report.decision.to_dict() if report.decision else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,7 @@ def sweep(
 
 def current_setting(spec: FineTune, search: Sweep) -> dict[str, Any]:
     """The present values of the fields that the space varies."""
-    values = with_defaults(spec)
+    values: Any = with_defaults(spec)
     return {name: values[name.split(".")[0]][name.split(".", 1)[1]] for name in search.space}
 
 
@@ -159,7 +159,7 @@ class _Over:
     def __init__(self, top: Store, below: Store) -> None:
         self.top, self.below = top, below
 
-    def put(self, folder: Path, *, kind: str, meta: Mapping[str, Any] | None = None) -> Artefact:
+    def put(self, folder: Path, *, kind: str, meta: Mapping[str, object] | None = None) -> Artefact:
         return self.top.put(folder, kind=kind, meta=meta)
 
     def get(self, digest: str) -> Artefact:
@@ -167,6 +167,9 @@ class _Over:
             return self.top.get(digest)
         except MissingArtefact:
             return self.below.get(digest)
+
+    def missing(self, digests: Collection[str]) -> set[str]:
+        return self.below.missing(self.top.missing(digests))
 
     def drop(self, digest: str) -> None:
         self.top.drop(digest)
@@ -227,7 +230,7 @@ class _Stage:
         return answers
 
     def answers(
-        self, setting: Setting, rows: Sequence[Mapping[str, Any]], say: Say | None = None
+        self, setting: Setting, rows: Sequence[Mapping[str, object]], say: Say | None = None
     ) -> list[EvaluatedRow]:
         """Answers of a trial's weights to rows."""
         note = self._folder(setting) / "weights.json"
@@ -325,7 +328,7 @@ def _read(path: Path) -> dict[str, Any]:
     return note
 
 
-def _write(path: Path, content: Mapping[str, Any]) -> None:
+def _write(path: Path, content: Mapping[str, object]) -> None:
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(content), encoding="utf-8")
     partial.replace(path)

@@ -70,7 +70,7 @@ def sweep_report(
     )
 
 
-def changed_values(swept: SweepResult) -> dict[str, Any]:
+def changed_values(swept: SweepResult) -> dict[str, object]:
     """The values of the leader that are not the present ones."""
     now = current_setting(swept.spec, swept.spec.sweep) if swept.spec.sweep else {}
     return {name: value for name, value in (swept.leader or {}).items() if now.get(name) != value}

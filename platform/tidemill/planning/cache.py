@@ -1,8 +1,8 @@
-"""What valid projects said when they were last read, by the ids of their files.
+"""Valid projects as they were last read, by the ids of their files.
 
-A hint and nothing more: a missing, corrupt or foreign file only means that projects are read. What
-is kept is JSON with a checksum, under a key that holds Tidemill's own code as well, so a new
-version of Tidemill or of a technique never meets what another one kept.
+Only a hint: where the file is missing, damaged or not ours, projects are read again. An entry is
+JSON with a checksum. Its key covers Tidemill's own code too, so a new version of Tidemill or of a
+technique never meets an entry of another version.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import Any
 
 from tidemill.adapters.git.trees import LINK, MODULE, Blob
 
-FORMAT = 1
-MOST_BYTES = 64 << 20
-"""The least recently used go beyond this."""
+FORMAT = 2
+MAX_BYTES = 64 << 20
+"""Beyond this the least recently used projects are deleted."""
 _ID = 0x71DE311
 _TABLE = """create table if not exists projects (
   key text primary key, brief blob not null, whole blob not null, outside text not null,
@@ -33,29 +33,34 @@ _TOUCH = "update projects set used = ? where key in (?)"
 
 
 @dataclass(frozen=True)
-class Kept:
-    """One project as it was read."""
+class CachedProject:
+    """One valid project as it was read."""
 
-    brief: bytes
-    """JSON: name, service and topic of each spec."""
-    whole: bytes
-    """Compressed JSON: everything known of each spec."""
-    outside: Mapping[str, str]
-    """Files it names that Git does not know, with the hash of their bytes."""
+    summary: bytes
+    """JSON: of each spec what staleness and conflicting claims are decided from."""
+    details: bytes
+    """Compressed JSON: every snapshot with all of its fields."""
+    untracked_files: Mapping[str, str]
+    """Files that it names and Git does not know, with the hash of their bytes."""
 
     def count(self) -> int:
         """How many specs it has."""
-        return len(json.loads(self.brief))
+        return len(self.summary_rows())
+
+    def summary_rows(self) -> list[dict[str, Any]]:
+        """Of each spec: project, name, kind, digest, inputs, baseline; service and topic."""
+        rows: list[dict[str, Any]] = json.loads(self.summary)
+        return rows
 
     def specs(self) -> list[dict[str, Any]]:
-        """Everything known of each spec."""
-        found: list[dict[str, Any]] = json.loads(zlib.decompress(self.whole))
-        return found
+        """Every snapshot, as the keywords of `SpecSnapshot`."""
+        specs: list[dict[str, Any]] = json.loads(zlib.decompress(self.details))
+        return specs
 
 
-def key_of(name: str, files: Mapping[str, Blob], code: str) -> str | None:
-    """What a project is kept under; None where ids of files do not say what will be read (links,
-    submodules, unreadable files)."""
+def cache_key(name: str, files: Mapping[str, Blob], code: str) -> str | None:
+    """The key of a project with these files; None where the ids of the files do not tell what will
+    be read (links, submodules, unreadable files)."""
     if any(blob.mode in (LINK, MODULE) for blob in files.values()):
         return None
     total = hashlib.sha256(f"{FORMAT}\0{code}\0{name}\0".encode("utf-8", "surrogateescape"))
@@ -66,8 +71,8 @@ def key_of(name: str, files: Mapping[str, Blob], code: str) -> str | None:
 
 
 @cache
-def code_of(package: Path) -> str:
-    """A hash over Tidemill's own source, and what checks values for it."""
+def code_hash(package: Path) -> str:
+    """A hash over Tidemill's source and the version of pydantic, which checks values for it."""
     import pydantic_core
 
     total = hashlib.sha256(pydantic_core.__version__.encode())
@@ -77,30 +82,30 @@ def code_of(package: Path) -> str:
 
 
 @dataclass(frozen=True)
-class Cache:
-    """The kept projects of one home."""
+class PlanCache:
+    """The cached projects of one home."""
 
     path: Path
 
-    def get(self, keys: Iterable[str]) -> dict[str, Kept]:
-        """What is kept under these keys and whole."""
-        found: dict[str, Kept] = {}
-        wanted = list(keys)
+    def get(self, keys: Iterable[str]) -> dict[str, CachedProject]:
+        """The projects under these keys that are cached and not damaged."""
+        projects: dict[str, CachedProject] = {}
+        all_keys = list(keys)
         with self._open() as database:
             if database is None:
                 return {}
-            for start in range(0, len(wanted), 500):
-                some = wanted[start : start + 500]
-                marks = ",".join("?" * len(some))
-                for row in database.execute(_SELECT.replace("?", marks), some):
+            for start in range(0, len(all_keys), 500):
+                batch = all_keys[start : start + 500]
+                marks = ",".join("?" * len(batch))
+                for row in database.execute(_SELECT.replace("?", marks), batch):
                     if _is_sound(*row):
-                        found[row[0]] = Kept(row[1], row[2], json.loads(row[3]))
-                database.execute(_TOUCH.replace("in (?)", f"in ({marks})"), [time.time(), *some])
-        return found
+                        projects[row[0]] = CachedProject(row[1], row[2], json.loads(row[3]))
+                database.execute(_TOUCH.replace("in (?)", f"in ({marks})"), [time.time(), *batch])
+        return projects
 
-    def put(self, kept: Mapping[str, Kept]) -> None:
-        """Keep these, and let the least recently used go where there is too much."""
-        if not kept:
+    def put(self, projects: Mapping[str, CachedProject]) -> None:
+        """Add these, and delete the least recently used where the cache is too large."""
+        if not projects:
             return
         with self._open() as database:
             if database is None:
@@ -108,14 +113,14 @@ class Cache:
             now = time.time()
             database.executemany(
                 "insert or replace into projects values (?, ?, ?, ?, ?, ?, ?)",
-                [_row(key, one, now) for key, one in kept.items()],
+                [_row(key, project, now) for key, project in projects.items()],
             )
             self._shrink(database)
 
     def _shrink(self, database: sqlite3.Connection) -> None:
         total = database.execute("select coalesce(sum(bytes), 0) from projects").fetchone()[0]
         for key, size in database.execute("select key, bytes from projects order by used"):
-            if total <= MOST_BYTES:
+            if total <= MAX_BYTES:
                 break
             database.execute("delete from projects where key = ?", [key])
             total -= size
@@ -156,20 +161,20 @@ def _connect(path: Path) -> sqlite3.Connection:
     return database
 
 
-def _is_sound(key: Any, brief: Any, whole: Any, outside: Any, checksum: Any) -> bool:
-    kinds = isinstance(brief, bytes) and isinstance(whole, bytes) and isinstance(outside, str)
-    return kinds and checksum == _checksum(key, brief, whole, outside)
+def _is_sound(key: Any, summary: Any, details: Any, untracked: Any, checksum: Any) -> bool:
+    types = isinstance(summary, bytes), isinstance(details, bytes), isinstance(untracked, str)
+    return all(types) and checksum == _checksum(key, summary, details, untracked)
 
 
-def _row(key: str, kept: Kept, now: float) -> tuple[Any, ...]:
-    outside = json.dumps(kept.outside, sort_keys=True)
-    size = len(kept.brief) + len(kept.whole) + len(outside)
-    checksum = _checksum(key, kept.brief, kept.whole, outside)
-    return key, kept.brief, kept.whole, outside, checksum, size, now
+def _row(key: str, project: CachedProject, now: float) -> tuple[Any, ...]:
+    untracked = json.dumps(project.untracked_files, sort_keys=True)
+    size = len(project.summary) + len(project.details) + len(untracked)
+    checksum = _checksum(key, project.summary, project.details, untracked)
+    return key, project.summary, project.details, untracked, checksum, size, now
 
 
-def _checksum(key: str, brief: bytes, whole: bytes, outside: str) -> str:
+def _checksum(key: str, summary: bytes, details: bytes, untracked: str) -> str:
     total = hashlib.sha256(key.encode())
-    for part in (brief, whole, outside.encode("utf-8", "surrogateescape")):
+    for part in (summary, details, untracked.encode("utf-8", "surrogateescape")):
         total.update(hashlib.sha256(part).digest())
     return total.hexdigest()

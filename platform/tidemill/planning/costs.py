@@ -1,4 +1,4 @@
-"""Estimates of a plan's assets, from the ledger's past and the size of their data on both sides."""
+"""Estimates of a plan's builds, from earlier builds and the size of their data on both sides."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tidemill.engine.cost import Estimate, Past, Wanted, estimate
-from tidemill.engine.plan import Item, Known
+from tidemill.engine.cost import BudgetLimits, BuildCost, Estimate, Workload, estimate
+from tidemill.engine.plan import PlanEntry
+from tidemill.engine.spec_snapshot import SpecSnapshot
 
 if TYPE_CHECKING:
     from tidemill.pipeline.preview import DataDifference
@@ -17,52 +18,56 @@ _SPLIT = {"FineTune": "train", "Evaluation": "test"}
 
 
 @dataclass(frozen=True)
-class Costs:
-    """What is known about the past, and about the data as it will be."""
+class CostEstimator:
+    """Estimates assets of one plan."""
 
-    past: Sequence[Past]
-    wanted: Mapping[str, Known]
-    built: Mapping[str, Known]
+    history: Sequence[BuildCost]
+    """Earlier builds of the kinds that are rebuilt, newest first."""
+    desired: Mapping[str, SpecSnapshot]
+    former: Mapping[str, SpecSnapshot]
     data: Mapping[str, DataDifference] = field(default_factory=dict)
     """Datasets that differ, by `project/name`."""
     price_per_hour: float | None = None
 
-    def wish(self, item: Item) -> Wanted:
-        """An asset with the size it will have."""
-        values = self.wanted[item.key].values
-        return Wanted(
-            item.project,
-            item.name,
-            item.kind,
-            rows=self._rows(item, values),
-            longer=self._longer(item),
-            budget=values.get("budget"),
+    def workload(self, entry: PlanEntry) -> Workload:
+        """The asset with the size that it will have."""
+        fields = self.desired[entry.key].fields
+        budget = fields.get("budget")
+        return Workload(
+            entry.project,
+            entry.name,
+            entry.kind,
+            rows=self._rows(entry, fields),
+            epoch_factor=self._epoch_factor(entry),
+            budget=BudgetLimits(**budget) if budget else None,
         )
 
-    def of(self, item: Item) -> Estimate | None:
-        """What making it will probably take."""
-        return estimate(self.wish(item), self.past, self.price_per_hour)
+    def estimate(self, entry: PlanEntry) -> Estimate | None:
+        """What building it will probably take; None where there is no history."""
+        return estimate(self.workload(entry), self.history, self.price_per_hour)
 
-    def _rows(self, item: Item, values: Mapping[str, Any]) -> float | None:
-        name = item.name if item.kind == "Dataset" else values.get("dataset")
-        data = self.data.get(f"{item.project}/{name}")
-        split = _SPLIT.get(item.kind)
-        own = (one for one in self.past if (one.project, one.name) == (item.project, item.name))
+    def _rows(self, entry: PlanEntry, fields: Mapping[str, Any]) -> float | None:
+        name = entry.name if entry.kind == "Dataset" else fields.get("dataset")
+        data = self.data.get(f"{entry.project}/{name}")
+        split = _SPLIT.get(entry.kind)
+        own = (
+            one for one in self.history if (one.project, one.name) == (entry.project, entry.name)
+        )
         last = next((one.rows for one in own if one.rows), None)
         if last is not None:
             return last * _growth(data, split)
         after = _counts(data, split)[1] if data else 0
         return float(after) if after else None
 
-    def _longer(self, item: Item) -> float:
-        """How many times the epochs of before."""
-        before = self.built.get(item.key)
-        epochs = [_epochs(side.values) for side in (self.wanted[item.key], before) if side]
+    def _epoch_factor(self, entry: PlanEntry) -> float:
+        """The epochs as a multiple of those of the former spec."""
+        specs = (self.desired[entry.key], self.former.get(entry.key))
+        epochs = [_epochs(spec.fields) for spec in specs if spec]
         return epochs[0] / epochs[1] if len(epochs) == 2 and all(epochs) else 1.0
 
 
-def _epochs(values: Mapping[str, Any]) -> float:
-    return float((values.get("train") or {}).get("epochs") or 0)
+def _epochs(fields: Mapping[str, Any]) -> float:
+    return float((fields.get("train") or {}).get("epochs") or 0)
 
 
 def _growth(data: DataDifference | None, split: str | None) -> float:
@@ -72,5 +77,5 @@ def _growth(data: DataDifference | None, split: str | None) -> float:
 
 def _counts(data: DataDifference, split: str | None) -> tuple[int, int]:
     """Rows before and after: of one split, or of all."""
-    chosen = [data.rows.splits[split]] if split else list(data.rows.splits.values())
-    return sum(one.before for one in chosen), sum(one.after for one in chosen)
+    splits = [data.rows.splits[split]] if split else list(data.rows.splits.values())
+    return sum(one.before for one in splits), sum(one.after for one in splits)

@@ -1,4 +1,4 @@
-"""Reading many projects at once, on every core where it pays."""
+"""Reads many projects at once, on every core where that pays."""
 
 from __future__ import annotations
 
@@ -13,81 +13,94 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tidemill.engine.plan import FILES, Known
+from tidemill.engine.spec_snapshot import FILES, SpecSnapshot
 from tidemill.errors import Problem
-from tidemill.planning.cache import Kept
+from tidemill.planning.cache import CachedProject
 
 if TYPE_CHECKING:
     from tidemill.spec.load import Project
 
-MANY = 1200
+PARALLEL_THRESHOLD = 1200
 """Files from which a second process pays for its start."""
 CHUNK = 600
-"""Files that one process reads before it lets go of them; bounds the memory."""
+"""Files that one process reads before it frees their memory."""
 _Task = tuple[Path, frozenset[str] | None]
 
 
 @dataclass
-class Batch:
-    """What came of reading some projects."""
+class ProjectBatch:
+    """Projects that were read in one go."""
 
-    kept: dict[str, Kept] = field(default_factory=dict)
+    projects: dict[str, CachedProject] = field(default_factory=dict)
     """By the project's name."""
     problems: list[Problem] = field(default_factory=list)
 
 
-def read_projects(root: Path, sizes: Mapping[str, int]) -> Batch:
-    """Read these folders below `root` (folder → number of its files; '' for all there is) and what
+def read_projects(root: Path, sizes: Mapping[str, int]) -> ProjectBatch:
+    """Read these folders below `root` (folder → number of its files; '' for all of them) and what
     is wrong with them, within each file and across those of a project.
 
-    Services and topics of different projects are for the caller to compare (`claims`).
+    The caller compares services and topics of different projects (`has_conflicting_claims`).
     """
     tasks: list[_Task] = [(root, None)] if "" in sizes else []
     tasks = tasks or [(root, frozenset(names)) for names in _chunks(sizes)]
-    found = Batch()
-    for batch in _spread(tasks, sum(sizes.values())):
-        found.kept |= batch.kept
-        found.problems += batch.problems
-    found.problems = sorted(set(found.problems))
-    return found
+    total = ProjectBatch()
+    for batch in _run_tasks(tasks, sum(sizes.values())):
+        total.projects |= batch.projects
+        total.problems += batch.problems
+    total.problems = sorted(set(total.problems))
+    return total
 
 
-def claims(kept: Mapping[str, Kept]) -> bool:
+def has_conflicting_claims(projects: Iterable[CachedProject]) -> bool:
     """True where two specs claim one service or one topic."""
-    seen: set[tuple[str, str]] = set()
-    for one in kept.values():
-        for row in json.loads(one.brief):
-            for what, name in (("service", row["service"]), ("topic", row["topic"])):
-                if name and (what, name) in seen:
+    claims: set[tuple[str, str]] = set()
+    for project in projects:
+        for row in project.summary_rows():
+            for claim in (("service", row["service"]), ("topic", row["topic"])):
+                if claim[1] and claim in claims:
                     return True
-                seen.add((what, name))
+                claims.add(claim)
     return False
 
 
-def known_of(kept: Kept) -> dict[str, Known]:
-    """Everything known of a project's specs, by `project/name`."""
-    found = (Known(**{**one, "needs": tuple(one["needs"])}) for one in kept.specs())
-    return {known.key: known for known in found}
+def snapshots(projects: Iterable[CachedProject]) -> dict[str, SpecSnapshot]:
+    """Every spec of these projects with all of its fields, by `project/name`."""
+    return _by_key(spec for project in projects for spec in project.specs())
+
+
+def summaries(projects: Iterable[CachedProject]) -> dict[str, SpecSnapshot]:
+    """The same without fields, which is quicker."""
+    rows = (row for project in projects for row in project.summary_rows())
+    return _by_key({name: row[name] for name in _SUMMARY} for row in rows)
+
+
+_SUMMARY = ("project", "name", "kind", "digest", "inputs", "baseline")
+
+
+def _by_key(specs: Iterable[Mapping[str, Any]]) -> dict[str, SpecSnapshot]:
+    every = (SpecSnapshot(**{**spec, "inputs": tuple(spec["inputs"])}) for spec in specs)
+    return {spec.key: spec for spec in every}
 
 
 def _chunks(sizes: Mapping[str, int]) -> Iterator[list[str]]:
     names: list[str] = []
-    held = 0
+    files = 0
     for name in sorted(sizes):
-        if names and held + sizes[name] > CHUNK:
+        if names and files + sizes[name] > CHUNK:
             yield names
-            names, held = [], 0
+            names, files = [], 0
         names.append(name)
-        held += sizes[name]
+        files += sizes[name]
     if names:
         yield names
 
 
-def _spread(tasks: Sequence[_Task], files: int) -> Iterator[Batch]:
+def _run_tasks(tasks: Sequence[_Task], files: int) -> Iterator[ProjectBatch]:
     """In this process, or in forked ones where there are many files and no other thread (a fork
     would copy the locks that it holds)."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    if files < MANY or len(tasks) < 2 or cores < 2 or threading.active_count() > 1:
+    if files < PARALLEL_THRESHOLD or len(tasks) < 2 or cores < 2 or threading.active_count() > 1:
         yield from (_read(task) for task in tasks)
         return
     from concurrent.futures import ProcessPoolExecutor
@@ -101,54 +114,56 @@ def _spread(tasks: Sequence[_Task], files: int) -> Iterator[Batch]:
         yield from pool.map(_read, tasks)
 
 
-def _read(task: _Task) -> Batch:
+def _read(task: _Task) -> ProjectBatch:
     from tidemill.spec.check import check
     from tidemill.spec.load import read
 
     root, names = task
-    with _no_collector():
+    with _no_garbage_collection():
         reading = read(root, only=names)
-        found = Batch(problems=[*reading.problems, *check(reading)])
+        batch = ProjectBatch(problems=[*reading.problems, *check(reading)])
         broken = reading.unreadable
         for name, project in reading.workspace.projects.items():
-            found.kept[name] = _kept(project, broken.get(name, {}), found.problems)
-    return found
+            batch.projects[name] = _to_cached(project, broken.get(name, {}), batch.problems)
+    return batch
 
 
-def _kept(project: Project, broken: Mapping[str, str], problems: list[Problem]) -> Kept:
-    from tidemill.planning.desired_state import known
+def _to_cached(
+    project: Project, broken: Mapping[str, str], problems: list[Problem]
+) -> CachedProject:
+    from tidemill.planning.desired_state import spec_snapshots
 
-    side = known(project)
-    problems += side.problems
-    unread = (Known(project.name, name, kind, "") for name, kind in broken.items() if name)
-    specs = [vars(one) for one in (*side.known.values(), *unread)]
-    named = {file: hashed for one in specs for file, hashed in _files(one)}
-    brief = json.dumps([_brief(one) for one in specs], ensure_ascii=False).encode()
+    readable = spec_snapshots(project)
+    problems += readable.problems
+    unread = (SpecSnapshot(project.name, name, kind, "") for name, kind in broken.items() if name)
+    specs = [vars(spec) for spec in (*readable.specs.values(), *unread)]
+    files = {file: digest for spec in specs for file, digest in _files(spec)}
+    summary = json.dumps([_summary(spec) for spec in specs], ensure_ascii=False).encode()
     text = json.dumps(specs, ensure_ascii=False, separators=(",", ":")).encode()
-    return Kept(brief, zlib.compress(text, 1), named)
+    return CachedProject(summary, zlib.compress(text, 1), files)
 
 
-def _files(one: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    files: Mapping[str, str] = one["values"].get(FILES, {})
+def _files(spec: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    files: Mapping[str, str] = spec["fields"].get(FILES, {})
     return files.items()
 
 
-def _brief(one: Mapping[str, Any]) -> dict[str, Any]:
-    values, kind = one["values"], one["kind"]
+def _summary(spec: Mapping[str, Any]) -> dict[str, Any]:
+    fields, kind = spec["fields"], spec["kind"]
     return {
-        "name": one["name"],
-        "service": values.get("service") if kind == "Rollout" else None,
-        "topic": values.get("topic") if kind == "Feedback" else None,
+        **{name: spec[name] for name in _SUMMARY},
+        "service": fields.get("service") if kind == "Rollout" else None,
+        "topic": fields.get("topic") if kind == "Feedback" else None,
     }
 
 
 @contextmanager
-def _no_collector() -> Iterator[None]:
+def _no_garbage_collection() -> Iterator[None]:
     """Millions of small values that all stay: looking for garbage among them finds none."""
-    was = gc.isenabled()
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was:
+        if was_enabled:
             gc.enable()

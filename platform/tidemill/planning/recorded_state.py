@@ -1,63 +1,42 @@
-"""What the ledger says is built, as the side of a plan that a commit is compared with."""
+"""What the ledger and the store have of a home's assets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from pathlib import Path
 
-from tidemill.engine.plan import Known
-from tidemill.errors import SpecError
-from tidemill.pipeline.builder import MAKERS
-from tidemill.planning.desired_state import known
-from tidemill.ports import Materialisation, MaterialisationStore
-from tidemill.spec.load import Workspace
-
-
-def wanted(workspace: Workspace) -> dict[str, Known]:
-    """Every spec of a workspace by `project/name`; raises SpecError for files they name that
-    cannot be read."""
-    sides = [known(project) for project in workspace.projects.values()]
-    problems = [problem for side in sides for problem in side.problems]
-    if problems:
-        raise SpecError(problems)
-    return {key: one for side in sides for key, one in side.known.items()}
+from tidemill.engine.plan import PlanEntry, plan, with_blocked, with_built_state
+from tidemill.engine.release_record import ReleaseRecord
+from tidemill.home import Home
+from tidemill.pipeline.asset_state import BuiltAssets
+from tidemill.planning.desired_state import desired_state
+from tidemill.settings import Settings
 
 
-def built(
-    new: Mapping[str, Known], before: Mapping[str, Known], records: MaterialisationStore
-) -> tuple[dict[str, Known], dict[str, str]]:
-    """What is there of `new`, and a reason for each asset whose inputs were made anew since.
-
-    An asset that is made counts by its newest record; one that only steers by `before`, the specs
-    of the commit that was applied last.
-    """
-    makings = {
-        key: records.latest(one.project, one.name) for key, one in new.items() if one.kind in MAKERS
-    }
-    found = {key: one for key, one in before.items() if key not in makings}
-    for key, making in makings.items():
-        if making is not None:
-            found[key] = _as_made(new[key], before.get(key), making)
-    unmet = {
-        key: reason
-        for key, making in makings.items()
-        if making is not None and (reason := _unmet(new[key], making, makings))
-    }
-    return found, unmet
+def has_ledger(settings: Settings) -> bool:
+    """False where this machine's ledger was never begun; looking does not begin it."""
+    sqlite = settings.ledger_url.removeprefix("sqlite:///")
+    return sqlite == settings.ledger_url or Path(sqlite).exists()
 
 
-def _as_made(new: Known, before: Known | None, making: Materialisation) -> Known:
-    """The spec that an asset was made by; its values are known where it is one of the two."""
-    for one in (before, new):
-        if one is not None and one.digest == making.spec_digest:
-            return one
-    return Known(new.project, new.name, making.kind, making.spec_digest, new.needs)
+def recorded_state(home: Home) -> BuiltAssets:
+    """What is built in a home that has a ledger; where its store is on another machine, files are
+    taken to be there."""
+    releases: dict[str, list[ReleaseRecord]] = {}
+    for release in home.ledger.materialisations.releases():
+        key = f"{release.project}/{release.rollout}"
+        releases.setdefault(key, []).append(release)
+    return BuiltAssets(
+        records={f"{m.project}/{m.name}": m for m in home.ledger.materialisations.newest()},
+        releases=releases,
+        service_releases=home.service_releases,
+        store=home.store if (home.settings.home / "store").is_dir() else None,
+    )
 
 
-def _unmet(
-    new: Known, making: Materialisation, makings: Mapping[str, Materialisation | None]
-) -> str:
-    for name in new.needs:
-        parent = makings.get(f"{new.project}/{name}")
-        if parent is not None and parent.artefact != making.inputs.get(name):
-            return f"'{name}' was made anew after it"
-    return ""
+def out_of_date(home: Home) -> tuple[PlanEntry, ...]:
+    """Every asset of the specs that is not up to date in a home that has a ledger; raises SpecError
+    where the specs cannot be used."""
+    desired, built = desired_state(home.workspace), recorded_state(home)
+    entries = with_built_state(plan(desired, desired), built.staleness(desired))
+    entries = with_blocked(entries, desired, built.failed)
+    return tuple(entry for entry in entries if entry.state != "reused")

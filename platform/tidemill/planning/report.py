@@ -1,188 +1,200 @@
-"""The whole answer to `tidemill plan`: one value of a stable shape, which every output is made of.
+"""The answer to `tidemill plan` as values, and its one JSON form.
 
-Keys may be added to it; none is taken away or gets another meaning without a word in the changelog.
+Keys may be added to the JSON; none is removed or gets another meaning without a changelog entry.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, get_args
 
-from tidemill.engine.cost import Estimate, Excess, Past, excess, total
-from tidemill.engine.plan import Item, Known, plan
-from tidemill.engine.ratings_needed import RatingRate, step_estimates
-from tidemill.errors import DataError, MissingExtra
-from tidemill.home import has_ledger
-from tidemill.planning.revisions import Side, Sides
-from tidemill.ports import Clock
-from tidemill.settings import Settings
+from tidemill.engine.cost import BudgetExcess, BudgetLimits, Estimate
+from tidemill.engine.plan import PlanEntry, PlanState
+from tidemill.engine.ratings_needed import RatingRate, StepEstimate
 
 if TYPE_CHECKING:
-    from tidemill.adapters.ledger import Ledger
     from tidemill.pipeline.preview import DataDifference
-    from tidemill.spec.load import Project
 
-MAKES_NOTHING = ("Feedback", "Trigger", "Rollout")
-"""Kinds that take effect at once, without a run."""
-LOOKS_BACK = timedelta(days=28)
-MOST_BYTES = 64 << 20
-"""Larger data is for `tidemill data diff`."""
-Report = dict[str, Any]
+KINDS_WITHOUT_ARTEFACT = ("Feedback", "Trigger", "Rollout")
+"""Kinds that take effect at once, without a build."""
 
 
-def report(settings: Settings, sides: Sides, clock: Clock) -> Report:
-    """What the change would do; JSON-able."""
-    items = plan(sides.wanted, sides.built)
-    counts: Counter[str] = Counter(item.state for item in items)
-    counts["reused"] += sides.equal
-    told = [item for item in items if item.state != "reused"]
-    runs = [item for item in told if item.runs]
-    data, notes = differences(sides, runs, clock, MOST_BYTES)
-    ledger = _ledger(settings) if runs else None
-    estimates, over = _estimates(settings, sides, runs, data, ledger)
-    approvals = _approvals(sides.wanted, runs)
+@dataclass(frozen=True)
+class PlannedAsset:
+    """One asset that does not stay as it is."""
+
+    entry: PlanEntry
+    estimate: Estimate | None = None
+    budget: BudgetLimits | None = None
+    data: DataDifference | None = None
+    """Of a Dataset: how its rows differ from those of the base."""
+    data_note: str = ""
+    """Why the rows could not be compared."""
+
+    @property
+    def is_built(self) -> bool:
+        """True where a run spends time on it."""
+        return self.entry.is_rebuilt and self.entry.kind not in KINDS_WITHOUT_ARTEFACT
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON."""
+        return {
+            "project": self.entry.project,
+            "name": self.entry.name,
+            "kind": self.entry.kind,
+            "state": self.entry.state,
+            "reason": self.entry.reason,
+            "fields": [asdict(change) for change in self.entry.fields],
+            "makes": self.is_built,
+            "estimate": asdict(self.estimate) if self.estimate else None,
+            "budget": asdict(self.budget) if self.budget else None,
+            "data": difference_to_dict(self.data) if self.data else None,
+            "data_note": self.data_note,
+        }
+
+
+@dataclass(frozen=True)
+class PlanTotals:
+    """All builds of a plan together."""
+
+    builds: int
+    estimate: Estimate | None
+    without_history: tuple[str, ...]
+    """Assets without an estimate, `project/name`."""
+
+
+@dataclass(frozen=True)
+class TrafficStep:
+    """One step of a rollout."""
+
+    percent: int
+    hold: str
+    """ISO 8601 duration."""
+    min_requests: int
+
+
+@dataclass(frozen=True)
+class QualityLimit:
+    """How users' ratings judge the candidate, see `spec.rollout.Quality`."""
+
+    metric: str
+    margin: float
+    alpha: float
+    expected_ratings: int
+
+
+@dataclass(frozen=True)
+class PlannedTraffic:
+    """What a rollout would do to the traffic of its service."""
+
+    project: str
+    name: str
+    service: str
+    mode: str
+    steps: tuple[TrafficStep, ...]
+    quality: QualityLimit | None
+    ratings: RatingRate | None
+    """How quickly ratings came lately; None where that is not known."""
+    waits: tuple[StepEstimate, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON."""
+        pace = self.ratings
+        return {
+            **asdict(self),
+            "ratings": {**asdict(pace), "per_day": pace.per_day} if pace else None,
+        }
+
+
+@dataclass(frozen=True)
+class PlannedApproval:
+    """A rollout that a person has to approve."""
+
+    project: str
+    name: str
+    by: tuple[str, ...]
+    """Who may approve, by e-mail address; anybody when empty."""
+    before_percent: int | None
+    not_by_author: bool
+
+
+@dataclass(frozen=True)
+class PlanReport:
+    """What a change would do."""
+
+    base_ref: str
+    """The branch or commit that was named."""
+    base_commit: str
+    """The merge base of that and the head."""
+    head_commit: str
+    is_working_tree: bool
+    """True where the files as they lie here are planned, not a commit."""
+    has_ledger: bool
+    """False where nothing is known of what is built."""
+    counts: Mapping[PlanState, int]
+    base_problems: tuple[str, ...]
+    assets: tuple[PlannedAsset, ...]
+    """All that do not stay as they are."""
+    totals: PlanTotals
+    over_budget: tuple[BudgetExcess, ...]
+    traffic: tuple[PlannedTraffic, ...]
+    approvals: tuple[PlannedApproval, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """3 where a person has to agree or a budget is exceeded, 2 where something changes."""
+        if self.approvals or self.over_budget:
+            return 3
+        quiet = ("cosmetic", "blocked")
+        return 2 if any(asset.entry.state not in quiet for asset in self.assets) else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of `tidemill plan --json`."""
+        return {
+            "against": self.base_ref,
+            "base": self.base_commit,
+            "head": self.head_commit,
+            "working_tree": self.is_working_tree,
+            "ledger": self.has_ledger,
+            "counts": {state: self.counts.get(state, 0) for state in get_args(PlanState)},
+            "base_problems": list(self.base_problems),
+            "assets": [asset.to_dict() for asset in self.assets],
+            "totals": {
+                "makes": self.totals.builds,
+                "estimate": asdict(self.totals.estimate) if self.totals.estimate else None,
+                "without_history": list(self.totals.without_history),
+            },
+            "over_budget": [excess_to_dict(excess) for excess in self.over_budget],
+            "traffic": [traffic.to_dict() for traffic in self.traffic],
+            "approvals": [asdict(approval) for approval in self.approvals],
+            "exit_code": self.exit_code,
+        }
+
+
+def excess_to_dict(excess: BudgetExcess) -> dict[str, Any]:
+    """JSON."""
     return {
-        "against": sides.against,
-        "base": sides.base.commit,
-        "head": sides.head_commit,
-        "working_tree": not sides.head.commit,
-        "counts": {state: counts[state] for state in _STATES},
-        "base_problems": [str(problem) for problem in sides.problems],
-        "assets": [_asset(item, sides, estimates, data, notes) for item in told],
-        "totals": _totals(runs, estimates),
-        "over_budget": [{**asdict(one), "by": one.by} for one in over],
-        "traffic": [
-            _traffic(sides.wanted[item.key], item, ledger, clock) for item in _rollouts(runs)
-        ],
-        "approvals": approvals,
-        "exit_code": _exit_code(told, bool(approvals or over)),
+        "project": excess.project,
+        "name": excess.name,
+        "what": excess.budget,
+        "limit": excess.limit,
+        "expected": excess.expected,
+        "by": excess.excess,
     }
 
 
-_STATES = ("changed", "new", "stale", "removed", "cosmetic", "reused")
-
-
-def differences(
-    sides: Sides, items: Iterable[Item], clock: Clock, most: int | None
-) -> tuple[dict[str, DataDifference], dict[str, str]]:
-    """Datasets that differ, by `project/name`; and why one could not be compared."""
-    found: dict[str, DataDifference] = {}
-    notes: dict[str, str] = {}
-    for item in items:
-        if item.kind != "Dataset" or item.state not in ("changed", "new"):
-            continue
-        try:
-            found[item.key] = compared(sides, item.project, item.name, clock, most)
-        except (DataError, MissingExtra) as error:
-            notes[item.key] = str(error)
-    return found, notes
-
-
-def compared(
-    sides: Sides, project: str, name: str, clock: Clock, most: int | None = None
-) -> DataDifference:
-    """One dataset on both sides; raises DataError where the rows cannot be had."""
-    from tidemill.pipeline.preview import difference, preview
-    from tidemill.spec.dataset import Dataset
-
-    head = _project(sides.head, project)
-    spec = head.spec(name, Dataset)
-    _bounded(head.folder, spec, most)
-    after = preview(head, name, clock, sides.subject_key)
-    before = None
-    there = sides.built.get(f"{project}/{name}")
-    if there and there.kind == "Dataset" and there.digest:
-        before = preview(_project(sides.base, project), name, clock, sides.subject_key)
-    return difference(spec, before, after)
-
-
-def _project(side: Side, name: str) -> Project:
-    """One project, read from its files; a link to its folder may have another name."""
-    from tidemill.spec.load import read
-
-    root = side.root([name])
-    found = read(root, only=[name]).workspace.projects.get(name)
-    return found or read(root).workspace.projects[name]
-
-
-def _bounded(folder: Path, spec: Any, most: int | None) -> None:
-    if most is None:
-        return
-    paths = (folder / source.path for source in spec.sources if source.type == "file")
-    size = sum(path.stat().st_size for path in paths if path.is_file())
-    if size > most:
-        raise DataError(
-            f"{size >> 20} MiB of rows are not compared in a plan; `tidemill data diff {spec.name}`"
-        )
-
-
-def _ledger(settings: Settings) -> Ledger | None:
-    """The ledger, where there is one; a plan makes none."""
-    if not has_ledger(settings):
-        return None
-    from tidemill.adapters.ledger import Ledger
-
-    return Ledger.open(settings.ledger_url)
-
-
-def _estimates(
-    settings: Settings,
-    sides: Sides,
-    runs: Sequence[Item],
-    data: Mapping[str, DataDifference],
-    ledger: Ledger | None,
-) -> tuple[dict[str, Estimate], list[Excess]]:
-    made = [item for item in runs if item.kind not in MAKES_NOTHING]
-    if ledger is None or not made:
-        return {}, []
-    from tidemill.planning.costs import Costs
-
-    past: list[Past] = ledger.materialisations.build_costs(sorted({item.kind for item in made}))
-    costs = Costs(past, sides.wanted, sides.built, data, settings.price_per_hour)
-    found = {item.key: one for item in made if (one := costs.of(item))}
-    over = [one for item in made for one in excess(costs.wish(item), found.get(item.key))]
-    return found, over
-
-
-def _asset(
-    item: Item,
-    sides: Sides,
-    estimates: Mapping[str, Estimate],
-    data: Mapping[str, DataDifference],
-    notes: Mapping[str, str],
-) -> Report:
-    known = sides.wanted.get(item.key)
-    expected = estimates.get(item.key)
-    return {
-        "project": item.project,
-        "name": item.name,
-        "kind": item.kind,
-        "state": item.state,
-        "reason": item.reason,
-        "fields": [asdict(change) for change in item.fields],
-        "makes": item.runs and item.kind not in MAKES_NOTHING,
-        "estimate": asdict(expected) if expected else None,
-        "budget": known.values.get("budget") if known else None,
-        "data": told(data[item.key]) if item.key in data else None,
-        "data_note": notes.get(item.key, ""),
-    }
-
-
-def told(data: DataDifference) -> Report:
-    """A dataset's differences, without its rows."""
-    from tidemill.data.compare import origins
+def difference_to_dict(data: DataDifference) -> dict[str, Any]:
+    """JSON of how a dataset differs, without its rows."""
+    from tidemill.data.compare import source_lines
 
     rows = data.rows
     return {
-        "splits": {name: asdict(one) for name, one in rows.splits.items()},
-        "moved": rows.moved,
-        "added_at": origins(rows.added),
-        "removed_at": origins(rows.removed),
-        "changed_at": origins(after for _, after in rows.changed),
+        "splits": {name: asdict(split) for name, split in rows.splits.items()},
+        "moved": rows.moved_count,
+        "added_at": source_lines(rows.added),
+        "removed_at": source_lines(rows.removed),
+        "changed_at": source_lines(after for _, after in rows.changed),
         "labels": {label: list(pair) for label, pair in data.labels.items()},
         "pii": data.pii,
         "pii_at": list(data.pii_locations),
@@ -192,53 +204,3 @@ def told(data: DataDifference) -> Report:
         "quarantined": {reason: list(pair) for reason, pair in data.quarantined.items()},
         "kept": list(data.unread_sources),
     }
-
-
-def _totals(runs: Sequence[Item], estimates: Mapping[str, Estimate]) -> Report:
-    made = [item for item in runs if item.kind not in MAKES_NOTHING]
-    whole = total(estimates.values())
-    return {
-        "makes": len(made),
-        "estimate": asdict(whole) if whole else None,
-        "without_history": [item.key for item in made if item.key not in estimates],
-    }
-
-
-def _rollouts(runs: Iterable[Item]) -> list[Item]:
-    return [item for item in runs if item.kind == "Rollout"]
-
-
-def _traffic(known: Known, item: Item, ledger: Ledger | None, clock: Clock) -> Report:
-    values = known.values
-    quality = values.get("quality")
-    pace: RatingRate | None = None
-    if ledger is not None and quality:
-        now = clock.now()
-        pace = ledger.service_metrics.rating_rate(
-            values["service"], quality["metric"], now - LOOKS_BACK, now
-        )
-    return {
-        "project": item.project,
-        "name": item.name,
-        "service": values["service"],
-        "mode": values["mode"],
-        "steps": values["steps"],
-        "quality": quality,
-        "ratings": {**asdict(pace), "per_day": pace.per_day} if pace else None,
-        "waits": [asdict(one) for one in step_estimates(values, pace)],
-    }
-
-
-def _approvals(wanted: Mapping[str, Known], runs: Iterable[Item]) -> list[Report]:
-    found = []
-    for item in _rollouts(runs):
-        approval = wanted[item.key].values.get("approval")
-        if approval:
-            found.append({"project": item.project, "name": item.name, **approval})
-    return found
-
-
-def _exit_code(told_: Sequence[Item], person: bool) -> int:
-    if person:
-        return 3
-    return 2 if any(item.state != "cosmetic" for item in told_) else 0

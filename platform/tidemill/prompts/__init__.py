@@ -6,6 +6,6 @@ Techniques lie in `techniques`; here is what they share.
 from __future__ import annotations
 
 from tidemill.answer import Answer
-from tidemill.prompts.program import Program
+from tidemill.prompts.program import PromptProgram
 
-__all__ = ["Answer", "Program"]
+__all__ = ["Answer", "PromptProgram"]

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from tidemill.prompts import example_selection
 
 if TYPE_CHECKING:
-    from tidemill.prompts.program import Program
+    from tidemill.prompts.program import PromptProgram
 
 Row = Mapping[str, Any]
 
 
 def converse(
-    program: Program,
+    program: PromptProgram,
     row: Row,
     *,
     ask: Callable[[Row], str] | None = None,
@@ -25,7 +25,7 @@ def converse(
     ask = ask or program.render
     tell = tell or program.target
     turns = [("system", program.system)] if program.system else []
-    for example in example_selection.examples(program, row) if examples else ():
+    for example in example_selection.select_examples(program, row) if examples else ():
         turns += [("user", ask(example)), ("assistant", tell(example))]
     turns.append(("user", ask(row)))
     return [{"role": role, "content": content} for role, content in turns]

@@ -13,69 +13,73 @@ from tidemill.errors import DataError
 if TYPE_CHECKING:
     import numpy as np
 
-    from tidemill.prompts.program import Program
+    from tidemill.prompts.program import PromptProgram
 
 Row = Mapping[str, Any]
 _REMEMBERED = 4096
 
 
-def examples(program: Program, row: Row) -> list[Row]:
+def select_examples(program: PromptProgram, row: Row) -> list[Row]:
     """At most k examples of the pool; the nearest stands last, next to the question."""
     if not program.examples:
         return []
-    own = asked(program, row)
+    own = question_text(program, row)
     order = _order(program, own)
-    chosen = [place for place in order if program.asked_by_examples[place] != own][: program.k]
+    chosen = [index for index in order if program.example_questions[index] != own][: program.k]
     if program.selection == "similar":
         chosen.reverse()
-    return [program.examples[place] for place in chosen]
+    return [program.examples[index] for index in chosen]
 
 
-def passages(program: Program, row: Row) -> list[str]:
+def select_passages(program: PromptProgram, row: Row) -> list[str]:
     """The k passages nearest to the question, nearest first."""
     if not program.passages:
         return []
     assert program.passage_embeddings is not None
-    places = nearest(program, asked(program, row), program.passage_embeddings)
-    return [program.passages[place] for place in places[: program.passages_k]]
+    places = rank_by_similarity(program, question_text(program, row), program.passage_embeddings)
+    return [program.passages[index] for index in places[: program.passages_k]]
 
 
-def asked(program: Program, row: Row) -> str:
-    """What a row asks, as one text."""
+def question_text(program: PromptProgram, row: Row) -> str:
+    """The question of a row, as one text."""
     values = (row.get(name) for name in program.inputs)
     return "\n".join(
         value if isinstance(value, str) else json.dumps(value, default=str) for value in values
     )
 
 
-def remember(program: Program, questions: Sequence[str]) -> None:
+def cache_embeddings(program: PromptProgram, questions: Sequence[str]) -> None:
     """Embed many questions at once, so that the next ones are at hand."""
-    new = [one for one in dict.fromkeys(questions) if one not in program.remembered]
+    new = [
+        question for question in dict.fromkeys(questions) if question not in program.embedding_cache
+    ]
     if not new:
         return
     if program.encode is None:
         raise DataError(
             "this prompt looks for similar texts and got no sentence encoder; "
-            "give `Program.load` the `encode` of the model its spec names"
+            "give `PromptProgram.load` the `encode` of the model its spec names"
         )
-    if len(program.remembered) + len(new) > _REMEMBERED:
-        program.remembered.clear()
-    program.remembered.update(zip(new, program.encode(new), strict=True))
+    if len(program.embedding_cache) + len(new) > _REMEMBERED:
+        program.embedding_cache.clear()
+    program.embedding_cache.update(zip(new, program.encode(new), strict=True))
 
 
-def nearest(program: Program, question: str, among: np.ndarray[Any, Any]) -> list[int]:
+def rank_by_similarity(
+    program: PromptProgram, question: str, among: np.ndarray[Any, Any]
+) -> list[int]:
     """Places by falling similarity; equal ones in their order."""
-    remember(program, [question])
-    scores = among @ program.remembered[question]
+    cache_embeddings(program, [question])
+    scores = among @ program.embedding_cache[question]
     order: list[int] = (-scores).argsort(kind="stable").tolist()
     return order
 
 
-def _order(program: Program, question: str) -> Sequence[int]:
+def _order(program: PromptProgram, question: str) -> Sequence[int]:
     count = len(program.examples)
     if program.selection == "similar":
         assert program.embeddings is not None
-        return nearest(program, question, program.embeddings)
+        return rank_by_similarity(program, question, program.embeddings)
     if program.selection == "random":
         seed = int.from_bytes(hashlib.sha256(question.encode()).digest()[:8], "big")
         # One row may be the question's own, and repeated questions are left out together.

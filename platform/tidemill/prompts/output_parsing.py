@@ -1,4 +1,4 @@
-"""What an answer is: written for training, read from a model's text, filled in from feedback."""
+"""Answers as text: written for training, parsed from a model's text, filled in from feedback."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SPACES = re.compile(r"[\s_]+")
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
 
 
-def columns(output: Output) -> tuple[str, ...]:
+def output_columns(output: Output) -> tuple[str, ...]:
     """The dataset's columns an answer fills."""
     label = output.label if isinstance(output, TextOutput) else None
     return (label, output.column) if label else (output.column,)
@@ -27,49 +27,51 @@ def label_column(output: Output) -> str | None:
     return output.column if isinstance(output, LabelOutput) else getattr(output, "label", None)
 
 
-def write(output: Output, row: Mapping[str, Any]) -> str:
+def format_target(output: Output, row: Mapping[str, Any]) -> str:
     """The text a model should write for a row; raises DataError where a column is empty."""
-    text = _said(output, row)
+    text = _answer_text(output, row)
     label = output.label if isinstance(output, TextOutput) else None
     return f"{_column(row, label)} | {text}" if label else text
 
 
-def reference(output: Output, row: Mapping[str, Any]) -> Answer:
+def reference_answer(output: Output, row: Mapping[str, Any]) -> Answer:
     """The answer that is wanted for a row."""
     name = label_column(output)
-    return Answer(_said(output, row), label=_column(row, name) if name else None)
+    return Answer(_answer_text(output, row), label=_column(row, name) if name else None)
 
 
-def read(output: Output, text: str, labels: Sequence[str] = ()) -> Answer:
+def parse_answer(output: Output, text: str, labels: Sequence[str] = ()) -> Answer:
     """The answer in a text; not `valid` where it lacks the shape, or names an unknown label."""
     if isinstance(output, JsonOutput):
         return _json(output, text)
     if isinstance(output, LabelOutput):
         first = next((line for line in text.strip().splitlines() if line.strip()), "")
-        label = known_label(first, labels) or known_label(first.strip(" \t\"'`.*"), labels)
+        label = match_label(first, labels) or match_label(first.strip(" \t\"'`.*"), labels)
         return Answer(label or first.strip(), label=label, valid=label is not None)
     if output.label:
         head, bar, tail = text.partition("|")
-        label = known_label(head, labels) if bar else None
-        said = tail.strip() if bar else text.strip()
-        return Answer(said, label=label, valid=bool(label and said))
+        label = match_label(head, labels) if bar else None
+        completion = tail.strip() if bar else text.strip()
+        return Answer(completion, label=label, valid=bool(label and completion))
     return Answer(text.strip(), valid=bool(text.strip()))
 
 
-def fill(output: Output, said: Any, label: str | None = None) -> dict[str, str] | None:
+def columns_from_feedback(
+    output: Output, said: Any, label: str | None = None
+) -> dict[str, str] | None:
     """The columns a user's answer fills; None where it lacks the shape.
 
     `said` is the text as the model would write it, the text alone with its `label` apart, or a
     mapping by column.
     """
-    names = columns(output)
+    names = output_columns(output)
     if isinstance(said, Mapping) and not isinstance(output, JsonOutput):
         filled = {name: str(said[name]).strip() for name in names if said.get(name)}
         return filled if len(filled) == len(names) else None
     text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
     if isinstance(output, TextOutput) and output.label and label and "|" not in text:
         return {output.label: label, output.column: text.strip()} if text.strip() else None
-    answer = read(output, text)
+    answer = parse_answer(output, text)
     if not answer.valid:
         return None
     if isinstance(output, TextOutput) and output.label:
@@ -77,19 +79,19 @@ def fill(output: Output, said: Any, label: str | None = None) -> dict[str, str] 
     return {output.column: answer.text}
 
 
-def known_label(text: str, labels: Sequence[str]) -> str | None:
+def match_label(text: str, labels: Sequence[str]) -> str | None:
     """The label a text means, whatever its case and spacing; None for none, or an unknown one."""
-    wanted = _fold(text)
+    folded = _fold(text)
     if not labels:
         return text.strip() or None
-    return next((label for label in labels if _fold(label) == wanted), None)
+    return next((label for label in labels if _fold(label) == folded), None)
 
 
 def _fold(text: str) -> str:
     return _SPACES.sub(" ", text).strip().casefold()
 
 
-def _said(output: Output, row: Mapping[str, Any]) -> str:
+def _answer_text(output: Output, row: Mapping[str, Any]) -> str:
     if not isinstance(output, JsonOutput):
         return _column(row, output.column)
     value = row.get(output.column)

@@ -29,8 +29,8 @@ _OUTPUT: TypeAdapter[Output] = TypeAdapter(Output)
 
 
 @dataclass(frozen=True)
-class Program:
-    """A technique with everything it shows; made by `build.prompt`, read by `Program.load`."""
+class PromptProgram:
+    """A technique with everything it shows; made by `pipeline.prompt`, read by `load`."""
 
     technique: str
     template: str
@@ -51,29 +51,29 @@ class Program:
     encode: Encode | None = field(default=None, repr=False, compare=False)
     """Texts to unit vectors of float32, shape (n, d)."""
     path: Path = Path("template.j2")
-    """What messages call the template."""
-    remembered: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """Path of the template in error messages."""
+    embedding_cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def load(cls, folder: Path, *, encode: Encode | None = None) -> Program:
+    def load(cls, folder: Path, *, encode: Encode | None = None) -> PromptProgram:
         """Read a prompt artefact; raises ArtefactError where it is none."""
         try:
-            said = json.loads((folder / "program.json").read_text(encoding="utf-8"))
+            facts = json.loads((folder / "program.json").read_text(encoding="utf-8"))
             path = folder / "template.j2"
             return cls(
-                technique=said["technique"],
+                technique=facts["technique"],
                 template=path.read_text(encoding="utf-8"),
-                inputs=tuple(said["inputs"]),
-                output=_OUTPUT.validate_python(said["output"]),
-                system=said["system"],
-                labels=tuple(said["labels"]),
-                reasoning=said["reasoning"],
+                inputs=tuple(facts["inputs"]),
+                output=_OUTPUT.validate_python(facts["output"]),
+                system=facts["system"],
+                labels=tuple(facts["labels"]),
+                reasoning=facts["reasoning"],
                 examples=tuple(_lines(folder / "examples.jsonl")),
-                k=said["k"],
-                selection=said["selection"],
+                k=facts["k"],
+                selection=facts["selection"],
                 embeddings=_vectors(folder / "embeddings.npy"),
-                passages=tuple(one["text"] for one in _lines(folder / "context.jsonl")),
-                passages_k=said["passages_k"],
+                passages=tuple(line["text"] for line in _lines(folder / "context.jsonl")),
+                passages_k=facts["passages_k"],
                 passage_embeddings=_vectors(folder / "context.npy"),
                 encode=encode,
                 path=path,
@@ -86,7 +86,7 @@ class Program:
     def save(self, folder: Path) -> None:
         """Write it as an artefact's folder; equal programs give equal bytes."""
         folder.mkdir(parents=True, exist_ok=True)
-        said = {
+        facts = {
             "technique": self.technique,
             "technique_version": self.module.VERSION,
             "inputs": self.inputs,
@@ -98,10 +98,10 @@ class Program:
             "selection": self.selection,
             "passages_k": self.passages_k,
         }
-        _write(folder / "program.json", json.dumps(said, indent=2, sort_keys=True) + "\n")
+        _write(folder / "program.json", json.dumps(facts, indent=2, sort_keys=True) + "\n")
         _write(folder / "template.j2", self.template)
         _write_lines(folder / "examples.jsonl", self.examples)
-        _write_lines(folder / "context.jsonl", [{"text": one} for one in self.passages])
+        _write_lines(folder / "context.jsonl", [{"text": passage} for passage in self.passages])
         _write_vectors(folder / "embeddings.npy", self.embeddings)
         _write_vectors(folder / "context.npy", self.passage_embeddings)
 
@@ -111,9 +111,9 @@ class Program:
         return PROMPTS.load(self.technique)
 
     @cached_property
-    def asked_by_examples(self) -> tuple[str, ...]:
-        """What each example asks."""
-        return tuple(example_selection.asked(self, example) for example in self.examples)
+    def example_questions(self) -> tuple[str, ...]:
+        """The question of each example."""
+        return tuple(example_selection.question_text(self, example) for example in self.examples)
 
     @property
     def max_tokens(self) -> int:
@@ -128,7 +128,9 @@ class Program:
     def conversations(self, rows: Sequence[Mapping[str, Any]]) -> list[list[dict[str, str]]]:
         """The conversations of many rows; embeds their questions in one go."""
         if self.selection == "similar" or self.passages:
-            example_selection.remember(self, [example_selection.asked(self, row) for row in rows])
+            example_selection.cache_embeddings(
+                self, [example_selection.question_text(self, row) for row in rows]
+            )
         return [self.messages(row) for row in rows]
 
     def target(self, row: Mapping[str, Any]) -> str:
@@ -143,12 +145,12 @@ class Program:
 
     def reference(self, row: Mapping[str, Any]) -> Answer:
         """The answer that is wanted for a row."""
-        return output_parsing.reference(self.output, row)
+        return output_parsing.reference_answer(self.output, row)
 
     def render(self, row: Mapping[str, Any], **more: Any) -> str:
         """The template over the row's inputs, `labels`, and what a technique adds."""
-        given = {name: row[name] for name in self.inputs if name in row}
-        return template.render(self.template, self.path, {"labels": self.labels, **given, **more})
+        inputs = {name: row[name] for name in self.inputs if name in row}
+        return template.render(self.template, self.path, {"labels": self.labels, **inputs, **more})
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

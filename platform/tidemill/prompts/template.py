@@ -14,12 +14,14 @@ from tidemill.errors import Problem, SpecError, suggest
 def render(source: str, path: Path, variables: Mapping[str, Any]) -> str:
     """The text; raises SpecError with file and line."""
     try:
-        text: str = _compiled(source, path).render(variables)
+        text: str = _compile(source, path).render(variables)
     except SpecError:
         raise
     except Exception as error:
         line = _line(error.__traceback__, path)
-        raise _broken(path, line, str(error) or type(error).__name__, sorted(variables)) from error
+        raise _template_error(
+            path, line, str(error) or type(error).__name__, sorted(variables)
+        ) from error
     return text.strip()
 
 
@@ -31,24 +33,24 @@ def check(source: str, path: Path, allowed: Iterable[str]) -> None:
         tree = _environment().parse(source, filename=str(path))
         used = meta.find_undeclared_variables(tree)  # raises for a filter that does not exist
     except TemplateSyntaxError as error:
-        raise _broken(path, error.lineno, error.message or "syntax error", ()) from error
-    known = sorted(allowed)
+        raise _template_error(path, error.lineno, error.message or "syntax error", ()) from error
+    names = sorted(allowed)
     lines = {name.name: name.lineno for name in reversed(list(tree.find_all(nodes.Name)))}
-    wrong = sorted(used - set(known))
+    wrong = sorted(used - set(names))
     if wrong:
         raise SpecError(
             Problem(
                 path,
                 lines.get(name, 1),
                 f"'{name}' is not among the prompt's `inputs`",
-                suggest(name, known),
+                suggest(name, names),
             )
             for name in wrong
         )
 
 
 @lru_cache(maxsize=64)
-def uses(source: str, name: str) -> bool:
+def uses_variable(source: str, name: str) -> bool:
     """Whether a template uses a variable."""
     from jinja2 import meta
 
@@ -56,14 +58,14 @@ def uses(source: str, name: str) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _compiled(source: str, path: Path) -> Any:
+def _compile(source: str, path: Path) -> Any:
     from jinja2 import Template, TemplateSyntaxError
 
     environment = _environment()
     try:
         code = environment.compile(source, name=path.name, filename=str(path))
     except TemplateSyntaxError as error:
-        raise _broken(path, error.lineno, error.message or "syntax error", ()) from error
+        raise _template_error(path, error.lineno, error.message or "syntax error", ()) from error
     return Template.from_code(environment, code, environment.make_globals(None))
 
 
@@ -78,7 +80,7 @@ def _environment() -> Any:
     )
 
 
-def _broken(path: Path, line: int, cause: str, known: Iterable[str]) -> SpecError:
+def _template_error(path: Path, line: int, cause: str, known: Iterable[str]) -> SpecError:
     names = ", ".join(known)
     return SpecError([Problem(path, line, cause, f"the template may use {names}" if names else "")])
 

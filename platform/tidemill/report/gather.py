@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.adapters.git import GitRepository
-from tidemill.adapters.git.command import attempt
+from tidemill.adapters.git.command import try_git
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import ArtefactError, MissingArtefact, TidemillError
 from tidemill.form import ModelForm
@@ -100,7 +100,7 @@ def _specs(home: Home, record: ReleaseRecord) -> dict[str, dict[str, Any]]:
     if len(matches) == len(digests) or not sha or not specs.is_dir():
         return matches
     try:
-        root = (attempt(specs, "rev-parse", "--show-toplevel") or "").strip()
+        root = (try_git(specs, "rev-parse", "--show-toplevel") or "").strip()
         inside = os.path.relpath(specs, root) if root else "."
         with GitRepository(specs).checkout(sha) as tree:
             return {**_matching_specs(_project(tree / inside, record.project), digests), **matches}

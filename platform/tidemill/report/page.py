@@ -44,7 +44,7 @@ def key_facts(story: ReleaseFacts) -> list[tuple[str, str]]:
     release = story.release
     served = release.served_artefact
     rows = story.data.rows
-    found = [
+    pairs = [
         ("service", release.service),
         ("made", formatting.format_time(release.created)),
         ("commit", release.commit.sha[:12] or "not in Git"),
@@ -58,7 +58,7 @@ def key_facts(story: ReleaseFacts) -> list[tuple[str, str]]:
             else "",
         ),
     ]
-    return [(name, value) for name, value in found if value]
+    return [(name, value) for name, value in pairs if value]
 
 
 def _serves(story: ReleaseFacts) -> str:

@@ -65,8 +65,8 @@ def latest_evaluated(home: Home, project: str, evaluation: str) -> ReleaseRecord
     line = home.builder(project)
     for spec in line.specs.values():
         if isinstance(spec, Rollout) and spec.judged_by == evaluation:
-            found = candidate(line, spec)
-            return home.ledger.materialisations.release(found.digest) or found
+            newest = candidate(line, spec)
+            return home.ledger.materialisations.release(newest.digest) or newest
     raise TidemillError(
         f"no Rollout is judged by '{evaluation}', so there is no release to tell of; its report is "
         "in its materialisation in Dagster's UI"

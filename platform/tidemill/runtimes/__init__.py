@@ -32,7 +32,7 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Scores:
+class LabelScores:
     """A classified text: the best label, its probability, and that of every label."""
 
     label: str
@@ -57,7 +57,7 @@ class Runtime(Protocol):
         """Pieces of text as they are made, then the `Reply` they add up to, its tokens counted;
         causal language models only."""
 
-    def classify(self, texts: Sequence[str]) -> list[Scores]:
+    def classify(self, texts: Sequence[str]) -> list[LabelScores]:
         """One `Scores` per text, in their order; classifiers only."""
 
     def close(self) -> None:
@@ -88,10 +88,10 @@ def _module(folder: Path, form: ModelForm) -> str:
     return {"onnx": "onnx_causal", "genai": "genai"}.get(form.form, "transformers_causal")
 
 
-def refuse(what: str, form: ModelForm) -> ArtefactError:
+def unsupported(what: str, form: ModelForm) -> ArtefactError:
     """The error of a runtime that is asked for what its model cannot do."""
-    wanted = "a causal language model" if what in ("answer", "stream") else "a classifier"
+    needed = "a causal language model" if what in ("answer", "stream") else "a classifier"
     return ArtefactError(
-        f"'{what}' needs {wanted}; this model's task is {form.task}. "
+        f"'{what}' needs {needed}; this model's task is {form.task}. "
         "Use a Model of the other task as the base"
     )

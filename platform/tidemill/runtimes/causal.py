@@ -1,4 +1,4 @@
-"""What every causal language model does, whatever computes its tokens: encode, judge, reply.
+"""Base class of causal language models: encode prompts, stop, reply.
 
 Conversations of like length run together; decoding is greedy.
 """
@@ -14,23 +14,23 @@ from typing import Any
 from tidemill import chat
 from tidemill.errors import PromptTooLong
 from tidemill.form import ModelForm
-from tidemill.runtimes import Messages, Reply, Scores, refuse
-from tidemill.runtimes.stop_sequences import cut, pieces
+from tidemill.runtimes import LabelScores, Messages, Reply, unsupported
+from tidemill.runtimes.stop_sequences import pieces, truncate_at_stop
 
 _CHECK_STOP_EVERY = 4
 
 
 @dataclass
-class Row:
+class GenerationRow:
     """One conversation on its way."""
 
-    place: int
+    index: int
     prompt: list[int]
-    made: list[int] = field(default_factory=list)
+    generated: list[int] = field(default_factory=list)
     finish: str = ""
 
 
-class Causal(ABC):
+class CausalRuntime(ABC):
     """A `Runtime` that generates; what runs it extends a batch of rows token by token.
 
     `ends` is what the model's configuration calls `eos_token_id`: a token, several or none;
@@ -45,14 +45,16 @@ class Causal(ABC):
         self._limit = limit or 1 << 30
 
     @abstractmethod
-    def _run(self, rows: list[Row], max_tokens: int, stop: Sequence[str]) -> Iterator[None]:
+    def _run(
+        self, rows: list[GenerationRow], max_tokens: int, stop: Sequence[str]
+    ) -> Iterator[None]:
         """Extend at most `batch` rows until `_judge` has ended all; yields after every token."""
 
     def answer(
         self, conversations: Sequence[Messages], *, max_tokens: int, stop: Sequence[str] = ()
     ) -> list[Reply]:
         """One reply per conversation, in their order."""
-        rows = [Row(i, self._encode(c, max_tokens)) for i, c in enumerate(conversations)]
+        rows = [GenerationRow(i, self._encode(c, max_tokens)) for i, c in enumerate(conversations)]
         by_length = sorted(rows, key=lambda row: len(row.prompt))
         replies: dict[int, Reply] = {}
         for start in range(0, len(rows), self.batch):
@@ -61,21 +63,21 @@ class Causal(ABC):
             for _ in self._run(batch, max_tokens, stop):
                 pass
             share = (time.perf_counter() - begun) / len(batch)
-            replies |= {row.place: self._reply(row, share, stop) for row in batch}
-        return [replies[place] for place in range(len(rows))]
+            replies |= {row.index: self._reply(row, share, stop) for row in batch}
+        return [replies[index] for index in range(len(rows))]
 
     def stream(
         self, messages: Messages, *, max_tokens: int, stop: Sequence[str] = ()
     ) -> Iterator[str | Reply]:
         """Pieces of text as they are made, then the `Reply`."""
         begun = time.perf_counter()
-        row = Row(0, self._encode(messages, max_tokens))
+        row = GenerationRow(0, self._encode(messages, max_tokens))
         yield from pieces((self._text(row) for _ in self._run([row], max_tokens, stop)), stop)
         yield self._reply(row, time.perf_counter() - begun, stop)
 
-    def classify(self, texts: Sequence[str]) -> list[Scores]:
+    def classify(self, texts: Sequence[str]) -> list[LabelScores]:
         """Not what a causal language model does."""
-        raise refuse("classify", self.form)
+        raise unsupported("classify", self.form)
 
     def _encode(self, messages: Messages, max_tokens: int) -> list[int]:
         """The prompt's tokens, if they and the answer fit; raises PromptTooLong."""
@@ -87,26 +89,30 @@ class Causal(ABC):
             )
         return ids
 
-    def _text(self, row: Row) -> str:
-        return str(self.tokenizer.decode(row.made, skip_special_tokens=True))
+    def _text(self, row: GenerationRow) -> str:
+        return str(self.tokenizer.decode(row.generated, skip_special_tokens=True))
 
-    def _reply(self, row: Row, seconds: float, stop: Sequence[str]) -> Reply:
-        text, _ = cut(self._text(row), stop)
+    def _reply(self, row: GenerationRow, seconds: float, stop: Sequence[str]) -> Reply:
+        text, _ = truncate_at_stop(self._text(row), stop)
         finish = "length" if row.finish == "length" else "stop"
-        return Reply(text, len(row.prompt), len(row.made), seconds, finish)  # type: ignore[arg-type]
+        return Reply(text, len(row.prompt), len(row.generated), seconds, finish)  # type: ignore[arg-type]
 
-    def _judge(self, row: Row, max_tokens: int, stop: Sequence[str]) -> None:
+    def _judge(self, row: GenerationRow, max_tokens: int, stop: Sequence[str]) -> None:
         """Set `finish` where the row has ended; an end token is not part of the answer."""
-        if row.made[-1] in self._ends:
-            row.made.pop()
+        if row.generated[-1] in self._ends:
+            row.generated.pop()
             row.finish = "stop"
-        elif stop and len(row.made) % _CHECK_STOP_EVERY == 0 and cut(self._text(row), stop)[1]:
+        elif (
+            stop
+            and len(row.generated) % _CHECK_STOP_EVERY == 0
+            and truncate_at_stop(self._text(row), stop)[1]
+        ):
             row.finish = "stop"
-        elif len(row.made) >= max_tokens:
-            row.finish = "stop" if cut(self._text(row), stop)[1] else "length"
+        elif len(row.generated) >= max_tokens:
+            row.finish = "stop" if truncate_at_stop(self._text(row), stop)[1] else "length"
 
 
-def padded(rows: Sequence[Row], pad: int) -> tuple[list[list[int]], list[list[int]]]:
+def pad_left(rows: Sequence[GenerationRow], pad: int) -> tuple[list[list[int]], list[list[int]]]:
     """Ids and mask of the prompts, filled up on the left to the longest: (rows, width) each."""
     width = max(len(row.prompt) for row in rows)
     ids = [[pad] * (width - len(row.prompt)) + row.prompt for row in rows]

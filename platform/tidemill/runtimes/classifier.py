@@ -1,4 +1,4 @@
-"""What every encoder classifier does, whatever runs it: batches of like length, labels in order."""
+"""Base class of encoder classifiers: batches of similar length, results in input order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 from tidemill.form import ModelForm
-from tidemill.runtimes import Messages, Reply, Scores, refuse
+from tidemill.runtimes import LabelScores, Messages, Reply, unsupported
 
 
 class Classifier(ABC):
@@ -20,34 +20,34 @@ class Classifier(ABC):
     def _probabilities(self, texts: list[str]) -> list[list[float]]:
         """The probability of every label, for each of at most `batch` texts."""
 
-    def classify(self, texts: Sequence[str]) -> list[Scores]:
+    def classify(self, texts: Sequence[str]) -> list[LabelScores]:
         """One `Scores` per text, in their order."""
-        found: dict[int, Scores] = {}
+        results: dict[int, LabelScores] = {}
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         for start in range(0, len(order), self.batch):
             places = order[start : start + self.batch]
             begun = time.perf_counter()
             rows = self._probabilities([texts[i] for i in places])
             share = (time.perf_counter() - begun) / len(places)
-            for place, row in zip(places, rows, strict=True):
-                found[place] = scores(self.form.labels, row, share)
-        return [found[place] for place in range(len(texts))]
+            for index, row in zip(places, rows, strict=True):
+                results[index] = scores(self.form.labels, row, share)
+        return [results[index] for index in range(len(texts))]
 
     def answer(
         self, conversations: Sequence[Messages], *, max_tokens: int, stop: Sequence[str] = ()
     ) -> list[Reply]:
         """Not what a classifier does."""
-        raise refuse("answer", self.form)
+        raise unsupported("answer", self.form)
 
     def stream(
         self, messages: Messages, *, max_tokens: int, stop: Sequence[str] = ()
     ) -> Iterator[str | Reply]:
         """Not what a classifier does."""
-        raise refuse("stream", self.form)
+        raise unsupported("stream", self.form)
 
 
-def scores(labels: Sequence[str], probabilities: Sequence[float], seconds: float) -> Scores:
+def scores(labels: Sequence[str], probabilities: Sequence[float], seconds: float) -> LabelScores:
     """The best label and the probability of every one; ties go to the first label."""
     best = max(range(len(labels)), key=lambda i: probabilities[i])
     every = dict(zip(labels, map(float, probabilities), strict=True))
-    return Scores(labels[best], every[labels[best]], every, seconds)
+    return LabelScores(labels[best], every[labels[best]], every, seconds)

@@ -41,7 +41,7 @@ class OnnxEncoder(Classifier):
     def __init__(self, form: ModelForm, session: Any, tokenizer: Any, limit: int) -> None:
         super().__init__(form, batch=1 if form.precision == "int8" else BATCH)
         self.session, self.tokenizer, self.limit = session, tokenizer, limit
-        self._names = [one.name for one in session.get_inputs()]
+        self._names = [tensor.name for tensor in session.get_inputs()]
 
     def close(self) -> None:
         """Free the weights."""

@@ -11,7 +11,7 @@ from tidemill import machine
 from tidemill.errors import ArtefactError, MissingExtra
 from tidemill.form import ModelForm
 from tidemill.runtimes import Resolve, load
-from tidemill.runtimes.causal import Causal, Row
+from tidemill.runtimes.causal import CausalRuntime, GenerationRow
 
 
 def open(folder: Path, form: ModelForm, resolve: Resolve) -> GenAI:  # noqa: A001
@@ -22,20 +22,20 @@ def open(folder: Path, form: ModelForm, resolve: Resolve) -> GenAI:  # noqa: A00
         raise MissingExtra("onnxruntime-genai", "compress") from None
     threads = {"intra_op_num_threads": machine.cores()}
     try:
-        said = json.loads((folder / "genai_config.json").read_text(encoding="utf-8"))
+        facts = json.loads((folder / "genai_config.json").read_text(encoding="utf-8"))
         config = og.Config(str(folder))
         config.overlay(json.dumps({"model": {"decoder": {"session_options": threads}}}))
         model = og.Model(config)
     except (OSError, ValueError, RuntimeError) as error:
         raise ArtefactError(f"{folder}: ONNX Runtime GenAI cannot load it ({error})") from None
-    return GenAI(form, model, load.tokenizer(folder), said["model"])
+    return GenAI(form, model, load.tokenizer(folder), facts["model"])
 
 
-class GenAI(Causal):
+class GenAI(CausalRuntime):
     """A `Runtime` on ONNX Runtime GenAI. Decoding is greedy."""
 
-    def __init__(self, form: ModelForm, model: Any, tokenizer: Any, said: dict[str, Any]) -> None:
-        ends, limit = said["eos_token_id"], int(said["context_length"])
+    def __init__(self, form: ModelForm, model: Any, tokenizer: Any, facts: dict[str, Any]) -> None:
+        ends, limit = facts["eos_token_id"], int(facts["context_length"])
         super().__init__(form, tokenizer, batch=1, ends=ends, limit=limit)
         self.model = model
 
@@ -43,7 +43,9 @@ class GenAI(Causal):
         """Free the weights."""
         self.model = None
 
-    def _run(self, rows: list[Row], max_tokens: int, stop: Sequence[str]) -> Iterator[None]:
+    def _run(
+        self, rows: list[GenerationRow], max_tokens: int, stop: Sequence[str]
+    ) -> Iterator[None]:
         # `max_length` bounds the KV buffer, which would otherwise be made for the model's maximum.
         import onnxruntime_genai as og
 
@@ -56,7 +58,7 @@ class GenAI(Causal):
         generator.append_tokens(row.prompt)
         while not row.finish:
             generator.generate_next_token()
-            row.made.append(int(generator.get_next_tokens()[0]))
+            row.generated.append(int(generator.get_next_tokens()[0]))
             self._judge(row, max_tokens, stop)
             yield
             if generator.is_done():

@@ -13,7 +13,7 @@ from tidemill.runtimes import Resolve
 
 def tokenizer(folder: Path) -> Any:
     """The folder's tokenizer, with a pad token."""
-    machine.share()
+    machine.limit_spin_wait()
     try:
         from transformers import AutoTokenizer
     except ImportError:
@@ -29,18 +29,18 @@ def tokenizer(folder: Path) -> Any:
 
 def model(folder: Path, form: ModelForm, resolve: Resolve, *, precision: str = "auto") -> Any:
     """The model in memory, ready to answer; an adapter is merged in fp32, then rounded once."""
-    torch = machine.settle()
+    torch = machine.configure_torch()
     quiet()
     low = machine.bf16() if precision == "auto" else precision == "bf16"
     dtype = torch.bfloat16 if low else torch.float32
     if form.form == "adapter":
-        loaded = _merged(folder, form, resolve)
+        loaded = _merge_adapter(folder, form, resolve)
     else:
         loaded = _auto(form).from_pretrained(folder, dtype=dtype, **_classes(form))
     return loaded.to(dtype).eval()
 
 
-def _merged(folder: Path, form: ModelForm, resolve: Resolve) -> Any:
+def _merge_adapter(folder: Path, form: ModelForm, resolve: Resolve) -> Any:
     import torch
 
     try:
@@ -51,7 +51,7 @@ def _merged(folder: Path, form: ModelForm, resolve: Resolve) -> Any:
         raise ArtefactError(f"{folder}: an adapter without a base in its form.json; train it again")
     below = resolve(form.base)
     if (base_form := ModelForm.read(below)).form == "adapter":
-        base = _merged(below, base_form, resolve)
+        base = _merge_adapter(below, base_form, resolve)
     else:
         base = _auto(form).from_pretrained(below, dtype=torch.float32, **_classes(form))
     return PeftModel.from_pretrained(base, folder).merge_and_unload()
@@ -66,7 +66,7 @@ def _auto(form: ModelForm) -> Any:
 
 
 def _classes(form: ModelForm) -> dict[str, Any]:
-    """What makes a classifier's head the right size on a base that has none."""
+    """Keyword arguments that give a base without a head one of the right size."""
     if form.task == "causal-lm":
         return {}
     names = dict(enumerate(form.labels))

@@ -16,7 +16,7 @@ from tidemill import machine
 from tidemill.errors import ArtefactError
 from tidemill.form import ModelForm
 from tidemill.runtimes import Resolve, load
-from tidemill.runtimes.causal import Causal, Row, padded
+from tidemill.runtimes.causal import CausalRuntime, GenerationRow, pad_left
 
 BATCH = 16
 
@@ -30,7 +30,7 @@ def open(folder: Path, form: ModelForm, resolve: Resolve) -> OnnxCausal:  # noqa
     session = onnxruntime.InferenceSession(
         str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
     )
-    if not any(one.name.startswith("past_key_values") for one in session.get_inputs()):
+    if not any(tensor.name.startswith("past_key_values") for tensor in session.get_inputs()):
         raise ArtefactError(
             f"{folder}: the graph keeps no KV cache; make the Compression again from its weights"
         )
@@ -38,7 +38,7 @@ def open(folder: Path, form: ModelForm, resolve: Resolve) -> OnnxCausal:  # noqa
     return OnnxCausal(form, session, tokenizer, config)
 
 
-class OnnxCausal(Causal):
+class OnnxCausal(CausalRuntime):
     """A `Runtime` on an ONNX Runtime session."""
 
     def __init__(
@@ -57,7 +57,9 @@ class OnnxCausal(Causal):
         """Free the weights."""
         self.session = None
 
-    def _run(self, rows: list[Row], max_tokens: int, stop: Sequence[str]) -> Iterator[None]:
+    def _run(
+        self, rows: list[GenerationRow], max_tokens: int, stop: Sequence[str]
+    ) -> Iterator[None]:
         batch = _Batch(self.session, rows, self.tokenizer.pad_token_id)
         while not all(row.finish for row in rows):
             batch.step()
@@ -70,15 +72,15 @@ class OnnxCausal(Causal):
 class _Batch:
     """Rows that run together: ids, mask and cache, padded on the left; all run until all end."""
 
-    def __init__(self, session: Any, rows: list[Row], pad: int) -> None:
+    def __init__(self, session: Any, rows: list[GenerationRow], pad: int) -> None:
         import numpy as np
 
         self.session, self.rows = session, rows
-        ids, mask = padded(rows, pad)
+        ids, mask = pad_left(rows, pad)
         self.ids = np.array(ids, dtype=np.int64)
         self.mask = np.array(mask, dtype=np.int64)
-        self.names = {one.name for one in session.get_inputs()}
-        self.outputs = [one.name for one in session.get_outputs()]
+        self.names = {tensor.name for tensor in session.get_inputs()}
+        self.outputs = [tensor.name for tensor in session.get_outputs()]
         self.past = self._empty(len(rows))
 
     def _empty(self, rows: int) -> dict[str, Any]:
@@ -86,11 +88,11 @@ class _Batch:
         import onnxruntime
 
         return {
-            one.name: onnxruntime.OrtValue.ortvalue_from_numpy(
-                np.zeros((rows, one.shape[1], 0, one.shape[3]), np.float32)
+            tensor.name: onnxruntime.OrtValue.ortvalue_from_numpy(
+                np.zeros((rows, tensor.shape[1], 0, tensor.shape[3]), np.float32)
             )
-            for one in self.session.get_inputs()
-            if one.name.startswith("past_key_values")
+            for tensor in self.session.get_inputs()
+            if tensor.name.startswith("past_key_values")
         }
 
     def step(self) -> None:
@@ -114,4 +116,4 @@ class _Batch:
         self.mask = np.concatenate([self.mask, np.ones_like(self.ids)], axis=-1)
         for row, token in zip(self.rows, self.ids[:, 0].tolist(), strict=True):
             if not row.finish:
-                row.made.append(token)
+                row.generated.append(token)

@@ -17,7 +17,7 @@ class Encoder:
     """Embeds sentences with a MiniLM-like encoder (mean pooling, as sentence-transformers does)."""
 
     def __init__(self, folder: Path) -> None:
-        torch = machine.settle()
+        torch = machine.configure_torch()
         from transformers import AutoModel
 
         self.tokenizer = load.tokenizer(folder)

@@ -12,7 +12,7 @@ from typing import Any
 
 from tidemill.form import ModelForm
 from tidemill.runtimes import Resolve, load
-from tidemill.runtimes.causal import Causal, Row, padded
+from tidemill.runtimes.causal import CausalRuntime, GenerationRow, pad_left
 
 BATCH = 32
 
@@ -22,7 +22,7 @@ def open(folder: Path, form: ModelForm, resolve: Resolve) -> TransformersCausal:
     return TransformersCausal(form, load.model(folder, form, resolve), load.tokenizer(folder))
 
 
-class TransformersCausal(Causal):
+class TransformersCausal(CausalRuntime):
     """A `Runtime` on transformers."""
 
     def __init__(self, form: ModelForm, model: Any, tokenizer: Any, *, batch: int = BATCH) -> None:
@@ -35,7 +35,9 @@ class TransformersCausal(Causal):
         """Free the weights."""
         self.model = None
 
-    def _run(self, rows: list[Row], max_tokens: int, stop: Sequence[str]) -> Iterator[None]:
+    def _run(
+        self, rows: list[GenerationRow], max_tokens: int, stop: Sequence[str]
+    ) -> Iterator[None]:
         import torch
 
         with torch.inference_mode():
@@ -51,12 +53,12 @@ class TransformersCausal(Causal):
 class _Batch:
     """Rows that run together: ids, mask and cache, padded on the left."""
 
-    def __init__(self, model: Any, rows: list[Row], pad: int) -> None:
+    def __init__(self, model: Any, rows: list[GenerationRow], pad: int) -> None:
         import torch
         from transformers import DynamicCache
 
         self.model, self.rows = model, list(rows)
-        ids, mask = padded(rows, pad)
+        ids, mask = pad_left(rows, pad)
         self.ids, self.mask = torch.tensor(ids), torch.tensor(mask)
         self.cache = DynamicCache()
 
@@ -77,17 +79,17 @@ class _Batch:
         self.ids = logits.argmax(-1, keepdim=True)
         self.mask = torch.cat([self.mask, torch.ones_like(self.ids)], dim=-1)
         for row, token in zip(self.rows, self.ids[:, 0].tolist(), strict=True):
-            row.made.append(token)
+            row.generated.append(token)
 
-    def leave(self, staying: list[Row]) -> None:
+    def leave(self, staying: list[GenerationRow]) -> None:
         """Go on with the rows that have not ended."""
         import torch
 
         if len(staying) == len(self.rows) or not staying:
             self.rows = staying
             return
-        kept = {id(row) for row in staying}
-        keep = torch.tensor([i for i, row in enumerate(self.rows) if id(row) in kept])
+        identities = {id(row) for row in staying}
+        keep = torch.tensor([i for i, row in enumerate(self.rows) if id(row) in identities])
         self.ids, self.mask = self.ids[keep], self.mask[keep]
         self.cache.batch_select_indices(keep)
         self.rows = staying

@@ -1,4 +1,4 @@
-"""How a better prompt is looked for: candidates, and the arena that scores them."""
+"""Prompt search: candidates, the search space, and the evaluator that scores candidates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from typing import Any, Literal, Protocol
 
 from tidemill.metrics import Scored, measure
 
-__all__ = ["Arena", "Candidate", "Ground", "Random", "Remark", "best", "value"]
+__all__ = [
+    "Candidate",
+    "Evaluator",
+    "Random",
+    "SearchSpace",
+    "UserComment",
+    "best_candidate",
+    "row_score",
+]
 
 Row = Mapping[str, Any]
 
@@ -26,14 +34,14 @@ class Candidate:
     examples: tuple[Row, ...] | None = None
     """The worked examples, in the order they are shown; None draws them from the dataset."""
     k: int = 0
-    """How many are shown."""
+    """Number of examples that are shown."""
     selection: Literal["fixed", "random", "similar"] = "fixed"
 
     @cached_property
     def digest(self) -> str:
         """`sha256:` and 64 hex digits of what it says."""
-        said = [self.system, self.examples, self.k, self.selection]
-        text = json.dumps(said, sort_keys=True, ensure_ascii=False, default=str)
+        content = [self.system, self.examples, self.k, self.selection]
+        text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
     def __hash__(self) -> int:
@@ -41,65 +49,65 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Remark:
-    """What a user said of an answer, without who said it."""
+class UserComment:
+    """A user's comment on an answer, or its correction, without the user's id."""
 
-    asked: Mapping[str, Any]
+    inputs: Mapping[str, Any]
     """The inputs that were answered."""
     question: str
-    """The same, normalised, to find the row that asks it."""
+    """The inputs as one normalised text; equals the question of the row that asks the same."""
     answer: str
     comment: str = ""
-    wanted: str = ""
+    correction: str = ""
     """The answer as the user corrected it; empty for a comment."""
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What a search may look at."""
+class SearchSpace:
+    """Rows, wordings and limits that a search method may use; no deciding rows are among them."""
 
-    start: Candidate
+    initial: Candidate
     """The prompt as it is."""
     pool: tuple[Row, ...]
     """Rows that may be shown as examples."""
-    dev: tuple[Row, ...]
+    ranking_rows: tuple[Row, ...]
     """Rows that rank the candidates."""
     inputs: tuple[str, ...]
     """Columns that are the question."""
     metric: str
-    most: int
+    max_examples: int
     """Most examples that may be shown."""
     wordings: tuple[str, ...] = ()
     """Instructions that follow from what the spec says an answer is."""
     encoder: str = ""
     """The project's sentence encoder; empty where there is none."""
-    remarks: tuple[Remark, ...] = field(default=(), repr=False)
+    comments: tuple[UserComment, ...] = field(default=(), repr=False)
 
 
-class Arena(Protocol):
-    """Where candidates are tried; every call is within the budget or raises OverBudget."""
+class Evaluator(Protocol):
+    """Scores candidates within a budget; a call that would exceed it raises OverBudget."""
 
-    ground: Ground
+    space: SearchSpace
 
     def score(self, candidate: Candidate) -> float | None:
         """Its value on the ranking rows, and on record; None where the model cannot take it."""
 
-    def answers(self, candidate: Candidate, rows: Sequence[Row]) -> list[Scored]:
-        """What the model answers to rows of the pool or the ranking rows."""
+    def scored_answers(self, candidate: Candidate, rows: Sequence[Row]) -> list[Scored]:
+        """The model's answers to rows of the pool or the ranking rows, each with its reference."""
 
-    def left(self) -> int:
-        """How many more rows may be asked."""
+    def remaining_rows(self) -> int:
+        """Number of rows that the rest of the budget pays for."""
 
     def reflect(self, prompt: str) -> str:
-        """What the reflection model says; raises ServiceError where none is configured."""
+        """The reflection model's answer; raises ServiceError where none is configured."""
 
 
-def value(arena: Arena, one: Scored) -> float:
+def row_score(evaluator: Evaluator, one: Scored) -> float:
     """A row's own value, more is better and 1 is the best there is."""
-    return measure(arena.ground.metric, [one])
+    return measure(evaluator.space.metric, [one])
 
 
-def best(arena: Arena, candidates: Sequence[Candidate]) -> Candidate:
+def best_candidate(evaluator: Evaluator, candidates: Sequence[Candidate]) -> Candidate:
     """The best of a few, tried in their order; the first wins a tie."""
-    scored = [(candidate, arena.score(candidate)) for candidate in candidates]
+    scored = [(candidate, evaluator.score(candidate)) for candidate in candidates]
     return max(scored, key=lambda pair: float("-inf") if pair[1] is None else pair[1])[0]

@@ -10,11 +10,11 @@ from tidemill.spec.prompt import JsonOutput, LabelOutput, Output
 
 def wordings(output: Output, labels: Sequence[str], system: str = "") -> tuple[str, ...]:
     """A few ways to say what is wanted, each after the present instructions."""
-    said = _said(output, ", ".join(labels))
-    return tuple(f"{system}\n{one}".strip() for one in said)
+    descriptions = _output_descriptions(output, ", ".join(labels))
+    return tuple(f"{system}\n{description}".strip() for description in descriptions)
 
 
-def _said(output: Output, labels: str) -> list[str]:
+def _output_descriptions(output: Output, labels: str) -> list[str]:
     if isinstance(output, JsonOutput):
         schema = json.dumps(output.schema_, sort_keys=True, ensure_ascii=False)
         return [f"Answer with one JSON document and nothing else. It meets this schema: {schema}"]
@@ -24,11 +24,11 @@ def _said(output: Output, labels: str) -> list[str]:
             f"Which of these is it: {labels}? Write the label alone.",
         ]
     if output.label:
-        what, text = output.label, output.column
+        label, text = output.label, output.column
         return [
-            f"Answer in one line: the {what}, then ` | `, then the {text}. "
-            f"The {what} is one of: {labels}.",
-            f"First decide on the {what} ({labels}). Write it, then ` | `, then a short {text}.",
+            f"Answer in one line: the {label}, then ` | `, then the {text}. "
+            f"The {label} is one of: {labels}.",
+            f"First decide on the {label} ({labels}). Write it, then ` | `, then a short {text}.",
         ]
     return [
         f"Write the {output.column} and nothing else.",

@@ -74,7 +74,7 @@ class Gateway:
     async def _serve(
         self, request: web.BaseRequest, service: str, path: str, body: bytes, route: Route
     ) -> web.StreamResponse:
-        arm = route.pick(bucket(self.key, route.salt, _routing_key(request.headers, body)))
+        arm = route.arm_for(bucket(self.key, route.salt, _routing_key(request.headers, body)))
         for shadow in route.shadows:
             self._copy(request, service, path, body, shadow)
         try:
@@ -99,17 +99,17 @@ class Gateway:
         """Pass it on; raises Broken as long as nothing was sent to the client."""
         started, failed, cached = time.perf_counter(), True, request.method == "GET"
         try:
-            async with self._call(request, path, body, arm, route.name(arm)) as answer:
+            async with self._call(request, path, body, arm, route.arm_name(arm)) as answer:
                 if answer.status >= 500:
                     raise UpstreamFailed(
-                        f"the {route.name(arm)} release returned HTTP {answer.status}; "
-                        "try again, or see its log in run/models in TIDEMILL_HOME"
+                        f"the {route.arm_name(arm)} release returned HTTP {answer.status}; "
+                        "try again in a moment, or see its log in run/models in TIDEMILL_HOME"
                     )
                 cached = cached or answer.headers.get(CACHED) == "true"
                 response, failed = await _relay(request, answer)
                 return response
         except _upstream_errors() as error:
-            failure = f"the {route.name(arm)} release does not answer ({error})"
+            failure = f"the {route.arm_name(arm)} release does not answer ({error})"
             raise UpstreamFailed(f"{failure}; it is being restarted") from error
         finally:
             took = time.perf_counter() - started
@@ -159,7 +159,7 @@ class Gateway:
         routes = {n: r for n, r in self.routes.read().items() if only in (None, n)}
         return _json(200, {name: self._arms(name, route, since) for name, route in routes.items()})
 
-    def _arms(self, service: str, route: Route, since: float) -> dict[str, Any]:
+    def _arms(self, service: str, route: Route, since: float) -> dict[str, object]:
         arms = [
             {**asdict(arm), **asdict(self.tally.health_since(service, arm.release, since))}
             for arm in route.arms

@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any
 
 from tidemill.errors import TidemillError
-from tidemill.events import INFERENCE_TOPIC, Event, Inference, binary, hash_subject
+from tidemill.events import INFERENCE_TOPIC, Event, InferenceEvent, encode, hash_subject
 from tidemill.pipeline.release_folder import EventPrivacy, ServedRelease
 from tidemill.ports import Bus, Message
 from tidemill.serving.predictor import InferenceResponse, Predictor
@@ -30,13 +30,13 @@ class InferenceEventPublisher:
     ) -> None:
         self.release, self.connect, self.key = release, connect, key
         self.dropped = 0
-        self._queue: Queue[tuple[InferenceResponse, dict[str, Any]]] = Queue(QUEUE_SIZE)
+        self._queue: Queue[tuple[InferenceResponse, dict[str, object]]] = Queue(QUEUE_SIZE)
         self._closing = Flag()
         self._bus: Bus | None = None
         self._thread = Thread(target=self._run, name="inference-events", daemon=True)
         self._thread.start()
 
-    def publish(self, response: InferenceResponse, row: dict[str, Any]) -> None:
+    def publish(self, response: InferenceResponse, row: dict[str, object]) -> None:
         """Take an answer; with no room left it is dropped, the answer goes out all the same."""
         try:
             self._queue.put_nowait((response, row))
@@ -56,8 +56,8 @@ class InferenceEventPublisher:
         if self._bus is not None:
             self._bus.close()
 
-    def _batch(self) -> list[tuple[InferenceResponse, dict[str, Any]]]:
-        batch: list[tuple[InferenceResponse, dict[str, Any]]] = []
+    def _batch(self) -> list[tuple[InferenceResponse, dict[str, object]]]:
+        batch: list[tuple[InferenceResponse, dict[str, object]]] = []
         try:
             batch.append(self._queue.get(timeout=0.2))
             while len(batch) < BATCH:
@@ -66,10 +66,10 @@ class InferenceEventPublisher:
             pass
         return batch
 
-    def _write(self, batch: list[tuple[InferenceResponse, dict[str, Any]]]) -> None:
+    def _write(self, batch: list[tuple[InferenceResponse, dict[str, object]]]) -> None:
         topic = self.release.topic or INFERENCE_TOPIC
         try:
-            messages = [Message(topic, **binary(self.event(*entry))) for entry in batch]
+            messages = [Message(topic, **encode(self.event(*entry))) for entry in batch]
             if self._bus is None:
                 self._bus = self.connect()
             self._bus.publish(messages)
@@ -83,11 +83,11 @@ class InferenceEventPublisher:
         if before == 0 or before // 1000 != self.dropped // 1000:
             log.warning("%d inference events dropped so far: %s", self.dropped, reason)
 
-    def event(self, response: InferenceResponse, row: dict[str, Any]) -> Event:
+    def event(self, response: InferenceResponse, row: dict[str, object]) -> Event:
         """The inference event of an answer, without personal data."""
         release, clean = self.release, Redactor(self.release.privacy, self.key)
         subject = response.request.subject
-        data = Inference(
+        data = InferenceEvent(
             response_id=response.response_id,
             service=release.service,
             release=release.digest,
@@ -122,7 +122,7 @@ class Redactor:
         clean, counts = redact(text, self.privacy.kinds, key=self.key)
         return "" if counts and self.privacy.pii == "drop" else clean
 
-    def values(self, row: dict[str, Any]) -> dict[str, Any]:
+    def values(self, row: dict[str, object]) -> dict[str, object]:
         """Every text of a row, nested ones too."""
         return {key: self._any(value) for key, value in row.items()}
 
@@ -136,7 +136,7 @@ class Redactor:
         return value
 
 
-def request_row(answerer: Predictor, response: InferenceResponse) -> dict[str, Any]:
+def request_row(answerer: Predictor, response: InferenceResponse) -> dict[str, object]:
     """The request as a row: the prompt's input columns, else the conversation."""
     row = answerer.row(response.request)
     if row is not None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tidemill import entry_points
 from tidemill.errors import MissingExtra
 from tidemill.pipeline.release_folder import ServedRelease
-from tidemill.prompts import Program
+from tidemill.prompts import PromptProgram
 from tidemill.runtimes import Runtime, open_runtime
 from tidemill.serving.inference_events import InferenceEventPublisher, request_row
 from tidemill.serving.predictor import Predictor
@@ -118,14 +118,14 @@ def main(arguments: list[str] | None = None) -> None:
             teller.close()
 
 
-def _program(release: ServedRelease) -> Program:
+def _program(release: ServedRelease) -> PromptProgram:
     assert release.prompt is not None
     encode = None
     if release.encoder:
         from tidemill.runtimes.sentence import Encoder
 
         encode = Encoder(release.encoder.folder).encode
-    return Program.load(release.prompt.folder, encode=encode)
+    return PromptProgram.load(release.prompt.folder, encode=encode)
 
 
 def _teller(

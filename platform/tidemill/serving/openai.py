@@ -132,7 +132,7 @@ def router(queue: RequestQueue) -> APIRouter:
             return _error_response(503, str(error))
         return JSONResponse(completion(response, queue), headers=_headers(response, queue))
 
-    async def models() -> dict[str, Any]:
+    async def models() -> dict[str, object]:
         card = {"id": service, "object": "model", "created": 0, "owned_by": "tidemill"}
         return {"object": "list", "data": [card]}
 
@@ -143,7 +143,7 @@ def router(queue: RequestQueue) -> APIRouter:
     return routes
 
 
-def completion(response: InferenceResponse, queue: RequestQueue) -> dict[str, Any]:
+def completion(response: InferenceResponse, queue: RequestQueue) -> dict[str, object]:
     """A chat completion object, with what OpenAI has no name for under `tidemill`."""
     return {
         "id": response.response_id,
@@ -162,7 +162,7 @@ def completion(response: InferenceResponse, queue: RequestQueue) -> dict[str, An
     }
 
 
-def extension(response: InferenceResponse, queue: RequestQueue) -> dict[str, Any]:
+def extension(response: InferenceResponse, queue: RequestQueue) -> dict[str, object]:
     """The `tidemill` object of a response: label, validity and more of the parsed answer."""
     return {
         "response_id": response.response_id,
@@ -203,7 +203,7 @@ async def _events(
     response_id: str,
     chat_request: ChatRequest,
 ) -> AsyncIterator[str]:
-    head: dict[str, Any] = {
+    head: dict[str, object] = {
         "id": response_id,
         "object": "chat.completion.chunk",
         "created": int(time.time()),
@@ -223,9 +223,9 @@ async def _events(
     yield "data: [DONE]\n\n"
 
 
-def _line(head: dict[str, Any], delta: dict[str, str], finish: str | None = None) -> str:
+def _line(head: dict[str, object], delta: dict[str, str], finish: str | None = None) -> str:
     return _sse({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 
 
-def _sse(value: dict[str, Any]) -> str:
+def _sse(value: dict[str, object]) -> str:
     return f"data: {json.dumps(value, ensure_ascii=False)}\n\n"

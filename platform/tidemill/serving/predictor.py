@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 from uuid import uuid4
 
 from tidemill.answer import Answer
 from tidemill.errors import BadRequest
 from tidemill.pipeline.release_folder import ServedRelease
-from tidemill.prompts import Program
+from tidemill.prompts import PromptProgram
 from tidemill.runtimes import Reply, Runtime
 from tidemill.serving.response_cache import LruCache, request_key
 
@@ -26,7 +25,7 @@ class InferenceRequest:
     """One request: chat messages, or the row the prompt is rendered from."""
 
     messages: tuple[Mapping[str, str], ...] = ()
-    inputs: Mapping[str, Any] | None = None
+    inputs: Mapping[str, object] | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     subject: str | None = None
@@ -60,7 +59,7 @@ class Predictor:
 
     release: ServedRelease
     runtime: Runtime
-    program: Program | None
+    program: PromptProgram | None
     publish: Callable[[InferenceResponse], None] = lambda _given: None
     cache: LruCache[tuple[Reply, float | None]] = field(
         default_factory=lambda: LruCache(CACHE_SIZE)
@@ -151,11 +150,11 @@ class Predictor:
             return ("text",)
         return self.program.inputs if self.program else ()
 
-    def row(self, ask: InferenceRequest) -> Mapping[str, Any] | None:
+    def row(self, ask: InferenceRequest) -> Mapping[str, object] | None:
         """The columns the prompt was rendered from, where there are any."""
         return ask.inputs if ask.inputs is not None else self._single(ask.messages)
 
-    def _single(self, messages: Sequence[Mapping[str, str]]) -> Mapping[str, Any] | None:
+    def _single(self, messages: Sequence[Mapping[str, str]]) -> Mapping[str, object] | None:
         """A lone user message fills a prompt that has one input."""
         is_single = len(messages) == 1 and messages[0]["role"] == "user"
         if is_single and len(self.columns) == 1:

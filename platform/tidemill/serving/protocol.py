@@ -33,10 +33,10 @@ def kserve_model(queue: RequestQueue) -> Model:
             super().__init__(queue.answerer.release.service, return_response_headers=True)
             self.ready = True
 
-        def get_input_types(self) -> list[dict[str, Any]]:
+        def get_input_types(self) -> list[dict[str, object]]:
             return [_tensor(name) for name in input_columns(queue)]
 
-        def get_output_types(self) -> list[dict[str, Any]]:
+        def get_output_types(self) -> list[dict[str, object]]:
             return [_tensor(name) for name in ("text", "label", "response_id")]
 
         async def predict(
@@ -166,5 +166,5 @@ def _response(payload: Any, queue: RequestQueue, responses: list[InferenceRespon
     return InferResponse(identity, service, outputs, parameters={"release": release})
 
 
-def _tensor(name: str) -> dict[str, Any]:
+def _tensor(name: str) -> dict[str, object]:
     return {"name": name, "datatype": "BYTES", "shape": [-1]}

@@ -7,7 +7,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from threading import Lock
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
 
@@ -42,7 +42,7 @@ class LruCache(Generic[Value]):
 
 
 def request_key(
-    release: str, messages: Sequence[Mapping[str, str]], parameters: Mapping[str, Any]
+    release: str, messages: Sequence[Mapping[str, str]], parameters: Mapping[str, object]
 ) -> bytes:
     """One key per (release, messages, parameters)."""
     text = json.dumps([release, list(map(dict, messages)), dict(parameters)], sort_keys=True)

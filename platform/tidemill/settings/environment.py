@@ -168,7 +168,9 @@ def _alternatives(annotation: Any) -> tuple[Any, ...]:
 
 def _problems(section: type[Section], error: ValidationError) -> list[str]:
     # A default that is worked out from a value which cannot be used is no problem of its own.
-    details = [one for one in error.errors() if one["type"] != "default_factory_not_called"]
+    details = [
+        detail for detail in error.errors() if detail["type"] != "default_factory_not_called"
+    ]
     return [_sentence(section, detail) for detail in details]
 
 

@@ -44,18 +44,18 @@ def variables() -> list[Variable]:
 
     A variable that several fields read (as those of a forge) comes once.
     """
-    found: dict[str, Variable] = {}
+    table: dict[str, Variable] = {}
     for field in _fields(Settings):
         name, *fallbacks = names_of(field)
-        before = found.get(name)
-        found[name] = Variable(
+        before = table.get(name)
+        table[name] = Variable(
             name,
             " ".join((field.description or "").split()),
             default_text(field),
             is_secret(field),
             (*(before.fallbacks if before else ()), *fallbacks),
         )
-    return list(found.values())
+    return list(table.values())
 
 
 def values(settings: Settings) -> dict[str, str]:
@@ -65,11 +65,11 @@ def values(settings: Settings) -> dict[str, str]:
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """A sentence for each variable that begins like ours and is none, with the nearest name."""
-    known = {name for field in _fields(Settings) for name in names_of(field)} | INTERNAL
+    names = {name for field in _fields(Settings) for name in names_of(field)} | INTERNAL
     return [
-        f"{name} is no setting{_nearest(name, known)}"
+        f"{name} is no setting{_nearest(name, names)}"
         for name in sorted(environ)
-        if name.startswith(PREFIX) and name not in known
+        if name.startswith(PREFIX) and name not in names
     ]
 
 

@@ -135,7 +135,7 @@ class Technique(BaseModel):
     """The technique's name: a file of its folder."""
 
     @property
-    def option_values(self) -> dict[str, Any]:
+    def option_values(self) -> dict[str, object]:
         """The keys beside `type`, as written."""
         return dict(self.__pydantic_extra__ or {})
 

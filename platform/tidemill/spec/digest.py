@@ -37,7 +37,7 @@ class DigestInputs:
 
     digest: str
     """`sha256:` and 64 hex digits."""
-    values: dict[str, Any]
+    values: dict[str, object]
     """Every default filled in, words for people included."""
     techniques: dict[str, int]
     """`tidemill.metrics:accuracy` → its VERSION."""
@@ -69,9 +69,9 @@ def digest_inputs(loaded: LoadedSpec, project: Project) -> DigestInputs:
     return DigestInputs(digest, values, techniques, files, tuple(references))
 
 
-def with_defaults(spec: Spec) -> dict[str, Any]:
+def with_defaults(spec: Spec) -> dict[str, object]:
     """The spec as plain values, every default filled in, options of techniques included."""
-    values: dict[str, Any] = spec.model_dump(mode="json", by_alias=True)
+    values: dict[str, object] = spec.model_dump(mode="json", by_alias=True)
     for use in technique_uses(spec):
         model = options_model(use.catalog, use.name)
         if model is None:
@@ -84,7 +84,7 @@ def with_defaults(spec: Spec) -> dict[str, Any]:
     return values
 
 
-def _without_people(values: dict[str, Any]) -> dict[str, Any]:
+def _without_people(values: dict[str, object]) -> dict[str, object]:
     hashed = {key: value for key, value in values.items() if key not in _FOR_PEOPLE}
     return hashed | dict.fromkeys(SEARCHES & hashed.keys())
 

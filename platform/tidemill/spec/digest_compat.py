@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from tidemill.spec.base import AddedLater
 
 
-def without_later(model: BaseModel, values: dict[str, Any]) -> dict[str, Any]:
+def without_later(model: BaseModel, values: dict[str, object]) -> dict[str, object]:
     """`values`, the plain form of `model`, without fields marked `Later` that have their default.
 
     What was written before such a field existed keeps its digest; naming it changes the digest as

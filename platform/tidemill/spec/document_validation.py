@@ -99,7 +99,7 @@ def document_path(loc: tuple[int | str, ...], value: Any) -> Path_:
     return tuple(path)
 
 
-def discriminators(value: dict[str, Any]) -> tuple[Any, ...]:
+def discriminators(value: dict[str, object]) -> tuple[Any, ...]:
     """Values of the keys that select a union member (`type`, `mode`) in a mapping of a spec."""
     return tuple(value.get(key) for key in _TAGS)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -34,7 +33,7 @@ class TechniqueUse:
     """Path of the mapping that holds the options."""
     catalog: Catalog
     name: str
-    option_values: dict[str, Any]
+    option_values: dict[str, object]
 
 
 def technique_uses(spec: Spec) -> Iterator[TechniqueUse]:

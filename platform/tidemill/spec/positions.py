@@ -52,7 +52,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _BASED = re.compile(r"0(o[0-7]+|x[0-9a-fA-F]+)\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _ENDLESS = re.compile(r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
-_WORDS: Mapping[str, Any] = {
+_WORDS: Mapping[str, object] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -179,8 +179,8 @@ class _Reader:
             values.append(self.node(event, (*path, len(values)), depth + 1))
         return values
 
-    def mapping(self, path: Path_, depth: int) -> dict[str, Any]:
-        values: dict[str, Any] = {}
+    def mapping(self, path: Path_, depth: int) -> dict[str, object]:
+        values: dict[str, object] = {}
         while not isinstance(event := self.parser.get_event(), yaml.MappingEndEvent):
             key, line = self.key(event), event.start_mark.line + 1
             if key in values:

@@ -70,9 +70,9 @@ class Examples(Frozen):
     What `tidemill optimise` finds is written there."""
 
     @model_serializer(mode="wrap")
-    def _without_file(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_file(self, plain: SerializerFunctionWrapHandler) -> dict[str, object]:
         """A prompt that names no file keeps the digest it had before there was one to name."""
-        values: dict[str, Any] = plain(self)
+        values: dict[str, object] = plain(self)
         return values if self.file else {k: v for k, v in values.items() if k != "file"}
 
     @model_validator(mode="after")

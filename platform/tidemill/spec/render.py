@@ -24,7 +24,7 @@ def render_documented(spec: Spec) -> str:
     return "\n".join(_mapping_lines(with_defaults(spec), spec, "")) + "\n"
 
 
-def _mapping_lines(values: Mapping[str, Any], model: Any, indent: str) -> list[str]:
+def _mapping_lines(values: Mapping[str, object], model: Any, indent: str) -> list[str]:
     lines: list[str] = []
     words, inner = _words(model), _inner(model)
     for key, value in values.items():
@@ -44,7 +44,7 @@ def _entry(key: str, value: Any, model: Any, indent: str) -> list[str]:
     return [f"{indent}{key}: {_flow(value)}"]
 
 
-def _item(values: Mapping[str, Any], model: Any, indent: str) -> list[str]:
+def _item(values: Mapping[str, object], model: Any, indent: str) -> list[str]:
     """An item of a list: its first key carries the dash, comments above it stay above."""
     lines = _mapping_lines(values, model, f"{indent}  ")
     first = next(i for i, line in enumerate(lines) if not line.lstrip().startswith("#"))
@@ -64,7 +64,7 @@ def _words(model: Any) -> dict[str, str]:
     }
 
 
-def _inner(model: Any) -> dict[str, Any]:
+def _inner(model: Any) -> dict[str, object]:
     """Key → the model that stands there, where one does."""
     if not isinstance(model, BaseModel):
         return {}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
+
+from tidemill.engine.cost import Spread
 
 _UNITS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 WIDEST = 60
@@ -28,9 +30,9 @@ def format_number(value: float) -> str:
     return f"{value:,.0f}" if value >= 9.95 or value == int(value) else f"{value:.1f}"
 
 
-def format_spread(spread: Mapping[str, float], formatter: Callable[[float], str]) -> str:
+def format_spread(spread: Spread, formatter: Callable[[float], str]) -> str:
     """`5 min (4 min–7 min)`; the median alone where there is no spread."""
-    low, middle, high = (formatter(spread[name]) for name in ("low", "median", "high"))
+    low, middle, high = map(formatter, (spread.low, spread.median, spread.high))
     return middle if low == high else f"{middle} ({low}–{high})"
 
 

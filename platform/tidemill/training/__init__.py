@@ -1,1 +1,1 @@
-"""How weights are changed: the loop, its batches and checkpoints; methods lie in `methods`."""
+"""Training: the loop, its batches and checkpoints; methods are in `methods`."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tidemill.training.classifier_head import cross_entropy
-from tidemill.training.examples import Example, by_length
+from tidemill.training.examples import Example, length_batches
 
 _READ_TOKENS = 2048
 _MEMORY_SHARE = 0.25
@@ -36,16 +36,16 @@ class CausalLearner:
         targets = torch.tensor([t for row in rows for t in row.ids[row.start :]])
         weights = torch.tensor([row.weight for row in rows for _ in range(row.targets)])
         with torch.autocast("cpu", torch.bfloat16, enabled=self.low):
-            hidden = self._hidden(rows)
+            hidden = self._hidden_states(rows)
             before = torch.tensor(
                 [i * hidden.shape[1] + at - 1 for i, row in enumerate(rows)
                  for at in range(row.start, len(row.ids))]
             )  # fmt: skip
-            wanted = hidden.reshape(-1, hidden.shape[-1])[before]
+            predicting = hidden.reshape(-1, hidden.shape[-1])[before]
             if self.low:
-                wanted = wanted.to(torch.bfloat16)
+                predicting = predicting.to(torch.bfloat16)
             bias = getattr(self.head, "bias", None)
-            return cross_entropy(wanted, self.head.weight, bias, targets, weights, smoothing)
+            return cross_entropy(predicting, self.head.weight, bias, targets, weights, smoothing)
 
     def prepare(self, examples: Sequence[Example], tell: Callable[[int, int], None]) -> int:
         """Run frozen lower layers over the rows once; gives the number of layers saved, 0 where
@@ -60,7 +60,7 @@ class CausalLearner:
         if not self._splits(bottom, top, examples[0]):
             return 0
         done = 0
-        for places in by_length(examples, _READ_TOKENS):
+        for places in length_batches(examples, _READ_TOKENS):
             rows = [examples[i] for i in places]
             for row, states in zip(rows, self._read(bottom, rows), strict=True):
                 self._kept[row.ids] = states[: len(row.ids)].clone()
@@ -73,17 +73,17 @@ class CausalLearner:
         """Free what `prepare` kept; rows go through all layers again."""
         self._kept, self._top = {}, None
 
-    def _hidden(self, rows: Sequence[Example]) -> Any:
+    def _hidden_states(self, rows: Sequence[Example]) -> Any:
         import torch
 
         if self._top is not None:
-            kept = [self._kept[row.ids] for row in rows]
-            states = torch.nn.utils.rnn.pad_sequence(kept, batch_first=True)
-            with self._as(self._top):
+            row_states = [self._kept[row.ids] for row in rows]
+            states = torch.nn.utils.rnn.pad_sequence(row_states, batch_first=True)
+            with self._with_layers(self._top):
                 return self.backbone(inputs_embeds=states, use_cache=False).last_hidden_state
-        return self.backbone(input_ids=self._padded(rows), use_cache=False).last_hidden_state
+        return self.backbone(input_ids=self._pad(rows), use_cache=False).last_hidden_state
 
-    def _padded(self, rows: Sequence[Example]) -> Any:
+    def _pad(self, rows: Sequence[Example]) -> Any:
         import torch
 
         width = max(len(row.ids) for row in rows)
@@ -96,12 +96,12 @@ class CausalLearner:
         with (
             torch.no_grad(),
             torch.autocast("cpu", torch.bfloat16, enabled=self.low),
-            self._as(bottom, torch.nn.Identity()),
+            self._with_layers(bottom, torch.nn.Identity()),
         ):
-            return self.backbone(input_ids=self._padded(rows), use_cache=False).last_hidden_state
+            return self.backbone(input_ids=self._pad(rows), use_cache=False).last_hidden_state
 
     def _frozen_layers(self) -> int:
-        """How many layers from the bottom have nothing to train (embeddings included)."""
+        """Number of layers from the bottom without trained weights (embeddings included)."""
         layers = getattr(self.backbone, "layers", None)
         if layers is None or not hasattr(self.backbone, "norm"):
             return 0
@@ -126,22 +126,22 @@ class CausalLearner:
         was = self.model.training
         self.model.eval()
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=self.low):
-            whole = self.backbone(input_ids=self._padded([row]), use_cache=False).last_hidden_state
+            full = self.backbone(input_ids=self._pad([row]), use_cache=False).last_hidden_state
             states = self._read(bottom, [row])
-            with self._as(top):
+            with self._with_layers(top):
                 halves = self.backbone(inputs_embeds=states, use_cache=False).last_hidden_state
         self.model.train(was)
-        return bool(torch.allclose(whole.float(), halves.float(), rtol=0.05, atol=0.05))
+        return bool(torch.allclose(full.float(), halves.float(), rtol=0.05, atol=0.05))
 
     @contextmanager
-    def _as(self, layers: Any, norm: Any = None) -> Iterator[None]:
+    def _with_layers(self, layers: Any, norm: Any = None) -> Iterator[None]:
         """The backbone with some of its layers (and another last norm) for a moment."""
         backbone, config = self.backbone, self.backbone.config
-        whole, own, count = backbone.layers, backbone.norm, config.num_hidden_layers
+        all_layers, own, count = backbone.layers, backbone.norm, config.num_hidden_layers
         backbone.layers, config.num_hidden_layers = layers, len(layers)
         if norm is not None:
             backbone.norm = norm
         try:
             yield
         finally:
-            backbone.layers, config.num_hidden_layers, backbone.norm = whole, count, own
+            backbone.layers, config.num_hidden_layers, backbone.norm = all_layers, count, own

@@ -24,7 +24,7 @@ class Checkpoint:
     optimiser: dict[str, Any]
     best: dict[str, Any]
 
-    def into(self, trained: Mapping[str, Any], optimiser: Any) -> None:
+    def restore(self, trained: Mapping[str, Any], optimiser: Any) -> None:
         """Set the trained weights and the optimiser's moments to those of the checkpoint."""
         import torch
 
@@ -52,8 +52,8 @@ def save(
     """Write the checkpoint of `state['step']`, then remove older ones."""
     from safetensors.torch import save_file
 
-    place = folder / f"{_PREFIX}{state['step']:08d}"
-    work = folder / f".{place.name}.part"
+    checkpoint = folder / f"{_PREFIX}{state['step']:08d}"
+    work = folder / f".{checkpoint.name}.part"
     try:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
@@ -66,26 +66,26 @@ def save(
             json.dump(state, file)
             file.flush()
             os.fsync(file.fileno())
-        shutil.rmtree(place, ignore_errors=True)
-        work.rename(place)
+        shutil.rmtree(checkpoint, ignore_errors=True)
+        work.rename(checkpoint)
     except OSError as error:
         shutil.rmtree(work, ignore_errors=True)
         raise StorageError(
             f"cannot write a checkpoint below {folder}: {error}; free some space, "
             "or raise `train.checkpoint_every`"
         ) from None
-    for other in _found(folder):
-        if other != place:
+    for other in _checkpoint_folders(folder):
+        if other != checkpoint:
             shutil.rmtree(other, ignore_errors=True)
 
 
 def load(folder: Path, digest: str) -> Checkpoint | None:
     """The newest checkpoint of a run with this digest; others are removed."""
-    for place in reversed(_found(folder)):
+    for checkpoint in reversed(_checkpoint_folders(folder)):
         try:
-            return _read(place, digest)
+            return _read(checkpoint, digest)
         except (OSError, ValueError, KeyError):
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(checkpoint, ignore_errors=True)
     clear(folder)
     return None
 
@@ -95,7 +95,7 @@ def clear(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _found(folder: Path) -> list[Path]:
+def _checkpoint_folders(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"{_PREFIX}*"))
 
 
@@ -133,7 +133,14 @@ def _save_best(folder: Path, work: Path, best: Mapping[str, Any], step: int) -> 
     if not best:
         return
     name = f"best-{step}.safetensors"
-    before = next((place / name for place in _found(folder) if (place / name).exists()), None)
+    before = next(
+        (
+            checkpoint / name
+            for checkpoint in _checkpoint_folders(folder)
+            if (checkpoint / name).exists()
+        ),
+        None,
+    )
     if before:
         try:
             (work / name).hardlink_to(before)

@@ -43,11 +43,11 @@ def _function() -> Any:
                 matrix = head.detach().to(wide)
                 for at in range(0, len(targets), CHUNK):
                     part = slice(at, at + CHUNK)
-                    piece, wanted, share = hidden[part], targets[part], weights[part]
+                    piece, labels, share = hidden[part], targets[part], weights[part]
                     logits = (piece @ matrix.t()).float()
                     if bias is not None:
                         logits += bias.float()
-                    loss, slope = _loss_and_slope(logits, wanted, share, smoothing)
+                    loss, slope = _loss_and_slope(logits, labels, share, smoothing)
                     total += loss
                     slope = slope.to(wide)
                     grad_hidden[part] = slope @ matrix

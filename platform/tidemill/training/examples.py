@@ -25,18 +25,22 @@ class Example:
 
     @property
     def targets(self) -> int:
-        """How many predictions the row's loss is made of."""
+        """Number of predictions in the row's loss."""
         return len(self.ids) - self.start if self.label < 0 else 1
 
 
-def fit(prompt: Sequence[int], completion: Sequence[int], length: int) -> Example | None:
+def truncate_example(
+    prompt: Sequence[int], completion: Sequence[int], length: int
+) -> Example | None:
     """A prompt and its completion in `length` tokens: the prompt loses its beginning, the
     completion nothing; None where the completion alone does not fit beside one prompt token."""
     room = length - len(completion)
     if room < 1 or not completion or not prompt:
         return None
-    kept = prompt[-room:]
-    return Example((*kept, *completion), start=len(kept), truncated=len(kept) < len(prompt))
+    prompt_end = prompt[-room:]
+    return Example(
+        (*prompt_end, *completion), start=len(prompt_end), truncated=len(prompt_end) < len(prompt)
+    )
 
 
 def epoch_batches(examples: Sequence[Example], *, batch_tokens: int, seed: int) -> list[list[int]]:
@@ -50,12 +54,12 @@ def epoch_batches(examples: Sequence[Example], *, batch_tokens: int, seed: int) 
     batches: list[list[int]] = []
     for start in range(0, len(order), chunk):
         rows = sorted(order[start : start + chunk], key=lambda i: len(examples[i].ids))
-        batches += packed(examples, rows, batch_tokens)
+        batches += pack_batches(examples, rows, batch_tokens)
     draw.shuffle(batches)
     return batches
 
 
-def packed(examples: Sequence[Example], rows: Sequence[int], tokens: int) -> list[list[int]]:
+def pack_batches(examples: Sequence[Example], rows: Sequence[int], tokens: int) -> list[list[int]]:
     """Consecutive rows (sorted by length) in batches of at most `tokens` with padding."""
     batches: list[list[int]] = []
     batch: list[int] = []
@@ -70,10 +74,10 @@ def packed(examples: Sequence[Example], rows: Sequence[int], tokens: int) -> lis
     return [*batches, batch] if batch else batches
 
 
-def by_length(examples: Sequence[Example], tokens: int) -> list[list[int]]:
+def length_batches(examples: Sequence[Example], tokens: int) -> list[list[int]]:
     """All rows in batches of like length: for reading them once, in no particular order."""
     rows = sorted(range(len(examples)), key=lambda i: (len(examples[i].ids), i))
-    return packed(examples, rows, tokens)
+    return pack_batches(examples, rows, tokens)
 
 
 def run_batches(
@@ -87,12 +91,12 @@ def run_batches(
     """All steps of a run, and after which of them an epoch ends (the last step always does)."""
     steps: list[list[int]] = []
     ends: list[int] = []
-    left, epoch = epochs, 0
-    while left > 1e-9:
+    remaining, epoch = epochs, 0
+    while remaining > 1e-9:
         batches = epoch_batches(examples, batch_tokens=batch_tokens, seed=seed * 100_003 + epoch)
-        steps += batches[: max(1, round(len(batches) * min(1.0, left)))]
+        steps += batches[: max(1, round(len(batches) * min(1.0, remaining)))]
         ends.append(len(steps))
-        left, epoch = left - 1, epoch + 1
+        remaining, epoch = remaining - 1, epoch + 1
     if max_steps is not None and len(steps) > max_steps:
         steps = steps[:max_steps]
         ends = [*(end for end in ends if end < max_steps), max_steps]

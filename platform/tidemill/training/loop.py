@@ -15,17 +15,17 @@ from typing import Any, Protocol
 from tidemill.errors import TrainingError
 from tidemill.spec.finetune import EarlyStop, Train, Watchdog
 from tidemill.training import checkpoint
-from tidemill.training.examples import Example, packed, run_batches
+from tidemill.training.examples import Example, pack_batches, run_batches
 from tidemill.training.optimiser import make_optimiser, rate_at
-from tidemill.training.watchdog import Guard
+from tidemill.training.watchdog import LossWatchdog
 
 MICRO_TOKENS = 4096
 """Tokens of one forward pass; a larger optimiser step is added up from several."""
 _LOOK_AT_LEAST = 200
 
 
-class Tell(Protocol):
-    """Where progress goes."""
+class Progress(Protocol):
+    """Progress callback: a message, with `done` of `total` for a bar."""
 
     def __call__(
         self, message: str, *, done: float | None = None, total: float | None = None
@@ -45,47 +45,51 @@ class Learner(Protocol):
 
 
 @dataclass(frozen=True)
-class Job:
-    """What to train, beside the model and the rows."""
+class TrainingJob:
+    """Hyperparameters, stopping rules and checkpoint folder of one training run."""
 
     train: Train
     early_stop: EarlyStop | None
     watchdog: Watchdog
     digest: str
-    """Of everything that decides the result; a checkpoint of another digest is not used."""
+    """Digest over all inputs of the run; a checkpoint of another digest is not used."""
     checkpoints: Path
     resume: bool = True
 
 
 @dataclass
-class Outcome:
-    """What happened; the learner's model holds the best weights."""
+class TrainingResult:
+    """Losses, steps and stop reason of a run; the learner's model holds the best weights."""
 
     steps: int = 0
-    planned: int = 0
+    planned_steps: int = 0
     tokens: int = 0
     """Real tokens that went through the steps, padding not counted; resumed ones included."""
     seconds: float = 0.0
     """Spent on steps (looks and reading ahead not counted), in this process."""
-    tokens_here: int = 0
+    tokens_this_run: int = 0
     """Tokens of this process, for the speed."""
     losses: list[tuple[int, float]] = field(default_factory=list)
-    looks: list[tuple[int, float]] = field(default_factory=list)
+    validation_losses: list[tuple[int, float]] = field(default_factory=list)
     """Validation loss, by step."""
     best_step: int = 0
-    stopped: str = ""
+    stop_reason: str = ""
     resumed_from: int = 0
     layers_saved: int = 0
 
     @property
     def best(self) -> float | None:
         """The lowest validation loss."""
-        return min((loss for _, loss in self.looks), default=None)
+        return min((loss for _, loss in self.validation_losses), default=None)
 
 
-def run(
-    learner: Learner, rows: Sequence[Example], held_out: Sequence[Example], job: Job, tell: Tell
-) -> Outcome:
+def run_training(
+    learner: Learner,
+    rows: Sequence[Example],
+    held_out: Sequence[Example],
+    job: TrainingJob,
+    tell: Progress,
+) -> TrainingResult:
     """Train; raises Diverged, or TrainingError where memory runs out."""
     try:
         return _Run(learner, list(rows), list(held_out), job, tell).go()
@@ -99,7 +103,12 @@ def run(
 
 class _Run:
     def __init__(
-        self, learner: Learner, rows: list[Example], held_out: list[Example], job: Job, tell: Tell
+        self,
+        learner: Learner,
+        rows: list[Example],
+        held_out: list[Example],
+        job: TrainingJob,
+        tell: Progress,
     ) -> None:
         self.learner, self.rows, self.held_out, self.job, self.tell = (
             learner, rows, held_out, job, tell
@@ -112,11 +121,11 @@ class _Run:
         self.looks = set(ends) | set(range(_LOOK_AT_LEAST, len(self.batches), _LOOK_AT_LEAST))
         self.trained = {n: p for n, p in learner.model.named_parameters() if p.requires_grad}
         self.optimiser = make_optimiser(self.trained, train)
-        self.guard = Guard(job.watchdog)
-        self.out = Outcome(planned=len(self.batches))
+        self.guard = LossWatchdog(job.watchdog)
+        self.out = TrainingResult(planned_steps=len(self.batches))
         self.best: dict[str, Any] = {}
 
-    def go(self) -> Outcome:
+    def go(self) -> TrainingResult:
         self._resume()
         self.out.layers_saved = self.learner.prepare(
             [*self.rows, *self.held_out],
@@ -124,10 +133,10 @@ class _Run:
                 "reading rows through frozen layers", done=done, total=total
             ),
         )
-        while self.out.steps < len(self.batches) and not self.out.stopped:
+        while self.out.steps < len(self.batches) and not self.out.stop_reason:
             self._step(self.batches[self.out.steps])
             if self.out.steps in self.looks:
-                self._look()
+                self._validate()
             if self.out.steps % self.job.train.checkpoint_every == 0:
                 self._save()
         self._keep_best()
@@ -145,12 +154,12 @@ class _Run:
             group["lr"] = rate_at(step, len(self.batches), train)
         share = sum(row.weight * row.targets for row in rows)
         loss = 0.0
-        for part in packed(rows, range(len(rows)), MICRO_TOKENS):
+        for part in pack_batches(rows, range(len(rows)), MICRO_TOKENS):
             value = self.learner.loss([rows[i] for i in part], train.label_smoothing) / share
             value.backward()
             loss += float(value.detach())
         torch.nn.utils.clip_grad_norm_(list(self.trained.values()), 1.0)
-        self.guard.see(step + 1, loss, self.job)
+        self.guard.update(step + 1, loss, self.job)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self._count(rows, loss, time.perf_counter() - started)
@@ -159,30 +168,30 @@ class _Run:
         out, tokens = self.out, sum(len(row.ids) for row in rows)
         out.steps += 1
         out.tokens += tokens
-        out.tokens_here += tokens
+        out.tokens_this_run += tokens
         out.seconds += seconds
         out.losses.append((out.steps, loss))
-        speed = out.tokens_here / max(out.seconds, 1e-9)
+        speed = out.tokens_this_run / max(out.seconds, 1e-9)
         self.tell(
-            f"step {out.steps}/{out.planned} · loss {loss:.3f} · {speed:.0f} tokens/s",
-            done=out.steps, total=out.planned,
+            f"step {out.steps}/{out.planned_steps} · loss {loss:.3f} · {speed:.0f} tokens/s",
+            done=out.steps, total=out.planned_steps,
         )  # fmt: skip
 
-    def _look(self) -> None:
+    def _validate(self) -> None:
         """Measure the validation loss; keep the weights if it is the best; stop if it is time."""
         if not self.held_out:
             return
         before, loss = self.out.best, validation_loss(self.learner, self.held_out)
-        self.out.looks.append((self.out.steps, loss))
+        self.out.validation_losses.append((self.out.steps, loss))
         self.tell(f"step {self.out.steps}: validation loss {loss:.4f}")
         stop = self.job.early_stop
         gain = stop.minimum_gain if stop else 0.0
         if before is None or loss < before - gain:
             self.out.best_step = self.out.steps
             self.best = {n: p.detach().clone() for n, p in self.trained.items()}
-        since = sum(1 for at, _ in self.out.looks if at > self.out.best_step)
+        since = sum(1 for at, _ in self.out.validation_losses if at > self.out.best_step)
         if stop and since >= stop.patience and self.out.steps < len(self.batches):
-            self.out.stopped = (
+            self.out.stop_reason = (
                 f"validation loss did not improve in {since} looks; "
                 f"kept the weights of step {self.out.best_step}"
             )
@@ -199,8 +208,8 @@ class _Run:
         out = self.out
         state = {
             "digest": self.job.digest, "step": out.steps, "tokens": out.tokens,
-            "losses": out.losses, "looks": out.looks, "best_step": out.best_step,
-            "guard": self.guard.state(), "stopped": out.stopped,
+            "losses": out.losses, "looks": out.validation_losses, "best_step": out.best_step,
+            "guard": self.guard.state(), "stopped": out.stop_reason,
         }  # fmt: skip
         checkpoint.save(
             self.job.checkpoints, state, self.trained, self.optimiser, self.best, out.best_step
@@ -209,17 +218,17 @@ class _Run:
     def _resume(self) -> None:
         if not self.job.resume:
             checkpoint.clear(self.job.checkpoints)
-        found = checkpoint.load(self.job.checkpoints, self.job.digest)
-        if found is None:
+        saved = checkpoint.load(self.job.checkpoints, self.job.digest)
+        if saved is None:
             return
-        state, self.best = found.state, found.best
-        found.into(self.trained, self.optimiser)
+        state, self.best = saved.state, saved.best
+        saved.restore(self.trained, self.optimiser)
         self.guard.restore(state["guard"])
         self.out.steps = self.out.resumed_from = int(state["step"])
         self.out.tokens, self.out.best_step = int(state["tokens"]), int(state["best_step"])
         self.out.losses = [(int(at), float(loss)) for at, loss in state["losses"]]
-        self.out.looks = [(int(at), float(loss)) for at, loss in state["looks"]]
-        self.out.stopped = str(state["stopped"])
+        self.out.validation_losses = [(int(at), float(loss)) for at, loss in state["looks"]]
+        self.out.stop_reason = str(state["stopped"])
         self.tell(f"resumed from the checkpoint of step {self.out.steps}")
 
 
@@ -231,7 +240,7 @@ def validation_loss(learner: Learner, rows: Sequence[Example]) -> float:
     order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
     total, targets = 0.0, 0
     with torch.no_grad():
-        for places in packed(rows, order, MICRO_TOKENS):
+        for places in pack_batches(rows, order, MICRO_TOKENS):
             part = [Example(r.ids, r.start, r.label) for r in (rows[i] for i in places)]
             total += float(learner.loss(part, 0.0))
             targets += sum(row.targets for row in part)

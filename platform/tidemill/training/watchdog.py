@@ -9,30 +9,30 @@ from tidemill.errors import Diverged
 from tidemill.spec.finetune import Watchdog
 
 if TYPE_CHECKING:
-    from tidemill.training.loop import Job
+    from tidemill.training.loop import TrainingJob
 
 _MEMORY = 0.8
 _FLOOR = 0.1
 """A loss below this share of the first one is good; its noise must not look like a runaway."""
 
 
-class Guard:
+class LossWatchdog:
     """Follows the loss, smoothed over some five steps."""
 
     def __init__(self, rules: Watchdog) -> None:
         self.rules = rules
         self.smooth = self.best = self.first = math.nan
 
-    def see(self, step: int, loss: float, job: Job) -> None:
+    def update(self, step: int, loss: float, job: TrainingJob) -> None:
         """Take in the loss of a step; raises Diverged."""
         if not math.isfinite(loss):
-            raise self._diverged(step, loss, job, "is not a number any more")
+            raise self._divergence(step, loss, job, "is not a number any more")
         started = not math.isnan(self.smooth)
         self.smooth = _MEMORY * self.smooth + (1 - _MEMORY) * loss if started else loss
         self.first = self.first if started else loss
         limit = self.rules.max_ratio * max(self.best, _FLOOR * self.first)
         if started and step > self.rules.after_steps and self.smooth > limit:
-            raise self._diverged(
+            raise self._divergence(
                 step, loss, job,
                 f"is {self.smooth:.3f} smoothed, over {self.rules.max_ratio:g} times its best, "
                 f"{self.best:.3f}",
@@ -47,7 +47,7 @@ class Guard:
         """From a checkpoint."""
         self.smooth, self.best, self.first = map(float, state)
 
-    def _diverged(self, step: int, loss: float, job: Job, why: str) -> Diverged:
+    def _divergence(self, step: int, loss: float, job: TrainingJob, why: str) -> Diverged:
         rate = job.train.learning_rate
         return Diverged(
             f"training diverged at step {step}: the loss ({loss:.3f}) {why}; try "

@@ -1,4 +1,4 @@
-"""What trigger conditions go by: the signals, the answers, the state, and what they say."""
+"""Values of trigger conditions: feedback signals, answers, the trigger's state, and the result."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from math import ceil
 
 
 @dataclass(frozen=True, slots=True)
-class Signal:
-    """One piece of joined feedback, as conditions see it."""
+class FeedbackSignal:
+    """One feedback event that was joined to its answer."""
 
     kind: str
     arrived: datetime
-    """When the ledger took it in."""
+    """When the ledger received it."""
     time: datetime
     """When the user gave it."""
     subject: str | None = None
@@ -24,8 +24,8 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """One answer of the service, as conditions see it."""
+class AnswerRecord:
+    """One answer of the service."""
 
     time: datetime
     label: str | None
@@ -35,63 +35,67 @@ class Answered:
 
 @dataclass(frozen=True)
 class TriggerState:
-    """What happened since a trigger last fired; late feedback is left out."""
+    """Feedback and answers since a trigger last fired; late feedback is excluded."""
 
-    signals: Sequence[Signal] = ()
+    signals: Sequence[FeedbackSignal] = ()
     """Feedback that no firing has used yet, oldest first; the ledger hands out a bounded number."""
-    fired: Sequence[datetime] = ()
+    firings: Sequence[datetime] = ()
     """Times of former firings, oldest first."""
-    start: datetime | None = None
-    """When the trigger was first looked at; a schedule counts from here."""
+    first_evaluated: datetime | None = None
+    """When the trigger was first evaluated; a schedule counts from here."""
     share: float = 1.0
     """Largest share one subject may have (the stream's `max_weight_per_subject`)."""
-    changed: datetime | None = None
+    spec_changed_at: datetime | None = None
     """Newest change of a spec the trigger runs, where it is not built yet."""
-    answers: Sequence[Answered] = ()
+    answers: Sequence[AnswerRecord] = ()
     """Answers of the service, oldest first, as far back as conditions look."""
     held_since: datetime | None = None
-    """Since when the conditions held at every look; the memory of the last decision."""
-    asked: datetime | None = None
-    """Since when a firing waits for a person."""
+    """Since when the conditions held at every trigger evaluation; None where they did not."""
+    approval_asked_at: datetime | None = None
+    """Since when a firing waits for an approval; None where none does."""
 
     @property
     def last_fired(self) -> datetime | None:
         """The newest firing."""
-        return max(self.fired, default=None)
+        return max(self.firings, default=None)
 
 
 @dataclass(frozen=True)
-class Held:
-    """Whether a condition holds, and why."""
+class ConditionResult:
+    """The result of one condition: whether it holds, since when, and the numbers behind it."""
 
     holds: bool
     reason: str
-    since: datetime | None = None
-    """From when on it held; given where it holds."""
+    held_since: datetime | None = None
+    """Start of the time in which it holds; None where it does not hold."""
     numbers: Mapping[str, float | int | str | None] = field(default_factory=dict)
 
 
-def counted(signals: Sequence[Signal], at_least: int, share: float) -> list[Signal]:
+def counted_signals(
+    signals: Sequence[FeedbackSignal], at_least: int, share: float
+) -> list[FeedbackSignal]:
     """The signals that count towards `at_least`: of one subject at most its share, rounded up.
 
     Anonymous signals count together as one subject: nobody vouches that they are many people.
     """
     most = max(1, ceil(share * at_least))
-    seen: Counter[str | None] = Counter()
-    kept = []
+    counts: Counter[str | None] = Counter()
+    counting = []
     for signal in signals:
-        seen[signal.subject] += 1
-        if seen[signal.subject] <= most:
-            kept.append(signal)
-    return kept
+        counts[signal.subject] += 1
+        if counts[signal.subject] <= most:
+            counting.append(signal)
+    return counting
 
 
-def enough(signals: Sequence[Signal], at_least: int, state: TriggerState, what: str) -> Held:
-    """Held from the arrival of the signal that made the number full."""
-    kept = counted(signals, at_least, state.share)
-    cut = f" ({len(signals)} before the limit per subject)" if len(kept) < len(signals) else ""
-    numbers = {"counted": len(kept), "given": len(signals), "at_least": at_least}
-    if len(kept) < at_least:
-        return Held(False, f"{len(kept)} of {at_least} {what}{cut}", None, numbers)
-    reason = f"{len(kept)} {what}, at least {at_least} wanted{cut}"
-    return Held(True, reason, kept[at_least - 1].arrived, numbers)
+def at_least_signals(
+    signals: Sequence[FeedbackSignal], at_least: int, state: TriggerState, what: str
+) -> ConditionResult:
+    """Holds since the signal that completed the number arrived; `what` names signals in plural."""
+    counting = counted_signals(signals, at_least, state.share)
+    cut = f" ({len(signals)} before the limit per subject)" if len(counting) < len(signals) else ""
+    numbers = {"counted": len(counting), "given": len(signals), "at_least": at_least}
+    if len(counting) < at_least:
+        return ConditionResult(False, f"{len(counting)} of {at_least} {what}{cut}", None, numbers)
+    reason = f"{len(counting)} of {at_least} {what}{cut}"
+    return ConditionResult(True, reason, counting[at_least - 1].arrived, numbers)

@@ -1,4 +1,4 @@
-"""How much one subject may weigh in a rate made from many."""
+"""Weights of subjects in a rate: a cap on the ratings that count of one subject."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from statistics import median_low
 
 
-def cap(counts: Iterable[int], share: float) -> float:
+def rating_cap(counts: Iterable[int], share: float) -> float:
     """The most ratings of one subject that count, so that none has more than `share` of the total.
 
     Solves c = share · Σ min(n, c), but never cuts below the median subject: with too few subjects
@@ -18,16 +18,16 @@ def cap(counts: Iterable[int], share: float) -> float:
     return max(_exact(ordered, share), float(median_low(ordered)))
 
 
-def capped(counts: Iterable[int], share: float) -> list[float]:
-    """What each subject weighs, in order."""
-    given = list(counts)
-    most = cap(given, share)
-    return [min(float(n), most) for n in given]
+def capped_weights(counts: Iterable[int], share: float) -> list[float]:
+    """The weight of each subject, in the order of `counts`: its ratings up to the cap."""
+    ratings = list(counts)
+    most = rating_cap(ratings, share)
+    return [min(float(n), most) for n in ratings]
 
 
 def weighted_mean(means: Mapping[str, tuple[int, float]], share: float) -> tuple[float, float]:
     """Weighted mean and total weight of subject → (ratings, mean); (0, 0) without any."""
-    weights = capped((n for n, _ in means.values()), share)
+    weights = capped_weights((n for n, _ in means.values()), share)
     total = sum(weights)
     if not total:
         return 0.0, 0.0

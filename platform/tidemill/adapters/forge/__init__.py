@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from tidemill.adapters.forge.detect import choose, parse, proposal_number
 from tidemill.adapters.forge.memory import MemoryForge
-from tidemill.adapters.git.command import attempt
+from tidemill.adapters.git.command import try_git
 from tidemill.ports import Forge
 from tidemill.settings import Settings
 
@@ -25,7 +25,7 @@ def open_forge(settings: Settings) -> Forge:
     Raises ServiceError where the token or the repository's name is missing.
     """
     forge = settings.forge
-    remote = attempt(settings.specs, "remote", "get-url", forge.remote) or ""
+    remote = try_git(settings.specs, "remote", "get-url", forge.remote) or ""
     address = parse(remote.strip())
     kind = choose(forge, address)
     if kind == "github":

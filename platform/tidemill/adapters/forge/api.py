@@ -119,8 +119,8 @@ class Api:
         """POST something new, unless `find` finds it; looks again before each further try, so that
         a request which was carried out and whose answer was lost makes no second one."""
         for attempt in self._retrying(retry_error_callback=self._give_up):
-            if (found := find()) is not None:
-                return found
+            if (existing := find()) is not None:
+                return existing
             with attempt:
                 return self._json(self._send_within_limits("POST", path, permission, json=body))
         raise AssertionError("tenacity ends with an answer or an error")
@@ -274,8 +274,8 @@ def _message(answer: httpx.Response) -> str:
         return answer.reason_phrase
     if not isinstance(body, dict):
         return answer.reason_phrase
-    said = body.get("message") or body.get("error_description") or body.get("error") or ""
+    text = body.get("message") or body.get("error_description") or body.get("error") or ""
     details = [
         e["message"] for e in body.get("errors") or [] if isinstance(e, dict) and "message" in e
     ]
-    return " ".join(str(part) for part in (said, *details)) or answer.reason_phrase
+    return " ".join(str(part) for part in (text, *details)) or answer.reason_phrase

@@ -30,8 +30,8 @@ def parse(remote: str) -> Address | None:
         if parts.scheme == "file" or not parts.hostname:
             return None
         return Address(parts.hostname.lower(), _path(parts.path))
-    found = _SCP.match(remote)
-    return Address(found["host"].lower(), _path(found["path"])) if found else None
+    match = _SCP.match(remote)
+    return Address(match["host"].lower(), _path(match["path"])) if match else None
 
 
 def _path(path: str) -> str:

@@ -15,13 +15,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from tidemill.adapters.forge.merge_detection import fork_point, is_ancestor, landing
-from tidemill.adapters.forge.proposal_record import Page, read, ref_of
-from tidemill.adapters.forge.text import line
-from tidemill.adapters.git.branches import ask, fetched, known_remote, remote_tip, resolve
-from tidemill.adapters.git.command import attempt, git, run
+from tidemill.adapters.forge.merge_detection import find_merge_commit, is_ancestor, merge_base
+from tidemill.adapters.forge.proposal_record import PullRequestRecord, read_record, ref_of
+from tidemill.adapters.forge.text import one_line
+from tidemill.adapters.git.branches import (
+    check_remote,
+    fetch_ref,
+    query_remote,
+    remote_tip,
+    resolve,
+)
+from tidemill.adapters.git.command import git, run, try_git
 from tidemill.adapters.git.objects import identity, write_commit, write_tree
-from tidemill.adapters.git.push_errors import overtaken, why, without_credentials
+from tidemill.adapters.git.push_errors import is_non_fast_forward, push_error, redact_credentials
 from tidemill.errors import ServiceError
 from tidemill.ports import PullRequest
 
@@ -38,23 +44,23 @@ class PlainForge:
     def comment(self, number: str, body: str, *, marker: str) -> str:
         """Write the one comment that carries `marker`, or replace it in place; gives its address.
         Raises ServiceError where the remote has no such branch."""
-        place = ""
+        address = ""
 
-        def write(page: Page | None) -> Page:
-            nonlocal place
-            seen = page or self._seen(number)
-            if seen is None:
+        def write(page: PullRequestRecord | None) -> PullRequestRecord:
+            nonlocal address
+            current = page or self._pushed_branch(number)
+            if current is None:
                 raise ServiceError(f"{self.remote} has no branch '{number}' to comment on; push it")
-            changed, place = seen.with_comment(body, marker)
+            changed, address = current.with_comment(body, marker)
             return changed
 
-        self._alter(number, write, "Comment")
-        return f"{self._address()} {ref_of(number)}:{place}"
+        self._update_record(number, write, "Comment")
+        return f"{self._address()} {ref_of(number)}:{address}"
 
     def open_pull_request(self, branch: str, base: str, title: str, body: str) -> PullRequest:
         """Open a proposal for a pushed branch, or bring the open one up to date."""
         head, onto = self._tip(branch), self._tip(base)
-        since = fork_point(self.folder, head, onto)
+        since = merge_base(self.folder, head, onto)
         if since is None:
             raise ServiceError(
                 f"'{branch}' and '{base}' have no commit in common here; "
@@ -62,26 +68,28 @@ class PlainForge:
             )
         if is_ancestor(self.folder, head, onto):
             raise ServiceError(f"'{base}' holds all of '{branch}' already; nothing to propose")
-        found = self.find_pull_request(branch)
-        fresh = Page(line(title, 256), base, self._who("%an <%ae>", head), head, since, body)
+        pull_request = self.find_pull_request(branch)
+        fresh = PullRequestRecord(
+            one_line(title, 256), base, self._author("%an <%ae>", head), head, since, body
+        )
 
-        def write(page: Page | None) -> Page:
-            if page is None or found is None or found.state != "open":
+        def write(page: PullRequestRecord | None) -> PullRequestRecord:
+            if page is None or pull_request is None or pull_request.state != "open":
                 return fresh
             return replace(page, title=fresh.title, base=base, head=head, body=body)
 
-        self._alter(branch, write, "Propose")
+        self._update_record(branch, write, "Propose")
         return self._proposal(branch, fresh, head)
 
     def find_pull_request(self, branch: str) -> PullRequest | None:
         """The proposal of a branch: what was written of it, or simply that it was pushed."""
         tip = remote_tip(self.folder, self.remote, branch)
-        kept = fetched(self.folder, self.remote, ref_of(branch))
-        if kept is None:
-            page = self._seen(branch)
+        record_commit = fetch_ref(self.folder, self.remote, ref_of(branch))
+        if record_commit is None:
+            page = self._pushed_branch(branch)
             new = page and not is_ancestor(self.folder, page.head, self._tip(page.base))
             return self._proposal(branch, page, tip) if page and new else None
-        return self._proposal(branch, read(self.folder, kept), tip)
+        return self._proposal(branch, read_record(self.folder, record_commit), tip)
 
     def set_commit_status(
         self, sha: str, state: Literal["pending", "success", "failure"], text: str, *, context: str
@@ -90,22 +98,27 @@ class PlainForge:
         commit = resolve(self.folder, sha)
 
         def write(_: str | None) -> str | None:
-            said = attempt(self.folder, "notes", f"--ref={NOTES}", "show", commit) or ""
-            lines = dict(entry.split("\t", 1) for entry in said.splitlines() if "\t" in entry)
-            wanted = f"{state}\t{line(text, 255)}"
-            if lines.get(context) == wanted:
+            notes = try_git(self.folder, "notes", f"--ref={NOTES}", "show", commit) or ""
+            lines = dict(entry.split("\t", 1) for entry in notes.splitlines() if "\t" in entry)
+            status = f"{state}\t{one_line(text, 255)}"
+            if lines.get(context) == status:
                 return None
-            lines[context] = wanted
+            lines[context] = status
             note = "".join(f"{name}\t{rest}\n" for name, rest in sorted(lines.items()))
             add = ("notes", f"--ref={NOTES}", "add", "--force", "--file=-", commit)
-            git(self.folder, *add, given=note.encode(), environment=identity(self.folder))
+            git(self.folder, *add, stdin=note.encode(), environment=identity(self.folder))
             return git(self.folder, "rev-parse", NOTES).decode().strip()
 
         self._push(NOTES, write, into=NOTES)
 
-    def _alter(self, branch: str, change: Callable[[Page | None], Page], doing: str) -> None:
+    def _update_record(
+        self,
+        branch: str,
+        change: Callable[[PullRequestRecord | None], PullRequestRecord],
+        doing: str,
+    ) -> None:
         def write(old: str | None) -> str | None:
-            page = change(read(self.folder, old) if old else None)
+            page = change(read_record(self.folder, old) if old else None)
             tree = write_tree(self.folder, None, page.files())
             if old and tree == git(self.folder, "rev-parse", f"{old}^{{tree}}").decode().strip():
                 return None
@@ -117,9 +130,9 @@ class PlainForge:
     def _push(self, ref: str, write: Callable[[str | None], str | None], into: str = "") -> None:
         """Bring a ref from what it is on the remote to what `write` makes of it; when another push
         came first, once more from the start."""
-        known_remote(self.folder, self.remote)
+        check_remote(self.folder, self.remote)
         for _ in range(_TRIES):
-            old = fetched(self.folder, self.remote, ref, into=into)
+            old = fetch_ref(self.folder, self.remote, ref, into=into)
             new = write(old)
             if new is None:
                 return
@@ -127,26 +140,28 @@ class PlainForge:
             done = run(self.folder, "push", "--porcelain", lease, self.remote, f"{new}:{ref}")
             if done.returncode == 0:
                 return
-            said = (done.stderr + done.stdout).decode(errors="replace")
-            if not overtaken(said):
+            output = (done.stderr + done.stdout).decode(errors="replace")
+            if not is_non_fast_forward(output):
                 break
-        raise ServiceError(f"{ref} could not be pushed to {self.remote}: {why(said)}")
+        raise ServiceError(f"{ref} could not be pushed to {self.remote}: {push_error(output)}")
 
-    def _seen(self, branch: str) -> Page | None:
+    def _pushed_branch(self, branch: str) -> PullRequestRecord | None:
         """A pushed branch that nobody wrote about; None without one, or for the base itself."""
         tip = remote_tip(self.folder, self.remote, branch)
-        head = ask(self.folder, self.remote, "ls-remote", "--symref", self.remote, "HEAD")
+        head = query_remote(self.folder, self.remote, "ls-remote", "--symref", self.remote, "HEAD")
         base = head.partition("ref: refs/heads/")[2].partition("\t")[0]
         if tip is None or base in ("", branch):
             return None
-        since = fork_point(self.folder, tip, self._tip(base)) or tip
-        return Page(self._who("%s", tip), base, self._who("%an <%ae>", tip), tip, since)
+        since = merge_base(self.folder, tip, self._tip(base)) or tip
+        return PullRequestRecord(
+            self._author("%s", tip), base, self._author("%an <%ae>", tip), tip, since
+        )
 
-    def _proposal(self, branch: str, page: Page, tip: str | None) -> PullRequest:
+    def _proposal(self, branch: str, page: PullRequestRecord, tip: str | None) -> PullRequest:
         head, onto = tip or page.head, self._tip(page.base)
-        landed = landing(self.folder, head, onto, page.since)
+        landed = find_merge_commit(self.folder, head, onto, page.base_sha)
         # Nothing tells who fast-forwarded a branch: its commits stay as they were.
-        by = self._who("%cn <%ce>", landed) if landed and landed != head else ""
+        by = self._author("%cn <%ce>", landed) if landed and landed != head else ""
         return PullRequest(
             number=branch,
             branch=branch,
@@ -164,10 +179,10 @@ class PlainForge:
             raise ServiceError(f"{self.remote} has no branch '{branch}'; push it first")
         return tip
 
-    def _who(self, what: str, commit: str) -> str:
-        said = git(self.folder, "log", "-1", "--no-show-signature", f"--format={what}", commit)
-        return said.decode(errors="replace").strip()
+    def _author(self, what: str, commit: str) -> str:
+        value = git(self.folder, "log", "-1", "--no-show-signature", f"--format={what}", commit)
+        return value.decode(errors="replace").strip()
 
     def _address(self) -> str:
-        said = attempt(self.folder, "remote", "get-url", self.remote) or self.remote
-        return without_credentials(said.strip())
+        url = try_git(self.folder, "remote", "get-url", self.remote) or self.remote
+        return redact_credentials(url.strip())

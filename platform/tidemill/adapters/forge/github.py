@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from tidemill.adapters.forge.api import Api, ForgeRefusal, TokenPermission
 from tidemill.adapters.forge.detect import Address
-from tidemill.adapters.forge.text import carries, cut, line, marked
+from tidemill.adapters.forge.text import has_marker, one_line, truncate, with_marker
 from tidemill.errors import ServiceError
 from tidemill.ports import PullRequest
 from tidemill.settings import ForgeHost
@@ -55,17 +55,17 @@ class GitHub:
         Raises ServiceError."""
         permission = TokenPermission(f"comment on pull request {number}", _WRITE_PULLS)
         path = f"{self._repo}/issues/{quote(number)}/comments"
-        text = marked(body, marker, LIMIT)
+        text = with_marker(body, marker, LIMIT)
 
         def find() -> Any | None:
-            found = self.api.list_all(path, permission)
-            return next((c for c in found if carries(c["body"], marker) and _ours(c)), None)
+            comments = self.api.list_all(path, permission)
+            return next((c for c in comments if has_marker(c["body"], marker) and _ours(c)), None)
 
-        there = self.api.create(path, permission, {"body": text}, find)
-        if there["body"] != text:
-            one = f"{self._repo}/issues/comments/{there['id']}"
-            there = self.api.update("PATCH", one, permission, {"body": text})
-        return str(there["html_url"])
+        comment = self.api.create(path, permission, {"body": text}, find)
+        if comment["body"] != text:
+            address = f"{self._repo}/issues/comments/{comment['id']}"
+            comment = self.api.update("PATCH", address, permission, {"body": text})
+        return str(comment["html_url"])
 
     def open_pull_request(self, branch: str, base: str, title: str, body: str) -> PullRequest:
         """Open a pull request for a pushed branch, or bring the open one up to date."""
@@ -74,23 +74,23 @@ class GitHub:
             f"{_WRITE_PULLS}; for the token of a workflow also the repository's setting "
             "'Allow GitHub Actions to create and approve pull requests'",
         )
-        wanted = {"title": line(title, 256), "body": cut(body, LIMIT), "base": base}
+        desired = {"title": one_line(title, 256), "body": truncate(body, LIMIT), "base": base}
 
         def find() -> Any | None:
             return self._newest(branch, permission, "open")
 
         try:
-            there = self.api.create(
-                f"{self._repo}/pulls", permission, {**wanted, "head": branch}, find
+            pull = self.api.create(
+                f"{self._repo}/pulls", permission, {**desired, "head": branch}, find
             )
         except ForgeRefusal as refused:
-            there = find() if "already exists" in refused.forge_message else None
-            if there is None:
+            pull = find() if "already exists" in refused.forge_message else None
+            if pull is None:
                 raise
-        if any(_value(there, key) != value for key, value in wanted.items()):
-            one = f"{self._repo}/pulls/{there['number']}"
-            there = self.api.update("PATCH", one, permission, wanted)
-        return _proposal(there)
+        if any(_value(pull, key) != value for key, value in desired.items()):
+            path = f"{self._repo}/pulls/{pull['number']}"
+            pull = self.api.update("PATCH", path, permission, desired)
+        return _proposal(pull)
 
     def find_pull_request(self, branch: str) -> PullRequest | None:
         """The newest pull request of a branch of this repository, forks left out."""
@@ -102,29 +102,29 @@ class GitHub:
             return None
         # Only the single pull request says who merged it.
         merged = newest.get("merged_at")
-        one = f"{self._repo}/pulls/{newest['number']}"
-        return _proposal(self.api.get(one, permission) if merged else newest)
+        path = f"{self._repo}/pulls/{newest['number']}"
+        return _proposal(self.api.get(path, permission) if merged else newest)
 
     def set_commit_status(
         self, sha: str, state: Literal["pending", "success", "failure"], text: str, *, context: str
     ) -> None:
         """Set the status that people see beside a commit."""
         permission = TokenPermission(f"set a status of {sha[:12]}", "`statuses: write`")
-        wanted = {"state": state, "description": line(text, _STATUS_LIMIT), "context": context}
+        desired = {"state": state, "description": one_line(text, _STATUS_LIMIT), "context": context}
 
         def find() -> Any | None:
             # Statuses add up (1,000 at most for one context): the newest of each comes first.
             listed = self.api.list_all(f"{self._repo}/commits/{quote(sha)}/statuses", permission)
             newest: dict[str, Any] = next((s for s in listed if s["context"] == context), {})
-            return newest if newest.items() >= wanted.items() else None
+            return newest if newest.items() >= desired.items() else None
 
-        self.api.create(f"{self._repo}/statuses/{quote(sha)}", permission, wanted, find)
+        self.api.create(f"{self._repo}/statuses/{quote(sha)}", permission, desired, find)
 
     def _newest(self, branch: str, permission: TokenPermission, state: str) -> Any | None:
         owner = self.repository.partition("/")[0]
         query = {"head": f"{owner}:{branch}", "sort": "created", "direction": "desc"}
-        found = self.api.list_all(f"{self._repo}/pulls", permission, state=state, **query)
-        return next((pull for pull in found if pull["head"]["ref"] == branch), None)
+        pulls = self.api.list_all(f"{self._repo}/pulls", permission, state=state, **query)
+        return next((pull for pull in pulls if pull["head"]["ref"] == branch), None)
 
 
 def _api(address: Address | None) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from tidemill.adapters.forge.api import Api, ForgeRefusal, TokenPermission
 from tidemill.adapters.forge.detect import Address
-from tidemill.adapters.forge.text import carries, cut, line, marked
+from tidemill.adapters.forge.text import has_marker, one_line, truncate, with_marker
 from tidemill.errors import ServiceError
 from tidemill.ports import PullRequest
 from tidemill.settings import ForgeHost
@@ -57,7 +57,7 @@ class GitLab:
         Raises ServiceError."""
         permission = TokenPermission(f"comment on merge request {number}", _DEVELOPER)
         request = f"{self._path}/merge_requests/{quote(number)}"
-        text = marked(body, marker, LIMIT)
+        text = with_marker(body, marker, LIMIT)
         address = self.api.get(request, permission)["web_url"]
 
         def find() -> Any | None:
@@ -65,20 +65,20 @@ class GitLab:
                 f"{request}/notes", permission, sort="asc", order_by="created_at"
             )
             ours = (n for n in notes if n["author"]["id"] == self._me and not n.get("system"))
-            return next((note for note in ours if carries(note["body"], marker)), None)
+            return next((note for note in ours if has_marker(note["body"], marker)), None)
 
-        there = self.api.create(f"{request}/notes", permission, {"body": text}, find)
+        note = self.api.create(f"{request}/notes", permission, {"body": text}, find)
         # What GitLab keeps has no white space around it.
-        if there["body"].strip() != text.strip():
-            self.api.update("PUT", f"{request}/notes/{there['id']}", permission, {"body": text})
-        return f"{address}#note_{there['id']}"
+        if note["body"].strip() != text.strip():
+            self.api.update("PUT", f"{request}/notes/{note['id']}", permission, {"body": text})
+        return f"{address}#note_{note['id']}"
 
     def open_pull_request(self, branch: str, base: str, title: str, body: str) -> PullRequest:
         """Open a merge request for a pushed branch, or bring the open one up to date."""
         permission = TokenPermission(f"open a merge request for '{branch}'", _DEVELOPER)
-        wanted = {
-            "title": line(title, 255),
-            "description": cut(body, LIMIT),
+        desired = {
+            "title": one_line(title, 255),
+            "description": truncate(body, LIMIT),
             "target_branch": base,
         }
 
@@ -86,20 +86,20 @@ class GitLab:
             return self._newest(branch, permission, "opened")
 
         try:
-            there = self.api.create(
+            request = self.api.create(
                 f"{self._path}/merge_requests",
                 permission,
-                {**wanted, "source_branch": branch},
+                {**desired, "source_branch": branch},
                 find,
             )
         except ForgeRefusal as refused:
-            there = find() if refused.status == 409 else None
-            if there is None:
+            request = find() if refused.status == 409 else None
+            if request is None:
                 raise
-        if any((there[key] or "") != value for key, value in wanted.items()):
-            one = f"{self._path}/merge_requests/{there['iid']}"
-            there = self.api.update("PUT", one, permission, wanted)
-        return _proposal(there)
+        if any((request[key] or "") != value for key, value in desired.items()):
+            path = f"{self._path}/merge_requests/{request['iid']}"
+            request = self.api.update("PUT", path, permission, desired)
+        return _proposal(request)
 
     def find_pull_request(self, branch: str) -> PullRequest | None:
         """The newest merge request of a branch of this project, forks left out."""
@@ -114,18 +114,18 @@ class GitLab:
     ) -> None:
         """Set the status that people see beside a commit."""
         permission = TokenPermission(f"set a status of {sha[:12]}", _DEVELOPER)
-        wanted = {"description": line(text, _STATUS_LIMIT), "name": context}
+        desired = {"description": one_line(text, _STATUS_LIMIT), "name": context}
         status = _REPORTED.get(state, state)
 
         def find() -> Any | None:
             listed = f"{self._path}/repository/commits/{quote(sha)}/statuses"
-            said = {**wanted, "status": status}
+            expected = {**desired, "status": status}
             return next(
-                (s for s in self.api.list_all(listed, permission) if s.items() >= said.items()),
+                (s for s in self.api.list_all(listed, permission) if s.items() >= expected.items()),
                 None,
             )
 
-        body = {**wanted, "state": status}
+        body = {**desired, "state": status}
         try:
             self.api.create(f"{self._path}/statuses/{quote(sha)}", permission, body, find)
         except ForgeRefusal as refused:
@@ -142,8 +142,10 @@ class GitLab:
 
     def _newest(self, branch: str, permission: TokenPermission, state: str) -> Any | None:
         query = {"scope": "all", "order_by": "created_at", "sort": "desc", "source_branch": branch}
-        found = self.api.list_all(f"{self._path}/merge_requests", permission, state=state, **query)
-        return next((r for r in found if r["source_project_id"] == r["target_project_id"]), None)
+        requests = self.api.list_all(
+            f"{self._path}/merge_requests", permission, state=state, **query
+        )
+        return next((r for r in requests if r["source_project_id"] == r["target_project_id"]), None)
 
 
 def _proposal(request: Mapping[str, Any]) -> PullRequest:

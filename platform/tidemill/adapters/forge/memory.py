@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from tidemill.adapters.forge.text import carries, marked
+from tidemill.adapters.forge.text import has_marker, with_marker
 from tidemill.errors import ServiceError
 from tidemill.ports import PullRequest
 
@@ -14,10 +14,10 @@ LIMIT = 65_536
 
 
 @dataclass
-class Page:
+class MemoryPullRequest:
     """What people see of one proposal."""
 
-    proposal: PullRequest
+    pull_request: PullRequest
     title: str
     body: str
     comments: list[str] = field(default_factory=list)
@@ -28,7 +28,7 @@ class MemoryForge:
 
     def __init__(self, author: str = "tidemill") -> None:
         self.author = author
-        self.pages: dict[str, Page] = {}
+        self.pages: dict[str, MemoryPullRequest] = {}
         """Every proposal ever opened, by number, oldest first."""
         self.statuses: dict[tuple[str, str], tuple[str, str]] = {}
         """(commit, context) → (state, text)."""
@@ -37,30 +37,30 @@ class MemoryForge:
         """Write the one comment that carries `marker`, or replace it in place; gives its address.
         Raises ServiceError where there is no such proposal."""
         comments = self._page(number).comments
-        text = marked(body, marker, LIMIT)
-        for place, old in enumerate(comments):
-            if carries(old, marker):
-                comments[place] = text
-                return f"memory:{number}#{place + 1}"
+        text = with_marker(body, marker, LIMIT)
+        for index, old in enumerate(comments):
+            if has_marker(old, marker):
+                comments[index] = text
+                return f"memory:{number}#{index + 1}"
         comments.append(text)
         return f"memory:{number}#{len(comments)}"
 
     def open_pull_request(self, branch: str, base: str, title: str, body: str) -> PullRequest:
         """Open a proposal for a branch, or bring the open one up to date."""
-        found = self.find_pull_request(branch)
-        if found is None or found.state != "open":
+        open_one = self.find_pull_request(branch)
+        if open_one is None or open_one.state != "open":
             number = str(len(self.pages) + 1)
             url = f"memory:{number}"
-            found = PullRequest(number, branch, base, "open", url=url, author=self.author)
-            self.pages[number] = Page(found, title, body)
-        page = self.pages[found.number]
+            open_one = PullRequest(number, branch, base, "open", url=url, author=self.author)
+            self.pages[number] = MemoryPullRequest(open_one, title, body)
+        page = self.pages[open_one.number]
         page.title, page.body = title, body
-        page.proposal = replace(found, base=base)
-        return page.proposal
+        page.pull_request = replace(open_one, base=base)
+        return page.pull_request
 
     def find_pull_request(self, branch: str) -> PullRequest | None:
         """The newest proposal of a branch."""
-        of_branch = [p.proposal for p in self.pages.values() if p.proposal.branch == branch]
+        of_branch = [p.pull_request for p in self.pages.values() if p.pull_request.branch == branch]
         return of_branch[-1] if of_branch else None
 
     def set_commit_status(
@@ -72,16 +72,16 @@ class MemoryForge:
     def merge(self, number: str, by: str, sha: str) -> PullRequest:
         """Do what a person does with the green button."""
         page = self._page(number)
-        page.proposal = replace(page.proposal, state="merged", merged_by=by, merge_sha=sha)
-        return page.proposal
+        page.pull_request = replace(page.pull_request, state="merged", merged_by=by, merge_sha=sha)
+        return page.pull_request
 
     def close(self, number: str) -> PullRequest:
         """Turn a proposal down."""
         page = self._page(number)
-        page.proposal = replace(page.proposal, state="closed")
-        return page.proposal
+        page.pull_request = replace(page.pull_request, state="closed")
+        return page.pull_request
 
-    def _page(self, number: str) -> Page:
+    def _page(self, number: str) -> MemoryPullRequest:
         if number not in self.pages:
             raise ServiceError(f"there is no proposal '{number}' in this forge")
         return self.pages[number]

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tidemill.adapters.forge.text import marked
-from tidemill.adapters.git.command import attempt, git
+from tidemill.adapters.forge.text import with_marker
+from tidemill.adapters.git.command import git, try_git
 from tidemill.errors import ServiceError
 
 LIMIT = 1_000_000
@@ -19,7 +19,7 @@ LIMIT = 1_000_000
 
 
 @dataclass(frozen=True)
-class Page:
+class PullRequestRecord:
     """Title, text and comments of a proposal, and where its branch and its base stood."""
 
     title: str
@@ -27,16 +27,16 @@ class Page:
     author: str
     head: str
     """Newest commit of the branch that was seen; what is left when the branch is deleted."""
-    since: str
+    base_sha: str
     """Where it left the base."""
     body: str = ""
     comments: Mapping[str, str] = field(default_factory=dict)
     """File name → text."""
 
-    def with_comment(self, body: str, marker: str) -> tuple[Page, str]:
+    def with_comment(self, body: str, marker: str) -> tuple[PullRequestRecord, str]:
         """The page with the comment that carries `marker` written or replaced, and its file."""
         name = f"{hashlib.sha256(marker.encode()).hexdigest()[:12]}.md"
-        text = marked(body, marker, LIMIT)
+        text = with_marker(body, marker, LIMIT)
         return replace(self, comments={**self.comments, name: text}), f"comments/{name}"
 
     def files(self) -> dict[str, bytes | None]:
@@ -53,13 +53,13 @@ def ref_of(branch: str) -> str:
     return f"refs/tidemill/proposals/{quote(branch, safe='')}"
 
 
-def read(folder: Path, commit: str) -> Page:
+def read_record(folder: Path, commit: str) -> PullRequestRecord:
     """The page that a commit holds; raises ServiceError where it holds none."""
     try:
         facts: dict[str, Any] = json.loads(_text(folder, commit, "proposal.json"))
-        names = (attempt(folder, "ls-tree", "--name-only", f"{commit}:comments") or "").split()
+        names = (try_git(folder, "ls-tree", "--name-only", f"{commit}:comments") or "").split()
         comments = {name: _text(folder, commit, f"comments/{name}") for name in names}
-        return Page(**facts, body=_text(folder, commit, "body.md"), comments=comments)
+        return PullRequestRecord(**facts, body=_text(folder, commit, "body.md"), comments=comments)
     except (ValueError, TypeError) as error:
         raise ServiceError(
             f"{commit[:12]} is not a proposal as Tidemill writes it: {error}"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from tidemill.adapters.git.command import attempt, git
+from tidemill.adapters.git.command import git, try_git
 from tidemill.errors import SpecError
 from tidemill.spec.positions import parse
 
@@ -17,7 +17,7 @@ _FOR_PEOPLE = ("apiVersion", "kind", "name", "owner", "description", "labels")
 
 
 @dataclass(frozen=True)
-class Line:
+class BlamedLine:
     """One line of a file at a commit, with the commit that wrote it."""
 
     path: str
@@ -25,24 +25,24 @@ class Line:
     line: int
     commit: str
     author: str
-    when: str
+    written_at: str
     subject: str
     field: str = ""
     """The spec's field on it: `train.epochs`, `steps[0].percent`."""
     value: Any = None
 
 
-def known(folder: Path, sha: str) -> bool:
+def has_commit(folder: Path, sha: str) -> bool:
     """True where the repository around `folder` has the commit."""
-    return attempt(folder, "cat-file", "-e", f"{sha}^{{commit}}") is not None
+    return try_git(folder, "cat-file", "-e", f"{sha}^{{commit}}") is not None
 
 
-def shallow(folder: Path) -> bool:
+def is_shallow(folder: Path) -> bool:
     """True where the history was cut off when it was cloned."""
-    return (attempt(folder, "rev-parse", "--is-shallow-repository") or "").strip() == "true"
+    return (try_git(folder, "rev-parse", "--is-shallow-repository") or "").strip() == "true"
 
 
-def spec_lines(specs: Path, project: str, sha: str) -> dict[str, list[Line]]:
+def spec_lines(specs: Path, project: str, sha: str) -> dict[str, list[BlamedLine]]:
     """The fields of each spec of a project at a commit, by the spec's name.
 
     `specs` is the folder of projects, or the project itself. Fields for people only (name, owner,
@@ -53,28 +53,28 @@ def spec_lines(specs: Path, project: str, sha: str) -> dict[str, list[Line]]:
         listed = git(specs, "ls-tree", "--name-only", "-z", sha, "./").decode()
     files = [path for path in listed.split("\0") if path.endswith(".yaml")]
     with ThreadPoolExecutor(4) as pool:
-        return dict(found for found in pool.map(lambda p: _spec(specs, sha, p), files) if found)
+        return dict(entry for entry in pool.map(lambda p: _spec(specs, sha, p), files) if entry)
 
 
-def blamed(folder: Path, sha: str, path: str, line: int | None = None) -> list[Line]:
+def blame(folder: Path, sha: str, path: str, line: int | None = None) -> list[BlamedLine]:
     """Every line of a file at a commit, or one of them; paths are relative to `folder`."""
     only = ["-L", f"{line},{line}"] if line else []
-    said = git(folder, "blame", "--porcelain", *only, sha, "--", path).decode(errors="replace")
-    return list(_porcelain(said))
+    output = git(folder, "blame", "--porcelain", *only, sha, "--", path).decode(errors="replace")
+    return list(_porcelain(output))
 
 
-def _spec(specs: Path, sha: str, path: str) -> tuple[str, list[Line]] | None:
-    said = git(specs, "blame", "--porcelain", sha, "--", path)
-    content = b"\n".join(line[1:] for line in said.split(b"\n") if line.startswith(b"\t"))
+def _spec(specs: Path, sha: str, path: str) -> tuple[str, list[BlamedLine]] | None:
+    output = git(specs, "blame", "--porcelain", sha, "--", path)
+    content = b"\n".join(line[1:] for line in output.split(b"\n") if line.startswith(b"\t"))
     try:
         document = parse(content, Path(path))
     except SpecError:
         return None
     if not isinstance(document.value, Mapping) or not isinstance(document.value.get("name"), str):
         return None
-    lines = {line.line: line for line in _porcelain(said.decode(errors="replace"))}
+    lines = {line.line: line for line in _porcelain(output.decode(errors="replace"))}
     fields = [
-        Line(**{**vars(lines[number]), "field": field, "value": value})
+        BlamedLine(**{**vars(lines[number]), "field": field, "value": value})
         for at, field, value in _leaves(document.value)
         if (number := document.line(*at)) in lines
     ]
@@ -89,14 +89,14 @@ def _leaves(
         for key, below in value.items():
             if at or key not in _FOR_PEOPLE:
                 yield from _leaves(below, (*at, key), f"{field}.{key}" if field else str(key))
-    elif isinstance(value, list) and any(isinstance(one, Mapping | list) for one in value):
-        for place, below in enumerate(value):
-            yield from _leaves(below, (*at, place), f"{field}[{place}]")
+    elif isinstance(value, list) and any(isinstance(item, Mapping | list) for item in value):
+        for index, below in enumerate(value):
+            yield from _leaves(below, (*at, index), f"{field}[{index}]")
     else:
         yield at, field, value
 
 
-def _porcelain(said: str) -> Iterator[Line]:
+def _porcelain(said: str) -> Iterator[BlamedLine]:
     """The lines of `git blame --porcelain`: a commit is described where it first comes up."""
     commits: dict[str, dict[str, str]] = {}
     sha, number = "", 0
@@ -112,10 +112,12 @@ def _porcelain(said: str) -> Iterator[Line]:
             about[key] = value
 
 
-def _line(sha: str, number: int, about: Mapping[str, str]) -> Line:
+def _line(sha: str, number: int, about: Mapping[str, str]) -> BlamedLine:
     author = f"{about.get('author', '')} {about.get('author-mail', '')}".strip()
     when = _moment(about.get("author-time", "0"), about.get("author-tz", "+0000"))
-    return Line(about.get("filename", ""), number, sha, author, when, about.get("summary", ""))
+    return BlamedLine(
+        about.get("filename", ""), number, sha, author, when, about.get("summary", "")
+    )
 
 
 def _moment(seconds: str, zone: str) -> str:

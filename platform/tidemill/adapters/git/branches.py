@@ -1,4 +1,8 @@
-"""Commits to a branch and pushes it, without touching the working tree or the index of the user."""
+"""Everything that is written to a team's Git repository: commits on a branch, and their push.
+
+A branch is written without touching the working tree or the index; `commit_on_checkout` alone
+commits on the branch that is checked out.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from tidemill.adapters.git.command import attempt, git, run
-from tidemill.adapters.git.objects import top, write_commit, write_tree
-from tidemill.adapters.git.push_errors import why
+from tidemill.adapters.git.command import git, run, try_git
+from tidemill.adapters.git.objects import repository_root, write_commit, write_tree
+from tidemill.adapters.git.push_errors import push_error
 from tidemill.errors import ServiceError
 
 _SIGN = "Tidemill-Tree: "
 """Begins the last line of a commit of ours; what follows is true until somebody amends it."""
 
 
-def publish(
+def commit_and_push(
     repository: Path,
     remote: str,
     base_ref: str,
@@ -31,15 +35,17 @@ def publish(
     run came first. A branch of an earlier run on an older base is replaced, a person's never is.
     Raises ServiceError.
     """
-    there = remote_tip(repository, remote, branch)
-    known = [there] if there else []
-    sha = commit_files(repository, base_ref, branch, files, message, author=author, known=known)
-    if sha != there and sha != resolve(top(repository), base_ref):
-        push(repository, branch, remote, force_with_lease=there)
+    remote_commit = remote_tip(repository, remote, branch)
+    parents = [remote_commit] if remote_commit else []
+    sha = commit_to_branch(
+        repository, base_ref, branch, files, message, author=author, known=parents
+    )
+    if sha != remote_commit and sha != resolve(repository_root(repository), base_ref):
+        push(repository, branch, remote, force_with_lease=remote_commit)
     return sha
 
 
-def commit_files(
+def commit_to_branch(
     repository: Path,
     base_ref: str,
     branch: str,
@@ -57,26 +63,56 @@ def commit_files(
     the root of the repository. The message ends with a line that names the tree, so that a later
     run knows its own work from a person's, which is never dropped. Raises ServiceError.
     """
-    root = top(repository)
+    root = repository_root(repository)
     base = resolve(root, base_ref)
-    if attempt(root, "check-ref-format", "--branch", branch) is None:
+    if try_git(root, "check-ref-format", "--branch", branch) is None:
         raise ServiceError(f"'{branch}' cannot be the name of a branch; choose another")
     tree = write_tree(root, base, files)
     message = f"{message.rstrip()}\n\n{_SIGN}{tree}"
     if tree == _tree(root, base):
         return base
-    here = attempt(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}")
-    tips = [tip.strip() for tip in (here or "", *_tracking(root, branch), *known) if tip.strip()]
-    commit = next((tip for tip in tips if _is(root, tip, base, tree, message)), "")
-    if commit != (here or "").strip():
-        _free(root, branch)
+    local = try_git(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}")
+    tips = [
+        tip.strip() for tip in (local or "", *_tracking_config(root, branch), *known) if tip.strip()
+    ]
+    commit = next((tip for tip in tips if _is_same_commit(root, tip, base, tree, message)), "")
+    if commit != (local or "").strip():
+        _check_not_checked_out(root, branch)
     if not commit:
         for tip in dict.fromkeys(tips):
-            _ours(root, branch, tip, base)
+            _check_ours(root, branch, tip, base)
         commit = write_commit(root, tree, [base], message, author=author)
     reason = "tidemill: commit files"
-    git(root, "update-ref", "-m", reason, f"refs/heads/{branch}", commit, (here or "").strip())
+    git(root, "update-ref", "-m", reason, f"refs/heads/{branch}", commit, (local or "").strip())
     return commit
+
+
+def commit_on_checkout(
+    repository: Path, files: Mapping[Path, bytes | None], message: str
+) -> str | None:
+    """Write files of the working tree (None removes one), commit them and nothing else.
+
+    Gives the commit; None where HEAD has these very bytes already. What else is staged stays
+    staged. Killed anywhere and run again it ends in the same commit. Raises ServiceError with the
+    way out.
+    """
+    if try_git(repository, "symbolic-ref", "--quiet", "HEAD") is None:
+        raise ServiceError(
+            "no branch is checked out (HEAD is detached); `git switch BRANCH`, or use --open-pr"
+        )
+    for path, content in files.items():
+        _write(path, content)
+    present = [str(path.resolve()) for path, content in files.items() if content is not None]
+    gone = [str(path.resolve()) for path, content in files.items() if content is None]
+    if present:
+        git(repository, "add", "--force", "--", *present)
+    if gone:
+        git(repository, "rm", "--quiet", "--cached", "--ignore-unmatch", "--", *gone)
+    names = present + [path for path in gone if _differs(repository, path)]
+    if not names or not _differs(repository, *names):
+        return None
+    git(repository, "commit", "--quiet", "--only", "-m", message, "--", *names)
+    return git(repository, "rev-parse", "HEAD").decode().strip()
 
 
 def push(
@@ -87,15 +123,15 @@ def push(
     `force_with_lease` is the one commit on the remote that may be replaced; without it only a
     fast-forward is pushed. Raises ServiceError with the cause and the way out.
     """
-    known_remote(repository, remote)
+    check_remote(repository, remote)
     ref = f"refs/heads/{branch}"
-    sha = attempt(repository, "rev-parse", "--verify", "--quiet", ref)
+    sha = try_git(repository, "rev-parse", "--verify", "--quiet", ref)
     if sha is None:
         raise ServiceError(f"there is no branch '{branch}' here to push")
     lease = [f"--force-with-lease={ref}:{force_with_lease}"] if force_with_lease else []
     done = run(repository, "push", "--porcelain", *lease, remote, f"{ref}:{ref}")
     if done.returncode:
-        cause = why((done.stderr + done.stdout).decode(errors="replace"))
+        cause = push_error((done.stderr + done.stdout).decode(errors="replace"))
         raise ServiceError(f"'{branch}' could not be pushed to {remote}: {cause}")
     return sha.strip()
 
@@ -105,41 +141,41 @@ def remote_tip(repository: Path, remote: str, branch: str) -> str | None:
     # Into a ref of our own, because a clone of a single branch tracks no other. Its slashes are
     # quoted: `a` may be gone on the remote when `a/b` comes, and stays here.
     into = f"refs/tidemill/remote/{quote(remote, safe='')}/{quote(branch, safe='')}"
-    return fetched(repository, remote, f"refs/heads/{branch}", into=into)
+    return fetch_ref(repository, remote, f"refs/heads/{branch}", into=into)
 
 
-def fetched(repository: Path, remote: str, ref: str, *, into: str = "") -> str | None:
+def fetch_ref(repository: Path, remote: str, ref: str, *, into: str = "") -> str | None:
     """Where a ref stands on the remote now, fetched into a ref here (by default of the same name,
     whatever that was); None where the remote has none."""
-    known_remote(repository, remote)
-    if not ask(repository, remote, "ls-remote", "--refs", remote, ref).strip():
+    check_remote(repository, remote)
+    if not query_remote(repository, remote, "ls-remote", "--refs", remote, ref).strip():
         return None
-    ask(repository, remote, "fetch", *_QUIETLY, remote, f"+{ref}:{into or ref}")
+    query_remote(repository, remote, "fetch", *_QUIETLY, remote, f"+{ref}:{into or ref}")
     return git(repository, "rev-parse", "--verify", into or ref).decode().strip()
 
 
 _QUIETLY = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
 
 
-def ask(repository: Path, remote: str, *arguments: str) -> str:
+def query_remote(repository: Path, remote: str, *arguments: str) -> str:
     """What a command that talks to a remote says; raises ServiceError with the way out."""
     done = run(repository, *arguments)
     if done.returncode:
         raise ServiceError(
-            f"{remote} could not be read: {why(done.stderr.decode(errors='replace'))}"
+            f"{remote} could not be read: {push_error(done.stderr.decode(errors='replace'))}"
         )
     return done.stdout.decode(errors="replace")
 
 
-def known_remote(repository: Path, remote: str) -> None:
+def check_remote(repository: Path, remote: str) -> None:
     """Raises ServiceError where the repository has no such remote (an address needs none)."""
     if (
         "://" in remote
         or Path(remote).is_absolute()
-        or attempt(repository, "remote", "get-url", remote)
+        or try_git(repository, "remote", "get-url", remote)
     ):
         return
-    names = ", ".join((attempt(repository, "remote") or "").split())
+    names = ", ".join((try_git(repository, "remote") or "").split())
     raise ServiceError(
         f"there is no remote '{remote}'; set TIDEMILL_REMOTE to one of: {names}"
         if names
@@ -149,18 +185,18 @@ def known_remote(repository: Path, remote: str) -> None:
 
 def current_branch(repository: Path) -> str:
     """The branch that is checked out; raises ServiceError where HEAD is detached."""
-    said = attempt(repository, "symbolic-ref", "--quiet", "--short", "HEAD")
-    if said is None:
+    current = try_git(repository, "symbolic-ref", "--quiet", "--short", "HEAD")
+    if current is None:
         raise ServiceError("no branch is checked out (HEAD is detached); run `git switch BRANCH`")
-    return said.strip()
+    return current.strip()
 
 
 def resolve(repository: Path, ref: str) -> str:
     """The commit a ref stands for; raises ServiceError where it stands for none."""
-    found = attempt(repository, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
-    if found:
-        return found.strip()
-    shallow = (attempt(repository, "rev-parse", "--is-shallow-repository") or "").strip() == "true"
+    commit = try_git(repository, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+    if commit:
+        return commit.strip()
+    shallow = (try_git(repository, "rev-parse", "--is-shallow-repository") or "").strip() == "true"
     way_out = (
         "this is a shallow clone; run `git fetch --unshallow` (fetch-depth: 0 in a GitHub workflow)"
         if shallow
@@ -169,11 +205,11 @@ def resolve(repository: Path, ref: str) -> str:
     raise ServiceError(f"'{ref}' is no commit here; {way_out}")
 
 
-def changed(folder: Path, ref: str) -> list[str]:
+def changed_files(folder: Path, ref: str) -> list[str]:
     """Files below a folder that differ from where `ref` parted, new and uncommitted ones included;
     paths relative to the folder. Raises ServiceError."""
     base = resolve(folder, ref)
-    fork = attempt(folder, "merge-base", base, "HEAD")
+    fork = try_git(folder, "merge-base", base, "HEAD")
     if fork is None:
         raise ServiceError(
             f"'{ref}' and HEAD have no commit in common here; "
@@ -188,23 +224,23 @@ def _tree(root: Path, commit: str) -> str:
     return git(root, "rev-parse", "--verify", f"{commit}^{{tree}}").decode().strip()
 
 
-def _tracking(root: Path, branch: str) -> list[str]:
-    said = attempt(root, "for-each-ref", "--format=%(objectname)", f"refs/remotes/*/{branch}")
-    return (said or "").split()
+def _tracking_config(root: Path, branch: str) -> list[str]:
+    tips = try_git(root, "for-each-ref", "--format=%(objectname)", f"refs/remotes/*/{branch}")
+    return (tips or "").split()
 
 
-def _is(root: Path, tip: str, base: str, tree: str, message: str) -> bool:
+def _is_same_commit(root: Path, tip: str, base: str, tree: str, message: str) -> bool:
     """True where the tip is the very commit that is asked for."""
-    said = attempt(root, "log", "-1", "--no-show-signature", "--format=%P%n%T%n%B", tip)
-    parents, _, rest = (said or "").partition("\n")
+    output = try_git(root, "log", "-1", "--no-show-signature", "--format=%P%n%T%n%B", tip)
+    parents, _, rest = (output or "").partition("\n")
     found_tree, _, body = rest.partition("\n")
     return parents == base and found_tree == tree and body.strip() == message.strip()
 
 
-def _ours(root: Path, branch: str, tip: str, base: str) -> None:
+def _check_ours(root: Path, branch: str, tip: str, base: str) -> None:
     """Raise where replacing this tip would drop more than the one commit of an earlier run."""
-    commits = (attempt(root, "rev-list", "--abbrev-commit", tip, f"^{base}") or "").split()
-    message = attempt(root, "log", "-1", "--no-show-signature", "--format=%B", tip) or ""
+    commits = (try_git(root, "rev-list", "--abbrev-commit", tip, f"^{base}") or "").split()
+    message = try_git(root, "log", "-1", "--no-show-signature", "--format=%B", tip) or ""
     if len(commits) > 1 or (commits and f"{_SIGN}{_tree(root, tip)}" not in message.splitlines()):
         raise ServiceError(
             f"'{branch}' holds commits of somebody else ({', '.join(commits)}); "
@@ -212,8 +248,23 @@ def _ours(root: Path, branch: str, tip: str, base: str) -> None:
         )
 
 
-def _free(root: Path, branch: str) -> None:
+def _check_not_checked_out(root: Path, branch: str) -> None:
     """Raise where a working tree stands on the branch: its files would seem changed."""
-    said = attempt(root, "worktree", "list", "--porcelain") or ""
-    if f"branch refs/heads/{branch}" in said.splitlines():
+    listed = try_git(root, "worktree", "list", "--porcelain") or ""
+    if f"branch refs/heads/{branch}" in listed.splitlines():
         raise ServiceError(f"'{branch}' is checked out; run `git switch -` and try again")
+
+
+def _write(path: Path, content: bytes | None) -> None:
+    if content is None:
+        path.unlink(missing_ok=True)
+    elif not path.exists() or path.read_bytes() != content:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f".{path.name}.new")
+        fresh.write_bytes(content)
+        fresh.replace(path)
+
+
+def _differs(repository: Path, *names: str) -> bool:
+    """True where the index has other bytes than HEAD at one of these paths."""
+    return try_git(repository, "diff", "--cached", "--quiet", "HEAD", "--", *names) is None

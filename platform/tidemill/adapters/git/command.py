@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from tidemill.adapters.git.push_errors import without_credentials
+from tidemill.adapters.git.push_errors import redact_credentials
 from tidemill.errors import ServiceError
 
 QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"}
@@ -24,30 +24,30 @@ _SETTINGS = (
     "status.showUntrackedFiles=normal",  # a new spec counts, whatever its author likes to see
     "core.quotePath=false",
 )
-PLAIN = tuple(word for one in _SETTINGS for word in ("-c", one))
+PLAIN_CONFIG = tuple(word for setting in _SETTINGS for word in ("-c", setting))
 """A person's own settings of these change what Git says, and we read what it says."""
 
-OTHERS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
+GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
 """Set by Git for its hooks, and about another folder than the one we ask for."""
 
 
 def git(
     folder: Path,
     *arguments: str,
-    given: bytes | None = None,
+    stdin: bytes | None = None,
     environment: Mapping[str, str] | None = None,
     timeout: float | None = None,
 ) -> bytes:
     """Standard output of `git -C folder …`; raises ServiceError with what Git said, or after
     `timeout` seconds."""
-    done = run(folder, *arguments, given=given, environment=environment, timeout=timeout)
+    done = run(folder, *arguments, stdin=stdin, environment=environment, timeout=timeout)
     if done.returncode:
-        said = without_credentials(done.stderr.decode(errors="replace").strip())
-        raise ServiceError(f"git {' '.join(arguments[:2])} failed: {said}")
+        message = redact_credentials(done.stderr.decode(errors="replace").strip())
+        raise ServiceError(f"git {' '.join(arguments[:2])} failed: {message}")
     return done.stdout
 
 
-def attempt(folder: Path, *arguments: str) -> str | None:
+def try_git(folder: Path, *arguments: str) -> str | None:
     """Standard output as text, or None where Git is missing or says no."""
     if not shutil.which("git") or not folder.exists():
         return None
@@ -58,7 +58,7 @@ def attempt(folder: Path, *arguments: str) -> str | None:
 def run(
     folder: Path,
     *arguments: str,
-    given: bytes | None = None,
+    stdin: bytes | None = None,
     environment: Mapping[str, str] | None = None,
     timeout: float | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
@@ -66,18 +66,18 @@ def run(
     does not end within `timeout` seconds."""
     if not shutil.which("git"):
         raise ServiceError("`git` is not installed; install it, or check the specs out by hand")
-    command = ["git", "-C", str(folder), *PLAIN, *arguments]
-    inherited = {name: value for name, value in os.environ.items() if name not in OTHERS}
+    command = ["git", "-C", str(folder), *PLAIN_CONFIG, *arguments]
+    inherited = {name: value for name, value in os.environ.items() if name not in GIT_VARIABLES}
     with subprocess.Popen(
         command,
-        stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**inherited, **QUIET, **(environment or {})},
         start_new_session=timeout is not None,  # its helpers (ssh, https) end with it
     ) as process:
         try:
-            output, said = process.communicate(given, timeout)
+            output, messages = process.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
             _end(process)
             raise ServiceError(
@@ -86,7 +86,7 @@ def run(
         except BaseException:
             _end(process)
             raise
-    return subprocess.CompletedProcess(command, process.returncode, output, said)
+    return subprocess.CompletedProcess(command, process.returncode, output, messages)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -13,15 +13,15 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from tidemill.adapters.git.command import attempt, git, run
-from tidemill.adapters.git.push_errors import without_credentials
+from tidemill.adapters.git.command import git, run, try_git
+from tidemill.adapters.git.push_errors import redact_credentials
 from tidemill.errors import ServiceError, suggest
 from tidemill.ports import Commit
 
-TIP = "refs/tidemill/tip"
-KEPT = "refs/tidemill/kept"
+TIP_REF = "refs/tidemill/tip"
+KEPT_REF = "refs/tidemill/kept"
 FETCH_SECONDS = 600.0
-LOOK_SECONDS = 30.0
+POLL_SECONDS = 30.0
 """Time for asking the remote where its branch is."""
 _FORMAT = "%H%x00%an <%ae>%x00%aI%x00%s"
 _LOCKED = re.compile(r"Unable to create '(.+?\.lock)': File exists")
@@ -70,9 +70,9 @@ class Mirror:
         _check_branch(branch)
 
     @property
-    def shown(self) -> str:
+    def remote_without_password(self) -> str:
         """The remote without its password."""
-        return without_credentials(self.remote)
+        return redact_credentials(self.remote)
 
     def fetch(self) -> str:
         """The sha of the branch's newest commit, which is here afterwards.
@@ -81,56 +81,56 @@ class Mirror:
         everything as it was, where the remote does not answer, is empty or has no such branch.
         """
         self._prepare()
-        tip, before = self._ask(), self.tip()
+        tip, before = self._remote_tip(), self.tip()
         if tip == before:
             return tip
         if before:
-            self._git("update-ref", f"{KEPT}/{before}", before)
-        if attempt(self.folder, "rev-parse", "--verify", "--quiet", f"{KEPT}/{tip}"):
-            self._git("update-ref", TIP, tip)
+            self._git("update-ref", f"{KEPT_REF}/{before}", before)
+        if try_git(self.folder, "rev-parse", "--verify", "--quiet", f"{KEPT_REF}/{tip}"):
+            self._git("update-ref", TIP_REF, tip)
             return tip
-        options = ("--quiet", "--no-tags", "--no-recurse-submodules", "--update-shallow")
-        more = ("--no-write-fetch-head", "--no-auto-gc", *self._filter())
-        self.talk("fetch", *options, *more, "origin", f"+refs/heads/{self.branch}:{TIP}")
+        narrow = ("--quiet", "--no-tags", "--no-recurse-submodules", "--update-shallow")
+        options = (*narrow, "--no-write-fetch-head", "--no-auto-gc", *self._filter())
+        self.run_remote_command("fetch", *options, "origin", f"+refs/heads/{self.branch}:{TIP_REF}")
         fetched = self.tip()
         assert fetched is not None
         return fetched
 
     def tip(self) -> str | None:
         """The newest commit that was fetched."""
-        found = attempt(self.folder, "rev-parse", "--verify", "--quiet", TIP)
-        return found.strip() if found else None
+        tip = try_git(self.folder, "rev-parse", "--verify", "--quiet", TIP_REF)
+        return tip.strip() if tip else None
 
     def commit(self, sha: str) -> Commit:
         """Who made a commit, when, and what they said."""
         line = self._git("log", "-1", f"--format={_FORMAT}", sha).decode(errors="replace")
-        found, author, when, subject = line.strip().split("\0")
-        return Commit(found, author, datetime.fromisoformat(when), subject, dirty=False)
+        sha, author, when, subject = line.strip().split("\0")
+        return Commit(sha, author, datetime.fromisoformat(when), subject, dirty=False)
 
-    def since(self, sha: str, before: str | None) -> list[str]:
+    def commits_between(self, sha: str, before: str | None) -> list[str]:
         """Every commit that `sha` has and `before` has not, oldest first, those of merged branches
         included; `sha` alone where nothing was there before."""
-        if before is None or not self.has(before):
+        if before is None or not self.has_commit(before):
             return [sha]
         return self._git("rev-list", "--reverse", sha, f"^{before}").decode().split()
 
-    def has(self, sha: str) -> bool:
+    def has_commit(self, sha: str) -> bool:
         """True where a commit is here."""
         return run(self.folder, "cat-file", "-e", f"{sha}^{{commit}}").returncode == 0
 
-    def follows(self, sha: str, before: str) -> bool:
+    def is_descendant(self, sha: str, before: str) -> bool:
         """True where `sha` was built on `before`; False after a forced push, or where the history
         is cut off between them."""
         return run(self.folder, "merge-base", "--is-ancestor", before, sha).returncode == 0
 
     @property
-    def shallow(self) -> bool:
+    def is_shallow(self) -> bool:
         """True where the remote itself has only a part of the history."""
         return (self.folder / "shallow").exists()
 
-    def tidy(self) -> None:
+    def repack(self) -> None:
         """Pack what has piled up; Git decides whether it is worth it."""
-        attempt(self.folder, "-c", "gc.auto=6700", "gc", "--auto", "--quiet")
+        try_git(self.folder, "-c", "gc.auto=6700", "gc", "--auto", "--quiet")
 
     def _filter(self) -> tuple[str, ...]:
         """Without contents, unless the remote is itself cut off: Git 2.39 then asks for the parents
@@ -144,51 +144,56 @@ class Mirror:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.folder / "config"
         url = self.remote.replace("\\", "\\\\").replace('"', '\\"')
-        wanted = _CONFIG.format(url=url, partial=_PARTIAL if self._filter() else "")
+        config = _CONFIG.format(url=url, partial=_PARTIAL if self._filter() else "")
         if not all((self.folder / name).exists() for name in ("HEAD", "objects", "refs")):
             git(self.folder, "init", "--bare", "--quiet")
-        if not path.exists() or path.read_text() != wanted:
+        if not path.exists() or path.read_text() != config:
             fresh = path.with_name(f".config.{os.getpid()}")
             fresh.touch(mode=0o600)
-            fresh.write_text(wanted)
+            fresh.write_text(config)
             fresh.replace(path)
 
-    def _ask(self) -> str:
+    def _remote_tip(self) -> str:
         """Where the branch is on the remote now."""
-        wanted = f"refs/heads/{self.branch}"
-        heads = self._heads("--heads", "origin", wanted)
-        if wanted not in heads:
-            known = [name.removeprefix("refs/heads/") for name in self._heads("--heads", "origin")]
+        ref = f"refs/heads/{self.branch}"
+        heads = self._heads("--heads", "origin", ref)
+        if ref not in heads:
+            branches = [
+                name.removeprefix("refs/heads/") for name in self._heads("--heads", "origin")
+            ]
+            remote = self.remote_without_password
             raise ServiceError(
-                f"{self.shown} has no branch '{self.branch}'; {suggest(self.branch, known)}"
-                if known
-                else f"{self.shown} is empty; push '{self.branch}' to it"
+                f"{remote} has no branch '{self.branch}'; {suggest(self.branch, branches)}"
+                if branches
+                else f"{remote} is empty; push '{self.branch}' to it"
             )
-        return heads[wanted]
+        return heads[ref]
 
     def _heads(self, *arguments: str) -> dict[str, str]:
-        said = self.talk("ls-remote", *arguments, limit=min(self.timeout, LOOK_SECONDS))
-        pairs = (line.split("\t", 1) for line in said.decode(errors="replace").splitlines())
+        output = self.run_remote_command(
+            "ls-remote", *arguments, limit=min(self.timeout, POLL_SECONDS)
+        )
+        pairs = (line.split("\t", 1) for line in output.decode(errors="replace").splitlines())
         return {name: sha for sha, name in pairs}
 
-    def talk(self, *arguments: str, limit: float | None = None) -> bytes:
+    def run_remote_command(self, *arguments: str, limit: float | None = None) -> bytes:
         """A command that may have to ask the remote; no message of it holds a password."""
         limit = limit or self.timeout
         try:
             return git(self.folder, *arguments, timeout=limit)
         except ServiceError as error:
-            said = " ".join(without_credentials(str(error)).split())
-            locked = _LOCKED.search(said)
-            if locked and _abandoned(Path(locked[1]), limit):
-                return self.talk(*arguments, limit=limit)
+            message = " ".join(redact_credentials(str(error)).split())
+            locked = _LOCKED.search(message)
+            if locked and _remove_stale_lock(Path(locked[1]), limit):
+                return self.run_remote_command(*arguments, limit=limit)
             way_out = "what was fetched before stays; it is tried again at the next look"
-            raise ServiceError(f"{self.shown}: {said}; {way_out}") from None
+            raise ServiceError(f"{self.remote_without_password}: {message}; {way_out}") from None
 
     def _git(self, *arguments: str) -> bytes:
         return git(self.folder, *arguments)
 
 
-def _abandoned(lock: Path, limit: float) -> bool:
+def _remove_stale_lock(lock: Path, limit: float) -> bool:
     """Take away a lock that a killed Git left: none that lives holds one longer than a fetch."""
     try:
         if time.time() - lock.stat().st_mtime < limit:

@@ -6,21 +6,21 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from tidemill.adapters.git.command import attempt, git
+from tidemill.adapters.git.command import git, try_git
 from tidemill.errors import ServiceError
 
 _PLAIN, _EXECUTABLE = "100644", "100755"
 _DEFAULT = {"NAME": "Tidemill", "EMAIL": "tidemill@localhost"}
 
 
-def top(repository: Path) -> Path:
+def repository_root(repository: Path) -> Path:
     """The root of the working tree (of the repository itself where it is bare).
 
     Raises ServiceError outside of a repository.
     """
-    if inside := attempt(repository, "rev-parse", "--show-toplevel"):
+    if inside := try_git(repository, "rev-parse", "--show-toplevel"):
         return Path(inside.rstrip("\n"))
-    if attempt(repository, "rev-parse", "--git-dir"):
+    if try_git(repository, "rev-parse", "--git-dir"):
         return repository
     raise ServiceError(f"{repository} is not in a Git repository; run `git init` there first")
 
@@ -39,14 +39,14 @@ def write_tree(repository: Path, base: str | None, files: Mapping[str, bytes | N
         if content is None:
             lines += [f"0 {'0' * len(base)}\t{path}\0"] if base else []
             continue
-        blob = git(repository, "hash-object", "-w", "--stdin", given=content).decode().strip()
+        blob = git(repository, "hash-object", "-w", "--stdin", stdin=content).decode().strip()
         mode = _EXECUTABLE if modes.get(path) == _EXECUTABLE else _PLAIN
         lines.append(f"{mode} {blob}\t{path}\0")
     with tempfile.TemporaryDirectory(prefix="tidemill-index-") as scratch:
         aside = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
         git(repository, "read-tree", base or "--empty", environment=aside)
-        said = "".join(lines).encode()
-        git(repository, "update-index", "-z", "--index-info", given=said, environment=aside)
+        entries = "".join(lines).encode()
+        git(repository, "update-index", "-z", "--index-info", stdin=entries, environment=aside)
         return git(repository, "write-tree", environment=aside).decode().strip()
 
 
@@ -58,7 +58,7 @@ def write_commit(
     `author` is `Name <email>`, by default the one who commits.
     """
     arguments = [part for parent in parents for part in ("-p", parent)]
-    if (attempt(repository, "config", "--type=bool", "commit.gpgsign") or "").strip() == "true":
+    if (try_git(repository, "config", "--type=bool", "commit.gpgsign") or "").strip() == "true":
         arguments.append("-S")
     return (
         git(
@@ -66,7 +66,7 @@ def write_commit(
             "commit-tree",
             tree,
             *arguments,
-            given=(message.rstrip("\n") + "\n").encode(),
+            stdin=(message.rstrip("\n") + "\n").encode(),
             environment=identity(repository) | _author(author),
         )
         .decode()
@@ -79,10 +79,12 @@ def identity(repository: Path) -> dict[str, str]:
 
     Without this Git would make a name up from the account and the machine.
     """
-    if attempt(repository, "-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT"):
+    if try_git(repository, "-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT"):
         return {}
     return {
-        f"GIT_{who}_{what}": _DEFAULT[what] for who in ("AUTHOR", "COMMITTER") for what in _DEFAULT
+        f"GIT_{role}_{detail}": _DEFAULT[detail]
+        for role in ("AUTHOR", "COMMITTER")
+        for detail in _DEFAULT
     }
 
 
@@ -105,6 +107,6 @@ def _check(path: str) -> None:
 
 
 def _modes(repository: Path, base: str, paths: list[str]) -> dict[str, str]:
-    said = git(repository, "ls-tree", "-z", "--full-tree", base, "--", *paths).decode()
-    entries = (entry.split("\t", 1) for entry in said.split("\0") if entry)
+    listed = git(repository, "ls-tree", "-z", "--full-tree", base, "--", *paths).decode()
+    entries = (entry.split("\t", 1) for entry in listed.split("\0") if entry)
     return {path: facts.split(" ", 1)[0] for facts, path in entries}

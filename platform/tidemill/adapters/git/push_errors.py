@@ -34,7 +34,7 @@ _CAUSES: tuple[tuple[str, str], ...] = (
 )
 
 
-def why(said: str) -> str:
+def push_error(said: str) -> str:
     """The cause of a failed push or fetch and the way out; what Git said where it is none we know.
 
     >>> why("! [rejected] main -> main (fetch first)")
@@ -43,15 +43,15 @@ def why(said: str) -> str:
     for pattern, cause in _CAUSES:
         if re.search(pattern, said, re.IGNORECASE):
             return cause
-    return " ".join(without_credentials(said).split()) or "Git says no more"
+    return " ".join(redact_credentials(said).split()) or "Git says no more"
 
 
-def overtaken(said: str) -> bool:
+def is_non_fast_forward(said: str) -> bool:
     """True where another push came first, so that looking again and trying again may help."""
     return re.search(_OVERTAKEN, said, re.IGNORECASE) is not None
 
 
-def without_credentials(said: str) -> str:
+def redact_credentials(said: str) -> str:
     """The text with every `user:secret@` taken out of its addresses, up to the last `@` before the
     host's end: a secret may hold one."""
     return re.sub(r"://[^/\s]+@", "://", said)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from tidemill.adapters.git.command import attempt, git
+from tidemill.adapters.git.command import git, try_git
 from tidemill.ports import Commit
 
 _FORMAT = "%H%x00%an <%ae>%x00%aI%x00%s"
@@ -40,14 +40,14 @@ class GitRepository:
             git(self.folder, "worktree", "add", "--detach", "--quiet", str(folder), ref)
             yield folder
         finally:
-            attempt(self.folder, "worktree", "remove", "--force", str(folder))
+            try_git(self.folder, "worktree", "remove", "--force", str(folder))
             shutil.rmtree(folder, ignore_errors=True)
 
     def _commit(self, *arguments: str) -> Commit | None:
-        line = attempt(self.folder, *arguments)
+        line = try_git(self.folder, *arguments)
         if not line:
             return None
         sha, author, when, subject = line.strip().split("\0")
-        here = ("--", str(self.folder), *(f":(exclude,glob)**/{name}" for name in _RECORDS))
-        dirty = bool(attempt(self.folder, "status", "--porcelain", *here))
+        paths = ("--", str(self.folder), *(f":(exclude,glob)**/{name}" for name in _RECORDS))
+        dirty = bool(try_git(self.folder, "status", "--porcelain", *paths))
         return Commit(sha, author, datetime.fromisoformat(when), subject, dirty)

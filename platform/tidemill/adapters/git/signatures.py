@@ -22,22 +22,22 @@ _GPG = re.compile(r"^\[GNUPG:\] (\S+) ?(.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Signers:
+class TrustedSigners:
     """The keys that may sign."""
 
-    allowed: Path | None = None
+    allowed_signers: Path | None = None
     """OpenSSH allowed-signers file."""
-    revoked: Path | None = None
+    revoked_signers: Path | None = None
     """SSH public keys that may not any more."""
     gpg_home: Path | None = None
     """GNUPGHOME with the OpenPGP keys."""
 
     @classmethod
-    def read(cls, settings: Settings) -> Signers:
+    def read(cls, settings: Settings) -> TrustedSigners:
         """Those of the settings."""
         return cls(settings.allowed_signers, settings.revoked_signers, settings.gpg_home)
 
-    def check(self, repository: Path, commit: str) -> Signature:
+    def verify_commit(self, repository: Path, commit: str) -> Signature:
         """What is to be said of one commit's signature; never raises for a bad one."""
         header = git(repository, "cat-file", "commit", commit).split(b"\n\n", 1)[0]
         if b"\ngpgsig" not in header:
@@ -49,53 +49,55 @@ class Signers:
         return Signature(commit, "unknown", reason="is signed in a way that is not read (X.509)")
 
     def _ssh(self, repository: Path, commit: str) -> Signature:
-        if self.allowed is None or not self.allowed.is_file():
-            said = "is signed with SSH, and no allowed signers are known"
+        if self.allowed_signers is None or not self.allowed_signers.is_file():
+            reason = "is signed with SSH, and no allowed signers are known"
             return Signature(
-                commit, "unknown", reason=f"{said}; set TIDEMILL_ALLOWED_SIGNERS to their file"
+                commit, "unknown", reason=f"{reason}; set TIDEMILL_ALLOWED_SIGNERS to their file"
             )
-        if self.revoked is not None and not self.revoked.is_file():  # Git would only warn
-            reason = f"cannot be judged: there is no file {self.revoked} of revoked signers"
+        if (
+            self.revoked_signers is not None and not self.revoked_signers.is_file()
+        ):  # Git would only warn
+            reason = f"cannot be judged: there is no file {self.revoked_signers} of revoked signers"
             return Signature(commit, "unknown", reason=reason)
-        code, said = self._verify(repository, commit, self.revoked)
-        if code == 0 and (good := _SSH_GOOD.search(said)):
+        code, output = self._verify(repository, commit, self.revoked_signers)
+        if code == 0 and (good := _SSH_GOOD.search(output)):
             return Signature(commit, "good", good[1], good[2])
-        if key := _SSH_KEY.search(said):
-            return self._stranger(commit, key[1], said)
-        if self.revoked is not None:
+        if key := _SSH_KEY.search(output):
+            return self._stranger(commit, key[1], output)
+        if self.revoked_signers is not None:
             code, without = self._verify(repository, commit, None)
             if code == 0 and (good := _SSH_GOOD.search(without)):
                 reason = f"is signed by {good[1]} with a revoked key ({good[2]})"
                 return Signature(commit, "revoked", good[1], good[2], reason)
         return Signature(commit, "bad", reason="carries a signature that does not fit its contents")
 
-    def _stranger(self, commit: str, key: str, said: str) -> Signature:
-        if _SSH_EXPIRED.search(said):
+    def _stranger(self, commit: str, key: str, output: str) -> Signature:
+        if _SSH_EXPIRED.search(output):
             reason = f"is signed with a key outside its time of validity ({key})"
             return Signature(commit, "expired", key=key, reason=reason)
         reason = f"is signed with a key that is not an allowed signer's ({key})"
         return Signature(commit, "unknown", key=key, reason=reason)
 
     def _verify(self, repository: Path, commit: str, revoked: Path | None) -> tuple[int, str]:
-        allowed = self.allowed or Path(os.devnull)
+        allowed = self.allowed_signers or Path(os.devnull)
         files = (f"allowedSignersFile={allowed}", f"revocationFile={revoked or ''}")
-        options = [word for one in files for word in ("-c", f"gpg.ssh.{one}")]
+        options = [word for option in files for word in ("-c", f"gpg.ssh.{option}")]
         done = run(repository, *options, "verify-commit", "--raw", commit)
         return done.returncode, done.stderr.decode(errors="replace")
 
     def _openpgp(self, repository: Path, commit: str) -> Signature:
         if self.gpg_home is None or not self.gpg_home.is_dir():
-            why = "is signed with OpenPGP, and no keyring is known; set TIDEMILL_GPG_HOME"
-            return Signature(commit, "unknown", reason=why)
+            reason = "is signed with OpenPGP, and no keyring is known; set TIDEMILL_GPG_HOME"
+            return Signature(commit, "unknown", reason=reason)
         environment = {"GNUPGHOME": str(self.gpg_home)}
         done = run(repository, "verify-commit", "--raw", commit, environment=environment)
-        said: dict[str, str] = {}
+        values: dict[str, str] = {}
         for word, rest in _GPG.findall(done.stderr.decode(errors="replace")):
-            said.setdefault(word, rest)
-        valid = said.get("VALIDSIG", "").split()
-        key = valid[-1] if valid else said.get("ERRSIG", "").split(" ")[-1]
-        verdict, reason = _openpgp_verdict(said, done.returncode)
-        named = next((said[w] for w in ("GOODSIG", "EXPKEYSIG", "REVKEYSIG") if w in said), "")
+            values.setdefault(word, rest)
+        valid = values.get("VALIDSIG", "").split()
+        key = valid[-1] if valid else values.get("ERRSIG", "").split(" ")[-1]
+        verdict, reason = _openpgp_verdict(values, done.returncode)
+        named = next((values[w] for w in ("GOODSIG", "EXPKEYSIG", "REVKEYSIG") if w in values), "")
         signer = named.partition(" ")[2]
         return Signature(commit, verdict, signer, key, reason and f"{reason} ({signer or key})")
 

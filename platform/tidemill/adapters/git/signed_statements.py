@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from tidemill.adapters.git.command import attempt
-from tidemill.adapters.git.signatures import Signers
+from tidemill.adapters.git.command import try_git
+from tidemill.adapters.git.signatures import TrustedSigners
 from tidemill.engine.approval import Identity
 from tidemill.errors import NeedsApproval, ServiceError
 
@@ -21,14 +21,14 @@ _GPG = re.compile(r"^\[GNUPG:\] (\S+) ?(.*)$", re.MULTILINE)
 _SSH_MARK = "-----BEGIN SSH SIGNATURE-----"
 
 
-def person(folder: Path) -> Identity:
+def local_identity(folder: Path) -> Identity:
     """Who Git says works here, unproven; the address is empty where none is configured."""
     return Identity(_config(folder, "user.email"), "unsigned", _config(folder, "user.name"))
 
 
-def signing_key(folder: Path, signers: Signers) -> str:
+def signing_key(folder: Path, signers: TrustedSigners) -> str:
     """Git's signing key as it is configured; empty without one, or while no keys count."""
-    counted = signers.allowed if _is_ssh(folder) else signers.gpg_home
+    counted = signers.allowed_signers if _is_ssh(folder) else signers.gpg_home
     return _config(folder, "user.signingkey") if counted else ""
 
 
@@ -51,39 +51,43 @@ def sign(folder: Path, statement: bytes) -> str:
         return _call(command, statement, "sign with SSH")
 
 
-def verify(statement: bytes, signature: str, who: str, signers: Signers) -> str:
+def verify(statement: bytes, signature: str, principal: str, signers: TrustedSigners) -> str:
     """Fingerprint of the key of `who` that signed; raises NeedsApproval where it does not count."""
     with tempfile.TemporaryDirectory(prefix="tidemill-verify-") as scratch:
         path = Path(scratch) / "signature"
         path.write_text(signature)
         if signature.startswith(_SSH_MARK):
-            return _verify_ssh(statement, path, who, signers)
-        return _verify_openpgp(statement, path, who, signers)
+            return _verify_ssh(statement, path, principal, signers)
+        return _verify_openpgp(statement, path, principal, signers)
 
 
-def signer(repository: Path, commit: str, signers: Signers) -> Identity | None:
+def commit_signer(repository: Path, commit: str, signers: TrustedSigners) -> Identity | None:
     """Who signed a commit with a key that counts; None where nobody did."""
-    found = signers.check(repository, commit)
-    return Identity(_address(found.signer), "merge", fingerprint=found.key) if found.good else None
+    signature = signers.verify_commit(repository, commit)
+    return (
+        Identity(_address(signature.signer), "merge", fingerprint=signature.key)
+        if signature.good
+        else None
+    )
 
 
-def _verify_ssh(statement: bytes, path: Path, who: str, signers: Signers) -> str:
-    if signers.allowed is None or not signers.allowed.is_file():
+def _verify_ssh(statement: bytes, path: Path, principal: str, signers: TrustedSigners) -> str:
+    if signers.allowed_signers is None or not signers.allowed_signers.is_file():
         raise NeedsApproval("no allowed signers are known; set TIDEMILL_ALLOWED_SIGNERS to a file")
-    revoked = ["-r", str(signers.revoked)] if signers.revoked else []
-    command = ["ssh-keygen", "-Y", "verify", "-f", str(signers.allowed), "-I", who]
+    revoked = ["-r", str(signers.revoked_signers)] if signers.revoked_signers else []
+    command = ["ssh-keygen", "-Y", "verify", "-f", str(signers.allowed_signers), "-I", principal]
     command += ["-n", NAMESPACE, "-s", str(path), *revoked]
     done = _run(command, statement)
     good = _SSH_KEY.search(done.stdout.decode(errors="replace"))
     if done.returncode or good is None:
         raise NeedsApproval(
-            f"the signature is no allowed signer's for {who}; add the key to {signers.allowed} "
-            "under that address, or correct `git config user.email`"
+            f"the signature is no allowed signer's for {principal}; add the key to "
+            f"{signers.allowed_signers} under that address, or correct `git config user.email`"
         )
     return str(good[2])
 
 
-def _verify_openpgp(statement: bytes, path: Path, who: str, signers: Signers) -> str:
+def _verify_openpgp(statement: bytes, path: Path, principal: str, signers: TrustedSigners) -> str:
     if signers.gpg_home is None or not signers.gpg_home.is_dir():
         raise NeedsApproval("no OpenPGP keyring is known; set TIDEMILL_GPG_HOME to its folder")
     home = {"GNUPGHOME": str(signers.gpg_home)}
@@ -97,10 +101,10 @@ def _verify_openpgp(statement: bytes, path: Path, who: str, signers: Signers) ->
     key = words["VALIDSIG"].split()[-1]
     listed = _run(["gpg", "--batch", "--with-colons", "--list-keys", key], b"", home)
     rows = [line.split(":") for line in listed.stdout.decode(errors="replace").splitlines()]
-    known = {_address(row[9]) for row in rows if row[0] == "uid" and row[1] not in ("r", "e")}
-    if who.casefold() not in {address.casefold() for address in known}:
+    addresses = {_address(row[9]) for row in rows if row[0] == "uid" and row[1] not in ("r", "e")}
+    if principal.casefold() not in {address.casefold() for address in addresses}:
         raise NeedsApproval(
-            f"key {key[-16:]} is of {', '.join(sorted(known))}, not of {who}; "
+            f"key {key[-16:]} is of {', '.join(sorted(addresses))}, not of {principal}; "
             "correct `git config user.email`"
         )
     return key
@@ -120,15 +124,15 @@ def _is_ssh(folder: Path) -> bool:
 
 
 def _config(folder: Path, key: str) -> str:
-    place = folder if folder.exists() else Path.cwd()
-    return (attempt(place, "config", "--get", key) or "").strip()
+    folder_or_here = folder if folder.exists() else Path.cwd()
+    return (try_git(folder_or_here, "config", "--get", key) or "").strip()
 
 
 def _call(command: list[str], given: bytes, what: str) -> str:
     done = _run(command, given)
     if done.returncode:
-        said = " / ".join(done.stderr.decode(errors="replace").split("\n")).strip(" /")
-        raise ServiceError(f"cannot {what}: {said}; see user.signingkey in Git's configuration")
+        message = " / ".join(done.stderr.decode(errors="replace").split("\n")).strip(" /")
+        raise ServiceError(f"cannot {what}: {message}; see user.signingkey in Git's configuration")
     return done.stdout.decode()
 
 

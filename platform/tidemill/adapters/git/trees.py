@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tidemill.adapters.git.command import attempt, git, run
+from tidemill.adapters.git.command import git, run, try_git
 from tidemill.errors import ServiceError
 
 ENDINGS = (".yaml", ".yml")
@@ -39,32 +39,32 @@ class Tree:
     """Folders that hold specs, each with its files; '' for specs beside the folders."""
 
     def __post_init__(self) -> None:
-        found: dict[str, dict[str, Blob]] = {}
+        folders: dict[str, dict[str, Blob]] = {}
         for path, blob in self.files.items():
-            found.setdefault(path.partition("/")[0] if "/" in path else "", {})[path] = blob
-        links = {path for path, blob in found.get("", {}).items() if blob.mode == LINK}
-        projects = {name: files for name, files in found.items() if any(map(is_spec, files))}
+            folders.setdefault(path.partition("/")[0] if "/" in path else "", {})[path] = blob
+        links = {path for path, blob in folders.get("", {}).items() if blob.mode == LINK}
+        projects = {name: files for name, files in folders.items() if any(map(is_spec, files))}
         projects |= {link: {link: self.files[link]} for link in links if not is_spec(link)}
         object.__setattr__(self, "projects", projects)
 
 
 @dataclass(frozen=True)
-class Place:
+class SpecsFolder:
     """A folder of specs in its repository."""
 
-    top: Path
+    root: Path
     """The repository's working tree."""
     prefix: str
     """The specs folder below it, with forward slashes; '' for the top itself."""
 
     @classmethod
-    def of(cls, specs: Path) -> Place:
+    def open(cls, specs: Path) -> SpecsFolder:
         """Where a folder stands; raises ServiceError outside of Git."""
-        there = next(folder for folder in (specs, *specs.parents) if folder.is_dir())
-        done = run(there, "rev-parse", "--show-toplevel")
-        said = done.stderr.decode(errors="replace").strip()
-        if done.returncode and "not a git repository" not in said:
-            raise ServiceError(f"Git does not open the repository of {specs}: {said}")
+        existing = next(folder for folder in (specs, *specs.parents) if folder.is_dir())
+        done = run(existing, "rev-parse", "--show-toplevel")
+        message = done.stderr.decode(errors="replace").strip()
+        if done.returncode and "not a git repository" not in message:
+            raise ServiceError(f"Git does not open the repository of {specs}: {message}")
         if done.returncode:
             raise ServiceError(
                 f"{specs} is in no Git repository, and a plan compares it with a commit; "
@@ -72,17 +72,17 @@ class Place:
             )
         root = Path(os.fsdecode(done.stdout).rstrip("\n"))
         # Git knows no links on the way; what is not there yet stands below what is.
-        whole = there.resolve() / specs.relative_to(there)
-        prefix = whole.relative_to(root.resolve()).as_posix()
+        resolved = existing.resolve() / specs.relative_to(existing)
+        prefix = resolved.relative_to(root.resolve()).as_posix()
         return cls(root, "" if prefix == "." else prefix)
 
-    def commit(self, ref: str) -> str:
+    def resolve(self, ref: str) -> str:
         """The commit a name stands for; raises ServiceError for an unknown one."""
-        found = attempt(
-            self.top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"
+        name = try_git(
+            self.root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"
         )
-        if found:
-            return found.strip()
+        if name:
+            return name.strip()
         if ref == "HEAD":
             raise ServiceError("the repository has no commit yet; make the first one, then plan")
         raise ServiceError(
@@ -93,7 +93,7 @@ class Place:
     def default_branch(self, remote: str = "origin") -> str:
         """What a branch is compared with unless told: the remote's default branch, else main."""
         for ref in (f"{remote}/HEAD", *(f"{remote}/{name}" for name in _MAIN), *_MAIN):
-            if attempt(self.top, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"):
+            if try_git(self.root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"):
                 return ref
         raise ServiceError(
             f"there is no {remote}/HEAD and no branch main to compare with; name one with "
@@ -102,10 +102,10 @@ class Place:
 
     def merge_base(self, one: str, other: str) -> str:
         """The commit two commits come from; raises ServiceError with the way out."""
-        found = attempt(self.top, "merge-base", one, other)
-        if found:
-            return found.strip()
-        if (attempt(self.top, "rev-parse", "--is-shallow-repository") or "").strip() == "true":
+        base = try_git(self.root, "merge-base", one, other)
+        if base:
+            return base.strip()
+        if (try_git(self.root, "rev-parse", "--is-shallow-repository") or "").strip() == "true":
             raise ServiceError(
                 "the clone is too shallow: the commit both sides come from is not in it; "
                 "`git fetch --unshallow` gets it (in a GitHub workflow: `fetch-depth: 0`, in a "
@@ -115,76 +115,76 @@ class Place:
             f"{one[:12]} and {other[:12]} have no commit in common; name another --against"
         )
 
-    def at(self, commit: str) -> Tree:
+    def tree_at(self, commit: str) -> Tree:
         """The specs of a commit; empty where it has none."""
-        found: dict[str, Blob] = {}
+        blobs: dict[str, Blob] = {}
         listed = self._git("ls-tree", "-r", "-z", "--full-tree", commit, "--", *self._paths())
         for line in _fields(listed):
             about, _, path = line.partition("\t")
             mode, _, blob = about.split(" ")
-            found[self._below(path)] = Blob(mode, blob)
-        return Tree(found)
+            blobs[self._relative_to_specs(path)] = Blob(mode, blob)
+        return Tree(blobs)
 
-    def working(self) -> Tree:
+    def working_tree(self) -> Tree:
         """The specs as they are on disk, whether or not they are committed or ignored."""
-        found: dict[str, Blob] = {}
+        blobs: dict[str, Blob] = {}
         doubtful: dict[str, str] = {}
         paths = ("--", *self._paths())
         for line in _fields(self._git("ls-files", "-v", "-s", "-z", *paths)):
             about, _, path = line.partition("\t")
             tag, mode, blob, stage = about.split(" ")
-            found[path] = Blob(mode, blob)
+            blobs[path] = Blob(mode, blob)
             if tag != "H" or stage != "0":  # hidden from `diff`, or in conflict
                 doubtful[path] = mode
         changed = self._git("diff", "--no-ext-diff", "--no-renames", "--name-only", "-z", *paths)
-        doubtful |= {path: found[path].mode for path in _fields(changed)}
+        doubtful |= {path: blobs[path].mode for path in _fields(changed)}
         others = _fields(self._git("ls-files", "--others", "-z", *paths))
-        doubtful |= {path: "100644" for path in others if is_spec(self._below(path))}
-        found |= self._hashed(doubtful, found)
-        return Tree({self._below(path): blob for path, blob in found.items()})
+        doubtful |= {path: "100644" for path in others if is_spec(self._relative_to_specs(path))}
+        blobs |= self._hash_files(doubtful, blobs)
+        return Tree({self._relative_to_specs(path): blob for path, blob in blobs.items()})
 
-    def write(self, commit: str, paths: Iterable[str], into: Path) -> Path:
+    def checkout_files(self, commit: str, paths: Iterable[str], into: Path) -> Path:
         """Write files of a commit (paths below the specs folder) as a checkout would; gives the
         specs folder in there."""
         index = {"GIT_INDEX_FILE": str(into / "index")}
-        given = "".join(f"{self._above(path)}\0" for path in paths).encode(*_NAMES)
-        git(self.top, "read-tree", commit, environment=index)
-        tree = into / "tree" if self.prefix else into / "tree" / self.top.name
+        stdin = "".join(f"{self._relative_to_repository(path)}\0" for path in paths).encode(*_NAMES)
+        git(self.root, "read-tree", commit, environment=index)
+        tree = into / "tree" if self.prefix else into / "tree" / self.root.name
         prefix = f"--prefix={tree}/"
-        git(self.top, "checkout-index", "-z", "--stdin", prefix, given=given, environment=index)
+        git(self.root, "checkout-index", "-z", "--stdin", prefix, stdin=stdin, environment=index)
         specs = tree / self.prefix
         specs.mkdir(parents=True, exist_ok=True)
         return specs
 
-    def _hashed(self, doubtful: Mapping[str, str], found: dict[str, Blob]) -> dict[str, Blob]:
+    def _hash_files(self, doubtful: Mapping[str, str], found: dict[str, Blob]) -> dict[str, Blob]:
         """What stands on disk under these paths, as Git would store it; what is gone is dropped."""
-        there = []
+        present = []
         for path, mode in doubtful.items():
             found.pop(path, None)
-            whole = self.top / path
-            if whole.is_symlink() or mode in (LINK, MODULE):
+            location = self.root / path
+            if location.is_symlink() or mode in (LINK, MODULE):
                 found[path] = Blob(LINK, "")
-            elif whole.is_file():
-                there.append(path)
-        if not there:
+            elif location.is_file():
+                present.append(path)
+        if not present:
             return {}
-        given = "".join(f"{path}\n" for path in there).encode(*_NAMES)
-        done = run(self.top, "hash-object", "--stdin-paths", given=given)
+        stdin = "".join(f"{path}\n" for path in present).encode(*_NAMES)
+        done = run(self.root, "hash-object", "--stdin-paths", stdin=stdin)
         ids = done.stdout.decode().split()
-        if done.returncode or len(ids) != len(there):  # unreadable, or a line feed in a name
-            return {path: Blob(LINK, "") for path in there}
-        return {path: Blob(doubtful[path], blob) for path, blob in zip(there, ids, strict=True)}
+        if done.returncode or len(ids) != len(present):  # unreadable, or a line feed in a name
+            return {path: Blob(LINK, "") for path in present}
+        return {path: Blob(doubtful[path], blob) for path, blob in zip(present, ids, strict=True)}
 
     def _git(self, *arguments: str) -> bytes:
-        return git(self.top, "--literal-pathspecs", *arguments)
+        return git(self.root, "--literal-pathspecs", *arguments)
 
     def _paths(self) -> tuple[str, ...]:
         return (f"{self.prefix}/",) if self.prefix else ()
 
-    def _below(self, path: str) -> str:
+    def _relative_to_specs(self, path: str) -> str:
         return path[len(self.prefix) + 1 :] if self.prefix else path
 
-    def _above(self, path: str) -> str:
+    def _relative_to_repository(self, path: str) -> str:
         return f"{self.prefix}/{path}" if self.prefix else path
 
 

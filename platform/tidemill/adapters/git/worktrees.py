@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from tidemill.adapters.git.command import attempt, git
+from tidemill.adapters.git.command import git, try_git
 from tidemill.adapters.git.mirror import Mirror
 from tidemill.errors import Problem
 from tidemill.settings import Settings
@@ -24,14 +24,14 @@ _POINTER_BYTES = 1024
 _WRITES = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
-class Trees:
+class Worktrees:
     """The worktrees of a mirror; one process at a time makes, switches and prunes them."""
 
     def __init__(self, folder: Path, mirror: Mirror) -> None:
         self.folder, self.mirror = folder, mirror
         self.link = folder.parent / "current"
 
-    def make(self, sha: str) -> Path:
+    def add(self, sha: str) -> Path:
         """The worktree of a commit; made beside its place and moved there when it is whole."""
         final = self.folder / sha
         if final.is_dir():
@@ -40,17 +40,19 @@ class Trees:
         self._sweep()
         fresh = self.folder / f".making-{sha}"
         add = ("worktree", "add", "--detach", "--quiet", "--force", str(fresh), sha)
-        self.mirror.talk(*add)  # contents that are not here yet come from the remote now
+        self.mirror.run_remote_command(
+            *add
+        )  # contents that are not here yet come from the remote now
         _protect(fresh)
         fresh.rename(final)
         self._repair()
         return final
 
-    def switch(self, sha: str) -> None:
+    def make_current(self, sha: str) -> None:
         """Make a commit's worktree the current one, in one step."""
         _point(self.link, self.folder / sha)
 
-    def current(self) -> str | None:
+    def current_commit(self) -> str | None:
         """The sha of the current worktree."""
         with suppress(OSError):
             name = self.link.readlink().name
@@ -59,21 +61,21 @@ class Trees:
 
     def prune(self, keep: Iterable[str]) -> None:
         """Take away the worktrees of other commits; the current one always stays."""
-        spared = {*keep, self.current(), EMPTY}
+        spared = {*keep, self.current_commit(), EMPTY}
         for tree in self._all():
             if tree.name not in spared:
                 gone = self.folder / f".gone-{tree.name}"
                 tree.rename(gone)
         self._sweep()
 
-    def problems(self, sha: str, folder: str) -> list[Problem]:
+    def unsupported_contents(self, sha: str, folder: str) -> list[Problem]:
         """What no worktree of ours holds: submodules, and contents kept in Git LFS."""
         tree = self.folder / sha
         return [*self._submodules(sha, folder), *_pointers(tree, tree / folder)]
 
     def _submodules(self, sha: str, folder: str) -> Iterator[Problem]:
-        where = [] if folder == "." else [folder]
-        listed = git(self.mirror.folder, "ls-tree", "-r", "-z", sha, "--", *where).decode()
+        below = [] if folder == "." else [folder]
+        listed = git(self.mirror.folder, "ls-tree", "-r", "-z", sha, "--", *below).decode()
         for entry in filter(None, listed.split("\0")):
             meta, _, path = entry.partition("\t")
             if meta.startswith("160000"):
@@ -85,18 +87,18 @@ class Trees:
 
     def _sweep(self) -> None:
         """Clear away what a killed process left half made or half removed."""
-        for left in self.folder.glob(".*"):
-            _remove(left)
+        for leftover in self.folder.glob(".*"):
+            _remove(leftover)
         self._repair()  # first, or Git would forget the trees that were moved to their place
-        attempt(self.mirror.folder, "worktree", "prune", "--expire=now")
+        try_git(self.mirror.folder, "worktree", "prune", "--expire=now")
 
     def _repair(self) -> None:
         trees = [str(tree) for tree in self._all() if tree.name != EMPTY]
         if trees:
-            attempt(self.mirror.folder, "worktree", "repair", *trees)
+            try_git(self.mirror.folder, "worktree", "repair", *trees)
 
 
-def begin(settings: Settings) -> None:
+def prepare_current(settings: Settings) -> None:
     """Where a remote is followed and nothing came of it yet: a current tree in which there is
     nothing, so that services can start."""
     link, empty = settings.git_home / "current", settings.git_home / "trees" / EMPTY
@@ -129,9 +131,9 @@ def _remove(tree: Path) -> None:
 
 
 def _pointers(tree: Path, folder: Path) -> Iterator[Problem]:
-    for place, _, files in os.walk(folder):
+    for directory, _, files in os.walk(folder):
         for name in files:
-            path = Path(place, name)
+            path = Path(directory, name)
             if path.is_symlink() or path.stat().st_size > _POINTER_BYTES:
                 continue
             if path.read_bytes().startswith(_POINTER):

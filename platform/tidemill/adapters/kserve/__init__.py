@@ -4,6 +4,6 @@ KServe decides nothing (kserve#3085): the steps come from the Rollout, the judge
 `tidemill.engine.rollout`. Manifests are plain dictionaries, checked before they leave.
 """
 
-from tidemill.adapters.kserve.manifests import Cluster, render, render_steps
+from tidemill.adapters.kserve.manifests import ClusterConfig, render, render_steps
 
-__all__ = ["Cluster", "render", "render_steps"]
+__all__ = ["ClusterConfig", "render", "render_steps"]

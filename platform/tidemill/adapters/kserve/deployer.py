@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.adapters.kserve.kubernetes import InferenceServices
-from tidemill.adapters.kserve.manifests import Cluster, predictor_name, render
-from tidemill.adapters.kserve.state import Seen, read
+from tidemill.adapters.kserve.manifests import ClusterConfig, predictor_name, render
+from tidemill.adapters.kserve.state import InferenceServiceStatus, read_status
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import ServiceError
 from tidemill.ports import Arm, ArmHealth
@@ -21,35 +21,35 @@ Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Known:
+class ManifestSource:
     """What a manifest needs of the ledger."""
 
-    rollout: Callable[[str], Rollout]
+    rollout_spec: Callable[[str], Rollout]
     """The Rollout spec of a service."""
-    release: Callable[[str], ReleaseRecord | None]
+    find_release: Callable[[str], ReleaseRecord | None]
     """A release's record by its digest."""
-    live: Callable[[str], str | None]
+    live_release: Callable[[str], str | None]
     """Digest of a service's live release."""
     health: Callable[[str, datetime], Mapping[str, ArmHealth]]
     """What the inference events say of each release since a moment."""
 
-    def record(self, digest: str) -> ReleaseRecord:
+    def release_record(self, digest: str) -> ReleaseRecord:
         """A release's record; raises ServiceError where the ledger has none."""
-        found = self.release(digest)
-        if found is None:
+        record = self.find_release(digest)
+        if record is None:
             raise ServiceError(f"the ledger has no record of release {digest[:19]}; run it again")
-        return found
+        return record
 
-    def manifest(self, service: str, arms: Sequence[Arm], cluster: Cluster) -> Manifest:
+    def manifest(self, service: str, arms: Sequence[Arm], cluster: ClusterConfig) -> Manifest:
         """The InferenceService in which the arms have their shares; the first one is live."""
-        rollout = self.rollout(service)
+        rollout = self.rollout_spec(service)
         if len(arms) > 2:
             raise ServiceError(f"{service}: KServe shares between two releases, not {len(arms)}")
-        live = self.record(arms[0].release)
+        live = self.release_record(arms[0].release)
         if len(arms) == 1:
             return render(rollout, 100, live, None, cluster)
         percent = round(arms[1].percent)
-        return render(rollout, percent, self.record(arms[1].release), live, cluster)
+        return render(rollout, percent, self.release_record(arms[1].release), live, cluster)
 
 
 @dataclass
@@ -57,13 +57,13 @@ class KServeDeployer:
     """Walks one InferenceService a service by server-side apply; every call may be repeated."""
 
     api: InferenceServices
-    known: Known
-    cluster: Cluster = field(default_factory=Cluster)
+    source: ManifestSource
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
     ready_timeout: float = 600.0
     """Seconds a release may take to come up: its weights are fetched first."""
-    settle: float = 2.0
+    settle_timeout: float = 2.0
     """Seconds a split waits for the cluster; the controller asks again at its next tick."""
-    pause: float = 1.0
+    poll_interval: float = 1.0
 
     def start(self, service: str, release: str, folder: Path) -> Arm:  # noqa: ARG002 - the port's
         """Bring a release up at 0 % beside what is live and wait until it is ready.
@@ -71,58 +71,64 @@ class KServeDeployer:
         Without a live release it gets the service. One that runs already stays as it is, whatever
         its share. Raises ServiceError.
         """
-        live = self.known.live(service)
-        found = self.api.get(service)
-        if found is None or not read(found).has(predictor_name(release), release):
+        live = self.source.live_release(service)
+        existing = self.api.get(service)
+        if existing is None or not read_status(existing).has_release(
+            predictor_name(release), release
+        ):
             arms = [Arm(release, 100.0)]
-            if live is not None and live != release and found is not None:
+            if live is not None and live != release and existing is not None:
                 arms = [Arm(live, 100.0), Arm(release, 0.0)]
-            self.api.apply(self.known.manifest(service, arms, self.cluster))
-        seen = self._wait(service, lambda seen: seen.ready, self.ready_timeout)
+            self.api.apply(self.source.manifest(service, arms, self.cluster))
+        seen = self._wait(service, lambda status: status.ready, self.ready_timeout)
         return Arm(release, 0.0, seen.url)
 
     def set_traffic(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
         """Apply the shares, wait until the cluster is ready, and read them back."""
         if shadow:
             raise ServiceError(f"{service}: KServe does not copy requests; use `driver: local`")
-        self.api.apply(self.known.manifest(service, arms, self.cluster))
+        self.api.apply(self.source.manifest(service, arms, self.cluster))
         candidate = arms[1] if len(arms) > 1 and 0 <= arms[1].percent < 100 else None
-        wanted = round(candidate.percent) if candidate else None
+        percent = round(candidate.percent) if candidate else None
 
-        def done(seen: Seen) -> bool:
-            return seen.ready and seen.canary == wanted
+        def done(seen: InferenceServiceStatus) -> bool:
+            return seen.ready and seen.canary_percent == percent
 
-        self._wait(service, done, self.settle)
+        self._wait(service, done, self.settle_timeout)
 
     def health(self, service: str, since: datetime) -> Mapping[str, ArmHealth]:
         """What the model servers' inference events say: a cluster's answers pass no gateway of
         ours."""
-        return self.known.health(service, since)
+        return self.source.health(service, since)
 
     def stop(self, service: str, release: str) -> None:
         """Nothing is left to stop: a manifest without the release takes it down. Raises
         ServiceError while it has traffic."""
-        if self.serving(service).get(release, 0.0) > 0:
+        if self.traffic_shares(service).get(release, 0.0) > 0:
             raise ServiceError(f"{service}: {release} has traffic; split it away first")
 
-    def serving(self, service: str) -> dict[str, float]:
+    def traffic_shares(self, service: str) -> dict[str, float]:
         """Percent by release as the cluster reports it."""
-        found = self.api.get(service)
-        if found is None:
+        existing = self.api.get(service)
+        if existing is None:
             return {}
-        seen, live = read(found), self.known.live(service)
-        if seen.canary is None:
-            return {seen.release: 100.0} if seen.release else {}
-        shares = {seen.release: float(seen.canary)} if seen.release else {}
-        return {**({live: 100.0 - seen.canary} if live else {}), **shares}
+        status, live = read_status(existing), self.source.live_release(service)
+        if status.canary_percent is None:
+            return {status.release: 100.0} if status.release else {}
+        shares = {status.release: float(status.canary_percent)} if status.release else {}
+        return {**({live: 100.0 - status.canary_percent} if live else {}), **shares}
 
-    def _wait(self, service: str, done: Callable[[Seen], bool], seconds: float) -> Seen:
+    def _wait(
+        self, service: str, done: Callable[[InferenceServiceStatus], bool], seconds: float
+    ) -> InferenceServiceStatus:
         until = time.monotonic() + seconds
         while True:
-            found = self.api.get(service)
-            seen = read(found) if found is not None else Seen()
-            if done(seen):
-                return seen
+            existing = self.api.get(service)
+            status = read_status(existing) if existing is not None else InferenceServiceStatus()
+            if done(status):
+                return status
             if time.monotonic() >= until:
-                raise ServiceError(f"InferenceService '{service}' is not there yet: {seen.said}")
-            time.sleep(self.pause)
+                raise ServiceError(
+                    f"InferenceService '{service}' is not there yet: {status.message}"
+                )
+            time.sleep(self.poll_interval)

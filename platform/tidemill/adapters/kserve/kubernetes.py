@@ -42,10 +42,10 @@ class InferenceServices:
 
     def get(self, name: str) -> dict[str, Any] | None:
         """One InferenceService; None where there is none. Raises ServiceError."""
-        found: dict[str, Any] | None = self._call(
+        existing: dict[str, Any] | None = self._call(
             self._objects.get_namespaced_custom_object, name, may_be_missing=True
         )
-        return found
+        return existing
 
     def apply(self, manifest: Mapping[str, Any]) -> None:
         """Server-side apply; the same manifest again changes nothing. Raises ServiceError."""
@@ -65,9 +65,9 @@ class InferenceServices:
         from kubernetes.client import ApiException
         from urllib3.exceptions import HTTPError
 
-        where = {**_RESOURCE, "namespace": self.namespace, "name": name}
+        address = {**_RESOURCE, "namespace": self.namespace, "name": name}
         try:
-            return send(**where, _request_timeout=self.timeout, **options)
+            return send(**address, _request_timeout=self.timeout, **options)
         except ApiException as error:
             if may_be_missing and _is_not_found(error):
                 return None

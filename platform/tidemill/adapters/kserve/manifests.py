@@ -15,7 +15,7 @@ Driver = Literal["kserve-standard", "kserve-knative"]
 
 
 @dataclass(frozen=True)
-class Cluster:
+class ClusterConfig:
     """What a cluster calls things; see `infra/kserve`."""
 
     storage: str = "pvc://tidemill-releases"
@@ -36,7 +36,7 @@ def render_steps(
     rollout: Rollout,
     release: ReleaseRecord,
     live: ReleaseRecord | None = None,
-    cluster: Cluster | None = None,
+    cluster: ClusterConfig | None = None,
     driver: Driver | None = None,
 ) -> list[tuple[int, dict[str, Any]]]:
     """The manifest of every step, by the candidate's share, in the order they are applied.
@@ -54,7 +54,7 @@ def render(
     percent: int,
     release: ReleaseRecord,
     live: ReleaseRecord | None = None,
-    cluster: Cluster | None = None,
+    cluster: ClusterConfig | None = None,
     driver: Driver | None = None,
 ) -> dict[str, Any]:
     """The InferenceService in which the candidate gets `percent` of the traffic.
@@ -62,17 +62,17 @@ def render(
     Raises ServiceError for a rollout the driver cannot do, with the way out.
     """
     driver = driver or _driver(rollout)
-    cluster = cluster or Cluster()
+    cluster = cluster or ClusterConfig()
     if rollout.mode == "shadow":
         raise ServiceError(
             f"'{rollout.name}': KServe does not copy requests, so a shadow cannot be rendered; use "
             "`driver: local`, or a canary that begins at 0 percent"
         )
-    whole = live is None or percent == 100 or live.digest == release.digest
+    alone = live is None or percent == 100 or live.digest == release.digest
     if driver == "kserve-standard":
-        spec = _standard(cluster, release, live, percent, whole)
+        spec = _standard(cluster, release, live, percent, alone)
     else:
-        spec = _knative(cluster, release, live, percent, whole)
+        spec = _knative(cluster, release, live, percent, alone)
     manifest = {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
@@ -85,10 +85,10 @@ def render(
 
 def check(manifest: Mapping[str, Any]) -> None:
     """Raise ServiceError, naming every fault, unless KServe would take the manifest as meant."""
-    found = problems(manifest)
-    if found:
+    faults = problems(manifest)
+    if faults:
         name = manifest.get("metadata", {}).get("name", "manifest")
-        raise ServiceError(f"InferenceService '{name}': " + "; ".join(found))
+        raise ServiceError(f"InferenceService '{name}': " + "; ".join(faults))
 
 
 def predictor_name(digest: str) -> str:
@@ -97,7 +97,7 @@ def predictor_name(digest: str) -> str:
 
 
 def _standard(
-    cluster: Cluster,
+    cluster: ClusterConfig,
     release: ReleaseRecord,
     live: ReleaseRecord | None,
     percent: int,
@@ -109,13 +109,13 @@ def _standard(
     rollback is the manifest of 0 percent without its canary entry, that is, of the live release.
     """
     if whole or live is None:
-        return {"predictor": _named(cluster, release)}
-    canary = {"trafficPercent": percent, "predictor": _named(cluster, release)}
-    return {"predictor": _named(cluster, live), "canary": [canary]}
+        return {"predictor": _named_predictor(cluster, release)}
+    canary = {"trafficPercent": percent, "predictor": _named_predictor(cluster, release)}
+    return {"predictor": _named_predictor(cluster, live), "canary": [canary]}
 
 
 def _knative(
-    cluster: Cluster,
+    cluster: ClusterConfig,
     release: ReleaseRecord,
     live: ReleaseRecord | None,
     percent: int,
@@ -128,11 +128,11 @@ def _knative(
     return {"predictor": {**predictor, "canaryTrafficPercent": percent}}
 
 
-def _named(cluster: Cluster, release: ReleaseRecord) -> dict[str, Any]:
+def _named_predictor(cluster: ClusterConfig, release: ReleaseRecord) -> dict[str, Any]:
     return {"name": predictor_name(release.digest), **_predictor(cluster, release)}
 
 
-def _predictor(cluster: Cluster, release: ReleaseRecord) -> dict[str, Any]:
+def _predictor(cluster: ClusterConfig, release: ReleaseRecord) -> dict[str, Any]:
     digest = release.digest.removeprefix("sha256:")
     predictor: dict[str, Any] = {
         "minReplicas": cluster.replicas,
@@ -151,7 +151,7 @@ def _predictor(cluster: Cluster, release: ReleaseRecord) -> dict[str, Any]:
 
 
 def _metadata(
-    rollout: Rollout, cluster: Cluster, release: ReleaseRecord, driver: Driver
+    rollout: Rollout, cluster: ClusterConfig, release: ReleaseRecord, driver: Driver
 ) -> dict[str, Any]:
     mode = STANDARD if driver == "kserve-standard" else KNATIVE
     metadata: dict[str, Any] = {

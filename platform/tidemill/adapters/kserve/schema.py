@@ -20,7 +20,7 @@ _STRINGS = {"type": "object", "additionalProperties": {"type": "string"}}
 _AUTOSCALING = frozenset({"maxReplicas", "scaleTarget", "scaleMetric", "autoScaling"})
 
 
-def _closed(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+def _closed_object(properties: dict[str, Any], *required: str) -> dict[str, Any]:
     return {
         "type": "object",
         "additionalProperties": False,
@@ -29,18 +29,18 @@ def _closed(properties: dict[str, Any], *required: str) -> dict[str, Any]:
     }
 
 
-_MODEL = _closed(
+_MODEL = _closed_object(
     {
-        "modelFormat": _closed({"name": _TEXT, "version": _TEXT}, "name"),
+        "modelFormat": _closed_object({"name": _TEXT, "version": _TEXT}, "name"),
         "protocolVersion": {"enum": ["v1", "v2"]},
         "runtime": _NAME,
         "storageUri": {"type": "string", "pattern": r"^[a-z][a-z0-9+]*://.+"},
-        "resources": _closed({"requests": _STRINGS, "limits": _STRINGS}),
+        "resources": _closed_object({"requests": _STRINGS, "limits": _STRINGS}),
     },
     "modelFormat",
     "storageUri",
 )
-_PREDICTOR = _closed(
+_PREDICTOR = _closed_object(
     {
         "name": _NAME,
         "annotations": _STRINGS,
@@ -53,19 +53,19 @@ _PREDICTOR = _closed(
     },
     "model",
 )
-SCHEMA: dict[str, Any] = _closed(
+SCHEMA: dict[str, Any] = _closed_object(
     {
         "apiVersion": {"const": "serving.kserve.io/v1beta1"},
         "kind": {"const": "InferenceService"},
-        "metadata": _closed(
+        "metadata": _closed_object(
             {"name": _NAME, "namespace": _NAME, "labels": _STRINGS, "annotations": _STRINGS}, "name"
         ),
-        "spec": _closed(
+        "spec": _closed_object(
             {
                 "predictor": _PREDICTOR,
                 "canary": {
                     "type": "array",
-                    "items": _closed(
+                    "items": _closed_object(
                         {
                             "trafficPercent": _PERCENT,
                             "predictor": {**_PREDICTOR, "required": ["name", "model"]},
@@ -89,14 +89,14 @@ def problems(manifest: Mapping[str, Any]) -> list[str]:
     """Everything wrong with a manifest, the fields its mode ignores included; empty when valid."""
     from jsonschema import Draft202012Validator
 
-    found = [
+    faults = [
         f"{'.'.join(map(str, error.absolute_path)) or 'manifest'}: {error.message}"
         for error in Draft202012Validator(SCHEMA).iter_errors(manifest)
     ]
-    return sorted(found) or list(_ignored(manifest))
+    return sorted(faults) or list(_ignored_fields(manifest))
 
 
-def _ignored(manifest: Mapping[str, Any]) -> Iterator[str]:
+def _ignored_fields(manifest: Mapping[str, Any]) -> Iterator[str]:
     mode = manifest["metadata"].get("annotations", {}).get(MODE)
     predictor, canaries = manifest["spec"]["predictor"], manifest["spec"].get("canary", [])
     if mode not in (STANDARD, KNATIVE):
@@ -113,12 +113,12 @@ def _ignored(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 def _canaries(predictor: Mapping[str, Any], canaries: list[Mapping[str, Any]]) -> Iterator[str]:
     names = [canary["predictor"]["name"] for canary in canaries]
-    taken = [predictor.get("name"), *names]
-    if len(set(taken)) < len(taken):
-        yield f"spec.canary: predictor names have to differ; they are {taken}"
+    names_in_use = [predictor.get("name"), *names]
+    if len(set(names_in_use)) < len(names_in_use):
+        yield f"spec.canary: predictor names have to differ; they are {names_in_use}"
     total = sum(canary["trafficPercent"] for canary in canaries)
     if total > 100:
         yield f"spec.canary: shares add up to {total} %, more than 100"
-    for place, canary in enumerate(canaries):
+    for index, canary in enumerate(canaries):
         for key in sorted(_AUTOSCALING & canary["predictor"].keys()):
-            yield f"spec.canary.{place}.predictor.{key}: a canary is not scaled automatically"
+            yield f"spec.canary.{index}.predictor.{key}: a canary is not scaled automatically"

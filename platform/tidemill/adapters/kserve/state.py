@@ -12,29 +12,29 @@ RELEASE = "tidemill.dev/release"
 
 
 @dataclass(frozen=True)
-class Seen:
+class InferenceServiceStatus:
     """One InferenceService as the cluster reports it."""
 
     ready: bool = False
     """True where the controller has seen the last change and everything in it is ready."""
-    canary: int | None = None
+    canary_percent: int | None = None
     """Percent of the traffic that the candidate really gets; None without a candidate."""
     release: str = ""
     """The release that was applied last: the candidate, or the only one."""
-    names: frozenset[str] = frozenset()
+    predictor_names: frozenset[str] = frozenset()
     """Names and release labels of its predictors."""
     url: str = ""
-    said: str = "it does not exist"
+    message: str = "it does not exist"
     """What it is waiting for, in a line."""
 
-    def has(self, name: str, release: str) -> bool:
+    def has_release(self, name: str, release: str) -> bool:
         """True where a release is one of its predictors; Knative keeps the former one unnamed."""
         label = release.removeprefix("sha256:")[:16]
-        former = self.canary is not None and "" in self.names
-        return bool({name, label} & self.names) or (former and release != self.release)
+        former = self.canary_percent is not None and "" in self.predictor_names
+        return bool({name, label} & self.predictor_names) or (former and release != self.release)
 
 
-def read(found: Mapping[str, Any]) -> Seen:
+def read_status(found: Mapping[str, Any]) -> InferenceServiceStatus:
     """The state of an InferenceService; see `status` in `serving.kserve.io/v1beta1`."""
     spec, status = found.get("spec") or {}, found.get("status") or {}
     metadata = found.get("metadata") or {}
@@ -43,22 +43,24 @@ def read(found: Mapping[str, Any]) -> Seen:
     canary = _knative(spec, status) if knative else _standard(spec, status)
     waits = _waits(metadata, spec, status)
     shares = "nobody shares" if canary is None else f"the candidate has {canary} %"
-    return Seen(
+    return InferenceServiceStatus(
         ready=not waits,
-        canary=canary,
+        canary_percent=canary,
         release=marks.get(RELEASE, ""),
-        names=_names(spec, knative and "canaryTrafficPercent" in (spec.get("predictor") or {})),
+        predictor_names=_names(
+            spec, knative and "canaryTrafficPercent" in (spec.get("predictor") or {})
+        ),
         url=_url(status),
-        said=waits or f"it is ready, and {shares}",
+        message=waits or f"it is ready, and {shares}",
     )
 
 
 def _names(spec: Mapping[str, Any], former: bool) -> frozenset[str]:
     predictors = [spec.get("predictor") or {}]
-    predictors += [one.get("predictor") or {} for one in spec.get("canary") or ()]
-    labels = [(one.get("labels") or {}).get(RELEASE) for one in predictors]
-    known = {name for name in (*labels, *(one.get("name") for one in predictors)) if name}
-    return frozenset(known | ({""} if former else set()))
+    predictors += [canary.get("predictor") or {} for canary in spec.get("canary") or ()]
+    labels = [(predictor.get("labels") or {}).get(RELEASE) for predictor in predictors]
+    names = {name for name in (*labels, *(one.get("name") for one in predictors)) if name}
+    return frozenset(names | ({""} if former else set()))
 
 
 def _waits(metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping[str, Any]) -> str:
@@ -66,22 +68,22 @@ def _waits(metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping
     if int(status.get("observedGeneration", 0)) < int(metadata.get("generation", 0)):
         return "KServe has not seen the last change yet"
     conditions = {one["type"]: one for one in status.get("conditions") or ()}
-    wanted = ["Ready", *(["CanaryReady"] if spec.get("canary") else [])]
-    for name in wanted:
-        one = conditions.get(name) or {}
-        if one.get("status") != "True":
-            why = one.get("message") or one.get("reason") or "no condition says why"
-            return f"{name} is {one.get('status', 'unknown')} ({why})"
+    types = ["Ready", *(["CanaryReady"] if spec.get("canary") else [])]
+    for name in types:
+        condition = conditions.get(name) or {}
+        if condition.get("status") != "True":
+            cause = condition.get("message") or condition.get("reason") or "no condition says why"
+            return f"{name} is {condition.get('status', 'unknown')} ({cause})"
     return ""
 
 
 def _standard(spec: Mapping[str, Any], status: Mapping[str, Any]) -> int | None:
     """Standard mode: `status.canaryStatuses`, one a canary (kserve#5912)."""
-    told = {one["name"]: one for one in status.get("canaryStatuses") or ()}
-    names = [one["predictor"]["name"] for one in spec.get("canary") or ()]
+    statuses = {one["name"]: one for one in status.get("canaryStatuses") or ()}
+    names = [canary["predictor"]["name"] for canary in spec.get("canary") or ()]
     if not names:
         return None
-    return sum(int(told[name].get("trafficPercent", 0)) for name in names if name in told)
+    return sum(int(statuses[name].get("trafficPercent", 0)) for name in names if name in statuses)
 
 
 def _knative(spec: Mapping[str, Any], status: Mapping[str, Any]) -> int | None:

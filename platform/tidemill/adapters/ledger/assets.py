@@ -20,13 +20,14 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    func,
     insert,
     select,
 )
 
 from tidemill.adapters.ledger.base import has_prefix, insert_if_missing, metadata, utc
 from tidemill.adapters.ledger.lineage_tables import write_edges
-from tidemill.engine.cost import Past
+from tidemill.engine.cost import BuildCost
 from tidemill.engine.lineage import materialisation_edges, release_edges
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.ports import Artefact, Materialisation
@@ -82,6 +83,14 @@ class MaterialisationLedger:
         """The newest materialisation of an asset."""
         return self._first(_of_asset(project, name).order_by(materialisations.c.id.desc()))
 
+    def newest(self) -> list[Materialisation]:
+        """The newest materialisation of each asset of all projects."""
+        table = materialisations
+        newest = select(func.max(table.c.id)).group_by(table.c.project, table.c.name)
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(table).where(table.c.id.in_(newest))).all()
+        return [_from_row(row) for row in rows]
+
     def by_version(self, project: str, name: str, version: str) -> Materialisation | None:
         """The newest materialisation of an asset with this version."""
         query = _of_asset(project, name).where(materialisations.c.version == version)
@@ -123,7 +132,7 @@ class MaterialisationLedger:
             ):
                 yield _from_row(row)
 
-    def build_costs(self, kinds: Sequence[str], *, limit: int = 2000) -> list[Past]:
+    def build_costs(self, kinds: Sequence[str], *, limit: int = 2000) -> list[BuildCost]:
         """What building assets of these kinds took, newest first; reused artefacts are left out."""
         names = ("project", "name", "kind", "seconds", "peak_bytes", "facts")
         query = select(*(materialisations.c[name] for name in names))
@@ -136,7 +145,7 @@ class MaterialisationLedger:
             ).all()
         complete = (row for row in rows if not row.facts.get("resumed_from"))
         return [
-            Past(
+            BuildCost(
                 row.project, row.name, row.kind, row.seconds, row.peak_bytes, _row_count(row.facts)
             )
             for row in complete

@@ -13,7 +13,7 @@ from tidemill.errors import EventError
 from tidemill.ports import INFERENCE_TOPIC, LIFECYCLE_TOPIC, Message
 
 if TYPE_CHECKING:  # whoever only reads the ledger does not wait for the models of events
-    from tidemill.events import Data, Event, Feedback, Inference, Lifecycle
+    from tidemill.events import Data, Event, FeedbackEvent, InferenceEvent, LifecycleEvent
     from tidemill.spec.feedback import Feedback as Contract
 
 MAX_CLOCK_SKEW = timedelta(days=1)
@@ -35,7 +35,7 @@ def parse_records(
     records: Iterable[Message], contracts: Mapping[str, Contract], now: datetime
 ) -> ParsedBatch:
     """Decode and check each record; offsets stay as the records have them."""
-    from tidemill.events import Feedback, Inference, decode
+    from tidemill.events import FeedbackEvent, InferenceEvent, decode
 
     batch = ParsedBatch()
     arrived = to_timestamp(now)
@@ -45,10 +45,10 @@ def parse_records(
             event = decode(record.headers, record.value)
             data = _check_contract(event, record.topic, contract)
             row = _common(record, event, arrived)
-            if isinstance(data, Feedback):
+            if isinstance(data, FeedbackEvent):
                 assert contract is not None
                 batch.feedback.append(row | _feedback(data, contract, record, row))
-            elif isinstance(data, Inference):
+            elif isinstance(data, InferenceEvent):
                 batch.inference.append(row | _inference(data))
             else:
                 batch.lifecycle.append(row | _lifecycle(data))
@@ -83,10 +83,13 @@ def headers_from_text(text: str) -> tuple[tuple[str, bytes], ...]:
 
 
 def _check_contract(event: Event, topic: str, contract: Contract | None) -> Data:
-    from tidemill.events import Feedback, Inference, Lifecycle
+    from tidemill.events import FeedbackEvent, InferenceEvent, LifecycleEvent
 
-    shapes: Mapping[str, type[Data]] = {INFERENCE_TOPIC: Inference, LIFECYCLE_TOPIC: Lifecycle}
-    expected = Feedback if contract else shapes.get(topic)
+    shapes: Mapping[str, type[Data]] = {
+        INFERENCE_TOPIC: InferenceEvent,
+        LIFECYCLE_TOPIC: LifecycleEvent,
+    }
+    expected = FeedbackEvent if contract else shapes.get(topic)
     if expected is None:
         raise EventError(f"no Feedback spec names the topic '{topic}'; add one, then replay")
     if not isinstance(event.data, expected):
@@ -111,7 +114,7 @@ def _common(record: Message, event: Event, arrived: float) -> Row:
     }
 
 
-def _feedback(data: Feedback, contract: Contract, record: Message, row: Row) -> Row:
+def _feedback(data: FeedbackEvent, contract: Contract, record: Message, row: Row) -> Row:
     if data.kind not in contract.kinds:
         allowed = ", ".join(contract.kinds)
         raise EventError(f"'{contract.name}' takes no {data.kind}; its kinds are {allowed}")
@@ -139,7 +142,7 @@ def _feedback(data: Feedback, contract: Contract, record: Message, row: Row) -> 
     }
 
 
-def _to_rating(data: Feedback, contract: Contract) -> float | None:
+def _to_rating(data: FeedbackEvent, contract: Contract) -> float | None:
     if data.kind in ("thumbs", "outcome"):
         return data.value
     if data.kind != "score":
@@ -151,9 +154,9 @@ def _to_rating(data: Feedback, contract: Contract) -> float | None:
     return (data.value - low) / (high - low) if high > low else 1.0
 
 
-def _inference(data: Inference) -> Row:
+def _inference(data: InferenceEvent) -> Row:
     return {**data.__dict__, "input": json.dumps(data.input, ensure_ascii=False)}
 
 
-def _lifecycle(data: Lifecycle) -> Row:
+def _lifecycle(data: LifecycleEvent) -> Row:
     return {**data.__dict__, "facts": json.dumps(data.facts, ensure_ascii=False)}

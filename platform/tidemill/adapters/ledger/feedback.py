@@ -18,11 +18,11 @@ from tidemill.adapters.ledger.event_tables import (
     to_timestamp,
 )
 from tidemill.ports import INFERENCE_TOPIC
-from tidemill.triggers import Signal
-from tidemill.triggers.subject_weight import cap
+from tidemill.triggers import FeedbackSignal
+from tidemill.triggers.subject_weight import rating_cap
 
 if TYPE_CHECKING:
-    from tidemill.search import Remark
+    from tidemill.search import UserComment
     from tidemill.spec.dataset import Privacy
     from tidemill.spec.feedback import Feedback as Contract
 
@@ -87,7 +87,7 @@ class FeedbackLedger:
         topics = (f"{contract.topic}/", f"{INFERENCE_TOPIC}/")
         return rows, {k: (0, v) for k, v in sorted(frozen.items()) if k.startswith(topics)}
 
-    def signals(self, topic: str, beyond: Frozen | None = None) -> list[Signal]:
+    def signals(self, topic: str, beyond: Frozen | None = None) -> list[FeedbackSignal]:
         """Joined feedback beyond the frozen offsets, oldest first; late feedback is left out."""
         columns = [feedback.c[n] for n in ("kind", "arrived", "time", "subject", "rating", "seq")]
         nth = func.row_number().over(partition_by=feedback.c.subject, order_by=feedback.c.arrived)
@@ -103,7 +103,7 @@ class FeedbackLedger:
         with self.engine.connect() as connection:
             rows = connection.execute(newest).all()
         return [
-            Signal(
+            FeedbackSignal(
                 row.kind,
                 from_timestamp(row.arrived),
                 from_timestamp(row.time),
@@ -147,7 +147,7 @@ class FeedbackLedger:
 
     def comments(
         self, topic: str, privacy: Privacy, inputs: Sequence[str], *, key: bytes | None = None
-    ) -> tuple[Remark, ...]:
+    ) -> tuple[UserComment, ...]:
         """The newest joined comments and corrections of a topic, oldest first, as far as the
         privacy rules of a dataset let a reflection model read them."""
         from tidemill.adapters.ledger.feedback_comments import feedback_comments
@@ -190,7 +190,7 @@ def _row(row: Mapping[Any, Any]) -> Row:
 def _limit_subjects(rows: list[Row], share: float) -> list[Row]:
     """The rows without those that exceed a subject's largest share; its oldest rows stay."""
     counts = Counter(row["subject"] or "" for row in rows)
-    limit, so_far, limited = max(1, int(cap(counts.values(), share))), Counter[str](), []
+    limit, so_far, limited = max(1, int(rating_cap(counts.values(), share))), Counter[str](), []
     for row in rows:
         subject = row["subject"] or ""
         so_far[subject] += 1

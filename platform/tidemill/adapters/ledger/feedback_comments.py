@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import Engine, or_, select
 
 from tidemill.adapters.ledger.event_tables import feedback, inference
-from tidemill.data.privacy import held_out, redact_row
+from tidemill.data.privacy import is_held_out, redact_row
 from tidemill.data.rows import mark_questions, question_of
-from tidemill.search import Remark
+from tidemill.search import UserComment
 from tidemill.spec.dataset import Privacy
 
 MAX_COMMENTS = 200
@@ -30,7 +30,7 @@ def feedback_comments(
     *,
     key: bytes | None = None,
     limit: int = MAX_COMMENTS,
-) -> tuple[Remark, ...]:
+) -> tuple[UserComment, ...]:
     """The newest joined comments and corrections of a topic, oldest first."""
     columns = [feedback.c[n] for n in ("kind", "comment", "output", "subject", "consent", "seq")]
     answers = [inference.c.input.label("request"), inference.c.output.label("answer")]
@@ -50,11 +50,11 @@ def feedback_comments(
 
 def _to_comment(
     row: Mapping[str, Any], privacy: Privacy, inputs: Sequence[str], key: bytes | None
-) -> Remark | None:
+) -> UserComment | None:
     """The comment of a row, redacted; None where it may not be read or answers no input."""
     if privacy.require_consent and not row["consent"]:
         return None
-    if held_out(row["subject"], privacy.holdout_subjects, key or b""):
+    if is_held_out(row["subject"], privacy.holdout_subjects, key or b""):
         return None
     request = json.loads(row["request"])
     request = request if isinstance(request, dict) else {inputs[0]: request}
@@ -71,7 +71,7 @@ def _to_comment(
         texts, _ = redact_row(texts, privacy.kinds, key=None)
     question = dict(texts["request"])
     mark_questions([question], inputs)
-    return Remark(
+    return UserComment(
         texts["request"],
         question_of(question),
         texts["answer"],

@@ -13,8 +13,8 @@ from tidemill.adapters.ledger.event_tables import feedback, from_timestamp, infe
 from tidemill.engine.ratings_needed import RatingRate
 from tidemill.ports import ArmHealth
 from tidemill.records import RatingTotals
-from tidemill.triggers import Answered
-from tidemill.triggers.subject_weight import cap
+from tidemill.triggers import AnswerRecord
+from tidemill.triggers.subject_weight import rating_cap
 
 MAX_ANSWERS = 50_000
 """Most answers that a condition gets."""
@@ -27,7 +27,7 @@ class ServiceMetrics:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def answers(self, service: str, since: datetime) -> list[Answered]:
+    def answers(self, service: str, since: datetime) -> list[AnswerRecord]:
         """Labels and input lengths of a service's answers, oldest first, the newest 50,000."""
         columns = (inference.c.time, inference.c.label, func.length(inference.c.input))
         query = select(*columns).where(
@@ -39,7 +39,8 @@ class ServiceMetrics:
         with self.engine.connect() as connection:
             rows = connection.execute(newest).all()
         return [
-            Answered(from_timestamp(time), label, length) for time, label, length in reversed(rows)
+            AnswerRecord(from_timestamp(time), label, length)
+            for time, label, length in reversed(rows)
         ]
 
     def ratings(
@@ -71,7 +72,10 @@ class ServiceMetrics:
         by_release: dict[str, list[int]] = defaultdict(list)
         for release, _, count, _ in totals:
             by_release[release].append(count)
-        limit = {release: max(1, int(cap(counts, share))) for release, counts in by_release.items()}
+        limit = {
+            release: max(1, int(rating_cap(counts, share)))
+            for release, counts in by_release.items()
+        }
         return [
             RatingTotals(release, subject, min(n, limit[release]), min(n, limit[release]) * mean)
             for release, subject, n, mean in totals

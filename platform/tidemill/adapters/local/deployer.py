@@ -12,7 +12,13 @@ from typing import Any
 import httpx
 
 from tidemill import entry_points
-from tidemill.adapters.local.processes import Processes, Running, Start, free_port, python
+from tidemill.adapters.local.processes import (
+    ProcessFolder,
+    ProcessInfo,
+    ProcessSpec,
+    free_port,
+    python_command,
+)
 from tidemill.adapters.local.routing import FILE, Route, RouteFile, shares
 from tidemill.errors import ServiceError
 from tidemill.ports import Arm, ArmHealth
@@ -24,80 +30,80 @@ _SERVER = ("-m", entry_points.MODEL_SERVER)
 class LocalDeployer:
     """Model servers by (service, release); their files in `run/models` survive this process."""
 
-    home: Path
+    run_folder: Path
     gateway: str
     """URL of the gateway."""
     brokers: str | None = None
     """Where model servers write their events; None for nowhere."""
-    command: Sequence[str] = field(default_factory=lambda: python(*_SERVER))
+    command: Sequence[str] = field(default_factory=lambda: python_command(*_SERVER))
     """What runs a release folder; gets `--release-folder`, `--port` and `--brokers`."""
     ready_timeout: float = 120.0
     """Seconds that a model server may do nothing at all before it is given up."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def processes(self) -> Processes:
+    def processes(self) -> ProcessFolder:
         """The model servers' files and logs."""
-        return Processes(self.home / "run", "models")
+        return ProcessFolder(self.run_folder / "run", "models")
 
     def start(self, service: str, release: str, folder: Path) -> Arm:
         """Bring a release up at 0 %; one that runs already stays as it is."""
         name = _name(service, release)
-        known = self.processes.get(name)
-        if known is not None and known.alive:  # a busy one may take its time: it is not killed
-            self.processes.await_ready(known, lambda: _ready(known.url), self.ready_timeout)
-            return Arm(release, 0.0, known.url)
+        process = self.processes.get(name)
+        if process is not None and process.alive:  # a busy one may take its time: it is not killed
+            self.processes.await_ready(process, lambda: _ready(process.url), self.ready_timeout)
+            return Arm(release, 0.0, process.url)
         return Arm(release, 0.0, self._spawn(name, service, release, folder).url)
 
     def set_traffic(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
         """Write the routes, then read back what the gateway goes by."""
         route = Route(tuple(arms), "shadow" if shadow else "split") if arms else None
-        RouteFile(self.home / FILE).set(service, route)
-        seen = self._arms(service, 0.0)
-        if shares(arms) != {release: values["percent"] for release, values in seen.items()}:
-            raise ServiceError(f"{service}: the gateway at {self.gateway} has other shares: {seen}")
+        RouteFile(self.run_folder / FILE).set(service, route)
+        used = self._arms(service, 0.0)
+        if shares(arms) != {release: values["percent"] for release, values in used.items()}:
+            raise ServiceError(f"{service}: the gateway at {self.gateway} has other shares: {used}")
 
     def health(self, service: str, since: datetime) -> Mapping[str, ArmHealth]:
         """What the gateway counted for each release since a moment."""
-        known = ArmHealth.__dataclass_fields__
+        fields = ArmHealth.__dataclass_fields__
         return {
-            release: ArmHealth(**{k: v for k, v in values.items() if k in known})
+            release: ArmHealth(**{k: v for k, v in values.items() if k in fields})
             for release, values in self._arms(service, since.timestamp()).items()
         }
 
-    def serving(self, service: str) -> dict[str, float]:
+    def traffic_shares(self, service: str) -> dict[str, float]:
         """Percent by release that the gateway goes by; raises ServiceError where it is down."""
-        seen = self._arms(service, 0.0)
-        return {release: float(values["percent"]) for release, values in seen.items()}
+        arms = self._arms(service, 0.0)
+        return {release: float(values["percent"]) for release, values in arms.items()}
 
-    def down(self, service: str, releases: Iterable[str]) -> tuple[str, ...]:
+    def stopped_releases(self, service: str, releases: Iterable[str]) -> tuple[str, ...]:
         """Those whose model server does not run."""
-        known = {name: self.processes.get(_name(service, name)) for name in releases}
-        return tuple(name for name, running in known.items() if not (running and running.alive))
+        processes = {name: self.processes.get(_name(service, name)) for name in releases}
+        return tuple(name for name, running in processes.items() if not (running and running.alive))
 
     def stop(self, service: str, release: str) -> None:
         """Take a release down; it must have no traffic."""
-        route = RouteFile(self.home / FILE).read().get(service)
+        route = RouteFile(self.run_folder / FILE).read().get(service)
         arms = route.arms if route else ()
         for arm in arms:
             if arm.release == release and (arm.percent > 0 or len(arms) == 1):
                 raise ServiceError(f"{service}: {release} has traffic; split it away first")
-        known = self.processes.get(_name(service, release))
-        if known is not None:
-            self.processes.stop(known)
+        process = self.processes.get(_name(service, release))
+        if process is not None:
+            self.processes.stop(process)
 
-    def _spawn(self, name: str, service: str, release: str, folder: Path) -> Running:
+    def _spawn(self, name: str, service: str, release: str, folder: Path) -> ProcessInfo:
         port = free_port()
         arguments = ["--release-folder", str(folder), "--port", str(port)]
         if self.brokers:
             arguments += ["--brokers", self.brokers]
         running = self.processes.start(
-            Start(
+            ProcessSpec(
                 name,
                 [*self.command, *arguments],
                 url=f"http://127.0.0.1:{port}",
                 environment=self.environment,
-                facts={"service": service, "release": release, "folder": str(folder)},
+                metadata={"service": service, "release": release, "folder": str(folder)},
             )
         )
         try:
@@ -116,8 +122,8 @@ class LocalDeployer:
             raise ServiceError(
                 f"the gateway at {self.gateway} does not answer ({error}); see `tidemill status`"
             ) from None
-        found = answer.json().get(service, {"arms": []})
-        return {arm["release"]: arm for arm in found["arms"]}
+        state = answer.json().get(service, {"arms": []})
+        return {arm["release"]: arm for arm in state["arms"]}
 
 
 @cache

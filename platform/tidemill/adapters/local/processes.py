@@ -25,25 +25,25 @@ _FILE = ".pid.json"
 
 
 @dataclass(frozen=True)
-class Running:
+class ProcessInfo:
     """A process that was started; its file survives whoever started it."""
 
     name: str
     pid: int
-    created: float
+    started_at: float
     """The process's start time: a pid alone may belong to somebody else by now."""
     log: str
     url: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def process(self) -> psutil.Process | None:
         """The process, or None when it is gone (or only its corpse is left)."""
         with suppress(psutil.Error):
-            found = psutil.Process(self.pid)
-            if abs(found.create_time() - self.created) < 0.01:
+            process = psutil.Process(self.pid)
+            if abs(process.create_time() - self.started_at) < 0.01:
                 _reap(self.pid)
-                if found.is_running() and found.status() != psutil.STATUS_ZOMBIE:
-                    return found
+                if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                    return process
         return None
 
     @property
@@ -53,19 +53,19 @@ class Running:
 
 
 @dataclass(frozen=True)
-class Start:
+class ProcessSpec:
     """How to start a process."""
 
     name: str
     command: Sequence[str]
     url: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
     """Its working directory."""
 
 
-class Processes:
+class ProcessFolder:
     """The processes of one home: a JSON file and a log for each in the run folder."""
 
     def __init__(self, run: Path, group: str = "") -> None:
@@ -73,7 +73,7 @@ class Processes:
         """What the processes of all groups of this home are marked with."""
         self.run = run / group if group else run
 
-    def start(self, how: Start) -> Running:
+    def start(self, how: ProcessSpec) -> ProcessInfo:
         """Start it detached from this terminal and this process; its file is there on return.
 
         Raises OSError, with nothing left running, where the file cannot be written.
@@ -93,7 +93,7 @@ class Processes:
             )
         child.returncode = 0  # ours to reap in `Running.process`, not Popen's to warn about
         created = psutil.Process(child.pid).create_time()
-        running = Running(how.name, child.pid, created, str(log), how.url, dict(how.facts))
+        running = ProcessInfo(how.name, child.pid, created, str(log), how.url, dict(how.metadata))
         try:
             self._write(running)
         except OSError:  # a full disk: what has no file would be nobody's
@@ -101,20 +101,20 @@ class Processes:
             raise
         return running
 
-    def get(self, name: str) -> Running | None:
+    def get(self, name: str) -> ProcessInfo | None:
         """What is known of a process by its name, alive or not."""
         try:
-            return Running(**json.loads(self._file(name).read_text()))
+            return ProcessInfo(**json.loads(self._file(name).read_text()))
         except (OSError, ValueError, TypeError):
             return None
 
-    def known(self) -> list[Running]:
+    def list_all(self) -> list[ProcessInfo]:
         """Every process with a file, alive or not, by name."""
         names = sorted(path.name.removesuffix(_FILE) for path in self.run.glob(f"*{_FILE}"))
-        found = map(self.get, names)
-        return [running for running in found if running is not None]
+        processes = map(self.get, names)
+        return [running for running in processes if running is not None]
 
-    def stop(self, running: Running, grace: float = 10.0) -> None:
+    def stop(self, running: ProcessInfo, grace: float = 10.0) -> None:
         """Ask it and its children to end, make them after `grace` seconds, forget its file."""
         process = running.process()
         if process is not None:
@@ -127,24 +127,24 @@ class Processes:
     def stop_all(self, grace: float = 10.0) -> int:
         """End every process that carries this run folder's mark, and forget all files."""
         mine = {os.getpid(), *(p.pid for p in psutil.Process().parents())}
-        family = [p for p in self.marked() if p.pid not in mine]
+        family = [p for p in self.marked_processes() if p.pid not in mine]
         _end(family, grace)
-        for running in self.known():
+        for running in self.list_all():
             self._file(running.name).unlink(missing_ok=True)
         return len(family)
 
-    def marked(self) -> list[psutil.Process]:
+    def marked_processes(self) -> list[psutil.Process]:
         """Processes that were started for this run folder, also those whose file is lost."""
-        found = {running.pid: p for running in self.known() if (p := running.process())}
+        family = {running.pid: p for running in self.list_all() if (p := running.process())}
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 inherited = process.environ().get(MARK) == str(self.mark)
                 if inherited and process.status() != psutil.STATUS_ZOMBIE:
-                    found[process.pid] = process
-        return list(found.values())
+                    family[process.pid] = process
+        return list(family.values())
 
     def await_ready(
-        self, running: Running, ready: Callable[[], bool], timeout: float, *, hint: str = ""
+        self, running: ProcessInfo, ready: Callable[[], bool], timeout: float, *, hint: str = ""
     ) -> None:
         """Wait until `ready()`; raises ServiceError with the end of the log if it ends before, or
         if it and its children do nothing for `timeout` seconds."""
@@ -163,7 +163,7 @@ class Processes:
     def _file(self, name: str) -> Path:
         return self.run / f"{name}{_FILE}"
 
-    def _write(self, running: Running) -> None:
+    def _write(self, running: ProcessInfo) -> None:
         path = self._file(running.name)
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
         fresh.write_text(json.dumps(asdict(running), indent=1) + "\n")
@@ -190,7 +190,7 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
-def claim(host: str, port: int, variable: str, what: str) -> None:
+def check_port_free(host: str, port: int, variable: str, what: str) -> None:
     """Raise PortTaken where something listens already."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -203,7 +203,7 @@ def claim(host: str, port: int, variable: str, what: str) -> None:
             ) from None
 
 
-def listens(url: str) -> bool:
+def is_listening(url: str) -> bool:
     """True where the host:port of `url` accepts connections."""
     host, _, port = url.split("://")[-1].split("/")[0].rpartition(":")
     with suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
@@ -217,21 +217,25 @@ def tail(log: str, lines: int = 3) -> str:
         text = Path(log).read_bytes()[-4000:].decode("utf-8", "replace")
     except FileNotFoundError:
         return "it wrote no log"
-    found = [line.strip() for line in text.splitlines() if line.strip()]
-    return " / ".join(found[-lines:]) or f"it wrote nothing to {log}"
+    last_lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " / ".join(last_lines[-lines:]) or f"it wrote nothing to {log}"
 
 
-def python(*arguments: str) -> list[str]:
+def python_command(*arguments: str) -> list[str]:
     """A command of this very interpreter."""
     return [sys.executable, *arguments]
 
 
 def _holder(port: int) -> str:
     with suppress(psutil.Error, PermissionError):
-        for found in psutil.net_connections("tcp"):
-            if found.laddr and found.laddr.port == port and found.status == psutil.CONN_LISTEN:
-                if found.pid:
-                    return f"{psutil.Process(found.pid).name()} (pid {found.pid})"
+        for connection in psutil.net_connections("tcp"):
+            if (
+                connection.laddr
+                and connection.laddr.port == port
+                and connection.status == psutil.CONN_LISTEN
+            ):
+                if connection.pid:
+                    return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
                 break
     return "another process"
 
@@ -240,24 +244,24 @@ def _end(family: Sequence[psutil.Process], grace: float) -> None:
     for process in family:
         with suppress(psutil.Error):
             process.terminate()
-    for process in _left(family, grace):
+    for process in _survivors(family, grace):
         with suppress(psutil.Error):
             process.kill()
-    _left(family, 5.0)
+    _survivors(family, 5.0)
 
 
-def _left(family: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
+def _survivors(family: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
     """Those that still run after at most so many seconds."""
     until = time.monotonic() + seconds
     while True:
-        left = []
+        survivors = []
         for process in family:
             _reap(process.pid)
             with suppress(psutil.Error):
                 if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                    left.append(process)
-        if not left or time.monotonic() > until:
-            return left
+                    survivors.append(process)
+        if not survivors or time.monotonic() > until:
+            return survivors
         time.sleep(0.02)
 
 

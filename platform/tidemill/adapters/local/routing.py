@@ -30,7 +30,7 @@ class Route:
         """The arm that answers where no other does."""
         return self.arms[0]
 
-    def pick(self, bucket: float) -> Arm:
+    def arm_for(self, bucket: float) -> Arm:
         """The arm of a bucket in [0, 100); a rising share keeps the subjects it has."""
         edge = 0.0
         if self.mode == "split":
@@ -50,17 +50,17 @@ class Route:
         """Changes with every candidate, so that it is not always the same people who try."""
         return self.arms[1].release if len(self.arms) > 1 else ""
 
-    def name(self, arm: Arm) -> str:
+    def arm_name(self, arm: Arm) -> str:
         """What events call the arm."""
         if arm == self.live:
             return "live"
         return "shadow" if self.mode == "shadow" else "candidate"
 
 
-def bucket(key: bytes, salt: str, who: str) -> float:
+def bucket(key: bytes, salt: str, subject: str) -> float:
     """Where a subject stands in [0, 100), under a keyed hash."""
     # A name may be any bytes that a client sent.
-    text = f"{salt}\0{who}".encode("utf-8", "surrogatepass")
+    text = f"{salt}\0{subject}".encode("utf-8", "surrogatepass")
     digest = hmac.digest(key, text, hashlib.sha256)
     return int.from_bytes(digest[:8], "big") / 2**64 * 100
 
@@ -76,15 +76,15 @@ class RouteFile:
     def read(self) -> Mapping[str, Route]:
         """The routes now; the file is parsed again only when it was replaced."""
         try:
-            found = self.path.stat()
+            status = self.path.stat()
         except FileNotFoundError:
             self._seen, self._routes = None, {}
             return self._routes
-        seen = (found.st_mtime_ns, found.st_ino, found.st_size)
-        if seen != self._seen:
+        stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
+        if stamp != self._seen:
             raw = json.loads(self.path.read_text(encoding="utf-8"))
             self._routes = {name: _route(value) for name, value in raw.items()}
-            self._seen = seen
+            self._seen = stamp
         return self._routes
 
     def set(self, service: str, route: Route | None) -> None:

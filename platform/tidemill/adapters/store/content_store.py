@@ -6,7 +6,7 @@ import json
 import shutil
 import stat as modes
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -98,6 +98,10 @@ class ContentStore(ABC):
         """Bring a missing folder back from what backs the store; raises MissingArtefact."""
 
     @abstractmethod
+    def _is_backed(self, record: ArtefactRecord) -> bool:
+        """True where `_restore` could bring the folder back without the network."""
+
+    @abstractmethod
     def records(self) -> list[ArtefactRecord]:
         """Everything that was put, sorted by name."""
 
@@ -148,6 +152,15 @@ class ContentStore(ABC):
             raise MissingArtefact(f"the files of {kind} {digest} are not here; `dvc pull` has them")
         self._check(record, stats={} if every_byte else self._last_stats(record))
         return self._artefact(record)
+
+    def missing(self, digests: Collection[str]) -> set[str]:
+        """Those of these artefacts that `get` cannot give here; a quick look, nothing is hashed."""
+        folders = {path.name.rpartition("-")[2] for path in self.artefacts.iterdir()}
+        return {
+            digest
+            for digest in digests
+            if short_hex(digest) not in folders and not self._can_restore(digest)
+        }
 
     def drop(self, digest: str) -> None:
         """Delete it and free its bytes; an unknown digest changes nothing."""
@@ -210,6 +223,10 @@ class ContentStore(ABC):
         self._register(record, backing)
         self._save_stats(record)
         return self._artefact(record)
+
+    def _can_restore(self, digest: str) -> bool:
+        record = self._find(digest)
+        return record is not None and self._is_backed(record)
 
     def _require(self, digest: str) -> ArtefactRecord:
         record = self._find(digest)

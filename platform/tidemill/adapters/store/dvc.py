@@ -105,6 +105,11 @@ class DvcStore(ContentStore):
                 "or make them again with `tidemill run`"
             ) from error
 
+    def _is_backed(self, record: ArtefactRecord) -> bool:
+        """True where the cache has the list of its files; DVC writes that last."""
+        md5: str = yaml.safe_load(self._pointer(record).read_text())["outs"][0]["md5"]
+        return (self.root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]).exists()
+
     def _sweep(self) -> None:
         """Cache files that no pointer names any more; while `dvc` itself runs, the next time."""
         from dvc.lock import LockError

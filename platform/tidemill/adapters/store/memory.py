@@ -41,6 +41,9 @@ class MemoryStore(ContentStore):
     def _unregister(self, record: ArtefactRecord) -> None:
         del self._records[record.digest]
 
+    def _is_backed(self, record: ArtefactRecord) -> bool:  # noqa: ARG002 - nothing backs it
+        return False
+
     def _restore(self, record: ArtefactRecord) -> None:
         raise MissingArtefact(
             f"the files of {record.kind} {record.digest} are gone from {self.root}; "

@@ -7,8 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tidemill.compression import Conversations, Resolve, Say
-from tidemill.compression.model_folder import TOKENIZER, copy, link, note, quiet, whole
+from tidemill.compression import Conversations, Progress, Resolve
+from tidemill.compression.model_folder import (
+    TOKENIZER,
+    check_full_weights,
+    copy,
+    link,
+    silence_tools,
+    write_note,
+)
 from tidemill.errors import ArtefactError, MissingExtra
 from tidemill.form import FORM, ModelForm
 from tidemill.spec.base import Frozen
@@ -18,7 +25,7 @@ KIND = "merged"
 
 
 class Options(Frozen):
-    """How the merged weights are stored."""
+    """Options of `type: merge`."""
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Number format of the weights; `auto` keeps the base's, so that nothing grows."""
@@ -31,7 +38,7 @@ def compress(
     *,
     resolve: Resolve,
     calibration: Conversations | None,  # noqa: ARG001 - merging looks at no rows
-    say: Say,
+    say: Progress,
 ) -> None:
     """Merge in fp32, round once, save as safetensors."""
     form = ModelForm.read(source)
@@ -44,7 +51,7 @@ def compress(
     base = ModelForm.read(base_folder)
     precision = base.precision if options.precision == "auto" else options.precision
     say("merging the adapter into its base")
-    model = _merged(source, base_folder, form)
+    model = _merge(source, base_folder, form)
     merged = replace(
         form,
         form="safetensors",
@@ -55,11 +62,11 @@ def compress(
     _save(model, out, merged)
     for folder in (source, base_folder):
         copy(folder, out, TOKENIZER)
-    note(out, "merge", {"base": form.base, "precision": precision})
+    write_note(out, "merge", {"base": form.base, "precision": precision})
     merged.write(out)
 
 
-def _merged(source: Path, base_folder: Path, form: ModelForm) -> Any:
+def _merge(source: Path, base_folder: Path, form: ModelForm) -> Any:
     try:
         import torch
         import transformers
@@ -74,7 +81,7 @@ def _merged(source: Path, base_folder: Path, form: ModelForm) -> Any:
         auto = transformers.AutoModelForSequenceClassification
         classes = {"num_labels": len(names), "id2label": names}
         classes["label2id"] = {name: number for number, name in names.items()}
-    with quiet():
+    with silence_tools():
         base = auto.from_pretrained(base_folder, dtype=torch.float32, **classes)
         return PeftModel.from_pretrained(base, source).merge_and_unload(safe_merge=True)
 
@@ -88,7 +95,7 @@ def _save(model: Any, out: Path, form: ModelForm) -> None:
 
 
 def _pass_through(source: Path, out: Path, form: ModelForm) -> None:
-    whole(source, "merge")
+    check_full_weights(source, "merge")
     try:
         for path in sorted(p for p in source.rglob("*") if p.is_file() and p.name != FORM):
             link(path, out / path.relative_to(source))

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from tidemill.compression import Conversations, Resolve, Say
-from tidemill.compression.model_folder import NOTE, copy, note, whole
+from tidemill.compression import Conversations, Progress, Resolve
+from tidemill.compression.model_folder import NOTE, check_full_weights, copy, write_note
 from tidemill.errors import ArtefactError, MissingExtra
 from tidemill.form import FORM
 from tidemill.spec.base import Frozen
@@ -20,7 +20,7 @@ _HEADS = ("lm_head", "classifier", "score", "pooler", "embed_out")
 
 
 class Options(Frozen):
-    """What is pruned and how much of it."""
+    """Options of `type: prune`."""
 
     sparsity: float = Field(default=0.3, gt=0, lt=1)
     """Share of the weights that become zero."""
@@ -40,10 +40,10 @@ def compress(
     *,
     resolve: Resolve,  # noqa: ARG001 - whole weights need no base
     calibration: Conversations | None,  # noqa: ARG001 - magnitudes need no rows
-    say: Say,
+    say: Progress,
 ) -> None:
     """Write the same safetensors with zeros in them; reports the sparsity that was reached."""
-    form = whole(source, "prune")
+    form = check_full_weights(source, "prune")
     files = sorted(source.glob("*.safetensors"))
     if not files:
         raise ArtefactError(f"{source}: there are no safetensors in it; make it again")
@@ -51,25 +51,25 @@ def compress(
     threshold = _global_threshold(files, options) if options.scope == "global" else None
     out.mkdir(parents=True)
     zeros = total = 0
-    for place, file in enumerate(files):
+    for index, file in enumerate(files):
         tensors, metadata = _load(file)
-        for name in [name for name in tensors if _pruned(name, tensors[name], options)]:
-            tensors[name] = _masked(tensors[name], options.sparsity, threshold)
+        for name in [name for name in tensors if _is_prunable(name, tensors[name], options)]:
+            tensors[name] = _mask(tensors[name], options.sparsity, threshold)
             zeros += int((tensors[name] == 0).sum())
             total += tensors[name].numel()
         _store(tensors, out / file.name, metadata)
-        say("pruning", done=place + 1, total=len(files))
+        say("pruning", done=index + 1, total=len(files))
     if not total:
         raise ArtefactError(
             f"{source}: no matrix in it can be pruned with these options; name other layers"
         )
     say(f"{zeros / total:.1%} of {total:,} weights are zero")
     copy(source, out, [p.name for p in sorted(source.iterdir()) if p.name not in (NOTE, FORM)])
-    note(out, "prune", {**options.model_dump(), "achieved": zeros / total, "weights": total})
+    write_note(out, "prune", {**options.model_dump(), "achieved": zeros / total, "weights": total})
     form.write(out)
 
 
-def _pruned(name: str, tensor: Any, options: Options) -> bool:
+def _is_prunable(name: str, tensor: Any, options: Options) -> bool:
     embedding = any(part in name for part in _EMBEDDINGS)
     head = any(part in name for part in _HEADS)
     if tensor.dim() != 2 or not tensor.is_floating_point():
@@ -77,7 +77,7 @@ def _pruned(name: str, tensor: Any, options: Options) -> bool:
     return (options.embeddings or not embedding) and (options.head or not head)
 
 
-def _masked(tensor: Any, sparsity: float, threshold: float | None) -> Any:
+def _mask(tensor: Any, sparsity: float, threshold: float | None) -> Any:
     import torch
 
     size = tensor.abs().float()
@@ -97,7 +97,7 @@ def _global_threshold(files: list[Path], options: Options) -> float:
         tensor.abs().float().flatten()
         for file in files
         for name, tensor in _load(file)[0].items()
-        if _pruned(name, tensor, options)
+        if _is_prunable(name, tensor, options)
     ]
     if not sizes:
         return 0.0

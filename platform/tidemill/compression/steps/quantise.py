@@ -7,8 +7,8 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from tidemill.compression import Conversations, Resolve, Say
-from tidemill.compression.model_folder import whole
+from tidemill.compression import Conversations, Progress, Resolve
+from tidemill.compression.model_folder import check_full_weights
 from tidemill.errors import ArtefactError
 from tidemill.form import ModelForm
 from tidemill.spec.base import Frozen
@@ -18,7 +18,7 @@ KIND = "int8"
 
 
 class Options(Frozen):
-    """How weights are quantised."""
+    """Options of `type: quantise`."""
 
     bits: Literal[4, 8] = 8
     """8: weights and activations; 4: weights in blocks, causal language models only."""
@@ -45,7 +45,7 @@ class Options(Frozen):
     """`blocks`: quantise the embedding too, which halves a small model's size."""
 
     @model_validator(mode="after")
-    def _known(self) -> Self:
+    def _check_supported(self) -> Self:
         if self.bits == 4 and self.scheme == "dynamic":
             raise ValueError("scheme 'dynamic' has 8 bits only; use `scheme: blocks` for 4")
         return self
@@ -68,12 +68,12 @@ def compress(
     *,
     resolve: Resolve,  # noqa: ARG001 - whole weights need no base
     calibration: Conversations | None,
-    say: Say,
+    say: Progress,
 ) -> None:
     """An ONNX folder that ONNX Runtime or GenAI serves; raises ArtefactError with the way out."""
     form = ModelForm.read(source)
     if form.form != "onnx":
-        whole(source, "quantise")
+        check_full_weights(source, "quantise")
     if options.blocks:
         _refuse(form, options)
         from tidemill.compression import int4_blocks

@@ -1,4 +1,4 @@
-"""What a compressed model runs on: one file per runtime, named as specs name it.
+"""Target runtimes of a compressed model: one file each, named as specs name it.
 
 A target module has `build(source, out, target, say) -> None`: from the whole weights (or, for ONNX
 Runtime, any ONNX form) in `source` to a finished folder in `out`, `form.json` included.

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tidemill.compression import Say
-from tidemill.compression.bf16_export import halved
-from tidemill.compression.engine_build import Build
-from tidemill.compression.onnx_export import MODEL, exported
+from tidemill.compression import Progress
+from tidemill.compression.bf16_export import fp16_graph
+from tidemill.compression.engine_build import EngineBuild
+from tidemill.compression.onnx_export import MODEL, export_onnx
 from tidemill.content import hash_file
 from tidemill.errors import ServiceError
 from tidemill.form import ModelForm
@@ -18,15 +18,15 @@ from tidemill.spec.compression import TensorRtTarget
 KIND = "engine"
 
 
-def build(source: Path, out: Path, target: TensorRtTarget, say: Say) -> None:
+def build(source: Path, out: Path, target: TensorRtTarget, say: Progress) -> None:
     """The engine; raises ServiceError where the package or the right GPU is not here."""
     trt = _package()
     _right_gpu(target, _capability())
-    export = exported(source, out.parent, say)
+    export = export_onnx(source, out.parent, say)
     graph = export / MODEL
     form = replace(ModelForm.read(source), form="engine", precision=target.precision)
-    with halved(graph, target.precision == "fp16", out.parent) as used:
-        Build(trt, "tensorrt", target, say).run(used, form, out, hash_file(graph))
+    with fp16_graph(graph, target.precision == "fp16", out.parent) as used:
+        EngineBuild(trt, "tensorrt", target, say).run(used, form, out, hash_file(graph))
 
 
 def _package() -> Any:
@@ -52,14 +52,14 @@ def _capability() -> str | None:
 
 
 def _right_gpu(target: TensorRtTarget, here: str | None) -> None:
-    wanted = ", ".join(target.compute)
+    capabilities = ", ".join(target.compute)
     if here is None:
         raise ServiceError(
-            f"target 'tensorrt' builds on the GPU it is for ({wanted}) and this machine has none; "
-            "run the Compression there, or use `runtime: tensorrt-rtx`"
+            f"target 'tensorrt' builds on the GPU it is for ({capabilities}) and this machine has "
+            "none; run the Compression there, or use `runtime: tensorrt-rtx`"
         )
     if target.compute != (here,):
         raise ServiceError(
-            f"target 'tensorrt' is for {wanted} and this machine's GPU is {here}; engines run on "
-            "one compute capability only, so make it on a machine with that one"
+            f"target 'tensorrt' is for {capabilities} and this machine's GPU is {here}; "
+            "engines run on one compute capability only, so make it on a machine with that one"
         )

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tidemill.compression import Say
-from tidemill.compression.bf16_export import halved
-from tidemill.compression.engine_build import Build
-from tidemill.compression.onnx_export import MODEL, exported
+from tidemill.compression import Progress
+from tidemill.compression.bf16_export import fp16_graph
+from tidemill.compression.engine_build import EngineBuild
+from tidemill.compression.onnx_export import MODEL, export_onnx
 from tidemill.content import hash_file
 from tidemill.errors import MissingExtra
 from tidemill.form import ModelForm
@@ -18,15 +18,15 @@ from tidemill.spec.compression import TensorRtTarget
 KIND = "engine"
 
 
-def build(source: Path, out: Path, target: TensorRtTarget, say: Say) -> None:
+def build(source: Path, out: Path, target: TensorRtTarget, say: Progress) -> None:
     """The engine for every compute capability the target names; it needs one of them to run."""
     trt = _package()
-    export = exported(source, out.parent, say)
+    export = export_onnx(source, out.parent, say)
     graph = export / MODEL
     form = replace(ModelForm.read(source), form="engine", precision=target.precision)
-    with halved(graph, target.precision == "fp16", out.parent) as used:
+    with fp16_graph(graph, target.precision == "fp16", out.parent) as used:
         sha256 = hash_file(graph)
-        Build(trt, "tensorrt-rtx", target, say).run(used, form, out, sha256)
+        EngineBuild(trt, "tensorrt-rtx", target, say).run(used, form, out, sha256)
 
 
 def _package() -> Any:

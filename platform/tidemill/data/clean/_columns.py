@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tidemill.data.rows import ABOUT, OURS, Row
+from tidemill.data.rows import METADATA_COLUMNS, PREFIX, Row
 
 
-def change(rows: Sequence[Row], columns: tuple[str, ...], to: Callable[[str], str]) -> list[Row]:
+def map_columns(
+    rows: Sequence[Row], columns: tuple[str, ...], to: Callable[[str], str]
+) -> list[Row]:
     """Rows with the text of the named columns changed; of every text column without names."""
     return [
-        {k: to(v) if isinstance(v, str) and chosen(k, columns) else v for k, v in row.items()}
+        {k: to(v) if isinstance(v, str) and is_selected(k, columns) else v for k, v in row.items()}
         for row in rows
     ]
 
 
-def chosen(name: str, columns: tuple[str, ...]) -> bool:
+def is_selected(name: str, columns: tuple[str, ...]) -> bool:
     """Whether a step that names these columns works on this one."""
     if columns:
         return name in columns
-    return not name.startswith(OURS) and name not in ABOUT
+    return not name.startswith(PREFIX) and name not in METADATA_COLUMNS

@@ -21,16 +21,16 @@ class Options(Frozen):
 
 def apply(rows: Sequence[Row], options: Options) -> tuple[list[Row], Dropped]:
     """Keep rows where every named column holds more than white space."""
-    kept: list[Row] = []
+    remaining: list[Row] = []
     dropped: Dropped = []
     for row in rows:
-        empty = next((name for name in options.columns if not _held(row.get(name))), None)
+        empty = next((name for name in options.columns if not _has_value(row.get(name))), None)
         if empty is None:
-            kept.append(row)
+            remaining.append(row)
         else:
             dropped.append((row, f"empty: {empty}"))
-    return kept, dropped
+    return remaining, dropped
 
 
-def _held(value: object) -> bool:
+def _has_value(value: object) -> bool:
     return bool(value.strip()) if isinstance(value, str) else value not in (None, [], {})

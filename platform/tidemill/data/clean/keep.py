@@ -24,12 +24,12 @@ class Options(Frozen):
 
 def apply(rows: Sequence[Row], options: Options) -> tuple[list[Row], Dropped]:
     """Keep rows with these values; the others were not asked for and are no quarantine."""
-    found = {str(row.get(options.column)) for row in rows}
+    present = {str(row.get(options.column)) for row in rows}
     for value in options.values:
-        if rows and value not in found:
+        if rows and value not in present:
             raise DataError(
                 f"clean step 'keep': no row has {options.column} '{value}'; "
-                f"{suggest(value, sorted(found)[:20])}"
+                f"{suggest(value, sorted(present)[:20])}"
             )
-    wanted = set(options.values)
-    return [row for row in rows if str(row.get(options.column)) in wanted], []
+    values = set(options.values)
+    return [row for row in rows if str(row.get(options.column)) in values], []

@@ -19,14 +19,14 @@ class Options(Frozen):
     column: str = "text"
     """The column that is measured."""
     unit: Literal["characters", "words"] = "characters"
-    """What is counted."""
+    """The unit of both limits."""
     minimum: int = Field(default=1, ge=0)
     """Fewest."""
     maximum: int | None = Field(default=None, ge=1)
     """Most; no limit without it."""
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _check_order(self) -> Self:
         if self.maximum is not None and self.maximum < self.minimum:
             raise ValueError(f"maximum {self.maximum} is below minimum {self.minimum}")
         return self
@@ -34,7 +34,7 @@ class Options(Frozen):
 
 def apply(rows: Sequence[Row], options: Options) -> tuple[list[Row], Dropped]:
     """Keep rows within the limits."""
-    kept: list[Row] = []
+    remaining: list[Row] = []
     dropped: Dropped = []
     for row in rows:
         text = row.get(options.column)
@@ -45,5 +45,5 @@ def apply(rows: Sequence[Row], options: Options) -> tuple[list[Row], Dropped]:
         elif options.maximum is not None and size > options.maximum:
             dropped.append((row, f"too long: {options.column} has {size} {options.unit}"))
         else:
-            kept.append(row)
-    return kept, dropped
+            remaining.append(row)
+    return remaining, dropped

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from tidemill.data.clean._columns import change
+from tidemill.data.clean._columns import map_columns
 from tidemill.data.rows import Dropped, Row
 from tidemill.spec.base import Frozen
 
@@ -22,4 +22,4 @@ class Options(Frozen):
 
 def apply(rows: Sequence[Row], options: Options) -> tuple[list[Row], Dropped]:
     """Lower case; nothing is dropped."""
-    return change(rows, options.columns, str.lower), []
+    return map_columns(rows, options.columns, str.lower), []

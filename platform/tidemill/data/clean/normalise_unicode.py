@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Literal
 
-from tidemill.data.clean._columns import change
+from tidemill.data.clean._columns import map_columns
 from tidemill.data.rows import Dropped, Row
 from tidemill.spec.base import Frozen
 
@@ -30,4 +30,4 @@ def apply(rows: Sequence[Row], options: Options) -> tuple[list[Row], Dropped]:
     def to(text: str) -> str:
         return _CONTROL.sub("", unicodedata.normalize(options.form, text))
 
-    return change(rows, options.columns, to), []
+    return map_columns(rows, options.columns, to), []

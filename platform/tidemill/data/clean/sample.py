@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from tidemill.data.rows import SPLIT, Dropped, Row, content_of, share
+from tidemill.data.rows import SPLIT, Dropped, Row, content_of, hash_fraction
 from tidemill.spec.base import Frozen
 from tidemill.spec.dataset import SplitName
 
@@ -17,7 +17,7 @@ class Options(Frozen):
     """Options of `sample`."""
 
     rows: int = Field(ge=1)
-    """How many rows to keep; per value of `per` where that is given."""
+    """Number of rows to keep; for each value of `per` where that is given."""
     per: str | None = None
     """Keep that many rows of each value of this column."""
     split: SplitName | None = None
@@ -30,13 +30,13 @@ def apply(rows: Sequence[Row], options: Options) -> tuple[list[Row], Dropped]:
     """Keep the rows with the smallest hashes, in their old order: adding a row moves few others."""
     strata: dict[str, list[tuple[float, int]]] = {}
     chosen = set()
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if options.split and row.get(SPLIT) != options.split:
-            chosen.add(place)
+            chosen.add(index)
             continue
         stratum = str(row.get(options.per)) if options.per else ""
-        drawn = share("sample", str(options.seed), content_of(row))
-        strata.setdefault(stratum, []).append((drawn, place))
+        drawn = hash_fraction("sample", str(options.seed), content_of(row))
+        strata.setdefault(stratum, []).append((drawn, index))
     for drawn_rows in strata.values():
-        chosen.update(place for _, place in sorted(drawn_rows)[: options.rows])
-    return [row for place, row in enumerate(rows) if place in chosen], []
+        chosen.update(index for _, index in sorted(drawn_rows)[: options.rows])
+    return [row for index, row in enumerate(rows) if index in chosen], []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from tidemill.data.clean._columns import change
+from tidemill.data.clean._columns import map_columns
 from tidemill.data.rows import Dropped, Row
 from tidemill.spec.base import Frozen
 
@@ -28,4 +28,4 @@ def apply(rows: Sequence[Row], options: Options) -> tuple[list[Row], Dropped]:
     def to(text: str) -> str:
         return (_RUN.sub(" ", text) if options.collapse else text).strip()
 
-    return change(rows, options.columns, to), []
+    return map_columns(rows, options.columns, to), []

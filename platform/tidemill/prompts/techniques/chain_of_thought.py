@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from tidemill.answer import Answer
-from tidemill.prompts import Program, output_parsing
+from tidemill.prompts import PromptProgram, output_parsing
 from tidemill.prompts.conversation import converse
 
 VERSION = 1
@@ -23,24 +23,24 @@ _ANSWER = re.compile(r"^[ \t*]*answer[ \t*]*:[ \t*]*", re.IGNORECASE | re.MULTIL
 _REASONING = re.compile(r"^[ \t*]*reasoning[ \t*]*:\s*", re.IGNORECASE)
 
 
-def messages(program: Program, row: Mapping[str, Any]) -> list[dict[str, str]]:
+def messages(program: PromptProgram, row: Mapping[str, Any]) -> list[dict[str, str]]:
     """System, examples with their reasoning where there are any, question with the instruction."""
     return converse(program, row, ask=lambda one: program.render(one) + _ASK)
 
 
-def target(program: Program, row: Mapping[str, Any]) -> str:
+def target(program: PromptProgram, row: Mapping[str, Any]) -> str:
     """Reasoning, where the row has it, then the answer."""
-    answer = f"Answer: {output_parsing.write(program.output, row)}"
+    answer = f"Answer: {output_parsing.format_target(program.output, row)}"
     thought = row.get(program.reasoning) if program.reasoning else None
     return f"Reasoning: {str(thought).strip()}\n{answer}" if thought else answer
 
 
-def parse(program: Program, text: str) -> Answer:
-    """What follows the last `Answer:`; a text without one is not valid."""
+def parse(program: PromptProgram, text: str) -> Answer:
+    """The text after the last `Answer:`; a text without one is not valid."""
     marks = list(_ANSWER.finditer(text))
     if not marks:
-        whole = output_parsing.read(program.output, text, program.labels)
-        return replace(whole, valid=False)
-    answer = output_parsing.read(program.output, text[marks[-1].end() :], program.labels)
+        answer = output_parsing.parse_answer(program.output, text, program.labels)
+        return replace(answer, valid=False)
+    answer = output_parsing.parse_answer(program.output, text[marks[-1].end() :], program.labels)
     thought = _REASONING.sub("", text[: marks[-1].start()].strip())
     return replace(answer, reasoning=thought or None)

@@ -6,35 +6,35 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidemill.answer import Answer
-from tidemill.prompts import Program, example_selection, output_parsing, template
+from tidemill.prompts import PromptProgram, example_selection, output_parsing, template
 from tidemill.prompts.conversation import converse
 
 VERSION = 1
 
 
-def messages(program: Program, row: Mapping[str, Any]) -> list[dict[str, str]]:
+def messages(program: PromptProgram, row: Mapping[str, Any]) -> list[dict[str, str]]:
     """System, examples, question; each question with its own passages.
 
     A template that uses `passages` places them; before any other one they stand as a list.
     """
-    placed = template.uses(program.template, "passages")
+    placed = template.uses_variable(program.template, "passages")
 
     def ask(one: Mapping[str, Any]) -> str:
-        found = example_selection.passages(program, one)
-        text = program.render(one, passages=found)
-        if placed or not found:
+        passages = example_selection.select_passages(program, one)
+        text = program.render(one, passages=passages)
+        if placed or not passages:
             return text
-        listed = "\n".join(f"- {passage}" for passage in found)
+        listed = "\n".join(f"- {passage}" for passage in passages)
         return f"Context:\n{listed}\n\n{text}"
 
     return converse(program, row, ask=ask)
 
 
-def target(program: Program, row: Mapping[str, Any]) -> str:
+def target(program: PromptProgram, row: Mapping[str, Any]) -> str:
     """The answer."""
-    return output_parsing.write(program.output, row)
+    return output_parsing.format_target(program.output, row)
 
 
-def parse(program: Program, text: str) -> Answer:
+def parse(program: PromptProgram, text: str) -> Answer:
     """The whole text is the answer."""
-    return output_parsing.read(program.output, text, program.labels)
+    return output_parsing.parse_answer(program.output, text, program.labels)

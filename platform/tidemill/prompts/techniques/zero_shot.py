@@ -6,22 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidemill.answer import Answer
-from tidemill.prompts import Program, output_parsing
+from tidemill.prompts import PromptProgram, output_parsing
 from tidemill.prompts.conversation import converse
 
 VERSION = 1
 
 
-def messages(program: Program, row: Mapping[str, Any]) -> list[dict[str, str]]:
+def messages(program: PromptProgram, row: Mapping[str, Any]) -> list[dict[str, str]]:
     """System and question."""
     return converse(program, row, examples=False)
 
 
-def target(program: Program, row: Mapping[str, Any]) -> str:
+def target(program: PromptProgram, row: Mapping[str, Any]) -> str:
     """The answer."""
-    return output_parsing.write(program.output, row)
+    return output_parsing.format_target(program.output, row)
 
 
-def parse(program: Program, text: str) -> Answer:
+def parse(program: PromptProgram, text: str) -> Answer:
     """The whole text is the answer."""
-    return output_parsing.read(program.output, text, program.labels)
+    return output_parsing.parse_answer(program.output, text, program.labels)

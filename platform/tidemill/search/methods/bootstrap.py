@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tidemill.search import Arena, Candidate, Random, Row, best, value
+from tidemill.search import Candidate, Evaluator, Random, Row, best_candidate, row_score
 
 VERSION = 1
 TRIES = 200
@@ -18,50 +18,52 @@ ENOUGH = 4
 """Right rows wanted for each example that may be shown."""
 
 
-def search(arena: Arena, rng: Random) -> None:
+def search(evaluator: Evaluator, rng: Random) -> None:
     """The wordings; then sets of examples that the model answers right, the larger ones first."""
-    ground = arena.ground
-    texts = dict.fromkeys([ground.start.system, *ground.wordings])
-    base = best(arena, [replace(ground.start, system=text) for text in texts])
-    if not ground.most or not ground.pool:
+    space = evaluator.space
+    texts = dict.fromkeys([space.initial.system, *space.wordings])
+    base = best_candidate(evaluator, [replace(space.initial, system=text) for text in texts])
+    if not space.max_examples or not space.pool:
         return
-    right = _right(arena, base, rng)
+    right = _right(evaluator, base, rng)
     for turn in range(TRIES):
-        k = min(ground.most - turn % ground.most, len(ground.pool))
-        shown = rng.sample(right, min(k, len(right)))
-        rest = [row for row in ground.pool if row not in shown]  # labelled ones fill up
-        shown = [*rng.sample(rest, k - len(shown)), *shown]
-        arena.score(replace(base, examples=tuple(shown), k=k, selection="fixed"))
+        k = min(space.max_examples - turn % space.max_examples, len(space.pool))
+        examples = rng.sample(right, min(k, len(right)))
+        rest = [row for row in space.pool if row not in examples]  # labelled ones fill up
+        examples = [*rng.sample(rest, k - len(examples)), *examples]
+        evaluator.score(replace(base, examples=tuple(examples), k=k, selection="fixed"))
 
 
-def _right(arena: Arena, base: Candidate, rng: Random) -> list[Row]:
+def _right(evaluator: Evaluator, base: Candidate, rng: Random) -> list[Row]:
     """Rows of the pool whose own answer is right: asked as they are, else after labelled examples.
 
     A graded metric calls no answer right; of those the better half is taken.
     """
-    ground = arena.ground
-    k = min(ground.most, len(ground.pool))
-    labelled = replace(base, examples=tuple(rng.sample(ground.pool, k)), k=k, selection="fixed")
-    found: list[tuple[float, Row]] = []
+    space = evaluator.space
+    k = min(space.max_examples, len(space.pool))
+    labelled = replace(base, examples=tuple(rng.sample(space.pool, k)), k=k, selection="fixed")
+    scored_rows: list[tuple[float, Row]] = []
     for teacher in dict.fromkeys([base, labelled]) if base.k == 0 else [base]:
-        for row, worth in _asked(arena, teacher, rng):
-            found.append((worth, row))
-            if sum(known >= 1 for known, _ in found) >= ENOUGH * ground.most:
+        for row, worth in _score_sample(evaluator, teacher, rng):
+            scored_rows.append((worth, row))
+            if sum(score >= 1 for score, _ in scored_rows) >= ENOUGH * space.max_examples:
                 break
-        right = [row for worth, row in found if worth >= 1]
+        right = [row for worth, row in scored_rows if worth >= 1]
         if right:
             return right
-    graded = sorted((pair for pair in found if pair[0] > 0), key=lambda pair: -pair[0])
+    graded = sorted((pair for pair in scored_rows if pair[0] > 0), key=lambda pair: -pair[0])
     return [row for _, row in graded[: max(1, len(graded) // 2)]]
 
 
-def _asked(arena: Arena, teacher: Candidate, rng: Random) -> Iterator[tuple[Row, float]]:
+def _score_sample(
+    evaluator: Evaluator, teacher: Candidate, rng: Random
+) -> Iterator[tuple[Row, float]]:
     """A sample of the pool with what each answer is worth, asked block by block; at most a quarter
     of what is left of the budget."""
-    ground = arena.ground
-    count = min(len(ground.pool), ENOUGH * BLOCK, arena.left() // 4)
-    rows = rng.sample(ground.pool, count)
+    space = evaluator.space
+    count = min(len(space.pool), ENOUGH * BLOCK, evaluator.remaining_rows() // 4)
+    rows = rng.sample(space.pool, count)
     for start in range(0, count, BLOCK):
         block = rows[start : start + BLOCK]
-        for row, scored in zip(block, arena.answers(teacher, block), strict=True):
-            yield row, value(arena, scored)
+        for row, scored in zip(block, evaluator.scored_answers(teacher, block), strict=True):
+            yield row, row_score(evaluator, scored)

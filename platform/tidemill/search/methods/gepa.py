@@ -13,7 +13,7 @@ from typing import Any
 
 from tidemill.errors import MissingExtra, OverBudget, TidemillError
 from tidemill.metrics import Scored
-from tidemill.search import Arena, Candidate, Random, Remark, Row, value
+from tidemill.search import Candidate, Evaluator, Random, Row, UserComment, row_score
 
 VERSION = 1
 REFLECTS = True
@@ -27,25 +27,25 @@ FIRST = "Answer the request."
 """Stands for instructions where the prompt has none, because GEPA rewrites a text that is there."""
 
 
-def search(arena: Arena, rng: Random) -> None:
+def search(evaluator: Evaluator, rng: Random) -> None:
     """Evolve the instructions until the budget is used up."""
     try:
         from gepa import optimize
     except ImportError:
         raise MissingExtra("gepa", "optimise") from None
-    start = arena.ground.start
-    arena.score(start)
-    adapter = _Adapter(arena, rng)
+    start = evaluator.space.initial
+    evaluator.score(start)
+    adapter = _Adapter(evaluator, rng)
     try:
         optimize(
             seed_candidate={PART: start.system or FIRST},
-            trainset=list(arena.ground.pool),
-            valset=list(arena.ground.dev),
+            trainset=list(evaluator.space.pool),
+            valset=list(evaluator.space.ranking_rows),
             adapter=adapter,
             reflection_lm=adapter.reflect,
-            reflection_minibatch_size=min(MINIBATCH, len(arena.ground.pool)),
-            max_metric_calls=max(1, arena.left()),
-            stop_callbacks=adapter.done,
+            reflection_minibatch_size=min(MINIBATCH, len(evaluator.space.pool)),
+            max_metric_calls=max(1, evaluator.remaining_rows()),
+            stop_callbacks=adapter.is_finished,
             logger=_Quiet(),
             seed=rng.randrange(1 << 30),
             raise_on_exception=True,
@@ -55,7 +55,7 @@ def search(arena: Arena, rng: Random) -> None:
     if adapter.ended is not None and not isinstance(adapter.ended, OverBudget):
         raise adapter.ended
     for candidate in adapter.tried:  # on record, as far as they have been asked every row
-        arena.score(candidate)
+        evaluator.score(candidate)
 
 
 class _Quiet:
@@ -64,18 +64,18 @@ class _Quiet:
 
 
 class _Adapter:
-    """What GEPA needs of a system: answers with their worth, and words on what went wrong."""
+    """GEPA's adapter: scores answers, and describes in words what was wrong with them."""
 
     propose_new_texts = None
 
-    def __init__(self, arena: Arena, rng: Random) -> None:
-        self.arena, self.rng = arena, rng
+    def __init__(self, evaluator: Evaluator, rng: Random) -> None:
+        self.evaluator, self.rng = evaluator, rng
         self.tried: dict[Candidate, None] = {}
         self.turns = 0
         self.ended: TidemillError | None = None
-        self.said: dict[str, list[Remark]] = defaultdict(list)
-        for remark in arena.ground.remarks:
-            self.said[_question(remark.asked, arena.ground.inputs)].append(remark)
+        self.said: dict[str, list[UserComment]] = defaultdict(list)
+        for comment in evaluator.space.comments:
+            self.said[_question(comment.inputs, evaluator.space.inputs)].append(comment)
 
     def evaluate(
         self, batch: list[Row], candidate: dict[str, str], capture_traces: bool = False
@@ -83,14 +83,14 @@ class _Adapter:
         """Answers to a batch, each with its worth."""
         from gepa import EvaluationBatch
 
-        asked = replace(self.arena.ground.start, system=candidate[PART].strip())
-        self.tried[asked] = None
-        answers = self.arena.answers(asked, batch)
-        scores = [value(self.arena, one) for one in answers]
+        prompt = replace(self.evaluator.space.initial, system=candidate[PART].strip())
+        self.tried[prompt] = None
+        answers = self.evaluator.scored_answers(prompt, batch)
+        scores = [row_score(self.evaluator, answer) for answer in answers]
         traces = list(zip(batch, answers, scores, strict=True)) if capture_traces else None
         return EvaluationBatch(outputs=answers, scores=scores, trajectories=traces)
 
-    def done(self, state: Any) -> bool:  # noqa: ARG002 - GEPA's signature
+    def is_finished(self, state: Any) -> bool:  # noqa: ARG002 - GEPA's signature
         """Whether it reflected often enough; asking again costs nothing, so no budget ends it."""
         self.turns += 1
         return self.turns > TURNS or self.ended is not None
@@ -101,15 +101,15 @@ class _Adapter:
         eval_batch: Any,
         components_to_update: list[str],
     ) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-        """One record for each row of the batch, and a few remarks of users beside them."""
+        """One record for each row of the batch, and a few comments of users beside them."""
         records = [self._record(*trace) for trace in eval_batch.trajectories]
-        remarks = self.arena.ground.remarks
-        for remark in self.rng.sample(remarks, min(SAID, len(remarks))):
+        comments = self.evaluator.space.comments
+        for comment in self.rng.sample(comments, min(SAID, len(comments))):
             records.append(
                 {
-                    "Inputs": dict(remark.asked),
-                    "Generated Outputs": remark.answer,
-                    "Feedback": _words(remark),
+                    "Inputs": dict(comment.inputs),
+                    "Generated Outputs": comment.answer,
+                    "Feedback": _words(comment),
                 }
             )
         return dict.fromkeys(components_to_update, records)
@@ -120,18 +120,18 @@ class _Adapter:
         if self.ended is not None:
             raise self.ended  # GEPA asks once more
         try:
-            return self.arena.reflect(text)
+            return self.evaluator.reflect(text)
         except TidemillError as error:
             self.ended = error  # GEPA goes on without a reflection that failed
             raise
 
     def _record(self, row: Row, scored: Scored, worth: float) -> dict[str, Any]:
-        inputs = self.arena.ground.inputs
-        wanted = _text(scored.reference.label, scored.reference.text)
-        feedback = [f"Wanted: {wanted}", f"{self.arena.ground.metric}: {worth:.3f}"]
+        inputs = self.evaluator.space.inputs
+        expected = _text(scored.reference.label, scored.reference.text)
+        feedback = [f"Wanted: {expected}", f"{self.evaluator.space.metric}: {worth:.3f}"]
         if not scored.answer.valid:
             feedback.append("The answer does not have the form that was asked for.")
-        feedback += [_words(remark) for remark in self.said[_question(row, inputs)]]
+        feedback += [_words(comment) for comment in self.said[_question(row, inputs)]]
         return {
             "Inputs": {name: str(row.get(name, "")) for name in inputs},
             "Generated Outputs": _text(scored.answer.label, scored.answer.text),
@@ -139,10 +139,10 @@ class _Adapter:
         }
 
 
-def _words(remark: Remark) -> str:
-    wanted = f"A user corrected it to: {remark.wanted}" if remark.wanted else ""
-    said = f"A user said: {remark.comment}" if remark.comment else ""
-    return "\n".join(part for part in (said, wanted) if part)
+def _words(comment: UserComment) -> str:
+    correction = f"A user corrected it to: {comment.correction}" if comment.correction else ""
+    words = f"A user said: {comment.comment}" if comment.comment else ""
+    return "\n".join(part for part in (words, correction) if part)
 
 
 def _question(row: Mapping[str, Any], inputs: Sequence[str]) -> str:

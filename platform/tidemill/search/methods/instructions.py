@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tidemill.search import Arena, Random
+from tidemill.search import Evaluator, Random
 
 VERSION = 1
 
 
-def search(arena: Arena, rng: Random) -> None:  # noqa: ARG001 - nothing is drawn
+def search(evaluator: Evaluator, rng: Random) -> None:  # noqa: ARG001 - nothing is drawn
     """Each wording once."""
-    start = arena.ground.start
-    for system in dict.fromkeys([start.system, *arena.ground.wordings]):
-        arena.score(replace(start, system=system))
+    start = evaluator.space.initial
+    for system in dict.fromkeys([start.system, *evaluator.space.wordings]):
+        evaluator.score(replace(start, system=system))

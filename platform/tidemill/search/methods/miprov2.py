@@ -15,7 +15,7 @@ from typing import Any
 
 from tidemill.errors import MissingExtra, OverBudget, ServiceError, TidemillError
 from tidemill.metrics import Scored
-from tidemill.search import Arena, Candidate, Random, Row, value
+from tidemill.search import Candidate, Evaluator, Random, Row, row_score
 
 VERSION = 1
 REFLECTS = True
@@ -28,19 +28,19 @@ FIRST = "Answer the request."
 """Stands for instructions where the prompt has none: DSPy's signatures always have some."""
 
 
-def search(arena: Arena, rng: Random) -> None:
-    """As many trials as the budget has room for."""
+def search(evaluator: Evaluator, rng: Random) -> None:
+    """Run as many trials as the budget has room for."""
     try:
         import dspy
         import optuna  # noqa: F401 - MIPROv2 draws with it
     except ImportError as error:
         raise MissingExtra(error.name or "dspy", "optimise") from None
-    ground = arena.ground
-    arena.score(ground.start)
-    stage = _Stage(dspy, arena)
+    space = evaluator.space
+    evaluator.score(space.initial)
+    stage = _Stage(dspy, evaluator)
     with _quiet(), stage.lights():
         try:
-            _compile(stage, arena, rng)
+            _compile(stage, evaluator, rng)
         except Exception as error:
             if stage.ended is None:
                 first = str(error).partition("\n")[0]
@@ -51,12 +51,12 @@ def search(arena: Arena, rng: Random) -> None:
     if stage.ended is not None and not isinstance(stage.ended, OverBudget):
         raise stage.ended
     for candidate in stage.tried:  # on record, as far as they have been asked every row
-        arena.score(candidate)
+        evaluator.score(candidate)
 
 
-def _compile(stage: _Stage, arena: Arena, rng: Random) -> None:
-    ground = arena.ground
-    most = min(ground.most, len(ground.pool))
+def _compile(stage: _Stage, evaluator: Evaluator, rng: Random) -> None:
+    space = evaluator.space
+    most = min(space.max_examples, len(space.pool))
     optimiser = stage.dspy.MIPROv2(
         metric=stage.worth,
         prompt_model=stage.model,
@@ -72,24 +72,30 @@ def _compile(stage: _Stage, arena: Arena, rng: Random) -> None:
     )
     optimiser.compile(
         stage.program(),
-        trainset=[stage.example(row) for row in ground.pool],
-        valset=[stage.example(row) for row in ground.dev],
-        num_trials=min(TRIALS, max(1, arena.left() // max(1, len(ground.dev)) - CANDIDATES)),
+        trainset=[stage.example(row) for row in space.pool],
+        valset=[stage.example(row) for row in space.ranking_rows],
+        num_trials=_trials(evaluator),
         minibatch=False,
         program_aware_proposer=False,
     )
 
 
+def _trials(evaluator: Evaluator) -> int:
+    """Combinations that the rest of the budget has room for, at most `TRIALS`."""
+    rounds = evaluator.remaining_rows() // max(1, len(evaluator.space.ranking_rows))
+    return min(TRIALS, max(1, rounds - CANDIDATES))
+
+
 class _Stage:
     """DSPy's view of our prompt: a predictor, an adapter that answers it, a model that proposes."""
 
-    def __init__(self, dspy: Any, arena: Arena) -> None:
-        self.dspy, self.arena = dspy, arena
+    def __init__(self, dspy: Any, evaluator: Evaluator) -> None:
+        self.dspy, self.evaluator = dspy, evaluator
         self.tried: dict[Candidate, None] = {}
         self.ended: TidemillError | None = None
         self.answers: dict[str, Scored] = {}
-        ground = arena.ground
-        self.rows = {self._key(row): row for row in (*ground.pool, *ground.dev)}
+        space = evaluator.space
+        self.rows = {self._key(row): row for row in (*space.pool, *space.ranking_rows)}
         self.model = dspy.LM("tidemill/reflection", engine=_engine(self), cache=False)
 
     def lights(self) -> Any:
@@ -99,45 +105,45 @@ class _Stage:
 
     def program(self) -> Any:
         """The module that is optimised."""
-        ground = self.arena.ground
-        names = ", ".join(ground.inputs)
-        signature = self.dspy.Signature(f"{names} -> {OUTPUT}", ground.start.system or FIRST)
+        space = self.evaluator.space
+        names = ", ".join(space.inputs)
+        signature = self.dspy.Signature(f"{names} -> {OUTPUT}", space.initial.system or FIRST)
         return self.dspy.Predict(signature)
 
     def example(self, row: Row) -> Any:
         """A row as DSPy takes it."""
         inputs = self._inputs(row)
-        shown = self._shown(row)
-        said = " | ".join(str(shown[name]) for name in shown if name not in inputs)
-        return self.dspy.Example(**inputs, **{OUTPUT: said}).with_inputs(*inputs)
+        row_values = self._example_row(row)
+        output = " | ".join(str(row_values[name]) for name in row_values if name not in inputs)
+        return self.dspy.Example(**inputs, **{OUTPUT: output}).with_inputs(*inputs)
 
     def worth(self, example: Any, prediction: Any, trace: Any = None) -> float | bool:  # noqa: ARG002
         """The metric of one row; while examples are gathered, whether the answer is right."""
         scored = self.answers.get(self._key(example))
-        found = value(self.arena, scored) if scored is not None else 0.0
-        return found >= 1 if trace is not None else found
+        score = row_score(self.evaluator, scored) if scored is not None else 0.0
+        return score >= 1 if trace is not None else score
 
     def answer(self, system: str, demos: Sequence[Any], inputs: Mapping[str, Any]) -> str:
         """Our model's text for one row."""
-        row, start = self.rows[self._key(inputs)], self.arena.ground.start
-        known = [self.rows[self._key(demo)] for demo in demos if self._key(demo) in self.rows]
-        shown = tuple(self._shown(one) for one in known)
+        row, start = self.rows[self._key(inputs)], self.evaluator.space.initial
+        rows = [self.rows[self._key(demo)] for demo in demos if self._key(demo) in self.rows]
+        examples = tuple(self._example_row(example) for example in rows)
         candidate = replace(start, system="" if system == FIRST and not start.system else system)
-        if shown:
-            candidate = replace(candidate, examples=shown, k=len(shown), selection="fixed")
+        if examples:
+            candidate = replace(candidate, examples=examples, k=len(examples), selection="fixed")
         self.tried[candidate] = None
-        with self.watched():
-            scored = self.arena.answers(candidate, [row])[0]
+        with self.remember_stop():
+            scored = self.evaluator.scored_answers(candidate, [row])[0]
         self.answers[self._key(row)] = scored
         return scored.answer.text
 
     def reflect(self, prompt: str) -> str:
-        """What the reflection model says."""
-        with self.watched():
-            return self.arena.reflect(prompt)
+        """The reflection model's answer."""
+        with self.remember_stop():
+            return self.evaluator.reflect(prompt)
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
+    def remember_stop(self) -> Iterator[None]:
         """Remember why we stop: DSPy wraps the errors of what it calls, or counts them."""
         if self.ended is not None:
             raise self.ended
@@ -148,13 +154,13 @@ class _Stage:
             raise
 
     def _inputs(self, row: Any) -> dict[str, str]:
-        return {name: str(row.get(name, "")) for name in self.arena.ground.inputs}
+        return {name: str(row.get(name, "")) for name in self.evaluator.space.inputs}
 
     def _key(self, row: Any) -> str:
         return "\n".join(self._inputs(row).values())
 
-    def _shown(self, row: Row) -> Row:
-        pool = self.arena.ground.pool
+    def _example_row(self, row: Row) -> Row:
+        pool = self.evaluator.space.pool
         names = pool[0].keys() if pool else row.keys()
         return {name: row[name] for name in names if name in row}
 
@@ -168,8 +174,10 @@ def _adapter(dspy: Any, stage: _Stage) -> Any:
         ) -> list[dict[str, Any]]:
             if OUTPUT in signature.output_fields:
                 return [{OUTPUT: stage.answer(signature.instructions.strip(), demos, inputs)}]
-            found: list[dict[str, Any]] = super().__call__(lm, lm_kwargs, signature, demos, inputs)
-            return found
+            outputs: list[dict[str, Any]] = super().__call__(
+                lm, lm_kwargs, signature, demos, inputs
+            )
+            return outputs
 
     return Ours()
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tidemill.search import Arena, Random
+from tidemill.search import Evaluator, Random
 
 VERSION = 1
 TRIES = 200
 
 
-def search(arena: Arena, rng: Random) -> None:
+def search(evaluator: Evaluator, rng: Random) -> None:
     """Any number of examples up to the most, any wording."""
-    ground = arena.ground
-    arena.score(ground.start)
-    if not ground.most or not ground.pool:
+    space = evaluator.space
+    evaluator.score(space.initial)
+    if not space.max_examples or not space.pool:
         return
     for _ in range(TRIES):
-        k = rng.randint(1, min(ground.most, len(ground.pool)))
-        system = rng.choice([ground.start.system, *ground.wordings])
-        shown = tuple(rng.sample(ground.pool, k))
-        arena.score(replace(ground.start, system=system, examples=shown, k=k, selection="fixed"))
+        k = rng.randint(1, min(space.max_examples, len(space.pool)))
+        system = rng.choice([space.initial.system, *space.wordings])
+        examples = tuple(rng.sample(space.pool, k))
+        evaluator.score(
+            replace(space.initial, system=system, examples=examples, k=k, selection="fixed")
+        )

@@ -4,5 +4,5 @@ Contract of a condition module:
 
 - `VERSION: int` and a docstring whose first line says when it holds,
 - `class Options(Frozen)`, its options in the spec,
-- `holds(options, state, now) -> Held`: pure; everything it may look at is in the state.
+- `holds(options, state, now) -> ConditionResult`: pure; everything it may look at is in the state.
 """

@@ -7,19 +7,19 @@ from datetime import datetime
 from pydantic import Field
 
 from tidemill.spec.base import Frozen
-from tidemill.triggers import Held, TriggerState, enough
+from tidemill.triggers import ConditionResult, TriggerState, at_least_signals
 
 VERSION = 1
 
 
 class Options(Frozen):
-    """How many."""
+    """Options of `type: corrections`."""
 
     at_least: int = Field(ge=1, le=20_000)
     """Corrections that no firing has used yet."""
 
 
-def holds(options: Options, state: TriggerState, now: datetime) -> Held:  # noqa: ARG001 - contract
+def holds(options: Options, state: TriggerState, now: datetime) -> ConditionResult:  # noqa: ARG001 - contract
     """Count the corrections, nobody beyond their share."""
     rows = [signal for signal in state.signals if signal.kind == "correction"]
-    return enough(rows, options.at_least, state, "corrections")
+    return at_least_signals(rows, options.at_least, state, "corrections")

@@ -1,4 +1,4 @@
-"""What users ask has moved: recent answers are distributed unlike the ones before."""
+"""Data drift: the labels or lengths of recent requests are distributed unlike those before."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Literal
 from pydantic import Field
 
 from tidemill.spec.base import Duration, Frozen
-from tidemill.triggers import Answered, Held, TriggerState
+from tidemill.triggers import AnswerRecord, ConditionResult, TriggerState
 
 VERSION = 1
 _BINS = 10
 
 
 class Options(Frozen):
-    """How far is too far."""
+    """Options of `type: drift`."""
 
     of: Literal["label", "length"] = "label"
     """The class in the answer, or the length of the input in tenths of the reference."""
@@ -33,7 +33,7 @@ class Options(Frozen):
     """Fewest answers in each stretch."""
 
 
-def holds(options: Options, state: TriggerState, now: datetime) -> Held:
+def holds(options: Options, state: TriggerState, now: datetime) -> ConditionResult:
     """Compare the recent window with the stretch before it, both after the last firing."""
     start = now - options.window
     back = start - options.reference
@@ -41,16 +41,16 @@ def holds(options: Options, state: TriggerState, now: datetime) -> Held:
     before = [a for a in state.answers if back < a.time <= start]
     fewest = min(len(recent), len(before))
     if fewest < options.at_least:
-        said = f"{len(recent)} recent and {len(before)} former answers"
-        return Held(False, f"{said}; {options.at_least} of each are needed")
+        summary = f"{len(recent)} recent and {len(before)} former answers"
+        return ConditionResult(False, f"{summary}; {options.at_least} of each are needed")
     if state.last_fired is not None and state.last_fired > start:
-        return Held(False, "the window began before the last firing")
-    index = psi(*_binned(options.of, before, recent))
+        return ConditionResult(False, "the window began before the last firing")
+    index = psi(*_bin_values(options.of, before, recent))
     numbers = {"psi": index, "recent": len(recent), "reference": len(before)}
-    said = f"the {options.of}s moved by a stability index of {index:.2f}"
+    summary = f"the {options.of}s moved by a stability index of {index:.2f}"
     if index <= options.above:
-        return Held(False, f"{said}; the limit is {options.above:g}", None, numbers)
-    return Held(True, f"{said}, over the limit of {options.above:g}", now, numbers)
+        return ConditionResult(False, f"{summary}; the limit is {options.above:g}", None, numbers)
+    return ConditionResult(True, f"{summary}, over the limit of {options.above:g}", now, numbers)
 
 
 def psi(before: Sequence[Hashable], after: Sequence[Hashable]) -> float:
@@ -67,8 +67,8 @@ def psi(before: Sequence[Hashable], after: Sequence[Hashable]) -> float:
     )
 
 
-def _binned(
-    of: str, before: Sequence[Answered], recent: Sequence[Answered]
+def _bin_values(
+    of: str, before: Sequence[AnswerRecord], recent: Sequence[AnswerRecord]
 ) -> tuple[list[Hashable], list[Hashable]]:
     if of == "label":
         return [a.label for a in before], [a.label for a in recent]

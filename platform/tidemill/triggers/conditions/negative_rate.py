@@ -15,14 +15,14 @@ from statistics import NormalDist
 from pydantic import Field
 
 from tidemill.spec.base import Duration, Fraction, Frozen
-from tidemill.triggers import Held, Signal, TriggerState, counted
-from tidemill.triggers.subject_weight import capped, weighted_mean
+from tidemill.triggers import ConditionResult, FeedbackSignal, TriggerState, counted_signals
+from tidemill.triggers.subject_weight import capped_weights, weighted_mean
 
 VERSION = 2
 
 
 class Options(Frozen):
-    """How many bad ratings are too many."""
+    """Options of `type: negative_rate`."""
 
     above: Fraction
     """The rate of bad ratings (thumbs down, scores and outcomes in the lower half)."""
@@ -31,31 +31,33 @@ class Options(Frozen):
     window: Duration = timedelta(days=1)
     """Only ratings given this recently."""
     confidence: float = Field(default=0.9, gt=0.5, lt=1)
-    """How sure to be that the true rate is above; the lower Wilson bound is compared, for subjects
+    """Confidence that the true rate is above: the lower Wilson bound is compared, subjects taken
     as independent draws."""
 
 
-def holds(options: Options, state: TriggerState, now: datetime) -> Held:
+def holds(options: Options, state: TriggerState, now: datetime) -> ConditionResult:
     """Compare the lower bound of the rate, each subject weighing at most its share."""
     rated = [
         s for s in state.signals if s.rating is not None and now - options.window <= s.time <= now
     ]
-    kept = counted(rated, options.at_least, state.share)
+    counting = counted_signals(rated, options.at_least, state.share)
     means = _means(rated)
     rate, weight = weighted_mean(means, state.share)
     low = _lower(rate, min(weight, _draws(means, rate, state.share)), options.confidence)
-    numbers = {"rate": rate, "low": low, "ratings": len(rated), "counted": len(kept)}
-    if len(kept) < options.at_least:
-        reason = f"{len(kept)} of {options.at_least} ratings in the window"
-        return Held(False, reason, None, numbers)
-    said = f"{rate:.0%} of {len(rated)} ratings are bad, surely above {low:.0%}"
+    numbers = {"rate": rate, "low": low, "ratings": len(rated), "counted": len(counting)}
+    if len(counting) < options.at_least:
+        reason = f"{len(counting)} of {options.at_least} ratings in the window"
+        return ConditionResult(False, reason, None, numbers)
+    summary = f"{rate:.0%} of {len(rated)} ratings are bad, surely above {low:.0%}"
     if low <= options.above:
-        return Held(False, f"{said}; the limit is {options.above:.0%}", None, numbers)
-    since = kept[options.at_least - 1].arrived
-    return Held(True, f"{said}, over the limit of {options.above:.0%}", since, numbers)
+        return ConditionResult(False, f"{summary}; the limit is {options.above:.0%}", None, numbers)
+    since = counting[options.at_least - 1].arrived
+    return ConditionResult(
+        True, f"{summary}, over the limit of {options.above:.0%}", since, numbers
+    )
 
 
-def _means(rated: Sequence[Signal]) -> dict[str, tuple[int, float]]:
+def _means(rated: Sequence[FeedbackSignal]) -> dict[str, tuple[int, float]]:
     """Subject → how many ratings, and the share of bad ones."""
     by_subject: dict[str, list[bool]] = defaultdict(list)
     for signal in rated:
@@ -65,9 +67,9 @@ def _means(rated: Sequence[Signal]) -> dict[str, tuple[int, float]]:
 
 
 def _draws(means: Mapping[str, tuple[int, float]], rate: float, share: float) -> float:
-    """How many independent ratings would tell the rate as well; the number of subjects where they
+    """Number of independent ratings of the same precision; the number of subjects where they
     are all alike."""
-    weights = capped((n for n, _ in means.values()), share)
+    weights = capped_weights((n for n, _ in means.values()), share)
     pairs = zip(weights, means.values(), strict=True)
     spread = sum((weight * (mean - rate)) ** 2 for weight, (_, mean) in pairs)
     return rate * (1 - rate) * sum(weights) ** 2 / spread if spread > 0 else float(len(means))

@@ -8,13 +8,13 @@ from pydantic import Field
 
 from tidemill.spec.base import Frozen
 from tidemill.spec.feedback import FeedbackKind
-from tidemill.triggers import Held, TriggerState, enough
+from tidemill.triggers import ConditionResult, TriggerState, at_least_signals
 
 VERSION = 1
 
 
 class Options(Frozen):
-    """How much, and of what."""
+    """Options of `type: new_rows`."""
 
     at_least: int = Field(ge=1, le=20_000)
     """Rows that no firing has used yet."""
@@ -22,7 +22,7 @@ class Options(Frozen):
     """Kinds that count; all without it."""
 
 
-def holds(options: Options, state: TriggerState, now: datetime) -> Held:  # noqa: ARG001 - contract
+def holds(options: Options, state: TriggerState, now: datetime) -> ConditionResult:  # noqa: ARG001 - contract
     """Count the feedback of the wanted kinds, nobody beyond their share."""
     rows = [s for s in state.signals if not options.kinds or s.kind in options.kinds]
-    return enough(rows, options.at_least, state, "new rows")
+    return at_least_signals(rows, options.at_least, state, "new rows")

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from tidemill.spec.base import Duration, Frozen
-from tidemill.triggers import Held, TriggerState
+from tidemill.triggers import ConditionResult, TriggerState
 
 VERSION = 1
 
@@ -27,7 +27,7 @@ class Options(Frozen):
     """Days of the week for `at`."""
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
+    def _check_one_schedule(self) -> Self:
         if (self.every is None) == (self.at is None):
             raise ValueError("a schedule has exactly one of `every` and `at`")
         if self.every is not None and self.every < timedelta(minutes=1):
@@ -37,14 +37,14 @@ class Options(Frozen):
         return self
 
 
-def holds(options: Options, state: TriggerState, now: datetime) -> Held:
+def holds(options: Options, state: TriggerState, now: datetime) -> ConditionResult:
     """Due when a scheduled moment passed since the last firing, or since the trigger began."""
-    since = state.last_fired or state.start or now
+    since = state.last_fired or state.first_evaluated or now
     due = since + options.every if options.every else _next(options, since)
     numbers = {"due": due.isoformat()}
     if due > now:
-        return Held(False, f"next at {due:%Y-%m-%d %H:%M} UTC", None, numbers)
-    return Held(True, f"due since {due:%Y-%m-%d %H:%M} UTC", due, numbers)
+        return ConditionResult(False, f"next at {due:%Y-%m-%d %H:%M} UTC", None, numbers)
+    return ConditionResult(True, f"due since {due:%Y-%m-%d %H:%M} UTC", due, numbers)
 
 
 def _next(options: Options, after: datetime) -> datetime:

@@ -14,11 +14,12 @@ from tests.adapters.repositories import Repo
 from tests.bench import thousand
 from tests.spec.conftest import COMPLETE, write_project
 
-from tidemill.engine.plan import Known, plan
+from tidemill.engine.plan import plan
+from tidemill.engine.spec_snapshot import SpecSnapshot
 from tidemill.errors import SpecError, TidemillError
 from tidemill.planning import cache, reading, revisions
-from tidemill.planning.cache import Cache, Kept, code_of, key_of
-from tidemill.planning.revisions import CACHE, Sides, open_sides
+from tidemill.planning.cache import CachedProject, PlanCache, cache_key, code_hash
+from tidemill.planning.revisions import CACHE, Revisions, open_revisions
 from tidemill.settings import Settings
 
 
@@ -36,15 +37,15 @@ def settings_of(repo: Repo) -> Settings:
 
 
 @contextmanager
-def opened(repo: Repo, against: str = "main", head: str | None = None) -> Iterator[Sides]:
-    with open_sides(settings_of(repo), against, head) as found:
+def opened(repo: Repo, against: str = "main", head: str | None = None) -> Iterator[Revisions]:
+    with open_revisions(settings_of(repo), against, head) as found:
         yield found
 
 
 def states(repo: Repo, against: str = "main", head: str | None = None) -> dict[str, str]:
     """The states of what is not reused."""
     with opened(repo, against, head) as found:
-        items = plan(found.wanted, found.built)
+        items = plan(found.desired, found.former)
     return {item.name: item.state for item in items if item.state != "reused"}
 
 
@@ -53,7 +54,7 @@ def read_again(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     asked: set[str] = set()
     true = reading.read_projects
 
-    def spy(root: Path, sizes: dict[str, int]) -> reading.Batch:
+    def spy(root: Path, sizes: dict[str, int]) -> reading.ProjectBatch:
         asked.update(sizes)
         return true(root, sizes)
 
@@ -109,7 +110,7 @@ def test_a_project_that_comes_or_goes_shows_whole(repo: Repo) -> None:
     repo.write("specs/mill/base.yaml", base)
 
     with opened(repo) as found:
-        items = plan(found.wanted, found.built)
+        items = plan(found.desired, found.former)
 
     assert [(item.key, item.state) for item in items] == [
         ("mill/base", "new"),
@@ -123,9 +124,9 @@ def test_only_projects_that_differ_are_looked_at(repo: Repo) -> None:
     repo.edit("specs/shop/base.yaml", "licence: Apache-2.0", "licence: MIT")
 
     with opened(repo) as found:
-        assert set(found.wanted) == set(found.built) == {"shop/base"}
-        assert found.equal == 9
-        assert found.base.written == {"shop"}
+        assert set(found.desired) == set(found.former) == {"shop/base"}
+        assert found.unchanged_count() == 9
+        assert found.base.written_projects == {"shop"}
         scratch = found.base.scratch
     assert not scratch.exists()
 
@@ -165,7 +166,7 @@ def test_a_base_that_does_not_validate_is_told_and_the_rest_is_planned(repo: Rep
     repo.edit("specs/chat/quality.yaml", "kind: Evaluations", "kind: Evaluation")
 
     with opened(repo) as found:
-        items = {item.name: item for item in plan(found.wanted, found.built)}
+        items = {item.name: item for item in plan(found.desired, found.former)}
         problems = [str(problem) for problem in found.problems]
 
     assert any(p.startswith(f"{base[:12]}:specs/chat/tune.yaml:4: ") for p in problems)
@@ -178,7 +179,7 @@ def test_a_folder_without_specs_is_told(tmp_path: Path) -> None:
     repo.write("README.md", "nothing yet")
     repo.commit()
 
-    with pytest.raises(TidemillError, match="holds no specs, here or at main"):
+    with pytest.raises(TidemillError, match="has no specs, neither here nor at main"):
         states(repo)
 
 
@@ -191,7 +192,7 @@ def test_a_linked_project_is_planned_like_any_other(repo: Repo) -> None:
     repo.edit("specs/.kept/shop/base.yaml", "licence: Apache-2.0", "licence: MIT")
 
     with opened(repo) as found:
-        items = plan(found.wanted, found.built)
+        items = plan(found.desired, found.former)
 
     assert {item.key: item.state for item in items if item.state != "reused"} == {
         "shop/base": "changed"
@@ -220,13 +221,13 @@ def test_a_data_file_that_git_ignores_is_seen_by_a_warm_plan(repo: Repo) -> None
     repo.git("rm", "--quiet", "--cached", "specs/chat/data/requests.jsonl")
     repo.commit()
     with opened(repo) as found:
-        before = found.head.read(Cache(settings_of(repo).home / CACHE), ())[0]["chat"]
+        before = found.head.read(PlanCache(settings_of(repo).home / CACHE), ())[0]["chat"]
     repo.edit("specs/chat/data/requests.jsonl", "where", "Where")
     with opened(repo) as found:
-        after = found.head.read(Cache(settings_of(repo).home / CACHE), ())[0]["chat"]
+        after = found.head.read(PlanCache(settings_of(repo).home / CACHE), ())[0]["chat"]
 
     digests = [{spec["name"]: spec["digest"] for spec in kept.specs()} for kept in (before, after)]
-    assert list(before.outside) == ["data/requests.jsonl"]
+    assert list(before.untracked_files) == ["data/requests.jsonl"]
     assert {n for n in digests[0] if digests[0][n] != digests[1][n]} == {"requests"}
 
 
@@ -236,14 +237,14 @@ def test_another_version_of_a_technique_or_of_tidemill_misses_the_cache(
     package = tmp_path / "tidemill"
     (package / "metrics").mkdir(parents=True)
     (package / "metrics" / "accuracy.py").write_text("VERSION = 1\n")
-    before = code_of(package)
+    before = code_hash(package)
     (package / "metrics" / "accuracy.py").write_text("VERSION = 2\n")
-    code_of.cache_clear()
-    after = code_of(package)
-    code_of.cache_clear()
+    code_hash.cache_clear()
+    after = code_hash(package)
+    code_hash.cache_clear()
     states(repo)
 
-    monkeypatch.setattr(revisions, "code_of", lambda package: after)
+    monkeypatch.setattr(revisions, "code_hash", lambda package: after)
 
     assert before != after
     assert read_again(repo, monkeypatch) == {"chat"}
@@ -302,10 +303,10 @@ def test_a_home_that_cannot_be_written_costs_the_cache_only(repo: Repo) -> None:
 
 
 def test_the_cache_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "MOST_BYTES", 1000)
-    kept = Cache(tmp_path / "c.db")
+    monkeypatch.setattr(cache, "MAX_BYTES", 1000)
+    kept = PlanCache(tmp_path / "c.db")
     for number in range(5):
-        kept.put({str(number): Kept(b"x" * 300, b"", {})})
+        kept.put({str(number): CachedProject(b"x" * 300, b"", {})})
         kept.get(["0"])  # used each time, so it is not the one that goes
 
     found = kept.get([str(number) for number in range(5)])
@@ -316,9 +317,9 @@ def test_the_cache_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_links_and_submodules_have_no_key() -> None:
     file = revisions.Tree({"a/b.yaml": cache.Blob("100644", "1")}).files
 
-    assert key_of("a", file, "code") == key_of("a", dict(file), "code")
-    assert key_of("a", file, "code") != key_of("a", file, "other code")
-    assert key_of("a", {**file, "a/c": cache.Blob("160000", "1")}, "code") is None
+    assert cache_key("a", file, "code") == cache_key("a", dict(file), "code")
+    assert cache_key("a", file, "code") != cache_key("a", file, "other code")
+    assert cache_key("a", {**file, "a/c": cache.Blob("160000", "1")}, "code") is None
 
 
 def test_many_projects_on_two_cores_say_what_one_process_says(
@@ -327,7 +328,7 @@ def test_many_projects_on_two_cores_say_what_one_process_says(
     root = thousand.write(tmp_path / "specs", 240)
     sizes = {folder.name: 120 for folder in root.iterdir()}
     alone = reading.read_projects(root, sizes)
-    monkeypatch.setattr(reading, "MANY", 0)
+    monkeypatch.setattr(reading, "PARALLEL_THRESHOLD", 0)
     monkeypatch.setattr(reading, "CHUNK", 120)
     # Threads that other tests left behind hold no lock of ours; a command has none.
     monkeypatch.setattr(reading.threading, "active_count", lambda: 1)
@@ -347,7 +348,7 @@ def test_problems_of_many_projects_come_back_from_every_process(
     root = thousand.write(tmp_path / "specs", 240)
     for name in ("project-0/model-0.yaml", "project-1/model-20.yaml"):
         (root / name).write_text("")
-    monkeypatch.setattr(reading, "MANY", 0)
+    monkeypatch.setattr(reading, "PARALLEL_THRESHOLD", 0)
     monkeypatch.setattr(reading, "CHUNK", 120)
     found = reading.read_projects(root, {f"project-{n}": 120 for n in range(2)})
 
@@ -359,20 +360,20 @@ def test_a_process_with_threads_does_not_fork(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = thousand.write(tmp_path / "specs", 240)
-    monkeypatch.setattr(reading, "MANY", 0)
+    monkeypatch.setattr(reading, "PARALLEL_THRESHOLD", 0)
     monkeypatch.setattr(reading, "CHUNK", 120)
     monkeypatch.setattr(reading.threading, "active_count", lambda: 2)
     monkeypatch.setattr(os, "fork", lambda: pytest.fail("forked"))
 
-    assert len(reading.read_projects(root, {f"project-{n}": 120 for n in range(2)}).kept) == 2
+    assert len(reading.read_projects(root, {f"project-{n}": 120 for n in range(2)}).projects) == 2
 
 
 def test_known_comes_back_as_it_went(repo: Repo) -> None:
     with opened(repo) as found:
-        kept = found.head.read(Cache(repo.folder / "none" / "c.db"), ())[0]["chat"]
+        kept = found.head.read(PlanCache(repo.folder / "none" / "c.db"), ())[0]["chat"]
 
-    specs = reading.known_of(kept)
+    specs = reading.snapshots([kept])
 
-    assert isinstance(specs["chat/tune"], Known)
-    assert specs["chat/tune"].needs == ("base", "requests", "reply")
-    assert specs["chat/retrain"].needs == ()
+    assert isinstance(specs["chat/tune"], SpecSnapshot)
+    assert specs["chat/tune"].inputs == ("base", "requests", "reply")
+    assert specs["chat/retrain"].inputs == ()

@@ -1,0 +1,187 @@
+"""Makes the report of a plan: compares revisions, looks at what is built, and estimates costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from tidemill.engine.cost import BudgetExcess, BudgetLimits, Estimate, budget_excess, total
+from tidemill.engine.plan import PlanEntry, PlanState, plan, with_blocked, with_built_state
+from tidemill.engine.ratings_needed import step_estimates
+from tidemill.engine.spec_snapshot import SpecSnapshot
+from tidemill.engine.staleness import ASSET_KINDS, NeverBuilt, Staleness
+from tidemill.planning.dataset_differences import dataset_differences
+from tidemill.planning.report import (
+    KINDS_WITHOUT_ARTEFACT,
+    PlannedApproval,
+    PlannedAsset,
+    PlannedTraffic,
+    PlanReport,
+    PlanTotals,
+    QualityLimit,
+    TrafficStep,
+)
+from tidemill.planning.revisions import Revisions
+from tidemill.ports import Clock
+from tidemill.settings import Settings
+
+if TYPE_CHECKING:
+    from tidemill.adapters.ledger import Ledger
+    from tidemill.home import Home
+    from tidemill.pipeline.preview import DataDifference
+
+HISTORY_WINDOW = timedelta(days=28)
+"""Ratings of this time say how quickly they come."""
+
+
+def plan_report(settings: Settings, revisions: Revisions, clock: Clock) -> PlanReport:
+    """What the change would do, and what is not built here though nothing of it changed."""
+    home = _home(settings)
+    entries, desired = _entries(revisions, home)
+    changed = [entry for entry in entries if entry.state != "reused"]
+    rebuilt = [entry for entry in changed if entry.is_rebuilt]
+    data, notes = dataset_differences(revisions, rebuilt, clock)
+    ledger = home.ledger if home and rebuilt else None
+    estimates, over_budget = _estimates(settings, revisions, desired, rebuilt, data, ledger)
+    rollouts = [desired[entry.key] for entry in rebuilt if entry.kind == "Rollout"]
+    return PlanReport(
+        base_ref=revisions.base_ref,
+        base_commit=revisions.base.commit,
+        head_commit=revisions.head_commit,
+        is_working_tree=not revisions.head.commit,
+        has_ledger=home is not None,
+        counts=_counts(revisions, entries),
+        base_problems=tuple(map(str, revisions.problems)),
+        assets=tuple(
+            PlannedAsset(
+                entry,
+                estimates.get(entry.key),
+                _limits(desired.get(entry.key)),
+                data.get(entry.key),
+                notes.get(entry.key, ""),
+            )
+            for entry in changed
+        ),
+        totals=_totals(rebuilt, estimates),
+        over_budget=tuple(over_budget),
+        traffic=tuple(_traffic(rollout, ledger, clock) for rollout in rollouts),
+        approvals=tuple(_approvals(rollouts)),
+    )
+
+
+def _counts(revisions: Revisions, entries: Sequence[PlanEntry]) -> Mapping[PlanState, int]:
+    counts: Counter[PlanState] = Counter(entry.state for entry in entries)
+    planned = {entry.key for entry in entries}
+    if not planned.issuperset(revisions.unchanged_summaries()):
+        counts["reused"] += revisions.unchanged_count()
+    return counts
+
+
+def _home(settings: Settings) -> Home | None:
+    """The home, where it has a ledger; a plan begins none."""
+    from tidemill.planning.recorded_state import has_ledger
+
+    if not has_ledger(settings):
+        return None
+    from tidemill.home import Home
+
+    return Home(settings)
+
+
+def _entries(
+    revisions: Revisions, home: Home | None
+) -> tuple[list[PlanEntry], dict[str, SpecSnapshot]]:
+    """Every asset with its state, sorted by project; and the specs of those that change.
+
+    Without a ledger, projects in which no file differs are left out: nothing is known of them.
+    """
+    entries = plan(revisions.desired, revisions.former)
+    unchanged = all(entry.state in ("reused", "cosmetic") for entry in entries)
+    if home is None and not (unchanged and revisions.is_default_branch):
+        return list(entries), revisions.desired
+    summaries = revisions.unchanged_summaries()
+    desired = {**summaries, **revisions.desired}
+    entries = plan(desired, {**summaries, **revisions.former})
+    states, failed = _built_state(revisions, desired, home)
+    entries = with_blocked(with_built_state(entries, states), desired, failed)
+    projects = {entry.project for entry in entries if entry.state != "reused"}
+    return list(entries), {**revisions.unchanged_specs(projects), **revisions.desired}
+
+
+def _built_state(
+    revisions: Revisions, desired: Mapping[str, SpecSnapshot], home: Home | None
+) -> tuple[Mapping[str, Staleness], set[str]]:
+    """What is built here, and what of it failed its checks; without a ledger nothing is built."""
+    if home is None:
+        assets = (key for key, spec in desired.items() if spec.kind in ASSET_KINDS)
+        return dict.fromkeys(assets, NeverBuilt()), set()
+    from tidemill.planning.recorded_state import recorded_state
+
+    built = recorded_state(home)
+    return built.staleness(desired, revisions.former), built.failed
+
+
+def _estimates(
+    settings: Settings,
+    revisions: Revisions,
+    desired: Mapping[str, SpecSnapshot],
+    rebuilt: Sequence[PlanEntry],
+    data: Mapping[str, DataDifference],
+    ledger: Ledger | None,
+) -> tuple[dict[str, Estimate], list[BudgetExcess]]:
+    builds = [entry for entry in rebuilt if entry.kind not in KINDS_WITHOUT_ARTEFACT]
+    if ledger is None or not builds:
+        return {}, []
+    from tidemill.planning.costs import CostEstimator
+
+    history = ledger.materialisations.build_costs(sorted({entry.kind for entry in builds}))
+    costs = CostEstimator(history, desired, revisions.former, data, settings.price_per_hour)
+    estimates = {entry.key: one for entry in builds if (one := costs.estimate(entry))}
+    workloads = ((costs.workload(entry), estimates.get(entry.key)) for entry in builds)
+    return estimates, [one for pair in workloads for one in budget_excess(*pair)]
+
+
+def _limits(spec: SpecSnapshot | None) -> BudgetLimits | None:
+    budget = spec.fields.get("budget") if spec else None
+    return BudgetLimits(**budget) if budget else None
+
+
+def _totals(rebuilt: Sequence[PlanEntry], estimates: Mapping[str, Estimate]) -> PlanTotals:
+    builds = [entry.key for entry in rebuilt if entry.kind not in KINDS_WITHOUT_ARTEFACT]
+    without_history = tuple(key for key in builds if key not in estimates)
+    return PlanTotals(len(builds), total(estimates.values()), without_history)
+
+
+def _traffic(rollout: SpecSnapshot, ledger: Ledger | None, clock: Clock) -> PlannedTraffic:
+    fields: Mapping[str, Any] = rollout.fields
+    quality = QualityLimit(**fields["quality"]) if fields.get("quality") else None
+    pace = None
+    if ledger is not None and quality:
+        now = clock.now()
+        since = now - HISTORY_WINDOW
+        pace = ledger.service_metrics.rating_rate(fields["service"], quality.metric, since, now)
+    return PlannedTraffic(
+        project=rollout.project,
+        name=rollout.name,
+        service=fields["service"],
+        mode=fields["mode"],
+        steps=tuple(TrafficStep(**step) for step in fields["steps"]),
+        quality=quality,
+        ratings=pace,
+        waits=step_estimates(fields, pace),
+    )
+
+
+def _approvals(rollouts: Iterable[SpecSnapshot]) -> Iterator[PlannedApproval]:
+    for rollout in rollouts:
+        approval = rollout.fields.get("approval")
+        if approval:
+            yield PlannedApproval(
+                rollout.project,
+                rollout.name,
+                tuple(approval["by"]),
+                approval["before_percent"],
+                approval["not_by_author"],
+            )
