@@ -44,7 +44,9 @@ class SmallStage(Stage):
                 processes.await_ready(processes.start(service.start), service.ready, 60)
 
     def run(self) -> None:
-        launch(self.home, PROJECT, build_order(self.home.project(PROJECT)), tags={}, say=no_progress)
+        launch(
+            self.home, PROJECT, build_order(self.home.project(PROJECT)), tags={}, say=no_progress
+        )
 
     def down(self) -> None:
         ProcessFolder(self.settings.home / "run").stop_all()
@@ -76,7 +78,7 @@ def stage(tmp_path: Path, tiny_llm: Path, monkeypatch: pytest.MonkeyPatch) -> Sm
     monkeypatch.setenv("TIDEMILL_CACHE", str(tmp_path / "cache"))
     for name in ("GATEWAY", "DAGSTER", "BROKER"):
         monkeypatch.setenv(f"TIDEMILL_{name}_PORT", str(free_port()))
-    found = SmallStage.build(tmp_path / "specs", tmp_path / "demo", silent)
+    found = SmallStage.build(tmp_path / "specs", tmp_path / "demo", no_progress)
     assert isinstance(found, SmallStage)
     monkeypatch.setenv("DAGSTER_HOME", str(dagster_home.prepare(found.settings)))
     return found
