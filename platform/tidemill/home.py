@@ -138,27 +138,27 @@ class Home:
         """(project, spec) of `project/spec`, or of a spec name that only one project has."""
         if "/" in name:
             project, spec = name.split("/", 1)
-            known = self.project(project).specs
-            if spec not in known:
-                raise UnknownName(f"spec of '{project}'", spec, sorted(known))
+            specs = self.project(project).specs
+            if spec not in specs:
+                raise UnknownName(f"spec of '{project}'", spec, sorted(specs))
             return project, spec
         self.workspace.require_specs()
-        found = [p.name for p in self.workspace.projects.values() if name in p.specs]
-        if len(found) == 1:
-            return found[0], name
+        projects = [p.name for p in self.workspace.projects.values() if name in p.specs]
+        if len(projects) == 1:
+            return projects[0], name
         known_names = sorted(
             f"{p.name}/{spec}" for p in self.workspace.projects.values() for spec in p.specs
         )
-        if found:
-            raise AmbiguousName("spec", name, [f"{project}/{name}" for project in found])
+        if projects:
+            raise AmbiguousName("spec", name, [f"{project}/{name}" for project in projects])
         raise UnknownName("spec", name, known_names)
 
     @contextmanager
     def lock_asset(self, project: str, name: str, owner: str) -> Iterator[None]:
         """Be the only one who makes this asset; a second run waits for the first."""
         lease = f"make:{project}/{name}"
-        with self.ledger.leases.hold(lease, owner, wait=timedelta(hours=2)) as held:
-            if not held:
+        with self.ledger.leases.hold(lease, owner, wait=timedelta(hours=2)) as acquired:
+            if not acquired:
                 raise ServiceError(
                     f"another run has been making '{project}/{name}' for two hours; "
                     "see the runs in Dagster's UI and stop the one that hangs"

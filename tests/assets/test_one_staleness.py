@@ -57,7 +57,7 @@ def planned(home: Home) -> dict[str, str]:
 
 def synced(home: Home) -> dict[str, str]:
     desired, built = desired_state(home.workspace), recorded_state(home)
-    entries = changes(desired, desired, built.staleness(desired, desired), built.failed)
+    entries = changes(desired, desired, built.staleness(desired, desired), built.failed_assets)
     return {entry.name: entry.state for entry in entries if entry.is_rebuilt}
 
 

@@ -36,14 +36,16 @@ class SearchMemory:
 
     def get_many(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         """The kept answers among these keys."""
-        found: dict[str, Mapping[str, Any]] = {}
+        replies: dict[str, Mapping[str, Any]] = {}
         with self._open() as connection:
             for start in range(0, len(keys), _BATCH):
                 some = keys[start : start + _BATCH]
                 marks = ",".join("?" * len(some))
                 query = f"select key, reply from answers where key in ({marks})"  # noqa: S608
-                found |= {key: json.loads(reply) for key, reply in connection.execute(query, some)}
-        return found
+                replies |= {
+                    key: json.loads(reply) for key, reply in connection.execute(query, some)
+                }
+        return replies
 
     def put_many(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
         """Keep answers; all of them or none."""
@@ -92,7 +94,7 @@ class PassingMemory:
 
     def record_comparison(self, rows: str, candidate: str) -> int:
         """The how-manieth candidate this is that these rows decide on, from 1."""
-        seen = self.looks.setdefault(rows, [])
-        if candidate not in seen:
-            seen.append(candidate)
-        return seen.index(candidate) + 1
+        candidates = self.looks.setdefault(rows, [])
+        if candidate not in candidates:
+            candidates.append(candidate)
+        return candidates.index(candidate) + 1

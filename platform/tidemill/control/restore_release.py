@@ -48,7 +48,7 @@ def _former(home: Home, line: Line, rollout: Rollout) -> ReleaseRecord | None:
         if record.project == line.project.name and record.rollout == rollout.name
     ]
     walks = home.ledger.rollouts.newest(rollout.service, limit=sys.maxsize)
-    states = {one.release: one.state for one in reversed(walks)}
+    states = {rollout_record.release: rollout_record.state for rollout_record in reversed(walks)}
     return former(releases, spec_digests(line, rollout), states)
 
 

@@ -108,20 +108,24 @@ def estimate(
     Where rows are known on both sides, time is scaled by them for kinds that scale with rows, and
     builds of a similar size weigh more. Records of reused artefacts (0 seconds) do not count.
     """
-    builds = [one for one in history if one.kind == workload.kind and one.seconds > 0]
-    own = [one for one in builds if (one.project, one.name) == (workload.project, workload.name)]
+    builds = [build for build in history if build.kind == workload.kind and build.seconds > 0]
+    own = [
+        build
+        for build in builds
+        if (build.project, build.name) == (workload.project, workload.name)
+    ]
     epoch_factor = workload.epoch_factor if own else 1.0
-    factors = [(one, _size_factor(workload, one, epoch_factor)) for one in own or builds]
-    used = [(one, factor) for one, factor in factors if factor is not None]
+    factors = [(build, _size_factor(workload, build, epoch_factor)) for build in own or builds]
+    used = [(build, factor) for build, factor in factors if factor is not None]
     if not used:
         return None
     weights = [1 / (1 + abs(log(factor)) / _SIMILAR) for _, factor in used]
     scales = workload.kind in KINDS_THAT_SCALE
-    times = [one.seconds * (factor if scales else 1.0) for one, factor in used]
+    times = [build.seconds * (factor if scales else 1.0) for build, factor in used]
     seconds = weighted_spread(times, weights)
     return Estimate(
         seconds=seconds,
-        memory=_memory([one for one, _ in used], weights),
+        memory=_memory([build for build, _ in used], weights),
         money=seconds.times(price_per_hour / 3600) if price_per_hour is not None else None,
         runs=len(used),
         basis="asset" if own else "kind",
@@ -137,14 +141,14 @@ def total(estimates: Iterable[Estimate]) -> Estimate | None:
     summands = list(estimates)
     if not summands:
         return None
-    memory = [one.memory for one in summands if one.memory]
-    money = [one.money for one in summands if one.money]
+    memory = [item.memory for item in summands if item.memory]
+    money = [item.money for item in summands if item.money]
     return Estimate(
-        seconds=_combine_spreads([one.seconds for one in summands], sum),
+        seconds=_combine_spreads([item.seconds for item in summands], sum),
         memory=_combine_spreads(memory, max) if memory else None,
         money=_combine_spreads(money, sum) if money else None,
-        runs=sum(one.runs for one in summands),
-        basis="asset" if all(one.basis == "asset" for one in summands) else "kind",
+        runs=sum(item.runs for item in summands),
+        basis="asset" if all(item.basis == "asset" for item in summands) else "kind",
     )
 
 
@@ -184,7 +188,7 @@ def weighted_spread(values: Sequence[float], weights: Sequence[float]) -> Spread
 def _memory(builds: Sequence[BuildCost], weights: Sequence[float]) -> Spread | None:
     """Of the builds whose peak is known."""
     pairs = zip(builds, weights, strict=True)
-    peaks = [(float(one.peak_bytes), weight) for one, weight in pairs if one.peak_bytes > 0]
+    peaks = [(float(build.peak_bytes), weight) for build, weight in pairs if build.peak_bytes > 0]
     return weighted_spread(*map(list, zip(*peaks, strict=True))) if peaks else None
 
 
@@ -198,7 +202,7 @@ def _size_factor(workload: Workload, build: BuildCost, epoch_factor: float) -> f
 
 def _combine_spreads(spreads: Sequence[Spread], combine: Callable[[list[float]], float]) -> Spread:
     return Spread(
-        combine([one.low for one in spreads]),
-        combine([one.median for one in spreads]),
-        combine([one.high for one in spreads]),
+        combine([spread.low for spread in spreads]),
+        combine([spread.median for spread in spreads]),
+        combine([spread.high for spread in spreads]),
     )

@@ -50,7 +50,7 @@ class Collection:
     """To drop, largest first."""
     folders: tuple[StoredFolder, ...] = ()
     """To remove, largest first."""
-    kept: Mapping[str, str] = field(default_factory=dict)
+    keep_reasons: Mapping[str, str] = field(default_factory=dict)
     """Reason by digest of each artefact that stays."""
     artefact_bytes: int = 0
     """Bytes that dropping the artefacts frees, without the files that a kept artefact shares."""
@@ -74,12 +74,16 @@ def collect(
     for need in needs:
         reasons.setdefault(need.name, need.reason)
     garbage = [artefact for artefact in stored if artefact.digest not in reasons]
-    shared = {name for one in stored if one.digest in reasons for name in one.files}
-    freed = {name: size for one in garbage for name, size in one.files.items()}
+    shared = {name for artefact in stored if artefact.digest in reasons for name in artefact.files}
+    freed = {name: size for artefact in garbage for name, size in artefact.files.items()}
     unused = [folder for folder in folders if folder.path not in reasons]
     return Collection(
         artefacts=tuple(sorted(garbage, key=lambda one: (-one.bytes, one.digest))),
         folders=tuple(sorted(unused, key=lambda one: (-one.bytes, one.path))),
-        kept={one.digest: reasons[one.digest] for one in stored if one.digest in reasons},
+        keep_reasons={
+            artefact.digest: reasons[artefact.digest]
+            for artefact in stored
+            if artefact.digest in reasons
+        },
         artefact_bytes=sum(size for name, size in freed.items() if name not in shared),
     )

@@ -97,7 +97,7 @@ def ancestry(
 ) -> list[ProvenanceLink]:
     """Links of an artefact; `artefacts` are itself and those it was built from, nearest first."""
     own = next((artefact for artefact in artefacts if artefact.digest == digest), None)
-    links = [_built(artefact) for artefact in artefacts]
+    links = [_build_link(artefact) for artefact in artefacts]
     commits = {artefact.commit["sha"]: artefact.commit for artefact in artefacts if artefact.commit}
     specs = {
         artefact.spec_name: artefact.spec_digest for artefact in artefacts if artefact.spec_digest
@@ -112,7 +112,7 @@ def ancestry(
     ]
 
 
-def _built(artefact: BuiltArtefact) -> ProvenanceLink:
+def _build_link(artefact: BuiltArtefact) -> ProvenanceLink:
     values = {
         "bytes": artefact.bytes,
         "started": artefact.started,

@@ -97,14 +97,14 @@ class Scene:
         return self.health.get(self.state.live) if self.state.live else None
 
     @property
-    def exposed(self) -> bool:
+    def has_traffic(self) -> bool:
         """True where the candidate gets requests (or copies of them) in this step."""
         return self.state.step >= 0 and (self.percent > 0 or self.rollout.mode == "shadow")
 
     @cached_property
     def readings(self) -> tuple[GuardrailReading, ...]:
         """Every guardrail at this look."""
-        if not self.exposed:
+        if not self.has_traffic:
             return ()
         window = GuardrailWindow(
             self.candidate,
@@ -141,13 +141,13 @@ class Scene:
         )
 
     @property
-    def agreed(self) -> bool:
+    def approved_in_step(self) -> bool:
         """True where a person agreed in this very step."""
         return self.state.approved_step == self.state.step
 
     def settle(self, decision: Decision, reason: str) -> Advance:
         """The advance of a decision that does not move on."""
-        state = self._looked()
+        state = self._state_after()
         if decision == "roll_back":
             state = replace(state, status="rolled_back")
         elif decision == "done" and state.status == "watched":
@@ -164,7 +164,7 @@ class Scene:
             return self._first(last)
         index = self.state.step + 1
         percent = self.rollout.steps[index].percent
-        state = self._looked().entering(index, self.now)
+        state = self._state_after().entering(index, self.now)
         reason = f"on to {percent} %: {self._why()}"
         return Advance("promote", reason, percent, state, self.numbers())
 
@@ -173,13 +173,13 @@ class Scene:
             return self.settle("done", f"the watch is over: {self._why()}")
         status: Status = "ended" if self.rollout.mode == "shadow" else "live"
         percent = 0 if status == "ended" else 100
-        state = replace(self._looked(), status=status)
+        state = replace(self._state_after(), status=status)
         return Advance("done", _END[status], percent, state, self.numbers())
 
     def _first(self, last: int) -> Advance:
         """A service's first release: live for everybody, and watched where it has a limit."""
         plan = plan_first_release(self.rollout)
-        state = self._looked().entering(last, self.now)
+        state = self._state_after().entering(last, self.now)
         state = replace(state, status="watched" if plan.watches else "live")
         decision: Decision = "promote" if plan.watches else "done"
         percent = self.rollout.steps[last].percent
@@ -193,7 +193,7 @@ class Scene:
             parts.append(f"ratings say {self.comparison.finding}")
         return "; ".join(parts) or "the step is over and nothing speaks against it"
 
-    def _looked(self) -> RolloutState:
+    def _state_after(self) -> RolloutState:
         """The state after this look: strikes, cleared guardrails, and whether a window closed."""
         state = self.state
         judged = {r.name: r for r in self.readings if r.outcome in ("within", "beyond")}
@@ -203,9 +203,9 @@ class Scene:
         looked = replace(state, strikes=strikes, cleared=frozenset(cleared))
         if not self.readings or any(r.outcome == "no data" for r in self.readings):
             return looked
-        seen = {name: signal(name, self.live) for name in _SIGNALS}
-        known = {name: value for name, value in seen.items() if value is not None}
-        signals = {**state.live_signals, **known}
+        live_values = {name: signal(name, self.live) for name in _SIGNALS}
+        measured = {name: value for name, value in live_values.items() if value is not None}
+        signals = {**state.live_signals, **measured}
         return replace(looked, since=self.now, requests=self.requests, live_signals=signals)
 
     def numbers(self) -> dict[str, Any]:
@@ -235,7 +235,7 @@ _END: Mapping[Status, str] = {
 Finding = tuple[Decision, str] | None
 
 
-def _stopped(scene: Scene) -> Finding:
+def _not_running(scene: Scene) -> Finding:
     status = scene.state.status
     if status == "paused":
         return "hold", "paused by a person; resume it with `tidemill rollout promote`"
@@ -248,14 +248,14 @@ def _no_baseline(scene: Scene) -> Finding:
     return ("hold", reason) if reason else None
 
 
-def _accepted(scene: Scene) -> Finding:
+def _first_release_accepted(scene: Scene) -> Finding:
     """A person who agrees to a first release that is live already ends its watch."""
-    if scene.state.status != "watched" or not scene.agreed:
+    if scene.state.status != "watched" or not scene.approved_in_step:
         return None
     return "done", f"accepted by {scene.state.approved_by}; it is watched no longer"
 
 
-def _broken(scene: Scene) -> Finding:
+def _guardrail_breached(scene: Scene) -> Finding:
     broken = "; ".join(str(reading) for reading in scene.readings if reading.broken)
     if not broken:
         return None
@@ -272,8 +272,8 @@ def _strike(scene: Scene) -> Finding:
     return ("hold", f"{beyond[0]} (look {beyond[0].strikes})") if beyond else None
 
 
-def _skewed(scene: Scene) -> Finding:
-    if scene.comparison is None or scene.split.sound or scene.agreed:
+def _sample_ratio_mismatch(scene: Scene) -> Finding:
+    if scene.comparison is None or scene.split.sound or scene.approved_in_step:
         return None
     split = scene.split
     return "ask", (
@@ -283,14 +283,17 @@ def _skewed(scene: Scene) -> Finding:
 
 
 def _harmful(scene: Scene) -> Finding:
-    found = scene.comparison
-    if found is None or found.finding != "harm" or not scene.split.sound:
+    comparison = scene.comparison
+    if comparison is None or comparison.finding != "harm" or not scene.split.sound:
         return None
-    return "roll_back", f"users rate it worse than the live release: {_said(found)}"
+    return (
+        "roll_back",
+        f"users rate it worse than the live release: {_describe_ratings(comparison)}",
+    )
 
 
 def _blind(scene: Scene) -> Finding:
-    if not scene.exposed or not scene.rollout.guardrails:
+    if not scene.has_traffic or not scene.rollout.guardrails:
         return None
     if scene.candidate is None or scene.candidate.requests == 0:
         arm = "release" if scene.state.status == "watched" else "candidate"
@@ -302,11 +305,11 @@ def _unfinished(scene: Scene) -> Finding:
     if scene.state.step < 0:
         return None
     step = scene.rollout.steps[scene.state.step]
-    left = (step.hold - (scene.now - scene.state.step_started)).total_seconds()
-    if left > 0:
+    seconds_left = (step.hold - (scene.now - scene.state.step_started)).total_seconds()
+    if seconds_left > 0:
         part = "the watch" if scene.state.status == "watched" else "this step"
-        return "hold", f"{left:.0f} s of {part} are left"
-    if scene.exposed and scene.requests < step.min_requests:
+        return "hold", f"{seconds_left:.0f} s of {part} are left"
+    if scene.has_traffic and scene.requests < step.min_requests:
         return "hold", f"{scene.requests} of {step.min_requests} answers so far"
     return None
 
@@ -319,18 +322,18 @@ def _unjudged(scene: Scene) -> Finding:
 
 def _undecided(scene: Scene) -> Finding:
     """Ratings decide before the live arm loses its last share: afterwards nothing is learnt."""
-    found, quality = scene.comparison, scene.rollout.quality
-    if found is None or quality is None or scene.state.step != _deciding_step(scene.rollout):
+    comparison, quality = scene.comparison, scene.rollout.quality
+    if comparison is None or quality is None or scene.state.step != _deciding_step(scene.rollout):
         return None
-    if found.finding != "inconclusive" or scene.agreed:
+    if comparison.finding != "inconclusive" or scene.approved_in_step:
         return None
-    said = f"ratings decide nothing yet: {_said(found)}"
-    if scene.rollout.mode == "ab" and found.ratings < quality.expected_ratings:
-        return "hold", f"{said}, {quality.expected_ratings} ratings are expected"
+    message = f"ratings decide nothing yet: {_describe_ratings(comparison)}"
+    if scene.rollout.mode == "ab" and comparison.ratings < quality.expected_ratings:
+        return "hold", f"{message}, {quality.expected_ratings} ratings are expected"
     policy: dict[str, Finding] = {
-        "hold": ("hold", said),
-        "rollback": ("roll_back", said),
-        "ask": ("ask", said),
+        "hold": ("hold", message),
+        "rollback": ("roll_back", message),
+        "ask": ("ask", message),
         "promote": None,
     }
     return policy[scene.rollout.on_inconclusive]
@@ -357,7 +360,7 @@ def _unapproved(scene: Scene) -> Finding:
     return "ask", f"{people} has to approve before traffic goes beyond {limit} % (next: {beyond} %)"
 
 
-def _said(found: Comparison) -> str:
+def _describe_ratings(found: Comparison) -> str:
     return (
         f"difference {found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f}) "
         f"over {found.ratings} ratings of {found.subjects} subjects"
@@ -365,12 +368,12 @@ def _said(found: Comparison) -> str:
 
 
 _RULES = (
-    _stopped,
+    _not_running,
     _no_baseline,
-    _accepted,
-    _broken,
+    _first_release_accepted,
+    _guardrail_breached,
     _strike,
-    _skewed,
+    _sample_ratio_mismatch,
     _harmful,
     _blind,
     _unfinished,

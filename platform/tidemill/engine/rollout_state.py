@@ -57,9 +57,9 @@ class RolloutState:
             cleared=frozenset(),
         )
 
-    def agreed(self, who: str) -> RolloutState:
-        """Somebody who may has agreed, in this step."""
-        return replace(self, approved_by=who, approved_step=self.step)
+    def with_approval(self, person: str) -> RolloutState:
+        """Somebody person may has agreed, in this step."""
+        return replace(self, approved_by=person, approved_step=self.step)
 
     def pause(self) -> RolloutState:
         """Keep the traffic as it is until somebody resumes."""
@@ -73,9 +73,9 @@ class RolloutState:
 
     def record(self) -> dict[str, Any]:
         """As JSON-able values."""
-        known = {**asdict(self), "cleared": sorted(self.cleared)}
-        times = {key: known[key].isoformat() for key in ("step_started", "since")}
-        return {**known, **times}
+        values = {**asdict(self), "cleared": sorted(self.cleared)}
+        times = {key: values[key].isoformat() for key in ("step_started", "since")}
+        return {**values, **times}
 
     @classmethod
     def read(cls, record: Mapping[str, Any]) -> RolloutState:

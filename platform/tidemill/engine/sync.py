@@ -64,14 +64,14 @@ def judge_commit(
     All of them count, not only the newest: one signature at the tip must not carry in what others
     pushed below it.
     """
-    unsigned = [one for one in signatures or () if not one.good]
+    unsigned = [signature for signature in signatures or () if not signature.good]
     if unsigned:
-        told = [f"{one.commit[:10]} {one.reason}" for one in unsigned]
+        reasons = [f"{signature.commit[:10]} {signature.reason}" for signature in unsigned]
         count = f"{len(unsigned)} of {len(signatures or ())} new commits"
-        return Judgement("unsigned", f"{count}: {_some(told)}")
+        return Judgement("unsigned", f"{count}: {_some(reasons)}")
     if problems:
         count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-        return Judgement("broken", f"{count}: {_some([str(one) for one in problems])}")
+        return Judgement("broken", f"{count}: {_some([str(problem) for problem in problems])}")
     if over:
         return Judgement("over-budget", _some(over))
     return Judgement()
@@ -87,11 +87,12 @@ def over_budget(
     cost more than its budget; one without earlier builds has no estimate and is not refused."""
     rebuilt = {entry.key for entry in entries if entry.is_rebuilt}
     return [
-        f"{one.project}/{one.name} will take about {one.expected:.2g} {one.budget} by what earlier "
-        f"builds took, its budget is {one.limit:g}; raise `budget.{one.budget}` or make it smaller"
+        f"{excess.project}/{excess.name} will take about {excess.expected:.2g} {excess.budget} "
+        f"by what earlier builds took, its budget is {excess.limit:g}; "
+        f"raise `budget.{excess.budget}` or make it smaller"
         for workload in workloads
         if f"{workload.project}/{workload.name}" in rebuilt
-        for one in budget_excess(workload, estimate(workload, history, price_per_hour))
+        for excess in budget_excess(workload, estimate(workload, history, price_per_hour))
     ]
 
 
@@ -112,7 +113,9 @@ def changes(
         for entry in plan(desired, former)
     ]
     entries = list(with_blocked(entries, desired, failed))
-    rebuilt = [one.key for one in entries if one.is_rebuilt and one.state != "missing_artefact"]
+    rebuilt = [
+        entry.key for entry in entries if entry.is_rebuilt and entry.state != "missing_artefact"
+    ]
     needed = _upstream(desired, rebuilt)
     return tuple(
         replace(entry, state="reused")
@@ -143,11 +146,11 @@ def targets(
 ) -> dict[str, tuple[str, ...]]:
     """What has to be made, by project and in the order of making; `restored` rollouts
     (`project/name`) have their release already."""
-    found: dict[str, list[str]] = {}
+    names_by_project: dict[str, list[str]] = {}
     for item in items:
         if item.is_rebuilt and item.kind not in QUIET_KINDS and item.key not in restored:
-            found.setdefault(item.project, []).append(item.name)
-    return {project: tuple(names) for project, names in found.items()}
+            names_by_project.setdefault(item.project, []).append(item.name)
+    return {project: tuple(names) for project, names in names_by_project.items()}
 
 
 def former(
@@ -171,6 +174,6 @@ def former(
     )
 
 
-def _some(told: Sequence[str]) -> str:
-    more = f"; and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
-    return "; ".join(told[:SHOWN]) + more
+def _some(texts: Sequence[str]) -> str:
+    rest = f"; and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    return "; ".join(texts[:SHOWN]) + rest

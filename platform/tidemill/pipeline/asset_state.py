@@ -44,7 +44,7 @@ class BuiltAssets:
     """None where the files are on another machine."""
 
     @property
-    def failed(self) -> set[str]:
+    def failed_assets(self) -> set[str]:
         """Assets whose newest record failed a blocking check, by `project/name`."""
         return {key for key, record in self.records.items() if not record.has_passed}
 
@@ -60,13 +60,15 @@ class BuiltAssets:
         recorded = {
             key: record
             for key, spec in assets.items()
-            if (record := self._recorded(spec, (former or {}).get(key))) is not None
+            if (record := self._recorded_asset(spec, (former or {}).get(key))) is not None
         }
         built = (recorded[key] for key in recorded if assets[key].kind != "Rollout")
-        missing = self.store.missing({one.artefact for one in built}) if self.store else ()
+        missing = self.store.missing({record.artefact for record in built}) if self.store else ()
         return staleness(assets, recorded, missing)
 
-    def _recorded(self, spec: SpecSnapshot, former: SpecSnapshot | None) -> RecordedAsset | None:
+    def _recorded_asset(
+        self, spec: SpecSnapshot, former: SpecSnapshot | None
+    ) -> RecordedAsset | None:
         if spec.kind == "Rollout":
             return self._release(spec, former)
         record = self.records.get(spec.key)
@@ -91,7 +93,7 @@ class BuiltAssets:
             )
             for release in self.releases.get(spec.key, ())
         ]
-        present = (one for one in reversed(releases) if self._is_present(spec, one))
+        present = (release for release in reversed(releases) if self._is_present(spec, release))
         return next(present, releases[-1] if releases else None)
 
     def _is_present(self, spec: SpecSnapshot, release: RecordedAsset) -> bool:
@@ -109,7 +111,7 @@ class BuiltAssets:
         if not spec.baseline:
             return ""
         releases = self.service_releases(spec.baseline)
-        used = [one for one in (releases.live, *releases.open) if one is not None]
+        used = [release for release in (releases.live, *releases.open) if release is not None]
         if any(release.evaluation.digest == record.artefact for release in used):
             return ""
         live = releases.live.digest if releases.live else ""

@@ -109,7 +109,7 @@ class Line:
         """The state of these assets and of everything that they are built from, by name; of all
         assets of the project where none is named."""
         chosen = names or [name for name, spec in self.specs.items() if spec.kind in MAKERS]
-        closure = dict.fromkeys(one for name in chosen for one in (*self.upstream(name), name))
+        closure = dict.fromkeys(asset for name in chosen for asset in (*self.upstream(name), name))
         newest = {name: self.records.latest(self.project.name, name) for name in closure}
         records = {self._key(name): record for name, record in newest.items() if record}
         desired = {
@@ -146,23 +146,23 @@ class Line:
         spec = self.specs[name]
         parents = {parent: self.current(parent) for parent in self.parents(name)}
         frozen = self._freeze(spec, until)
-        found = self._reusable(name, parents, frozen)
-        if found and (reused := self._reuse(found, parents)):
-            say(f"{name}: reused {found.artefact[:19]}")
+        reusable = self._reusable(name, parents, frozen)
+        if reusable and (reused := self._reuse(reusable, parents)):
+            say(f"{name}: reused {reusable.artefact[:19]}")
             return reused
         version = self._version(name, parents, frozen)
         started, clock = self.clock.now(), time.monotonic()
         say(f"{name}: making {spec.kind.lower()}")
         bench = self._bench(spec, frozen, version[7:23], say)
         maker = import_module(f"tidemill.pipeline.{spec.kind.lower()}")
-        made: Made = maker.build(spec, self._inputs(name), bench)
+        result: Made = maker.build(spec, self._inputs(name), bench)
         topics = self._topics(spec)
         frozen_facts = {"offsets": dict(frozen), "topics": topics} if topics else {}
-        made = replace(made, facts={**made.facts, **frozen_facts})
-        self.keep([made.artefact, *made.steps.values()])
+        result = replace(result, facts={**result.facts, **frozen_facts})
+        self.keep([result.artefact, *result.steps.values()])
         seconds = time.monotonic() - clock
-        self._record(name, made, parents, version, started, seconds, run)
-        return made
+        self._record(name, result, parents, version, started, seconds, run)
+        return result
 
     def bench(self, name: str, purpose: str, say: Say = silent) -> Bench:
         """Where something works that makes no asset, such as a search; with a folder of its own."""
@@ -240,9 +240,9 @@ class Line:
 
     def _live_inputs(self, service: str, live: ReleaseRecord) -> dict[str, Artefact]:
         """The live release's own model and prompt, to answer rows that it never answered."""
-        found = {f"live:{service}": live.model, f"live-prompt:{service}": live.prompt}
+        digests = {f"live:{service}": live.model, f"live-prompt:{service}": live.prompt}
         try:
-            return {key: self.store.get(digest) for key, digest in found.items() if digest}
+            return {key: self.store.get(digest) for key, digest in digests.items() if digest}
         except ArtefactError:
             return {}
 
@@ -316,10 +316,10 @@ class Line:
 
 def tool_versions() -> dict[str, str]:
     """Versions of the installed packages that can change an artefact's bytes."""
-    found = {}
+    versions = {}
     for package in TOOLS:
         try:
-            found[package] = metadata.version(package)
+            versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions

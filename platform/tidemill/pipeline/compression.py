@@ -58,7 +58,7 @@ def build(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> Ma
             _stop_if_broken(spec, chain)
     finally:
         shutil.rmtree(bench.scratch / "exports", ignore_errors=True)
-    return _made(spec, bench, chain, time.monotonic() - started)
+    return _build_result(spec, bench, chain, time.monotonic() - started)
 
 
 def _compress(module: Any, options: Any, calibration: Conversations | None) -> Any:
@@ -83,7 +83,7 @@ def _stop_if_broken(spec: Compression, chain: Chain) -> None:
         )
 
 
-def _made(spec: Compression, bench: Bench, chain: Chain, seconds: float) -> Made:
+def _build_result(spec: Compression, bench: Bench, chain: Chain, seconds: float) -> Made:
     verdict = judge(chain.hops, spec.equivalence.min_agreement)
     goals = _goals(spec, chain)
     names = [check.name for check in declared_checks(spec)]
@@ -117,27 +117,27 @@ def _made(spec: Compression, bench: Bench, chain: Chain, seconds: float) -> Made
 
 
 def _goals(spec: Compression, chain: Chain) -> list[GoalResult]:
-    found = []
+    results = []
     for goal in spec.goals:
         kind = METRICS.load(goal.metric).KIND
         relative = goal.max_ratio is not None or goal.max_degradation is not None
         before = chain.value(goal.metric, kind, source=True) if relative else 0.0
         after = chain.value(goal.metric, kind, source=False)
-        found.append(check_goal(goal, before, after, chain.hops))
-    return found
+        results.append(check_goal(goal, before, after, chain.hops))
+    return results
 
 
 def _measures(spec: Compression, chain: Chain) -> tuple[Measure, ...]:
     names = dict.fromkeys(
         [*_quality(spec, chain.bench.specs), *(goal.metric for goal in spec.goals), "size"]
     )
-    found = []
+    measures = []
     for name in names:
-        answers = chain.timed(source=False) if _kind(name) in _SPEED else chain.last
-        scored = [one.scored for one in answers]
+        answers = chain.timed_answers(source=False) if _kind(name) in _SPEED else chain.last
+        scored = [answer.scored for answer in answers]
         value = estimate(name, scored, size=float(chain.size(chain.main)))
-        found.append(Measure(name, value.value, value.low, value.high, len(scored)))
-    return tuple(found)
+        measures.append(Measure(name, value.value, value.low, value.high, len(scored)))
+    return tuple(measures)
 
 
 def _basis(program: Any) -> str:
@@ -151,12 +151,12 @@ def _quality(spec: Compression, specs: Mapping[str, Any]) -> list[str]:
     """Metrics of the answers' quality: those that the goals name, else those of the evaluation that
     judges this form; accuracy where nothing names any."""
     judges = [s for s in specs.values() if isinstance(s, Evaluation) and s.of == spec.name]
-    wanted = [gate.metric for one in judges for gate in one.gates]
-    judged = [*wanted, *(metric for one in judges for metric in one.metrics)]
+    gate_metrics = [gate.metric for judge in judges for gate in judge.gates]
+    judged = [*gate_metrics, *(metric for judge in judges for metric in judge.metrics)]
     for named in ([goal.metric for goal in spec.goals], judged):
-        found = [name for name in dict.fromkeys(named) if _of_quality(name)]
-        if found:
-            return found
+        quality = [name for name in dict.fromkeys(named) if _of_quality(name)]
+        if quality:
+            return quality
     return ["accuracy"]
 
 
@@ -177,9 +177,9 @@ def _rows(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> li
         raise DataError(
             f"compression '{spec.name}' has no rows to compare answers on; name a `dataset`"
         )
-    wanted = spec.equivalence.rows
-    rows = read_split(inputs[name].path, "validation")[:wanted]
-    rows += read_split(inputs[name].path, "train")[: wanted - len(rows)]
+    row_count = spec.equivalence.rows
+    rows = read_split(inputs[name].path, "validation")[:row_count]
+    rows += read_split(inputs[name].path, "train")[: row_count - len(rows)]
     if not rows:
         raise DataError(
             f"dataset '{name}' has neither validation nor train rows to compare on; give its "
@@ -189,9 +189,9 @@ def _rows(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> li
 
 
 def _dataset_of(spec: Any, specs: Mapping[str, Any]) -> str | None:
-    seen: set[str] = set()
-    while spec is not None and spec.name not in seen:
-        seen.add(spec.name)
+    visited: set[str] = set()
+    while spec is not None and spec.name not in visited:
+        visited.add(spec.name)
         if getattr(spec, "dataset", None):
             return str(spec.dataset)
         spec = specs.get(getattr(spec, "of", None) or getattr(spec, "base", None) or "")

@@ -58,8 +58,8 @@ class Chain:
     @property
     def end_to_end(self) -> float:
         """Agreement of the main artefact with the form before compression."""
-        before = [one.scored for one in self._given[self.source.digest]]
-        after = [one.scored for one in self.last]
+        before = [answer.scored for answer in self._given[self.source.digest]]
+        after = [answer.scored for answer in self.last]
         return agree(before, after, self.basis, self.metrics).share.value
 
     def size(self, artefact: Artefact) -> int:
@@ -69,11 +69,11 @@ class Chain:
     def step(self, name: str, kind: str, transform: Transform) -> None:
         """Transform the main artefact, keep the result, compare its answers."""
         before = self.main
-        made, seconds = self._put(name, kind, before, transform)
-        self._compared(self._keep(name, made), kind, before, made, seconds)
-        self.main = made
-        if ModelForm.read(made.path).form == "safetensors":
-            self.weights = made
+        artefact, seconds = self._put(name, kind, before, transform)
+        self._compare(self._keep(name, artefact), kind, before, artefact, seconds)
+        self.main = artefact
+        if ModelForm.read(artefact.path).form == "safetensors":
+            self.weights = artefact
 
     def target(self, module: ModuleType, target: Any) -> None:
         """Bring the model onto a runtime; an engine is made from the last whole weights."""
@@ -82,10 +82,10 @@ class Chain:
             module.build(source, out, target, bench.say)
 
         if module.KIND == "engine":
-            made, seconds = self._put(
+            artefact, seconds = self._put(
                 target.runtime, "engine", self.weights, build, compute=list(target.compute)
             )
-            self._engine_kept(self._keep(target.runtime, made), target, made, seconds)
+            self._engine_kept(self._keep(target.runtime, artefact), target, artefact, seconds)
         elif not module.is_runnable(self.main.path):
             self.step(target.runtime, module.KIND, build)
 
@@ -95,10 +95,10 @@ class Chain:
         if kind == "size":
             return float(self.size(artefact))
         timed = kind in ("quantile", "speed")
-        answers = self.timed(source=source) if timed else self._given[artefact.digest]
-        return measure(metric, [one.scored for one in answers])
+        answers = self.timed_answers(source=source) if timed else self._given[artefact.digest]
+        return measure(metric, [answer.scored for answer in answers])
 
-    def timed(self, *, source: bool) -> list[EvaluatedRow]:
+    def timed_answers(self, *, source: bool) -> list[EvaluatedRow]:
         """A few rows answered one at a time, as a server would: batches hide what one row takes."""
         artefact = self.source if source else self.main
         if artefact.digest not in self._timed:
@@ -136,7 +136,7 @@ class Chain:
         self.steps[key] = made
         return key
 
-    def _compared(
+    def _compare(
         self, name: str, kind: str, before: Artefact, made: Artefact, seconds: float
     ) -> None:
         hop = self._hop(name, kind, self._answers(before), self._answers(made))
@@ -156,7 +156,7 @@ class Chain:
     def _hop(
         self, name: str, kind: str, old: Sequence[EvaluatedRow], new: Sequence[EvaluatedRow]
     ) -> HopComparison:
-        before, after = [one.scored for one in old], [one.scored for one in new]
+        before, after = [answer.scored for answer in old], [answer.scored for answer in new]
         return compare(name, kind, before, after, self.metrics, self.basis)
 
     def _export_answers(self) -> tuple[list[EvaluatedRow], int]:

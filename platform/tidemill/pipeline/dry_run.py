@@ -62,11 +62,11 @@ def cheap(line: Line, names: Iterable[str]) -> Iterator[Result]:
     what needs one that failed.
     """
     done: dict[str, str] = {}
-    wanted = [name for name in names if line.specs[name].kind in CHEAP]
-    for name in sorted(wanted, key=lambda name: CHEAP.index(line.specs[name].kind)):
+    cheap_names = [name for name in names if line.specs[name].kind in CHEAP]
+    for name in sorted(cheap_names, key=lambda name: CHEAP.index(line.specs[name].kind)):
         start = time.monotonic()
         try:
-            state, messages = _hindered(line, name, done) or _made(line, name)
+            state, messages = _blocking_reason(line, name, done) or _build_one(line, name)
         except TidemillError as error:
             state, messages = "failed", tuple(str(error).splitlines())
         done[name] = state
@@ -77,7 +77,7 @@ def cheap(line: Line, names: Iterable[str]) -> Iterator[Result]:
 _Outcome = tuple[Literal["passed", "failed", "skipped"], tuple[str, ...]]
 
 
-def _hindered(line: Line, name: str, done: Mapping[str, str]) -> _Outcome | None:
+def _blocking_reason(line: Line, name: str, done: Mapping[str, str]) -> _Outcome | None:
     """Why it is not tried, if so."""
     for parent in line.upstream(name):
         kind = line.specs[parent].kind
@@ -91,21 +91,21 @@ def _hindered(line: Line, name: str, done: Mapping[str, str]) -> _Outcome | None
     return None
 
 
-def _made(line: Line, name: str) -> _Outcome:
-    made = line.make(name)
-    failed = [check for check in made.checks if not check.passed]
-    messages = [_said(check) for check in failed]
+def _build_one(line: Line, name: str) -> _Outcome:
+    result = line.make(name)
+    failed = [check for check in result.checks if not check.passed]
+    messages = [_check_line(check) for check in failed]
     spec = line.specs[name]
     if isinstance(spec, Prompt):
-        messages += _rendered(line, spec)
+        messages += _render_rows(line, spec)
     return "failed" if any(c.blocking for c in failed) else "passed", tuple(messages)
 
 
-def _said(check: Check) -> str:
+def _check_line(check: Check) -> str:
     return check.message if check.blocking else f"warning: {check.message}"
 
 
-def _rendered(line: Line, spec: Prompt) -> list[str]:
+def _render_rows(line: Line, spec: Prompt) -> list[str]:
     """Render it over a few rows of a dataset that has its inputs; raises what rendering raises."""
     artefact = line.store.get(line.current(spec.name).artefact)
     program = load_program(spec.name, {spec.name: artefact}, line.specs)
@@ -119,8 +119,8 @@ def _rendered(line: Line, spec: Prompt) -> list[str]:
 def _rows(line: Line, inputs: Sequence[str]) -> Iterator[Mapping[str, Any]]:
     """Rows that have every input, of the datasets that were made."""
     for name, spec in sorted(line.specs.items()):
-        found = line.records.latest(line.project.name, name)
-        if isinstance(spec, Dataset) and found:
-            folder = line.store.get(found.artefact).path
+        record = line.records.latest(line.project.name, name)
+        if isinstance(spec, Dataset) and record:
+            folder = line.store.get(record.artefact).path
             for split in SPLITS:
                 yield from (r for r in read_split(folder, split) if set(inputs) <= set(r))

@@ -120,7 +120,7 @@ def _built_state(
     from tidemill.planning.recorded_state import recorded_state
 
     built = recorded_state(home)
-    return built.staleness(desired, revisions.former), built.failed
+    return built.staleness(desired, revisions.former), built.failed_assets
 
 
 def _estimates(
@@ -138,9 +138,9 @@ def _estimates(
 
     history = ledger.materialisations.build_costs(sorted({entry.kind for entry in builds}))
     costs = CostEstimator(history, desired, revisions.former, data, settings.price_per_hour)
-    estimates = {entry.key: one for entry in builds if (one := costs.estimate(entry))}
+    estimates = {entry.key: estimate for entry in builds if (estimate := costs.estimate(entry))}
     workloads = ((costs.workload(entry), estimates.get(entry.key)) for entry in builds)
-    return estimates, [one for pair in workloads for one in budget_excess(*pair)]
+    return estimates, [excess for pair in workloads for excess in budget_excess(*pair)]
 
 
 def _limits(spec: SpecSnapshot | None) -> BudgetLimits | None:

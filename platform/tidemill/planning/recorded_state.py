@@ -38,5 +38,5 @@ def out_of_date(home: Home) -> tuple[PlanEntry, ...]:
     where the specs cannot be used."""
     desired, built = desired_state(home.workspace), recorded_state(home)
     entries = with_built_state(plan(desired, desired), built.staleness(desired))
-    entries = with_blocked(entries, desired, built.failed)
+    entries = with_blocked(entries, desired, built.failed_assets)
     return tuple(entry for entry in entries if entry.state != "reused")

@@ -98,10 +98,10 @@ def _values(section: Section) -> Iterator[tuple[str, str]]:
         if isinstance(value, Section):
             yield from _values(value)
         elif attribute in section.model_fields_set and value is not None:
-            yield names_of(field)[0], _shown(field, value)
+            yield names_of(field)[0], _display_value(field, value)
 
 
-def _shown(field: FieldInfo, value: object) -> str:
+def _display_value(field: FieldInfo, value: object) -> str:
     if isinstance(value, SecretStr | SecretBytes):
         return "set"
     return _PASSWORD.sub(r"\1:***@", str(value)) if may_hold_password(field) else str(value)

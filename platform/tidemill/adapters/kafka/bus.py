@@ -63,11 +63,11 @@ class KafkaBus:
         with self._translate_errors():
             consumer = self._reader(positions)
             try:
-                found = consumer.poll(timeout_ms=int(timeout * 1000), max_records=limit)
+                batches = consumer.poll(timeout_ms=int(timeout * 1000), max_records=limit)
             except OffsetOutOfRangeError:
                 self._at.clear()
                 return []
-        return [self._message(record) for records in found.values() for record in records]
+        return [self._message(record) for records in batches.values() for record in records]
 
     def partitions(self, topic: str) -> Mapping[int, PartitionRange]:
         """Partitions of a topic and what they hold; creates a topic that is missing."""
@@ -135,9 +135,9 @@ class KafkaBus:
         except (errors.KafkaError, OSError) as error:
             self._drop()
             heard = CONNECTION_ERRORS.error_since(started) or (type(error).__name__, str(error))
-            why = connection_error(self.servers, self._security, *heard)
+            cause = connection_error(self.servers, self._security, *heard)
             raise BrokerDown(
-                why
+                cause
                 or f"no Kafka broker answers at {self.servers} ({type(error).__name__}); start one "
                 "with `tidemill up` (what runs brings its own back, see `tidemill status`), or "
                 "set TIDEMILL_BOOTSTRAP_SERVERS"
@@ -168,14 +168,14 @@ class KafkaBus:
         from kafka import TopicPartition
 
         consumer = self._connect()
-        wanted = {TopicPartition(*where): offset for where, offset in positions.items()}
-        if set(wanted) != consumer.assignment():
-            consumer.assign(list(wanted))
+        assignment = {TopicPartition(*position): offset for position, offset in positions.items()}
+        if set(assignment) != consumer.assignment():
+            consumer.assign(list(assignment))
             self._at.clear()
-        for where, offset in wanted.items():
-            if self._at.get((where.topic, where.partition)) != offset:
-                consumer.seek(where, offset)
-                self._at[where.topic, where.partition] = offset
+        for partition, offset in assignment.items():
+            if self._at.get((partition.topic, partition.partition)) != offset:
+                consumer.seek(partition, offset)
+                self._at[partition.topic, partition.partition] = offset
         return consumer
 
     def _message(self, record: Any) -> Message:

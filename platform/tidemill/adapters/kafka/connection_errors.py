@@ -22,12 +22,12 @@ class ConnectionErrorLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the exception among the record's arguments; not the timeout that ends it all."""
-        given = record.args if isinstance(record.args, tuple) else ()
-        for one in given:
-            kind = type(one).__name__
-            if isinstance(one, BaseException) and kind != "KafkaTimeoutError":
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        for argument in arguments:
+            kind = type(argument).__name__
+            if isinstance(argument, BaseException) and kind != "KafkaTimeoutError":
                 # Not the exception itself: its traceback would keep the socket open.
-                self._last = (time.monotonic(), kind, str(one))
+                self._last = (time.monotonic(), kind, str(argument))
 
     def error_since(self, moment: float) -> tuple[str, str] | None:
         """Class and text of the last one, if it is not older than this."""

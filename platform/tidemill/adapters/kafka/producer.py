@@ -39,7 +39,7 @@ class _PacedClient(KafkaNetClient):  # type: ignore[misc]
         self.cluster.request_update = self._ask_once
 
     def _ask_once(self) -> Any:
-        asked = self._asked
-        if asked is None or asked.is_done or not self.cluster.need_update:
-            self._asked = asked = self._ask()
-        return asked
+        request = self._asked
+        if request is None or request.is_done or not self.cluster.need_update:
+            self._asked = request = self._ask()
+        return request

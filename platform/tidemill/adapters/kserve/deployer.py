@@ -80,8 +80,8 @@ class KServeDeployer:
             if live is not None and live != release and existing is not None:
                 arms = [Arm(live, 100.0), Arm(release, 0.0)]
             self.api.apply(self.source.manifest(service, arms, self.cluster))
-        seen = self._wait(service, lambda status: status.ready, self.ready_timeout)
-        return Arm(release, 0.0, seen.url)
+        ready = self._wait(service, lambda status: status.ready, self.ready_timeout)
+        return Arm(release, 0.0, ready.url)
 
     def set_traffic(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
         """Apply the shares, wait until the cluster is ready, and read them back."""
@@ -91,10 +91,10 @@ class KServeDeployer:
         candidate = arms[1] if len(arms) > 1 and 0 <= arms[1].percent < 100 else None
         percent = round(candidate.percent) if candidate else None
 
-        def done(seen: InferenceServiceStatus) -> bool:
-            return seen.ready and seen.canary_percent == percent
+        def is_settled(status: InferenceServiceStatus) -> bool:
+            return status.ready and status.canary_percent == percent
 
-        self._wait(service, done, self.settle_timeout)
+        self._wait(service, is_settled, self.settle_timeout)
 
     def health(self, service: str, since: datetime) -> Mapping[str, ArmHealth]:
         """What the model servers' inference events say: a cluster's answers pass no gateway of

@@ -278,8 +278,8 @@ def _advance(
 ) -> None:
     ends: dict[tuple[str, int], tuple[int, int]] = {}
     for record in records:
-        where = record.topic, record.partition
-        ends[where] = ends.get(where, (record.offset, 0))[0], record.offset + 1
+        partition_key = record.topic, record.partition
+        ends[partition_key] = ends.get(partition_key, (record.offset, 0))[0], record.offset + 1
     for (topic, partition), (first, end) in ends.items():
         mine = offsets.c.base_offset == bases[topic, partition]
         moved = update(offsets).where(
@@ -293,17 +293,17 @@ def _advance(
 
 def _next_replay_offset(connection: Connection, topic: str, now: datetime) -> int:
     """The next offset in the topic's partition of replayed events."""
-    where = _where_partition(topic, REPLAYED)
+    condition = _where_partition(topic, REPLAYED)
     moved = (
         update(offsets)
-        .where(where)
+        .where(condition)
         .values(next_offset=offsets.c.next_offset + 1, updated=to_timestamp(now))
     )
     if not connection.execute(moved).rowcount:
         row = {"topic": topic, "partition": REPLAYED, "base_offset": 0, "next_offset": 1}
         row |= {"incarnation": "", "updated": to_timestamp(now)}
         connection.execute(insert(offsets), row)
-    return int(connection.scalar(select(offsets.c.next_offset).where(where)) or 1) - 1
+    return int(connection.scalar(select(offsets.c.next_offset).where(condition)) or 1) - 1
 
 
 def _where_partition(topic: str, partition: int) -> Any:

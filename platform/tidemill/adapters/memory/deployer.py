@@ -36,20 +36,20 @@ class MemoryDeployer:
 
     def health(self, service: str, since: datetime) -> Mapping[str, ArmHealth]:
         """The last thing observed of each release since a moment."""
-        found: dict[str, ArmHealth] = {}
-        for (name, release), seen in self._observed.items():
-            fresh = [health for at, health in seen if at >= since]
+        latest: dict[str, ArmHealth] = {}
+        for (name, release), observations in self._observed.items():
+            fresh = [health for at, health in observations if at >= since]
             if name == service and fresh:
-                found[release] = fresh[-1]
-        return found
+                latest[release] = fresh[-1]
+        return latest
 
     def stop(self, service: str, release: str) -> None:
         """Take a release down; it must have no traffic."""
         if any(arm.release == release and arm.percent > 0 for arm in self.arms.get(service, ())):
             raise ServiceError(f"{service}: {release} has traffic; split it away first")
         self.running[service].pop(release, None)
-        left = tuple(arm for arm in self.arms.get(service, ()) if arm.release != release)
-        self.arms[service] = left
+        remaining = tuple(arm for arm in self.arms.get(service, ()) if arm.release != release)
+        self.arms[service] = remaining
 
     def record_health(self, service: str, release: str, at: datetime, health: ArmHealth) -> None:
         """Say what an arm did."""

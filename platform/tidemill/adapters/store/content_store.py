@@ -34,6 +34,7 @@ class ArtefactRecord:
 
     @property
     def bytes(self) -> int:
+        """Size of all files together."""
         return sum(entry.size for entry in self.files)
 
 
@@ -200,26 +201,26 @@ class ContentStore(ABC):
         meta: Mapping[str, Any],
     ) -> Artefact:
         self._clear_staging()
-        known = self._find(digest)
-        if known and self._intact(known):
+        stored = self._find(digest)
+        if stored and self._intact(stored):
             shutil.rmtree(folder)
-            return self._artefact(known)
-        record = known or ArtefactRecord(
+            return self._artefact(stored)
+        record = stored or ArtefactRecord(
             artefact_name(kind, digest), digest, kind, entries, _plain(meta)
         )
         arriving = self.artefacts / f"{STAGING_PREFIX}{uuid4().hex}"
         _move(folder, arriving)
         try:
             _make_read_only(arriving)
-            kept = self._keep(arriving)
+            dvc_record = self._keep(arriving)
         except BaseException:
             _move(arriving, folder)  # the work of hours is not lost to a full disk
             raise
-        place = self.artefacts / record.name
-        if place.exists():
-            shutil.rmtree(place)
-        arriving.rename(place)
-        self._register(record, kept)
+        target = self.artefacts / record.name
+        if target.exists():
+            shutil.rmtree(target)
+        arriving.rename(target)
+        self._register(record, dvc_record)
         self._save_stats(record)
         return self._artefact(record)
 
@@ -246,12 +247,12 @@ class ContentStore(ABC):
 
     def _check(self, record: ArtefactRecord, *, seen: Mapping[str, list[int]]) -> None:
         folder = self.artefacts / record.name
-        wanted = {entry.path: entry for entry in record.files}
-        if strange := sorted(set(content.files(folder)) ^ set(wanted)):
-            what = "is missing" if strange[0] in wanted else "was not put there by Tidemill"
-            raise TamperedArtefact(_tampered_message(record, folder / strange[0], what))
+        expected = {entry.path: entry for entry in record.files}
+        if strange := sorted(set(content.files(folder)) ^ set(expected)):
+            problem = "is missing" if strange[0] in expected else "was not put there by Tidemill"
+            raise TamperedArtefact(_tampered_message(record, folder / strange[0], problem))
         fresh = False
-        for path, entry in wanted.items():
+        for path, entry in expected.items():
             if seen.get(path) == _stat(folder / path):
                 continue
             fresh = True
@@ -263,8 +264,8 @@ class ContentStore(ABC):
             self._save_stats(record)
 
     def _artefact(self, record: ArtefactRecord) -> Artefact:
-        place = self.artefacts / record.name
-        return Artefact(record.digest, record.kind, place, record.bytes, record.meta)
+        folder = self.artefacts / record.name
+        return Artefact(record.digest, record.kind, folder, record.bytes, record.meta)
 
     def _note(self, record: ArtefactRecord) -> Path:
         return self._notes / f"{record.name}.json"
@@ -290,11 +291,11 @@ class ContentStore(ABC):
 
     def _clear_staging(self) -> None:
         """What a killed put left; nobody else is in the middle of one while we hold the lock."""
-        for left in self.artefacts.glob(f"{STAGING_PREFIX}*"):
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
+        for leftover in self.artefacts.glob(f"{STAGING_PREFIX}*"):
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
             else:
-                left.unlink(missing_ok=True)
+                leftover.unlink(missing_ok=True)
 
     def _sweep(self) -> None:  # noqa: B027 - a store that shares no bytes has none to free
         """Free what nothing refers to any more."""
@@ -340,8 +341,8 @@ def _plain(meta: Mapping[str, Any]) -> dict[str, Any]:
 
 def _stat(path: Path) -> list[int]:
     """Size, times and inode; the change time sees a write whose mtime was set back."""
-    found = path.stat()
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
 
 
 def _materialise_links(folder: Path) -> None:

@@ -47,6 +47,7 @@ class DvcStore(ContentStore):
                     write_atomically(root / path, text)
 
     def records(self) -> list[ArtefactRecord]:
+        """One record for each pointer file, sorted by the pointer's name."""
         return [_read(path) for path in sorted(self.artefacts.glob("*.dvc"))]
 
     def dvc_pointer(self, digest: str) -> Mapping[str, Any] | None:
@@ -124,9 +125,9 @@ class DvcStore(ContentStore):
     def _drop_corrupt(cache: Any, tree: Any) -> None:
         """DVC trusts read-only cache files; one that was tampered with must not back new bytes."""
         for _, _, info in tree:
-            kept = Path(cache.oid_to_path(info.value))
-            if kept.exists() and _md5(kept) != info.value:
-                kept.unlink()
+            cached = Path(cache.oid_to_path(info.value))
+            if cached.exists() and _md5(cached) != info.value:
+                cached.unlink()
 
     @cached_property
     def _repo(self) -> Any:

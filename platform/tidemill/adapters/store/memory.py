@@ -23,13 +23,14 @@ class MemoryStore(ContentStore):
         weakref.finalize(self, shutil.rmtree, root, ignore_errors=True)
 
     def records(self) -> list[ArtefactRecord]:
+        """Every stored artefact's record, sorted by name."""
         return sorted(self._records.values(), key=lambda record: record.name)
 
     def _find(self, digest: str) -> ArtefactRecord | None:
         return self._records.get(digest)
 
     def _find_by_name(self, name: str) -> ArtefactRecord | None:
-        return next((one for one in self._records.values() if one.name == name), None)
+        return next((record for record in self._records.values() if record.name == name), None)
 
     def _keep(self, folder: Path) -> Mapping[str, Any]:  # noqa: ARG002 - nothing backs it
         return {}
