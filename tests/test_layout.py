@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 import os
 import platform
+import re
 import subprocess
 import sys
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 from tidemill import entry_points
 from tidemill.adapters.store.remote import default_remote
@@ -124,3 +127,12 @@ def source_of(spec: ModuleSpec) -> str:
     return Path(spec.origin).read_text() + (
         "__name__" if spec.name == entry_points.DEFINITIONS else ""
     )
+
+
+@pytest.mark.parametrize("page", ["architecture.md", "glossary.md"])
+def test_a_page_names_files_that_are_there(page: str) -> None:
+    named = set(re.findall(r"`([\w/]+\.py)`", (ROOT / "docs" / page).read_text()))
+    roots = [ROOT, ROOT / "platform" / "tidemill", ROOT / "assets"]
+
+    assert named
+    assert {name for name in named if not any((root / name).exists() for root in roots)} == set()

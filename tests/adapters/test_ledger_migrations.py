@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import Engine, create_engine, insert, inspect, select, text
 from tests.adapters.streams import contract
 
 from tidemill.adapters.ledger import Ledger, lease_owner, migrations
+from tidemill.adapters.ledger.migrations.versions.r0001_baseline import tables as baseline
 from tidemill.adapters.ledger.schema import VERSION_TABLE
 from tidemill.errors import StorageError
 
@@ -263,3 +264,60 @@ def test_all_who_open_a_former_ledger_at_once_find_it_migrated(old: Path) -> Non
 
     assert found == [3] * 6
     assert revision(old) == migrations.HEAD
+
+
+def test_a_former_ledger_on_a_server_walks_forward_too(fresh_database: str, old: Path) -> None:
+    server, file = create_engine(fresh_database), create_engine(f"sqlite:///{old}")
+    baseline.create_all(server)
+    with server.begin() as target, file.connect() as source:
+        for table in baseline.sorted_tables:
+            rows = [dict(row) for row in source.execute(select(table)).mappings()]
+            target.execute(insert(table), rows)
+    ledger = Ledger.open(fresh_database)
+    (open_rollout,) = ledger.rollouts.in_progress("chat")
+    nodes = {edge.parent for edge in ledger.lineage.edges([open_rollout.release], "back")}
+    counts = ledger.events.event_counts()
+    rows = ledger.feedback.rows(contract(), ("correction",), None)[0]
+    asked = ledger.trigger_decisions.needing_approval()
+    ledger.engine.dispose()
+    migrated = shape(fresh_database)
+    empty(server)
+    Ledger.open(fresh_database).engine.dispose()
+
+    assert open_rollout.rollout_state
+    assert nodes == set()
+    assert (counts["inference"], counts["feedback"], counts["quarantine"]) == (2, 3, 1)
+    assert len(rows) == 2
+    assert [decision.key for decision in asked] == ["shop/retrain/2"]
+    assert migrated == shape(fresh_database)
+    for engine in (server, file):
+        engine.dispose()
+
+
+def test_a_migration_that_fails_leaves_the_server_as_it_was(fresh_database: str) -> None:
+    server = create_engine(fresh_database)
+    baseline.create_all(server)
+    with server.begin() as connection:
+        connection.execute(text("CREATE TABLE materialisations (id integer)"))
+    before = shape(fresh_database)
+    with pytest.raises(StorageError, match="materialisations"):
+        Ledger.open(fresh_database)
+    server.dispose()
+
+    assert shape(fresh_database) == before
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_was(old: Path) -> None:
+    with closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute("CREATE TABLE materialisations (id integer)")
+    before = dump(old)
+    with pytest.raises(StorageError, match="materialisations"):
+        opened(old)
+
+    assert dump(old) == before
+
+
+def empty(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))

@@ -194,7 +194,7 @@ def test_of_two_at_once_one_works_and_the_other_waits(
     with leases.hold("lock", "another") as held:
         assert held
         assert lock() == 1
-    assert "another `tidemill lock` has been at work" in capsys.readouterr().err
+    assert "another `tidemill lock` is still running" in capsys.readouterr().err
     assert not live.lock.exists()
     assert lock() == 0
 
@@ -249,7 +249,7 @@ class Killed(Exception):
     """Stands for a kill at this very place."""
 
 
-@pytest.mark.parametrize("place", ["remote_tip", "publish", "propose"])
+@pytest.mark.parametrize("place", ["remote_tip", "commit_and_push", "propose"])
 def test_killed_anywhere_and_run_again_it_ends_in_one_pull_request(
     live: Shop, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:

@@ -25,9 +25,9 @@ WRITE = [
     GIVEN_UP,
 ]
 COMMIT = [
-    (f"{ADAPTERS}.git.checkout_commit:git", "before"),
-    (f"{ADAPTERS}.git.checkout_commit:git", "after"),
-    (f"{ADAPTERS}.git.checkout_commit:git#2", "after"),
+    (f"{ADAPTERS}.git.branches:git", "before"),
+    (f"{ADAPTERS}.git.branches:git", "after"),
+    (f"{ADAPTERS}.git.branches:git#2", "after"),
     GIVEN_UP,
 ]
 PROPOSE = [

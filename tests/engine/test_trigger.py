@@ -60,10 +60,10 @@ def test_too_few_rows_say_how_many_are_there() -> None:
     ("fields", "state", "blocker", "reason"),
     [
         ({"debounce": {"quiet": "5m"}}, {}, "debounce", "waiting for 5m of quiet"),
-        ({}, {"fired": [NOW - 20 * MINUTE]}, "cooldown", "cooldown: 40m left"),
+        ({}, {"firings": [NOW - 20 * MINUTE]}, "cooldown", "cooldown: 40m left"),
         (
             {"daily_limit": 1},
-            {"fired": [NOW - 20 * HOUR]},
+            {"firings": [NOW - 20 * HOUR]},
             "daily-limit",
             "daily limit reached: 1 firings in 24 hours",
         ),
@@ -71,7 +71,7 @@ def test_too_few_rows_say_how_many_are_there() -> None:
         ({"approval": {}}, {}, "approval", "needs approval by a person"),
         (
             {"approval": {"by": ["ann", "bob"]}},
-            {"asked": NOW},
+            {"approval_asked_at": NOW},
             "approval",
             "needs approval by ann or bob (requested at 2026-03-01 12:00 UTC)",
         ),

@@ -22,6 +22,7 @@ from tidemill.errors import ArtefactError, DataError
 from tidemill.form import ModelForm
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline import evaluation, failures, pictures
+from tidemill.pipeline.answer_file import read_answers
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.context import Bench, Made, Measure
 from tidemill.pipeline.prompt_loading import prompt_name
@@ -220,7 +221,7 @@ def test_the_same_answers_give_the_same_report(place: Place) -> None:
 
 def test_answers_survive_the_report(place: Place) -> None:
     made = place.conclude(answer_all(5))
-    kept = answering.read(made.artefact.path)
+    kept = read_answers(made.artefact.path)
 
     assert list(kept.values()) == answer_all(5)
 
@@ -373,7 +374,7 @@ def real(place: Place, tiny_llm: Path) -> Place:
 
 def test_a_real_model_answers_every_row_and_the_same_question_once(real: Place) -> None:
     made = evaluation.build(spec(prompt="ask"), real.inputs, real.bench())
-    kept = answering.read(made.artefact.path)
+    kept = read_answers(made.artefact.path)
 
     assert list(kept) == ["r0", "r1", "r2"]
     assert kept["r0"].output == kept["r2"].output
@@ -433,7 +434,7 @@ def test_a_classifier_is_asked_for_labels_without_a_prompt(
         "requests": dataset(place, rows),
     }
     made = evaluation.build(spec(), place.inputs, place.bench())
-    kept = answering.read(made.artefact.path)
+    kept = read_answers(made.artefact.path)
 
     assert {one.answer.label for one in kept.values()} <= {"a", "b"}
     assert set(kept["r0"].scores) == {"a", "b"}

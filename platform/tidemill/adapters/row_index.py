@@ -96,7 +96,7 @@ def _fill(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
     connection.commit()
 
 
-def _all(row: Mapping[str, Any]) -> str:
+def _all(row: Mapping[str, object]) -> str:
     return "\n".join(str(value) for name, value in row.items() if name != "id" and value)
 
 
@@ -122,5 +122,5 @@ def _counts(connection: sqlite3.Connection, of: Iterable[str]) -> dict[str, int]
         "CREATE VIRTUAL TABLE IF NOT EXISTS temp.vocabulary USING fts5vocab(main, rows, row)"
     )
     query = "SELECT doc FROM vocabulary WHERE term = ?"
-    counts = ((word, connection.execute(query, (word,)).fetchone()) for word in of)
-    return {word: row[0] for word, row in counts if row}
+    matches = ((word, connection.execute(query, (word,)).fetchone()) for word in of)
+    return {word: row[0] for word, row in matches if row}

@@ -48,7 +48,7 @@ def _to_dict(garbage: Collection, dry_run: bool) -> dict[str, Any]:
             for artefact in garbage.artefacts
         ],
         "folders": [{"path": folder.path, "bytes": folder.bytes} for folder in garbage.folders],
-        "kept": dict(garbage.keep_reasons),
+        "kept": dict(garbage.reasons),
     }
 
 
@@ -63,11 +63,9 @@ def _lines(garbage: Collection, dry_run: bool) -> list[str]:
         f"{format_count(len(artefacts), 'artefact')} and {format_count(len(folders), 'folder')}"
     )
     head = f"{verb} {format_bytes(garbage.bytes)}: {counts}." if artefacts or folders else _NOTHING
-    reasons = Counter(garbage.keep_reasons.values())
+    reasons = Counter(garbage.reasons.values())
     reason_lines = [f"  {count:>3}  {reason}" for reason, count in sorted(reasons.items())]
-    title = (
-        f"{format_count(len(garbage.keep_reasons), 'artefact')} stay, each for its first reason:"
-    )
+    title = f"{format_count(len(garbage.reasons), 'artefact')} stay, each for its first reason:"
     return [head, *artefacts, *folders, *([title, *reason_lines] if reason_lines else [])]
 
 

@@ -12,15 +12,8 @@ from typing import Any, Literal
 from tidemill.adapters.git import GitRepository, history
 from tidemill.adapters.store.remote import dvc_root
 from tidemill.control.lockfile import entry, services
-from tidemill.engine.config_drift import (
-    LOCK_DRIFTS,
-    ConfigDrift,
-    DesiredState,
-    ObservedState,
-    RecordedState,
-    ServiceStatus,
-    config_drifts,
-)
+from tidemill.engine.config_drift import LOCK_DRIFTS, ConfigDrift, config_drifts
+from tidemill.engine.service_status import DesiredState, ObservedState, RecordedState, ServiceStatus
 from tidemill.errors import MissingArtefact, SpecError, TamperedArtefact
 from tidemill.home import Home
 from tidemill.records import RolloutRecord

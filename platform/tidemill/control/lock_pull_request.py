@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from tidemill.adapters.git.branches import commit_and_push, current_branch, remote_tip
-from tidemill.adapters.git.checkout_commit import commit_on_checkout
+from tidemill.adapters.git.branches import (
+    commit_and_push,
+    commit_on_checkout,
+    current_branch,
+    remote_tip,
+)
 from tidemill.adapters.git.command import try_git
 from tidemill.adapters.store.remote import dvc_root
 from tidemill.control.lock_artefacts import lock_files, planned_files

@@ -8,7 +8,8 @@ from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.control.cluster_deployer import cluster_of
 from tidemill.control.deployer_choice import NEEDS_CLUSTER, driver
 from tidemill.control.drift_report import See, standings
-from tidemill.engine.config_drift import ObservedState, ServiceStatus, config_drifts
+from tidemill.engine.config_drift import config_drifts
+from tidemill.engine.service_status import ObservedState, ServiceStatus
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.home import Home
 from tidemill.records import RolloutRecord

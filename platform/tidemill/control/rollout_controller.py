@@ -224,7 +224,7 @@ class Controller:
         if approvals and state.approved_by is None:
             state = replace(state, approved_by=approvals[0].principal)
         in_step = [approval for approval in approvals if approval.step == state.step >= 0]
-        return state.with_approval(in_step[-1].principal) if in_step else state
+        return state.approve(in_step[-1].principal) if in_step else state
 
     def _with_rehearsal(
         self, row: RolloutRecord, live: RolloutRecord | None, decision: Advance

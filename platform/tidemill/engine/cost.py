@@ -141,14 +141,14 @@ def total(estimates: Iterable[Estimate]) -> Estimate | None:
     summands = list(estimates)
     if not summands:
         return None
-    memory = [item.memory for item in summands if item.memory]
-    money = [item.money for item in summands if item.money]
+    memory = [summand.memory for summand in summands if summand.memory]
+    money = [summand.money for summand in summands if summand.money]
     return Estimate(
-        seconds=_combine_spreads([item.seconds for item in summands], sum),
+        seconds=_combine_spreads([summand.seconds for summand in summands], sum),
         memory=_combine_spreads(memory, max) if memory else None,
         money=_combine_spreads(money, sum) if money else None,
-        runs=sum(item.runs for item in summands),
-        basis="asset" if all(item.basis == "asset" for item in summands) else "kind",
+        runs=sum(summand.runs for summand in summands),
+        basis="asset" if all(summand.basis == "asset" for summand in summands) else "kind",
     )
 
 

@@ -76,11 +76,11 @@ def gain(
     return bootstrap_of(statistic, n, confidence, seed, clusters=clusters, method=_method(metric))
 
 
-def subjects(rows: Sequence[Mapping[str, Any]]) -> Clusters:
+def subjects(rows: Sequence[Mapping[str, object]]) -> Clusters:
     """The rows' subjects as clusters; None where no subject has two rows."""
     named = [row.get("subject") for row in rows]
-    present = [subject for subject in named if subject]
-    if len(present) == len(set(present)):
+    identified = [subject for subject in named if subject]
+    if len(identified) == len(set(identified)):
         return None
     return [subject or ("row", index) for index, subject in enumerate(named)]
 

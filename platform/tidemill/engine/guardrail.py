@@ -16,20 +16,13 @@ class HealthLike(Protocol):
     """What one arm did in a stretch of time; `tidemill.ports.ArmHealth` is one."""
 
     @property
-    def requests(self) -> int:
-        """Number of requests."""
-
+    def requests(self) -> int: ...
     @property
-    def errors(self) -> int:
-        """Number of requests that failed."""
-
+    def errors(self) -> int: ...
     @property
-    def latency_p50(self) -> float | None:
-        """Median seconds of a request; None where none succeeded."""
-
+    def latency_p50(self) -> float | None: ...
     @property
-    def latency_p95(self) -> float | None:
-        """95th percentile of the seconds of a request; None where none succeeded."""
+    def latency_p95(self) -> float | None: ...
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class ProvenanceLink:
     digest: str | None = None
     facts: Facts = field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The JSON form: `what` is the kind."""
         facts = dict(self.facts)
         return {"what": self.kind, "name": self.name, "digest": self.digest, "facts": facts}
@@ -189,7 +189,7 @@ def _rows(evidence: ProvenanceEvidence) -> list[ProvenanceLink]:
     return [*rows, *events]
 
 
-def _without_id(row: Facts) -> dict[str, Any]:
+def _without_id(row: Facts) -> dict[str, object]:
     return {name: value for name, value in row.items() if name != "id" and value is not None}
 
 

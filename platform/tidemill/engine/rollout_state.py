@@ -57,9 +57,9 @@ class RolloutState:
             cleared=frozenset(),
         )
 
-    def with_approval(self, person: str) -> RolloutState:
-        """Somebody person may has agreed, in this step."""
-        return replace(self, approved_by=person, approved_step=self.step)
+    def approve(self, user: str) -> RolloutState:
+        """Somebody who may has agreed, in this step."""
+        return replace(self, approved_by=user, approved_step=self.step)
 
     def pause(self) -> RolloutState:
         """Keep the traffic as it is until somebody resumes."""
@@ -71,7 +71,7 @@ class RolloutState:
             return self
         return replace(self, status="running", since=now, step_started=now, requests=0)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """As JSON-able values."""
         values = {**asdict(self), "cleared": sorted(self.cleared)}
         times = {key: values[key].isoformat() for key in ("step_started", "since")}

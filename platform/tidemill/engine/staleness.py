@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from tidemill.engine.spec_snapshot import (
     TEXT,
@@ -36,7 +36,7 @@ class RecordedAsset:
     """Digest of the artefact; of the release for a Rollout."""
     inputs: Mapping[str, str]
     """Digests of the artefacts it was built from, by spec name."""
-    fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    fields: Mapping[str, object] = field(default_factory=dict, repr=False)
     """Fields of the spec it was built from; empty where they are not known."""
     changed_input: str = ""
     """An input outside of the project that has changed since; empty where there is none."""

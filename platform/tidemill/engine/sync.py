@@ -66,9 +66,9 @@ def judge_commit(
     """
     unsigned = [signature for signature in signatures or () if not signature.good]
     if unsigned:
-        reasons = [f"{signature.commit[:10]} {signature.reason}" for signature in unsigned]
+        bad_signatures = [f"{signature.commit[:10]} {signature.reason}" for signature in unsigned]
         count = f"{len(unsigned)} of {len(signatures or ())} new commits"
-        return Judgement("unsigned", f"{count}: {_some(reasons)}")
+        return Judgement("unsigned", f"{count}: {_some(bad_signatures)}")
     if problems:
         count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
         return Judgement("broken", f"{count}: {_some([str(problem) for problem in problems])}")
@@ -87,9 +87,9 @@ def over_budget(
     cost more than its budget; one without earlier builds has no estimate and is not refused."""
     rebuilt = {entry.key for entry in entries if entry.is_rebuilt}
     return [
-        f"{excess.project}/{excess.name} will take about {excess.expected:.2g} {excess.budget} "
-        f"by what earlier builds took, its budget is {excess.limit:g}; "
-        f"raise `budget.{excess.budget}` or make it smaller"
+        f"{excess.project}/{excess.name} will take about {excess.expected:.2g} {excess.budget} by "
+        f"what earlier builds took, its budget is {excess.limit:g}; raise "
+        f"`budget.{excess.budget}` or make it smaller"
         for workload in workloads
         if f"{workload.project}/{workload.name}" in rebuilt
         for excess in budget_excess(workload, estimate(workload, history, price_per_hour))
@@ -113,9 +113,7 @@ def changes(
         for entry in plan(desired, former)
     ]
     entries = list(with_blocked(entries, desired, failed))
-    rebuilt = [
-        entry.key for entry in entries if entry.is_rebuilt and entry.state != "missing_artefact"
-    ]
+    rebuilt = [item.key for item in entries if item.is_rebuilt and item.state != "missing_artefact"]
     needed = _upstream(desired, rebuilt)
     return tuple(
         replace(entry, state="reused")
@@ -174,6 +172,6 @@ def former(
     )
 
 
-def _some(texts: Sequence[str]) -> str:
-    rest = f"; and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
-    return "; ".join(texts[:SHOWN]) + rest
+def _some(sentences: Sequence[str]) -> str:
+    rest = f"; and {len(sentences) - SHOWN} more" if len(sentences) > SHOWN else ""
+    return "; ".join(sentences[:SHOWN]) + rest

@@ -33,7 +33,7 @@ def template_values(
 ) -> dict[str, Any]:
     """Everything the templates are filled with."""
     mapped = _map(look, choice)
-    questions, answered = look.column(choice.question), look.column(choice.answer)
+    question_column, answer_column = look.column(choice.question), look.column(choice.answer)
     usable = look.complete_rows(*filter(None, (choice.question, choice.answer, choice.label)))
     distinct = len({str(row[choice.question]).strip() for row in usable})
     ours = {theirs: mine for mine, theirs in mapped.items()}
@@ -51,10 +51,12 @@ def template_values(
         "personal": ", ".join(personal_data(look)[0]),
         "slices": _slices(look, choice),
         "enough": max(10, min(200, len(usable) // 10)),
-        "max_length": _tokens(_longest(questions) + _longest(answered), least=64, most=512),
+        "max_length": _tokens(
+            _longest(question_column) + _longest(answer_column), least=64, most=512
+        ),
     }
     return shared | (
-        _texts(look, choice, ours) if choice.task == "generation" else _labels(look, answered)
+        _texts(look, choice, ours) if choice.task == "generation" else _labels(look, answer_column)
     )
 
 

@@ -16,7 +16,8 @@ from tidemill.engine.standstill import Signs, Standstill
 from tidemill.errors import BrokerDown, ServiceError
 from tidemill.home import check_writable, has_ledger
 from tidemill.local import supervisor
-from tidemill.local.services import Service, ports, prepare, service_plan
+from tidemill.local.service_ports import ports
+from tidemill.local.services import Service, prepare, service_plan
 from tidemill.pipeline.context import Say
 from tidemill.settings import Settings
 

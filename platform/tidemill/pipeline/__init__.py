@@ -1,1 +1,1 @@
-"""Making assets: one module per kind, each with `make(spec, inputs, bench) -> Made`."""
+"""Making assets: one module per kind, each with `build(spec, inputs, bench) -> Made`."""

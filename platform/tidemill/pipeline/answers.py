@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tidemill.prompts import PromptProgram
     from tidemill.runtimes import Reply, Runtime
 
-FILE = "answers.jsonl"
 BLOCK = 64
 Row = Mapping[str, Any]
 
@@ -41,7 +40,7 @@ class EvaluatedRow:
     """Probability of each label (classifiers only)."""
 
     @property
-    def scored(self) -> Scored:
+    def metric_row(self) -> Scored:
         """The row as input of metrics."""
         return Scored(self.reference, self.answer, self.seconds, self.tokens_out, self.row)
 
@@ -105,21 +104,6 @@ def served_bytes(folder: Path, *, resolve: Callable[[str], Path]) -> float:
     )
 
 
-def write(folder: Path, answers: Iterable[EvaluatedRow]) -> None:
-    """Keep answers as `answers.jsonl`, one row a line."""
-    lines = (
-        json.dumps(asdict(a), ensure_ascii=False, sort_keys=True, default=str) for a in answers
-    )
-    (folder / FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-
-
-def read(folder: Path) -> dict[str, EvaluatedRow]:
-    """The answers of a report by row id."""
-    with (folder / FILE).open(encoding="utf-8") as stream:
-        records = [json.loads(line) for line in stream]
-    return {record["id"]: _from_record(record) for record in records}
-
-
 def align_baseline(
     candidate: Sequence[EvaluatedRow], baseline: Mapping[str, EvaluatedRow]
 ) -> list[EvaluatedRow]:
@@ -133,11 +117,6 @@ def align_baseline(
 def row_id(row: Row, index: int) -> str:
     """The row's content id, or its place where the dataset gave none."""
     return str(row.get("id") or f"row-{index}")
-
-
-def _from_record(record: dict[str, Any]) -> EvaluatedRow:
-    reference, answer = (Answer(**record[key]) for key in ("reference", "answer"))
-    return EvaluatedRow(**{**record, "reference": reference, "answer": answer})
 
 
 def _answer_generative(

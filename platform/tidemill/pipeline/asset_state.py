@@ -63,7 +63,7 @@ class BuiltAssets:
             if (record := self._recorded_asset(spec, (former or {}).get(key))) is not None
         }
         built = (recorded[key] for key in recorded if assets[key].kind != "Rollout")
-        missing = self.store.missing({record.artefact for record in built}) if self.store else ()
+        missing = self.store.missing({asset.artefact for asset in built}) if self.store else ()
         return staleness(assets, recorded, missing)
 
     def _recorded_asset(
@@ -93,7 +93,9 @@ class BuiltAssets:
             )
             for release in self.releases.get(spec.key, ())
         ]
-        present = (release for release in reversed(releases) if self._is_present(spec, release))
+        present = (
+            candidate for candidate in reversed(releases) if self._is_present(spec, candidate)
+        )
         return next(present, releases[-1] if releases else None)
 
     def _is_present(self, spec: SpecSnapshot, release: RecordedAsset) -> bool:

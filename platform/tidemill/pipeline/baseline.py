@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tidemill.pipeline import answers as answering
+from tidemill.pipeline.answer_file import read_answers
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.context import Bench
 from tidemill.pipeline.prompt_loading import load_program, prompt_name
@@ -41,7 +42,7 @@ def load_baseline(
     report = bench.baseline(name)
     if report is None:
         return None
-    recorded = answering.read(report.path)
+    recorded = read_answers(report.path)
     missing = [answer for answer in answers if answer.id not in recorded]
     model = inputs.get(f"live:{name}") if live else None
     fresh = _asked_again(spec, missing, model, name, inputs, bench) if missing and model else {}

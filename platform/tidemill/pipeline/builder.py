@@ -24,7 +24,14 @@ from tidemill.pipeline.asset_state import (
 )
 from tidemill.pipeline.context import Bench, Check, Made, Measure, Say, silent
 from tidemill.pipeline.feedback_offsets import frozen_offsets
-from tidemill.ports import Artefact, Clock, Materialisation, MaterialisationStore, Repository, Store
+from tidemill.ports import (
+    Artefact,
+    Clock,
+    Materialisation,
+    MaterialisationStore,
+    Repository,
+    Store,
+)
 from tidemill.spec.base import Spec
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.digest import spec_digest
@@ -109,7 +116,9 @@ class Line:
         """The state of these assets and of everything that they are built from, by name; of all
         assets of the project where none is named."""
         chosen = names or [name for name, spec in self.specs.items() if spec.kind in MAKERS]
-        closure = dict.fromkeys(asset for name in chosen for asset in (*self.upstream(name), name))
+        closure = dict.fromkeys(
+            member for name in chosen for member in (*self.upstream(name), name)
+        )
         newest = {name: self.records.latest(self.project.name, name) for name in closure}
         records = {self._key(name): record for name, record in newest.items() if record}
         desired = {
@@ -299,9 +308,7 @@ class Line:
                 artefact=made.artefact.digest,
                 steps={step: item.digest for step, item in made.steps.items()},
                 inputs={key: parent.artefact for key, parent in parents.items()},
-                commit={**asdict(commit), "when": commit.committed_at.isoformat()}
-                if commit
-                else {},
+                commit=commit.to_dict() if commit else {},
                 tools=tool_versions(),
                 measures=[asdict(measure) for measure in made.measures],
                 checks=[asdict(check) for check in made.checks],

@@ -72,7 +72,7 @@ class CandidateEvaluator:
 
     def scored_answers(self, candidate: Candidate, rows: Sequence[Row]) -> list[Scored]:
         """Scored answers of the model with a candidate prompt."""
-        return [row.scored for row in self.answer_rows(candidate, rows)]
+        return [row.metric_row for row in self.answer_rows(candidate, rows)]
 
     def remaining_rows(self) -> int:
         """Number of rows that the budget still allows."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from tidemill.catalog import COMPRESSION, METRICS
 from tidemill.compression import Conversations, artefact_kind, targets
+from tidemill.engine.compression_goal import GoalResult, check_goal
 from tidemill.engine.concordance import ANSWER, LABEL, TEXT
-from tidemill.engine.equivalence import GoalResult, check_goal, judge
+from tidemill.engine.equivalence import judge
 from tidemill.engine.estimate import estimate
-from tidemill.errors import DataError, EquivalenceBroken
+from tidemill.errors import EquivalenceBroken
 from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.compression_chain import Chain
+from tidemill.pipeline.compression_rows import calibration_conversations, comparison_rows
 from tidemill.pipeline.context import Bench, Check, Made, Measure
 from tidemill.pipeline.hop_picture import compression_chart
 from tidemill.pipeline.prompt_loading import load_program, prompt_name
@@ -38,13 +40,13 @@ def build(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> Ma
     chain = Chain(
         spec=spec,
         bench=bench,
-        rows=_rows(spec, inputs, bench),
+        rows=comparison_rows(spec, inputs, bench),
         program=program,
         metrics=_quality(spec, bench.specs),
         source=inputs[spec.of],
         basis=_basis(program),
     )
-    calibration = _calibration(spec, inputs, program)
+    calibration = calibration_conversations(spec, inputs, program)
     try:
         chain.begin()
         for step in spec.steps:
@@ -133,8 +135,8 @@ def _measures(spec: Compression, chain: Chain) -> tuple[Measure, ...]:
     )
     measures = []
     for name in names:
-        answers = chain.timed_answers(source=False) if _kind(name) in _SPEED else chain.last
-        scored = [answer.scored for answer in answers]
+        answers = chain.timed_rows(source=False) if _kind(name) in _SPEED else chain.last
+        scored = [answer.metric_row for answer in answers]
         value = estimate(name, scored, size=float(chain.size(chain.main)))
         measures.append(Measure(name, value.value, value.low, value.high, len(scored)))
     return tuple(measures)
@@ -151,12 +153,12 @@ def _quality(spec: Compression, specs: Mapping[str, Any]) -> list[str]:
     """Metrics of the answers' quality: those that the goals name, else those of the evaluation that
     judges this form; accuracy where nothing names any."""
     judges = [s for s in specs.values() if isinstance(s, Evaluation) and s.of == spec.name]
-    gate_metrics = [gate.metric for judge in judges for gate in judge.gates]
-    judged = [*gate_metrics, *(metric for judge in judges for metric in judge.metrics)]
+    gated = [gate.metric for judge_spec in judges for gate in judge_spec.gates]
+    judged = [*gated, *(metric for judge_spec in judges for metric in judge_spec.metrics)]
     for named in ([goal.metric for goal in spec.goals], judged):
-        quality = [name for name in dict.fromkeys(named) if _of_quality(name)]
-        if quality:
-            return quality
+        metrics = [name for name in dict.fromkeys(named) if _of_quality(name)]
+        if metrics:
+            return metrics
     return ["accuracy"]
 
 
@@ -166,46 +168,3 @@ def _of_quality(name: str) -> bool:
 
 def _kind(metric: str) -> str:
     return str(METRICS.load(metric).KIND)
-
-
-def _rows(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> list[dict[str, Any]]:
-    """The first validation rows, filled up with train rows."""
-    from tidemill.data import read_split
-
-    name = _dataset_of(spec, bench.specs)
-    if name is None or name not in inputs:
-        raise DataError(
-            f"compression '{spec.name}' has no rows to compare answers on; name a `dataset`"
-        )
-    row_count = spec.equivalence.rows
-    rows = read_split(inputs[name].path, "validation")[:row_count]
-    rows += read_split(inputs[name].path, "train")[: row_count - len(rows)]
-    if not rows:
-        raise DataError(
-            f"dataset '{name}' has neither validation nor train rows to compare on; give its "
-            "split shares of them"
-        )
-    return rows
-
-
-def _dataset_of(spec: Any, specs: Mapping[str, Any]) -> str | None:
-    visited: set[str] = set()
-    while spec is not None and spec.name not in visited:
-        visited.add(spec.name)
-        if getattr(spec, "dataset", None):
-            return str(spec.dataset)
-        spec = specs.get(getattr(spec, "of", None) or getattr(spec, "base", None) or "")
-    return None
-
-
-def _calibration(
-    spec: Compression, inputs: Mapping[str, Artefact], program: Any
-) -> Sequence[Any] | None:
-    from tidemill.data import read_split
-
-    if spec.calibration is None:
-        return None
-    rows = read_split(inputs[spec.calibration.dataset].path, "train")[: spec.calibration.rows]
-    if program is None:
-        return [[{"role": "user", "content": str(row["text"])}] for row in rows]
-    return [program.messages(row) for row in rows]

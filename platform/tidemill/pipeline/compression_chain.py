@@ -58,8 +58,8 @@ class Chain:
     @property
     def end_to_end(self) -> float:
         """Agreement of the main artefact with the form before compression."""
-        before = [answer.scored for answer in self._given[self.source.digest]]
-        after = [answer.scored for answer in self.last]
+        before = [answer.metric_row for answer in self._given[self.source.digest]]
+        after = [answer.metric_row for answer in self.last]
         return agree(before, after, self.basis, self.metrics).share.value
 
     def size(self, artefact: Artefact) -> int:
@@ -70,7 +70,7 @@ class Chain:
         """Transform the main artefact, keep the result, compare its answers."""
         before = self.main
         artefact, seconds = self._put(name, kind, before, transform)
-        self._compare(self._keep(name, artefact), kind, before, artefact, seconds)
+        self._add_comparison(self._keep(name, artefact), kind, before, artefact, seconds)
         self.main = artefact
         if ModelForm.read(artefact.path).form == "safetensors":
             self.weights = artefact
@@ -85,7 +85,7 @@ class Chain:
             artefact, seconds = self._put(
                 target.runtime, "engine", self.weights, build, compute=list(target.compute)
             )
-            self._engine_kept(self._keep(target.runtime, artefact), target, artefact, seconds)
+            self._add_engine(self._keep(target.runtime, artefact), target, artefact, seconds)
         elif not module.is_runnable(self.main.path):
             self.step(target.runtime, module.KIND, build)
 
@@ -95,10 +95,10 @@ class Chain:
         if kind == "size":
             return float(self.size(artefact))
         timed = kind in ("quantile", "speed")
-        answers = self.timed_answers(source=source) if timed else self._given[artefact.digest]
-        return measure(metric, [answer.scored for answer in answers])
+        answers = self.timed_rows(source=source) if timed else self._given[artefact.digest]
+        return measure(metric, [answer.metric_row for answer in answers])
 
-    def timed_answers(self, *, source: bool) -> list[EvaluatedRow]:
+    def timed_rows(self, *, source: bool) -> list[EvaluatedRow]:
         """A few rows answered one at a time, as a server would: batches hide what one row takes."""
         artefact = self.source if source else self.main
         if artefact.digest not in self._timed:
@@ -130,19 +130,19 @@ class Chain:
         seconds = time.monotonic() - started
         return self.bench.store.put(out, kind=kind, meta={"of": source.digest, **facts}), seconds
 
-    def _keep(self, name: str, made: Artefact) -> str:
+    def _keep(self, name: str, artefact: Artefact) -> str:
         count = sum(key == name or key.startswith(f"{name}-") for key in self.steps)
         key = f"{name}-{count + 1}" if count else name
-        self.steps[key] = made
+        self.steps[key] = artefact
         return key
 
-    def _compare(
-        self, name: str, kind: str, before: Artefact, made: Artefact, seconds: float
+    def _add_comparison(
+        self, name: str, kind: str, before: Artefact, after: Artefact, seconds: float
     ) -> None:
-        hop = self._hop(name, kind, self._answers(before), self._answers(made))
-        self._add(with_size(hop, self.size(made), self.source_size, seconds))
+        hop = self._hop(name, kind, self._answers(before), self._answers(after))
+        self._add(with_size(hop, self.size(after), self.source_size, seconds))
 
-    def _engine_kept(self, name: str, target: Any, made: Artefact, seconds: float) -> None:
+    def _add_engine(self, name: str, target: Any, engine: Artefact, seconds: float) -> None:
         """An engine runs on its GPU only; the export it was built from is a hop of its own."""
         if not any(hop.step == EXPORT for hop in self.hops):
             started = time.monotonic()
@@ -151,12 +151,12 @@ class Chain:
             self._add(with_size(hop, size, self.source_size, time.monotonic() - started))
         note = f"built for {', '.join(target.compute)}, not run: that takes such a GPU"
         hop = not_run(name, "engine", note)
-        self._add(with_size(hop, self.size(made), self.source_size, seconds, note))
+        self._add(with_size(hop, self.size(engine), self.source_size, seconds, note))
 
     def _hop(
         self, name: str, kind: str, old: Sequence[EvaluatedRow], new: Sequence[EvaluatedRow]
     ) -> HopComparison:
-        before, after = [answer.scored for answer in old], [answer.scored for answer in new]
+        before, after = [answer.metric_row for answer in old], [answer.metric_row for answer in new]
         return compare(name, kind, before, after, self.metrics, self.basis)
 
     def _export_answers(self) -> tuple[list[EvaluatedRow], int]:

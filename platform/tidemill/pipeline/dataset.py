@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill.data import SPLITS, mapping, sources
+from tidemill.data.feedback import feedback_rows
 from tidemill.data.pipeline import PreparedDataset, prepare
 from tidemill.data.privacy import check_kinds
 from tidemill.data.rows import Dropped, Row, question_of
@@ -120,10 +121,10 @@ def _feedback(
             "run `tidemill run`"
         )
     since = bench.clock.now() - source.window if source.window else None
-    feedback_rows, ranges = bench.feedback(source.of, source.kinds, since)
+    joined, ranges = bench.feedback(source.of, source.kinds, since)
     fill = _filler(spec, bench, before)
     rows, bad = feedback_rows(
-        feedback_rows,
+        joined,
         stream=source.of,
         weight=source.weight,
         fill=fill,

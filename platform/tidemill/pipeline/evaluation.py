@@ -19,6 +19,7 @@ from tidemill.errors import DataError
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline import failures as analysis
 from tidemill.pipeline import pictures
+from tidemill.pipeline.answer_file import write_answers
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.baseline import Baseline, load_baseline
 from tidemill.pipeline.checks import declared_checks
@@ -124,7 +125,7 @@ def _measure(
     rows = [answer for answer in answers if _inside(part, answer.row)]
     interval = estimate(
         name,
-        [answer.scored for answer in rows],
+        [answer.metric_row for answer in rows],
         confidence=spec.confidence,
         seed=spec.seed,
         size=size,
@@ -147,8 +148,8 @@ def _gain(
     ]
     interval = gain(
         name,
-        [answer.scored for answer in rows],
-        [answer.scored for answer in answering.align_baseline(rows, other.answers)],
+        [answer.metric_row for answer in rows],
+        [answer.metric_row for answer in answering.align_baseline(rows, other.answers)],
         confidence=spec.confidence,
         seed=spec.seed,
         sizes=(size, other.size),
@@ -205,7 +206,7 @@ def _build_result(
     faults = {key: report.pop(key) for key in ("failures", "clusters")}
     _write(folder / "report.json", report)
     _write(folder / "failures.json", faults)
-    answering.write(folder, answers)
+    write_answers(folder, answers)
     for title, png in charts.items():
         (folder / f"{title.split()[0].lower()}.png").write_bytes(png)
     keys = ("rows", "passed", "unreadable", "cut_off", "seconds", "baseline")

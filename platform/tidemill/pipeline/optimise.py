@@ -171,8 +171,8 @@ def _decide(
     look = memory.record_comparison(rows_digest(digest, parts.deciding), first.candidate.digest)
     decision = decide(
         search.metric,
-        [candidate.scored for candidate in before],
-        [candidate.scored for candidate in after],
+        [candidate.metric_row for candidate in before],
+        [candidate.metric_row for candidate in after],
         comparison=look,
         clusters=subjects(parts.deciding),
         seed=request.seed,
@@ -190,8 +190,8 @@ def _flips(
 ) -> tuple[tuple[AnswerChange, ...], tuple[AnswerChange, ...]]:
     apart = answer_changes(
         metric,
-        [candidate.scored for candidate in before],
-        [candidate.scored for candidate in after],
+        [candidate.metric_row for candidate in before],
+        [candidate.metric_row for candidate in after],
     )
 
     def at(index: int) -> AnswerChange:

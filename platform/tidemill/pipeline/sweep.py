@@ -104,8 +104,8 @@ def sweep(
     rows = rows_digest(stage.rows.digest, stage.deciding)
     decision = decide(
         search.metric,
-        [answer.scored for answer in before],
-        [answer.scored for answer in after],
+        [answer.metric_row for answer in before],
+        [answer.metric_row for answer in after],
         comparison=memory.record_comparison(rows, json.dumps(first.candidate, sort_keys=True)),
         clusters=subjects(stage.deciding),
         seed=seed,
@@ -278,7 +278,7 @@ class _Stage:
             _write(weights, {"artefact": result.artefact.digest, "seconds": seconds})
         answering_from = time.monotonic()
         answers = self.answers(setting, self.ranking, say)
-        value = measure(self.search.metric, [answer.scored for answer in answers])
+        value = measure(self.search.metric, [answer.metric_row for answer in answers])
         now = time.monotonic()
         self._note(note, setting, value, now - started, now - answering_from)
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
-from tidemill.settings.environment import DefaultText, Expects, MayHoldPassword
+from tidemill.settings.marks import DefaultText, Expects, MayHoldPassword
 from tidemill.settings.sections import (
     CiJob,
     ForgeHost,

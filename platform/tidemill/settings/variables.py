@@ -73,8 +73,8 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _nearest(name: str, known: set[str]) -> str:
-    ours = {other.removeprefix(PREFIX): other for other in known if other.startswith(PREFIX)}
+def _nearest(name: str, names: set[str]) -> str:
+    ours = {other.removeprefix(PREFIX): other for other in names if other.startswith(PREFIX)}
     near = get_close_matches(name.removeprefix(PREFIX), sorted(ours), n=1, cutoff=0.7)
     return (
         f"; did you mean {ours[near[0]]}?"

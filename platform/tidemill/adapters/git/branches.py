@@ -1,4 +1,8 @@
-"""Commits to a branch and pushes it, without touching the working tree or the index of the user."""
+"""Everything that is written to a team's Git repository: commits on a branch, and their push.
+
+A branch is written without touching the working tree or the index; `commit_on_checkout` alone
+commits on the branch that is checked out.
+"""
 
 from __future__ import annotations
 
@@ -81,6 +85,34 @@ def commit_to_branch(
     reason = "tidemill: commit files"
     git(root, "update-ref", "-m", reason, f"refs/heads/{branch}", commit, (local or "").strip())
     return commit
+
+
+def commit_on_checkout(
+    repository: Path, files: Mapping[Path, bytes | None], message: str
+) -> str | None:
+    """Write files of the working tree (None removes one), commit them and nothing else.
+
+    Gives the commit; None where HEAD has these very bytes already. What else is staged stays
+    staged. Killed anywhere and run again it ends in the same commit. Raises ServiceError with the
+    way out.
+    """
+    if try_git(repository, "symbolic-ref", "--quiet", "HEAD") is None:
+        raise ServiceError(
+            "no branch is checked out (HEAD is detached); `git switch BRANCH`, or use --open-pr"
+        )
+    for path, content in files.items():
+        _write(path, content)
+    present = [str(path.resolve()) for path, content in files.items() if content is not None]
+    gone = [str(path.resolve()) for path, content in files.items() if content is None]
+    if present:
+        git(repository, "add", "--force", "--", *present)
+    if gone:
+        git(repository, "rm", "--quiet", "--cached", "--ignore-unmatch", "--", *gone)
+    names = present + [path for path in gone if _differs(repository, path)]
+    if not names or not _differs(repository, *names):
+        return None
+    git(repository, "commit", "--quiet", "--only", "-m", message, "--", *names)
+    return git(repository, "rev-parse", "HEAD").decode().strip()
 
 
 def push(
@@ -221,3 +253,18 @@ def _check_not_checked_out(root: Path, branch: str) -> None:
     listed = try_git(root, "worktree", "list", "--porcelain") or ""
     if f"branch refs/heads/{branch}" in listed.splitlines():
         raise ServiceError(f"'{branch}' is checked out; run `git switch -` and try again")
+
+
+def _write(path: Path, content: bytes | None) -> None:
+    if content is None:
+        path.unlink(missing_ok=True)
+    elif not path.exists() or path.read_bytes() != content:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f".{path.name}.new")
+        fresh.write_bytes(content)
+        fresh.replace(path)
+
+
+def _differs(repository: Path, *names: str) -> bool:
+    """True where the index has other bytes than HEAD at one of these paths."""
+    return try_git(repository, "diff", "--cached", "--quiet", "HEAD", "--", *names) is None

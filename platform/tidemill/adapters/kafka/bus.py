@@ -63,11 +63,11 @@ class KafkaBus:
         with self._translate_errors():
             consumer = self._reader(positions)
             try:
-                batches = consumer.poll(timeout_ms=int(timeout * 1000), max_records=limit)
+                polled = consumer.poll(timeout_ms=int(timeout * 1000), max_records=limit)
             except OffsetOutOfRangeError:
                 self._at.clear()
                 return []
-        return [self._message(record) for records in batches.values() for record in records]
+        return [self._message(record) for records in polled.values() for record in records]
 
     def partitions(self, topic: str) -> Mapping[int, PartitionRange]:
         """Partitions of a topic and what they hold; creates a topic that is missing."""
@@ -168,11 +168,11 @@ class KafkaBus:
         from kafka import TopicPartition
 
         consumer = self._connect()
-        assignment = {TopicPartition(*position): offset for position, offset in positions.items()}
-        if set(assignment) != consumer.assignment():
-            consumer.assign(list(assignment))
+        offsets = {TopicPartition(*partition): offset for partition, offset in positions.items()}
+        if set(offsets) != consumer.assignment():
+            consumer.assign(list(offsets))
             self._at.clear()
-        for partition, offset in assignment.items():
+        for partition, offset in offsets.items():
             if self._at.get((partition.topic, partition.partition)) != offset:
                 consumer.seek(partition, offset)
                 self._at[partition.topic, partition.partition] = offset

@@ -104,9 +104,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--host", default=LOOPBACK)
-    options = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        command = EmbeddedBroker.command(options.host, options.port)
+        command = EmbeddedBroker.command(arguments.host, arguments.port)
     except TidemillError as error:
         sys.exit(str(error))
     print("events live in this broker's memory only; a restart forgets them", flush=True)  # noqa: T201

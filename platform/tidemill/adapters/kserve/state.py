@@ -59,9 +59,7 @@ def _names(spec: Mapping[str, Any], former: bool) -> frozenset[str]:
     predictors = [spec.get("predictor") or {}]
     predictors += [canary.get("predictor") or {} for canary in spec.get("canary") or ()]
     labels = [(predictor.get("labels") or {}).get(RELEASE) for predictor in predictors]
-    names = {
-        name for name in (*labels, *(predictor.get("name") for predictor in predictors)) if name
-    }
+    names = {name for name in (*labels, *(item.get("name") for item in predictors)) if name}
     return frozenset(names | ({""} if former else set()))
 
 
@@ -69,7 +67,7 @@ def _waits(metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping
     """What is not ready; nothing where all is. An older status says nothing of the new spec."""
     if int(status.get("observedGeneration", 0)) < int(metadata.get("generation", 0)):
         return "KServe has not seen the last change yet"
-    conditions = {condition["type"]: condition for condition in status.get("conditions") or ()}
+    conditions = {item["type"]: item for item in status.get("conditions") or ()}
     types = ["Ready", *(["CanaryReady"] if spec.get("canary") else [])]
     for name in types:
         condition = conditions.get(name) or {}
@@ -81,7 +79,9 @@ def _waits(metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping
 
 def _standard(spec: Mapping[str, Any], status: Mapping[str, Any]) -> int | None:
     """Standard mode: `status.canaryStatuses`, one a canary (kserve#5912)."""
-    statuses = {entry["name"]: entry for entry in status.get("canaryStatuses") or ()}
+    statuses = {
+        canary_status["name"]: canary_status for canary_status in status.get("canaryStatuses") or ()
+    }
     names = [canary["predictor"]["name"] for canary in spec.get("canary") or ()]
     if not names:
         return None
@@ -95,9 +95,9 @@ def _knative(spec: Mapping[str, Any], status: Mapping[str, Any]) -> int | None:
     predictor = (status.get("components") or {}).get("predictor") or {}
     newest = predictor.get("latestReadyRevision")
     return sum(
-        int(target.get("percent") or 0)
-        for target in predictor.get("traffic") or ()
-        if target.get("latestRevision") or target.get("revisionName") == newest
+        int(share.get("percent") or 0)
+        for share in predictor.get("traffic") or ()
+        if share.get("latestRevision") or share.get("revisionName") == newest
     )
 
 

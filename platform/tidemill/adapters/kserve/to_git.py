@@ -10,8 +10,7 @@ from typing import Protocol
 
 import yaml
 
-from tidemill.adapters.git.branches import commit_and_push, push, remote_tip
-from tidemill.adapters.git.checkout_commit import commit_on_checkout
+from tidemill.adapters.git.branches import commit_and_push, commit_on_checkout, push, remote_tip
 from tidemill.adapters.git.command import try_git
 from tidemill.adapters.kserve.deployer import ManifestSource
 from tidemill.adapters.kserve.manifests import ClusterConfig

@@ -20,7 +20,7 @@ from sqlalchemy import (
     create_engine,
     event,
 )
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from tidemill.adapters.ledger.database_url import database_url, without_password
@@ -41,7 +41,10 @@ def open_engine(address: str) -> Engine:
     engine = _connect(url)
     try:
         prepare(engine, metadata)
-    except OperationalError as error:
+    except BaseException as error:
+        engine.dispose()
+        if not isinstance(error, DBAPIError):
+            raise
         raise StorageError(
             f"the ledger at {without_password(url)} cannot be opened: {error.orig}; "
             "check TIDEMILL_LEDGER_URL, the folder's permissions and the free space"
@@ -53,7 +56,7 @@ def _connect(url: URL) -> Engine:
     """An engine for the URL; nothing is read yet."""
     if url.get_backend_name() != "sqlite":
         return create_engine(url)
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, object] = {}
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     else:

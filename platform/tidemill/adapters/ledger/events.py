@@ -293,17 +293,17 @@ def _advance(
 
 def _next_replay_offset(connection: Connection, topic: str, now: datetime) -> int:
     """The next offset in the topic's partition of replayed events."""
-    condition = _where_partition(topic, REPLAYED)
+    is_replay = _where_partition(topic, REPLAYED)
     moved = (
         update(offsets)
-        .where(condition)
+        .where(is_replay)
         .values(next_offset=offsets.c.next_offset + 1, updated=to_timestamp(now))
     )
     if not connection.execute(moved).rowcount:
         row = {"topic": topic, "partition": REPLAYED, "base_offset": 0, "next_offset": 1}
         row |= {"incarnation": "", "updated": to_timestamp(now)}
         connection.execute(insert(offsets), row)
-    return int(connection.scalar(select(offsets.c.next_offset).where(condition)) or 1) - 1
+    return int(connection.scalar(select(offsets.c.next_offset).where(is_replay)) or 1) - 1
 
 
 def _where_partition(topic: str, partition: int) -> Any:

@@ -49,8 +49,7 @@ rollouts = Table(
     Column("requested_at", DateTime(timezone=True), nullable=False),
     Column("step_started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
-    # Each question of a tick has an index that ends in the order it asks for, so that its cost
-    # does not grow with the history of the service.
+    # Each query of a tick has its index, so that its cost does not grow with the history.
     Index("rollouts_by_service", "service", "id"),
     Index("rollouts_by_service_state", "service", "state", "finished_at"),
     Index("rollouts_by_state", "state", "id"),
@@ -85,7 +84,7 @@ class RolloutLedger:
         service: str,
         release: str,
         folder: str,
-        spec: Mapping[str, Any],
+        spec: Mapping[str, object],
         now: datetime | None = None,
     ) -> int:
         """Ask for a release to be rolled out; the same release again is the same rollout.
@@ -129,7 +128,8 @@ class RolloutLedger:
     def in_progress(self, service: str | None = None) -> list[RolloutRecord]:
         """Requested and running rollouts (of a service), oldest first."""
         query = select(rollouts).where(rollouts.c.state.in_(OPEN_STATES), *_where_service(service))
-        return self._read(query.order_by(rollouts.c.id))
+        # Sorted here: for ORDER BY id SQLite would walk through all rollouts of the service.
+        return sorted(self._read(query), key=lambda record: record.id)
 
     def newest(self, service: str | None = None, limit: int = 20) -> list[RolloutRecord]:
         """The last `limit` rollouts (of a service), newest first."""
@@ -160,8 +160,8 @@ class RolloutLedger:
 
     def live_rollout(self, service: str) -> RolloutRecord | None:
         """The rollout whose release is live; None before the first."""
-        query = select(rollouts).where(*_where_live(service)).order_by(rollouts.c.id.desc())
-        return next(iter(self._read(query.limit(1))), None)
+        live = self._read(select(rollouts).where(*_where_live(service)))
+        return max(live, key=lambda record: record.id, default=None)
 
     def retired_rollouts(self, service: str, limit: int = 20) -> list[RolloutRecord]:
         """Rollouts whose releases were live before, the last `limit`, newest first."""
@@ -219,12 +219,13 @@ def _where_live(service: str) -> tuple[Any, ...]:
 
 
 def _live_release(connection: Connection, service: str) -> str | None:
-    query = select(rollouts.c.release).where(*_where_live(service))
-    return connection.scalar(query.order_by(rollouts.c.id.desc()).limit(1))
+    query = select(rollouts.c.id, rollouts.c.release).where(*_where_live(service))
+    live = connection.execute(query).all()
+    return str(max(live)[1]) if live else None
 
 
-def _changed_columns(change: RolloutUpdate, now: datetime) -> dict[str, Any]:
-    values: dict[str, Any] = {
+def _changed_columns(change: RolloutUpdate, now: datetime) -> dict[str, object]:
+    values: dict[str, object] = {
         "reason": change.reason,
         "awaits_person": int(change.awaits_person),
     }

@@ -98,7 +98,7 @@ def _migrate(engine: Engine, connection: Connection, revision: str | None) -> No
     migration.refuse_while_building(connection)
     backup = migration.back_up(engine, revision or REVISIONS[0])
     migration.upgrade(connection)
-    log.warning("%s", _migration_message(revision or REVISIONS[0], backup))
+    log.warning("%s", _migration_notice(revision or REVISIONS[0], backup))
 
 
 def _newer(engine: Engine, revision: str) -> str:
@@ -109,7 +109,7 @@ def _newer(engine: Engine, revision: str) -> str:
     )
 
 
-def _migration_message(revision: str, backup: Path | None) -> str:
+def _migration_notice(revision: str, backup: Path | None) -> str:
     backup_note = (
         f"{backup} is a copy of it as it was"
         if backup

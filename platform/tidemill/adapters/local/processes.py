@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -22,6 +21,8 @@ from tidemill.errors import PortTaken, ServiceError
 MARK = "TIDEMILL_RUN"
 """Environment variable that every process of a home inherits: the path of its run folder."""
 _FILE = ".pid.json"
+_KEYS = {"started_at": "created", "metadata": "facts"}
+"""Fields that files of run folders call otherwise."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class ProcessInfo:
     """The process's start time: a pid alone may belong to somebody else by now."""
     log: str
     url: str = ""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, object] = field(default_factory=dict)
 
     def process(self) -> psutil.Process | None:
         """The process, or None when it is gone (or only its corpse is left)."""
@@ -60,7 +61,7 @@ class ProcessSpec:
     command: Sequence[str]
     url: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, object] = field(default_factory=dict)
     folder: Path | None = None
     """Its working directory."""
 
@@ -104,8 +105,10 @@ class ProcessFolder:
     def get(self, name: str) -> ProcessInfo | None:
         """What is known of a process by its name, alive or not."""
         try:
-            return ProcessInfo(**json.loads(self._file(name).read_text()))
-        except (OSError, ValueError, TypeError):
+            values = json.loads(self._file(name).read_text())
+            fields = {field: values.pop(key) for field, key in _KEYS.items()}
+            return ProcessInfo(**values, **fields)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
     def list_all(self) -> list[ProcessInfo]:
@@ -166,7 +169,8 @@ class ProcessFolder:
     def _write(self, running: ProcessInfo) -> None:
         path = self._file(running.name)
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        fresh.write_text(json.dumps(asdict(running), indent=1) + "\n")
+        values = {_KEYS.get(field, field): value for field, value in asdict(running).items()}
+        fresh.write_text(json.dumps(values, indent=1) + "\n")
         fresh.replace(path)
 
 

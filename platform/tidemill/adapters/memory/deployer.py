@@ -36,12 +36,12 @@ class MemoryDeployer:
 
     def health(self, service: str, since: datetime) -> Mapping[str, ArmHealth]:
         """The last thing observed of each release since a moment."""
-        latest: dict[str, ArmHealth] = {}
+        newest: dict[str, ArmHealth] = {}
         for (name, release), observations in self._observed.items():
             fresh = [health for at, health in observations if at >= since]
             if name == service and fresh:
-                latest[release] = fresh[-1]
-        return latest
+                newest[release] = fresh[-1]
+        return newest
 
     def stop(self, service: str, release: str) -> None:
         """Take a release down; it must have no traffic."""

@@ -30,11 +30,10 @@ class ArtefactRecord:
     digest: str
     kind: str
     files: tuple[content.FileEntry, ...]
-    meta: Mapping[str, Any]
+    meta: Mapping[str, object]
 
     @property
     def bytes(self) -> int:
-        """Size of all files together."""
         return sum(entry.size for entry in self.files)
 
 
@@ -82,11 +81,11 @@ class ContentStore(ABC):
         """The record of a name, without a look at the others."""
 
     @abstractmethod
-    def _keep(self, folder: Path) -> Mapping[str, Any]:
+    def _keep(self, folder: Path) -> Mapping[str, object]:
         """Back the bytes of a folder; what this gives is passed on to `_register`."""
 
     @abstractmethod
-    def _register(self, record: ArtefactRecord, kept: Mapping[str, Any]) -> None:
+    def _register(self, record: ArtefactRecord, kept: Mapping[str, object]) -> None:
         """Write the record down; from then on it is an artefact."""
 
     @abstractmethod
@@ -107,7 +106,7 @@ class ContentStore(ABC):
 
     # The port.
 
-    def put(self, folder: Path, *, kind: str, meta: Mapping[str, Any] | None = None) -> Artefact:
+    def put(self, folder: Path, *, kind: str, meta: Mapping[str, object] | None = None) -> Artefact:
         """Take a finished folder in; killed in the middle, it leaves nothing registered."""
         if folder.resolve().is_relative_to(self.artefacts.resolve()):
             raise ArtefactError(f"{folder} belongs to the store; put a copy, or use `get`")
@@ -198,7 +197,7 @@ class ContentStore(ABC):
         digest: str,
         entries: tuple[content.FileEntry, ...],
         kind: str,
-        meta: Mapping[str, Any],
+        meta: Mapping[str, object],
     ) -> Artefact:
         self._clear_staging()
         stored = self._find(digest)
@@ -212,7 +211,7 @@ class ContentStore(ABC):
         _move(folder, arriving)
         try:
             _make_read_only(arriving)
-            dvc_record = self._keep(arriving)
+            keep_record = self._keep(arriving)
         except BaseException:
             _move(arriving, folder)  # the work of hours is not lost to a full disk
             raise
@@ -220,7 +219,7 @@ class ContentStore(ABC):
         if target.exists():
             shutil.rmtree(target)
         arriving.rename(target)
-        self._register(record, dvc_record)
+        self._register(record, keep_record)
         self._save_stats(record)
         return self._artefact(record)
 
@@ -264,8 +263,8 @@ class ContentStore(ABC):
             self._save_stats(record)
 
     def _artefact(self, record: ArtefactRecord) -> Artefact:
-        folder = self.artefacts / record.name
-        return Artefact(record.digest, record.kind, folder, record.bytes, record.meta)
+        path = self.artefacts / record.name
+        return Artefact(record.digest, record.kind, path, record.bytes, record.meta)
 
     def _note(self, record: ArtefactRecord) -> Path:
         return self._notes / f"{record.name}.json"
@@ -311,7 +310,7 @@ def write_atomically(path: Path, text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
-def record_to_dict(record: ArtefactRecord) -> dict[str, Any]:
+def record_to_dict(record: ArtefactRecord) -> dict[str, object]:
     """The record as plain data."""
     return {
         "digest": record.digest,
@@ -334,15 +333,15 @@ def _tampered_message(record: ArtefactRecord, path: Path, what: str) -> str:
     )
 
 
-def _plain(meta: Mapping[str, Any]) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(json.dumps(dict(meta), sort_keys=True))
+def _plain(meta: Mapping[str, object]) -> dict[str, object]:
+    plain: dict[str, object] = json.loads(json.dumps(dict(meta), sort_keys=True))
     return plain
 
 
 def _stat(path: Path) -> list[int]:
     """Size, times and inode; the change time sees a write whose mtime was set back."""
-    stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def _materialise_links(folder: Path) -> None:
