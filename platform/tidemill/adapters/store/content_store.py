@@ -34,6 +34,7 @@ class ArtefactRecord:
 
     @property
     def bytes(self) -> int:
+        """Size of all files together."""
         return sum(entry.size for entry in self.files)
 
 

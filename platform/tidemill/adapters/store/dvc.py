@@ -47,6 +47,7 @@ class DvcStore(ContentStore):
                     write_atomically(root / path, text)
 
     def records(self) -> list[ArtefactRecord]:
+        """One record for each pointer file, sorted by the pointer's name."""
         return [_read(path) for path in sorted(self.artefacts.glob("*.dvc"))]
 
     def dvc_pointer(self, digest: str) -> Mapping[str, object] | None:

@@ -22,6 +22,7 @@ class MemoryStore(ContentStore):
         weakref.finalize(self, shutil.rmtree, root, ignore_errors=True)
 
     def records(self) -> list[ArtefactRecord]:
+        """Every stored artefact's record, sorted by name."""
         return sorted(self._records.values(), key=lambda record: record.name)
 
     def _find(self, digest: str) -> ArtefactRecord | None:
