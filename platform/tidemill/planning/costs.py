@@ -79,5 +79,6 @@ def _growth(data: DataDifference | None, split: str | None) -> float:
 
 def _counts(data: DataDifference, split: str | None) -> tuple[int, int]:
     """Rows before and after: of one split, or of all."""
-    splits = [data.rows.splits[split]] if split else list(data.rows.splits.values())
+    every = data.rows.splits
+    splits = [every[split]] if split else list(every.values())
     return sum(counts.before for counts in splits), sum(counts.after for counts in splits)

@@ -81,11 +81,10 @@ def _counts(revisions: Revisions, entries: Sequence[PlanEntry]) -> Mapping[PlanS
 
 def _home(settings: Settings) -> Home | None:
     """The home, where it has a ledger; a plan begins none."""
-    from tidemill.planning.recorded_state import has_ledger
+    from tidemill.home import Home, has_ledger
 
     if not has_ledger(settings):
         return None
-    from tidemill.home import Home
 
     return Home(settings)
 
