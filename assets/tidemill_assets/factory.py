@@ -64,7 +64,7 @@ def asset(
         pool="weights" if spec.kind in {"FineTune", "Compression"} else None,
     )
     # Dagster takes no generic here: it would read it as several outputs.
-    def made(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
         builder = home.builder(project.name)
         if spec.kind not in BUILDABLE_KINDS:
             return STEERING[spec.kind](home, builder, spec.name, context)
@@ -77,7 +77,7 @@ def asset(
             )
         return materialize_result(spec, result)
 
-    return made
+    return materialize
 
 
 def parents(spec: Spec) -> tuple[str, ...]:

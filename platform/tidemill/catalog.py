@@ -51,8 +51,8 @@ class Catalog:
 
 @cache
 def _names(package: str, separator: str) -> tuple[str, ...]:
-    found = find_spec(package)
-    folders = found.submodule_search_locations if found else None
+    module_spec = find_spec(package)
+    folders = module_spec.submodule_search_locations if module_spec else None
     stems = (module.name for module in pkgutil.iter_modules(folders or []))
     return tuple(sorted(s.replace("_", separator) for s in stems if not s.startswith("_")))
 

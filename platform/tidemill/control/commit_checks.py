@@ -55,7 +55,9 @@ class Examiner:
             workspace = self.workspace(sha)
             items, former = self.plan(workspace, before)
         except SpecError as error:
-            problems = [replace(one, path=self._inside(sha, one.path)) for one in error.problems]
+            problems = [
+                replace(problem, path=self._inside(sha, problem.path)) for problem in error.problems
+            ]
             return Examined(validate_commit(problems=problems), signer=signer)
         over = self._over(items, workspace)
         return Examined(validate_commit(over=over), items, signer, former)
@@ -102,17 +104,17 @@ class Examiner:
             return "", CommitVerdict()
         signers = TrustedSigners.read(settings)
         commits = self.mirror.commits_between(sha, before)
-        found = [signers.verify_commit(self.mirror.folder, commit) for commit in commits]
-        if not found:  # the branch was set back to a commit that was let in before
-            found = [signers.verify_commit(self.mirror.folder, sha)]
-        tip = next(one for one in found if one.commit == sha)
+        verified = [signers.verify_commit(self.mirror.folder, commit) for commit in commits]
+        if not verified:  # the branch was set back to a commit that was let in before
+            verified = [signers.verify_commit(self.mirror.folder, sha)]
+        tip = next(signature for signature in verified if signature.commit == sha)
         signer = f"{tip.signer} ({tip.key})" if tip.signer else tip.key
-        return signer, validate_commit(signatures=found)
+        return signer, validate_commit(signatures=verified)
 
     def _inside(self, sha: str, path: Path) -> Path:
         """A path as the repository has it."""
-        whole, tree = Path.cwd() / path, self.trees.folder / sha
-        return whole.relative_to(tree) if whole.is_relative_to(tree) else path
+        absolute, tree = Path.cwd() / path, self.trees.folder / sha
+        return absolute.relative_to(tree) if absolute.is_relative_to(tree) else path
 
     def _over(self, entries: Sequence[PlanEntry], workspace: Workspace) -> list[str]:
         """What would go over its budget, by what earlier builds took."""

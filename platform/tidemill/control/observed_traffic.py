@@ -21,10 +21,10 @@ def three_sides(settings: Settings) -> dict[str, Any]:
     be had."""
     home = Home(settings)
     try:
-        found = standings(home, seeing(home))
+        statuses = standings(home, seeing(home))
     except TidemillError as error:
         return {"standings": [], "trouble": str(error)}
-    return {"standings": [_plain(standing) for standing in found], "trouble": ""}
+    return {"standings": [_plain(standing) for standing in statuses], "trouble": ""}
 
 
 def seeing(home: Home) -> See:
@@ -47,11 +47,11 @@ def seeing(home: Home) -> See:
 
 
 def _on_cluster(home: Home, service: str) -> ObservedState:
-    place = cluster_of(home.ledger, home.settings)
-    if isinstance(place, str):
-        return ObservedState(None, "not reachable from here: " + _why(place))
+    cluster = cluster_of(home.ledger, home.settings)
+    if isinstance(cluster, str):
+        return ObservedState(None, "not reachable from here: " + _why(cluster))
     try:
-        return ObservedState(place.traffic_shares(service))
+        return ObservedState(cluster.traffic_shares(service))
     except ServiceError as error:
         return ObservedState(None, str(error))
 
@@ -61,5 +61,5 @@ def _why(place: str) -> str:
 
 
 def _plain(standing: ServiceStatus) -> dict[str, Any]:
-    drift = [{**vars(one), "said": str(one)} for one in config_drifts(standing)]
+    drift = [{**vars(item), "said": str(item)} for item in config_drifts(standing)]
     return {**standing.to_dict(), "drift": drift}

@@ -48,7 +48,7 @@ def _former(home: Home, builder: ProjectBuilder, rollout: Rollout) -> ReleaseRec
         if record.project == builder.project.name and record.rollout == rollout.name
     ]
     walks = home.ledger.rollouts.newest(rollout.service, limit=sys.maxsize)
-    states = {one.release: one.state for one in reversed(walks)}
+    states = {rollout_record.release: rollout_record.state for rollout_record in reversed(walks)}
     return release_of_same_specs(releases, spec_digests(builder, rollout), states)
 
 

@@ -63,13 +63,15 @@ class BuiltAssets:
         recorded = {
             key: record
             for key, spec in assets.items()
-            if (record := self._recorded(spec, (former or {}).get(key))) is not None
+            if (record := self._recorded_asset(spec, (former or {}).get(key))) is not None
         }
         built = (recorded[key] for key in recorded if assets[key].kind != "Rollout")
         missing = self.store.missing({record.artefact for record in built}) if self.store else ()
         return staleness(assets, recorded, missing)
 
-    def _recorded(self, spec: SpecSnapshot, former: SpecSnapshot | None) -> RecordedAsset | None:
+    def _recorded_asset(
+        self, spec: SpecSnapshot, former: SpecSnapshot | None
+    ) -> RecordedAsset | None:
         if spec.kind == "Rollout":
             return self._release(spec, former)
         record = self.records.get(spec.key)

@@ -126,7 +126,7 @@ class ProjectBuilder:
         chosen = names or [
             name for name, spec in self.specs.items() if spec.kind in BUILDABLE_KINDS
         ]
-        closure = dict.fromkeys(one for name in chosen for one in (*self.upstream(name), name))
+        closure = dict.fromkeys(asset for name in chosen for asset in (*self.upstream(name), name))
         newest = {name: self.records.latest(self.project.name, name) for name in closure}
         records = {self._key(name): record for name, record in newest.items() if record}
         desired = {
@@ -271,9 +271,9 @@ class ProjectBuilder:
 
     def _live_inputs(self, service: str, live: ReleaseRecord) -> dict[str, Artefact]:
         """The live release's own model and prompt, to answer rows that it never answered."""
-        found = {f"live:{service}": live.model, f"live-prompt:{service}": live.prompt}
+        digests = {f"live:{service}": live.model, f"live-prompt:{service}": live.prompt}
         try:
-            return {key: self.store.get(digest) for key, digest in found.items() if digest}
+            return {key: self.store.get(digest) for key, digest in digests.items() if digest}
         except ArtefactError:
             return {}
 
@@ -347,10 +347,10 @@ class ProjectBuilder:
 
 def tool_versions() -> dict[str, str]:
     """Versions of the installed packages that can change an artefact's bytes."""
-    found = {}
+    versions = {}
     for package in TOOLS:
         try:
-            found[package] = metadata.version(package)
+            versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
