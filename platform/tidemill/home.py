@@ -29,7 +29,7 @@ from tidemill.settings import Settings
 
 if TYPE_CHECKING:  # a verb that reads the ledger only should start at once
     from tidemill.pipeline.asset_state import ServiceReleases
-    from tidemill.pipeline.builder import Line
+    from tidemill.pipeline.builder import ProjectBuilder
     from tidemill.spec.load import Project, Workspace
 
 
@@ -88,11 +88,11 @@ class Home:
         """Where a release's `release.json` lies."""
         return self.settings.home / "releases" / digest.removeprefix("sha256:")[:24]
 
-    def builder(self, project: str) -> Line:
-        """The line of one project."""
-        from tidemill.pipeline.builder import Line
+    def builder(self, project: str) -> ProjectBuilder:
+        """The builder of one project."""
+        from tidemill.pipeline.builder import ProjectBuilder
 
-        return Line(
+        return ProjectBuilder(
             project=self.project(project),
             home=self.settings.home,
             cache=self.settings.cache,

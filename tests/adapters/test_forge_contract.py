@@ -50,18 +50,18 @@ class InMemory:
 
     def text(self, branch: str) -> tuple[str, str, str]:
         page = self._page(branch)
-        return page.title, page.body, page.proposal.base
+        return page.title, page.body, page.pull_request.base
 
     def opened(self, branch: str) -> int:
         return sum(p.pull_request.branch == branch for p in self.forge.pages.values())
 
     def merge(self, branch: str) -> str:
         sha = _merge(self.here, branch)
-        self.forge.merge(self._page(branch).proposal.number, "Grace <grace@example.org>", sha)
+        self.forge.merge(self._page(branch).pull_request.number, "Grace <grace@example.org>", sha)
         return sha
 
     def close(self, branch: str) -> None:
-        self.forge.close(self._page(branch).proposal.number)
+        self.forge.close(self._page(branch).pull_request.number)
 
     def status(self, sha: str, context: str) -> tuple[str, str]:
         return self.forge.statuses[sha, context]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sys
 import time
@@ -30,6 +31,15 @@ def processes(tmp_path: Path) -> ProcessFolder:
     return ProcessFolder(tmp_path / "run")
 
 
+def test_a_file_in_the_run_folder_keeps_its_keys(processes: ProcessFolder) -> None:
+    started = processes.start(ProcessSpec("sleeper", SLEEP, url="http://x", metadata={"a": 1}))
+    values = json.loads((processes.run / "sleeper.pid.json").read_text())
+    processes.stop(started)
+
+    assert set(values) == {"name", "pid", "created", "log", "url", "facts"}
+    assert (values["created"], values["facts"]) == (started.started_at, {"a": 1})
+
+
 def test_a_started_process_is_known_to_others_and_ends_when_told(processes: ProcessFolder) -> None:
     started = processes.start(ProcessSpec("sleeper", SLEEP, url="http://x", metadata={"a": 1}))
 
@@ -37,7 +47,7 @@ def test_a_started_process_is_known_to_others_and_ends_when_told(processes: Proc
     assert started.alive
     processes.stop(started)
     assert not started.alive
-    assert processes.known() == []
+    assert processes.list_all() == []
 
 
 def test_it_does_not_hold_the_terminal(processes: ProcessFolder) -> None:
@@ -107,7 +117,7 @@ def test_one_that_works_is_waited_for_beyond_its_time(processes: ProcessFolder) 
 def test_a_disk_that_is_full_for_a_while_ends_no_supervisor_and_leaves_no_orphan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
-    monkeypatch.setattr(supervising, "PAUSES", (0.0,))
+    monkeypatch.setattr(supervising, "BACKOFF", (0.0,))
     processes = Full(tmp_path / "run")
     sleeping = ProcessSpec("ingest", SLEEP)
     running = processes.start(sleeping)

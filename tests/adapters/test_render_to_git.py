@@ -123,7 +123,7 @@ class Cluster:
     def __init__(self, shares: Mapping[str, float]) -> None:
         self.shares = shares
 
-    def serving(self, service: str) -> Mapping[str, float]:
+    def traffic_shares(self, service: str) -> Mapping[str, float]:
         return self.shares
 
 

@@ -249,7 +249,7 @@ class Killed(Exception):
     """Stands for a kill at this very place."""
 
 
-@pytest.mark.parametrize("place", ["remote_tip", "publish", "propose"])
+@pytest.mark.parametrize("place", ["remote_tip", "commit_and_push", "propose"])
 def test_killed_anywhere_and_run_again_it_ends_in_one_pull_request(
     live: Shop, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:

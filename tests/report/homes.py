@@ -103,7 +103,7 @@ def put_model(home: Home, note: str) -> str:
 
 def release(home: Home, note: str = "first", commit: str = "") -> ReleaseRecord:
     """A release of the project as it stands, its dataset really made, the model a stand-in."""
-    rows = home.builder("shop").make("rows").artefact
+    rows = home.builder("shop").materialise("rows").artefact
     model, project = put_model(home, note), home.project("shop")
     record = release_record(
         digest=f"sha256:{note.encode().hex():0<64}",

@@ -48,7 +48,7 @@ def test_a_remote_that_goes_away_before_the_files_came_changes_nothing(
             return make(trees, commit)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Worktrees, "make", cut_off)
+        patch.setattr(Worktrees, "add", cut_off)
         outcome = follow(TIDEMILL_GIT_REMOTE=address).look()
 
     assert outcome.came == "unreachable"
@@ -125,7 +125,7 @@ def test_a_branch_that_goes_back_needs_only_its_place_from_the_remote(
         said.append(arguments[0])
         return talk(self, *arguments, limit=limit)
 
-    monkeypatch.setattr(Mirror, "talk", listening)
+    monkeypatch.setattr(Mirror, "run_remote_command", listening)
 
     assert mirror.fetch() == first
     assert said == ["ls-remote"]
@@ -215,7 +215,7 @@ def test_a_commit_that_was_accepted_is_carried_through_after_a_kill(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Worktrees, "switch", killed)
+        patch.setattr(Worktrees, "make_current", killed)
         with pytest.raises(KeyboardInterrupt):
             follow().look()
 

@@ -12,7 +12,7 @@ from tidemill.adapters.git.worktrees import Worktrees
 from tidemill.engine.cost import BudgetLimits, Workload
 from tidemill.engine.plan import PlanEntry
 from tidemill.engine.spec_snapshot import SpecSnapshot
-from tidemill.engine.sync import Judgement, changes, judge_commit, over_budget
+from tidemill.engine.sync import CommitVerdict, changes, over_budget, validate_commit
 from tidemill.errors import SpecError, TidemillError
 from tidemill.home import Home
 from tidemill.planning.desired_state import desired_state
@@ -25,7 +25,7 @@ from tidemill.spec.load import Workspace, load
 class Examined:
     """What a commit came to."""
 
-    judgement: Judgement
+    judgement: CommitVerdict
     items: tuple[PlanEntry, ...] = ()
     """The plan; empty where the specs could not be read."""
     signer: str = ""
@@ -56,9 +56,9 @@ class Examiner:
             items, former = self.plan(workspace, before)
         except SpecError as error:
             problems = [replace(one, path=self._inside(sha, one.path)) for one in error.problems]
-            return Examined(judge_commit(problems=problems), signer=signer)
+            return Examined(validate_commit(problems=problems), signer=signer)
         over = self._over(items, workspace)
-        return Examined(judge_commit(over=over), items, signer, former)
+        return Examined(validate_commit(over=over), items, signer, former)
 
     def workspace(self, sha: str) -> Workspace:
         """The specs of a commit; raises SpecError with all that stands against using them."""
@@ -96,10 +96,10 @@ class Examiner:
         except TidemillError:
             return {}
 
-    def _signatures(self, sha: str, before: str | None) -> tuple[str, Judgement]:
+    def _signatures(self, sha: str, before: str | None) -> tuple[str, CommitVerdict]:
         settings = self.home.settings
         if settings.signatures == "off":
-            return "", Judgement()
+            return "", CommitVerdict()
         signers = TrustedSigners.read(settings)
         commits = self.mirror.commits_between(sha, before)
         found = [signers.verify_commit(self.mirror.folder, commit) for commit in commits]
@@ -107,7 +107,7 @@ class Examiner:
             found = [signers.verify_commit(self.mirror.folder, sha)]
         tip = next(one for one in found if one.commit == sha)
         signer = f"{tip.signer} ({tip.key})" if tip.signer else tip.key
-        return signer, judge_commit(signatures=found)
+        return signer, validate_commit(signatures=found)
 
     def _inside(self, sha: str, path: Path) -> Path:
         """A path as the repository has it."""

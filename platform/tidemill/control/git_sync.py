@@ -26,10 +26,10 @@ from tidemill.control.commit_checks import Examined, Examiner
 from tidemill.control.lifecycle_events import announce
 from tidemill.control.restore_release import restore
 from tidemill.engine.plan import PlanEntry
-from tidemill.engine.sync import targets
+from tidemill.engine.sync import assets_to_build
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.home import Home
-from tidemill.pipeline.context import Say, silent
+from tidemill.pipeline.context import Progress, no_progress
 from tidemill.ports import Forge
 from tidemill.records import SyncRecord, TriggerDecision
 from tidemill.settings import Settings
@@ -71,7 +71,7 @@ class Follower:
     home: Home
     forge: Callable[[Settings], Forge] | None = None
     """Opens the forge that shows a status beside each commit."""
-    say: Say = silent
+    say: Progress = no_progress
     timeout: float = FETCH_SECONDS
     tell: Callable[..., None] = announce
 
@@ -170,7 +170,7 @@ class Follower:
         restored = self._restore(sync, examiner, found.items)
         # Planned anew: what was restored, or made since the plan, need not be made.
         items, _ = examiner.plan(examiner.workspace(sync.commit), before)
-        asked = self._ask(sync, targets(items, restored))
+        asked = self._ask(sync, assets_to_build(items, restored))
         reason = self._summary(sync, found, before, restored, asked)
         self._publish("commit-applied", replace(sync, reason=reason), "success")
         sync = syncs.set_state(sync.id, "applied", clock.now(), reason)

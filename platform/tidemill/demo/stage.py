@@ -23,7 +23,7 @@ from tidemill.demo.pulse import signs
 from tidemill.engine.standstill import Signs, Standstill
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.home import Home
-from tidemill.pipeline.context import Say
+from tidemill.pipeline.context import Progress
 from tidemill.settings import Settings
 
 PROJECT = SERVICE = "support-chat"
@@ -38,12 +38,12 @@ class Stage:
 
     folder: Path
     settings: Settings
-    say: Say
+    say: Progress
     steps: list[dict[str, Any]] = field(default_factory=list)
     peak_bytes: int = 0
 
     @classmethod
-    def build(cls, source: Path, folder: Path, say: Say) -> Stage:
+    def build(cls, source: Path, folder: Path, say: Progress) -> Stage:
         """A fresh stage from the specs in `source`; an older demo in `folder` is removed."""
         if not (source / PROJECT).is_dir():
             raise TidemillError(

@@ -19,7 +19,7 @@ from tidemill.demo.report import compose
 from tidemill.demo.stage import PROJECT, SERVICE, Stage
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.lineage.upstream import trace_upstream
-from tidemill.pipeline.context import Say
+from tidemill.pipeline.context import Progress
 from tidemill.records import RolloutRecord, TriggerDecision
 
 REQUESTS = 3000
@@ -178,7 +178,7 @@ def _refuse_ended(rollout: RolloutRecord) -> None:
         raise ServiceError(f"release {rollout.release[7:19]} did not go live: {rollout.reason}")
 
 
-def tell(source: Path, folder: Path, *, keep: bool, say: Say) -> dict[str, Any]:
+def tell(source: Path, folder: Path, *, keep: bool, say: Progress) -> dict[str, Any]:
     """Play the whole demo; gives the report, which is also written to `folder/report.json`."""
     stage = Stage.build(source, folder, say)
     with stage.watched():

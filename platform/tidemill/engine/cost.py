@@ -108,24 +108,21 @@ def estimate(
     Where rows are known on both sides, time is scaled by them for kinds that scale with rows, and
     builds of a similar size weigh more. Records of reused artefacts (0 seconds) do not count.
     """
-    builds = [build for build in history if build.kind == workload.kind and build.seconds > 0]
-    own = [
-        build
-        for build in builds
-        if (build.project, build.name) == (workload.project, workload.name)
-    ]
+    builds = [cost for cost in history if cost.kind == workload.kind and cost.seconds > 0]
+    asset = (workload.project, workload.name)
+    own = [cost for cost in builds if (cost.project, cost.name) == asset]
     epoch_factor = workload.epoch_factor if own else 1.0
-    factors = [(build, _size_factor(workload, build, epoch_factor)) for build in own or builds]
-    used = [(build, factor) for build, factor in factors if factor is not None]
+    factors = [(cost, _size_factor(workload, cost, epoch_factor)) for cost in own or builds]
+    used = [(cost, factor) for cost, factor in factors if factor is not None]
     if not used:
         return None
     weights = [1 / (1 + abs(log(factor)) / _SIMILAR) for _, factor in used]
     scales = workload.kind in KINDS_THAT_SCALE
-    times = [build.seconds * (factor if scales else 1.0) for build, factor in used]
+    times = [cost.seconds * (factor if scales else 1.0) for cost, factor in used]
     seconds = weighted_spread(times, weights)
     return Estimate(
         seconds=seconds,
-        memory=_memory([build for build, _ in used], weights),
+        memory=_memory([cost for cost, _ in used], weights),
         money=seconds.times(price_per_hour / 3600) if price_per_hour is not None else None,
         runs=len(used),
         basis="asset" if own else "kind",
@@ -188,7 +185,7 @@ def weighted_spread(values: Sequence[float], weights: Sequence[float]) -> Spread
 def _memory(builds: Sequence[BuildCost], weights: Sequence[float]) -> Spread | None:
     """Of the builds whose peak is known."""
     pairs = zip(builds, weights, strict=True)
-    peaks = [(float(build.peak_bytes), weight) for build, weight in pairs if build.peak_bytes > 0]
+    peaks = [(float(cost.peak_bytes), weight) for cost, weight in pairs if cost.peak_bytes > 0]
     return weighted_spread(*map(list, zip(*peaks, strict=True))) if peaks else None
 
 

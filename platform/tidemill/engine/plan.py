@@ -111,10 +111,8 @@ def with_blocked(
     for entry in entries:
         names = desired[entry.key].inputs if entry.is_rebuilt else ()
         culprits = (_culprit(entry.project, name, marked, failed) for name in names)
-        block_reason = next((culprit for culprit in culprits if culprit), "")
-        marked[entry.key] = (
-            replace(entry, state="blocked", reason=block_reason) if block_reason else entry
-        )
+        cause = next((culprit for culprit in culprits if culprit), "")
+        marked[entry.key] = replace(entry, state="blocked", reason=cause) if cause else entry
     return tuple(marked.values())
 
 
@@ -141,8 +139,8 @@ def built_entry(entry: PlanEntry, state: Staleness) -> PlanEntry:
         case ArtefactMissing():
             return replace(entry, state="missing_artefact", reason=reason(state))
         case SpecChanged():
-            change_reason = "" if state.fields else reason(state)
-            return replace(entry, state="changed", fields=state.fields, reason=change_reason)
+            cause = "" if state.fields else reason(state)
+            return replace(entry, state="changed", fields=state.fields, reason=cause)
         case InputChanged():
             return replace(entry, state="stale", reason=reason(state))
 
@@ -171,8 +169,8 @@ def _unchanged(entry: PlanEntry, before: SpecSnapshot | None, spec: SpecSnapshot
     fields = before.fields if before else {}
     if not fields or not spec.fields or fields == spec.fields:
         return entry
-    note = "" if entry.fields else "only comments, order or formatting differ"
-    return replace(entry, state="cosmetic", reason=note)
+    cause = "" if entry.fields else "only comments, order or formatting differ"
+    return replace(entry, state="cosmetic", reason=cause)
 
 
 def _differences(before: SpecSnapshot | None, spec: SpecSnapshot) -> tuple[FieldChange, ...]:

@@ -23,8 +23,10 @@ from tidemill.engine.spec_snapshot import (
     field_changes,
 )
 
-ASSET_KINDS = ("Model", "Dataset", "Prompt", "FineTune", "Compression", "Evaluation", "Rollout")
-"""Kinds that are built: they have records, and they can be stale. The others only steer."""
+BUILDABLE_KINDS = ("Model", "Dataset", "Prompt", "FineTune", "Compression", "Evaluation")
+"""Kinds that become artefacts."""
+ASSET_KINDS = (*BUILDABLE_KINDS, "Rollout")
+"""Kinds that have records here and can be stale; a Rollout's are its releases."""
 
 
 @dataclass(frozen=True)

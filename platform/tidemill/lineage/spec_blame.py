@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 
 from tidemill.adapters.git import blame
@@ -34,7 +33,7 @@ def blame_specs(specs: Path, cache: Path, project: str, commit: Facts) -> tuple[
         if not blame.has_commit(specs, sha):
             return {}, [_missing_commit_note(specs, sha)]
         return {}, [f"the spec lines cannot be read: {error}"]
-    lines: Lines = {name: [asdict(line) for line in group] for name, group in by_spec.items()}
+    lines: Lines = {name: [line.to_json() for line in group] for name, group in by_spec.items()}
     if blame.is_shallow(specs):
         note = "the clone is shallow: older lines are attributed to its oldest commit"
         way_out = "run `git fetch --unshallow` to get the history"

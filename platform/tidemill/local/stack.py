@@ -18,7 +18,7 @@ from tidemill.home import check_writable, has_ledger
 from tidemill.local import supervisor
 from tidemill.local.service_ports import ports
 from tidemill.local.services import Service, prepare, service_plan
-from tidemill.pipeline.context import Say
+from tidemill.pipeline.context import Progress
 from tidemill.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def is_running(settings: Settings) -> bool:
     return process is not None and process.alive
 
 
-def start_stack(settings: Settings, say: Say, timeout: float) -> None:
+def start_stack(settings: Settings, say: Progress, timeout: float) -> None:
     """Start the supervisor and wait for every service; on failure, which is when one that is
     waited for ends or does nothing for `timeout` seconds, what it started is stopped.
 
@@ -306,7 +306,7 @@ def _await(
     services: Sequence[Service],
     processes: ProcessFolder,
     guard: ProcessInfo,
-    say: Say,
+    say: Progress,
     timeout: float,
 ) -> None:
     for count, service in enumerate(services):

@@ -12,7 +12,7 @@ from tidemill.answer import Answer
 from tidemill.errors import ArtefactError, DataError
 from tidemill.form import ModelForm
 from tidemill.metrics import Scored, measure
-from tidemill.pipeline.context import Say, silent
+from tidemill.pipeline.context import Progress, no_progress
 
 if TYPE_CHECKING:
     from tidemill.prompts import PromptProgram
@@ -51,7 +51,7 @@ def answer_rows(
     program: PromptProgram | None,
     *,
     resolve: Callable[[str], Path],
-    say: Say = silent,
+    say: Progress = no_progress,
     title: str = "answering",
 ) -> list[EvaluatedRow]:
     """Answers to all rows, in their order; identical conversations are answered once.
@@ -80,7 +80,7 @@ def answer_rows_with(
     runtime: Runtime,
     rows: Sequence[Row],
     program: PromptProgram | None,
-    say: Say = silent,
+    say: Progress = no_progress,
     title: str = "answering",
     *,
     warm: bool = True,
@@ -120,7 +120,12 @@ def row_id(row: Row, index: int) -> str:
 
 
 def _answer_generative(
-    runtime: Runtime, rows: Sequence[Row], program: PromptProgram, say: Say, title: str, warm: bool
+    runtime: Runtime,
+    rows: Sequence[Row],
+    program: PromptProgram,
+    say: Progress,
+    title: str,
+    warm: bool,
 ) -> list[EvaluatedRow]:
     conversations = program.conversations(rows)
     keys = [json.dumps(messages, sort_keys=True) for messages in conversations]
@@ -156,7 +161,7 @@ def _one_generated(row: Row, index: int, program: PromptProgram, reply: Reply) -
 
 
 def _answer_classifier(
-    runtime: Runtime, rows: Sequence[Row], say: Say, title: str
+    runtime: Runtime, rows: Sequence[Row], say: Progress, title: str
 ) -> list[EvaluatedRow]:
     lacking = {"text", "label"} - rows[0].keys()
     if lacking:

@@ -17,7 +17,7 @@ from tidemill.errors import EquivalenceBroken
 from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.compression_chain import Chain
 from tidemill.pipeline.compression_rows import calibration_conversations, comparison_rows
-from tidemill.pipeline.context import Bench, Check, Made, Measure
+from tidemill.pipeline.context import BuildContext, BuildResult, Check, Measure
 from tidemill.pipeline.hop_picture import compression_chart
 from tidemill.pipeline.prompt_loading import load_program, prompt_name
 from tidemill.ports import Artefact
@@ -29,7 +29,7 @@ from tidemill.spec.prompt import JsonOutput
 _SPEED = ("quantile", "speed")
 
 
-def build(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
+def build(spec: Compression, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
     """The compressed form; the main artefact is the one ONNX Runtime serves.
 
     Raises EquivalenceBroken, with the hops and artefacts so far, as soon as a hop changes more
@@ -64,14 +64,14 @@ def build(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> Ma
 
 
 def _compress(module: Any, options: Any, calibration: Conversations | None) -> Any:
-    def run(source: Any, out: Any, bench: Bench) -> None:
+    def run(source: Any, out: Any, bench: BuildContext) -> None:
         module.compress(
             source,
             out,
             options,
             resolve=lambda digest: bench.store.get(digest).path,
             calibration=calibration,
-            say=bench.say,
+            say=bench.progress,
         )
 
     return run
@@ -85,7 +85,9 @@ def _stop_if_broken(spec: Compression, chain: Chain) -> None:
         )
 
 
-def _build_result(spec: Compression, bench: Bench, chain: Chain, seconds: float) -> Made:
+def _build_result(
+    spec: Compression, bench: BuildContext, chain: Chain, seconds: float
+) -> BuildResult:
     verdict = judge(chain.hops, spec.equivalence.min_agreement)
     goals = _goals(spec, chain)
     names = [check.name for check in declared_checks(spec)]
@@ -95,7 +97,7 @@ def _build_result(spec: Compression, bench: Bench, chain: Chain, seconds: float)
         for name, goal in zip(names[1:], goals, strict=True)
     ]
     for check in (alike, *checks):
-        bench.say(f"{spec.name}: {check.message}")
+        bench.progress(f"{spec.name}: {check.message}")
     table = [hop.to_dict() for hop in chain.hops]
     facts = {
         "hops": table,
@@ -107,13 +109,13 @@ def _build_result(spec: Compression, bench: Bench, chain: Chain, seconds: float)
         "seconds": round(seconds, 2),
     }
     picture = compression_chart(chain.hops, chain.source_size, spec.equivalence.min_agreement)
-    return Made(
+    return BuildResult(
         artefact=chain.main,
         steps=chain.steps,
         measures=_measures(spec, chain),
         checks=(alike, *checks),
         facts=facts,
-        pictures={"Size and agreement by hop": picture},
+        charts={"Size and agreement by hop": picture},
         tables={"Hops": table},
     )
 

@@ -16,14 +16,14 @@ from tidemill.form import ModelForm
 from tidemill.metrics import measure
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline.answers import EvaluatedRow
-from tidemill.pipeline.context import Bench
+from tidemill.pipeline.context import BuildContext
 from tidemill.ports import Artefact
 from tidemill.spec.compression import Compression
 
 EXPORT = "onnx-export"
 """Name of the hop to the ONNX form that a TensorRT engine is built from."""
 TIMED_ROWS = 8
-Transform = Callable[[Path, Path, Bench], None]
+Transform = Callable[[Path, Path, BuildContext], None]
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Chain:
     """Steps and targets of one Compression, in order."""
 
     spec: Compression
-    bench: Bench
+    bench: BuildContext
     rows: Sequence[dict[str, Any]]
     program: Any
     metrics: Sequence[str]
@@ -78,8 +78,8 @@ class Chain:
     def target(self, module: ModuleType, target: Any) -> None:
         """Bring the model onto a runtime; an engine is made from the last whole weights."""
 
-        def build(source: Path, out: Path, bench: Bench) -> None:
-            module.build(source, out, target, bench.say)
+        def build(source: Path, out: Path, bench: BuildContext) -> None:
+            module.build(source, out, target, bench.progress)
 
         if module.KIND == "engine":
             artefact, seconds = self._put(
@@ -168,7 +168,7 @@ class Chain:
         shutil.rmtree(out, ignore_errors=True)
         try:
             target = OnnxRuntimeTarget(runtime="onnxruntime")
-            targets.load("onnxruntime").build(self.weights.path, out, target, self.bench.say)
+            targets.load("onnxruntime").build(self.weights.path, out, target, self.bench.progress)
             size = int(answering.served_bytes(out, resolve=self._resolve))
             return self._ask(out, self.rows), size
         finally:
@@ -178,7 +178,7 @@ class Chain:
         self.hops.append(hop)
         share = "not run" if hop.agreement is None else f"{hop.basis} kept on {hop.agreement:.1%}"
         size = f"{hop.bytes / 1e6:.0f} MB ({hop.ratio:.2f}×)"
-        self.bench.say(f"{self.spec.name}: {hop.step}: {share}, {size}, {hop.seconds:.0f} s")
+        self.bench.progress(f"{self.spec.name}: {hop.step}: {share}, {size}, {hop.seconds:.0f} s")
 
     def _answers(self, artefact: Artefact) -> list[EvaluatedRow]:
         if artefact.digest not in self._given:
@@ -191,7 +191,7 @@ class Chain:
             rows,
             self.program,
             resolve=self._resolve,
-            say=self.bench.say,
+            say=self.bench.progress,
             title=f"{self.spec.name}: comparing answers",
         )
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from tidemill.data import read_split
 from tidemill.errors import DataError
-from tidemill.pipeline.context import Bench
+from tidemill.pipeline.context import BuildContext
 from tidemill.ports import Artefact
 from tidemill.spec.compression import Compression
 
 
 def comparison_rows(
-    spec: Compression, inputs: Mapping[str, Artefact], bench: Bench
+    spec: Compression, inputs: Mapping[str, Artefact], bench: BuildContext
 ) -> list[dict[str, Any]]:
     """The first validation rows, filled up with train rows."""
     name = _dataset_of(spec, bench.specs)

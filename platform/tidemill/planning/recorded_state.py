@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tidemill.engine.plan import PlanEntry, plan, with_blocked, with_built_state
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.home import Home
 from tidemill.pipeline.asset_state import BuiltAssets
 from tidemill.planning.desired_state import desired_state
-from tidemill.settings import Settings
-
-
-def has_ledger(settings: Settings) -> bool:
-    """False where this machine's ledger was never begun; looking does not begin it."""
-    sqlite = settings.ledger_url.removeprefix("sqlite:///")
-    return sqlite == settings.ledger_url or Path(sqlite).exists()
 
 
 def recorded_state(home: Home) -> BuiltAssets:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,12 @@ class BlamedLine:
     field: str = ""
     """The spec's field on it: `train.epochs`, `steps[0].percent`."""
     value: Any = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `tidemill why --json` shows it and the cache of spec lines keeps it."""
+        values = asdict(self)
+        values["when"] = values.pop("written_at")
+        return values
 
 
 def has_commit(folder: Path, sha: str) -> bool:

@@ -21,6 +21,8 @@ from tidemill.errors import PortTaken, ServiceError
 MARK = "TIDEMILL_RUN"
 """Environment variable that every process of a home inherits: the path of its run folder."""
 _FILE = ".pid.json"
+_KEYS = {"started_at": "created", "metadata": "facts"}
+"""Fields that files of run folders call otherwise."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,10 @@ class ProcessFolder:
     def get(self, name: str) -> ProcessInfo | None:
         """What is known of a process by its name, alive or not."""
         try:
-            return ProcessInfo(**json.loads(self._file(name).read_text()))
-        except (OSError, ValueError, TypeError):
+            values = json.loads(self._file(name).read_text())
+            fields = {field: values.pop(key) for field, key in _KEYS.items()}
+            return ProcessInfo(**values, **fields)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
     def list_all(self) -> list[ProcessInfo]:
@@ -165,7 +169,8 @@ class ProcessFolder:
     def _write(self, running: ProcessInfo) -> None:
         path = self._file(running.name)
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        fresh.write_text(json.dumps(asdict(running), indent=1) + "\n")
+        values = {_KEYS.get(field, field): value for field, value in asdict(running).items()}
+        fresh.write_text(json.dumps(values, indent=1) + "\n")
         fresh.replace(path)
 
 
