@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 from filelock import FileLock
@@ -144,7 +144,7 @@ def reload_assets(settings: Settings, patience: float = 120.0) -> str | None:
     return trouble.strip().splitlines()[0] if trouble else None
 
 
-def stack_status(settings: Settings) -> dict[str, Any]:
+def stack_status(settings: Settings) -> dict[str, object]:
     """Processes, services with their rollouts, ingest's counts, assets that are not up to date, and
     where Git, ledger and live differ."""
     run = settings.home / "run"
@@ -159,7 +159,7 @@ def stack_status(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _standings(settings: Settings) -> dict[str, Any]:
+def _standings(settings: Settings) -> dict[str, object]:
     if not has_ledger(settings):
         return {"standings": [], "trouble": ""}
     from tidemill.control.observed_traffic import three_sides
@@ -183,7 +183,7 @@ def _assets(settings: Settings) -> list[dict[str, str]]:
     return [{name: str(getattr(entry, name)) for name in names} for entry in entries]
 
 
-def _process(one: ProcessInfo) -> dict[str, Any]:
+def _process(one: ProcessInfo) -> dict[str, object]:
     return {
         "name": one.name,
         "alive": one.alive,
@@ -194,7 +194,7 @@ def _process(one: ProcessInfo) -> dict[str, Any]:
     }
 
 
-def _ledger(settings: Settings) -> dict[str, Any]:
+def _ledger(settings: Settings) -> dict[str, object]:
     if not has_ledger(settings):
         return {"services": [], "ingest": {}, "git": None}
     from tidemill.adapters.ledger import Ledger
@@ -229,7 +229,7 @@ def _asks(ledger: Ledger, service: str) -> str:
     return live.reason if live is not None and live.awaits_person else ""
 
 
-def _git(settings: Settings, ledger: Ledger) -> dict[str, Any] | None:
+def _git(settings: Settings, ledger: Ledger) -> dict[str, object] | None:
     """The followed branch: what was seen, what is applied, and what stands between them."""
     look, newest = ledger.syncs.last_poll(), ledger.syncs.newest()
     if look is None:
@@ -246,7 +246,7 @@ def _git(settings: Settings, ledger: Ledger) -> dict[str, Any] | None:
     }
 
 
-def _commit(sync: SyncRecord | None) -> dict[str, Any] | None:
+def _commit(sync: SyncRecord | None) -> dict[str, object] | None:
     names = ("commit", "subject", "author", "state", "refusal", "reason", "signer")
     return {name: getattr(sync, name) for name in names} if sync else None
 
@@ -270,7 +270,7 @@ def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
     return orphans
 
 
-def _ingest(settings: Settings, ledger: Ledger) -> dict[str, Any]:
+def _ingest(settings: Settings, ledger: Ledger) -> dict[str, object]:
     """How ingest does, and how many records wait on the broker."""
     from tidemill.adapters.kafka import open_bus
     from tidemill.control.ingest import read_heartbeat
