@@ -44,7 +44,9 @@ class SmallStage(Stage):
                 processes.await_ready(processes.start(service.start), service.ready, 60)
 
     def run(self) -> None:
-        launch(self.home, PROJECT, build_order(self.home.project(PROJECT)), tags={}, say=no_progress)
+        launch(
+            self.home, PROJECT, build_order(self.home.project(PROJECT)), tags={}, say=no_progress
+        )
 
     def down(self) -> None:
         ProcessFolder(self.settings.home / "run").stop_all()
