@@ -45,6 +45,11 @@ class Home:
         check_writable(self.settings.home)
         return Ledger.open(self.settings.ledger_url)
 
+    def prepare_ledger(self) -> None:
+        """Create or migrate the ledger before other processes are started, so that a person reads
+        what comes of it here and not in their logs. Raises StorageError where it is refused."""
+        self.ledger.engine.dispose()
+
     @property
     def has_ledger(self) -> bool:
         """False where a ledger in a file was never made."""

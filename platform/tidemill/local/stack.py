@@ -14,7 +14,7 @@ from filelock import FileLock
 from tidemill.adapters.local.processes import ProcessFolder, ProcessInfo, effort, is_listening, tail
 from tidemill.engine.standstill import Signs, Standstill
 from tidemill.errors import BrokerDown, ServiceError
-from tidemill.home import check_writable, has_ledger
+from tidemill.home import Home, check_writable, has_ledger
 from tidemill.local import supervisor
 from tidemill.local.service_ports import ports
 from tidemill.local.services import Service, prepare, service_plan
@@ -73,6 +73,7 @@ def _start(settings: Settings, processes: ProcessFolder) -> ProcessInfo:
     for port in ports(settings):
         if port.service not in running:
             port.check()
+    Home(settings).prepare_ledger()
     prepare(settings)
     return supervisor.start(settings)
 
@@ -170,7 +171,6 @@ def _standings(settings: Settings) -> dict[str, object]:
 def _assets(settings: Settings) -> list[dict[str, str]]:
     """Assets that are not up to date; empty where that is not known."""
     from tidemill.errors import TidemillError
-    from tidemill.home import Home
     from tidemill.planning.recorded_state import out_of_date
 
     if not has_ledger(settings):
