@@ -9,10 +9,10 @@ from typing import Any
 import dagster as dg
 
 from tidemill.pipeline.checks import declared_checks
-from tidemill.pipeline.context import Check, Made, Measure, Say
+from tidemill.pipeline.context import BuildResult, Check, Measure, Progress
 
 
-def materialize_result(spec: Any, made: Made) -> dg.MaterializeResult[Any]:
+def materialize_result(spec: Any, made: BuildResult) -> dg.MaterializeResult[Any]:
     """The materialisation of a made asset; a blocking check that failed stops what comes after."""
     return dg.MaterializeResult(
         metadata=metadata(made),
@@ -21,7 +21,7 @@ def materialize_result(spec: Any, made: Made) -> dg.MaterializeResult[Any]:
     )
 
 
-def metadata(made: Made) -> dict[str, Any]:
+def metadata(made: BuildResult) -> dict[str, Any]:
     """Facts, measures, pictures and tables as Dagster metadata."""
     facts = {name: plain(value) for name, value in made.facts.items()}
     rows = made.facts.get("rows")
@@ -36,7 +36,7 @@ def metadata(made: Made) -> dict[str, Any]:
         **{f"artefact {step}": item.digest for step, item in made.steps.items()},
         **{title(measure): measure.value for measure in made.measures},
         **({"measures": measures_table(made.measures)} if made.measures else {}),
-        **{name: picture_metadata(name, png) for name, png in made.pictures.items()},
+        **{name: picture_metadata(name, png) for name, png in made.charts.items()},
         **{name: table(rows) for name, rows in made.tables.items() if rows},
     }
 
@@ -111,11 +111,11 @@ def check_result(check: Check) -> dg.AssetCheckResult:
     )
 
 
-listeners: list[Say] = []
+listeners: list[Progress] = []
 """Who else hears of progress: the terminal, when a person started the run."""
 
 
-def progress(context: dg.AssetExecutionContext) -> Say:
+def progress(context: dg.AssetExecutionContext) -> Progress:
     """A `Say` that writes each message, and each tenth of a long work, into the run's log."""
     last = {"message": "", "tenth": -1}
 

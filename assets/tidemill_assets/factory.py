@@ -8,8 +8,8 @@ from typing import Any
 
 import dagster as dg
 
+from tidemill.engine.staleness import BUILDABLE_KINDS
 from tidemill.home import Home
-from tidemill.pipeline.asset_state import MAKERS
 from tidemill.pipeline.checks import declared_checks
 from tidemill.ports import OFFSETS_TAG
 from tidemill.spec.base import Spec
@@ -64,20 +64,20 @@ def asset(
         pool="weights" if spec.kind in {"FineTune", "Compression"} else None,
     )
     # Dagster takes no generic here: it would read it as several outputs.
-    def made(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        line = home.builder(project.name)
-        if spec.kind not in MAKERS:
-            return STEERING[spec.kind](home, line, spec.name, context)
+    def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        builder = home.builder(project.name)
+        if spec.kind not in BUILDABLE_KINDS:
+            return STEERING[spec.kind](home, builder, spec.name, context)
         with home.lock_asset(project.name, spec.name, context.run.run_id):
-            result = line.make(
+            result = builder.materialise(
                 spec.name,
                 run=context.run.run_id,
-                until=frozen_offsets(context),
-                say=progress(context),
+                offsets=frozen_offsets(context),
+                progress=progress(context),
             )
         return materialize_result(spec, result)
 
-    return made
+    return materialize
 
 
 def parents(spec: Spec) -> tuple[str, ...]:

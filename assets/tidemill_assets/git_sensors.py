@@ -62,14 +62,18 @@ def poll_remote(
         return dg.SkipReason(str(error))
     newest = next(iter(home.ledger.syncs.applied_commits()), None)
     pending = follower.pending(newest) if newest else []
-    waiting = [one for one in pending if one.state == "queued" and one.project in watched]
+    waiting = [
+        decision
+        for decision in pending
+        if decision.state == "queued" and decision.project in watched
+    ]
     if newest and home.workspace.root.resolve() != follower.specs(newest):
         trouble = reload_assets(home.settings, patience=1.0)
         return dg.SkipReason(trouble or f"the assets of {newest.commit[:10]} are being loaded")
     if newest is None or not waiting:
         return dg.SkipReason(outcome.reason)
     return dg.SensorResult(
-        run_requests=[run_request(newest, one, instance, prefix) for one in waiting]
+        run_requests=[run_request(newest, decision, instance, prefix) for decision in waiting]
     )
 
 
@@ -117,9 +121,9 @@ def stale_requests(
         )
         names = [] if decides_itself else list(outdated_assets(home.builder(project.name)))
         if names:
-            wanted = upstream(project, *downstream(project, *names))
+            names_to_build = upstream(project, *downstream(project, *names))
             yield dg.RunRequest(
                 run_key=f"git/{project.name}/{sha}",
-                asset_selection=[key(project.name, name, prefix) for name in wanted],
+                asset_selection=[key(project.name, name, prefix) for name in names_to_build],
                 tags={COMMIT_TAG: sha},
             )

@@ -13,8 +13,8 @@ from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionI
 
 from tidemill.errors import GateFailed
 from tidemill.home import Home
-from tidemill.pipeline.builder import Line
-from tidemill.pipeline.context import Say
+from tidemill.pipeline.builder import ProjectBuilder
+from tidemill.pipeline.context import Progress
 from tidemill.settings import Settings
 from tidemill.terminal.progress import terminal_progress
 from tidemill.terminal.shell import INTERRUPTED, exit_with, run
@@ -27,7 +27,7 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def launch(
-    home: Home, project: str, names: Sequence[str], *, tags: dict[str, str], say: Say
+    home: Home, project: str, names: Sequence[str], *, tags: dict[str, str], say: Progress
 ) -> dict[str, str]:
     """Materialise the named assets of a project in order; gives `{"run": id}`.
 
@@ -51,7 +51,7 @@ def launch(
         return {"run": result.run_id}
 
 
-def _failed_checks(instance: dg.DagsterInstance, line: Line) -> str:
+def _failed_checks(instance: dg.DagsterInstance, builder: ProjectBuilder) -> str:
     """What the blocking checks of the newest run said, and where to look next."""
     run = instance.get_run_records(limit=1)[0].dagster_run
     failed = failed_checks(instance, run.run_id)
@@ -60,8 +60,8 @@ def _failed_checks(instance: dg.DagsterInstance, line: Line) -> str:
     )
     way_out = "mend it and run again"
     for name, _ in failed:
-        if line.specs[name].kind == "Evaluation":
-            way_out = f"`tidemill report {line.project.name}/{name}` shows the rows behind it"
+        if builder.specs[name].kind == "Evaluation":
+            way_out = f"`tidemill report {builder.project.name}/{name}` shows the rows behind it"
     return f"{messages}; what is live stays, {way_out}"
 
 

@@ -10,7 +10,7 @@ import click
 from tidemill.adapters.ledger import lease_owner
 from tidemill.errors import ServiceError
 from tidemill.home import Home
-from tidemill.pipeline.context import Say
+from tidemill.pipeline.context import Progress
 from tidemill.settings import Settings
 from tidemill.terminal.progress import terminal_progress
 from tidemill.terminal.shell import run
@@ -20,7 +20,7 @@ from tidemill_assets.runs import COMMIT_TAG, DECISION_TAG
 WAIT = timedelta(hours=12)
 
 
-def run_decision(home: Home, key: str, commit: str, say: Say) -> None:
+def run_decision(home: Home, key: str, commit: str, say: Progress) -> None:
     """Make what a decision asks for; nothing where it is done already.
 
     Somebody else who carries it out is waited for, so that two syncs, or one that was killed and

@@ -76,7 +76,7 @@ def reason(instance: dg.DagsterInstance, run: str) -> str:
     """Why a run failed: what its blocking checks said, else the error of its failing step."""
     checks = failed_checks(instance, run)
     if checks:
-        return "; ".join(f"{name}: {said}" for name, said in checks)
+        return "; ".join(f"{name}: {message}" for name, message in checks)
     for entry in instance.all_logs(run, of_type=dg.DagsterEventType.STEP_FAILURE):
         error = entry.get_dagster_event().step_failure_data.error
         if error is not None:

@@ -27,8 +27,8 @@ def trigger_sensors(
 
 def triggers(project: Project) -> list[Trigger]:
     """The triggers of a project."""
-    found = (loaded.spec for loaded in project.specs.values())
-    return [spec for spec in found if isinstance(spec, Trigger)]
+    specs = (loaded.spec for loaded in project.specs.values())
+    return [spec for spec in specs if isinstance(spec, Trigger)]
 
 
 def trigger_sensor(home: Home, name: str, prefix: Sequence[str] = ()) -> dg.SensorDefinition:
@@ -46,7 +46,7 @@ def trigger_sensor(home: Home, name: str, prefix: Sequence[str] = ()) -> dg.Sens
         now = fresh.clock.now()
         follow(fresh, context.instance, now)
         project = fresh.project(name)
-        said = [
+        reasons = [
             evaluate_and_report(
                 fresh,
                 project,
@@ -59,7 +59,7 @@ def trigger_sensor(home: Home, name: str, prefix: Sequence[str] = ()) -> dg.Sens
         requests = list(pending(fresh, project, context.instance, prefix))
         yield from requests
         if not requests:
-            yield dg.SkipReason("; ".join(said))
+            yield dg.SkipReason("; ".join(reasons))
 
     return look
 

@@ -10,21 +10,21 @@ import dagster as dg
 
 from tidemill.control.bring_out_release import bring_out_release
 from tidemill.home import Home
-from tidemill.pipeline.builder import Line
+from tidemill.pipeline.builder import ProjectBuilder
 from tidemill.report import gather
 from tidemill.report.cards import model
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.rollout import Rollout
 from tidemill_assets.display import plain, progress, table
 
-Steer = Callable[[Home, Line, str, dg.AssetExecutionContext], dg.MaterializeResult[Any]]
+Steer = Callable[[Home, ProjectBuilder, str, dg.AssetExecutionContext], dg.MaterializeResult[Any]]
 
 
 def stream(
-    home: Home, line: Line, name: str, _context: dg.AssetExecutionContext
+    home: Home, builder: ProjectBuilder, name: str, _context: dg.AssetExecutionContext
 ) -> dg.MaterializeResult[Any]:
     """How much of a stream has reached the ledger."""
-    spec = line.project.spec(name, Feedback)
+    spec = builder.project.spec(name, Feedback)
     offsets = home.ledger.feedback.frozen_offsets(spec.topic)
     counts = home.ledger.events.event_counts()
     return dg.MaterializeResult(
@@ -39,10 +39,10 @@ def stream(
 
 
 def trigger(
-    home: Home, line: Line, name: str, _context: dg.AssetExecutionContext
+    home: Home, builder: ProjectBuilder, name: str, _context: dg.AssetExecutionContext
 ) -> dg.MaterializeResult[Any]:
     """The last decisions of a trigger, with their reasons."""
-    decisions = home.ledger.trigger_decisions.history(line.project.name, name, limit=10)
+    decisions = home.ledger.trigger_decisions.history(builder.project.name, name, limit=10)
     rows = [
         {"when": d.decided_at, "state": d.state, "reason": d.reason, "run": d.run_id}
         for d in decisions
@@ -51,11 +51,11 @@ def trigger(
 
 
 def release(
-    home: Home, line: Line, name: str, context: dg.AssetExecutionContext
+    home: Home, builder: ProjectBuilder, name: str, context: dg.AssetExecutionContext
 ) -> dg.MaterializeResult[Any]:
     """The release that a rollout brings out, shown with its card."""
-    spec = line.project.spec(name, Rollout)
-    requested = bring_out_release(home, line, spec)
+    spec = builder.project.spec(name, Rollout)
+    requested = bring_out_release(home, builder, spec)
     progress(context)(requested.message)
     record = requested.record
     return dg.MaterializeResult(

@@ -30,6 +30,8 @@ class Catalog:
     package: str
     label: str
     separator: str = "_"
+    digest_key: str = ""
+    """Names the catalog in the digests of specs: fixed for ever, wherever the package lies."""
 
     def names(self) -> tuple[str, ...]:
         """The names specs may use, sorted; imports nothing but the empty package."""
@@ -49,16 +51,24 @@ class Catalog:
 
 @cache
 def _names(package: str, separator: str) -> tuple[str, ...]:
-    found = find_spec(package)
-    folders = found.submodule_search_locations if found else None
+    module_spec = find_spec(package)
+    folders = module_spec.submodule_search_locations if module_spec else None
     stems = (module.name for module in pkgutil.iter_modules(folders or []))
     return tuple(sorted(s.replace("_", separator) for s in stems if not s.startswith("_")))
 
 
-CLEAN = Catalog("tidemill.data.clean", "cleaning step")
-PROMPTS = Catalog("tidemill.prompts.techniques", "prompt technique", separator="-")
-TRAINING = Catalog("tidemill.training.methods", "fine-tuning method")
-COMPRESSION = Catalog("tidemill.compression.steps", "compression step")
-METRICS = Catalog("tidemill.metrics", "metric")
-SEARCH = Catalog("tidemill.search.methods", "search method")
-TRIGGERS = Catalog("tidemill.triggers.conditions", "trigger condition")
+CLEAN = Catalog("tidemill.data.clean", "cleaning step", digest_key="tidemill.data.clean")
+PROMPTS = Catalog(
+    "tidemill.prompts.techniques", "prompt technique", separator="-", digest_key="tidemill.prompts"
+)
+TRAINING = Catalog(
+    "tidemill.training.methods", "fine-tuning method", digest_key="tidemill.training"
+)
+COMPRESSION = Catalog(
+    "tidemill.compression.steps", "compression step", digest_key="tidemill.compression"
+)
+METRICS = Catalog("tidemill.metrics", "metric", digest_key="tidemill.metrics")
+SEARCH = Catalog("tidemill.search.methods", "search method", digest_key="tidemill.search")
+TRIGGERS = Catalog(
+    "tidemill.triggers.conditions", "trigger condition", digest_key="tidemill.triggers"
+)

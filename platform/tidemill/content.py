@@ -30,8 +30,8 @@ class FileEntry:
 
 def files(folder: Path) -> list[str]:
     """Relative paths of all files below a folder, sorted."""
-    found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
-    return sorted(path.relative_to(folder).as_posix() for path in found)
+    paths = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
 
 
 def hash_file(path: Path) -> str:
@@ -42,8 +42,8 @@ def hash_file(path: Path) -> str:
 
 def entry(folder: Path, path: str) -> FileEntry:
     """Reads and hashes one file."""
-    whole = folder / path
-    return FileEntry(path, hash_file(whole), whole.stat().st_size)
+    file = folder / path
+    return FileEntry(path, hash_file(file), file.stat().st_size)
 
 
 def scan(folder: Path) -> tuple[FileEntry, ...]:
@@ -54,8 +54,8 @@ def scan(folder: Path) -> tuple[FileEntry, ...]:
 def digest(entries: Iterable[FileEntry]) -> str:
     """`sha256:` and 64 hex digits over the sorted (path, sha256, size) of the files."""
     total = hashlib.sha256()
-    for one in sorted(entries):
-        total.update(json.dumps([one.path, one.sha256, one.size]).encode() + b"\n")
+    for item in sorted(entries):
+        total.update(json.dumps([item.path, item.sha256, item.size]).encode() + b"\n")
     return PREFIX + total.hexdigest()
 
 
@@ -67,11 +67,11 @@ def digest_of(folder: Path) -> str:
 def refuse_pickles(folder: Path) -> None:
     """Raise UnsafeFormat for a file that is a pickle by its name or by its first bytes."""
     for path in files(folder):
-        whole = folder / path
-        if whole.suffix.lower() in _PICKLE_ENDINGS:
-            raise UnsafeFormat(_refusal(whole, f"'{whole.suffix}' files hold pickles"))
-        if _is_pickle(whole):
-            raise UnsafeFormat(_refusal(whole, "its bytes are a pickle"))
+        file = folder / path
+        if file.suffix.lower() in _PICKLE_ENDINGS:
+            raise UnsafeFormat(_refusal(file, f"'{file.suffix}' files hold pickles"))
+        if _is_pickle(file):
+            raise UnsafeFormat(_refusal(file, "its bytes are a pickle"))
 
 
 def _refusal(path: Path, reason: str) -> str:

@@ -112,8 +112,8 @@ def suggest(name: str, known: Sequence[str]) -> str:
 
 def _list(names: Sequence[str]) -> str:
     different = sorted(set(names))
-    more = len(different) - _MOST_NAMES
-    return ", ".join(different[:_MOST_NAMES]) + (f", … and {more} more" if more > 0 else "")
+    rest = len(different) - _MOST_NAMES
+    return ", ".join(different[:_MOST_NAMES]) + (f", … and {rest} more" if rest > 0 else "")
 
 
 class MissingExtra(TidemillError):

@@ -33,8 +33,8 @@ class ModelForm:
         path = folder / FORM
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
-            known = {k: v for k, v in raw.items() if k in cls.__dataclass_fields__}
-            return cls(**{**known, "labels": tuple(known.get("labels") or ())})
+            fields = {k: v for k, v in raw.items() if k in cls.__dataclass_fields__}
+            return cls(**{**fields, "labels": tuple(fields.get("labels") or ())})
         except FileNotFoundError:
             raise ArtefactError(
                 f"{folder} has no {FORM}: it is not a model artefact; rebuild it"

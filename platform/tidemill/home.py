@@ -29,7 +29,7 @@ from tidemill.settings import Settings
 
 if TYPE_CHECKING:  # a verb that reads the ledger only should start at once
     from tidemill.pipeline.asset_state import ServiceReleases
-    from tidemill.pipeline.builder import Line
+    from tidemill.pipeline.builder import ProjectBuilder
     from tidemill.spec.load import Project, Workspace
 
 
@@ -88,11 +88,11 @@ class Home:
         """Where a release's `release.json` lies."""
         return self.settings.home / "releases" / digest.removeprefix("sha256:")[:24]
 
-    def builder(self, project: str) -> Line:
-        """The line of one project."""
-        from tidemill.pipeline.builder import Line
+    def builder(self, project: str) -> ProjectBuilder:
+        """The builder of one project."""
+        from tidemill.pipeline.builder import ProjectBuilder
 
-        return Line(
+        return ProjectBuilder(
             project=self.project(project),
             home=self.settings.home,
             cache=self.settings.cache,
@@ -119,7 +119,8 @@ class Home:
                     self.row_index.add(item.digest, item.path)
 
     def backfill_row_index(self) -> None:
-        """Of datasets that an older version made, remember the rows, as far as files are here."""
+        """Index the rows of datasets whose build was killed before it recorded them; datasets
+        whose files are missing are skipped."""
         for digest in self.ledger.lineage.datasets_without_rows():
             folder = self.store.artefacts / artefact_name("dataset", digest)
             if folder.is_dir():
@@ -138,29 +139,29 @@ class Home:
         """(project, spec) of `project/spec`, or of a spec name that only one project has."""
         if "/" in name:
             project, spec = name.split("/", 1)
-            known = self.project(project).specs
-            if spec not in known:
-                raise UnknownName(f"spec of '{project}'", spec, sorted(known))
+            specs = self.project(project).specs
+            if spec not in specs:
+                raise UnknownName(f"spec of '{project}'", spec, sorted(specs))
             return project, spec
         self.workspace.require_specs()
-        found = [p.name for p in self.workspace.projects.values() if name in p.specs]
-        if len(found) == 1:
-            return found[0], name
-        known_names = sorted(
+        projects = [p.name for p in self.workspace.projects.values() if name in p.specs]
+        if len(projects) == 1:
+            return projects[0], name
+        names = sorted(
             f"{p.name}/{spec}" for p in self.workspace.projects.values() for spec in p.specs
         )
-        if found:
-            raise AmbiguousName("spec", name, [f"{project}/{name}" for project in found])
-        raise UnknownName("spec", name, known_names)
+        if projects:
+            raise AmbiguousName("spec", name, [f"{project}/{name}" for project in projects])
+        raise UnknownName("spec", name, names)
 
     @contextmanager
     def lock_asset(self, project: str, name: str, owner: str) -> Iterator[None]:
-        """Be the only one who makes this asset; a second run waits for the first."""
+        """Be the only run that builds this asset; a second one waits for the first."""
         lease = f"make:{project}/{name}"
-        with self.ledger.leases.hold(lease, owner, wait=timedelta(hours=2)) as held:
-            if not held:
+        with self.ledger.leases.hold(lease, owner, wait=timedelta(hours=2)) as acquired:
+            if not acquired:
                 raise ServiceError(
-                    f"another run has been making '{project}/{name}' for two hours; "
+                    f"another run has been building '{project}/{name}' for two hours; "
                     "see the runs in Dagster's UI and stop the one that hangs"
                 )
             yield

@@ -77,8 +77,8 @@ def keep_heap() -> None:
 
 def only_avx2() -> bool:
     """True where the environment keeps torch or oneDNN to AVX2 or less, by their own variables."""
-    wanted = (os.environ.get(name, "") for name in ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA"))
-    return any(isa.lower() in ("default", "sse41", "avx", "avx2") for isa in wanted)
+    limits = (os.environ.get(name, "") for name in ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA"))
+    return any(isa.lower() in ("default", "sse41", "avx", "avx2") for isa in limits)
 
 
 @cache

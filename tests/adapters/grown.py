@@ -110,7 +110,7 @@ def grow(root: Path) -> Grown:
     for number in (1, 2):
         # As a trigger would, the second time asks for the feedback up to now.
         until = home.ledger.feedback.frozen_offsets("chat.feedback")
-        dataset = home.builder("shop").make("rows", until=until).artefact.digest
+        dataset = home.builder("shop").materialise("rows", offsets=until).artefact.digest
         made.append(_release(home, number, model, dataset, commit))
         release = made[-1][0]
         who = hash_subject(SUBJECT, KEY.encode())

@@ -40,7 +40,7 @@ def feed(ledger: Ledger, bus: MemoryBus, *numbers: int) -> None:
 
 def test_a_firing_is_pending_with_its_frozen_offsets_until_a_run_starts(ledger: Ledger) -> None:
     feed(ledger, MemoryBus(), 1, 2)
-    fired = look(ledger, trigger()).kept
+    fired = look(ledger, trigger()).recorded
     assert fired
     pending = ledger.trigger_decisions.queued_decisions()
     ledger.trigger_decisions.mark_started(fired.key, "run-1", NOW)
@@ -68,8 +68,8 @@ def test_feedback_that_a_firing_used_does_not_fire_again(ledger: Ledger) -> None
     again = look(ledger, trigger(), 12 * MINUTE)
 
     assert idle.decision.reason == "0 of 2 new rows"
-    assert again.kept
-    assert again.kept.key == "shop/retrain/2"
+    assert again.recorded
+    assert again.recorded.key == "shop/retrain/2"
 
 
 def test_the_newest_look_is_kept_to_explain_and_to_remember_since_when(ledger: Ledger) -> None:
@@ -90,14 +90,14 @@ def test_a_person_is_asked_once_and_their_yes_makes_it_pending(ledger: Ledger) -
     feed(ledger, MemoryBus(), 1, 2)
     asking = trigger(approval={"by": ["ann"]})
     first, second = look(ledger, asking), look(ledger, asking, MINUTE)
-    assert first.kept
+    assert first.recorded
     asked = ledger.trigger_decisions.needing_approval()
     ledger.trigger_decisions.resolve_approval(
-        first.kept.key, "ann", NOW + 2 * MINUTE, approved=True
+        first.recorded.key, "ann", NOW + 2 * MINUTE, approved=True
     )
     pending = ledger.trigger_decisions.queued_decisions()
 
-    assert second.kept is None
+    assert second.recorded is None
     assert [d.state for d in asked] == ["needs_approval"]
     assert [(d.answered_by, d.state, d.decided_at) for d in pending] == [
         ("ann", "queued", NOW + 2 * MINUTE)
@@ -108,8 +108,8 @@ def test_a_no_starts_nothing_and_its_feedback_is_not_asked_about_again(ledger: L
     feed(ledger, MemoryBus(), 1, 2)
     asking = trigger(approval={})
     first = look(ledger, asking)
-    assert first.kept
-    ledger.trigger_decisions.resolve_approval(first.kept.key, "ann", NOW, approved=False)
+    assert first.recorded
+    ledger.trigger_decisions.resolve_approval(first.recorded.key, "ann", NOW, approved=False)
 
     assert ledger.trigger_decisions.queued_decisions() == []
     assert look(ledger, asking, MINUTE).decision.blocked_by == "conditions"
@@ -117,7 +117,7 @@ def test_a_no_starts_nothing_and_its_feedback_is_not_asked_about_again(ledger: L
 
 def test_a_run_that_vanished_is_launched_again_with_the_same_offsets(ledger: Ledger) -> None:
     feed(ledger, MemoryBus(), 1, 2)
-    fired = look(ledger, trigger()).kept
+    fired = look(ledger, trigger()).recorded
     assert fired
     ledger.trigger_decisions.mark_started(fired.key, "run-1", NOW)
     ledger.trigger_decisions.requeue(fired.key, NOW)
@@ -145,7 +145,7 @@ def test_a_drift_condition_reads_the_answers_it_needs(ledger: Ledger) -> None:
 
 def test_what_was_answered_once_cannot_be_answered_again(ledger: Ledger) -> None:
     feed(ledger, MemoryBus(), 1, 2)
-    asked = look(ledger, trigger(approval={})).kept
+    asked = look(ledger, trigger(approval={})).recorded
     assert asked
     ledger.trigger_decisions.resolve_approval(asked.key, "ada", NOW, approved=False)
     ledger.trigger_decisions.resolve_approval(asked.key, "bob", NOW, approved=True)

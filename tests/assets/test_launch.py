@@ -13,13 +13,13 @@ import pytest
 from tidemill.errors import GateFailed
 from tidemill.home import Home
 from tidemill.local.dagster_home import prepare
-from tidemill.pipeline.context import silent
+from tidemill.pipeline.context import no_progress
 from tidemill_assets.launch import launch
 
 
 def run(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(prepare(home.settings)))
-    launch(home.with_fresh_specs(), "desk", ["rows"], tags={}, say=silent)
+    launch(home.with_fresh_specs(), "desk", ["rows"], tags={}, say=no_progress)
 
 
 def test_a_run_leaves_its_record_and_a_second_one_reuses_it(

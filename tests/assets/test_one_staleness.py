@@ -57,7 +57,7 @@ def planned(home: Home) -> dict[str, str]:
 
 def synced(home: Home) -> dict[str, str]:
     desired, built = desired_state(home.workspace), recorded_state(home)
-    entries = changes(desired, desired, built.staleness(desired, desired), built.failed)
+    entries = changes(desired, desired, built.staleness(desired, desired), built.failed_assets)
     return {entry.name: entry.state for entry in entries if entry.is_rebuilt}
 
 
@@ -80,17 +80,17 @@ def test_before_the_dataset_was_built_anew_nobody_finds_anything_stale(stale_hom
 
 def test_run_plan_status_sync_and_sensors_agree(stale_home: Home) -> None:
     home = stale_home
-    line = home.builder("desk")
-    states = line.staleness()
+    builder = home.builder("desk")
+    states = builder.staleness()
     expected = dict.fromkeys((*STALE, "release"), "stale")
 
     assert {name for name, state in states.items() if isinstance(state, InputChanged)} == STALE
-    assert set(outdated_assets(line)) == STALE
+    assert set(outdated_assets(builder)) == STALE
     assert planned(home) == synced(home) == seen_by_status(home) == expected
     for name in STALE:
         with pytest.raises(MissingArtefact, match="'rows' was rebuilt after it"):
-            line.current(name)
-    assert line.current("rows").artefact != line.current("encoder").artefact
+            builder.current(name)
+    assert builder.current("rows").artefact != builder.current("encoder").artefact
 
 
 def test_the_checkout_sensor_asks_for_what_is_stale(stale_home: Home) -> None:

@@ -26,9 +26,9 @@ def trained(home: Home, tiny_encoder: Path) -> Home:
     weights = home.settings.specs / "desk" / "weights"
     shutil.rmtree(weights)
     shutil.copytree(tiny_encoder, weights)
-    line = home.builder("desk")
+    builder = home.builder("desk")
     for name in ("rows", "encoder", "tune", "quality"):
-        line.make(name)
+        builder.materialise(name)
     return home
 
 
@@ -47,10 +47,10 @@ def test_an_evaluation_that_missed_its_gate_has_a_report_of_its_own(trained: Hom
     gate = "gates: [{type: at_least, metric: accuracy, value: 1.0}]\n"
     path.write_text(path.read_text() + gate)
     home = Home(trained.settings)
-    line = home.builder("desk")
-    line.make("quality")
+    builder = home.builder("desk")
+    builder.materialise("quality")
     with pytest.raises(GateFailed):
-        compose(line, line.project.spec("release", Rollout))
+        compose(builder, builder.project.spec("release", Rollout))
 
     record = resolve_name(home, "quality").release
     assert record is not None

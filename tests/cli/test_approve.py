@@ -550,7 +550,7 @@ def test_guardrails_are_looked_at_even_while_git_cannot_say_who_agreed(
     shop.ask(shop.release("c"), **STEPS, **ASKS, **limit)
     walking = walk()
     walking.on()
-    monkeypatch.setattr(Agreement, "given", lambda *_: down(""))
+    monkeypatch.setattr(Agreement, "valid_approvals", lambda *_: down(""))
     bad = ArmHealth(100, 90, 0.1, 0.1)
     for _ in range(4):
         walking.clock.advance(timedelta(seconds=40))

@@ -41,7 +41,7 @@ def test_the_card_is_printed_or_written_with_that_of_its_dataset(
 
 
 def test_the_card_of_a_dataset_is_its_own(home: Home) -> None:
-    home.builder("shop").make("rows")
+    home.builder("shop").materialise("rows")
     said = json.loads(call(home, "card", "rows", "--json").output)
 
     assert said["metadata"]["size_categories"] == ["n<1K"]

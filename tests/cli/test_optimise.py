@@ -80,7 +80,7 @@ class Shop:
         self.commit()
         home = Home(Settings.read(specs=self.clone / "specs"))
         for name in ("rows", "tiny", "ask"):
-            home.builder("shop").make(name)
+            home.builder("shop").materialise(name)
 
     def commit(self) -> None:
         git(self.clone, "add", "-A")
@@ -187,7 +187,7 @@ def test_what_is_proposed_makes_the_prompt_that_was_measured(shop: Shop, plant: 
     measured = model.asked[-1]
     git(shop.clone, "merge", "--quiet", BRANCH)
     home = Home(Settings.read(specs=shop.clone / "specs"))
-    made = home.builder("shop").make("ask")
+    made = home.builder("shop").materialise("ask")
     from tidemill.prompts import PromptProgram
 
     again = PromptProgram.load(made.artefact.path).messages({"text": measured[-1]["content"]})

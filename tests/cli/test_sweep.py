@@ -140,7 +140,7 @@ def test_too_few_validation_rows_say_so(shop: Shop, capsys: pytest.CaptureFixtur
     write(shop)
     home = Home(Settings.read(specs=shop.clone / "specs"))
     for name in ("rows", "ask"):
-        home.builder("shop").make(name)
+        home.builder("shop").materialise(name)
 
     assert sweep(shop) == 1
     assert "a sweep needs 6 to rank on and 6 more to decide on" in capsys.readouterr().err

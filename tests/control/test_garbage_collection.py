@@ -66,7 +66,7 @@ def test_an_artefact_that_nothing_names_is_freed_and_the_rest_can_be_read(home: 
 
 def test_each_artefact_stays_for_a_reason_that_is_told(home: Home, original: Grown) -> None:
     with collection(home) as garbage:
-        reasons = dict(garbage.kept)
+        reasons = dict(garbage.reasons)
 
     assert reasons[original.adapters[1]] == "live release of chat"
     assert reasons[original.adapters[0]] == "kept for a rollback of chat"

@@ -11,7 +11,7 @@ from tidemill.demo.stage import Pulse, Stage
 from tidemill.demo.story import stopped_afterwards
 from tidemill.engine.standstill import Signs
 from tidemill.errors import GateFailed, ServiceError, TidemillError
-from tidemill.pipeline.context import silent
+from tidemill.pipeline.context import no_progress
 from tidemill.settings import Settings
 
 
@@ -19,7 +19,7 @@ from tidemill.settings import Settings
 def stage(tmp_path: Path) -> Stage:
     """A stage whose services never ran."""
     settings = Settings.read({"TIDEMILL_HOME": str(tmp_path / "home")}, specs=tmp_path / "specs")
-    return Stage(tmp_path, settings, silent)
+    return Stage(tmp_path, settings, no_progress)
 
 
 def test_a_step_that_fails_says_where_the_logs_are_and_last_why(stage: Stage) -> None:

@@ -20,7 +20,7 @@ from tidemill.demo.crowd import Crowd
 from tidemill.demo.stage import PROJECT, Stage
 from tidemill.demo.story import Story, play
 from tidemill.local import dagster_home, services
-from tidemill.pipeline.context import silent
+from tidemill.pipeline.context import no_progress
 from tidemill.spec.graph import build_order
 from tidemill_assets.launch import launch
 from tidemill_assets.sensors import trigger_sensor
@@ -44,7 +44,9 @@ class SmallStage(Stage):
                 processes.await_ready(processes.start(service.start), service.ready, 60)
 
     def run(self) -> None:
-        launch(self.home, PROJECT, build_order(self.home.project(PROJECT)), tags={}, say=silent)
+        launch(
+            self.home, PROJECT, build_order(self.home.project(PROJECT)), tags={}, say=no_progress
+        )
 
     def down(self) -> None:
         ProcessFolder(self.settings.home / "run").stop_all()
@@ -65,7 +67,7 @@ class SmallStage(Stage):
             for request in trigger_sensor(self.home, PROJECT)(context):  # type: ignore[union-attr]
                 if isinstance(request, dg.RunRequest):
                     names = [key.path[-1] for key in request.asset_selection or ()]
-                    launch(self.home, PROJECT, names, tags=dict(request.tags), say=silent)
+                    launch(self.home, PROJECT, names, tags=dict(request.tags), say=no_progress)
 
 
 @pytest.fixture
@@ -76,7 +78,7 @@ def stage(tmp_path: Path, tiny_llm: Path, monkeypatch: pytest.MonkeyPatch) -> Sm
     monkeypatch.setenv("TIDEMILL_CACHE", str(tmp_path / "cache"))
     for name in ("GATEWAY", "DAGSTER", "BROKER"):
         monkeypatch.setenv(f"TIDEMILL_{name}_PORT", str(free_port()))
-    found = SmallStage.build(tmp_path / "specs", tmp_path / "demo", silent)
+    found = SmallStage.build(tmp_path / "specs", tmp_path / "demo", no_progress)
     assert isinstance(found, SmallStage)
     monkeypatch.setenv("DAGSTER_HOME", str(dagster_home.prepare(found.settings)))
     return found

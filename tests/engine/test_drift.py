@@ -9,15 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemill.engine.config_drift import (
-    LOCK_DRIFTS,
-    ConfigDrift,
-    DesiredState,
-    ObservedState,
-    RecordedState,
-    ServiceStatus,
-    config_drifts,
-)
+from tidemill.engine.config_drift import LOCK_DRIFTS, ConfigDrift, config_drifts
+from tidemill.engine.service_status import DesiredState, ObservedState, RecordedState, ServiceStatus
 
 ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 SPECS = {"reply": "a", "data": "b"}

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from tidemill.answer import Answer
+from tidemill.engine.compression_goal import check_goal
 from tidemill.engine.concordance import ANSWER, LABEL, TEXT, detectable, rows_needed
 from tidemill.engine.equivalence import (
     HopComparison,
-    check_goal,
     compare,
     judge,
     not_run,

@@ -19,14 +19,14 @@ def test_what_no_need_names_is_garbage_largest_first() -> None:
     found = collect(stored, [], [Need("two", "live release of chat")])
 
     assert [one.digest for one in found.artefacts] == ["three", "one"]
-    assert found.kept == {"two": "live release of chat"}
+    assert found.reasons == {"two": "live release of chat"}
     assert found.bytes == found.artefact_bytes == 101
 
 
 def test_the_first_reason_is_the_one_that_is_told() -> None:
     needs = [Need("one", "live release of chat"), Need("one", "newest build of shop/tune")]
 
-    assert collect([artefact("one", "a")], [], needs).kept == {"one": "live release of chat"}
+    assert collect([artefact("one", "a")], [], needs).reasons == {"one": "live release of chat"}
 
 
 def test_a_file_that_a_kept_artefact_shares_gives_no_bytes_back() -> None:
@@ -58,4 +58,4 @@ def test_the_bytes_are_what_the_store_shrinks_by(files: list[set[str]], needed: 
 
     assert found.artefact_bytes == sum(SIZES[name] for name in before - after)
     assert dropped.isdisjoint(str(n) for n in needed)
-    assert dropped | found.kept.keys() == {one.digest for one in stored}
+    assert dropped | found.reasons.keys() == {one.digest for one in stored}

@@ -269,7 +269,7 @@ def test_a_rollout_without_a_split_decides_at_its_end() -> None:
 
 def test_a_person_who_agreed_in_this_step_settles_what_ratings_did_not() -> None:
     rollout = spec(quality=QUALITY)
-    agreed = state(1).agreed("ada")
+    agreed = state(1).approve("ada")
 
     assert look(rollout, agreed, ratings=NO_RATINGS).decision == "promote"
     assert look(rollout, replace(agreed, approved_step=0), ratings=NO_RATINGS).decision == "ask"
@@ -279,7 +279,7 @@ def test_an_approval_is_asked_for_before_its_share_is_passed() -> None:
     rollout = spec(approval={"by": ["ada", "bob"], "before_percent": 10})
     begun = look(rollout, state(-1), None)
     asked = look(rollout, state(0))
-    agreed = look(rollout, state(0).agreed("ada"))
+    agreed = look(rollout, state(0).approve("ada"))
 
     assert begun.decision == "promote"
     assert asked.decision == "ask"

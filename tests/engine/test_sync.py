@@ -23,19 +23,19 @@ from tidemill.engine.staleness import (
     Staleness,
 )
 from tidemill.engine.sync import (
-    GIVEN_UP,
-    Judgement,
-    Signature,
+    NOT_RESTORABLE_STATES,
+    CommitSignature,
+    CommitVerdict,
+    assets_to_build,
     changes,
-    former,
-    judge_commit,
     over_budget,
-    targets,
+    release_of_same_specs,
+    validate_commit,
 )
 from tidemill.errors import Problem
 
-GOOD = Signature("a" * 40, "good", "ada", "key")
-BAD = Signature("b" * 40, "unsigned", reason="is not signed")
+GOOD = CommitSignature("a" * 40, "good", "ada", "key")
+BAD = CommitSignature("b" * 40, "unsigned", reason="is not signed")
 PROBLEM = Problem(Path("specs/a.yaml"), 4, "it is wrong", "mend it")
 
 
@@ -44,19 +44,19 @@ def item(name: str, state: Any, kind: str = "Dataset", project: str = "p") -> Pl
 
 
 def test_nothing_against_it_applies() -> None:
-    assert judge_commit() == Judgement()
-    assert judge_commit(signatures=[GOOD]).refusal is None
+    assert validate_commit() == CommitVerdict()
+    assert validate_commit(signatures=[GOOD]).refusal is None
 
 
 def test_one_bad_signature_among_good_ones_refuses() -> None:
-    found = judge_commit(signatures=[GOOD, BAD, GOOD])
+    found = validate_commit(signatures=[GOOD, BAD, GOOD])
 
-    assert found == Judgement("unsigned", "1 of 3 new commits: bbbbbbbbbb is not signed")
+    assert found == CommitVerdict("unsigned", "1 of 3 new commits: bbbbbbbbbb is not signed")
 
 
 def test_problems_are_named_and_the_rest_counted() -> None:
-    one = judge_commit(problems=[PROBLEM])
-    many = judge_commit(problems=[PROBLEM] * 5)
+    one = validate_commit(problems=[PROBLEM])
+    many = validate_commit(problems=[PROBLEM] * 5)
 
     assert one.reason == "a problem: specs/a.yaml:4: it is wrong; mend it"
     assert many.reason.startswith("5 problems: ")
@@ -72,7 +72,7 @@ def test_problems_are_named_and_the_rest_counted() -> None:
     ],
 )
 def test_the_gravest_reason_is_given(given_: dict[str, Any], refusal: str) -> None:
-    assert judge_commit(**given_).refusal == refusal
+    assert validate_commit(**given_).refusal == refusal
 
 
 def test_only_what_is_made_can_be_over_budget_and_only_with_a_past() -> None:
@@ -102,8 +102,8 @@ def test_targets_are_what_is_made_by_project_without_what_was_restored() -> None
         item("rows", "new", project="q"),
     ]
 
-    assert targets(items) == {"p": ("rows", "tune", "release"), "q": ("rows",)}
-    assert targets(items, {"p/release"})["p"] == ("rows", "tune")
+    assert assets_to_build(items) == {"p": ("rows", "tune", "release"), "q": ("rows",)}
+    assert assets_to_build(items, {"p/release"})["p"] == ("rows", "tune")
 
 
 SPECS = {
@@ -169,25 +169,25 @@ def test_the_newest_release_of_the_same_specs_comes_back() -> None:
     releases = [record("1", a="x"), record("2", a="x"), record("3", a="y")]
     states = {"1": "retired", "2": "retired", "3": "live"}
 
-    assert former(releases, {"a": "x"}, states) == releases[1]
-    assert former(releases, {"a": "z"}, states) is None
-    assert former(releases, {"a": "x", "b": "x"}, states) is None
+    assert release_of_same_specs(releases, {"a": "x"}, states) == releases[1]
+    assert release_of_same_specs(releases, {"a": "z"}, states) is None
+    assert release_of_same_specs(releases, {"a": "x", "b": "x"}, states) is None
 
 
-@given(st.sampled_from(sorted(GIVEN_UP)))
+@given(st.sampled_from(sorted(NOT_RESTORABLE_STATES)))
 def test_a_release_that_was_given_up_never_comes_back(state: str) -> None:
     releases = [record("1", a="x"), record("2", a="x")]
 
-    assert former(releases, {"a": "x"}, {"1": "retired", "2": state}) == releases[0]
-    assert former(releases, {"a": "x"}, {"1": state, "2": state}) is None
+    assert release_of_same_specs(releases, {"a": "x"}, {"1": "retired", "2": state}) == releases[0]
+    assert release_of_same_specs(releases, {"a": "x"}, {"1": state, "2": state}) is None
 
 
 def test_a_release_without_a_rollout_does_not_come_back() -> None:
-    assert former([record("1", a="x")], {"a": "x"}, {}) is None
+    assert release_of_same_specs([record("1", a="x")], {"a": "x"}, {}) is None
 
 
 @given(st.lists(st.sampled_from(["good", "unsigned", "bad", "unknown", "expired", "revoked"])))
 def test_signatures_let_a_commit_in_exactly_when_all_are_good(verdicts: list[Any]) -> None:
-    found = judge_commit(signatures=[Signature("c" * 40, verdict) for verdict in verdicts])
+    found = validate_commit(signatures=[CommitSignature("c" * 40, verdict) for verdict in verdicts])
 
     assert (found.refusal is None) == all(verdict == "good" for verdict in verdicts)

@@ -40,9 +40,9 @@ waits word standings service statuses
 waits word intake parsed batch
 refused word arriving staging
 refused word happening lifecycle kind
-waits class Made MaterializeResult
+refused class Made BuildResult
 waits class Line ProjectBuilder
-waits class Bench BuildContext
+refused class Bench BuildContext
 waits class Change RolloutUpdate
 waits class Scene RolloutContext
 waits class Advance RolloutDecision
@@ -51,8 +51,8 @@ refused class Held ConditionResult
 waits class Answered Prediction or AnswerRecord
 waits class Decided TriggerDecision
 waits class Known SpecSnapshot
-waits class Item PlanEntry
-waits class Told DigestInputs
+refused class Item PlanEntry
+refused class Told DigestInputs
 waits class GitSide DesiredState
 waits class LedgerSide RecordedState
 waits class LiveSide ObservedState

@@ -22,7 +22,7 @@ from tidemill.adapters.ledger.base import open_engine
 from tidemill.adapters.store import MemoryStore
 from tidemill.adapters.store.remote import default_remote
 from tidemill.cli import commands
-from tidemill.pipeline.builder import Line
+from tidemill.pipeline.builder import ProjectBuilder
 from tidemill.spec.load import load
 from tidemill.spec.schema import schema, text
 from tidemill.terminal.shell import run
@@ -45,9 +45,9 @@ class Nothing:
         return [], {}
 
 
-def line(project: str, **more: Any) -> Line:
+def builder(project: str, **more: Any) -> ProjectBuilder:
     records = MaterialisationLedger(open_engine("sqlite://"))
-    return Line(
+    return ProjectBuilder(
         project=load(Path("specs")).projects[project],
         home=Path(".tidemill").absolute(),
         cache=Path("cache").absolute(),
@@ -71,7 +71,7 @@ def test_a_project_of_each_task_is_valid_and_its_dataset_can_be_made(
     code = init("desk", "--data", file, "--task", task, "--yes")
     told = capsys.readouterr().out
     checked = run(commands, ["validate"])
-    made = line("desk").make("rows")
+    made = builder("desk").materialise("rows")
 
     assert (code, checked) == (0, 0)
     assert told.endswith(
@@ -167,8 +167,10 @@ def test_the_classifier_it_writes_learns_and_passes_its_gate(
     tune |= {"early_stop": None, "train": tune["train"] | more}  # random weights have more to learn
     (folder / "finetune.yaml").write_text(yaml.safe_dump(tune))
 
-    works = line("desk")
-    made = {name: works.make(name) for name in ("minilm", "rows", "tuned", "small", "quality")}
+    works = builder("desk")
+    made = {
+        name: works.materialise(name) for name in ("minilm", "rows", "tuned", "small", "quality")
+    }
 
     failed = [c.message for m in made.values() for c in m.checks if not c.passed and c.blocking]
     assert failed == []
@@ -183,7 +185,7 @@ def test_columns_that_a_template_cannot_name_get_names_that_it_can(place: Path, 
     code = init("desk", "--data", "rows.jsonl", *columns)
 
     dataset = yaml.safe_load((place / "specs/desk/dataset.yaml").read_text())
-    made = line("desk").make("rows")
+    made = builder("desk").materialise("rows")
     assert code == 0
     assert dataset["map"] == {
         "kunden_frage": "Kunden-Frage",
@@ -206,7 +208,7 @@ def test_values_that_yaml_would_read_as_something_else_stay_what_they_are(
     expectation = load(Path("specs")).projects["desk"].specs["rows"].spec.expectations[-1]
     assert code == 0
     assert sorted(expectation.arguments["value_set"]) == sorted(labels)
-    assert line("desk").make("rows").facts["rows_total"] == 70
+    assert builder("desk").materialise("rows").facts["rows_total"] == 70
 
 
 def test_the_first_look_warns_of_people_languages_and_rare_labels(
@@ -242,9 +244,9 @@ def test_a_users_correction_to_no_label_is_left_out_and_does_not_stop_the_line(
 ) -> None:
     (place / "rows.csv").write_text(table())
     init("desk", "--data", "rows.csv", "--yes")
-    works = dataclasses.replace(line("desk"), feedback=Corrected())
+    works = dataclasses.replace(builder("desk"), feedback=Corrected())
 
-    made = works.make("rows")
+    made = works.materialise("rows")
 
     assert [check.message for check in made.checks if not check.passed] == []
     assert made.facts["rows_total"] == 60
@@ -271,7 +273,7 @@ def test_a_header_may_hold_commas_semicolons_and_blanks_in_quotes(place: Path, i
     code = init("desk", "--data", "rows.csv", "--yes")
 
     assert code == 0
-    assert line("desk").make("rows").facts["rows_total"] == 60
+    assert builder("desk").materialise("rows").facts["rows_total"] == 60
 
 
 def test_rows_without_a_label_or_with_a_blank_text_are_not_counted_on(
@@ -287,7 +289,7 @@ def test_rows_without_a_label_or_with_a_blank_text_are_not_counted_on(
     assert "note: 160 rows without 'label' are left out\n" in told
     assert "note: 9 rows without 'text' are left out\n" in told
     assert "note: 40 rows are few" in told
-    assert line("desk").make("rows").facts["rows_total"] == 40
+    assert builder("desk").materialise("rows").facts["rows_total"] == 40
 
 
 @pytest.mark.parametrize("specs", ["rows.csv", "rows.csv/below"])

@@ -18,7 +18,7 @@ from tidemill.errors import ArtefactError, HashMismatch, UnsafeFormat
 from tidemill.form import ModelForm
 from tidemill.models.fetch import fetch
 from tidemill.pipeline import model as maker
-from tidemill.pipeline.context import Bench
+from tidemill.pipeline.context import BuildContext
 from tidemill.spec.model import Model
 
 
@@ -180,7 +180,7 @@ def test_the_maker_puts_weights_tokenizer_and_form_into_the_store(
 ) -> None:
     copy(tiny_llm, tmp_path)
     store = MemoryStore()
-    bench = Bench(tmp_path, tmp_path / "scratch", tmp_path / "cache", store, SystemClock())
+    bench = BuildContext(tmp_path, tmp_path / "scratch", tmp_path / "cache", store, SystemClock())
 
     made = maker.build(spec(here()), {}, bench)
     again = maker.build(spec(here()), {}, bench)

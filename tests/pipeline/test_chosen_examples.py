@@ -25,7 +25,7 @@ def ground(tmp_path: Path, tiny_encoder: Path) -> Ground:
 
 def chosen(ground: Ground, rows: list[dict[str, Any]], k: int = 3) -> Prompt:
     text = "".join(json.dumps(row) + "\n" for row in rows)
-    (ground.bench.project / "chosen.jsonl").write_text(text)
+    (ground.bench.project_folder / "chosen.jsonl").write_text(text)
     examples = {"source": "rows", "k": k, "file": "chosen.jsonl"}
     return ground.spec(technique="few-shot", examples=examples)
 
@@ -59,7 +59,7 @@ def test_a_line_without_a_column_is_named(ground: Ground) -> None:
 
 def test_a_broken_line_is_named(ground: Ground) -> None:
     spec = chosen(ground, [{"text": "one", "label": "refund"}])
-    with (ground.bench.project / "chosen.jsonl").open("a") as file:
+    with (ground.bench.project_folder / "chosen.jsonl").open("a") as file:
         file.write("{broken\n")
 
     with pytest.raises(SpecError, match=r"chosen\.jsonl:2: not JSON"):

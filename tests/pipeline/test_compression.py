@@ -17,7 +17,7 @@ from tidemill.errors import DataError, EquivalenceBroken
 from tidemill.form import ModelForm
 from tidemill.pipeline import compression
 from tidemill.pipeline.checks import declared_checks
-from tidemill.pipeline.context import Bench, Made
+from tidemill.pipeline.context import BuildContext, BuildResult
 from tidemill.ports import Artefact
 from tidemill.prompts import PromptProgram
 from tidemill.spec.compression import Compression
@@ -114,19 +114,19 @@ class Place:
             "labelled": self.store.put(rows, kind="dataset"),
         }
 
-    def make(self, wanted: Compression) -> Made:
+    def make(self, wanted: Compression) -> BuildResult:
         scratch = self.tmp / "scratch"
         scratch.mkdir(exist_ok=True)
         return compression.build(
             wanted,
             self.inputs,
-            Bench(
-                project=self.tmp,
+            BuildContext(
+                project_folder=self.tmp,
                 scratch=scratch,
                 cache=self.tmp,
                 store=self.store,
                 clock=SetClock(datetime(2026, 1, 1, tzinfo=UTC)),
-                say=lambda message, *, done=None, total=None: self.said.append(message),
+                progress=lambda message, *, done=None, total=None: self.said.append(message),
             ),
         )
 
@@ -165,7 +165,7 @@ def test_the_line_ends_in_what_onnx_runtime_serves_with_an_engine_beside_it(plac
     ]
     assert all(check.passed for check in made.checks)
     assert made.facts["ratio"] < 0.9
-    assert made.pictures["Size and agreement by hop"].startswith(b"\x89PNG")
+    assert made.charts["Size and agreement by hop"].startswith(b"\x89PNG")
     assert {"accuracy", "size", "latency_p50"} == {one.metric for one in made.measures}
     assert not (place.tmp / "scratch" / "exports").exists()
 

@@ -16,7 +16,7 @@ from tidemill.adapters.store import MemoryStore
 from tidemill.data import SPLITS, origins, read_split, summary
 from tidemill.errors import DataError
 from tidemill.pipeline import dataset
-from tidemill.pipeline.context import Bench
+from tidemill.pipeline.context import BuildContext
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.prompt import Prompt
@@ -55,9 +55,9 @@ def spec(**more: Any) -> Dataset:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(
-        project=tmp_path,
+def bench(tmp_path: Path) -> BuildContext:
+    return BuildContext(
+        project_folder=tmp_path,
         scratch=tmp_path / "scratch",
         cache=tmp_path / "cache",
         store=MemoryStore(),
@@ -79,7 +79,7 @@ def asked(count: int = 40) -> list[Mapping[str, Any]]:
 
 
 def test_a_dataset_holds_its_splits_its_quarantine_and_its_summary(
-    bench: Bench, write: Callable[..., None]
+    bench: BuildContext, write: Callable[..., None]
 ) -> None:
     write([*asked(), {"text": "mail a@b.co", "label": "a"}], extra="{broken\n")
     made = dataset.build(
@@ -117,13 +117,13 @@ def test_a_dataset_holds_its_splits_its_quarantine_and_its_summary(
     assert [check.name for check in made.checks] == ["minimum_rows", "leakage"]
     assert all(check.passed for check in made.checks)
     assert made.facts["rows_total"] == 41
-    assert made.pictures["label balance"].startswith(b"\x89PNG")
+    assert made.charts["label balance"].startswith(b"\x89PNG")
     assert made.tables["quarantine"] == [{"reason": "unreadable", "rows": 1}]
     assert read_split(folder, "quarantine")[0]["origin"] == "rows.jsonl:42"
 
 
 def test_the_same_inputs_give_the_same_bytes_and_changed_ones_do_not(
-    bench: Bench, write: Callable[..., None]
+    bench: BuildContext, write: Callable[..., None]
 ) -> None:
     write(asked())
     first = dataset.build(spec(), {}, bench).artefact
@@ -135,7 +135,7 @@ def test_the_same_inputs_give_the_same_bytes_and_changed_ones_do_not(
 
 
 def test_failing_rows_are_quarantined_and_a_failing_dataset_blocks(
-    bench: Bench, write: Callable[..., None]
+    bench: BuildContext, write: Callable[..., None]
 ) -> None:
     write([*asked(), {"text": "odd", "label": "zzz"}])
     in_set = {"type": "expect_column_values_to_be_in_set", "column": "label"}
@@ -165,7 +165,9 @@ def test_failing_rows_are_quarantined_and_a_failing_dataset_blocks(
     assert json.loads(kept_out[0]["row"])["text"] == "odd"
 
 
-def test_no_personal_data_reaches_the_quarantine(bench: Bench, write: Callable[..., None]) -> None:
+def test_no_personal_data_reaches_the_quarantine(
+    bench: BuildContext, write: Callable[..., None]
+) -> None:
     write([*asked(), {"text": "a@b.co", "label": None}], extra='{"text": "call +44 20 7946 0958"\n')
     made = dataset.build(spec(), {}, bench)
     said = json.dumps(read_split(made.artefact.path, "quarantine"))
@@ -177,7 +179,7 @@ def test_no_personal_data_reaches_the_quarantine(bench: Bench, write: Callable[.
 
 
 def test_fixed_splits_are_kept_and_what_leaks_into_test_goes(
-    bench: Bench, write: Callable[..., None]
+    bench: BuildContext, write: Callable[..., None]
 ) -> None:
     write(asked(20), "train.jsonl")
     write([{"text": "Question  number 3", "label": "b"}, {"text": "own", "label": "a"}], "t.jsonl")
@@ -226,16 +228,16 @@ def replies(count: int = 40) -> list[Mapping[str, Any]]:
     return [{"text": f"question {i}", "intent": "order", "reply": f"R{i}."} for i in range(count)]
 
 
-def with_feedback(bench: Bench, *rows: dict[str, Any]) -> Bench:
+def with_feedback(bench: BuildContext, *rows: dict[str, Any]) -> BuildContext:
     def read(name: str, kinds: tuple[str, ...], since: datetime | None) -> Any:
         assert (name, kinds, since) == ("said", ("correction", "thumbs"), None)
         return list(rows), OFFSETS
 
-    return replace(bench, feedback=read)
+    return replace(bench, read_feedback=read)
 
 
 def test_feedback_becomes_rows_by_the_prompt_with_weight_subject_and_group(
-    bench: Bench, write: Callable[..., None]
+    bench: BuildContext, write: Callable[..., None]
 ) -> None:
     write(replies())
     confirmed = given(2, kind="thumbs", output="All good.", label="thanks")
@@ -260,7 +262,7 @@ def test_feedback_becomes_rows_by_the_prompt_with_weight_subject_and_group(
 
 
 def test_each_row_keeps_the_line_or_the_event_it_came_from(
-    bench: Bench, write: Callable[..., None]
+    bench: BuildContext, write: Callable[..., None]
 ) -> None:
     write(replies(), extra="")
     said = given(1, place="said/0/6")
@@ -278,7 +280,7 @@ def test_each_row_keeps_the_line_or_the_event_it_came_from(
 
 
 def test_a_dataset_of_an_older_version_has_rows_without_lines(
-    bench: Bench, write: Callable[..., None], tmp_path: Path
+    bench: BuildContext, write: Callable[..., None], tmp_path: Path
 ) -> None:
     write(asked())
     made = dataset.build(spec(), {}, bench)
@@ -290,7 +292,7 @@ def test_a_dataset_of_an_older_version_has_rows_without_lines(
 
 
 def test_feedback_without_consent_question_or_form_is_kept_out_and_the_last_word_counts(
-    bench: Bench, write: Callable[..., None]
+    bench: BuildContext, write: Callable[..., None]
 ) -> None:
     write(replies())
     made = dataset.build(
@@ -317,7 +319,7 @@ def test_feedback_without_consent_question_or_form_is_kept_out_and_the_last_word
 
 
 def test_one_loud_user_weighs_no_more_than_the_stream_allows(
-    bench: Bench, write: Callable[..., None]
+    bench: BuildContext, write: Callable[..., None]
 ) -> None:
     write(replies(100))
     loud = [given(i, subject="loud", conversation=None) for i in range(60)]
@@ -336,7 +338,7 @@ def test_one_loud_user_weighs_no_more_than_the_stream_allows(
 
 
 def test_held_out_subjects_are_only_in_the_test_split(
-    bench: Bench, write: Callable[..., None]
+    bench: BuildContext, write: Callable[..., None]
 ) -> None:
     write(replies(10))
     made = dataset.build(
@@ -361,7 +363,7 @@ def test_held_out_subjects_are_only_in_the_test_split(
     ],
 )
 def test_what_cannot_be_made_says_what_and_the_way_out_and_leaves_nothing(
-    bench: Bench, write: Callable[..., None], more: dict[str, Any], message: str
+    bench: BuildContext, write: Callable[..., None], more: dict[str, Any], message: str
 ) -> None:
     write(asked(4))
 

@@ -22,8 +22,9 @@ from tidemill.errors import ArtefactError, DataError
 from tidemill.form import ModelForm
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline import evaluation, failures, pictures
+from tidemill.pipeline.answer_file import read_answers
 from tidemill.pipeline.answers import EvaluatedRow
-from tidemill.pipeline.context import Bench, Made, Measure
+from tidemill.pipeline.context import BuildContext, BuildResult, Measure
 from tidemill.pipeline.prompt_loading import prompt_name
 from tidemill.ports import Artefact
 from tidemill.spec.evaluation import Evaluation
@@ -96,23 +97,23 @@ class Place:
             ModelForm(form=form, task=facts.pop("task", "causal-lm"), **facts).write(folder)  # type: ignore[arg-type]
         return self.store.put(folder, kind="model")
 
-    def bench(self, baseline: Artefact | None = None, specs: Any = None) -> Bench:
+    def bench(self, baseline: Artefact | None = None, specs: Any = None) -> BuildContext:
         scratch = self.tmp / "scratch"
         scratch.mkdir(exist_ok=True)
-        return Bench(
-            project=self.tmp,
+        return BuildContext(
+            project_folder=self.tmp,
             scratch=scratch,
             cache=self.tmp,
             store=self.store,
             clock=SetClock(datetime(2026, 1, 1, tzinfo=UTC)),
-            say=lambda message, *, done=None, total=None: self.said.append(message),
-            baseline=lambda _name: baseline,
+            progress=lambda message, *, done=None, total=None: self.said.append(message),
+            baseline_report=lambda _name: baseline,
             specs=specs or {},
         )
 
     def conclude(
         self, given: list[EvaluatedRow], live: Artefact | None = None, **fields: Any
-    ) -> Made:
+    ) -> BuildResult:
         return evaluation.score_answers(spec(**fields), self.inputs, self.bench(live), given)
 
 
@@ -220,7 +221,7 @@ def test_the_same_answers_give_the_same_report(place: Place) -> None:
 
 def test_answers_survive_the_report(place: Place) -> None:
     made = place.conclude(answer_all(5))
-    kept = answering.read(made.artefact.path)
+    kept = read_answers(made.artefact.path)
 
     assert list(kept.values()) == answer_all(5)
 
@@ -268,9 +269,9 @@ def test_pictures_are_made_of_labels_and_of_slices(place: Place) -> None:
         answer_all(), slices=[{"name": "refunds", "column": "label", "one_of": ["refund"]}]
     )
 
-    assert set(made.pictures) == {"Confusion matrix", "Slices"}
-    assert all(png.startswith(PNG) for png in made.pictures.values())
-    assert (made.artefact.path / "confusion.png").read_bytes() == made.pictures["Confusion matrix"]
+    assert set(made.charts) == {"Confusion matrix", "Slices"}
+    assert all(png.startswith(PNG) for png in made.charts.values())
+    assert (made.artefact.path / "confusion.png").read_bytes() == made.charts["Confusion matrix"]
 
 
 def test_a_matrix_of_many_labels_puts_the_rest_together() -> None:
@@ -373,7 +374,7 @@ def real(place: Place, tiny_llm: Path) -> Place:
 
 def test_a_real_model_answers_every_row_and_the_same_question_once(real: Place) -> None:
     made = evaluation.build(spec(prompt="ask"), real.inputs, real.bench())
-    kept = answering.read(made.artefact.path)
+    kept = read_answers(made.artefact.path)
 
     assert list(kept) == ["r0", "r1", "r2"]
     assert kept["r0"].output == kept["r2"].output
@@ -433,11 +434,11 @@ def test_a_classifier_is_asked_for_labels_without_a_prompt(
         "requests": dataset(place, rows),
     }
     made = evaluation.build(spec(), place.inputs, place.bench())
-    kept = answering.read(made.artefact.path)
+    kept = read_answers(made.artefact.path)
 
     assert {one.answer.label for one in kept.values()} <= {"a", "b"}
     assert set(kept["r0"].scores) == {"a", "b"}
-    assert set(made.pictures) == {"Confusion matrix"}
+    assert set(made.charts) == {"Confusion matrix"}
 
     with pytest.raises(DataError, match="have no label\\. Name them in the Dataset's `map`"):
         answering.answer_rows(folder_of(place), [{"text": "x"}], None, resolve=lambda _: folder)

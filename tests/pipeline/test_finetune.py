@@ -15,7 +15,7 @@ from tidemill.adapters.store.memory import MemoryStore
 from tidemill.errors import DataError, Diverged
 from tidemill.form import ModelForm
 from tidemill.pipeline import finetune
-from tidemill.pipeline.context import Bench, Made
+from tidemill.pipeline.context import BuildContext, BuildResult
 from tidemill.pipeline.loss_curve import curve_points
 from tidemill.ports import Artefact
 from tidemill.prompts import PromptProgram
@@ -48,11 +48,11 @@ class Shop:
         self.inputs: dict[str, Artefact] = {}
 
     @property
-    def bench(self) -> Bench:
+    def bench(self) -> BuildContext:
         def say(message: str, **_: Any) -> None:
             self.said.append(message)
 
-        return Bench(
+        return BuildContext(
             self.root, self.root / "scratch", self.root / "cache", self.store, SystemClock(), say
         )
 
@@ -84,7 +84,7 @@ class Shop:
         program.save(self.root / "prompt")
         self.inputs["prompt"] = self.store.put(self.root / "prompt", kind="prompt")
 
-    def train(self, **fields: Any) -> Made:
+    def train(self, **fields: Any) -> BuildResult:
         known = {
             "apiVersion": "tidemill/v1",
             "kind": "FineTune",
@@ -139,7 +139,7 @@ def test_the_facts_say_what_was_done(chat_shop: Shop) -> None:
     assert facts["tokens"] > 24 * 10
     assert facts["tokens_per_second"] > 0
     assert (measure.metric, measure.rows) == ("validation_loss", 3)
-    assert made.pictures["loss"].startswith(PNG)
+    assert made.charts["loss"].startswith(PNG)
     assert not (chat_shop.root / "scratch" / "checkpoints").exists()
 
 

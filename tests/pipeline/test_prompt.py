@@ -12,7 +12,7 @@ import pytest
 from tidemill.adapters.store import MemoryStore
 from tidemill.errors import DataError, SpecError
 from tidemill.pipeline import dataset, prompt
-from tidemill.pipeline.context import Bench
+from tidemill.pipeline.context import BuildContext
 from tidemill.ports import Artefact
 from tidemill.prompts import PromptProgram
 from tidemill.spec.dataset import Dataset
@@ -27,15 +27,15 @@ class Fixed:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
+def bench(tmp_path: Path) -> BuildContext:
     rows = [{"text": f"question {i}", "label": "ab"[i % 2]} for i in range(30)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "ask.j2").write_text("Pick one of {{ labels|join(', ') }}: {{ text }}\n")
-    return Bench(tmp_path, tmp_path / "scratch", tmp_path / "cache", MemoryStore(), Fixed())
+    return BuildContext(tmp_path, tmp_path / "scratch", tmp_path / "cache", MemoryStore(), Fixed())
 
 
 @pytest.fixture
-def rows(bench: Bench) -> Artefact:
+def rows(bench: BuildContext) -> Artefact:
     spec = Dataset.model_validate(
         {
             **HEAD,
@@ -59,7 +59,9 @@ def spec(**more: Any) -> Prompt:
     return Prompt.model_validate({**given, **more})
 
 
-def test_a_few_shot_prompt_knows_its_labels_and_its_examples(bench: Bench, rows: Artefact) -> None:
+def test_a_few_shot_prompt_knows_its_labels_and_its_examples(
+    bench: BuildContext, rows: Artefact
+) -> None:
     few = spec(technique="few-shot", examples={"source": "chat", "k": 2})
     made = prompt.build(few, {"chat": rows}, bench)
     again = prompt.build(few, {"chat": rows}, bench)
@@ -74,7 +76,7 @@ def test_a_few_shot_prompt_knows_its_labels_and_its_examples(bench: Bench, rows:
 
 
 def test_similar_examples_keep_their_vectors(
-    bench: Bench, rows: Artefact, tiny_encoder: Path
+    bench: BuildContext, rows: Artefact, tiny_encoder: Path
 ) -> None:
     from tidemill.runtimes.sentence import Encoder
 
@@ -91,8 +93,8 @@ def test_similar_examples_keep_their_vectors(
     assert len(program.messages({"text": "question 3"})) == 3
 
 
-def test_a_wrong_template_names_its_line_and_leaves_nothing(bench: Bench) -> None:
-    (bench.project / "ask.j2").write_text("one\n{{ txt }}\n")
+def test_a_wrong_template_names_its_line_and_leaves_nothing(bench: BuildContext) -> None:
+    (bench.project_folder / "ask.j2").write_text("one\n{{ txt }}\n")
 
     with pytest.raises(SpecError, match=r"ask\.j2:2: 'txt' is not among the prompt's `inputs`"):
         prompt.build(spec(), {}, bench)
@@ -102,7 +104,7 @@ def test_a_wrong_template_names_its_line_and_leaves_nothing(bench: Bench) -> Non
 
 
 def test_examples_from_a_dataset_without_the_columns_say_which(
-    bench: Bench, rows: Artefact
+    bench: BuildContext, rows: Artefact
 ) -> None:
     few = spec(
         technique="few-shot",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tidemill.engine.staleness import BUILDABLE_KINDS
 from tidemill.home import Home
-from tidemill.pipeline.asset_state import MAKERS, asset_version
+from tidemill.pipeline.asset_state import asset_version
 from tidemill.pipeline.release import compose
 from tidemill.ports import Materialisation
 from tidemill.spec.graph import build_order
@@ -17,22 +18,22 @@ def build(
 ) -> Materialisation:
     """Record one asset as built from its spec and its inputs as they stand; `content` is what
     its artefact holds."""
-    line = home.with_fresh_specs().builder(project)
+    builder = home.with_fresh_specs().builder(project)
     folder = home.settings.home / "scratch" / name
     folder.mkdir(parents=True)
     (folder / "content.txt").write_text(f"{name} {content}")
-    artefact = home.store.put(folder, kind=line.specs[name].kind.lower())
+    artefact = home.store.put(folder, kind=builder.specs[name].kind.lower())
     home.ledger.materialisations.add_artefacts([artefact])
     newest = {
         parent: home.ledger.materialisations.latest(project, parent)
-        for parent in line.parents(name)
+        for parent in builder.parents(name)
     }
     inputs = {parent: record.artefact for parent, record in newest.items() if record}
-    digest = line.spec_digest(name)
+    digest = builder.spec_digest(name)
     record = Materialisation(
         project=project,
         name=name,
-        kind=line.specs[name].kind,
+        kind=builder.specs[name].kind,
         version=asset_version(digest, inputs, {}, ""),
         spec_digest=digest,
         artefact=artefact.digest,
@@ -57,7 +58,7 @@ def build_all(home: Home, project: str) -> None:
     fresh = home.with_fresh_specs()
     specs = fresh.builder(project).specs
     for name in build_order(fresh.project(project)):
-        if specs[name].kind in MAKERS:
+        if specs[name].kind in BUILDABLE_KINDS:
             build(home, project, name)
     for name in specs:
         release(home, project, name)
@@ -65,7 +66,7 @@ def build_all(home: Home, project: str) -> None:
 
 def release(home: Home, project: str, name: str) -> None:
     """The release that a rollout brings out now; nothing for other kinds."""
-    line = home.with_fresh_specs().builder(project)
-    spec = line.specs[name]
+    builder = home.with_fresh_specs().builder(project)
+    spec = builder.specs[name]
     if isinstance(spec, Rollout):
-        home.ledger.materialisations.add_release(compose(line, spec))
+        home.ledger.materialisations.add_release(compose(builder, spec))

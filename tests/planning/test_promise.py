@@ -59,17 +59,17 @@ def planned_rows(home: Home) -> Mapping[str, int]:
 
 def test_a_dataset_that_was_frozen_before_any_feedback_stays_frozen_in_a_commit(repo: Repo) -> None:
     home = home_of(repo)
-    home.builder("chat").make("requests")
+    home.builder("chat").materialise("requests")
     give_feedback(home, 12)
     repo.write("specs/chat/data/requests.jsonl", ROWS + ROW.format(40))
     repo.commit("one more row")
     promised = planned_rows(home)
 
-    built = home.with_fresh_specs().builder("chat").make("requests")
+    built = home.with_fresh_specs().builder("chat").materialise("requests")
     fresh = (
         home.with_fresh_specs()
         .builder("chat")
-        .make("requests", until=home.ledger.feedback.frozen_offsets(TOPIC))
+        .materialise("requests", offsets=home.ledger.feedback.frozen_offsets(TOPIC))
     )
 
     assert built.facts["rows"] == promised
@@ -80,11 +80,11 @@ def test_a_dataset_that_was_frozen_before_any_feedback_stays_frozen_in_a_commit(
 def test_a_dataset_keeps_the_feedback_it_has_when_more_comes(repo: Repo) -> None:
     home = home_of(repo)
     give_feedback(home, 6)
-    first = home.builder("chat").make("requests")
+    first = home.builder("chat").materialise("requests")
     frozen = home.ledger.feedback.frozen_offsets(TOPIC)
     give_feedback(home, 12)
     repo.edit("specs/chat/requests.yaml", "format:", "minimum_rows: 3\nformat:")
-    second = home.with_fresh_specs().builder("chat").make("requests")
+    second = home.with_fresh_specs().builder("chat").materialise("requests")
 
     assert (first.reused, second.reused) == (False, False)
     assert second.facts["offsets"] == first.facts["offsets"] == frozen

@@ -14,7 +14,7 @@ from tests.report.stories import GATE, MEASURES, answered, failure
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.form import ModelForm
 from tidemill.home import Home
-from tidemill.pipeline import answers as answering
+from tidemill.pipeline.answer_file import write_answers
 from tidemill.records import RolloutUpdate
 from tidemill.settings import Settings
 from tidemill.spec.digest import spec_digest
@@ -85,7 +85,7 @@ def put(home: Home, kind: str, files: Mapping[str, str]) -> str:
 def put_report(home: Home) -> str:
     folder = home.settings.home / "making-answers"
     folder.mkdir(parents=True)
-    answering.write(folder, [answered(1, "a", "b"), answered(2, "a", "a")])
+    write_answers(folder, [answered(1, "a", "b"), answered(2, "a", "a")])
     files = {
         "report.json": json.dumps({"rows": 2, "confidence": 0.9, "gains": None}),
         "failures.json": json.dumps({"failures": [failure()], "clusters": []}),
@@ -103,7 +103,7 @@ def put_model(home: Home, note: str) -> str:
 
 def release(home: Home, note: str = "first", commit: str = "") -> ReleaseRecord:
     """A release of the project as it stands, its dataset really made, the model a stand-in."""
-    rows = home.builder("shop").make("rows").artefact
+    rows = home.builder("shop").materialise("rows").artefact
     model, project = put_model(home, note), home.project("shop")
     record = release_record(
         digest=f"sha256:{note.encode().hex():0<64}",

@@ -118,7 +118,7 @@ def test_a_report_that_cannot_be_read_is_no_crash(home: Home) -> None:
 def test_a_dataset_is_told_without_any_release(home: Home) -> None:
     with pytest.raises(MissingArtefact, match="run `tidemill run shop/rows`"):
         gather.gather_dataset(home, "shop", "rows")
-    home.builder("shop").make("rows")
+    home.builder("shop").materialise("rows")
 
     data = gather.gather_dataset(home, "shop", "rows")
     assert data.rows["train"] == 34

@@ -15,7 +15,7 @@ from tidemill.data.rows import hash_fraction
 from tidemill.engine.search_budget import Limits
 from tidemill.form import ModelForm
 from tidemill.pipeline import dataset
-from tidemill.pipeline.context import Bench
+from tidemill.pipeline.context import BuildContext
 from tidemill.pipeline.optimise import PromptSearchResult, SearchRequest, optimise
 from tidemill.ports import Artefact
 from tidemill.runtimes import LabelScores, Messages, Reply
@@ -110,7 +110,7 @@ class Ground:
         (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
         (folder / "ask.j2").write_text("{{ text }}\n")
         self.store = MemoryStore()
-        self.bench = Bench(folder, folder / "scratch", folder, self.store, Fixed())
+        self.bench = BuildContext(folder, folder / "scratch", folder, self.store, Fixed())
         rows = Dataset.model_validate(
             {
                 **HEAD,

@@ -13,7 +13,7 @@ from tidemill.adapters.clock import SetClock
 from tidemill.adapters.ledger.base import open_engine
 from tidemill.adapters.ledger.rollouts import RolloutLedger
 from tidemill.adapters.memory.deployer import MemoryDeployer
-from tidemill.control.deployer_choice import NEEDS_CLUSTER, kept
+from tidemill.control.deployer_choice import NEEDS_CLUSTER, rollback_targets
 from tidemill.control.rollout_controller import Controller
 from tidemill.errors import ServiceError
 from tidemill.ports import Arm, ArmHealth
@@ -402,7 +402,9 @@ def folders(stage: Stage) -> list[str]:
     """Former releases that a rollback can still reach, newest first."""
     return [
         w.release
-        for w in kept(stage.ledger.live_rollout(CHAT), stage.ledger.retired_rollouts(CHAT))
+        for w in rollback_targets(
+            stage.ledger.live_rollout(CHAT), stage.ledger.retired_rollouts(CHAT)
+        )
     ]
 
 

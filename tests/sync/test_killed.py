@@ -21,17 +21,17 @@ STEPS = [
     (f"{GIT}.mirror:Mirror.fetch", "after"),
     (f"{LEDGER}.syncs:SyncLedger.record_arrival", "after"),
     (f"{GIT}.worktrees:_protect", "before"),
-    (f"{GIT}.worktrees:Trees.make", "after"),
+    (f"{GIT}.worktrees:Worktrees.add", "after"),
     (f"{LEDGER}.syncs:SyncLedger.set_state", "before"),
     (f"{LEDGER}.syncs:SyncLedger.set_state", "after"),
-    (f"{GIT}.worktrees:Trees.switch", "before"),
-    (f"{GIT}.worktrees:Trees.switch", "after"),
+    (f"{GIT}.worktrees:Worktrees.make_current", "before"),
+    (f"{GIT}.worktrees:Worktrees.make_current", "after"),
     (f"{LEDGER}.decisions:TriggerDecisionLedger.request_run", "before"),
     (f"{LEDGER}.decisions:TriggerDecisionLedger.request_run", "after"),
     (f"{LEDGER}.decisions:TriggerDecisionLedger.withdraw_requests", "after"),
     ("tidemill.control.git_sync:Follower._publish", "before"),
     ("tidemill.control.git_sync:Follower._publish", "after"),
-    ("tidemill.cli.sync:run", "before"),
+    ("tidemill.cli.sync:start_runs", "before"),
 ]
 
 

@@ -13,7 +13,7 @@ from tidemill.control.git_sync import Follower, Outcome
 from tidemill.errors import TidemillError
 from tidemill.home import Home
 from tidemill.local.dagster_home import prepare
-from tidemill.pipeline.context import silent
+from tidemill.pipeline.context import no_progress
 from tidemill.records import RolloutUpdate
 from tidemill_assets.run_decision import run_decision
 
@@ -75,7 +75,7 @@ def sync(follow: Follow) -> Outcome:
     assert outcome.sync is not None
     for decided in follower.pending(outcome.sync):
         settings = follower.home.settings.with_specs(follower.specs(outcome.sync))
-        run_decision(Home(settings), decided.key, outcome.sync.commit, silent)
+        run_decision(Home(settings), decided.key, outcome.sync.commit, no_progress)
     return outcome
 
 
@@ -152,7 +152,7 @@ def test_a_run_of_a_commit_that_was_reverted_meanwhile_brings_nothing_out(
     assert sync(follow).reason == "nothing to make"
 
     with pytest.raises(TidemillError, match="a newer commit changed or took away"):
-        run_decision(home, decided.key, outcome.sync.commit, silent)
+        run_decision(home, decided.key, outcome.sync.commit, no_progress)
 
     assert follow().home.ledger.rollouts.in_progress("desk") == []
     assert follow().home.ledger.rollouts.live_release("desk") == first

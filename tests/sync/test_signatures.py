@@ -77,7 +77,7 @@ def test_an_allowed_ssh_key_is_good_and_its_owner_known(desk: Remote, keys: Keys
 
     found = TrustedSigners(allowed_signers=keys.allowed).verify_commit(desk.clone, sha)
 
-    assert found.good
+    assert found.is_good
     assert found.signer == "ada@example.com"
     assert found.key.startswith("SHA256:")
 
@@ -125,7 +125,7 @@ def test_a_missing_list_of_revoked_keys_lets_nobody_in(desk: Remote, keys: Keys)
         allowed_signers=keys.allowed, revoked_signers=keys.folder / "none"
     ).verify_commit(desk.clone, sha)
 
-    assert not found.good
+    assert not found.is_good
     assert "there is no file" in found.reason
 
 

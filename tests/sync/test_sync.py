@@ -26,7 +26,7 @@ def current(follower: Follower) -> str | None:
 def made(follower: Follower, name: str, *, seconds: float = 1.0) -> None:
     """A record as if an asset of the current commit had been made."""
     home = Home(follower.home.settings)
-    line = home.builder("desk")
+    builder = home.builder("desk")
     folder = home.settings.home / "made" / name
     folder.mkdir(parents=True)
     (folder / "rows.txt").write_text(name)
@@ -36,7 +36,7 @@ def made(follower: Follower, name: str, *, seconds: float = 1.0) -> None:
             name=name,
             kind="Dataset",
             version="v",
-            spec_digest=line.spec_digest(name),
+            spec_digest=builder.spec_digest(name),
             artefact=home.store.put(folder, kind="dataset").digest,
             steps={},
             inputs={},

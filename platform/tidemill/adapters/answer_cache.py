@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 from tidemill.errors import StorageError
 
@@ -34,18 +33,20 @@ class SearchMemory:
         with self._open() as connection:
             connection.executescript(_TABLES)
 
-    def get_many(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+    def get_many(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, object]]:
         """The kept answers among these keys."""
-        found: dict[str, Mapping[str, Any]] = {}
+        replies: dict[str, Mapping[str, object]] = {}
         with self._open() as connection:
             for start in range(0, len(keys), _BATCH):
                 some = keys[start : start + _BATCH]
                 marks = ",".join("?" * len(some))
                 query = f"select key, reply from answers where key in ({marks})"  # noqa: S608
-                found |= {key: json.loads(reply) for key, reply in connection.execute(query, some)}
-        return found
+                replies |= {
+                    key: json.loads(reply) for key, reply in connection.execute(query, some)
+                }
+        return replies
 
-    def put_many(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
+    def put_many(self, answers: Mapping[str, Mapping[str, object]]) -> None:
         """Keep answers; all of them or none."""
         rows = [(key, json.dumps(reply)) for key, reply in answers.items()]
         with self._open() as connection:
@@ -79,20 +80,20 @@ class PassingMemory:
     """The twin: remembers for as long as the object lives."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, Mapping[str, Any]] = {}
+        self.answers: dict[str, Mapping[str, object]] = {}
         self.looks: dict[str, list[str]] = {}
 
-    def get_many(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+    def get_many(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, object]]:
         """The kept answers among these keys."""
         return {key: self.answers[key] for key in keys if key in self.answers}
 
-    def put_many(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
+    def put_many(self, answers: Mapping[str, Mapping[str, object]]) -> None:
         """Keep answers."""
         self.answers.update(answers)
 
     def record_comparison(self, rows: str, candidate: str) -> int:
         """The how-manieth candidate this is that these rows decide on, from 1."""
-        seen = self.looks.setdefault(rows, [])
-        if candidate not in seen:
-            seen.append(candidate)
-        return seen.index(candidate) + 1
+        candidates = self.looks.setdefault(rows, [])
+        if candidate not in candidates:
+            candidates.append(candidate)
+        return candidates.index(candidate) + 1

@@ -57,7 +57,7 @@ class ChatModel:
                 f"(no {error}); see TIDEMILL_REFLECTION_URL"
             ) from None
 
-    def _post(self, body: dict[str, Any]) -> Any:
+    def _post(self, body: dict[str, object]) -> Any:
         import httpx
 
         not_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)

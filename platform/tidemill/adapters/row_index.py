@@ -57,15 +57,15 @@ class RowTexts:
         columns = list(given) if isinstance(given, Mapping) else []
         mine = words(question_text(given, columns) if isinstance(given, Mapping) else str(given))
         with closing(sqlite3.connect(self.add(digest, dataset))) as connection:
-            found = [json.loads(text) for text in _candidates(connection, mine)]
-            texts = {row["id"]: question_text(row.pop("row"), columns) for row in found}
+            candidates = [json.loads(text) for text in _candidates(connection, mine)]
+            texts = {row["id"]: question_text(row.pop("row"), columns) for row in candidates}
             theirs = {key: words(text) for key, text in texts.items()}
             weight = _weights(connection, mine.union(*theirs.values()))
-        for row in found:
+        for row in candidates:
             row["text"] = texts[row["id"]]
             row["similarity"] = round(cosine(mine, theirs[row["id"]], weight), 4)
-        found.sort(key=lambda row: (-row["similarity"], row["id"]))
-        return found[:limit]
+        candidates.sort(key=lambda row: (-row["similarity"], row["id"]))
+        return candidates[:limit]
 
     def drop(self, digest: str) -> None:
         """Forget the texts of a dataset."""
@@ -78,11 +78,11 @@ def read(dataset: Path) -> Iterator[Row]:
     """The rows of a dataset artefact with where they came from, and their own columns."""
     from tidemill.data import origins, read_split
 
-    told = iter(origins.read(dataset))
+    row_origins = iter(origins.read(dataset))
     for split in SPLITS:
         if (dataset / f"{split}.parquet").exists():
             for row in read_split(dataset, split):
-                yield {**next(told), "row": row}
+                yield {**next(row_origins), "row": row}
 
 
 def _fill(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
@@ -96,7 +96,7 @@ def _fill(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
     connection.commit()
 
 
-def _all(row: Mapping[str, Any]) -> str:
+def _all(row: Mapping[str, object]) -> str:
     return "\n".join(str(value) for name, value in row.items() if name != "id" and value)
 
 
@@ -122,5 +122,5 @@ def _counts(connection: sqlite3.Connection, of: Iterable[str]) -> dict[str, int]
         "CREATE VIRTUAL TABLE IF NOT EXISTS temp.vocabulary USING fts5vocab(main, rows, row)"
     )
     query = "SELECT doc FROM vocabulary WHERE term = ?"
-    found = ((word, connection.execute(query, (word,)).fetchone()) for word in of)
-    return {word: row[0] for word, row in found if row}
+    matches = ((word, connection.execute(query, (word,)).fetchone()) for word in of)
+    return {word: row[0] for word, row in matches if row}

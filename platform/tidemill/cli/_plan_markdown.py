@@ -69,7 +69,10 @@ def _calls(report: PlanReport) -> Iterator[tuple[str, list[str]]]:
     if report.over_budget:
         yield "Over budget", [words.excess_line(excess) for excess in report.over_budget]
     if report.approvals:
-        yield "Needs approval", [words.approval_line(one, code) for one in report.approvals]
+        yield (
+            "Needs approval",
+            [words.approval_line(approval, code) for approval in report.approvals],
+        )
     warnings = [line for asset in report.assets for line in _warnings(asset)]
     if warnings:
         yield "Look at the data", warnings

@@ -12,7 +12,7 @@ import click
 from tidemill.control.pull_requests import Desk
 from tidemill.errors import TidemillError
 from tidemill.home import Home
-from tidemill.pipeline.builder import Line
+from tidemill.pipeline.builder import ProjectBuilder
 from tidemill.pipeline.search_report import (
     SearchReport,
     report_markdown,
@@ -33,21 +33,21 @@ def pull_requests(home: Home) -> Desk:
 
 def find_searchable(
     home: Home, reference: str, kind: type[Spec], block: str, needs: str
-) -> tuple[Line, Any]:
+) -> tuple[ProjectBuilder, Any]:
     """The line of a spec that may be searched, and the spec; raises where it has no such block."""
     project, name = home.find_spec(reference)
-    line = home.builder(project)
-    spec, called = line.specs[name], kind.__name__
+    builder = home.builder(project)
+    spec, called = builder.specs[name], kind.__name__
     if not isinstance(spec, kind):
-        fit = [n for n, s in sorted(line.specs.items()) if isinstance(s, kind)]
+        fit = [n for n, s in sorted(builder.specs.items()) if isinstance(s, kind)]
         way_out = f"choose one of {', '.join(fit)}" if fit else f"{project} has none"
         raise TidemillError(f"'{name}' is a {spec.kind}, not a {called}; {way_out}")
     if getattr(spec, block) is None:
         raise TidemillError(
             f"'{name}' has no `{block}` block; add one with {needs} to "
-            f"{line.project.specs[name].path.name}"
+            f"{builder.project.specs[name].path.name}"
         )
-    return line, spec
+    return builder, spec
 
 
 def show_outcome(
@@ -74,9 +74,9 @@ def show_outcome(
     exit_with(CHANGES if report.has_proposal else DONE)
 
 
-def stale_specs(line: Line, name: str) -> list[str]:
+def stale_specs(builder: ProjectBuilder, name: str) -> list[str]:
     """Specs that a change of this one makes stale."""
-    return [other for other in line.specs if name in line.upstream(other)]
+    return [other for other in builder.specs if name in builder.upstream(other)]
 
 
 def command_line(verb: str, name: str, **options: object) -> str:

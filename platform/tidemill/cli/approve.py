@@ -34,7 +34,7 @@ def command(settings: Settings, name: str, release: str | None, note: str, as_js
     or TIDEMILL_GPG_HOME (OpenPGP) say whose keys count, and kept; the controller goes on at its
     next look. Exit code 3 where you may not.
     """
-    from tidemill.control.approvals import Agreement, shown
+    from tidemill.control.approvals import Agreement, format_evidence
     from tidemill.home import Home
 
     home = Home(settings)
@@ -48,7 +48,7 @@ def command(settings: Settings, name: str, release: str | None, note: str, as_js
     if as_json:
         print_json(consent)
         return
-    for line in shown(consent.evidence):
+    for line in format_evidence(consent.evidence):
         click.echo(f"  {line}")
     how = f"signed, {consent.fingerprint}" if consent.method == "signed" else consent.method
     before = "" if fresh else " before"

@@ -99,12 +99,12 @@ def _results(home: Home, project: str, specs: list[str]) -> Iterator[Result]:
     from tidemill.adapters.git import GitRepository
     from tidemill.adapters.ledger import Ledger
     from tidemill.adapters.store import MemoryStore
-    from tidemill.pipeline.builder import Line
+    from tidemill.pipeline.builder import ProjectBuilder
     from tidemill.pipeline.dry_run import NoFeedback, cheap
 
     ledger = Ledger.open("sqlite://")
     with tempfile.TemporaryDirectory(prefix="tidemill-check-") as scratch:
-        line = Line(
+        builder = ProjectBuilder(
             project=home.project(project),
             home=Path(scratch),
             cache=home.settings.cache,
@@ -116,7 +116,7 @@ def _results(home: Home, project: str, specs: list[str]) -> Iterator[Result]:
             feedback=NoFeedback(),
             subject_key=home.settings.subject_key,
         )
-        yield from cheap(line, specs)
+        yield from cheap(builder, specs)
     ledger.engine.dispose()
 
 

@@ -55,8 +55,8 @@ def show(settings: Settings, dataset: str, rows: int, as_json: bool) -> None:
     home = Home(settings)
     project, name = home.find_spec(dataset)
     _is_dataset(home.project(project), name)
-    found = preview(home.project(project), name, SystemClock(), settings.subject_key)
-    content = _content(project, name, found, rows)
+    prepared = preview(home.project(project), name, SystemClock(), settings.subject_key)
+    content = _content(project, name, prepared, rows)
     print_json(content) if as_json else click.echo("\n".join(_content_lines(content)))
 
 
@@ -125,8 +125,9 @@ def _is_dataset(project: Project, name: str) -> None:
 
     kinds = {key: loaded.spec.kind for key, loaded in project.specs.items()}
     if kinds[name] != "Dataset":
-        known = [key for key, kind in kinds.items() if kind == "Dataset"]
-        raise TidemillError(f"'{name}' is a {kinds[name]}, not a Dataset; {suggest(name, known)}")
+        datasets = [key for key, kind in kinds.items() if kind == "Dataset"]
+        way_out = suggest(name, datasets)
+        raise TidemillError(f"'{name}' is a {kinds[name]}, not a Dataset; {way_out}")
 
 
 def _examples(rows: RowChanges, most: int) -> Examples:

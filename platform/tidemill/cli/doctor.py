@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from tidemill.settings import Settings
@@ -14,6 +16,9 @@ from tidemill.terminal.shell import (
     print_json,
 )
 
+if TYPE_CHECKING:
+    from tidemill.local.doctor import DoctorCheck
+
 _SIGNS = {"ok": "ok     ", "note": "note   ", "missing": "MISSING"}
 
 
@@ -24,12 +29,22 @@ def command(settings: Settings, as_json: bool) -> None:
     """Check this machine: what is installed, what is missing, and how to install it."""
     from tidemill.local.doctor import run_checks
 
-    findings = run_checks(settings)
+    checks = run_checks(settings)
     if as_json:
-        print_json([vars(finding) for finding in findings])
+        print_json([_record(check) for check in checks])
     else:
-        for finding in findings:
-            tail = f"; {finding.way_out}" if finding.way_out else ""
-            click.echo(f"{_SIGNS[finding.state]}  {finding.what}: {finding.found}{tail}")
-    if any(finding.state == "missing" for finding in findings):
+        for check in checks:
+            tail = f"; {check.way_out}" if check.way_out else ""
+            click.echo(f"{_SIGNS[check.state]}  {check.name}: {check.detail}{tail}")
+    if any(check.state == "missing" for check in checks):
         exit_with(ERROR)
+
+
+def _record(check: DoctorCheck) -> dict[str, str]:
+    """A check as the JSON output names its fields."""
+    return {
+        "what": check.name,
+        "state": check.state,
+        "found": check.detail,
+        "way_out": check.way_out,
+    }

@@ -44,29 +44,29 @@ def _to_dict(garbage: Collection, dry_run: bool) -> dict[str, Any]:
         "freed": not dry_run,
         "bytes": garbage.bytes,
         "artefacts": [
-            {"digest": one.digest, "kind": one.kind, "bytes": one.bytes}
-            for one in garbage.artefacts
+            {"digest": artefact.digest, "kind": artefact.kind, "bytes": artefact.bytes}
+            for artefact in garbage.artefacts
         ],
-        "folders": [{"path": one.path, "bytes": one.bytes} for one in garbage.folders],
-        "kept": dict(garbage.kept),
+        "folders": [{"path": folder.path, "bytes": folder.bytes} for folder in garbage.folders],
+        "kept": dict(garbage.reasons),
     }
 
 
 def _lines(garbage: Collection, dry_run: bool) -> list[str]:
     artefacts = [
-        f"  {one.kind:<9} {one.digest[7:19]}  {format_bytes(one.bytes)}"
-        for one in garbage.artefacts
+        f"  {artefact.kind:<9} {artefact.digest[7:19]}  {format_bytes(artefact.bytes)}"
+        for artefact in garbage.artefacts
     ]
-    folders = [f"  {one.path}  {format_bytes(one.bytes)}" for one in garbage.folders]
+    folders = [f"  {folder.path}  {format_bytes(folder.bytes)}" for folder in garbage.folders]
     verb = "Would free" if dry_run else "Freed"
     counts = (
         f"{format_count(len(artefacts), 'artefact')} and {format_count(len(folders), 'folder')}"
     )
     head = f"{verb} {format_bytes(garbage.bytes)}: {counts}." if artefacts or folders else _NOTHING
-    reasons = Counter(garbage.kept.values())
-    kept = [f"  {count:>3}  {reason}" for reason, count in sorted(reasons.items())]
-    title = f"{format_count(len(garbage.kept), 'artefact')} stay, each for its first reason:"
-    return [head, *artefacts, *folders, *([title, *kept] if kept else [])]
+    reasons = Counter(garbage.reasons.values())
+    reason_lines = [f"  {count:>3}  {reason}" for reason, count in sorted(reasons.items())]
+    title = f"{format_count(len(garbage.reasons), 'artefact')} stay, each for its first reason:"
+    return [head, *artefacts, *folders, *([title, *reason_lines] if reason_lines else [])]
 
 
 _NOTHING = "Nothing to free: everything in this home is needed."

@@ -62,11 +62,11 @@ def command(
     desk = _search.pull_requests(home) if open_pr else None
     target = _search_target(home, prompt, model, method)
     if desk is not None:
-        desk.clean(target.line.project.folder)
+        desk.clean(target.builder.project.folder)
     with terminal_progress() as say:
         result = target.run(home, seed, calls, say)
     changed = prompt_proposal.changed_files(result, target.loaded) if result.proposes else {}
-    project = target.line.project
+    project = target.builder.project
     again = _search.command_line(
         "optimise", f"{project.name}/{target.spec.name}",
         model=target.model, method=method, seed=seed, calls=calls,
@@ -78,7 +78,7 @@ def command(
         project.folder,
         changed,
         again,
-        _search.stale_specs(target.line, target.spec.name),
+        _search.stale_specs(target.builder, target.spec.name),
         priced=bool(settings.reflection and settings.reflection.price),
     )
     branch = f"tidemill/optimise/{project.name}/{target.spec.name}"
@@ -88,11 +88,11 @@ def command(
 class _SearchTarget:
     """The prompt, who answers it, and what both need."""
 
-    def __init__(self, line: Any, spec: Any, model: str, method: str | None) -> None:
-        self.line, self.spec, self.model = line, spec, model
+    def __init__(self, builder: Any, spec: Any, model: str, method: str | None) -> None:
+        self.builder, self.spec, self.model = builder, spec, model
         self.search = spec.optimise
         self.method = method or spec.optimise.method
-        self.loaded = line.project.specs[spec.name]
+        self.loaded = builder.project.specs[spec.name]
 
     def run(self, home: Any, seed: int, calls: int | None, say: Any) -> Any:
         from tidemill.adapters.answer_cache import SearchMemory
@@ -112,9 +112,9 @@ class _SearchTarget:
         return optimise(
             self.spec,
             search,
-            (self.model, home.store.get(self.line.current(self.model).artefact)),
+            (self.model, home.store.get(self.builder.current(self.model).artefact)),
             inputs,
-            self.line.bench(self.spec.name, "optimise", say),
+            self.builder.build_context(self.spec.name, "optimise", say),
             SearchMemory(home.settings.home / "search" / "memory.db"),
             wish,
             ChatModel(reflection) if reflection else None,
@@ -123,12 +123,12 @@ class _SearchTarget:
     def _inputs(self, home: Any) -> Mapping[str, Artefact]:
         from tidemill.errors import MissingArtefact
 
-        self.line.current(self.spec.name)  # the prompt as it is has to be made, and fresh
-        names = dict.fromkeys([*self.line.upstream(self.spec.name), self.search.dataset])
-        artefacts = {name: home.store.get(self.line.current(name).artefact) for name in names}
+        self.builder.current(self.spec.name)  # the prompt as it is has to be made, and fresh
+        names = dict.fromkeys([*self.builder.upstream(self.spec.name), self.search.dataset])
+        artefacts = {name: home.store.get(self.builder.current(name).artefact) for name in names}
         for name in self._encoders():
             try:
-                artefacts[name] = home.store.get(self.line.current(name).artefact)
+                artefacts[name] = home.store.get(self.builder.current(name).artefact)
             except MissingArtefact:
                 if self.method == "similar":
                     raise
@@ -137,19 +137,19 @@ class _SearchTarget:
     def _encoders(self) -> list[str]:
         from tidemill.spec.model import Model
 
-        specs = self.line.specs.values()
+        specs = self.builder.specs.values()
         return [s.name for s in specs if isinstance(s, Model) and s.task != "causal-lm"]
 
     def _remarks(self, home: Any) -> tuple[Any, ...]:
         """User comments for the methods that reflect on them."""
         from tidemill.catalog import SEARCH
 
-        dataset = self.line.specs[self.search.dataset]
+        dataset = self.builder.specs[self.search.dataset]
         streams = [s.of for s in dataset.sources if s.type == "feedback"]
         if not getattr(SEARCH.load(self.method), "REFLECTS", False) or not streams:
             return ()
         key = home.settings.subject_key
-        topics = [self.line.specs[name].topic for name in dict.fromkeys(streams)]
+        topics = [self.builder.specs[name].topic for name in dict.fromkeys(streams)]
         feedback, inputs = home.ledger.feedback, self.spec.inputs
         return tuple(
             remark
@@ -163,10 +163,12 @@ def _search_target(home: Any, prompt: str, model: str | None, method: str | None
     from tidemill.cli import _search
     from tidemill.spec.prompt import Prompt
 
-    line, spec = _search.find_searchable(home, prompt, Prompt, "optimise", "a dataset and a metric")
+    builder, spec = _search.find_searchable(
+        home, prompt, Prompt, "optimise", "a dataset and a metric"
+    )
     if method is not None:
         SEARCH.load(method)
-    return _SearchTarget(line, spec, model or _asked_through(line.specs, spec.name), method)
+    return _SearchTarget(builder, spec, model or _asked_through(builder.specs, spec.name), method)
 
 
 def _asked_through(specs: Mapping[str, object], prompt: str) -> str:

@@ -51,19 +51,19 @@ def command(
     A dataset keeps the feedback it was made with until a trigger, or `--fresh`, takes in more.
     """
     home = Home(settings)
-    wanted = [pair for name in names for pair in selected(home, name, only)]
+    selection = [pair for name in names for pair in select_assets(home, name, only)]
     code, report = 0, []
-    for project, pairs in groupby(dict.fromkeys(wanted), key=lambda pair: pair[0]):
+    for project, pairs in groupby(dict.fromkeys(selection), key=lambda pair: pair[0]):
         specs = [spec for _, spec in pairs]
         tags = {OFFSETS_TAG: json.dumps(frozen_now(home, project))} if fresh else {}
         code = code or start(settings, project, specs, tags)
-        report += [described(home, project, spec) for spec in specs]
+        report += [describe_asset(home, project, spec) for spec in specs]
     if as_json:
         print_json({"ok": code == 0, "assets": report})
     exit_with(code)
 
 
-def selected(home: Home, name: str, only: bool) -> list[tuple[str, str]]:
+def select_assets(home: Home, name: str, only: bool) -> list[tuple[str, str]]:
     """(project, spec) pairs that a name stands for, parents before children."""
     from tidemill.spec.graph import build_order, upstream
 
@@ -109,7 +109,7 @@ def _wait(process: subprocess.Popen[bytes]) -> None:
         raise
 
 
-def described(home: Home, project: str, spec: str) -> dict[str, object]:
+def describe_asset(home: Home, project: str, spec: str) -> dict[str, object]:
     """What is known of an asset after the run."""
     making = home.ledger.materialisations.latest(project, spec)
     if making is None:

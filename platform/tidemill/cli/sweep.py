@@ -47,9 +47,11 @@ def command(
 
     home = Home(settings)
     desk = _search.pull_requests(home) if open_pr else None
-    line, spec = _search.find_searchable(home, finetune, FineTune, "sweep", "a metric and a space")
-    project, name = line.project.name, spec.name
-    folder, loaded = line.project.folder, line.project.specs[name]
+    builder, spec = _search.find_searchable(
+        home, finetune, FineTune, "sweep", "a metric and a space"
+    )
+    project, name = builder.project.name, spec.name
+    folder, loaded = builder.project.folder, builder.project.specs[name]
     if desk is not None:
         desk.clean(folder)
     search = spec.sweep.model_copy(update={"trials": trials}) if trials else spec.sweep
@@ -57,14 +59,14 @@ def command(
         swept = sweep(
             spec,
             search,
-            {up: home.store.get(line.current(up).artefact) for up in line.upstream(name)},
-            line.bench(name, "sweep", say),
+            {up: home.store.get(builder.current(up).artefact) for up in builder.upstream(name)},
+            builder.build_context(name, "sweep", say),
             DvcStore(settings.home / "search" / "trials"),
             SearchMemory(settings.home / "search" / "memory.db"),
             seed=seed,
         )
     changed = sweep_proposal.changed_files(swept, loaded) if swept.has_proposal else {}
     again = _search.command_line("sweep", f"{project}/{name}", trials=trials, seed=seed)
-    stale = [name, *_search.stale_specs(line, name)]
+    stale = [name, *_search.stale_specs(builder, name)]
     report = sweep_proposal.sweep_report(swept, search, project, loaded, changed, again, stale)
     _search.show_outcome(report, changed, f"tidemill/sweep/{project}/{name}", folder, desk, as_json)

@@ -33,7 +33,7 @@ from tidemill.terminal.shell import (
 
 if TYPE_CHECKING:
     from tidemill.control.git_sync import Follower, Outcome
-    from tidemill.pipeline.context import Say
+    from tidemill.pipeline.context import Progress
 
 WAIT = timedelta(minutes=30)
 """Time that one sync waits for another."""
@@ -79,7 +79,7 @@ def command(
         sync_forever(following, pause, as_json, say)
 
 
-def sync_once(following: Follower, as_json: bool, say: Say) -> int:
+def sync_once(following: Follower, as_json: bool, say: Progress) -> int:
     """Syncs once and starts the runs; returns the exit code."""
     outcome = following.look(WAIT)
     code = start_runs(following, outcome, say)
@@ -90,7 +90,7 @@ def sync_once(following: Follower, as_json: bool, say: Say) -> int:
     return code if outcome.code in (0, 2) else outcome.code
 
 
-def sync_forever(following: Follower, pause: float, as_json: bool, say: Say) -> None:
+def sync_forever(following: Follower, pause: float, as_json: bool, say: Progress) -> None:
     """Look again and again; what is wrong is said, and tried again at the next look."""
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -111,7 +111,7 @@ def sync_forever(following: Follower, pause: float, as_json: bool, say: Say) -> 
         stopping.wait(pause)
 
 
-def start_runs(following: Follower, outcome: Outcome, say: Say) -> int:
+def start_runs(following: Follower, outcome: Outcome, say: Progress) -> int:
     """Start the runs that a commit asked for: Dagster does where it runs, else this process does.
 
     Gives the exit code: 2 where something was applied, or that of a run that failed.

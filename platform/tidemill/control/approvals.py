@@ -70,15 +70,17 @@ class Agreement:
         before = self.ledger.materialisations.release(live) if live and live != release else None
         since = before.commit.sha if before else ""
         folder = self.settings.specs / record.project
-        here = folder if folder.is_dir() else self.settings.specs
-        found = history.authors(self.settings.specs, since, record.commit.sha, here)
-        return None if found is None else found | {record.commit.author}
+        tree = folder if folder.is_dir() else self.settings.specs
+        names = history.authors(self.settings.specs, since, record.commit.sha, tree)
+        return None if names is None else names | {record.commit.author}
 
-    def given(self, walking: RolloutRecord, rollout: Rollout) -> list[Approval]:
+    def valid_approvals(self, walking: RolloutRecord, rollout: Rollout) -> list[Approval]:
         """Approvals of a rollout's release that count now, a merged lock's among them."""
-        said = [c for c in self.ledger.approvals.of_subject(walking.release) if c.method != "merge"]
-        found = [*said, *self._merged(walking)]
-        return [c for c in found if self._counts(c, rollout.approval, walking.release)]
+        stored = [
+            c for c in self.ledger.approvals.of_subject(walking.release) if c.method != "merge"
+        ]
+        approvals = [*stored, *self._merge_approvals(walking)]
+        return [c for c in approvals if self._counts(c, rollout.approval, walking.release)]
 
     def may_take(
         self, decided: TriggerDecision, identity: Identity, approval: ApprovalRule | None
@@ -97,19 +99,19 @@ class Agreement:
 
         So `tidemill approve` may be killed and run again.
         """
-        for known in self.ledger.approvals.of_subject(consent.subject):
-            same = (known.step, known.method) == (consent.step, consent.method)
+        for earlier in self.ledger.approvals.of_subject(consent.subject):
+            same = (earlier.step, earlier.method) == (consent.step, consent.method)
             if (
                 same
-                and normalise_principal(known.principal) == normalise_principal(consent.principal)
-                and self._holds(known)
+                and normalise_principal(earlier.principal) == normalise_principal(consent.principal)
+                and self._holds(earlier)
             ):
-                return known, False
+                return earlier, False
         return self.agree(consent), True
 
     def agree(self, consent: Approval) -> Approval:
         """Sign what was seen where a key is set, and keep the approval."""
-        said = {
+        content = {
             "approves": consent.subject,
             "kind": consent.kind,
             "name": consent.name,
@@ -117,7 +119,7 @@ class Agreement:
             "saw": consent.evidence,
             "who": consent.principal,
         }
-        statement = json.dumps(said, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
+        statement = json.dumps(content, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
         if consent.method == "signed":
             signature = signed_statements.sign(self.settings.specs, statement.encode())
             key = signed_statements.verify(
@@ -126,14 +128,14 @@ class Agreement:
             consent = replace(consent, signature=signature, fingerprint=key)
         return self.ledger.approvals.add(replace(consent, statement=statement))
 
-    def promoted(self, walking: RolloutRecord, by: str) -> Approval:
+    def approve_by_promote(self, walking: RolloutRecord, by: str) -> Approval:
         """Keep what `rollout promote` said."""
         return self.agree(self.of_rollout(walking, Identity(by), "rollout promote"))
 
     def of_rollout(self, walking: RolloutRecord, identity: Identity, note: str) -> Approval:
         """An approval of a rollout's release as it stands now."""
         step = walking.rollout_state.step if walking.rollout_state else -1
-        saw = self.seen(walking)
+        saw = self.rollout_evidence(walking)
         return self._consent(identity, "release", walking.release, walking.service, saw, note, step)
 
     def of_decision(self, decided: TriggerDecision, identity: Identity, note: str) -> Approval:
@@ -146,29 +148,29 @@ class Agreement:
         }
         return self._consent(identity, "decision", decided.key, decided.trigger, saw, note)
 
-    def seen(self, walking: RolloutRecord) -> dict[str, Any]:
+    def rollout_evidence(self, walking: RolloutRecord) -> dict[str, Any]:
         """What a person is shown of a rollout now."""
         record = self.ledger.materialisations.release(walking.release)
-        known = figures(record) if record else {"release": walking.release}
+        evidence = figures(record) if record else {"release": walking.release}
         asks = {
             "reason": walking.reason,
             "percent": walking.percent,
             "waits": walking.awaits_person,
         }
-        return {**known, "rollout": asks}
+        return {**evidence, "rollout": asks}
 
     def person(self) -> Identity:
         """Who sits here; `agree` puts the fingerprint in the place of the key, or refuses."""
-        found = signed_statements.local_identity(self.settings.specs)
+        identity = signed_statements.local_identity(self.settings.specs)
         key = signed_statements.signing_key(self.settings.specs, self.signers)
-        return replace(found, method="signed", fingerprint=key) if key else found
+        return replace(identity, method="signed", fingerprint=key) if key else identity
 
     def _unbuilt(self, decided: TriggerDecision) -> frozenset[str] | None:
         """Authors of the commits since what a trigger runs was made last."""
-        made = [
+        newest_builds = [
             self.ledger.materialisations.latest(decided.project, name) for name in decided.assets
         ]
-        since = next((m.commit.get("sha", "") for m in made if m and m.commit), "")
+        since = next((m.commit.get("sha", "") for m in newest_builds if m and m.commit), "")
         folder = self.settings.specs / decided.project
         return history.authors(self.settings.specs, since, "HEAD", folder)
 
@@ -182,14 +184,16 @@ class Agreement:
         if consent.method != "signed":
             return True
         try:
-            said = consent.statement.encode()
+            statement = consent.statement.encode()
             fits = json.loads(consent.statement).get("approves") == consent.subject
-            key = signed_statements.verify(said, consent.signature, consent.principal, self.signers)
+            key = signed_statements.verify(
+                statement, consent.signature, consent.principal, self.signers
+            )
             return fits and key == consent.fingerprint
         except (NeedsApproval, ValueError):
             return False
 
-    def _merged(self, walking: RolloutRecord) -> list[Approval]:
+    def _merge_approvals(self, walking: RolloutRecord) -> list[Approval]:
         """Whoever merged a lock that wants the release, while the branch still says so.
 
         Read from Git at every look, and kept in the ledger for `why`: a row alone proves nothing.
@@ -198,18 +202,18 @@ class Agreement:
         path = specs / record.project / FILE if record else specs / FILE
 
         def names(content: bytes | None) -> bool:
-            return wanted(content, path, walking.service) == walking.release
+            return wanted_release(content, path, walking.service) == walking.release
 
         if record is None or not names(history.file_at(specs, "HEAD", path)):
             return []
-        found = history.find_merge_commit(specs, path, names)
-        who = self._merger(found) if found else None
-        if found is None or who is None:
+        merge = history.find_merge_commit(specs, path, names)
+        author = self._merger(merge) if merge else None
+        if merge is None or author is None:
             return []
-        saw = {**figures(record), "merge": found.sha}
-        consent = self._consent(who, "release", walking.release, walking.service, saw)
-        said = f"merged as {found.sha}"
-        return [self.ledger.approvals.add(replace(consent, statement=said))]
+        saw = {**figures(record), "merge": merge.sha}
+        consent = self._consent(author, "release", walking.release, walking.service, saw)
+        statement = f"merged as {merge.sha}"
+        return [self.ledger.approvals.add(replace(consent, statement=statement))]
 
     def _consent(
         self,
@@ -254,7 +258,7 @@ class Agreement:
         return Identity(normalise_principal(proposal.merged_by), "merge", proposal.merged_by)
 
 
-def wanted(content: bytes | None, path: Path, service: str) -> str | None:
+def wanted_release(content: bytes | None, path: Path, service: str) -> str | None:
     """The release that a lock asks people to agree to; None where it cannot be read."""
     try:
         entry = parse_lock(content, path).services.get(service) if content else None
@@ -276,7 +280,7 @@ def figures(record: ReleaseRecord) -> dict[str, Any]:
     }
 
 
-def shown(saw: Mapping[str, Any]) -> Sequence[str]:
+def format_evidence(saw: Mapping[str, Any]) -> Sequence[str]:
     """The same as lines for a person."""
     lines = [
         f"{m['metric']:<16} {m['value']:.4g} ({m['low']:.4g} to {m['high']:.4g}), {m['rows']} rows"

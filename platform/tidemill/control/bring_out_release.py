@@ -12,7 +12,7 @@ from tidemill.engine.first_release import missing_baseline
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import TidemillError
 from tidemill.home import Home
-from tidemill.pipeline.builder import Line
+from tidemill.pipeline.builder import ProjectBuilder
 from tidemill.pipeline.release import compose, spec_digests
 from tidemill.pipeline.release_folder import ArtefactFolder, EventPrivacy, ServedRelease
 from tidemill.spec.dataset import Dataset
@@ -30,15 +30,15 @@ class RequestedRelease:
     """That it was asked for, and why it has to wait where that is known already."""
 
 
-def bring_out_release(home: Home, line: Line, rollout: Rollout) -> RequestedRelease:
+def bring_out_release(home: Home, builder: ProjectBuilder, rollout: Rollout) -> RequestedRelease:
     """Release what a rollout names and ask for its traffic. May be repeated.
 
     Raises `GateFailed` where its evaluation did not pass, `MissingArtefact` where something is
     stale or not made, and `TidemillError` where a newer commit replaced its specs.
     """
-    record = compose(line, rollout)
-    check_not_replaced(home, line, rollout, record.specs)
-    served_release(line, rollout, record).write(home.release_folder(record.digest))
+    record = compose(builder, rollout)
+    check_not_replaced(home, builder, rollout, record.specs)
+    served_release(builder, rollout, record).write(home.release_folder(record.digest))
     home.ledger.materialisations.add_release(record)
     request_rollout(home, rollout, record.digest)
     message = f"release {record.digest[7:19]} of '{rollout.service}' asked for its traffic"
@@ -57,19 +57,21 @@ def request_rollout(home: Home, rollout: Rollout, digest: str) -> None:
     )
 
 
-def check_not_replaced(home: Home, line: Line, rollout: Rollout, specs: Mapping[str, str]) -> None:
+def check_not_replaced(
+    home: Home, builder: ProjectBuilder, rollout: Rollout, specs: Mapping[str, str]
+) -> None:
     """Raise where this run reads the specs of a commit, and a newer one changed what counts.
 
     `specs` are the digests that the release was made by, by name.
     """
     trees = home.settings.git_home / "trees"
-    folder = line.project.folder.resolve()
+    folder = builder.project.folder.resolve()
     if not folder.is_relative_to(trees):
         return
     tree = trees / folder.relative_to(trees).parts[0]
     now = home.with_specs(home.settings.git_home / "current" / folder.parent.relative_to(tree))
     try:
-        current = spec_digests(now.builder(line.project.name), rollout)
+        current = spec_digests(now.builder(builder.project.name), rollout)
     except (TidemillError, KeyError):
         current = {}
     if current != specs:
@@ -79,34 +81,36 @@ def check_not_replaced(home: Home, line: Line, rollout: Rollout, specs: Mapping[
         )
 
 
-def served_release(line: Line, rollout: Rollout, record: ReleaseRecord) -> ServedRelease:
+def served_release(
+    builder: ProjectBuilder, rollout: Rollout, record: ReleaseRecord
+) -> ServedRelease:
     """What the model server needs of a release, with the folders its artefacts lie in."""
-    evaluation = line.project.spec(rollout.judged_by, Evaluation)
-    dataset = line.project.spec(evaluation.dataset, Dataset)
+    evaluation = builder.project.spec(rollout.judged_by, Evaluation)
+    dataset = builder.project.spec(evaluation.dataset, Dataset)
     return ServedRelease(
         digest=record.digest,
         service=rollout.service,
-        project=line.project.name,
-        model=_artefact_folder(line, record.model),
-        prompt=_artefact_folder(line, record.prompt) if record.prompt else None,
-        bases={base.digest: line.store.get(base.digest).path for base in record.bases},
-        encoder=_encoder(line),
+        project=builder.project.name,
+        model=_artefact_folder(builder, record.model),
+        prompt=_artefact_folder(builder, record.prompt) if record.prompt else None,
+        bases={base.digest: builder.store.get(base.digest).path for base in record.bases},
+        encoder=_encoder(builder),
         spec_commit=record.commit.sha,
         privacy=EventPrivacy(dataset.privacy.pii, dataset.privacy.kinds),
         cache=rollout.cache,
     )
 
 
-def _artefact_folder(line: Line, digest: str) -> ArtefactFolder:
+def _artefact_folder(builder: ProjectBuilder, digest: str) -> ArtefactFolder:
     """An artefact and its folder; its bytes are checked."""
-    return ArtefactFolder(digest, line.store.get(digest).path)
+    return ArtefactFolder(digest, builder.store.get(digest).path)
 
 
-def _encoder(line: Line) -> ArtefactFolder | None:
+def _encoder(builder: ProjectBuilder) -> ArtefactFolder | None:
     """The sentence encoder that a prompt of the project looks things up with."""
-    for spec in line.specs.values():
+    for spec in builder.specs.values():
         if isinstance(spec, Prompt):
             for part in (spec.examples, spec.context):
                 if part is not None and part.encoder:
-                    return _artefact_folder(line, line.current(part.encoder).artefact)
+                    return _artefact_folder(builder, builder.current(part.encoder).artefact)
     return None

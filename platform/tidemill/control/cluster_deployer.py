@@ -30,11 +30,11 @@ def elsewhere(ledger: Ledger, settings: Settings) -> Elsewhere:
         rollout, now = Rollout.model_validate(spec), time.monotonic()
         if connected is None or now - connected[0] > FRESH:
             connected = (now, cluster_of(ledger, settings))
-        place = connected[1]
+        cluster = connected[1]
         if rollout.apply.mode == "direct":
-            return place
-        seen = None if isinstance(place, str) else place
-        return GitDeployer(settings, known(ledger), rollout.apply, seen)
+            return cluster
+        observer = None if isinstance(cluster, str) else cluster
+        return GitDeployer(settings, manifest_source(ledger), rollout.apply, observer)
 
     return pick
 
@@ -45,10 +45,10 @@ def cluster_of(ledger: Ledger, settings: Settings) -> KServeDeployer | str:
         api = connect(settings.kubeconfig, settings.namespace)
     except ServiceError as error:
         return str(error)
-    return NEEDS_CLUSTER if api is None else KServeDeployer(api, known(ledger))
+    return NEEDS_CLUSTER if api is None else KServeDeployer(api, manifest_source(ledger))
 
 
-def known(ledger: Ledger) -> ManifestSource:
+def manifest_source(ledger: Ledger) -> ManifestSource:
     """What a manifest needs of the ledger."""
     return ManifestSource(
         rollout_spec=lambda service: _rollout(ledger, service),
@@ -60,8 +60,8 @@ def known(ledger: Ledger) -> ManifestSource:
 
 def _rollout(ledger: Ledger, service: str) -> Rollout:
     """The spec of the rollout under way, else of the one that is live."""
-    found = [*ledger.rollouts.in_progress(service)[-1:], ledger.rollouts.live_rollout(service)]
-    walking = next((one for one in found if one is not None), None)
+    rollouts = [*ledger.rollouts.in_progress(service)[-1:], ledger.rollouts.live_rollout(service)]
+    walking = next((rollout for rollout in rollouts if rollout is not None), None)
     if walking is None:
         raise ServiceError(f"'{service}' has no rollout; `tidemill run` makes a release")
     return Rollout.model_validate(walking.spec)

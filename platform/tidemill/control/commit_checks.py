@@ -12,7 +12,7 @@ from tidemill.adapters.git.worktrees import Worktrees
 from tidemill.engine.cost import BudgetLimits, Workload
 from tidemill.engine.plan import PlanEntry
 from tidemill.engine.spec_snapshot import SpecSnapshot
-from tidemill.engine.sync import Judgement, changes, judge_commit, over_budget
+from tidemill.engine.sync import CommitVerdict, changes, over_budget, validate_commit
 from tidemill.errors import SpecError, TidemillError
 from tidemill.home import Home
 from tidemill.planning.desired_state import desired_state
@@ -25,7 +25,7 @@ from tidemill.spec.load import Workspace, load
 class Examined:
     """What a commit came to."""
 
-    judgement: Judgement
+    judgement: CommitVerdict
     items: tuple[PlanEntry, ...] = ()
     """The plan; empty where the specs could not be read."""
     signer: str = ""
@@ -55,10 +55,12 @@ class Examiner:
             workspace = self.workspace(sha)
             items, former = self.plan(workspace, before)
         except SpecError as error:
-            problems = [replace(one, path=self._inside(sha, one.path)) for one in error.problems]
-            return Examined(judge_commit(problems=problems), signer=signer)
+            problems = [
+                replace(problem, path=self._inside(sha, problem.path)) for problem in error.problems
+            ]
+            return Examined(validate_commit(problems=problems), signer=signer)
         over = self._over(items, workspace)
-        return Examined(judge_commit(over=over), items, signer, former)
+        return Examined(validate_commit(over=over), items, signer, former)
 
     def workspace(self, sha: str) -> Workspace:
         """The specs of a commit; raises SpecError with all that stands against using them."""
@@ -84,7 +86,7 @@ class Examiner:
         desired, former = desired_state(workspace), self._former(before)
         built = recorded_state(self.home)
         states = built.staleness(desired, former)
-        return changes(desired, former, states, built.failed), former
+        return changes(desired, former, states, built.failed_assets), former
 
     def _former(self, before: str | None) -> dict[str, SpecSnapshot]:
         """Nothing where that commit cannot be had any more: then everything that steers is new."""
@@ -96,23 +98,23 @@ class Examiner:
         except TidemillError:
             return {}
 
-    def _signatures(self, sha: str, before: str | None) -> tuple[str, Judgement]:
+    def _signatures(self, sha: str, before: str | None) -> tuple[str, CommitVerdict]:
         settings = self.home.settings
         if settings.signatures == "off":
-            return "", Judgement()
+            return "", CommitVerdict()
         signers = TrustedSigners.read(settings)
         commits = self.mirror.commits_between(sha, before)
-        found = [signers.verify_commit(self.mirror.folder, commit) for commit in commits]
-        if not found:  # the branch was set back to a commit that was let in before
-            found = [signers.verify_commit(self.mirror.folder, sha)]
-        tip = next(one for one in found if one.commit == sha)
+        verified = [signers.verify_commit(self.mirror.folder, commit) for commit in commits]
+        if not verified:  # the branch was set back to a commit that was let in before
+            verified = [signers.verify_commit(self.mirror.folder, sha)]
+        tip = next(signature for signature in verified if signature.commit == sha)
         signer = f"{tip.signer} ({tip.key})" if tip.signer else tip.key
-        return signer, judge_commit(signatures=found)
+        return signer, validate_commit(signatures=verified)
 
     def _inside(self, sha: str, path: Path) -> Path:
         """A path as the repository has it."""
-        whole, tree = Path.cwd() / path, self.trees.folder / sha
-        return whole.relative_to(tree) if whole.is_relative_to(tree) else path
+        absolute, tree = Path.cwd() / path, self.trees.folder / sha
+        return absolute.relative_to(tree) if absolute.is_relative_to(tree) else path
 
     def _over(self, entries: Sequence[PlanEntry], workspace: Workspace) -> list[str]:
         """What would go over its budget, by what earlier builds took."""

@@ -34,7 +34,9 @@ def mismatch(walking: RolloutRecord, live: RolloutRecord | None) -> str | None:
     )
 
 
-def kept(live: RolloutRecord | None, retired: Sequence[RolloutRecord]) -> list[RolloutRecord]:
+def rollback_targets(
+    live: RolloutRecord | None, retired: Sequence[RolloutRecord]
+) -> list[RolloutRecord]:
     """Former releases that stay ready, newest first: as many as the live rollout keeps.
 
     A release that is live again, or was retired twice, counts once.
@@ -42,8 +44,8 @@ def kept(live: RolloutRecord | None, retired: Sequence[RolloutRecord]) -> list[R
     if live is None:
         return []
     first = {walking.release: walking for walking in reversed(retired)}
-    known = [w for w in retired if first[w.release] is w and w.release != live.release]
-    return known[: _keep_versions(live)]
+    targets = [w for w in retired if first[w.release] is w and w.release != live.release]
+    return targets[: _keep_versions(live)]
 
 
 def retired_limit(live: RolloutRecord | None) -> int:

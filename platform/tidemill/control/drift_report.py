@@ -12,15 +12,8 @@ from typing import Any, Literal
 from tidemill.adapters.git import GitRepository, history
 from tidemill.adapters.store.remote import dvc_root
 from tidemill.control.lockfile import entry, services
-from tidemill.engine.config_drift import (
-    LOCK_DRIFTS,
-    ConfigDrift,
-    DesiredState,
-    ObservedState,
-    RecordedState,
-    ServiceStatus,
-    config_drifts,
-)
+from tidemill.engine.config_drift import LOCK_DRIFTS, ConfigDrift, config_drifts
+from tidemill.engine.service_status import DesiredState, ObservedState, RecordedState, ServiceStatus
 from tidemill.errors import MissingArtefact, SpecError, TamperedArtefact
 from tidemill.home import Home
 from tidemill.records import RolloutRecord
@@ -66,13 +59,13 @@ def standings(home: Home, see: See) -> list[ServiceStatus]:
 
 def lock_drifts(home: Home, named: Collection[str] = ()) -> list[ConfigDrift]:
     """Where the lock files as they lie here do not say what the ledger says."""
-    found: list[ConfigDrift] = []
+    drifts: list[ConfigDrift] = []
     for service, project in sorted(services(home, named).items()):
         path = home.project(project).folder / FILE
         git = _git_side(home, service, _on_disk, path, "here")
         standing = ServiceStatus(project, service, git, _ledger_side(home, service))
-        found += [drift for drift in config_drifts(standing) if drift.kind in LOCK_DRIFTS]
-    return found
+        drifts += [drift for drift in config_drifts(standing) if drift.kind in LOCK_DRIFTS]
+    return drifts
 
 
 @contextmanager
@@ -81,16 +74,16 @@ def checkout(home: Home) -> Iterator[Checkout]:
     repository = GitRepository(home.settings.specs)
     head = repository.head()
     if head is None:
-        yield Checkout("", _loaded(home.settings.specs))
+        yield Checkout("", _load_or_none(home.settings.specs))
     elif not head.dirty:
-        yield Checkout(head.sha, _loaded(home.settings.specs))
+        yield Checkout(head.sha, _load_or_none(home.settings.specs))
     else:
         with repository.checkout(head.sha) as tree:
             inside = history.path_in_repository(home.settings.specs)
-            yield Checkout(head.sha, _loaded(tree / inside))
+            yield Checkout(head.sha, _load_or_none(tree / inside))
 
 
-def _loaded(folder: Path) -> Workspace | None:
+def _load_or_none(folder: Path) -> Workspace | None:
     try:
         return load(folder)
     except SpecError:
@@ -100,22 +93,22 @@ def _loaded(folder: Path) -> Workspace | None:
 def _all(home: Home) -> dict[str, str]:
     """Service → project, those of the ledger whose Rollout is gone from the specs too."""
     try:
-        found = services(home)
+        projects = services(home)
     except SpecError:
-        found = {}
+        projects = {}
     for service in home.ledger.rollouts.services():
-        if service not in found:
+        if service not in projects:
             live = home.ledger.rollouts.live_release(service)
             record = home.ledger.materialisations.release(live) if live else None
-            found[service] = record.project if record else ""
-    return dict(sorted(found.items()))
+            projects[service] = record.project if record else ""
+    return dict(sorted(projects.items()))
 
 
 def _standing(home: Home, git: Checkout, service: str, project: str, see: See) -> ServiceStatus:
     path = home.settings.specs / project / FILE
     if git.workspace is not None and project in git.workspace.projects:
-        known = home.settings.specs / git.workspace.projects[project].folder.name
-        path = (known if known.is_dir() else home.settings.specs) / FILE
+        folder = home.settings.specs / git.workspace.projects[project].folder.name
+        path = (folder if folder.is_dir() else home.settings.specs) / FILE
     live = home.ledger.rollouts.live_rollout(service)
 
     def at_head(file: Path) -> bytes | None:
@@ -128,7 +121,7 @@ def _standing(home: Home, git: Checkout, service: str, project: str, see: See) -
         desired=replace(side, specs=None if git.digests is None else git.digests.get(project, {})),
         recorded=_ledger_side(home, service),
         observed=see(service, live) if live else ObservedState({}),
-        damaged_artefacts=_damaged(home, live.release if live else None),
+        damaged_artefacts=_damaged_artefacts(home, live.release if live else None),
     )
 
 
@@ -140,8 +133,8 @@ def _git_side(
     home: Home, service: str, read: Callable[[Path], bytes | None], path: Path, commit: str
 ) -> DesiredState:
     try:
-        found = read(path) if commit else None
-        locked = parse_lock(found, display_path(path)).services.get(service) if found else None
+        content = read(path) if commit else None
+        locked = parse_lock(content, display_path(path)).services.get(service) if content else None
     except SpecError as error:
         return DesiredState(commit, error=str(error.problems[0]))
     if locked is None:
@@ -150,7 +143,7 @@ def _git_side(
         commit,
         release=locked.live.release if locked.live else None,
         wanted_release=locked.wanted.release if locked.wanted else None,
-        lock_edited=_edited(home, service, locked),
+        lock_edited=_is_lock_edited(home, service, locked),
         pointer_behind=_pointer_behind(service, locked, read, path.parent),
     )
 
@@ -165,7 +158,7 @@ def _pointer_behind(
     return read(project / pointer_file(service)) != expected
 
 
-def _edited(home: Home, service: str, locked: LockedService) -> bool:
+def _is_lock_edited(home: Home, service: str, locked: LockedService) -> bool:
     """True where the lock names the live release and says other things of it."""
     live = home.ledger.rollouts.live_release(service)
     if locked.live is None or locked.live.release != live:
@@ -193,14 +186,16 @@ def _ledger_side(home: Home, service: str) -> RecordedState:
     return RecordedState(live.release, record.specs if record else {}, shares)
 
 
-def _damaged(home: Home, release: str | None) -> dict[str, Literal["missing", "tampered"]]:
+def _damaged_artefacts(
+    home: Home, release: str | None
+) -> dict[str, Literal["missing", "tampered"]]:
     record = home.ledger.materialisations.release(release) if release else None
-    found: dict[str, Literal["missing", "tampered"]] = {}
+    damage: dict[str, Literal["missing", "tampered"]] = {}
     for name, item in record.artefacts.items() if record else ():
         try:
             home.store.get(item.digest)
         except MissingArtefact:
-            found[name] = "missing"
+            damage[name] = "missing"
         except TamperedArtefact:
-            found[name] = "tampered"
-    return found
+            damage[name] = "tampered"
+    return damage

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tidemill.adapters.ledger import lease_owner
-from tidemill.control.deployer_choice import kept, retired_limit
+from tidemill.control.deployer_choice import retired_limit, rollback_targets
 from tidemill.engine.garbage import Collection, Need, StoredArtefact, StoredFolder, collect
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import ServiceError, StorageError
@@ -75,9 +75,9 @@ def _needs(home: Home) -> Iterator[Need]:
             yield Need(_relative(home, home.release_folder(rollout.release)), reason)
             yield from (Need(digest, reason) for digest in _digests(record))
     for project in home.workspace.projects.values():
-        yield from _locked(project)
-        yield from _pinned(home, project)
-        yield from _built(home, project)
+        yield from _lock_needs(project)
+        yield from _baseline_needs(home, project)
+        yield from _build_needs(home, project)
     yield Need(CACHE, "plan cache of this version")
 
 
@@ -89,7 +89,7 @@ def _needed_rollouts(home: Home, service: str) -> Iterator[tuple[RolloutRecord, 
         yield live, f"live release of {service}"
     for rollout in rollouts.in_progress(service):
         yield rollout, f"rollout in progress of {service}"
-    for rollout in kept(live, rollouts.retired_rollouts(service, retired_limit(live))):
+    for rollout in rollback_targets(live, rollouts.retired_rollouts(service, retired_limit(live))):
         yield rollout, f"kept for a rollback of {service}"
 
 
@@ -112,7 +112,7 @@ def _digests(record: ReleaseRecord) -> Iterator[str]:
         yield record.prompt
 
 
-def _locked(project: Project) -> Iterator[Need]:
+def _lock_needs(project: Project) -> Iterator[Need]:
     """What the project's lock file names; raises SpecError for one that cannot be read."""
     lock_file = lock.read_lock(project.folder / lock.FILE)
     for service, releases in lock_file.services.items() if lock_file else ():
@@ -127,7 +127,7 @@ def _locked_digests(release: LockedRelease | None) -> Iterator[str]:
         yield from (release.dataset.digest, release.evaluation.digest)
 
 
-def _pinned(home: Home, project: Project) -> Iterator[Need]:
+def _baseline_needs(home: Home, project: Project) -> Iterator[Need]:
     """Releases that an evaluation compares with for good."""
     for loaded in project.specs.values():
         if isinstance(loaded.spec, Evaluation) and isinstance(loaded.spec.baseline, PinnedBaseline):
@@ -136,7 +136,7 @@ def _pinned(home: Home, project: Project) -> Iterator[Need]:
             yield from (Need(digest, reason) for digest in (_digests(record) if record else ()))
 
 
-def _built(home: Home, project: Project) -> Iterator[Need]:
+def _build_needs(home: Home, project: Project) -> Iterator[Need]:
     """The newest build of each spec with its inputs, and the scratch folders of unfinished ones."""
     for name in project.specs:
         newest = home.ledger.materialisations.latest(project.name, name)
@@ -174,5 +174,5 @@ def _relative(home: Home, path: Path) -> str:
 
 
 def _bytes(path: Path) -> int:
-    files = [path] if path.is_file() else (one for one in path.rglob("*") if one.is_file())
-    return sum(one.lstat().st_size for one in files)
+    files = [path] if path.is_file() else (file for file in path.rglob("*") if file.is_file())
+    return sum(file.lstat().st_size for file in files)

@@ -26,10 +26,10 @@ from tidemill.control.commit_checks import Examined, Examiner
 from tidemill.control.lifecycle_events import announce
 from tidemill.control.restore_release import restore
 from tidemill.engine.plan import PlanEntry
-from tidemill.engine.sync import targets
+from tidemill.engine.sync import assets_to_build
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.home import Home
-from tidemill.pipeline.context import Say, silent
+from tidemill.pipeline.context import Progress, no_progress
 from tidemill.ports import Forge
 from tidemill.records import SyncRecord, TriggerDecision
 from tidemill.settings import Settings
@@ -71,7 +71,7 @@ class Follower:
     home: Home
     forge: Callable[[Settings], Forge] | None = None
     """Opens the forge that shows a status beside each commit."""
-    say: Say = silent
+    say: Progress = no_progress
     timeout: float = FETCH_SECONDS
     tell: Callable[..., None] = announce
 
@@ -98,8 +98,8 @@ class Follower:
         leases = self.home.ledger.leases
         lease_owner.free_dead_lease(leases, LEASE, self.home.clock.now())
         prepare_current(self.home.settings)
-        with leases.hold(LEASE, lease_owner.current_owner(), wait=wait) as held:
-            if not held:
+        with leases.hold(LEASE, lease_owner.current_owner(), wait=wait) as acquired:
+            if not acquired:
                 return Outcome("busy", "another sync works on this home")
             return self._look()
 
@@ -109,8 +109,8 @@ class Follower:
 
     def pending(self, sync: SyncRecord) -> list[TriggerDecision]:
         """Runs of a commit that have not come to their end."""
-        asked = self.home.ledger.trigger_decisions.sync_requests(_key(sync))
-        return [decided for decided in asked if decided.state in ("queued", "started")]
+        decisions = self.home.ledger.trigger_decisions.sync_requests(_key(sync))
+        return [decided for decided in decisions if decided.state in ("queued", "started")]
 
     def _look(self) -> Outcome:
         syncs, now = self.home.ledger.syncs, self.home.clock.now
@@ -136,14 +136,14 @@ class Follower:
         applied = self.home.ledger.syncs.applied_commits()
         before = applied[0].commit if applied else None
         examiner = Examiner(self.home, self.mirror, self.trees)
-        found = examiner.examine(sync.commit, before)
+        examined = examiner.examine(sync.commit, before)
         # One that was being applied when its sync was killed was accepted; it is carried through.
-        if found.judgement.refusal and sync.state != "applying":
-            return self._refuse(sync, found)
-        return self._apply(sync, examiner, found, before)
+        if examined.judgement.refusal and sync.state != "applying":
+            return self._refuse(sync, examined)
+        return self._apply(sync, examiner, examined, before)
 
-    def _refuse(self, sync: SyncRecord, found: Examined) -> Outcome:
-        reason = found.judgement.reason
+    def _refuse(self, sync: SyncRecord, examined: Examined) -> Outcome:
+        reason = examined.judgement.reason
         news = (sync.state, sync.reason) != ("refused", reason)
         if news:
             self._publish("commit-refused", replace(sync, reason=reason), "failure")
@@ -152,30 +152,34 @@ class Follower:
             "refused",
             self.home.clock.now(),
             reason,
-            refusal=found.judgement.refusal,
-            signer=found.signer,
-            plan=_listed(found.items),
+            refusal=examined.judgement.refusal,
+            signer=examined.signer,
+            plan=_entries_to_dicts(examined.items),
         )
-        return Outcome("refused", reason, sync, found.items, news)
+        return Outcome("refused", reason, sync, examined.items, news)
 
     def _apply(
-        self, sync: SyncRecord, examiner: Examiner, found: Examined, before: str | None
+        self, sync: SyncRecord, examiner: Examiner, examined: Examined, before: str | None
     ) -> Outcome:
         syncs, clock = self.home.ledger.syncs, self.home.clock
         if sync.state != "applying":
-            more = {"refusal": "", "signer": found.signer, "plan": _listed(found.items)}
-            sync = syncs.set_state(sync.id, "applying", clock.now(), "", **more)
+            details = {
+                "refusal": "",
+                "signer": examined.signer,
+                "plan": _entries_to_dicts(examined.items),
+            }
+            sync = syncs.set_state(sync.id, "applying", clock.now(), "", **details)
         self.trees.add(sync.commit)
         self.trees.make_current(sync.commit)
-        restored = self._restore(sync, examiner, found.items)
+        restored = self._restore(sync, examiner, examined.items)
         # Planned anew: what was restored, or made since the plan, need not be made.
         items, _ = examiner.plan(examiner.workspace(sync.commit), before)
-        asked = self._ask(sync, targets(items, restored))
-        reason = self._summary(sync, found, before, restored, asked)
+        requested = self._ask(sync, assets_to_build(items, restored))
+        reason = self._summary(sync, examined, before, restored, requested)
         self._publish("commit-applied", replace(sync, reason=reason), "success")
         sync = syncs.set_state(sync.id, "applied", clock.now(), reason)
         self._prune()
-        return Outcome("applied", reason, sync, found.items)
+        return Outcome("applied", reason, sync, examined.items)
 
     def _restore(
         self, sync: SyncRecord, examiner: Examiner, items: Sequence[PlanEntry]
@@ -183,13 +187,13 @@ class Follower:
         """Rollouts whose former release is asked for, with its digest."""
         home = self.home.with_specs(examiner.specs(sync.commit))
         by = f"commit {sync.commit[:10]}"
-        found = {}
+        restored = {}
         for item in items:
             if item.is_rebuilt and item.kind == "Rollout":
                 digest = restore(home, item.project, item.name, by)
                 if digest is not None:
-                    found[item.key] = digest
-        return found
+                    restored[item.key] = digest
+        return restored
 
     def _ask(
         self, sync: SyncRecord, asked: dict[str, tuple[str, ...]]
@@ -197,8 +201,8 @@ class Follower:
         """Leave a run for each project in which something has to be made."""
         decisions, now = self.home.ledger.trigger_decisions, self.home.clock.now()
         for project, names in asked.items():
-            why = f"commit {sync.commit[:10]}: {sync.subject}"
-            decisions.request_run(_key(sync) + project, project, why, names, now)
+            reason = f"commit {sync.commit[:10]}: {sync.subject}"
+            decisions.request_run(_key(sync) + project, project, reason, names, now)
         decisions.withdraw_requests(
             _key(sync), f"commit {sync.commit[:10]} came before it started", now
         )
@@ -207,26 +211,26 @@ class Follower:
     def _summary(
         self,
         sync: SyncRecord,
-        found: Examined,
+        examined: Examined,
         before: str | None,
         restored: dict[str, str],
         asked: dict[str, tuple[str, ...]],
     ) -> str:
-        told = [f"makes {', '.join(names)} of {project}" for project, names in asked.items()]
-        told += [f"brings release {d[7:19]} of {key} back" for key, d in restored.items()]
-        for item in found.items:
+        parts = [f"makes {', '.join(names)} of {project}" for project, names in asked.items()]
+        parts += [f"brings release {d[7:19]} of {key} back" for key, d in restored.items()]
+        for item in examined.items:
             if item.state == "removed" and item.kind == "Rollout":
-                service = found.former[item.key].fields.get("service", "")
+                service = examined.former[item.key].fields.get("service", "")
                 if self.home.ledger.rollouts.live_release(service):
-                    told.append(f"{item.key} is gone from Git; '{service}' stays live")
+                    parts.append(f"{item.key} is gone from Git; '{service}' stays live")
         if (
             before
             and self.mirror.has_commit(before)
             and not self.mirror.is_descendant(sync.commit, before)
         ):
             cut = " (or the remote's history is cut off)" if self.mirror.is_shallow else ""
-            told.append(f"the branch was rewritten: {before[:10]} is not in it{cut}")
-        return "; ".join(told) or "nothing to make"
+            parts.append(f"the branch was rewritten: {before[:10]} is not in it{cut}")
+        return "; ".join(parts) or "nothing to make"
 
     def _publish(self, what: Any, sync: SyncRecord, state: Literal["success", "failure"]) -> None:
         """Tell the lifecycle topic and the forge; neither may stop the work. Before the ledger says
@@ -246,9 +250,9 @@ class Follower:
         now = self.home.clock.now()
         applied = self.home.ledger.syncs.applied_commits(limit=1000)
         keep = {
-            one.commit
-            for place, one in enumerate(applied)
-            if place < KEPT_TREES or now - one.updated_at < KEPT_FOR or self.pending(one)
+            sync.commit
+            for index, sync in enumerate(applied)
+            if index < KEPT_TREES or now - sync.updated_at < KEPT_FOR or self.pending(sync)
         }
         self.trees.prune(keep)
         self.mirror.repack()
@@ -266,7 +270,7 @@ def _key(sync: SyncRecord) -> str:
     return f"@git/{sync.id}/"
 
 
-def _listed(items: Sequence[PlanEntry]) -> list[dict[str, str]]:
+def _entries_to_dicts(items: Sequence[PlanEntry]) -> list[dict[str, str]]:
     names = ("project", "name", "kind", "state", "reason")
     return [
         {name: str(getattr(item, name)) for name in names}

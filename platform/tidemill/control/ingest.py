@@ -74,15 +74,15 @@ class Ingest:
         following = self._next | {(r.topic, r.partition): r.offset + 1 for r in records}
         self._read_ahead(records, following, wait)
         try:
-            taken = self.ledger.ingest(
+            result = self.ledger.ingest(
                 records, self._positions.values(), self._contracts, self.clock.now()
             )
         except BaseException:
             self.forget()  # nothing was written: start from the ledger's offsets again
             raise
         self._next = following
-        self.taken += taken
-        return taken
+        self.taken += result
+        return result
 
     def forget(self) -> None:
         """Drop what was read ahead; the next step begins at the ledger's offsets."""
@@ -126,12 +126,12 @@ class Ingest:
             return
         now = self.clock.now()
         self._contracts = self._read_contracts()
-        found: list[ReadPosition] = []
+        positions: list[ReadPosition] = []
         for topic in (INFERENCE_TOPIC, LIFECYCLE_TOPIC, *self._contracts):
-            found += self.ledger.positions(topic, self.bus.partitions(topic), now)
-        self._positions = {(p.topic, p.partition): p for p in found}
-        self._next = {where: p.next_offset for where, p in self._positions.items()}
-        for position in found:
+            positions += self.ledger.positions(topic, self.bus.partitions(topic), now)
+        self._positions = {(p.topic, p.partition): p for p in positions}
+        self._next = {partition: p.next_offset for partition, p in self._positions.items()}
+        for position in positions:
             _tell(position)
         if expired := self.ledger.expire_unjoined(now):
             log.warning("%d feedback events waited in vain and are in quarantine", expired)
@@ -196,7 +196,7 @@ class SpecContracts:
         if not self._specs.is_dir():
             log.warning("there is no folder %s; set TIDEMILL_SPECS", self._specs)
             return
-        found: dict[str, Feedback] = {}
+        streams: dict[str, Feedback] = {}
         reading = read(self._specs)
         for problem in reading.problems:
             log.warning("%s", problem)
@@ -205,11 +205,11 @@ class SpecContracts:
         for project in reading.workspace.projects.values():
             for loaded in project.specs.values():
                 if isinstance(loaded.spec, Feedback):
-                    first = found.setdefault(loaded.spec.topic, loaded.spec)
+                    first = streams.setdefault(loaded.spec.topic, loaded.spec)
                     if first is not loaded.spec:
                         log.warning("%s: topic '%s' has a spec already", loaded.path, first.topic)
-        self._found = found
-        log.info("streams: %s", ", ".join(sorted(found)) or "none; no Feedback spec yet")
+        self._found = streams
+        log.info("streams: %s", ", ".join(sorted(streams)) or "none; no Feedback spec yet")
 
 
 def heartbeat(home: Path) -> Path:
@@ -220,24 +220,26 @@ def heartbeat(home: Path) -> Path:
 def read_heartbeat(home: Path) -> dict[str, Any] | None:
     """What ingest said last; None where it never ran."""
     try:
-        said: dict[str, Any] = json.loads(heartbeat(home).read_text(encoding="utf-8"))
+        beat: dict[str, Any] = json.loads(heartbeat(home).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return said
+    return beat
 
 
 def _tell(position: ReadPosition) -> None:
-    where = f"{position.topic}/{position.partition}"
+    partition = f"{position.topic}/{position.partition}"
     if position.topic_recreated:
         log.warning(
             "%s begins anew: the broker has forgotten it (an embedded broker keeps events in "
             "memory only); the %d events read before are in the ledger, unread ones are lost",
-            where,
+            partition,
             position.base_offset,
         )
     if position.lost_records:
         log.warning(
-            "%s: the broker deleted %d events before they were read", where, position.lost_records
+            "%s: the broker deleted %d events before they were read",
+            partition,
+            position.lost_records,
         )
 
 
@@ -265,7 +267,7 @@ def main(arguments: list[str] | None = None) -> None:
     """The entry point of the process."""
     parser = argparse.ArgumentParser(prog=entry_points.INGEST, description=__doc__)
     parser.add_argument("--specs", type=Path, help="folder of the projects")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     logging.basicConfig(
         level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s"
     )
@@ -273,7 +275,7 @@ def main(arguments: list[str] | None = None) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     with entry_points.exit_with_message():
-        serve(Settings.read(specs=given.specs), stop)
+        serve(Settings.read(specs=options.specs), stop)
 
 
 if __name__ == "__main__":

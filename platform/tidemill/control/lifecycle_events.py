@@ -39,8 +39,8 @@ class LifecyclePublisher:
                 self._bus = self._bus or self._open_bus()
                 self._bus.publish([message])
         except TidemillError as error:
-            what, name = event.what, f"{event.project}/{event.name}"
-            log.info("the event '%s' of %s is not on Kafka: %s", what, name, error)
+            kind, name = event.what, f"{event.project}/{event.name}"
+            log.info("the event '%s' of %s is not on Kafka: %s", kind, name, error)
 
 
 @cache

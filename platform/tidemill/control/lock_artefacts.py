@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tidemill.adapters.store.remote import CONFIG, default_remote, dvc_root, push
-from tidemill.control.lockfile import written
+from tidemill.control.lockfile import planned_locks
 from tidemill.errors import ServiceError
 from tidemill.home import Home
 from tidemill.spec.lock import FILE, LockFile, lock_bytes
@@ -53,7 +53,7 @@ def planned_files(home: Home, named: Collection[str]) -> Iterator[tuple[Path, by
 
     A lock that says the same in another notation is given as it lies there.
     """
-    for path, (old, new) in written(home, named).items():
+    for path, (old, new) in planned_locks(home, named).items():
         dvc = dvc_root(path.parent) is not None
         for relative, content in lock_files(old, new, dvc=dvc).items():
             same = relative == FILE and old == new
@@ -81,7 +81,7 @@ def push_artefacts(home: Home, named: Collection[str]) -> PushResult:
     Run before a lock is written, so that a pointer in Git never names bytes that nobody can pull.
     Raises ServiceError where the remote cannot be used.
     """
-    locks = {path: new for path, (_, new) in written(home, named).items() if new is not None}
+    locks = {path: new for path, (_, new) in planned_locks(home, named).items() if new is not None}
     hashes = frozenset().union(*(content_hashes(lock) for lock in locks.values()))
     if not hashes:
         return PushResult(None, 0, "")

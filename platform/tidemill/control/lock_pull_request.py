@@ -14,7 +14,7 @@ from tidemill.adapters.git.branches import (
 from tidemill.adapters.git.command import try_git
 from tidemill.adapters.store.remote import dvc_root
 from tidemill.control.lock_artefacts import lock_files, planned_files
-from tidemill.control.lockfile import composed, services, top, written
+from tidemill.control.lockfile import planned_locks, project_lock, services, top
 from tidemill.engine.config_drift import short_digest
 from tidemill.errors import ServiceError
 from tidemill.home import Home
@@ -24,7 +24,7 @@ from tidemill.spec.lock import BRANCH, FILE, LockedRelease, LockFile, parse_lock
 
 def commit(home: Home, named: Collection[str]) -> str | None:
     """Commit the locks on the branch that is checked out; None where it says the same already."""
-    locks = [new for _, new in written(home, named).values() if new is not None]
+    locks = [new for _, new in planned_locks(home, named).values() if new is not None]
     if not locks:
         return None
     message = subject(locks) + "\n\n" + summary(locks)
@@ -60,10 +60,15 @@ def subject(locks: Collection[LockFile]) -> str:
     """One line: what each service serves, and what waits for people."""
     parts = []
     for lock in locks:
-        for service, one in sorted(lock.services.items()):
-            said = f"{service} serves {short_digest(one.live.release)}" if one.live else service
+        for service, releases in sorted(lock.services.items()):
+            part = (
+                f"{service} serves {short_digest(releases.live.release)}"
+                if releases.live
+                else service
+            )
             parts.append(
-                said + (f", wants {short_digest(one.wanted.release)}" if one.wanted else "")
+                part
+                + (f", wants {short_digest(releases.wanted.release)}" if releases.wanted else "")
             )
     return "Lock: " + ("; ".join(parts) if len(parts) < 4 else f"{len(parts)} services")
 
@@ -72,24 +77,24 @@ def summary(locks: Collection[LockFile]) -> str:
     """The text of the commit and of the pull request, in Markdown."""
     lines: list[str] = []
     for lock in locks:
-        for service, one in sorted(lock.services.items()):
+        for service, releases in sorted(lock.services.items()):
             lines.append(f"**{service}** ({lock.project})")
-            lines += [f"- live: {_said(one.live)}"] if one.live else []
-            if one.wanted:
-                lines.append(f"- wanted: {_said(one.wanted)}")
+            lines += [f"- live: {_describe(releases.live)}"] if releases.live else []
+            if releases.wanted:
+                lines.append(f"- wanted: {_describe(releases.wanted)}")
                 lines.append("- **Merging this approves the wanted release**, in your name.")
             lines.append("")
     return "\n".join(lines).strip()
 
 
-def _said(release: LockedRelease) -> str:
+def _describe(release: LockedRelease) -> str:
     figures = [
         f"{f.metric} {f.value:.3g} ({f.low:.3g} to {f.high:.3g})"
         for f in release.evaluation.figures
         if f.slice is None and None not in (f.value, f.low, f.high)
     ]
-    made = f", made from {release.commit[:10]}" if release.commit else ""
-    return f"`{short_digest(release.release)}`{made}; " + (", ".join(figures) or "no figures")
+    origin = f", made from {release.commit[:10]}" if release.commit else ""
+    return f"`{short_digest(release.release)}`{origin}; " + (", ".join(figures) or "no figures")
 
 
 def _against(
@@ -105,7 +110,7 @@ def _against(
         content = _at(root, tip, inside / FILE)
         old = parse_lock(content, inside / FILE) if content is not None else None
         mine = [service for service, owner in chosen.items() if owner == project]
-        new = composed(home, project, mine, old, wanted=True, all_=not named)
+        new = project_lock(home, project, mine, old, wanted=True, all_=not named)
         planned = lock_files(old, new, dvc=dvc_root(folder) is not None)
         changed = {
             (inside / path).as_posix(): content
@@ -120,5 +125,5 @@ def _against(
 
 def _at(root: Path, commit: str, path: Path) -> bytes | None:
     """A file of a commit; None where it has none."""
-    found = try_git(root, "show", f"{commit}:{path.as_posix()}")
-    return found.encode() if found is not None else None
+    content = try_git(root, "show", f"{commit}:{path.as_posix()}")
+    return content.encode() if content is not None else None

@@ -22,19 +22,19 @@ from tidemill.spec.rollout import Rollout
 
 def services(home: Home, named: Collection[str] = ()) -> dict[str, str]:
     """Service → project, of all services (or of those that are named) that specs or ledger know."""
-    known = {
+    projects = {
         loaded.spec.service: project.name
         for project in home.workspace.projects.values()
         for loaded in project.specs.values()
         if isinstance(loaded.spec, Rollout)
     }
     for name in named:
-        if name not in known:
-            raise UnknownName("service", name, sorted(known))
-    return {name: project for name, project in known.items() if not named or name in named}
+        if name not in projects:
+            raise UnknownName("service", name, sorted(projects))
+    return {name: project for name, project in projects.items() if not named or name in named}
 
 
-def written(
+def planned_locks(
     home: Home, named: Collection[str] = (), *, wanted: bool = False
 ) -> dict[Path, tuple[LockFile | None, LockFile | None]]:
     """Lock file → (the lock as it lies there, the lock as it has to be), by project.
@@ -44,16 +44,16 @@ def written(
     file cannot be read, so that nothing a person wrote is overwritten unseen.
     """
     chosen = services(home, named)
-    found: dict[Path, tuple[LockFile | None, LockFile | None]] = {}
+    locks: dict[Path, tuple[LockFile | None, LockFile | None]] = {}
     for project in dict.fromkeys(chosen.values()):
         path = home.project(project).folder / FILE
         old = read_lock(path)
         mine = [service for service, owner in chosen.items() if owner == project]
-        found[path] = (old, composed(home, project, mine, old, wanted=wanted, all_=not named))
-    return found
+        locks[path] = (old, project_lock(home, project, mine, old, wanted=wanted, all_=not named))
+    return locks
 
 
-def composed(
+def project_lock(
     home: Home,
     project: str,
     mine: Sequence[str],
@@ -63,13 +63,24 @@ def composed(
     all_: bool = True,
 ) -> LockFile | None:
     """The lock of one project; None where nothing was ever released and no file is there."""
-    kept = {} if all_ or old is None else {k: v for k, v in old.services.items() if k not in mine}
-    asked = {k: v.wanted.release for k, v in (old.services if old else {}).items() if v.wanted}
-    entries = {service: entry(home, service, asked.get(service), wanted=wanted) for service in mine}
-    known = {service: one for service, one in entries.items() if one.live or one.wanted}
-    if old is None and not known:
+    unchanged = (
+        {} if all_ or old is None else {k: v for k, v in old.services.items() if k not in mine}
+    )
+    wanted_releases = {
+        k: v.wanted.release for k, v in (old.services if old else {}).items() if v.wanted
+    }
+    entries = {
+        service: entry(home, service, wanted_releases.get(service), wanted=wanted)
+        for service in mine
+    }
+    released = {
+        service: releases
+        for service, releases in entries.items()
+        if releases.live or releases.wanted
+    }
+    if old is None and not released:
         return None
-    return LockFile(version=1, project=project, services={**kept, **known})
+    return LockFile(version=1, project=project, services={**unchanged, **released})
 
 
 def entry(
@@ -108,7 +119,7 @@ def release(home: Home, walking: RolloutRecord) -> LockedRelease:
                 "figures": [_figure(measure) for measure in evaluation.measures],
             },
             "approvals": [
-                _approval(one) for one in home.ledger.approvals.of_subject(record.digest)
+                _approval(approval) for approval in home.ledger.approvals.of_subject(record.digest)
             ],
         }
     )
@@ -123,14 +134,14 @@ def top(home: Home) -> Path:
     """Root of the repository that holds the specs; raises ServiceError outside Git."""
     from tidemill.adapters.git.command import try_git
 
-    found = try_git(home.settings.specs, "rev-parse", "--show-toplevel")
-    if found is None:
+    root = try_git(home.settings.specs, "rev-parse", "--show-toplevel")
+    if root is None:
         raise ServiceError(
             f"{display_path(home.settings.specs)} is in no Git repository; `git init` there, or "
             "leave "
             "--commit and --open-pr away"
         )
-    return Path(found.strip())
+    return Path(root.strip())
 
 
 def _artefact(home: Home, item: ReleasedArtefact) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.control.cluster_deployer import cluster_of
 from tidemill.control.deployer_choice import NEEDS_CLUSTER, driver
 from tidemill.control.drift_report import See, standings
-from tidemill.engine.config_drift import ObservedState, ServiceStatus, config_drifts
+from tidemill.engine.config_drift import config_drifts
+from tidemill.engine.service_status import ObservedState, ServiceStatus
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.home import Home
 from tidemill.records import RolloutRecord
@@ -20,10 +21,10 @@ def three_sides(settings: Settings) -> dict[str, Any]:
     be had."""
     home = Home(settings)
     try:
-        found = standings(home, seeing(home))
+        statuses = standings(home, seeing(home))
     except TidemillError as error:
         return {"standings": [], "trouble": str(error)}
-    return {"standings": [_plain(standing) for standing in found], "trouble": ""}
+    return {"standings": [_plain(standing) for standing in statuses], "trouble": ""}
 
 
 def seeing(home: Home) -> See:
@@ -46,11 +47,11 @@ def seeing(home: Home) -> See:
 
 
 def _on_cluster(home: Home, service: str) -> ObservedState:
-    place = cluster_of(home.ledger, home.settings)
-    if isinstance(place, str):
-        return ObservedState(None, "not reachable from here: " + _why(place))
+    cluster = cluster_of(home.ledger, home.settings)
+    if isinstance(cluster, str):
+        return ObservedState(None, "not reachable from here: " + _why(cluster))
     try:
-        return ObservedState(place.traffic_shares(service))
+        return ObservedState(cluster.traffic_shares(service))
     except ServiceError as error:
         return ObservedState(None, str(error))
 
@@ -60,5 +61,5 @@ def _why(place: str) -> str:
 
 
 def _plain(standing: ServiceStatus) -> dict[str, Any]:
-    drift = [{**vars(one), "said": str(one)} for one in config_drifts(standing)]
+    drift = [{**vars(item), "said": str(item)} for item in config_drifts(standing)]
     return {**standing.to_dict(), "drift": drift}

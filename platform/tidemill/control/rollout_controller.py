@@ -19,10 +19,10 @@ from tidemill.control.approvals import Agreement
 from tidemill.control.deployer_choice import (
     Elsewhere,
     driver,
-    kept,
     mismatch,
     no_cluster,
     retired_limit,
+    rollback_targets,
 )
 from tidemill.control.release_starts import Starts
 from tidemill.engine.approval import Identity, refusal_reason
@@ -133,8 +133,8 @@ class Controller:
         """The candidate where its driver can bring it out; else it waits and says why."""
         if row is None:
             return None
-        place = self._place(row)
-        reason = place if isinstance(place, str) else mismatch(row, live)
+        deployer = self._place(row)
+        reason = deployer if isinstance(deployer, str) else mismatch(row, live)
         if reason is None:
             return row
         if row.reason != reason:
@@ -146,10 +146,10 @@ class Controller:
         return self.deployer if driver(row) == "local" else self.elsewhere(row.spec)
 
     def _deployer(self, row: RolloutRecord) -> Deployer:
-        place = self._place(row)
-        if isinstance(place, str):
-            raise ServiceError(f"{row.service}: {place}")
-        return place
+        deployer = self._place(row)
+        if isinstance(deployer, str):
+            raise ServiceError(f"{row.service}: {deployer}")
+        return deployer
 
     def _start(self, row: RolloutRecord) -> list[Arm]:
         """The release's arm; none while it comes up."""
@@ -217,14 +217,14 @@ class Controller:
         if self.agreement is None or not asks:
             return state
         try:
-            approvals = self.agreement.given(row, rollout)
+            approvals = self.agreement.valid_approvals(row, rollout)
         except TidemillError as error:  # guardrails are looked at all the same
             log.warning("%s: who agreed cannot be read now: %s", row.service, error)
             return state
         if approvals and state.approved_by is None:
             state = replace(state, approved_by=approvals[0].principal)
         in_step = [approval for approval in approvals if approval.step == state.step >= 0]
-        return state.agreed(in_step[-1].principal) if in_step else state
+        return state.approve(in_step[-1].principal) if in_step else state
 
     def _with_rehearsal(
         self, row: RolloutRecord, live: RolloutRecord | None, decision: Advance
@@ -273,7 +273,7 @@ class Controller:
         """
         live = self.ledger.live_rollout(service)
         retired = self.ledger.retired_rollouts(service, retired_limit(live))
-        ready = kept(live, retired)
+        ready = rollback_targets(live, retired)
         needed = {row.release for row in self.ledger.in_progress(service)}
         needed |= {live.release} if live else set()
         spared = needed | {row.release for row in ready[:1]}
@@ -314,7 +314,7 @@ class Controller:
         approves = command == "promote" and state.status != "paused"
         why_not = self._refusal(row, by) if approves else None
         if approves and why_not is None and self.agreement is not None:
-            self.agreement.promoted(row, by)
+            self.agreement.approve_by_promote(row, by)
         now = self.clock.now()
         decision = obey(state, command, by, row.percent, now, refusal=why_not)
         self._record(row, decision, command_done=True)
@@ -329,10 +329,12 @@ class Controller:
 
     def _roll_back_live(self, live: RolloutRecord, by: str) -> None:
         """From the live release to the one before."""
-        ready = kept(live, self.ledger.retired_rollouts(live.service, retired_limit(live)))
-        place = self._place(live)
-        if not ready or isinstance(place, str):
-            reason = place if isinstance(place, str) else _NO_FORMER
+        ready = rollback_targets(
+            live, self.ledger.retired_rollouts(live.service, retired_limit(live))
+        )
+        deployer = self._place(live)
+        if not ready or isinstance(deployer, str):
+            reason = deployer if isinstance(deployer, str) else _NO_FORMER
             change = RolloutUpdate(
                 "hold", reason, awaits_person=live.awaits_person, command_done=True
             )
@@ -340,9 +342,9 @@ class Controller:
             return
         began = self.clock.now()
         former = ready[0]
-        arm = place.start(former.service, former.release, Path(former.release_folder))
+        arm = deployer.start(former.service, former.release, Path(former.release_folder))
         shares = [Arm(arm.release, 100.0, arm.url)]
-        place.set_traffic(former.service, shares)
+        deployer.set_traffic(former.service, shares)
         self._traffic[former.service] = (shares, False)
         now = self.clock.now()
         numbers = {"seconds": (now - began).total_seconds(), "from": live.release}

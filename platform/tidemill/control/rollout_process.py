@@ -59,13 +59,17 @@ class Rates:
         share = self._share(walking.service)
         rated = [
             SubjectRatings(
-                one.subject, one.release == state.candidate, one.ratings, one.total, step
+                rating.subject,
+                rating.release == state.candidate,
+                rating.ratings,
+                rating.total,
+                step,
             )
             for step, (since, until) in enumerate(zip(starts, [*starts[1:], None], strict=True))
-            for one in self.ledger.service_metrics.ratings(
+            for rating in self.ledger.service_metrics.ratings(
                 walking.service, rollout.quality.metric, since, until, share=share
             )
-            if one.release in (state.candidate, state.live)
+            if rating.release in (state.candidate, state.live)
         ]
         met = self.ledger.service_metrics.subject_counts(walking.service, state.step_started)
         return RatingSummary(

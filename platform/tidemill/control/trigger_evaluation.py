@@ -22,7 +22,7 @@ class Reaction:
     """What a look came to."""
 
     decision: TriggerVerdict
-    kept: TriggerDecision | None = None
+    recorded: TriggerDecision | None = None
     """The firing, or the question to a person, that this look added to the ledger."""
 
 
@@ -43,7 +43,7 @@ def state_of(
     past = ledger.trigger_decisions.history(project, trigger.name)
     look = ledger.trigger_decisions.last_evaluation(project, trigger.name)
     fired = [d.decided_at for d in reversed(past) if d.state not in ("needs_approval", "refused")]
-    asked = [d.decided_at for d in past if d.state == "needs_approval"]
+    asked_at = [d.decided_at for d in past if d.state == "needs_approval"]
     return TriggerState(
         signals=_signals(ledger, stream, past),
         firings=fired,
@@ -52,7 +52,7 @@ def state_of(
         spec_changed_at=changed,
         answers=_answers(ledger, trigger, stream, now),
         held_since=look.verdict.held_since if look else None,
-        approval_asked_at=asked[0] if asked else None,
+        approval_asked_at=asked_at[0] if asked_at else None,
     )
 
 
@@ -74,12 +74,12 @@ def react(
     frozen = ledger.feedback.frozen_offsets(stream.topic) if stream else {}
     state = state_of(ledger, project, trigger, stream, now, changed=changed)
     decision = evaluate(trigger, state, now)
-    kept = None
+    recorded = None
     if decision.fires or (decision.blocked_by == "approval" and state.approval_asked_at is None):
         add = ledger.trigger_decisions.add
-        kept = add(project, trigger.name, decision, frozen, trigger.run, now)
+        recorded = add(project, trigger.name, decision, frozen, trigger.run, now)
     ledger.trigger_decisions.record_evaluation(project, trigger.name, decision, now)
-    return Reaction(decision, kept)
+    return Reaction(decision, recorded)
 
 
 def evaluate_and_report(
@@ -90,7 +90,7 @@ def evaluate_and_report(
     stream = project.spec(trigger.of, Feedback) if trigger.of else None
     reaction = react(home.ledger, project.name, trigger, stream, now, changed=changed)
     decision = reaction.decision
-    if reaction.kept:
+    if reaction.recorded:
         facts = {"reason": decision.reason, "numbers": dict(decision.numbers)}
         announce(home, "trigger-decided", project.name, trigger.name, **facts)
     return f"{trigger.name}: {decision.reason}"

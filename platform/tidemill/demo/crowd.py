@@ -54,16 +54,16 @@ class Crowd:
         }
         answer = self.http.post(f"{url}/openai/v1/chat/completions", json=body)
         answer.raise_for_status()
-        said = answer.json()
+        content = answer.json()
         return Answered(
             row,
             answer.headers["x-tidemill-response-id"],
             answer.headers["x-tidemill-release"],
-            said["choices"][0]["message"]["content"],
-            said["tidemill"]["label"],
+            content["choices"][0]["message"]["content"],
+            content["tidemill"]["label"],
         )
 
-    def served(self) -> bool:
+    def is_served(self) -> bool:
         """True once the gateway knows a release of the service; the ledger knows it first."""
         url = f"http://{self.settings.host}:{self.settings.gateway_port}/{SERVICE}"
         return self.http.get(f"{url}/openai/v1/models").is_success
@@ -73,22 +73,22 @@ class Crowd:
         from tidemill.adapters.kafka.bus import KafkaBus
         from tidemill.client import Tidemill
 
-        said = [feedback for answered in answers for feedback in opinions(answered)]
+        feedback_events = [feedback for answered in answers for feedback in opinions(answered)]
         bus = KafkaBus(self.settings.brokers, timeout=BROKER_PATIENCE)
         with Tidemill(self.settings.brokers, TOPIC, bus=bus) as client:
-            return client.send_many(said)
+            return client.send_many(feedback_events)
 
     def quality(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         """Share of rows whose intent is understood, with its 95 % Wilson interval."""
-        asked = [self.ask(row) for row in rows]
-        right = sum(answered.right for answered in asked)
-        bounds = wilson(right, len(asked), 0.95)
+        answers = [self.ask(row) for row in rows]
+        right = sum(answered.right for answered in answers)
+        bounds = wilson(right, len(answers), 0.95)
         return {
             "metric": "accuracy",
-            "value": right / len(asked),
+            "value": right / len(answers),
             "low": bounds.low,
             "high": bounds.high,
-            "rows": len(asked),
+            "rows": len(answers),
         }
 
 

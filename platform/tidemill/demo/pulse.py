@@ -27,32 +27,32 @@ def signs(home: Home, project: str, service: str) -> Signs:
 def records(home: Home, project: str, service: str) -> tuple[object, ...]:
     """What the ledger holds of the project: made assets, decisions, releases, rollouts, events."""
     ledger = home.ledger
-    made = max(
+    newest_build = max(
         (making.id for making in ledger.materialisations.history(project, limit=1)), default=0
     )
     fired = tuple(
         (decided.key, decided.state)
-        for found in (
+        for decisions in (
             ledger.trigger_decisions.queued_decisions(),
             ledger.trigger_decisions.running_decisions(),
         )
-        for decided in found
+        for decided in decisions
     )
     rollouts = tuple(
         (rollout.id, rollout.state, rollout.percent, rollout.reason)
         for rollout in ledger.rollouts.newest(service, limit=2)
     )
     counts = tuple(sorted(ledger.events.event_counts().items()))
-    return (made, len(ledger.materialisations.releases(service)), fired, rollouts, counts)
+    return (newest_build, len(ledger.materialisations.releases(service)), fired, rollouts, counts)
 
 
 def files(home: Path) -> tuple[tuple[str, int], ...]:
     """Names and sizes of what runs write."""
-    found = []
+    sizes = []
     for path in (path for folder in _RUN_FILES for path in sorted((home / folder).rglob("*"))):
         with suppress(OSError):  # it may be gone by now
-            found.append((str(path), path.stat().st_size))
-    return tuple(found)
+            sizes.append((str(path), path.stat().st_size))
+    return tuple(sizes)
 
 
 def runs(home: Path) -> Iterator[psutil.Process]:
@@ -66,7 +66,7 @@ def runs(home: Path) -> Iterator[psutil.Process]:
 
 def servers(home: Path) -> Iterator[psutil.Process]:
     """The model servers."""
-    for known in ProcessFolder(home / "run", "models").list_all():
-        process = known.process()
+    for record in ProcessFolder(home / "run", "models").list_all():
+        process = record.process()
         if process is not None:
             yield process

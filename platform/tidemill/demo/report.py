@@ -16,11 +16,11 @@ FILE = "report.json"
 
 def compose(story: Story, *, seconds: float) -> dict[str, Any]:
     """Write `report.json` beside the demo's repository and give it."""
-    stage, told = story.stage, story.told
+    stage, results = story.stage, story.results
     counts = stage.home.ledger.events.event_counts()
     ingested = counts["inference"] + counts["feedback"]
     releases = stage.home.ledger.materialisations.releases(SERVICE)
-    before, after = told["before"], told["after"]
+    before, after = results["before"], results["after"]
     newest = releases[-1]
     report = {
         "ok": better(before, after) and ingested + counts["quarantine"] == story.sent,
@@ -29,8 +29,8 @@ def compose(story: Story, *, seconds: float) -> dict[str, Any]:
         "events_sent": story.sent,
         "events_ingested": ingested,
         "quarantined": counts["quarantine"],
-        "trigger": told["trigger"],
-        "canary": told["steps"],
+        "trigger": results["trigger"],
+        "canary": results["steps"],
         "releases": [brief(release) for release in releases],
         "quality_before": before,
         "quality_after": after,
@@ -39,7 +39,7 @@ def compose(story: Story, *, seconds: float) -> dict[str, Any]:
             for name, item in newest.artefacts.items()
         ],
         "engine": engine(newest),
-        "why": told["why"],
+        "why": results["why"],
         "peak_bytes": stage.peak_bytes,
     }
     path, fresh = stage.folder / FILE, stage.folder / f".{FILE}"
@@ -58,7 +58,7 @@ def brief(release: ReleaseRecord) -> dict[str, Any]:
     return {
         "digest": release.digest,
         "spec_commit": release.commit.sha or None,
-        "metrics": {one.metric: one.value for one in release.evaluation.overall},
+        "metrics": {measure.metric: measure.value for measure in release.evaluation.overall},
     }
 
 

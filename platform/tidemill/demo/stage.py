@@ -23,7 +23,7 @@ from tidemill.demo.pulse import signs
 from tidemill.engine.standstill import Signs, Standstill
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.home import Home
-from tidemill.pipeline.context import Say
+from tidemill.pipeline.context import Progress
 from tidemill.settings import Settings
 
 PROJECT = SERVICE = "support-chat"
@@ -38,12 +38,12 @@ class Stage:
 
     folder: Path
     settings: Settings
-    say: Say
+    say: Progress
     steps: list[dict[str, Any]] = field(default_factory=list)
     peak_bytes: int = 0
 
     @classmethod
-    def build(cls, source: Path, folder: Path, say: Say) -> Stage:
+    def build(cls, source: Path, folder: Path, say: Progress) -> Stage:
         """A fresh stage from the specs in `source`; an older demo in `folder` is removed."""
         if not (source / PROJECT).is_dir():
             raise TidemillError(
@@ -78,8 +78,8 @@ class Stage:
         """Run Git in the demo's repository."""
         if not shutil.which("git"):
             raise ServiceError("`git` is not installed and the demo needs it; install git")
-        where = ["git", "-C", str(self.folder / "repository"), *AUTHOR]
-        subprocess.run([*where, *arguments], check=True)
+        command = ["git", "-C", str(self.folder / "repository"), *AUTHOR]
+        subprocess.run([*command, *arguments], check=True)
 
     def tidemill(self, *arguments: str) -> None:
         """Run a command of ours as a person would; raises TidemillError with its last words."""
@@ -111,10 +111,10 @@ class Stage:
         A run that moves is waited for, however slow the machine is; see `demo.pulse`.
         """
         pulse = self.pulse(what)
-        while not (found := ready()):
+        while not (value := ready()):
             pulse.check()
             time.sleep(0.5)
-        return found
+        return value
 
     def pulse(self, what: str) -> Pulse:
         """Watches for progress from now on."""
@@ -125,7 +125,7 @@ class Stage:
         return signs(self.home, PROJECT, SERVICE)
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
+    def track_memory(self) -> Iterator[None]:
         """Keep the largest resident memory of the demo's processes, sampled every second."""
         done = Event()
 
@@ -166,12 +166,12 @@ class Pulse:
 def resident(home: Path) -> int:
     """Proportional memory, in bytes, of this process, its children, and the services of a home."""
     mine = psutil.Process()
-    found = {process.pid: process for process in (mine, *mine.children(recursive=True))}
+    processes = {process.pid: process for process in (mine, *mine.children(recursive=True))}
     for process in psutil.process_iter():
         with_home = _environment(process).get("TIDEMILL_HOME")
         if with_home == str(home):
-            found[process.pid] = process
-    return sum(map(_memory, found.values()))
+            processes[process.pid] = process
+    return sum(map(_memory, processes.values()))
 
 
 def _environment(process: psutil.Process) -> dict[str, str]:

@@ -19,7 +19,7 @@ from tidemill.demo.report import compose
 from tidemill.demo.stage import PROJECT, SERVICE, Stage
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.lineage.upstream import trace_upstream
-from tidemill.pipeline.context import Say
+from tidemill.pipeline.context import Progress
 from tidemill.records import RolloutRecord, TriggerDecision
 
 REQUESTS = 3000
@@ -33,7 +33,7 @@ class Story:
     stage: Stage
     crowd: Crowd
     sent: int = 0
-    told: dict[str, Any] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
     """What the report needs of each chapter."""
 
     @property
@@ -44,7 +44,7 @@ class Story:
     def first_release(self) -> None:
         """Everything is made from nothing, passes its gates, and serves."""
         self.stage.tidemill("run", PROJECT)
-        self.told["first"] = self.stage.wait("the first release to serve", self.first_live)
+        self.results["first"] = self.stage.wait("the first release to serve", self.first_live)
 
     def ordinary_traffic(self) -> None:
         """Shoppers ask the usual things; some of what reaches the topic is broken or doubled."""
@@ -54,12 +54,12 @@ class Story:
     def quality(self, chapter: str) -> None:
         """How well requests of the new kind are understood; they are never trained on."""
         held_out = [row for row in rows(self.data / "shift.jsonl") if row["part"] == "held_out"]
-        self.told[chapter] = self.crowd.quality(held_out)
+        self.results[chapter] = self.crowd.quality(held_out)
         self.sent += len(held_out)
-        found = self.told[chapter]
+        measured = self.results[chapter]
         self.stage.say(
-            f"   understood {found['value']:.0%} of {found['rows']} new requests "
-            f"({found['low']:.0%}–{found['high']:.0%})"
+            f"   understood {measured['value']:.0%} of {measured['rows']} new requests "
+            f"({measured['low']:.0%}–{measured['high']:.0%})"
         )
 
     def shift(self) -> None:
@@ -70,42 +70,44 @@ class Story:
 
     def trigger(self) -> None:
         """The feedback reaches the ledger, the trigger decides, and says why."""
-        decision = self.stage.wait("the trigger", lambda: next(iter(self.fired()), None))
-        self.told["trigger"] = {"fired": True, "reason": decision.reason}
+        decision = self.stage.wait(
+            "the trigger", lambda: next(iter(self.trigger_decisions()), None)
+        )
+        self.results["trigger"] = {"fired": True, "reason": decision.reason}
         self.stage.say(f"   {decision.reason}")
 
-    def fired(self) -> list[TriggerDecision]:
+    def trigger_decisions(self) -> list[TriggerDecision]:
         """Decisions of the project's trigger, newest first."""
         return self.stage.home.ledger.trigger_decisions.history(PROJECT, "retrain")
 
     def retrain(self) -> None:
         """The run that the trigger asked for; Dagster's daemon starts it, we watch the ledger."""
-        seen: set[int] = set()
+        reported: set[int] = set()
         newest = max(
             (m.id for m in self.stage.home.ledger.materialisations.history(PROJECT)), default=0
         )
 
-        def released() -> bool:
+        def has_new_release() -> bool:
             ledger = self.stage.home.ledger
             for making in reversed(list(ledger.materialisations.history(PROJECT, limit=30))):
-                if making.id > newest and making.id not in seen:
-                    seen.add(making.id)
+                if making.id > newest and making.id not in reported:
+                    reported.add(making.id)
                     self.stage.say(f"   {making.name}: {making.seconds:.0f} s")
-            if self.fired()[0].state == "failed":
-                raise ServiceError(self.fired()[0].message)
+            if self.trigger_decisions()[0].state == "failed":
+                raise ServiceError(self.trigger_decisions()[0].message)
             return len(ledger.materialisations.releases(SERVICE)) > 1
 
-        self.stage.wait("the retrain", released)
+        self.stage.wait("the retrain", has_new_release)
 
     def canary(self) -> None:
         """The candidate earns its traffic while shoppers go on asking."""
-        asked = itertools.cycle(rows(self.data / "traffic.jsonl"))
+        requests = itertools.cycle(rows(self.data / "traffic.jsonl"))
         shares: list[float] = []
         visitors, met = random.Random(7), 0
         pulse = self.stage.pulse("the canary")
-        while not self.promoted():
+        while not self.is_promoted():
             pulse.check()
-            self.crowd.ask(next(asked), subject=f"visitor-{visitors.randrange(10**9)}")
+            self.crowd.ask(next(requests), subject=f"visitor-{visitors.randrange(10**9)}")
             self.sent += 1
             for rollout in self.stage.home.ledger.rollouts.in_progress(SERVICE):
                 met += rollout.percent > 0
@@ -116,8 +118,8 @@ class Story:
                 if rollout.percent and rollout.percent not in shares:
                     shares.append(rollout.percent)
                     self.stage.say(f"   candidate at {rollout.percent:g} %")
-        self.told["steps"] = shares
-        self.told["second"] = self.stage.home.ledger.rollouts.live_release(SERVICE)
+        self.results["steps"] = shares
+        self.results["second"] = self.stage.home.ledger.rollouts.live_release(SERVICE)
 
     def first_live(self) -> str | None:
         """The live release's digest once the gateway serves it; raises ServiceError where it cannot
@@ -126,14 +128,14 @@ class Story:
         for rollout in rollouts.newest(SERVICE, limit=1):
             _refuse_ended(rollout)
         live = rollouts.live_release(SERVICE)
-        return live if live and self.crowd.served() else None
+        return live if live and self.crowd.is_served() else None
 
-    def promoted(self) -> bool:
+    def is_promoted(self) -> bool:
         """True once the candidate is live; raises ServiceError with the reason if it went back."""
         rollouts = self.stage.home.ledger.rollouts
         for rollout in rollouts.newest(SERVICE, limit=1):
             _refuse_ended(rollout)
-        return bool(rollouts.live_release(SERVICE) != self.told["first"])
+        return bool(rollouts.live_release(SERVICE) != self.results["first"])
 
     def why(self) -> None:
         """From one answer back to commit, data and weights."""
@@ -144,7 +146,7 @@ class Story:
             "the answer's event",
             lambda: self.stage.home.ledger.service_metrics.inference_record(answered.response_id),
         )
-        self.told["why"] = trace_upstream(self.stage.home, answered.response_id).to_dict()
+        self.results["why"] = trace_upstream(self.stage.home, answered.response_id).to_dict()
         self.stage.wait("the events that are still under way", self.all_arrived)
 
     def all_arrived(self) -> bool:
@@ -178,10 +180,10 @@ def _refuse_ended(rollout: RolloutRecord) -> None:
         raise ServiceError(f"release {rollout.release[7:19]} did not go live: {rollout.reason}")
 
 
-def tell(source: Path, folder: Path, *, keep: bool, say: Say) -> dict[str, Any]:
+def tell(source: Path, folder: Path, *, keep: bool, say: Progress) -> dict[str, Any]:
     """Play the whole demo; gives the report, which is also written to `folder/report.json`."""
     stage = Stage.build(source, folder, say)
-    with stage.watched():
+    with stage.track_memory():
         return play(Story(stage, Crowd(stage.settings)), keep=keep)
 
 

@@ -108,20 +108,21 @@ def estimate(
     Where rows are known on both sides, time is scaled by them for kinds that scale with rows, and
     builds of a similar size weigh more. Records of reused artefacts (0 seconds) do not count.
     """
-    builds = [one for one in history if one.kind == workload.kind and one.seconds > 0]
-    own = [one for one in builds if (one.project, one.name) == (workload.project, workload.name)]
+    builds = [cost for cost in history if cost.kind == workload.kind and cost.seconds > 0]
+    asset = (workload.project, workload.name)
+    own = [cost for cost in builds if (cost.project, cost.name) == asset]
     epoch_factor = workload.epoch_factor if own else 1.0
-    factors = [(one, _size_factor(workload, one, epoch_factor)) for one in own or builds]
-    used = [(one, factor) for one, factor in factors if factor is not None]
+    factors = [(cost, _size_factor(workload, cost, epoch_factor)) for cost in own or builds]
+    used = [(cost, factor) for cost, factor in factors if factor is not None]
     if not used:
         return None
     weights = [1 / (1 + abs(log(factor)) / _SIMILAR) for _, factor in used]
     scales = workload.kind in KINDS_THAT_SCALE
-    times = [one.seconds * (factor if scales else 1.0) for one, factor in used]
+    times = [cost.seconds * (factor if scales else 1.0) for cost, factor in used]
     seconds = weighted_spread(times, weights)
     return Estimate(
         seconds=seconds,
-        memory=_memory([one for one, _ in used], weights),
+        memory=_memory([cost for cost, _ in used], weights),
         money=seconds.times(price_per_hour / 3600) if price_per_hour is not None else None,
         runs=len(used),
         basis="asset" if own else "kind",
@@ -137,14 +138,14 @@ def total(estimates: Iterable[Estimate]) -> Estimate | None:
     summands = list(estimates)
     if not summands:
         return None
-    memory = [one.memory for one in summands if one.memory]
-    money = [one.money for one in summands if one.money]
+    memory = [summand.memory for summand in summands if summand.memory]
+    money = [summand.money for summand in summands if summand.money]
     return Estimate(
-        seconds=_combine_spreads([one.seconds for one in summands], sum),
+        seconds=_combine_spreads([summand.seconds for summand in summands], sum),
         memory=_combine_spreads(memory, max) if memory else None,
         money=_combine_spreads(money, sum) if money else None,
-        runs=sum(one.runs for one in summands),
-        basis="asset" if all(one.basis == "asset" for one in summands) else "kind",
+        runs=sum(summand.runs for summand in summands),
+        basis="asset" if all(summand.basis == "asset" for summand in summands) else "kind",
     )
 
 
@@ -184,7 +185,7 @@ def weighted_spread(values: Sequence[float], weights: Sequence[float]) -> Spread
 def _memory(builds: Sequence[BuildCost], weights: Sequence[float]) -> Spread | None:
     """Of the builds whose peak is known."""
     pairs = zip(builds, weights, strict=True)
-    peaks = [(float(one.peak_bytes), weight) for one, weight in pairs if one.peak_bytes > 0]
+    peaks = [(float(cost.peak_bytes), weight) for cost, weight in pairs if cost.peak_bytes > 0]
     return weighted_spread(*map(list, zip(*peaks, strict=True))) if peaks else None
 
 
@@ -198,7 +199,7 @@ def _size_factor(workload: Workload, build: BuildCost, epoch_factor: float) -> f
 
 def _combine_spreads(spreads: Sequence[Spread], combine: Callable[[list[float]], float]) -> Spread:
     return Spread(
-        combine([one.low for one in spreads]),
-        combine([one.median for one in spreads]),
-        combine([one.high for one in spreads]),
+        combine([spread.low for spread in spreads]),
+        combine([spread.median for spread in spreads]),
+        combine([spread.high for spread in spreads]),
     )

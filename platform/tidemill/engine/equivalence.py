@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
-from tidemill.catalog import METRICS
+from tidemill.engine.compression_goal import metric_loss
 from tidemill.engine.concordance import (
     LABEL,
     Agreement,
@@ -17,7 +16,6 @@ from tidemill.engine.concordance import (
 )
 from tidemill.engine.statistics import Interval
 from tidemill.metrics import Scored, measure
-from tidemill.spec.compression import Goal
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class HopComparison:
     """Time the transformation took."""
     note: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The flat JSON form: each loss under `METRIC lost`."""
         flat = asdict(self)
         losses = flat.pop("loss")
@@ -63,18 +61,6 @@ class EquivalenceVerdict:
     passed: bool
     failed_step: str | None
     message: str
-
-
-@dataclass(frozen=True)
-class GoalResult:
-    """The result of one goal."""
-
-    metric: str
-    passed: bool
-    message: str
-    value: float
-    failed_step: str | None = None
-    """The step that lost most of this metric, where the goal was missed."""
 
 
 def compare(
@@ -99,7 +85,9 @@ def compare(
         high=agreement.share.high,
         basis=agreement.basis,
         texts=_share([a.answer.text.split() == b.answer.text.split() for a, b in pairs]),
-        loss={name: _worse(name, measure(name, before), measure(name, after)) for name in metrics},
+        loss={
+            name: metric_loss(name, measure(name, before), measure(name, after)) for name in metrics
+        },
     )
 
 
@@ -134,50 +122,12 @@ def judge(hops: Sequence[HopComparison], min_agreement: float) -> EquivalenceVer
     return EquivalenceVerdict(True, None, "; ".join(parts))
 
 
-def check_goal(
-    goal: Goal,
-    before: float,
-    after: float,
-    hops: Sequence[HopComparison],
-    metric: str | None = None,
-) -> GoalResult:
-    """Compare a metric before and after compression with its goal."""
-    name = metric or goal.metric
-    lost = _worse(name, before, after)
-    ratio = after / before if before else float("inf")
-    if goal.at_least is not None:
-        passed, comparison = after >= goal.at_least, f"at least {goal.at_least:g} was asked"
-    elif goal.at_most is not None:
-        passed, comparison = after <= goal.at_most, f"at most {goal.at_most:g} was asked"
-    elif goal.max_degradation is not None:
-        passed = lost <= goal.max_degradation
-        comparison = f"{lost:.4g} worse than before, at most {goal.max_degradation:g} was asked"
-    else:
-        limit = goal.max_ratio or 0.0
-        passed, comparison = ratio <= limit, f"{ratio:.3g} times what it was, {limit:g} was asked"
-    failed_step = None if passed else _most_lost(name, hops)
-    suffix = f"; most of it in '{failed_step}'" if failed_step else ""
-    return GoalResult(
-        name, passed, f"{name} is {after:.4g}: {comparison}{suffix}", after, failed_step
-    )
-
-
 def with_size(
     hop: HopComparison, size: int, source: float, seconds: float, note: str = ""
 ) -> HopComparison:
     """The comparison with its artefact's size, the ratio to the source, and the seconds."""
     ratio = size / source if source else 1.0
     return replace(hop, bytes=size, ratio=ratio, seconds=seconds, note=note)
-
-
-def _most_lost(name: str, hops: Sequence[HopComparison]) -> str | None:
-    losses = [(hop.loss.get(name, 0.0), hop.step) for hop in hops]
-    most = max(losses, default=(0.0, ""))
-    return most[1] if most[0] > 0 else None
-
-
-def _worse(name: str, before: float, after: float) -> float:
-    return before - after if METRICS.load(name).BETTER == "higher" else after - before
 
 
 def _share(values: Sequence[bool]) -> float | None:

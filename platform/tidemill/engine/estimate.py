@@ -76,13 +76,13 @@ def gain(
     return bootstrap_of(statistic, n, confidence, seed, clusters=clusters, method=_method(metric))
 
 
-def subjects(rows: Sequence[Mapping[str, Any]]) -> Clusters:
+def subjects(rows: Sequence[Mapping[str, object]]) -> Clusters:
     """The rows' subjects as clusters; None where no subject has two rows."""
     named = [row.get("subject") for row in rows]
-    known = [subject for subject in named if subject]
-    if len(known) == len(set(known)):
+    identified = [subject for subject in named if subject]
+    if len(identified) == len(set(identified)):
         return None
-    return [subject or ("row", place) for place, subject in enumerate(named)]
+    return [subject or ("row", index) for index, subject in enumerate(named)]
 
 
 def units(names: Sequence[str]) -> dict[str, str]:
@@ -102,5 +102,5 @@ def _method(metric: ModuleType) -> Any:
 
 
 def _exact(value: float | None, n: int) -> Interval:
-    known = float("nan") if value is None else value
-    return Interval(known, known, known, n)
+    number = float("nan") if value is None else value
+    return Interval(number, number, number, n)

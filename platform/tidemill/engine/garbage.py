@@ -50,7 +50,7 @@ class Collection:
     """To drop, largest first."""
     folders: tuple[StoredFolder, ...] = ()
     """To remove, largest first."""
-    kept: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
     """Reason by digest of each artefact that stays."""
     artefact_bytes: int = 0
     """Bytes that dropping the artefacts frees, without the files that a kept artefact shares."""
@@ -74,12 +74,12 @@ def collect(
     for need in needs:
         reasons.setdefault(need.name, need.reason)
     garbage = [artefact for artefact in stored if artefact.digest not in reasons]
-    shared = {name for one in stored if one.digest in reasons for name in one.files}
-    freed = {name: size for one in garbage for name, size in one.files.items()}
+    shared = {name for item in stored if item.digest in reasons for name in item.files}
+    freed = {name: size for item in garbage for name, size in item.files.items()}
     unused = [folder for folder in folders if folder.path not in reasons]
     return Collection(
-        artefacts=tuple(sorted(garbage, key=lambda one: (-one.bytes, one.digest))),
-        folders=tuple(sorted(unused, key=lambda one: (-one.bytes, one.path))),
-        kept={one.digest: reasons[one.digest] for one in stored if one.digest in reasons},
+        artefacts=tuple(sorted(garbage, key=lambda item: (-item.bytes, item.digest))),
+        folders=tuple(sorted(unused, key=lambda item: (-item.bytes, item.path))),
+        reasons={item.digest: reasons[item.digest] for item in stored if item.digest in reasons},
         artefact_bytes=sum(size for name, size in freed.items() if name not in shared),
     )

@@ -16,13 +16,20 @@ class HealthLike(Protocol):
     """What one arm did in a stretch of time; `tidemill.ports.ArmHealth` is one."""
 
     @property
-    def requests(self) -> int: ...
+    def requests(self) -> int:
+        """Number of requests."""
+
     @property
-    def errors(self) -> int: ...
+    def errors(self) -> int:
+        """Number of requests that failed."""
+
     @property
-    def latency_p50(self) -> float | None: ...
+    def latency_p50(self) -> float | None:
+        """Median seconds of a request; None where no latency is known."""
+
     @property
-    def latency_p95(self) -> float | None: ...
+    def latency_p95(self) -> float | None:
+        """95th percentile of the seconds of a request; None where no latency is known."""
 
 
 @dataclass(frozen=True)

@@ -111,8 +111,8 @@ def with_blocked(
     for entry in entries:
         names = desired[entry.key].inputs if entry.is_rebuilt else ()
         culprits = (_culprit(entry.project, name, marked, failed) for name in names)
-        why = next((culprit for culprit in culprits if culprit), "")
-        marked[entry.key] = replace(entry, state="blocked", reason=why) if why else entry
+        cause = next((culprit for culprit in culprits if culprit), "")
+        marked[entry.key] = replace(entry, state="blocked", reason=cause) if cause else entry
     return tuple(marked.values())
 
 
@@ -139,8 +139,8 @@ def built_entry(entry: PlanEntry, state: Staleness) -> PlanEntry:
         case ArtefactMissing():
             return replace(entry, state="missing_artefact", reason=reason(state))
         case SpecChanged():
-            why = "" if state.fields else reason(state)
-            return replace(entry, state="changed", fields=state.fields, reason=why)
+            cause = "" if state.fields else reason(state)
+            return replace(entry, state="changed", fields=state.fields, reason=cause)
         case InputChanged():
             return replace(entry, state="stale", reason=reason(state))
 
@@ -169,8 +169,8 @@ def _unchanged(entry: PlanEntry, before: SpecSnapshot | None, spec: SpecSnapshot
     fields = before.fields if before else {}
     if not fields or not spec.fields or fields == spec.fields:
         return entry
-    why = "" if entry.fields else "only comments, order or formatting differ"
-    return replace(entry, state="cosmetic", reason=why)
+    cause = "" if entry.fields else "only comments, order or formatting differ"
+    return replace(entry, state="cosmetic", reason=cause)
 
 
 def _differences(before: SpecSnapshot | None, spec: SpecSnapshot) -> tuple[FieldChange, ...]:

@@ -24,7 +24,7 @@ class ProvenanceLink:
     digest: str | None = None
     facts: Facts = field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The JSON form: `what` is the kind."""
         facts = dict(self.facts)
         return {"what": self.kind, "name": self.name, "digest": self.digest, "facts": facts}
@@ -97,7 +97,7 @@ def ancestry(
 ) -> list[ProvenanceLink]:
     """Links of an artefact; `artefacts` are itself and those it was built from, nearest first."""
     own = next((artefact for artefact in artefacts if artefact.digest == digest), None)
-    links = [_built(artefact) for artefact in artefacts]
+    links = [_build_link(artefact) for artefact in artefacts]
     commits = {artefact.commit["sha"]: artefact.commit for artefact in artefacts if artefact.commit}
     specs = {
         artefact.spec_name: artefact.spec_digest for artefact in artefacts if artefact.spec_digest
@@ -112,7 +112,7 @@ def ancestry(
     ]
 
 
-def _built(artefact: BuiltArtefact) -> ProvenanceLink:
+def _build_link(artefact: BuiltArtefact) -> ProvenanceLink:
     values = {
         "bytes": artefact.bytes,
         "started": artefact.started,
@@ -189,7 +189,7 @@ def _rows(evidence: ProvenanceEvidence) -> list[ProvenanceLink]:
     return [*rows, *events]
 
 
-def _without_id(row: Facts) -> dict[str, Any]:
+def _without_id(row: Facts) -> dict[str, object]:
     return {name: value for name, value in row.items() if name != "id" and value is not None}
 
 

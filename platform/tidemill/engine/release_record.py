@@ -21,7 +21,7 @@ class ReleasedArtefact:
     digest: str
     kind: str
     bytes: int
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    meta: Mapping[str, object] = field(default_factory=dict)
     """Small facts of the artefact, as the store has them."""
 
 
@@ -31,7 +31,7 @@ class BaseModel:
 
     name: str
     digest: str
-    source: Mapping[str, Any] = field(default_factory=dict)
+    source: Mapping[str, object] = field(default_factory=dict)
     """Where its weights come from, as the Model spec says."""
     sha256: str | None = None
     """Of the weights' file; None where it was not recorded."""
@@ -43,7 +43,7 @@ class ReleasedDataset:
 
     name: str
     digest: str
-    offsets: Mapping[str, Any] = field(default_factory=dict)
+    offsets: Mapping[str, object] = field(default_factory=dict)
     """`topic/partition` → next offset of the feedback it holds."""
     rows: Mapping[str, int] = field(default_factory=dict)
     """Rows by split."""
@@ -61,7 +61,7 @@ class SpecCommit:
     dirty: bool = False
     """True where the working tree differed from the commit."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """As JSON records keep it: empty outside Git."""
         return asdict(self) if self.sha else {}
 
@@ -133,7 +133,7 @@ class ReleaseRecord:
         canonical = json.dumps(content, sort_keys=True).encode()
         return replace(self, digest=f"sha256:{hashlib.sha256(canonical).hexdigest()}")
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """As the ledger keeps it in JSON."""
         evaluation = self.evaluation
         return {

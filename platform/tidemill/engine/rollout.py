@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 from tidemill.engine.first_release import missing_baseline, plan_first_release
 from tidemill.engine.guardrail import (
@@ -46,7 +46,7 @@ class Advance:
     percent: int
     """The candidate's share of the traffic from now on."""
     state: RolloutState
-    numbers: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Mapping[str, object] = field(default_factory=dict)
     """What the decision rests on; JSON-able."""
 
 
@@ -97,14 +97,14 @@ class Scene:
         return self.health.get(self.state.live) if self.state.live else None
 
     @property
-    def exposed(self) -> bool:
+    def gets_requests(self) -> bool:
         """True where the candidate gets requests (or copies of them) in this step."""
         return self.state.step >= 0 and (self.percent > 0 or self.rollout.mode == "shadow")
 
     @cached_property
     def readings(self) -> tuple[GuardrailReading, ...]:
         """Every guardrail at this look."""
-        if not self.exposed:
+        if not self.gets_requests:
             return ()
         window = GuardrailWindow(
             self.candidate,
@@ -141,13 +141,13 @@ class Scene:
         )
 
     @property
-    def agreed(self) -> bool:
+    def is_approved_in_step(self) -> bool:
         """True where a person agreed in this very step."""
         return self.state.approved_step == self.state.step
 
     def settle(self, decision: Decision, reason: str) -> Advance:
         """The advance of a decision that does not move on."""
-        state = self._looked()
+        state = self._state_after_look()
         if decision == "roll_back":
             state = replace(state, status="rolled_back")
         elif decision == "done" and state.status == "watched":
@@ -164,7 +164,7 @@ class Scene:
             return self._first(last)
         index = self.state.step + 1
         percent = self.rollout.steps[index].percent
-        state = self._looked().entering(index, self.now)
+        state = self._state_after_look().entering(index, self.now)
         reason = f"on to {percent} %: {self._why()}"
         return Advance("promote", reason, percent, state, self.numbers())
 
@@ -173,13 +173,13 @@ class Scene:
             return self.settle("done", f"the watch is over: {self._why()}")
         status: Status = "ended" if self.rollout.mode == "shadow" else "live"
         percent = 0 if status == "ended" else 100
-        state = replace(self._looked(), status=status)
+        state = replace(self._state_after_look(), status=status)
         return Advance("done", _END[status], percent, state, self.numbers())
 
     def _first(self, last: int) -> Advance:
         """A service's first release: live for everybody, and watched where it has a limit."""
         plan = plan_first_release(self.rollout)
-        state = self._looked().entering(last, self.now)
+        state = self._state_after_look().entering(last, self.now)
         state = replace(state, status="watched" if plan.watches else "live")
         decision: Decision = "promote" if plan.watches else "done"
         percent = self.rollout.steps[last].percent
@@ -193,7 +193,7 @@ class Scene:
             parts.append(f"ratings say {self.comparison.finding}")
         return "; ".join(parts) or "the step is over and nothing speaks against it"
 
-    def _looked(self) -> RolloutState:
+    def _state_after_look(self) -> RolloutState:
         """The state after this look: strikes, cleared guardrails, and whether a window closed."""
         state = self.state
         judged = {r.name: r for r in self.readings if r.outcome in ("within", "beyond")}
@@ -203,12 +203,12 @@ class Scene:
         looked = replace(state, strikes=strikes, cleared=frozenset(cleared))
         if not self.readings or any(r.outcome == "no data" for r in self.readings):
             return looked
-        seen = {name: signal(name, self.live) for name in _SIGNALS}
-        known = {name: value for name, value in seen.items() if value is not None}
-        signals = {**state.live_signals, **known}
+        live_readings = {name: signal(name, self.live) for name in _SIGNALS}
+        measured = {name: value for name, value in live_readings.items() if value is not None}
+        signals = {**state.live_signals, **measured}
         return replace(looked, since=self.now, requests=self.requests, live_signals=signals)
 
-    def numbers(self) -> dict[str, Any]:
+    def numbers(self) -> dict[str, object]:
         """What this look saw; JSON-able."""
         arms = {"candidate": self.candidate, "live": self.live}
         return {
@@ -235,7 +235,7 @@ _END: Mapping[Status, str] = {
 Finding = tuple[Decision, str] | None
 
 
-def _stopped(scene: Scene) -> Finding:
+def _not_running(scene: Scene) -> Finding:
     status = scene.state.status
     if status == "paused":
         return "hold", "paused by a person; resume it with `tidemill rollout promote`"
@@ -248,23 +248,23 @@ def _no_baseline(scene: Scene) -> Finding:
     return ("hold", reason) if reason else None
 
 
-def _accepted(scene: Scene) -> Finding:
+def _accepted_by_user(scene: Scene) -> Finding:
     """A person who agrees to a first release that is live already ends its watch."""
-    if scene.state.status != "watched" or not scene.agreed:
+    if scene.state.status != "watched" or not scene.is_approved_in_step:
         return None
     return "done", f"accepted by {scene.state.approved_by}; it is watched no longer"
 
 
-def _broken(scene: Scene) -> Finding:
-    broken = "; ".join(str(reading) for reading in scene.readings if reading.broken)
-    if not broken:
+def _guardrail_breached(scene: Scene) -> Finding:
+    breaches = "; ".join(str(reading) for reading in scene.readings if reading.broken)
+    if not breaches:
         return None
     if scene.state.live is None:
         return "ask", (
-            f"{broken}; there is no other release to go back to: run a better one, or accept this "
-            f"one with `tidemill rollout promote {scene.rollout.service}`"
+            f"{breaches}; there is no other release to go back to: run a better one, or accept "
+            f"this one with `tidemill rollout promote {scene.rollout.service}`"
         )
-    return "roll_back", broken
+    return "roll_back", breaches
 
 
 def _strike(scene: Scene) -> Finding:
@@ -272,8 +272,8 @@ def _strike(scene: Scene) -> Finding:
     return ("hold", f"{beyond[0]} (look {beyond[0].strikes})") if beyond else None
 
 
-def _skewed(scene: Scene) -> Finding:
-    if scene.comparison is None or scene.split.sound or scene.agreed:
+def _sample_ratio_mismatch(scene: Scene) -> Finding:
+    if scene.comparison is None or scene.split.sound or scene.is_approved_in_step:
         return None
     split = scene.split
     return "ask", (
@@ -283,14 +283,17 @@ def _skewed(scene: Scene) -> Finding:
 
 
 def _harmful(scene: Scene) -> Finding:
-    found = scene.comparison
-    if found is None or found.finding != "harm" or not scene.split.sound:
+    comparison = scene.comparison
+    if comparison is None or comparison.finding != "harm" or not scene.split.sound:
         return None
-    return "roll_back", f"users rate it worse than the live release: {_said(found)}"
+    return (
+        "roll_back",
+        f"users rate it worse than the live release: {_describe_ratings(comparison)}",
+    )
 
 
 def _blind(scene: Scene) -> Finding:
-    if not scene.exposed or not scene.rollout.guardrails:
+    if not scene.gets_requests or not scene.rollout.guardrails:
         return None
     if scene.candidate is None or scene.candidate.requests == 0:
         arm = "release" if scene.state.status == "watched" else "candidate"
@@ -302,11 +305,11 @@ def _unfinished(scene: Scene) -> Finding:
     if scene.state.step < 0:
         return None
     step = scene.rollout.steps[scene.state.step]
-    left = (step.hold - (scene.now - scene.state.step_started)).total_seconds()
-    if left > 0:
+    remaining = (step.hold - (scene.now - scene.state.step_started)).total_seconds()
+    if remaining > 0:
         part = "the watch" if scene.state.status == "watched" else "this step"
-        return "hold", f"{left:.0f} s of {part} are left"
-    if scene.exposed and scene.requests < step.min_requests:
+        return "hold", f"{remaining:.0f} s of {part} are left"
+    if scene.gets_requests and scene.requests < step.min_requests:
         return "hold", f"{scene.requests} of {step.min_requests} answers so far"
     return None
 
@@ -319,18 +322,18 @@ def _unjudged(scene: Scene) -> Finding:
 
 def _undecided(scene: Scene) -> Finding:
     """Ratings decide before the live arm loses its last share: afterwards nothing is learnt."""
-    found, quality = scene.comparison, scene.rollout.quality
-    if found is None or quality is None or scene.state.step != _deciding_step(scene.rollout):
+    comparison, quality = scene.comparison, scene.rollout.quality
+    if comparison is None or quality is None or scene.state.step != _deciding_step(scene.rollout):
         return None
-    if found.finding != "inconclusive" or scene.agreed:
+    if comparison.finding != "inconclusive" or scene.is_approved_in_step:
         return None
-    said = f"ratings decide nothing yet: {_said(found)}"
-    if scene.rollout.mode == "ab" and found.ratings < quality.expected_ratings:
-        return "hold", f"{said}, {quality.expected_ratings} ratings are expected"
+    message = f"ratings decide nothing yet: {_describe_ratings(comparison)}"
+    if scene.rollout.mode == "ab" and comparison.ratings < quality.expected_ratings:
+        return "hold", f"{message}, {quality.expected_ratings} ratings are expected"
     policy: dict[str, Finding] = {
-        "hold": ("hold", said),
-        "rollback": ("roll_back", said),
-        "ask": ("ask", said),
+        "hold": ("hold", message),
+        "rollback": ("roll_back", message),
+        "ask": ("ask", message),
         "promote": None,
     }
     return policy[scene.rollout.on_inconclusive]
@@ -357,20 +360,21 @@ def _unapproved(scene: Scene) -> Finding:
     return "ask", f"{people} has to approve before traffic goes beyond {limit} % (next: {beyond} %)"
 
 
-def _said(found: Comparison) -> str:
+def _describe_ratings(comparison: Comparison) -> str:
     return (
-        f"difference {found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f}) "
-        f"over {found.ratings} ratings of {found.subjects} subjects"
+        f"difference {comparison.difference:+.3f} "
+        f"({comparison.low:+.3f} to {comparison.high:+.3f}) "
+        f"over {comparison.ratings} ratings of {comparison.subjects} subjects"
     )
 
 
 _RULES = (
-    _stopped,
+    _not_running,
     _no_baseline,
-    _accepted,
-    _broken,
+    _accepted_by_user,
+    _guardrail_breached,
     _strike,
-    _skewed,
+    _sample_ratio_mismatch,
     _harmful,
     _blind,
     _unfinished,

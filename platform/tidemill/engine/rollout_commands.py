@@ -40,7 +40,7 @@ def obey(
         return hold(state.resume(now), percent, f"resumed by {by}")
     if refusal is not None:
         return hold(state, percent, refusal)
-    return hold(state.agreed(by), percent, f"approved by {by}")
+    return hold(state.approve(by), percent, f"approved by {by}")
 
 
 def supersede(state: RolloutState, newer: str) -> Advance:

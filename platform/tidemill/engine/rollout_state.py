@@ -57,9 +57,9 @@ class RolloutState:
             cleared=frozenset(),
         )
 
-    def agreed(self, who: str) -> RolloutState:
+    def approve(self, user: str) -> RolloutState:
         """Somebody who may has agreed, in this step."""
-        return replace(self, approved_by=who, approved_step=self.step)
+        return replace(self, approved_by=user, approved_step=self.step)
 
     def pause(self) -> RolloutState:
         """Keep the traffic as it is until somebody resumes."""
@@ -71,11 +71,11 @@ class RolloutState:
             return self
         return replace(self, status="running", since=now, step_started=now, requests=0)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """As JSON-able values."""
-        known = {**asdict(self), "cleared": sorted(self.cleared)}
-        times = {key: known[key].isoformat() for key in ("step_started", "since")}
-        return {**known, **times}
+        values = {**asdict(self), "cleared": sorted(self.cleared)}
+        times = {key: values[key].isoformat() for key in ("step_started", "since")}
+        return {**values, **times}
 
     @classmethod
     def read(cls, record: Mapping[str, Any]) -> RolloutState:

@@ -24,7 +24,7 @@ ALPHA = 0.05
 FEWEST = 6
 """Fewest deciding rows: with fewer, chance explains any result (5 of 5 comes one time in 32)."""
 SWAPS = 4000
-Row = Mapping[str, Any]
+Row = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class SearchDecision:
     comparison: int
     """Ordinal of the comparison on the same deciding rows, from 1."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The JSON form of a search report."""
         return {
             "proposes": self.is_better,

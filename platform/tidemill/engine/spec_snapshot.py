@@ -51,7 +51,7 @@ class FieldChange:
     new: Any
 
 
-def field_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[FieldChange, ...]:
+def field_changes(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[FieldChange, ...]:
     """The fields in which two specs differ, in the order of `new`; empty where the fields of one
     of them are not known."""
     return tuple(_field_differences("", old, new)) if old and new else ()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from tidemill.engine.spec_snapshot import (
     TEXT,
@@ -23,8 +23,10 @@ from tidemill.engine.spec_snapshot import (
     field_changes,
 )
 
-ASSET_KINDS = ("Model", "Dataset", "Prompt", "FineTune", "Compression", "Evaluation", "Rollout")
-"""Kinds that are built: they have records, and they can be stale. The others only steer."""
+BUILDABLE_KINDS = ("Model", "Dataset", "Prompt", "FineTune", "Compression", "Evaluation")
+"""Kinds that become artefacts."""
+ASSET_KINDS = (*BUILDABLE_KINDS, "Rollout")
+"""Kinds that have records here and can be stale; a Rollout's are its releases."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class RecordedAsset:
     """Digest of the artefact; of the release for a Rollout."""
     inputs: Mapping[str, str]
     """Digests of the artefacts it was built from, by spec name."""
-    fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    fields: Mapping[str, object] = field(default_factory=dict, repr=False)
     """Fields of the spec it was built from; empty where they are not known."""
     changed_input: str = ""
     """An input outside of the project that has changed since; empty where there is none."""

@@ -9,13 +9,13 @@ from typing import Any
 
 from tidemill.data.rows import hash_fraction
 
-Setting = Mapping[str, Any]
+Setting = Mapping[str, object]
 """Dotted field → value."""
 
 
 def draw_settings(
     space: Mapping[str, Sequence[Any]], current: Setting, trials: int, seed: int
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """At most `trials` settings of the space: all of it where it is that small, else drawn without
     replacement. The present setting is none of them: it is what they are compared with."""
     names = sorted(space)

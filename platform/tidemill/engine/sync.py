@@ -1,4 +1,4 @@
-"""Whether a commit may take effect, what it sets going, and which former release it brings back."""
+"""Whether a commit may take effect, what it rebuilds, and which former release it brings back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from tidemill.engine.cost import BuildCost, Workload, budget_excess, estimate
+from tidemill.engine.cost import BudgetExcess, BuildCost, Workload, budget_excess, estimate
 from tidemill.engine.plan import PlanEntry, built_entry, plan, with_blocked
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.engine.spec_snapshot import SpecSnapshot
@@ -14,19 +14,19 @@ from tidemill.engine.staleness import Staleness
 from tidemill.errors import Problem
 
 SHOWN = 3
-"""Problems and signatures that one reason names; the rest is counted."""
-QUIET_KINDS = frozenset({"Feedback", "Trigger"})
-"""Kinds that make nothing: they act from the specs as they stand."""
-GIVEN_UP = frozenset({"rolled_back", "failed", "ended"})
-"""States of a rollout whose release nobody wants back."""
+"""Problems and signatures that a reason names; the rest is counted."""
+KINDS_WITHOUT_RUN = frozenset({"Feedback", "Trigger"})
+"""Kinds that build nothing: they act from the specs as they stand."""
+NOT_RESTORABLE_STATES = frozenset({"rolled_back", "failed", "ended"})
+"""States of a rollout whose release is not brought back."""
 
 Refusal = Literal["unsigned", "broken", "over-budget"]
 SignatureVerdict = Literal["good", "unsigned", "bad", "unknown", "expired", "revoked"]
 
 
 @dataclass(frozen=True)
-class Signature:
-    """What was found out about the signature of one commit."""
+class CommitSignature:
+    """The signature of one commit, as it was checked."""
 
     commit: str
     verdict: SignatureVerdict
@@ -38,13 +38,13 @@ class Signature:
     """Why it is not good."""
 
     @property
-    def good(self) -> bool:
+    def is_good(self) -> bool:
         """True where a known key made it."""
         return self.verdict == "good"
 
 
 @dataclass(frozen=True)
-class Judgement:
+class CommitVerdict:
     """Apply a commit, or refuse it and say why."""
 
     refusal: Refusal | None = None
@@ -52,29 +52,29 @@ class Judgement:
     reason: str = ""
 
 
-def judge_commit(
+def validate_commit(
     *,
-    signatures: Sequence[Signature] | None = None,
+    signatures: Sequence[CommitSignature] | None = None,
     problems: Sequence[Problem] = (),
     over: Sequence[str] = (),
-) -> Judgement:
+) -> CommitVerdict:
     """Refuse for the first of: a signature that is not good, a problem of the specs, a budget.
 
     `signatures` has every commit that is new, oldest first; None where the policy asks for none.
     All of them count, not only the newest: one signature at the tip must not carry in what others
     pushed below it.
     """
-    unsigned = [one for one in signatures or () if not one.good]
+    unsigned = [signature for signature in signatures or () if not signature.is_good]
     if unsigned:
-        told = [f"{one.commit[:10]} {one.reason}" for one in unsigned]
+        reasons = [f"{signature.commit[:10]} {signature.reason}" for signature in unsigned]
         count = f"{len(unsigned)} of {len(signatures or ())} new commits"
-        return Judgement("unsigned", f"{count}: {_some(told)}")
+        return CommitVerdict("unsigned", f"{count}: {_first(reasons)}")
     if problems:
         count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-        return Judgement("broken", f"{count}: {_some([str(one) for one in problems])}")
+        return CommitVerdict("broken", f"{count}: {_first([str(p) for p in problems])}")
     if over:
-        return Judgement("over-budget", _some(over))
-    return Judgement()
+        return CommitVerdict("over-budget", _first(over))
+    return CommitVerdict()
 
 
 def over_budget(
@@ -86,13 +86,21 @@ def over_budget(
     """A sentence for each asset that would be rebuilt and whose earlier builds say that it will
     cost more than its budget; one without earlier builds has no estimate and is not refused."""
     rebuilt = {entry.key for entry in entries if entry.is_rebuilt}
-    return [
-        f"{one.project}/{one.name} will take about {one.expected:.2g} {one.budget} by what earlier "
-        f"builds took, its budget is {one.limit:g}; raise `budget.{one.budget}` or make it smaller"
+    excesses = [
+        excess
         for workload in workloads
         if f"{workload.project}/{workload.name}" in rebuilt
-        for one in budget_excess(workload, estimate(workload, history, price_per_hour))
+        for excess in budget_excess(workload, estimate(workload, history, price_per_hour))
     ]
+    return [_excess_sentence(excess) for excess in excesses]
+
+
+def _excess_sentence(excess: BudgetExcess) -> str:
+    return (
+        f"{excess.project}/{excess.name} will take about {excess.expected:.2g} {excess.budget} by "
+        f"what earlier builds took, its budget is {excess.limit:g}; raise "
+        f"`budget.{excess.budget}` or make it smaller"
+    )
 
 
 def changes(
@@ -112,7 +120,7 @@ def changes(
         for entry in plan(desired, former)
     ]
     entries = list(with_blocked(entries, desired, failed))
-    rebuilt = [one.key for one in entries if one.is_rebuilt and one.state != "missing_artefact"]
+    rebuilt = [e.key for e in entries if e.is_rebuilt and e.state != "missing_artefact"]
     needed = _upstream(desired, rebuilt)
     return tuple(
         replace(entry, state="reused")
@@ -138,39 +146,37 @@ def _upstream(specs: Mapping[str, SpecSnapshot], keys: Iterable[str]) -> set[str
     return upstream
 
 
-def targets(
-    items: Sequence[PlanEntry], restored: Collection[str] = ()
+def assets_to_build(
+    entries: Sequence[PlanEntry], restored: Collection[str] = ()
 ) -> dict[str, tuple[str, ...]]:
-    """What has to be made, by project and in the order of making; `restored` rollouts
-    (`project/name`) have their release already."""
-    found: dict[str, list[str]] = {}
-    for item in items:
-        if item.is_rebuilt and item.kind not in QUIET_KINDS and item.key not in restored:
-            found.setdefault(item.project, []).append(item.name)
-    return {project: tuple(names) for project, names in found.items()}
+    """Names by project, in the order of building; `restored` rollouts (`project/name`) have their
+    release already."""
+    names: dict[str, list[str]] = {}
+    for entry in entries:
+        runs = entry.is_rebuilt and entry.kind not in KINDS_WITHOUT_RUN
+        if runs and entry.key not in restored:
+            names.setdefault(entry.project, []).append(entry.name)
+    return {project: tuple(assets) for project, assets in names.items()}
 
 
-def former(
+def release_of_same_specs(
     releases: Sequence[ReleaseRecord],
-    specs: Mapping[str, str],
-    states: Mapping[str, str],
+    spec_digests: Mapping[str, str],
+    rollout_states: Mapping[str, str],
 ) -> ReleaseRecord | None:
-    """The newest release that the very same specs made; None where there is none, or where it was
-    rolled back or failed.
+    """The newest release that was made by the very same specs; None where there is none, or where
+    it was rolled back or failed.
 
-    `releases` are a service's records, oldest first; `specs` name → digest of everything behind a
-    rollout; `states` the newest state of each release's rollout, by digest.
+    `releases` are a service's records, oldest first; `spec_digests` name → digest of everything
+    behind a rollout; `rollout_states` the newest state of each release's rollout, by digest.
     """
-    return next(
-        (
-            record
-            for record in reversed(releases)
-            if record.specs == dict(specs) and states.get(record.digest, "failed") not in GIVEN_UP
-        ),
-        None,
-    )
+    for record in reversed(releases):
+        state = rollout_states.get(record.digest, "failed")
+        if record.specs == dict(spec_digests) and state not in NOT_RESTORABLE_STATES:
+            return record
+    return None
 
 
-def _some(told: Sequence[str]) -> str:
-    more = f"; and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
-    return "; ".join(told[:SHOWN]) + more
+def _first(reasons: Sequence[str]) -> str:
+    rest = f"; and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
+    return "; ".join(reasons[:SHOWN]) + rest

@@ -30,10 +30,10 @@ class SliceGuess:
 
 def template_values(
     look: FileProfile, choice: ColumnChoice, *, name: str, owner: str, data: str
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Everything the templates are filled with."""
     mapped = _map(look, choice)
-    asked, answered = look.column(choice.question), look.column(choice.answer)
+    question_column, answer_column = look.column(choice.question), look.column(choice.answer)
     usable = look.complete_rows(*filter(None, (choice.question, choice.answer, choice.label)))
     distinct = len({str(row[choice.question]).strip() for row in usable})
     ours = {theirs: mine for mine, theirs in mapped.items()}
@@ -51,10 +51,12 @@ def template_values(
         "personal": ", ".join(personal_data(look)[0]),
         "slices": _slices(look, choice),
         "enough": max(10, min(200, len(usable) // 10)),
-        "max_length": _tokens(_longest(asked) + _longest(answered), least=64, most=512),
+        "max_length": _tokens(
+            _longest(question_column) + _longest(answer_column), least=64, most=512
+        ),
     }
     return shared | (
-        _texts(look, choice, ours) if choice.task == "generation" else _labels(look, answered)
+        _texts(look, choice, ours) if choice.task == "generation" else _labels(look, answer_column)
     )
 
 
@@ -83,7 +85,7 @@ def _weighs(column: ColumnProfile) -> bool:
         return False
 
 
-def _labels(look: FileProfile, label: ColumnProfile) -> dict[str, Any]:
+def _labels(look: FileProfile, label: ColumnProfile) -> dict[str, object]:
     rows = round(len(look.rows) * _TRAIN)
     return {
         "labels": sorted(label.counts, key=lambda value: (str(type(value)), value)),
@@ -93,7 +95,7 @@ def _labels(look: FileProfile, label: ColumnProfile) -> dict[str, Any]:
     }
 
 
-def _texts(look: FileProfile, choice: ColumnChoice, ours: Mapping[str, str]) -> dict[str, Any]:
+def _texts(look: FileProfile, choice: ColumnChoice, ours: Mapping[str, str]) -> dict[str, object]:
     answered = look.column(choice.answer)
     constant = best_single_answer([str(row.get(choice.answer) or "") for row in look.rows])
     longest = _longest(answered)

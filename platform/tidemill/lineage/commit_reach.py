@@ -29,12 +29,12 @@ def later_commits(home: Home, sha: str) -> tuple[list[str], list[str]]:
     changed = _changed_files(home, sha)
     nodes: list[str] = []
     for commit in later[:MAX_COMMITS]:
-        nodes += _affected(home, commit, sha, changed)
+        nodes += _affected_nodes(home, commit, sha, changed)
     skipped = len(later) - MAX_COMMITS
     return nodes, [f"{skipped} later commits were not searched"] if skipped > 0 else []
 
 
-def _affected(home: Home, commit: str, sha: str, changed: Sequence[str]) -> list[str]:
+def _affected_nodes(home: Home, commit: str, sha: str, changed: Sequence[str]) -> list[str]:
     """Nodes of the materialisations at `commit` whose specs depend on the commit `sha`."""
     makings = home.ledger.lineage.materialisations_at(commit)
     nodes: list[str] = []

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from html import escape
-from typing import NamedTuple
 
 from tidemill.engine.lineage import Edge
-from tidemill.engine.provenance import Facts, ProvenanceLink
 from tidemill.lineage.identifiers import Identifier
 from tidemill.lineage.result import DownstreamLineage, UpstreamLineage
 from tidemill.lineage.svg_layout import Layout, layout, transitive_reduction
+from tidemill.lineage.svg_texts import NodeText, NodeTexts, node_texts
 
 MAX_NODES = 60
 """Most nodes that are drawn: those nearest to the target."""
@@ -40,21 +39,10 @@ _STYLE = (
 )
 
 
-class _NodeText(NamedTuple):
-    """The texts of a box."""
-
-    kind: str
-    name: str
-    tooltip: str
-
-
-NodeTexts = dict[str, _NodeText]
-
-
 def render_svg(lineage: UpstreamLineage | DownstreamLineage) -> str:
     """The SVG of a lineage; every text in it is escaped."""
     edges = transitive_reduction(_without_commits(lineage.edges))
-    texts, target = _node_texts(lineage), _node(lineage.target)
+    texts, target = node_texts(lineage), _node(lineage.target)
     nodes, hidden = _nearest(target, edges, texts)
     edges = [edge for edge in edges if edge.child in nodes and edge.parent in nodes]
     placed = layout(nodes, edges)
@@ -113,54 +101,6 @@ def _rank(texts: NodeTexts) -> Callable[[str], tuple[int, str]]:
     return lambda node: (order.get(node, len(order)), node)
 
 
-def _node_texts(lineage: UpstreamLineage | DownstreamLineage) -> NodeTexts:
-    if isinstance(lineage, UpstreamLineage):
-        return _upstream_texts(lineage)
-    return _downstream_texts(lineage)
-
-
-def _upstream_texts(lineage: UpstreamLineage) -> NodeTexts:
-    texts: NodeTexts = {}
-    for link in (verified.link for verified in lineage.links):
-        tooltip = _tooltip(link.facts, link.digest)
-        texts.setdefault(_link_node(link), _NodeText(link.kind, link.name, tooltip))
-        for event in ("event", "answer") if link.kind in ("row", "feedback") else ():
-            name = link.facts.get(event)
-            if name:
-                kind = "feedback" if event == "event" else "answer"
-                texts.setdefault(f"{event}:{name}", _NodeText(kind, name, name))
-    return texts
-
-
-def _downstream_texts(lineage: DownstreamLineage) -> NodeTexts:
-    texts: NodeTexts = {}
-    for release in lineage.releases:
-        tooltip = f"{release.digest}\n{release.answers:,} answers"
-        texts[release.digest] = _NodeText("release", release.service, tooltip)
-    for artefact in lineage.artefacts:
-        name = artefact.name or artefact.digest[7:19]
-        texts[artefact.digest] = _NodeText(artefact.kind, name, artefact.digest)
-    for row in lineage.rows:
-        texts[f"row:{row['id']}"] = _NodeText("row", row["id"], _tooltip(row, None))
-    for answer in lineage.newest_answers:
-        response = answer["response_id"]
-        texts[f"answer:{response}"] = _NodeText("answer", response, answer["output"])
-    return texts
-
-
-def _link_node(link: ProvenanceLink) -> str:
-    if link.kind == "spec":
-        return f"spec:{link.digest}"
-    if link.kind == "feedback":
-        return f"event:{link.name}"
-    return link.digest or f"{link.kind}:{link.name}"
-
-
-def _tooltip(facts: Facts, digest: str | None) -> str:
-    lines = (f"{name}: {value}" for name, value in facts.items() if not isinstance(value, Mapping))
-    return "\n".join([*([digest] if digest else []), *(line[:300] for line in lines)])[:1500]
-
-
 def _path(edge: Edge, placed: Layout) -> str:
     start, end = placed.places[edge.parent], placed.places[edge.child]
     stops = [start, *placed.bends.get((edge.child, edge.parent), ()), end]
@@ -180,7 +120,7 @@ def _path(edge: Edge, placed: Layout) -> str:
 def _box(node: str, placed: Layout, texts: NodeTexts, target: str) -> str:
     column, row = placed.places[node]
     prefix, _, rest = node.partition(":")
-    fallback = _NodeText(prefix if prefix != "sha256" else "artefact", rest[:12], node)
+    fallback = NodeText(prefix if prefix != "sha256" else "artefact", rest[:12], node)
     kind, name, tooltip = texts.get(node, fallback)
     x, y = MARGIN + column * ACROSS, MARGIN + row * DOWN
     colour = _COLOURS.get(kind, _OTHER)

@@ -88,7 +88,9 @@ def _from_release(
     row_count, feedback = _feedback_rows(home, datasets)
     evidence = ProvenanceEvidence(
         rollout_decisions=rollout_decisions(home, release),
-        approvals=[_approval(one) for one in home.ledger.approvals.of_subject(release.digest)],
+        approvals=[
+            _approval(approval) for approval in home.ledger.approvals.of_subject(release.digest)
+        ],
         lines=lines,
         rows=rows,
         feedback=feedback,

@@ -15,7 +15,7 @@ from typing import Literal
 
 from tidemill.adapters.local.processes import is_listening
 from tidemill.errors import PortTaken
-from tidemill.local.services import ports
+from tidemill.local.service_ports import ports
 from tidemill.local.stack import is_running
 from tidemill.settings import Settings
 
@@ -39,9 +39,9 @@ OPTIONAL = ("tensorrt",)
 class DoctorCheck:
     """One thing that was looked at."""
 
-    what: str
+    name: str
     state: Literal["ok", "note", "missing"]
-    found: str
+    detail: str
     way_out: str = ""
 
 

@@ -14,7 +14,6 @@ from tidemill.adapters.git.worktrees import prepare_current
 from tidemill.adapters.kafka.embedded_broker import EmbeddedBroker
 from tidemill.adapters.local.processes import (
     ProcessSpec,
-    check_port_free,
     free_port,
     is_listening,
     python_command,
@@ -62,34 +61,6 @@ def prepare(settings: Settings) -> None:
     prepare_current(settings)
     (settings.home / "run").mkdir(parents=True, exist_ok=True)
     _write(settings.home / "workspace.yaml", _WORKSPACE.format(port=_code_port(settings)))
-
-
-@dataclass(frozen=True)
-class Port:
-    """A fixed port a service needs."""
-
-    service: str
-    title: str
-    host: str
-    number: int
-    variable: str
-    """The environment variable that changes it."""
-
-    def check(self) -> None:
-        """Raise PortTaken where somebody else listens."""
-        check_port_free(self.host, self.number, self.variable, self.title)
-
-
-def ports(settings: Settings) -> list[Port]:
-    """The fixed ports of a home."""
-    host, broker = settings.host, settings.broker_port
-    fixed = [
-        Port("gateway", "the gateway", host, settings.gateway_port, "TIDEMILL_GATEWAY_PORT"),
-        Port("webserver", "Dagster", host, settings.dagster_port, "TIDEMILL_DAGSTER_PORT"),
-    ]
-    if settings.bootstrap_servers:
-        return fixed
-    return [Port("broker", "the Kafka broker", LOOPBACK, broker, "TIDEMILL_BROKER_PORT"), *fixed]
 
 
 def _broker(settings: Settings) -> Service:

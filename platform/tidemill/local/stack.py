@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 from filelock import FileLock
@@ -16,8 +16,9 @@ from tidemill.engine.standstill import Signs, Standstill
 from tidemill.errors import BrokerDown, ServiceError
 from tidemill.home import check_writable, has_ledger
 from tidemill.local import supervisor
-from tidemill.local.services import Service, ports, prepare, service_plan
-from tidemill.pipeline.context import Say
+from tidemill.local.service_ports import ports
+from tidemill.local.services import Service, prepare, service_plan
+from tidemill.pipeline.context import Progress
 from tidemill.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def is_running(settings: Settings) -> bool:
     return process is not None and process.alive
 
 
-def start_stack(settings: Settings, say: Say, timeout: float) -> None:
+def start_stack(settings: Settings, say: Progress, timeout: float) -> None:
     """Start the supervisor and wait for every service; on failure, which is when one that is
     waited for ends or does nothing for `timeout` seconds, what it started is stopped.
 
@@ -143,7 +144,7 @@ def reload_assets(settings: Settings, patience: float = 120.0) -> str | None:
     return trouble.strip().splitlines()[0] if trouble else None
 
 
-def stack_status(settings: Settings) -> dict[str, Any]:
+def stack_status(settings: Settings) -> dict[str, object]:
     """Processes, services with their rollouts, ingest's counts, assets that are not up to date, and
     where Git, ledger and live differ."""
     run = settings.home / "run"
@@ -158,7 +159,7 @@ def stack_status(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _standings(settings: Settings) -> dict[str, Any]:
+def _standings(settings: Settings) -> dict[str, object]:
     if not has_ledger(settings):
         return {"standings": [], "trouble": ""}
     from tidemill.control.observed_traffic import three_sides
@@ -182,7 +183,7 @@ def _assets(settings: Settings) -> list[dict[str, str]]:
     return [{name: str(getattr(entry, name)) for name in names} for entry in entries]
 
 
-def _process(one: ProcessInfo) -> dict[str, Any]:
+def _process(one: ProcessInfo) -> dict[str, object]:
     return {
         "name": one.name,
         "alive": one.alive,
@@ -193,7 +194,7 @@ def _process(one: ProcessInfo) -> dict[str, Any]:
     }
 
 
-def _ledger(settings: Settings) -> dict[str, Any]:
+def _ledger(settings: Settings) -> dict[str, object]:
     if not has_ledger(settings):
         return {"services": [], "ingest": {}, "git": None}
     from tidemill.adapters.ledger import Ledger
@@ -228,7 +229,7 @@ def _asks(ledger: Ledger, service: str) -> str:
     return live.reason if live is not None and live.awaits_person else ""
 
 
-def _git(settings: Settings, ledger: Ledger) -> dict[str, Any] | None:
+def _git(settings: Settings, ledger: Ledger) -> dict[str, object] | None:
     """The followed branch: what was seen, what is applied, and what stands between them."""
     look, newest = ledger.syncs.last_poll(), ledger.syncs.newest()
     if look is None:
@@ -245,7 +246,7 @@ def _git(settings: Settings, ledger: Ledger) -> dict[str, Any] | None:
     }
 
 
-def _commit(sync: SyncRecord | None) -> dict[str, Any] | None:
+def _commit(sync: SyncRecord | None) -> dict[str, object] | None:
     names = ("commit", "subject", "author", "state", "refusal", "reason", "signer")
     return {name: getattr(sync, name) for name in names} if sync else None
 
@@ -269,7 +270,7 @@ def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
     return orphans
 
 
-def _ingest(settings: Settings, ledger: Ledger) -> dict[str, Any]:
+def _ingest(settings: Settings, ledger: Ledger) -> dict[str, object]:
     """State of ingest, and its lag in records."""
     from tidemill.adapters.kafka import open_bus
     from tidemill.control.ingest import read_heartbeat
@@ -305,7 +306,7 @@ def _await(
     services: Sequence[Service],
     processes: ProcessFolder,
     guard: ProcessInfo,
-    say: Say,
+    say: Progress,
     timeout: float,
 ) -> None:
     for count, service in enumerate(services):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +12,12 @@ from tidemill.answer import Answer
 from tidemill.errors import ArtefactError, DataError
 from tidemill.form import ModelForm
 from tidemill.metrics import Scored, measure
-from tidemill.pipeline.context import Say, silent
+from tidemill.pipeline.context import Progress, no_progress
 
 if TYPE_CHECKING:
     from tidemill.prompts import PromptProgram
     from tidemill.runtimes import Reply, Runtime
 
-FILE = "answers.jsonl"
 BLOCK = 64
 Row = Mapping[str, Any]
 
@@ -41,7 +40,7 @@ class EvaluatedRow:
     """Probability of each label (classifiers only)."""
 
     @property
-    def scored(self) -> Scored:
+    def metric_row(self) -> Scored:
         """The row as input of metrics."""
         return Scored(self.reference, self.answer, self.seconds, self.tokens_out, self.row)
 
@@ -52,7 +51,7 @@ def answer_rows(
     program: PromptProgram | None,
     *,
     resolve: Callable[[str], Path],
-    say: Say = silent,
+    say: Progress = no_progress,
     title: str = "answering",
 ) -> list[EvaluatedRow]:
     """Answers to all rows, in their order; identical conversations are answered once.
@@ -81,7 +80,7 @@ def answer_rows_with(
     runtime: Runtime,
     rows: Sequence[Row],
     program: PromptProgram | None,
-    say: Say = silent,
+    say: Progress = no_progress,
     title: str = "answering",
     *,
     warm: bool = True,
@@ -105,21 +104,6 @@ def served_bytes(folder: Path, *, resolve: Callable[[str], Path]) -> float:
     )
 
 
-def write(folder: Path, answers: Iterable[EvaluatedRow]) -> None:
-    """Keep answers as `answers.jsonl`, one row a line."""
-    lines = (
-        json.dumps(asdict(a), ensure_ascii=False, sort_keys=True, default=str) for a in answers
-    )
-    (folder / FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-
-
-def read(folder: Path) -> dict[str, EvaluatedRow]:
-    """The answers of a report by row id."""
-    with (folder / FILE).open(encoding="utf-8") as stream:
-        records = [json.loads(line) for line in stream]
-    return {record["id"]: _from_record(record) for record in records}
-
-
 def align_baseline(
     candidate: Sequence[EvaluatedRow], baseline: Mapping[str, EvaluatedRow]
 ) -> list[EvaluatedRow]:
@@ -135,13 +119,13 @@ def row_id(row: Row, index: int) -> str:
     return str(row.get("id") or f"row-{index}")
 
 
-def _from_record(record: dict[str, Any]) -> EvaluatedRow:
-    reference, answer = (Answer(**record[key]) for key in ("reference", "answer"))
-    return EvaluatedRow(**{**record, "reference": reference, "answer": answer})
-
-
 def _answer_generative(
-    runtime: Runtime, rows: Sequence[Row], program: PromptProgram, say: Say, title: str, warm: bool
+    runtime: Runtime,
+    rows: Sequence[Row],
+    program: PromptProgram,
+    say: Progress,
+    title: str,
+    warm: bool,
 ) -> list[EvaluatedRow]:
     conversations = program.conversations(rows)
     keys = [json.dumps(messages, sort_keys=True) for messages in conversations]
@@ -177,7 +161,7 @@ def _one_generated(row: Row, index: int, program: PromptProgram, reply: Reply) -
 
 
 def _answer_classifier(
-    runtime: Runtime, rows: Sequence[Row], say: Say, title: str
+    runtime: Runtime, rows: Sequence[Row], say: Progress, title: str
 ) -> list[EvaluatedRow]:
     lacking = {"text", "label"} - rows[0].keys()
     if lacking:

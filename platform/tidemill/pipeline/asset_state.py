@@ -11,15 +11,18 @@ from typing import Any
 from tidemill.content import PREFIX
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.engine.spec_snapshot import FILES, TECHNIQUES, TEXT, SpecSnapshot
-from tidemill.engine.staleness import ASSET_KINDS, RecordedAsset, Staleness, staleness
+from tidemill.engine.staleness import (
+    ASSET_KINDS,
+    BUILDABLE_KINDS,
+    RecordedAsset,
+    Staleness,
+    staleness,
+)
 from tidemill.ports import Materialisation, Store
 from tidemill.spec.digest import digest_inputs
 from tidemill.spec.evaluation import Evaluation, LiveBaseline
 from tidemill.spec.graph import references
 from tidemill.spec.load import Project
-
-MAKERS = tuple(kind for kind in ASSET_KINDS if kind != "Rollout")
-"""Kinds that become artefacts; the others steer."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class BuiltAssets:
     """None where the files are on another machine."""
 
     @property
-    def failed(self) -> set[str]:
+    def failed_assets(self) -> set[str]:
         """Assets whose newest record failed a blocking check, by `project/name`."""
         return {key for key, record in self.records.items() if not record.has_passed}
 
@@ -60,13 +63,15 @@ class BuiltAssets:
         recorded = {
             key: record
             for key, spec in assets.items()
-            if (record := self._recorded(spec, (former or {}).get(key))) is not None
+            if (record := self._recorded_asset(spec, (former or {}).get(key))) is not None
         }
         built = (recorded[key] for key in recorded if assets[key].kind != "Rollout")
-        missing = self.store.missing({one.artefact for one in built}) if self.store else ()
+        missing = self.store.missing({record.artefact for record in built}) if self.store else ()
         return staleness(assets, recorded, missing)
 
-    def _recorded(self, spec: SpecSnapshot, former: SpecSnapshot | None) -> RecordedAsset | None:
+    def _recorded_asset(
+        self, spec: SpecSnapshot, former: SpecSnapshot | None
+    ) -> RecordedAsset | None:
         if spec.kind == "Rollout":
             return self._release(spec, former)
         record = self.records.get(spec.key)
@@ -91,7 +96,7 @@ class BuiltAssets:
             )
             for release in self.releases.get(spec.key, ())
         ]
-        present = (one for one in reversed(releases) if self._is_present(spec, one))
+        present = (release for release in reversed(releases) if self._is_present(spec, release))
         return next(present, releases[-1] if releases else None)
 
     def _is_present(self, spec: SpecSnapshot, release: RecordedAsset) -> bool:
@@ -109,7 +114,7 @@ class BuiltAssets:
         if not spec.baseline:
             return ""
         releases = self.service_releases(spec.baseline)
-        used = [one for one in (releases.live, *releases.open) if one is not None]
+        used = [*releases.open, *([releases.live] if releases.live else [])]
         if any(release.evaluation.digest == record.artefact for release in used):
             return ""
         live = releases.live.digest if releases.live else ""
@@ -156,7 +161,7 @@ def inputs_of(project: Project, name: str, references: Iterable[str]) -> tuple[s
     if project.specs[name].spec.kind not in ASSET_KINDS:
         return ()
     named = (project.specs[other].spec for other in references if other in project.specs)
-    return tuple(spec.name for spec in named if spec.kind in MAKERS)
+    return tuple(spec.name for spec in named if spec.kind in BUILDABLE_KINDS)
 
 
 def _baseline_service(spec: object) -> str:

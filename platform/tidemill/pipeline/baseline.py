@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tidemill.pipeline import answers as answering
+from tidemill.pipeline.answer_file import read_answers
 from tidemill.pipeline.answers import EvaluatedRow
-from tidemill.pipeline.context import Bench
+from tidemill.pipeline.context import BuildContext
 from tidemill.pipeline.prompt_loading import load_program, prompt_name
 from tidemill.ports import Artefact
 from tidemill.spec.evaluation import Evaluation, LiveBaseline
@@ -24,7 +25,10 @@ class Baseline:
 
 
 def load_baseline(
-    spec: Evaluation, answers: Sequence[EvaluatedRow], inputs: Mapping[str, Artefact], bench: Bench
+    spec: Evaluation,
+    answers: Sequence[EvaluatedRow],
+    inputs: Mapping[str, Artefact],
+    bench: BuildContext,
 ) -> Baseline | None:
     """The spec's baseline; None where it names none or nothing is live yet.
 
@@ -32,16 +36,16 @@ def load_baseline(
     answered now by its model, where `inputs` hold it as `live:<service>` (its prompt as
     `live-prompt:<service>`); otherwise they stay unpaired and are counted.
     """
-    if spec.baseline is None or bench.baseline is None:
+    if spec.baseline is None or bench.baseline_report is None:
         return None
     live = isinstance(spec.baseline, LiveBaseline)
     name = (
         spec.baseline.service if isinstance(spec.baseline, LiveBaseline) else spec.baseline.release
     )
-    report = bench.baseline(name)
+    report = bench.baseline_report(name)
     if report is None:
         return None
-    recorded = answering.read(report.path)
+    recorded = read_answers(report.path)
     missing = [answer for answer in answers if answer.id not in recorded]
     model = inputs.get(f"live:{name}") if live else None
     fresh = _asked_again(spec, missing, model, name, inputs, bench) if missing and model else {}
@@ -63,7 +67,7 @@ def _asked_again(
     model: Artefact,
     service: str,
     inputs: Mapping[str, Artefact],
-    bench: Bench,
+    bench: BuildContext,
 ) -> dict[str, EvaluatedRow]:
     name = prompt_name(spec, bench.specs)
     theirs = inputs.get(f"live-prompt:{service}")
@@ -74,13 +78,13 @@ def _asked_again(
         [answer.row for answer in missing],
         program,
         resolve=lambda digest: bench.store.get(digest).path,
-        say=bench.say,
+        say=bench.progress,
         title=f"{spec.name}: running the baseline on {len(missing)} new rows",
     )
     return {mine.id: answer for mine, answer in zip(missing, fresh_answers, strict=True)}
 
 
-def _size(report: Artefact, model: Artefact | None, bench: Bench) -> float | None:
+def _size(report: Artefact, model: Artefact | None, bench: BuildContext) -> float | None:
     if model is not None:
         return answering.served_bytes(model.path, resolve=lambda d: bench.store.get(d).path)
     content = json.loads((report.path / "report.json").read_text(encoding="utf-8"))

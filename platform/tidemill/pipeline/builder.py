@@ -1,4 +1,4 @@
-"""The line: makes one asset of a project, or finds that these very inputs made it before."""
+"""Builds one asset of a project, or reuses the artefact that these very inputs gave before."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tidemill.engine.release_record import ReleaseRecord
-from tidemill.engine.staleness import Fresh, NeverBuilt, Staleness, reason
+from tidemill.engine.staleness import BUILDABLE_KINDS, Fresh, NeverBuilt, Staleness, reason
 from tidemill.errors import ArtefactError, MissingArtefact
 from tidemill.pipeline.asset_state import (
-    MAKERS,
     BuiltAssets,
     ServiceReleases,
     asset_version,
     snapshot,
 )
-from tidemill.pipeline.context import Bench, Check, Made, Measure, Say, silent
+from tidemill.pipeline.context import (
+    BuildContext,
+    BuildResult,
+    Check,
+    Measure,
+    Progress,
+    no_progress,
+)
 from tidemill.pipeline.feedback_offsets import frozen_offsets
 from tidemill.ports import (
     Artefact,
@@ -74,8 +80,8 @@ class FeedbackReader(Protocol):
 
 
 @dataclass(frozen=True)
-class Line:
-    """Makes assets of one project; `make` is the only thing an orchestrator calls."""
+class ProjectBuilder:
+    """Builds the assets of one project; an orchestrator calls `materialise` and nothing else."""
 
     project: Project
     home: Path
@@ -105,18 +111,22 @@ class Line:
 
     def parents(self, name: str) -> list[str]:
         """Specs this one refers to that become artefacts."""
-        return [r for r in references(self.specs[name]) if self.specs[r].kind in MAKERS]
+        return [r for r in references(self.specs[name]) if self.specs[r].kind in BUILDABLE_KINDS]
 
     def upstream(self, name: str) -> list[str]:
         """All artefact specs behind this one, parents before children."""
         behind = upstream(self.project, name)
-        return [item for item in behind if item != name and self.specs[item].kind in MAKERS]
+        return [
+            item for item in behind if item != name and self.specs[item].kind in BUILDABLE_KINDS
+        ]
 
     def staleness(self, *names: str) -> dict[str, Staleness]:
         """The state of these assets and of everything that they are built from, by name; of all
         assets of the project where none is named."""
-        chosen = names or [name for name, spec in self.specs.items() if spec.kind in MAKERS]
-        closure = dict.fromkeys(one for name in chosen for one in (*self.upstream(name), name))
+        chosen = names or [
+            name for name, spec in self.specs.items() if spec.kind in BUILDABLE_KINDS
+        ]
+        closure = dict.fromkeys(asset for name in chosen for asset in (*self.upstream(name), name))
         newest = {name: self.records.latest(self.project.name, name) for name in closure}
         records = {self._key(name): record for name, record in newest.items() if record}
         desired = {
@@ -142,42 +152,54 @@ class Line:
             raise MissingArtefact(f"'{name}' was never built here; {way_out}")
         raise MissingArtefact(f"'{name}' is stale: {reason(state)}; {way_out}")
 
-    def make(
-        self, name: str, *, run: str = "", until: Mapping[str, int] | None = None, say: Say = silent
-    ) -> Made:
-        """Make the asset, or reuse the artefact that the same inputs made before.
+    def materialise(
+        self,
+        name: str,
+        *,
+        run: str = "",
+        offsets: Mapping[str, int] | None = None,
+        progress: Progress = no_progress,
+    ) -> BuildResult:
+        """Build the asset, or reuse the artefact that the same inputs gave before.
 
-        `until` are the frozen offsets of a trigger's decision, see `feedback_offsets`. Raises what
-        the makers raise; nothing is recorded then.
+        `offsets` are those of a trigger's firing or of `--fresh`, see `feedback_offsets`. Raises
+        what the builders of the kinds raise; nothing is recorded then.
         """
         spec = self.specs[name]
         parents = {parent: self.current(parent) for parent in self.parents(name)}
-        frozen = self._freeze(spec, until)
-        found = self._reusable(name, parents, frozen)
-        if found and (reused := self._reuse(found, parents)):
-            say(f"{name}: reused {found.artefact[:19]}")
+        frozen = self._freeze(spec, offsets)
+        record = self._reusable(name, parents, frozen)
+        if record and (reused := self._reuse(record, parents)):
+            progress(f"{name}: reused {record.artefact[:19]}")
             return reused
         version = self._version(name, parents, frozen)
         started, clock = self.clock.now(), time.monotonic()
-        say(f"{name}: making {spec.kind.lower()}")
-        bench = self._bench(spec, frozen, version[7:23], say)
-        maker = import_module(f"tidemill.pipeline.{spec.kind.lower()}")
-        made: Made = maker.build(spec, self._inputs(name), bench)
+        progress(f"{name}: building {spec.kind.lower()}")
+        result = self._build(spec, frozen, version, progress)
+        self.keep([result.artefact, *result.steps.values()])
+        seconds = time.monotonic() - clock
+        self._record(name, result, parents, version, started, seconds, run)
+        return result
+
+    def _build(
+        self, spec: Spec, frozen: Mapping[str, int], version: str, progress: Progress
+    ) -> BuildResult:
+        context = self._build_context(spec, frozen, version[7:23], progress)
+        kind = import_module(f"tidemill.pipeline.{spec.kind.lower()}")
+        result: BuildResult = kind.build(spec, self._inputs(spec.name), context)
         topics = self._topics(spec)
         frozen_facts = {"offsets": dict(frozen), "topics": topics} if topics else {}
-        made = replace(made, facts={**made.facts, **frozen_facts})
-        self.keep([made.artefact, *made.steps.values()])
-        seconds = time.monotonic() - clock
-        self._record(name, made, parents, version, started, seconds, run)
-        return made
+        return replace(result, facts={**result.facts, **frozen_facts})
 
-    def bench(self, name: str, purpose: str, say: Say = silent) -> Bench:
-        """Where something works that makes no asset, such as a search; with a folder of its own."""
-        return self._bench(self.specs[name], {}, purpose, say)
+    def build_context(
+        self, name: str, purpose: str, progress: Progress = no_progress
+    ) -> BuildContext:
+        """For work that builds no asset, such as a search; with a scratch folder of its own."""
+        return self._build_context(self.specs[name], {}, purpose, progress)
 
-    def remember(self, found: Materialisation, inputs: Mapping[str, str]) -> None:
-        """Make a former record the newest again; nothing was made, so it took no time."""
-        self.records.add(replace(found, inputs=inputs, seconds=0.0, id=0))
+    def reinstate(self, record: Materialisation, inputs: Mapping[str, str]) -> None:
+        """Make a former record the newest again; nothing was built, so it took no time."""
+        self.records.add(replace(record, inputs=inputs, seconds=0.0, id=0))
 
     def _reusable(
         self, name: str, parents: Mapping[str, Materialisation], frozen: Mapping[str, int]
@@ -199,12 +221,12 @@ class Line:
         digest = self.spec_digest(name)
         return asset_version(digest, inputs, frozen, baseline.digest if baseline else "")
 
-    def _freeze(self, spec: Spec, until: Mapping[str, int] | None) -> dict[str, int]:
+    def _freeze(self, spec: Spec, requested: Mapping[str, int] | None) -> dict[str, int]:
         if self.feedback is None:
             return {}
         last = self.records.latest(self.project.name, spec.name)
         facts = last.facts if last else None
-        return frozen_offsets(self._topics(spec), until, facts, self.feedback.frozen_offsets)
+        return frozen_offsets(self._topics(spec), requested, facts, self.feedback.frozen_offsets)
 
     def _topics(self, spec: Spec) -> list[str]:
         """The topics that a dataset reads feedback of."""
@@ -216,21 +238,23 @@ class Line:
     def _feedback_spec(self, name: str) -> Feedback:
         return self.project.spec(name, Feedback)
 
-    def _reuse(self, found: Materialisation, parents: Mapping[str, Materialisation]) -> Made | None:
+    def _reuse(
+        self, record: Materialisation, parents: Mapping[str, Materialisation]
+    ) -> BuildResult | None:
         try:
-            artefact = self.store.get(found.artefact)
-            steps = {step: self.store.get(digest) for step, digest in found.steps.items()}
+            artefact = self.store.get(record.artefact)
+            steps = {step: self.store.get(digest) for step, digest in record.steps.items()}
         except MissingArtefact:
             return None
-        newest = self.records.latest(found.project, found.name)
-        if newest and newest.id != found.id:
-            self.remember(found, {name: parent.artefact for name, parent in parents.items()})
-        return Made(
+        newest = self.records.latest(record.project, record.name)
+        if newest and newest.id != record.id:
+            self.reinstate(record, {name: parent.artefact for name, parent in parents.items()})
+        return BuildResult(
             artefact=artefact,
             steps=steps,
-            measures=tuple(Measure(**measure) for measure in found.measures),
-            checks=tuple(Check(**check) for check in found.checks),
-            facts=found.facts,
+            measures=tuple(Measure(**measure) for measure in record.measures),
+            checks=tuple(Check(**check) for check in record.checks),
+            facts=record.facts,
             reused=True,
         )
 
@@ -247,9 +271,9 @@ class Line:
 
     def _live_inputs(self, service: str, live: ReleaseRecord) -> dict[str, Artefact]:
         """The live release's own model and prompt, to answer rows that it never answered."""
-        found = {f"live:{service}": live.model, f"live-prompt:{service}": live.prompt}
+        digests = {f"live:{service}": live.model, f"live-prompt:{service}": live.prompt}
         try:
-            return {key: self.store.get(digest) for key, digest in found.items() if digest}
+            return {key: self.store.get(digest) for key, digest in digests.items() if digest}
         except ArtefactError:
             return {}
 
@@ -260,7 +284,9 @@ class Line:
             return self.live(spec.baseline.release)
         return self.live(spec.baseline.service)
 
-    def _bench(self, spec: Spec, frozen: Mapping[str, int], folder: str, say: Say) -> Bench:
+    def _build_context(
+        self, spec: Spec, frozen: Mapping[str, int], folder: str, progress: Progress
+    ) -> BuildContext:
         scratch = self.home / "scratch" / self.project.name / spec.name / folder
         scratch.mkdir(parents=True, exist_ok=True)
 
@@ -268,19 +294,19 @@ class Line:
             assert self.feedback is not None
             return self.feedback.rows(self._feedback_spec(name), kinds, since, frozen)
 
-        def baseline(name: str) -> Artefact | None:
+        def baseline_report(name: str) -> Artefact | None:
             release = self.live(name)
             return self.store.get(release.evaluation.digest) if release else None
 
-        return Bench(
-            project=self.project.folder,
+        return BuildContext(
+            project_folder=self.project.folder,
             scratch=scratch,
             cache=self.cache,
             store=self.store,
             clock=self.clock,
-            say=say,
-            feedback=read if self.feedback else None,
-            baseline=baseline,
+            progress=progress,
+            read_feedback=read if self.feedback else None,
+            baseline_report=baseline_report,
             specs=self.specs,
             subject_key=self.subject_key,
         )
@@ -288,7 +314,7 @@ class Line:
     def _record(
         self,
         name: str,
-        made: Made,
+        result: BuildResult,
         parents: Mapping[str, Materialisation],
         version: str,
         started: datetime,
@@ -303,14 +329,14 @@ class Line:
                 kind=self.specs[name].kind,
                 version=version,
                 spec_digest=self.spec_digest(name),
-                artefact=made.artefact.digest,
-                steps={step: item.digest for step, item in made.steps.items()},
+                artefact=result.artefact.digest,
+                steps={step: item.digest for step, item in result.steps.items()},
                 inputs={key: parent.artefact for key, parent in parents.items()},
                 commit=commit.to_dict() if commit else {},
                 tools=tool_versions(),
-                measures=[asdict(measure) for measure in made.measures],
-                checks=[asdict(check) for check in made.checks],
-                facts=dict(made.facts),
+                measures=[asdict(measure) for measure in result.measures],
+                checks=[asdict(check) for check in result.checks],
+                facts=dict(result.facts),
                 started_at=started,
                 seconds=seconds,
                 peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
@@ -321,10 +347,10 @@ class Line:
 
 def tool_versions() -> dict[str, str]:
     """Versions of the installed packages that can change an artefact's bytes."""
-    found = {}
+    versions = {}
     for package in TOOLS:
         try:
-            found[package] = metadata.version(package)
+            versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions

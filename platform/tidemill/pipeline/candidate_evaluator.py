@@ -15,7 +15,7 @@ from tidemill.errors import AnswerLost, PromptTooLong, ServiceError, TidemillErr
 from tidemill.metrics import Scored, measure
 from tidemill.pipeline.answers import EvaluatedRow, answer_rows_with
 from tidemill.pipeline.cached_runtime import CachedRuntime, SearchAccount, max_cost
-from tidemill.pipeline.context import Say, silent
+from tidemill.pipeline.context import Progress, no_progress
 from tidemill.prompts import PromptProgram
 from tidemill.search import Candidate, Row, SearchSpace
 
@@ -54,7 +54,7 @@ class CandidateEvaluator:
     deciding_rows: int
     """Rows that decide; both prompts are asked them at the end."""
     reflection: ReflectionModel | None = None
-    progress: Say = silent
+    progress: Progress = no_progress
     trials: dict[Candidate, Trial] = field(default_factory=dict)
     _programs: dict[Candidate, PromptProgram] = field(default_factory=dict)
 
@@ -72,7 +72,7 @@ class CandidateEvaluator:
 
     def scored_answers(self, candidate: Candidate, rows: Sequence[Row]) -> list[Scored]:
         """Scored answers of the model with a candidate prompt."""
-        return [row.scored for row in self.answer_rows(candidate, rows)]
+        return [row.metric_row for row in self.answer_rows(candidate, rows)]
 
     def remaining_rows(self) -> int:
         """Number of rows that the budget still allows."""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from tidemill.catalog import COMPRESSION, METRICS
 from tidemill.compression import Conversations, artefact_kind, targets
+from tidemill.engine.compression_goal import GoalResult, check_goal
 from tidemill.engine.concordance import ANSWER, LABEL, TEXT
-from tidemill.engine.equivalence import GoalResult, check_goal, judge
+from tidemill.engine.equivalence import judge
 from tidemill.engine.estimate import estimate
-from tidemill.errors import DataError, EquivalenceBroken
+from tidemill.errors import EquivalenceBroken
 from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.compression_chain import Chain
-from tidemill.pipeline.context import Bench, Check, Made, Measure
+from tidemill.pipeline.compression_rows import calibration_conversations, comparison_rows
+from tidemill.pipeline.context import BuildContext, BuildResult, Check, Measure
 from tidemill.pipeline.hop_picture import compression_chart
 from tidemill.pipeline.prompt_loading import load_program, prompt_name
 from tidemill.ports import Artefact
@@ -27,7 +29,7 @@ from tidemill.spec.prompt import JsonOutput
 _SPEED = ("quantile", "speed")
 
 
-def build(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
+def build(spec: Compression, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
     """The compressed form; the main artefact is the one ONNX Runtime serves.
 
     Raises EquivalenceBroken, with the hops and artefacts so far, as soon as a hop changes more
@@ -38,13 +40,13 @@ def build(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> Ma
     chain = Chain(
         spec=spec,
         bench=bench,
-        rows=_rows(spec, inputs, bench),
+        rows=comparison_rows(spec, inputs, bench),
         program=program,
         metrics=_quality(spec, bench.specs),
         source=inputs[spec.of],
         basis=_basis(program),
     )
-    calibration = _calibration(spec, inputs, program)
+    calibration = calibration_conversations(spec, inputs, program)
     try:
         chain.begin()
         for step in spec.steps:
@@ -58,18 +60,18 @@ def build(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> Ma
             _stop_if_broken(spec, chain)
     finally:
         shutil.rmtree(bench.scratch / "exports", ignore_errors=True)
-    return _made(spec, bench, chain, time.monotonic() - started)
+    return _build_result(spec, bench, chain, time.monotonic() - started)
 
 
 def _compress(module: Any, options: Any, calibration: Conversations | None) -> Any:
-    def run(source: Any, out: Any, bench: Bench) -> None:
+    def run(source: Any, out: Any, bench: BuildContext) -> None:
         module.compress(
             source,
             out,
             options,
             resolve=lambda digest: bench.store.get(digest).path,
             calibration=calibration,
-            say=bench.say,
+            say=bench.progress,
         )
 
     return run
@@ -83,7 +85,9 @@ def _stop_if_broken(spec: Compression, chain: Chain) -> None:
         )
 
 
-def _made(spec: Compression, bench: Bench, chain: Chain, seconds: float) -> Made:
+def _build_result(
+    spec: Compression, bench: BuildContext, chain: Chain, seconds: float
+) -> BuildResult:
     verdict = judge(chain.hops, spec.equivalence.min_agreement)
     goals = _goals(spec, chain)
     names = [check.name for check in declared_checks(spec)]
@@ -93,7 +97,7 @@ def _made(spec: Compression, bench: Bench, chain: Chain, seconds: float) -> Made
         for name, goal in zip(names[1:], goals, strict=True)
     ]
     for check in (alike, *checks):
-        bench.say(f"{spec.name}: {check.message}")
+        bench.progress(f"{spec.name}: {check.message}")
     table = [hop.to_dict() for hop in chain.hops]
     facts = {
         "hops": table,
@@ -105,39 +109,39 @@ def _made(spec: Compression, bench: Bench, chain: Chain, seconds: float) -> Made
         "seconds": round(seconds, 2),
     }
     picture = compression_chart(chain.hops, chain.source_size, spec.equivalence.min_agreement)
-    return Made(
+    return BuildResult(
         artefact=chain.main,
         steps=chain.steps,
         measures=_measures(spec, chain),
         checks=(alike, *checks),
         facts=facts,
-        pictures={"Size and agreement by hop": picture},
+        charts={"Size and agreement by hop": picture},
         tables={"Hops": table},
     )
 
 
 def _goals(spec: Compression, chain: Chain) -> list[GoalResult]:
-    found = []
+    results = []
     for goal in spec.goals:
         kind = METRICS.load(goal.metric).KIND
         relative = goal.max_ratio is not None or goal.max_degradation is not None
         before = chain.value(goal.metric, kind, source=True) if relative else 0.0
         after = chain.value(goal.metric, kind, source=False)
-        found.append(check_goal(goal, before, after, chain.hops))
-    return found
+        results.append(check_goal(goal, before, after, chain.hops))
+    return results
 
 
 def _measures(spec: Compression, chain: Chain) -> tuple[Measure, ...]:
     names = dict.fromkeys(
         [*_quality(spec, chain.bench.specs), *(goal.metric for goal in spec.goals), "size"]
     )
-    found = []
+    measures = []
     for name in names:
-        answers = chain.timed(source=False) if _kind(name) in _SPEED else chain.last
-        scored = [one.scored for one in answers]
+        answers = chain.timed_rows(source=False) if _kind(name) in _SPEED else chain.last
+        scored = [answer.metric_row for answer in answers]
         value = estimate(name, scored, size=float(chain.size(chain.main)))
-        found.append(Measure(name, value.value, value.low, value.high, len(scored)))
-    return tuple(found)
+        measures.append(Measure(name, value.value, value.low, value.high, len(scored)))
+    return tuple(measures)
 
 
 def _basis(program: Any) -> str:
@@ -151,12 +155,12 @@ def _quality(spec: Compression, specs: Mapping[str, Any]) -> list[str]:
     """Metrics of the answers' quality: those that the goals name, else those of the evaluation that
     judges this form; accuracy where nothing names any."""
     judges = [s for s in specs.values() if isinstance(s, Evaluation) and s.of == spec.name]
-    wanted = [gate.metric for one in judges for gate in one.gates]
-    judged = [*wanted, *(metric for one in judges for metric in one.metrics)]
+    gated = [gate.metric for judge_spec in judges for gate in judge_spec.gates]
+    judged = [*gated, *(metric for judge_spec in judges for metric in judge_spec.metrics)]
     for named in ([goal.metric for goal in spec.goals], judged):
-        found = [name for name in dict.fromkeys(named) if _of_quality(name)]
-        if found:
-            return found
+        metrics = [name for name in dict.fromkeys(named) if _of_quality(name)]
+        if metrics:
+            return metrics
     return ["accuracy"]
 
 
@@ -166,46 +170,3 @@ def _of_quality(name: str) -> bool:
 
 def _kind(metric: str) -> str:
     return str(METRICS.load(metric).KIND)
-
-
-def _rows(spec: Compression, inputs: Mapping[str, Artefact], bench: Bench) -> list[dict[str, Any]]:
-    """The first validation rows, filled up with train rows."""
-    from tidemill.data import read_split
-
-    name = _dataset_of(spec, bench.specs)
-    if name is None or name not in inputs:
-        raise DataError(
-            f"compression '{spec.name}' has no rows to compare answers on; name a `dataset`"
-        )
-    wanted = spec.equivalence.rows
-    rows = read_split(inputs[name].path, "validation")[:wanted]
-    rows += read_split(inputs[name].path, "train")[: wanted - len(rows)]
-    if not rows:
-        raise DataError(
-            f"dataset '{name}' has neither validation nor train rows to compare on; give its "
-            "split shares of them"
-        )
-    return rows
-
-
-def _dataset_of(spec: Any, specs: Mapping[str, Any]) -> str | None:
-    seen: set[str] = set()
-    while spec is not None and spec.name not in seen:
-        seen.add(spec.name)
-        if getattr(spec, "dataset", None):
-            return str(spec.dataset)
-        spec = specs.get(getattr(spec, "of", None) or getattr(spec, "base", None) or "")
-    return None
-
-
-def _calibration(
-    spec: Compression, inputs: Mapping[str, Artefact], program: Any
-) -> Sequence[Any] | None:
-    from tidemill.data import read_split
-
-    if spec.calibration is None:
-        return None
-    rows = read_split(inputs[spec.calibration.dataset].path, "train")[: spec.calibration.rows]
-    if program is None:
-        return [[{"role": "user", "content": str(row["text"])}] for row in rows]
-    return [program.messages(row) for row in rows]

@@ -16,14 +16,14 @@ from tidemill.form import ModelForm
 from tidemill.metrics import measure
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline.answers import EvaluatedRow
-from tidemill.pipeline.context import Bench
+from tidemill.pipeline.context import BuildContext
 from tidemill.ports import Artefact
 from tidemill.spec.compression import Compression
 
 EXPORT = "onnx-export"
 """Name of the hop to the ONNX form that a TensorRT engine is built from."""
 TIMED_ROWS = 8
-Transform = Callable[[Path, Path, Bench], None]
+Transform = Callable[[Path, Path, BuildContext], None]
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Chain:
     """Steps and targets of one Compression, in order."""
 
     spec: Compression
-    bench: Bench
+    bench: BuildContext
     rows: Sequence[dict[str, Any]]
     program: Any
     metrics: Sequence[str]
@@ -58,8 +58,8 @@ class Chain:
     @property
     def end_to_end(self) -> float:
         """Agreement of the main artefact with the form before compression."""
-        before = [one.scored for one in self._given[self.source.digest]]
-        after = [one.scored for one in self.last]
+        before = [answer.metric_row for answer in self._given[self.source.digest]]
+        after = [answer.metric_row for answer in self.last]
         return agree(before, after, self.basis, self.metrics).share.value
 
     def size(self, artefact: Artefact) -> int:
@@ -69,23 +69,23 @@ class Chain:
     def step(self, name: str, kind: str, transform: Transform) -> None:
         """Transform the main artefact, keep the result, compare its answers."""
         before = self.main
-        made, seconds = self._put(name, kind, before, transform)
-        self._compared(self._keep(name, made), kind, before, made, seconds)
-        self.main = made
-        if ModelForm.read(made.path).form == "safetensors":
-            self.weights = made
+        artefact, seconds = self._put(name, kind, before, transform)
+        self._add_comparison(self._keep(name, artefact), kind, before, artefact, seconds)
+        self.main = artefact
+        if ModelForm.read(artefact.path).form == "safetensors":
+            self.weights = artefact
 
     def target(self, module: ModuleType, target: Any) -> None:
         """Bring the model onto a runtime; an engine is made from the last whole weights."""
 
-        def build(source: Path, out: Path, bench: Bench) -> None:
-            module.build(source, out, target, bench.say)
+        def build(source: Path, out: Path, bench: BuildContext) -> None:
+            module.build(source, out, target, bench.progress)
 
         if module.KIND == "engine":
-            made, seconds = self._put(
+            artefact, seconds = self._put(
                 target.runtime, "engine", self.weights, build, compute=list(target.compute)
             )
-            self._engine_kept(self._keep(target.runtime, made), target, made, seconds)
+            self._add_engine(self._keep(target.runtime, artefact), target, artefact, seconds)
         elif not module.is_runnable(self.main.path):
             self.step(target.runtime, module.KIND, build)
 
@@ -95,10 +95,10 @@ class Chain:
         if kind == "size":
             return float(self.size(artefact))
         timed = kind in ("quantile", "speed")
-        answers = self.timed(source=source) if timed else self._given[artefact.digest]
-        return measure(metric, [one.scored for one in answers])
+        answers = self.timed_rows(source=source) if timed else self._given[artefact.digest]
+        return measure(metric, [answer.metric_row for answer in answers])
 
-    def timed(self, *, source: bool) -> list[EvaluatedRow]:
+    def timed_rows(self, *, source: bool) -> list[EvaluatedRow]:
         """A few rows answered one at a time, as a server would: batches hide what one row takes."""
         artefact = self.source if source else self.main
         if artefact.digest not in self._timed:
@@ -130,19 +130,19 @@ class Chain:
         seconds = time.monotonic() - started
         return self.bench.store.put(out, kind=kind, meta={"of": source.digest, **facts}), seconds
 
-    def _keep(self, name: str, made: Artefact) -> str:
+    def _keep(self, name: str, artefact: Artefact) -> str:
         count = sum(key == name or key.startswith(f"{name}-") for key in self.steps)
         key = f"{name}-{count + 1}" if count else name
-        self.steps[key] = made
+        self.steps[key] = artefact
         return key
 
-    def _compared(
-        self, name: str, kind: str, before: Artefact, made: Artefact, seconds: float
+    def _add_comparison(
+        self, name: str, kind: str, before: Artefact, after: Artefact, seconds: float
     ) -> None:
-        hop = self._hop(name, kind, self._answers(before), self._answers(made))
-        self._add(with_size(hop, self.size(made), self.source_size, seconds))
+        hop = self._hop(name, kind, self._answers(before), self._answers(after))
+        self._add(with_size(hop, self.size(after), self.source_size, seconds))
 
-    def _engine_kept(self, name: str, target: Any, made: Artefact, seconds: float) -> None:
+    def _add_engine(self, name: str, target: Any, engine: Artefact, seconds: float) -> None:
         """An engine runs on its GPU only; the export it was built from is a hop of its own."""
         if not any(hop.step == EXPORT for hop in self.hops):
             started = time.monotonic()
@@ -151,12 +151,12 @@ class Chain:
             self._add(with_size(hop, size, self.source_size, time.monotonic() - started))
         note = f"built for {', '.join(target.compute)}, not run: that takes such a GPU"
         hop = not_run(name, "engine", note)
-        self._add(with_size(hop, self.size(made), self.source_size, seconds, note))
+        self._add(with_size(hop, self.size(engine), self.source_size, seconds, note))
 
     def _hop(
         self, name: str, kind: str, old: Sequence[EvaluatedRow], new: Sequence[EvaluatedRow]
     ) -> HopComparison:
-        before, after = [one.scored for one in old], [one.scored for one in new]
+        before, after = [answer.metric_row for answer in old], [answer.metric_row for answer in new]
         return compare(name, kind, before, after, self.metrics, self.basis)
 
     def _export_answers(self) -> tuple[list[EvaluatedRow], int]:
@@ -168,7 +168,7 @@ class Chain:
         shutil.rmtree(out, ignore_errors=True)
         try:
             target = OnnxRuntimeTarget(runtime="onnxruntime")
-            targets.load("onnxruntime").build(self.weights.path, out, target, self.bench.say)
+            targets.load("onnxruntime").build(self.weights.path, out, target, self.bench.progress)
             size = int(answering.served_bytes(out, resolve=self._resolve))
             return self._ask(out, self.rows), size
         finally:
@@ -178,7 +178,7 @@ class Chain:
         self.hops.append(hop)
         share = "not run" if hop.agreement is None else f"{hop.basis} kept on {hop.agreement:.1%}"
         size = f"{hop.bytes / 1e6:.0f} MB ({hop.ratio:.2f}×)"
-        self.bench.say(f"{self.spec.name}: {hop.step}: {share}, {size}, {hop.seconds:.0f} s")
+        self.bench.progress(f"{self.spec.name}: {hop.step}: {share}, {size}, {hop.seconds:.0f} s")
 
     def _answers(self, artefact: Artefact) -> list[EvaluatedRow]:
         if artefact.digest not in self._given:
@@ -191,7 +191,7 @@ class Chain:
             rows,
             self.program,
             resolve=self._resolve,
-            say=self.bench.say,
+            say=self.bench.progress,
             title=f"{self.spec.name}: comparing answers",
         )
 

@@ -1,4 +1,4 @@
-"""What every maker gets and gives."""
+"""The arguments and the result of every builder of a kind."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tidemill.ports import Artefact, Clock, Store
 
 
 @dataclass(frozen=True)
-class Made:
-    """What making an asset gave."""
+class BuildResult:
+    """An asset as it was built: its artefacts, measures and checks."""
 
     artefact: Artefact
     """The main artefact, the one the next asset takes."""
@@ -22,32 +22,32 @@ class Made:
     """Other artefacts on the way, by step name (`merge`, `quantise`, `tensorrt-rtx`)."""
     measures: tuple[Measure, ...] = ()
     checks: tuple[Check, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
     """Small JSON-able facts for the run record and the UI (rows, steps, seconds, tokens/s)."""
-    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    charts: Mapping[str, bytes] = field(default_factory=dict)
     """PNG bytes by title, for the UI."""
-    tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    tables: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
     """Small tables by title, for the UI (worst failures, hops)."""
     reused: bool = False
 
 
-class Say(Protocol):
-    """Where progress goes: a line for a log, or a bar."""
+class Progress(Protocol):
+    """Shows how far a build is: a line in a log, or a bar."""
 
     def __call__(
         self, message: str, *, done: float | None = None, total: float | None = None
     ) -> None: ...
 
 
-def silent(message: str, *, done: float | None = None, total: float | None = None) -> None:
-    """A `Say` that says nothing."""
+def no_progress(message: str, *, done: float | None = None, total: float | None = None) -> None:
+    """A `Progress` that shows nothing."""
 
 
 @dataclass(frozen=True)
-class Bench:
-    """Where a maker works."""
+class BuildContext:
+    """What a builder gets: folders, the artefact store, the clock, and callbacks."""
 
-    project: Path
+    project_folder: Path
     """The project's folder; paths in specs are relative to it."""
     scratch: Path
     """A folder of this asset's own that survives a killed run (checkpoints live here)."""
@@ -55,11 +55,11 @@ class Bench:
     """Shared downloads (wheels, converted base models)."""
     store: Store
     clock: Clock
-    say: Say = silent
-    feedback: Callable[..., Any] | None = None
+    progress: Progress = no_progress
+    read_feedback: Callable[..., Any] | None = None
     """Reads feedback rows for a Feedback source: (name, kinds, since, offsets) → rows and the
     frozen offset ranges; given by the ledger."""
-    baseline: Callable[[str], Artefact | None] | None = None
+    baseline_report: Callable[[str], Artefact | None] | None = None
     """The evaluation artefact of the live release of a service, or of a pinned digest."""
     specs: Mapping[str, Any] = field(default_factory=dict)
     """All specs of the project by name."""

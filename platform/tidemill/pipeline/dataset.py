@@ -17,7 +17,7 @@ from tidemill.data.write import write
 from tidemill.errors import DataError, MissingExtra
 from tidemill.pipeline.balance import balance_chart
 from tidemill.pipeline.checks import declared_checks
-from tidemill.pipeline.context import Bench, Check, Made
+from tidemill.pipeline.context import BuildContext, BuildResult, Check
 from tidemill.ports import Artefact
 from tidemill.prompts import output_parsing
 from tidemill.spec.dataset import Dataset, FeedbackSource
@@ -26,7 +26,7 @@ from tidemill.spec.prompt import Prompt
 Ranges = dict[str, tuple[int, int]]
 
 
-def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: Bench) -> Made:  # noqa: ARG001
+def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:  # noqa: ARG001
     """The dataset as an artefact with its checks; raises DataError where nothing can be made.
 
     A dataset that breaks an expectation of severity `error` is made all the same, for people to
@@ -53,7 +53,7 @@ def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: Bench) -> Made: 
         "pii": prepared.pii,
     }
     artefact = bench.store.put(folder, kind="dataset", meta=counts)
-    return Made(
+    return BuildResult(
         artefact,
         checks=checks,
         facts={
@@ -64,7 +64,7 @@ def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: Bench) -> Made: 
             "offsets": summary["offsets"],
             "seconds": round(time.monotonic() - start, 2),
         },
-        pictures=_pictures(prepared.counts, labels),
+        charts=_pictures(prepared.counts, labels),
         tables=_tables(prepared, labels),
     )
 
@@ -80,7 +80,7 @@ class SourceRows:
     """The frozen offset ranges."""
 
 
-def prepare_rows(spec: Dataset, bench: Bench, gathered: SourceRows) -> PreparedDataset:
+def prepare_rows(spec: Dataset, bench: BuildContext, gathered: SourceRows) -> PreparedDataset:
     """The gathered rows through every gate."""
     prompt = _prompt_of(bench, _columns(gathered.rows))
     return prepare(
@@ -94,18 +94,18 @@ def prepare_rows(spec: Dataset, bench: Bench, gathered: SourceRows) -> PreparedD
     )
 
 
-def read_sources(spec: Dataset, bench: Bench) -> SourceRows:
+def read_sources(spec: Dataset, bench: BuildContext) -> SourceRows:
     """The rows of every source, read."""
     rows: list[Row] = []
     unusable: Dropped = []
     offsets: Ranges = {}
     for source in spec.sources:
-        bench.say(f"reading {_name(source)}")
+        bench.progress(f"reading {_name(source)}")
         if isinstance(source, FeedbackSource):
             new_rows, bad, ranges = _feedback(source, spec, bench, rows)
             offsets |= ranges
         else:
-            new_rows, bad = sources.read(source, bench.project)
+            new_rows, bad = sources.read(source, bench.project_folder)
             new_rows = mapping.apply(new_rows, spec.map)
         rows += new_rows
         unusable += bad
@@ -113,15 +113,15 @@ def read_sources(spec: Dataset, bench: Bench) -> SourceRows:
 
 
 def _feedback(
-    source: FeedbackSource, spec: Dataset, bench: Bench, before: Sequence[Row]
+    source: FeedbackSource, spec: Dataset, bench: BuildContext, before: Sequence[Row]
 ) -> tuple[list[Row], Dropped, Ranges]:
-    if bench.feedback is None:
+    if bench.read_feedback is None:
         raise DataError(
             f"dataset '{spec.name}' reads feedback of '{source.of}' and needs a ledger; "
             "run `tidemill run`"
         )
     since = bench.clock.now() - source.window if source.window else None
-    joined, ranges = bench.feedback(source.of, source.kinds, since)
+    joined, ranges = bench.read_feedback(source.of, source.kinds, since)
     fill = _filler(spec, bench, before)
     rows, bad = feedback_rows(
         joined,
@@ -138,7 +138,7 @@ def _feedback(
 
 
 def _filler(
-    spec: Dataset, bench: Bench, before: Sequence[Row]
+    spec: Dataset, bench: BuildContext, before: Sequence[Row]
 ) -> Callable[[Any, str | None], Mapping[str, object] | None]:
     """A function from an answer to columns, by the output format of the project's prompt."""
     prompt = _prompt_of(bench, _columns(before))
@@ -160,7 +160,7 @@ def _columns(rows: Iterable[Row]) -> set[str]:
     return {name for row in rows for name in row}
 
 
-def _prompt_of(bench: Bench, columns: set[str]) -> Prompt | None:
+def _prompt_of(bench: BuildContext, columns: set[str]) -> Prompt | None:
     """The project's prompt that these rows fit; the first by name of several."""
     prompts = (spec for _, spec in sorted(bench.specs.items()) if isinstance(spec, Prompt))
     for prompt in prompts:
@@ -169,7 +169,7 @@ def _prompt_of(bench: Bench, columns: set[str]) -> Prompt | None:
     return None
 
 
-def _share(spec: Dataset, bench: Bench) -> float:
+def _share(spec: Dataset, bench: BuildContext) -> float:
     """The largest share of one subject: the smallest that a stream's contract allows."""
     names = [source.of for source in spec.sources if isinstance(source, FeedbackSource)]
     shares = [getattr(bench.specs.get(name), "max_weight_per_subject", 1.0) for name in names]
@@ -183,7 +183,7 @@ def _name(source: Any) -> str:
 
 
 def label_counts(
-    spec: Dataset, prepared: PreparedDataset, bench: Bench
+    spec: Dataset, prepared: PreparedDataset, bench: BuildContext
 ) -> dict[str, dict[str, int]]:
     """Rows per label and split, where the rows have a label."""
     columns = _columns(row for rows in prepared.splits.values() for row in rows)

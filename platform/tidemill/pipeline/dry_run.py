@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from tidemill.data import SPLITS, read_split
 from tidemill.errors import TidemillError
-from tidemill.pipeline.builder import Line
+from tidemill.pipeline.builder import ProjectBuilder
 from tidemill.pipeline.context import Check
 from tidemill.pipeline.prompt_loading import load_program
 from tidemill.spec.dataset import Dataset
@@ -49,12 +49,12 @@ class NoFeedback:
         kinds: Sequence[str],  # noqa: ARG002
         since: datetime | None,  # noqa: ARG002
         until: Mapping[str, int],  # noqa: ARG002
-    ) -> tuple[list[Any], dict[str, Any]]:
+    ) -> tuple[list[Any], dict[str, object]]:
         """No rows, and no offsets they came from."""
         return [], {}
 
 
-def cheap(line: Line, names: Iterable[str]) -> Iterator[Result]:
+def cheap(builder: ProjectBuilder, names: Iterable[str]) -> Iterator[Result]:
     """One result for each cheap asset of `names` (which are in the order of making), datasets first
     because prompts are rendered over their rows.
 
@@ -62,65 +62,67 @@ def cheap(line: Line, names: Iterable[str]) -> Iterator[Result]:
     what needs one that failed.
     """
     done: dict[str, str] = {}
-    wanted = [name for name in names if line.specs[name].kind in CHEAP]
-    for name in sorted(wanted, key=lambda name: CHEAP.index(line.specs[name].kind)):
+    cheap_names = [name for name in names if builder.specs[name].kind in CHEAP]
+    for name in sorted(cheap_names, key=lambda name: CHEAP.index(builder.specs[name].kind)):
         start = time.monotonic()
         try:
-            state, messages = _hindered(line, name, done) or _made(line, name)
+            state, messages = _blocking_reason(builder, name, done) or _build_one(builder, name)
         except TidemillError as error:
             state, messages = "failed", tuple(str(error).splitlines())
         done[name] = state
-        kind, seconds = line.specs[name].kind, round(time.monotonic() - start, 2)
-        yield Result(line.project.name, name, kind, state, messages, seconds)
+        kind, seconds = builder.specs[name].kind, round(time.monotonic() - start, 2)
+        yield Result(builder.project.name, name, kind, state, messages, seconds)
 
 
 _Outcome = tuple[Literal["passed", "failed", "skipped"], tuple[str, ...]]
 
 
-def _hindered(line: Line, name: str, done: Mapping[str, str]) -> _Outcome | None:
+def _blocking_reason(
+    builder: ProjectBuilder, name: str, done: Mapping[str, str]
+) -> _Outcome | None:
     """Why it is not tried, if so."""
-    for parent in line.upstream(name):
-        kind = line.specs[parent].kind
+    for parent in builder.upstream(name):
+        kind = builder.specs[parent].kind
         if kind not in CHEAP:
             return "skipped", (f"needs '{parent}', a {kind}, which is not made here",)
         if done.get(parent, "passed") != "passed":
             return "skipped", (f"needs '{parent}', which did not pass",)
-    spec = line.specs[name]
+    spec = builder.specs[name]
     if isinstance(spec, Dataset) and all(source.type == "feedback" for source in spec.sources):
         return "skipped", ("all of its rows come from feedback, and there is none here",)
     return None
 
 
-def _made(line: Line, name: str) -> _Outcome:
-    made = line.make(name)
-    failed = [check for check in made.checks if not check.passed]
-    messages = [_said(check) for check in failed]
-    spec = line.specs[name]
+def _build_one(builder: ProjectBuilder, name: str) -> _Outcome:
+    result = builder.materialise(name)
+    failed = [check for check in result.checks if not check.passed]
+    messages = [_check_line(check) for check in failed]
+    spec = builder.specs[name]
     if isinstance(spec, Prompt):
-        messages += _rendered(line, spec)
+        messages += _render_rows(builder, spec)
     return "failed" if any(c.blocking for c in failed) else "passed", tuple(messages)
 
 
-def _said(check: Check) -> str:
+def _check_line(check: Check) -> str:
     return check.message if check.blocking else f"warning: {check.message}"
 
 
-def _rendered(line: Line, spec: Prompt) -> list[str]:
+def _render_rows(builder: ProjectBuilder, spec: Prompt) -> list[str]:
     """Render it over a few rows of a dataset that has its inputs; raises what rendering raises."""
-    artefact = line.store.get(line.current(spec.name).artefact)
-    program = load_program(spec.name, {spec.name: artefact}, line.specs)
-    rows = list(islice(_rows(line, spec.inputs), ROWS))
+    artefact = builder.store.get(builder.current(spec.name).artefact)
+    program = load_program(spec.name, {spec.name: artefact}, builder.specs)
+    rows = list(islice(_rows(builder, spec.inputs), ROWS))
     if not rows:
         return [f"warning: no dataset here has {', '.join(spec.inputs)}; it was not rendered"]
     program.conversations(rows)
     return []
 
 
-def _rows(line: Line, inputs: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+def _rows(builder: ProjectBuilder, inputs: Sequence[str]) -> Iterator[Mapping[str, object]]:
     """Rows that have every input, of the datasets that were made."""
-    for name, spec in sorted(line.specs.items()):
-        found = line.records.latest(line.project.name, name)
-        if isinstance(spec, Dataset) and found:
-            folder = line.store.get(found.artefact).path
+    for name, spec in sorted(builder.specs.items()):
+        record = builder.records.latest(builder.project.name, name)
+        if isinstance(spec, Dataset) and record:
+            folder = builder.store.get(record.artefact).path
             for split in SPLITS:
                 yield from (r for r in read_split(folder, split) if set(inputs) <= set(r))

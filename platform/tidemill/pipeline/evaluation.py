@@ -19,10 +19,11 @@ from tidemill.errors import DataError
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline import failures as analysis
 from tidemill.pipeline import pictures
+from tidemill.pipeline.answer_file import write_answers
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.baseline import Baseline, load_baseline
 from tidemill.pipeline.checks import declared_checks
-from tidemill.pipeline.context import Bench, Check, Made, Measure
+from tidemill.pipeline.context import BuildContext, BuildResult, Check, Measure
 from tidemill.pipeline.prompt_loading import load_program, prompt_name
 from tidemill.ports import Artefact
 from tidemill.spec.evaluation import Evaluation, Slice
@@ -30,7 +31,7 @@ from tidemill.spec.evaluation import Evaluation, Slice
 _SPEED = ("quantile", "speed", "size")
 
 
-def build(spec: Evaluation, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
+def build(spec: Evaluation, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
     """Evaluate `of` on the test rows; gates become blocking checks, the artefact is the report.
 
     A failed gate does not raise: the report with the reasons is what a person needs then. What
@@ -45,7 +46,7 @@ def build(spec: Evaluation, inputs: Mapping[str, Artefact], bench: Bench) -> Mad
         rows,
         program,
         resolve=lambda digest: bench.store.get(digest).path,
-        say=bench.say,
+        say=bench.progress,
         title=f"{spec.name}: answering {len(rows)} test rows",
     )
     return score_answers(spec, inputs, bench, answers, time.monotonic() - started)
@@ -54,12 +55,12 @@ def build(spec: Evaluation, inputs: Mapping[str, Artefact], bench: Bench) -> Mad
 def score_answers(
     spec: Evaluation,
     inputs: Mapping[str, Artefact],
-    bench: Bench,
+    bench: BuildContext,
     answers: Sequence[EvaluatedRow],
     seconds: float = 0.0,
-) -> Made:
+) -> BuildResult:
     """Measure answers, compare them with the baseline's, judge the gates, write the report."""
-    bench.say(f"{spec.name}: measuring")
+    bench.progress(f"{spec.name}: measuring")
     other = load_baseline(spec, answers, inputs, bench)
     size = answering.served_bytes(inputs[spec.of].path, resolve=lambda d: bench.store.get(d).path)
     judged = _judge(spec, answers, size, other)
@@ -124,7 +125,7 @@ def _measure(
     rows = [answer for answer in answers if _inside(part, answer.row)]
     interval = estimate(
         name,
-        [answer.scored for answer in rows],
+        [answer.metric_row for answer in rows],
         confidence=spec.confidence,
         seed=spec.seed,
         size=size,
@@ -147,8 +148,8 @@ def _gain(
     ]
     interval = gain(
         name,
-        [answer.scored for answer in rows],
-        [answer.scored for answer in answering.align_baseline(rows, other.answers)],
+        [answer.metric_row for answer in rows],
+        [answer.metric_row for answer in answering.align_baseline(rows, other.answers)],
         confidence=spec.confidence,
         seed=spec.seed,
         sizes=(size, other.size),
@@ -193,11 +194,11 @@ def _report(
 
 def _build_result(
     spec: Evaluation,
-    bench: Bench,
+    bench: BuildContext,
     report: dict[str, object],
     judged: EvaluationOutcome,
     answers: Sequence[EvaluatedRow],
-) -> Made:
+) -> BuildResult:
     folder = bench.scratch / "report"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -205,17 +206,17 @@ def _build_result(
     faults = {key: report.pop(key) for key in ("failures", "clusters")}
     _write(folder / "report.json", report)
     _write(folder / "failures.json", faults)
-    answering.write(folder, answers)
+    write_answers(folder, answers)
     for title, png in charts.items():
         (folder / f"{title.split()[0].lower()}.png").write_bytes(png)
     keys = ("rows", "passed", "unreadable", "cut_off", "seconds", "baseline")
     facts = {key: report[key] for key in keys}
-    return Made(
+    return BuildResult(
         artefact=bench.store.put(folder, kind="report", meta={"passed": report["passed"]}),
         measures=judged.measures,
         checks=_checks(spec, judged.verdict),
         facts=facts,
-        pictures=charts,
+        charts=charts,
         tables=_tables(judged, faults),
     )
 

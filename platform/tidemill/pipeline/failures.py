@@ -23,7 +23,9 @@ Record = dict[str, Any]
 def worst_rows(answers: Sequence[EvaluatedRow], metrics: Sequence[str]) -> list[Record]:
     """Rows that lost points, worst first, at most 100; ties by id, so that the order is stable."""
     judges = [name for name in metrics if METRICS.load(name).KIND in _SCORED] or ["exact_match"]
-    points = {answer.id: [measure(name, [answer.scored]) for name in judges] for answer in answers}
+    points = {
+        answer.id: [measure(name, [answer.metric_row]) for name in judges] for answer in answers
+    }
     wrong = [answer for answer in answers if points[answer.id][0] < 1]
     wrong.sort(key=lambda one: (points[one.id], -_sureness(one), one.id))
     return [

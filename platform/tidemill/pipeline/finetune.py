@@ -15,7 +15,7 @@ from tidemill.catalog import TRAINING
 from tidemill.data import read_split
 from tidemill.errors import Diverged
 from tidemill.form import ModelForm
-from tidemill.pipeline.context import Bench, Made, Measure
+from tidemill.pipeline.context import BuildContext, BuildResult, Measure
 from tidemill.pipeline.learning import TrainingExamples, causal_rows, labelled_rows
 from tidemill.pipeline.loss_curve import curve_points, loss_chart
 from tidemill.pipeline.prompt_loading import load_program
@@ -37,7 +37,7 @@ class _Base:
     tokenizer: Any
 
 
-def build(spec: FineTune, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
+def build(spec: FineTune, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
     """Train and take the weights in; raises DataError, TrainingError, Diverged.
 
     A run that is killed goes on from its last checkpoint when it is made again with the same
@@ -57,7 +57,7 @@ def build(spec: FineTune, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
         checkpoints=checkpoints, resume=spec.resume,
     )  # fmt: skip
     try:
-        outcome = run_training(learner, learning.train, learning.validation, job, bench.say)
+        outcome = run_training(learner, learning.train, learning.validation, job, bench.progress)
     except Diverged:
         checkpoint.clear(checkpoints)
         raise
@@ -66,16 +66,16 @@ def build(spec: FineTune, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
     weights = bench.store.put(folder, kind=_kind(method), meta=facts)
     unit = "nats per row" if learning.labels else "nats per token"
     checkpoint.clear(checkpoints)
-    return Made(
+    return BuildResult(
         weights,
         measures=_measures(outcome, len(learning.validation)),
         facts={**facts, "curve": curve_points(outcome, unit)},
-        pictures={"loss": loss_chart(outcome, unit)},
+        charts={"loss": loss_chart(outcome, unit)},
     )
 
 
 def _examples(
-    spec: FineTune, inputs: Mapping[str, Artefact], bench: Bench, base: _Base
+    spec: FineTune, inputs: Mapping[str, Artefact], bench: BuildContext, base: _Base
 ) -> TrainingExamples:
     folder = inputs[spec.dataset].path
     train, validation = read_split(folder, "train"), read_split(folder, "validation")
@@ -91,10 +91,10 @@ def _low(spec: FineTune) -> bool:
     return machine.bf16() if precision == "auto" else precision == "bf16"
 
 
-def _load(base: _Base, learning: TrainingExamples, low: bool, bench: Bench) -> Any:
+def _load(base: _Base, learning: TrainingExamples, low: bool, bench: BuildContext) -> Any:
     form = replace(base.form, labels=learning.labels) if learning.labels else base.form
     machine.configure_torch().manual_seed(learning.seed)
-    bench.say(f"loading the base ({base.form.parameters / 1e6:.0f} M parameters)")
+    bench.progress(f"loading the base ({base.form.parameters / 1e6:.0f} M parameters)")
     model = load.model(
         base.artefact.path, form, lambda digest: bench.store.get(digest).path,
         precision="bf16" if low and base.form.task == "causal-lm" else "fp32",

@@ -10,17 +10,19 @@ from pathlib import Path
 from tidemill.errors import StorageError
 from tidemill.form import FORM
 from tidemill.models.fetch import fetch, link_tree
-from tidemill.pipeline.context import Bench, Made
+from tidemill.pipeline.context import BuildContext, BuildResult
 from tidemill.ports import Artefact
 from tidemill.spec.model import Model
 
 
-def build(spec: Model, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
+def build(spec: Model, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
     """The base model as an artefact; raises HashMismatch, UnsafeFormat, ArtefactError."""
     start = time.monotonic()
     folder = bench.scratch / "model"
     try:
-        weights = fetch(spec, project=bench.project, cache=bench.cache, tell=lambda m: bench.say(m))
+        weights = fetch(
+            spec, project=bench.project_folder, cache=bench.cache, tell=lambda m: bench.progress(m)
+        )
         _clear(folder)
         link_tree(weights.folder, folder)
     except (PermissionError, OSError) as error:
@@ -38,7 +40,7 @@ def build(spec: Model, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
         "precision": weights.form.precision,
     }
     artefact = bench.store.put(folder, kind="model", meta=facts)
-    return Made(artefact, facts={**facts, "seconds": round(time.monotonic() - start, 2)})
+    return BuildResult(artefact, facts={**facts, "seconds": round(time.monotonic() - start, 2)})
 
 
 def _clear(folder: Path) -> None:

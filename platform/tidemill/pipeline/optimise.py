@@ -27,7 +27,7 @@ from tidemill.pipeline import candidates
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.cached_runtime import AnswerMemory, CachedRuntime, SearchAccount
 from tidemill.pipeline.candidate_evaluator import CandidateEvaluator, ReflectionModel, rows_digest
-from tidemill.pipeline.context import Bench
+from tidemill.pipeline.context import BuildContext
 from tidemill.pipeline.prompt import normalised_question
 from tidemill.pipeline.search_report import AnswerChange
 from tidemill.ports import Artefact
@@ -90,7 +90,7 @@ def optimise(
     search: Optimise,
     model: tuple[str, Artefact],
     inputs: Mapping[str, Artefact],
-    bench: Bench,
+    bench: BuildContext,
     memory: AnswerMemory,
     request: SearchRequest,
     reflection: ReflectionModel | None = None,
@@ -110,12 +110,12 @@ def optimise(
         space=_ground(spec, search, parts, bench, request),
         runtime=runtime,
         program=lambda one: candidates.candidate_program(
-            spec, one, inputs, bench.project, request.encoder
+            spec, one, inputs, bench.project_folder, request.encoder
         ),
         budget=account,
         deciding_rows=len(parts.deciding),
         reflection=reflection,
-        progress=bench.say,
+        progress=bench.progress,
     )
     try:
         ended = _explore(arena, request)
@@ -171,8 +171,8 @@ def _decide(
     look = memory.record_comparison(rows_digest(digest, parts.deciding), first.candidate.digest)
     decision = decide(
         search.metric,
-        [candidate.scored for candidate in before],
-        [candidate.scored for candidate in after],
+        [candidate.metric_row for candidate in before],
+        [candidate.metric_row for candidate in after],
         comparison=look,
         clusters=subjects(parts.deciding),
         seed=request.seed,
@@ -190,8 +190,8 @@ def _flips(
 ) -> tuple[tuple[AnswerChange, ...], tuple[AnswerChange, ...]]:
     apart = answer_changes(
         metric,
-        [candidate.scored for candidate in before],
-        [candidate.scored for candidate in after],
+        [candidate.metric_row for candidate in before],
+        [candidate.metric_row for candidate in after],
     )
 
     def at(index: int) -> AnswerChange:
@@ -241,9 +241,9 @@ def _open(
 
 
 def _ground(
-    spec: Prompt, search: Optimise, parts: SearchRows, bench: Bench, request: SearchRequest
+    spec: Prompt, search: Optimise, parts: SearchRows, bench: BuildContext, request: SearchRequest
 ) -> SearchSpace:
-    start = candidates.initial_candidate(spec, bench.project)
+    start = candidates.initial_candidate(spec, bench.project_folder)
     column = output_parsing.label_column(spec.output)
     labels = (
         sorted({str(row[column]) for row in (*parts.example_pool, *parts.ranking)})
@@ -272,12 +272,12 @@ def _generates(artefact: Artefact) -> ModelForm:
     return form
 
 
-def _loader(artefact: Artefact, bench: Bench) -> Callable[[], Runtime]:
+def _loader(artefact: Artefact, bench: BuildContext) -> Callable[[], Runtime]:
     def resolve(digest: str) -> Any:
         return bench.store.get(digest).path
 
     def load() -> Runtime:
-        bench.say("loading the model")
+        bench.progress("loading the model")
         return open_runtime(artefact.path, resolve=resolve)
 
     return load

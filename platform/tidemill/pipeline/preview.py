@@ -17,7 +17,7 @@ from tidemill.data.pipeline import PreparedDataset
 from tidemill.data.privacy import redact_row
 from tidemill.data.rows import ORIGIN, Row
 from tidemill.errors import ArtefactError
-from tidemill.pipeline.context import Bench
+from tidemill.pipeline.context import BuildContext
 from tidemill.pipeline.dataset import label_counts, leakage_counts, prepare_rows, read_sources
 from tidemill.ports import Artefact, Clock
 from tidemill.spec.dataset import Dataset
@@ -93,7 +93,7 @@ def preview(
     read = tuple(source for source in spec.sources if source.type in READABLE_SOURCES)
     unread = tuple(_name(source) for source in spec.sources if source.type not in READABLE_SOURCES)
     rehearsed = spec.model_copy(update={"sources": read, "expectations": ()})
-    bench = Bench(
+    bench = BuildContext(
         project.folder, Path(), Path(), _NoStore(), clock, specs=specs, subject_key=subject_key
     )
     gathered = read_sources(rehearsed, bench)

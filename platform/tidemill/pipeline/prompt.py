@@ -12,7 +12,7 @@ from tidemill.data import read_split
 from tidemill.data.rows import ORIGIN, mark_questions, question_of
 from tidemill.data.sources import read_file
 from tidemill.errors import DataError, Problem, SpecError
-from tidemill.pipeline.context import Bench, Made
+from tidemill.pipeline.context import BuildContext, BuildResult
 from tidemill.ports import Artefact
 from tidemill.prompts import PromptProgram, output_parsing, template
 from tidemill.spec.prompt import Prompt
@@ -21,9 +21,9 @@ POOL = 2048
 """Most examples kept to choose from."""
 
 
-def build(spec: Prompt, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
+def build(spec: Prompt, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
     """The prompt as an artefact; raises SpecError with the template's line, DataError."""
-    path = bench.project / spec.template
+    path = bench.project_folder / spec.template
     try:
         source = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -31,7 +31,7 @@ def build(spec: Prompt, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
         raise SpecError([Problem(path, 1, f"cannot be read ({error})", way_out)]) from error
     passages = ("passages",) if spec.context else ()
     template.check(source, path, (*spec.inputs, "labels", *passages))
-    program, left_out = build_program(spec, source, inputs, bench.project)
+    program, left_out = build_program(spec, source, inputs, bench.project_folder)
     rendered = _preview(program)
     folder = bench.scratch / "prompt"
     shutil.rmtree(folder, ignore_errors=True)
@@ -45,7 +45,9 @@ def build(spec: Prompt, inputs: Mapping[str, Artefact], bench: Bench) -> Made:
         **({"examples_left_out": left_out} if left_out else {}),
     }
     artefact = bench.store.put(folder, kind="prompt", meta=facts)
-    return Made(artefact, facts=facts, tables={"a rendered row": rendered} if rendered else {})
+    return BuildResult(
+        artefact, facts=facts, tables={"a rendered row": rendered} if rendered else {}
+    )
 
 
 def build_program(

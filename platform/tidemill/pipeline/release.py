@@ -14,7 +14,7 @@ from tidemill.engine.release_record import (
     SpecCommit,
 )
 from tidemill.errors import GateFailed
-from tidemill.pipeline.builder import Line, tool_versions
+from tidemill.pipeline.builder import ProjectBuilder, tool_versions
 from tidemill.ports import Materialisation
 from tidemill.spec.evaluation import Evaluation
 from tidemill.spec.finetune import FineTune
@@ -22,33 +22,33 @@ from tidemill.spec.model import Model
 from tidemill.spec.rollout import Rollout
 
 
-def compose(line: Line, rollout: Rollout) -> ReleaseRecord:
+def compose(builder: ProjectBuilder, rollout: Rollout) -> ReleaseRecord:
     """The record of the release that a rollout would bring out now.
 
     Raises `GateFailed` where a blocking check of its evaluation failed, and `MissingArtefact` where
     something is stale or not made.
     """
-    _require_gates(line.current(rollout.judged_by))
-    return candidate(line, rollout)
+    _require_gates(builder.current(rollout.judged_by))
+    return candidate(builder, rollout)
 
 
-def candidate(line: Line, rollout: Rollout) -> ReleaseRecord:
+def candidate(builder: ProjectBuilder, rollout: Rollout) -> ReleaseRecord:
     """The same record whether the gates passed or not, for people to look at."""
-    evaluation = line.current(rollout.judged_by)
-    makings = {name: line.current(name) for name in behind(line, rollout)}
+    evaluation = builder.current(rollout.judged_by)
+    makings = {name: builder.current(name) for name in behind(builder, rollout)}
     prompts = [making for making in makings.values() if making.kind == "Prompt"]
     return ReleaseRecord(
-        project=line.project.name,
+        project=builder.project.name,
         service=rollout.service,
         rollout=rollout.name,
-        specs=spec_digests(line, rollout),
+        specs=spec_digests(builder, rollout),
         model=makings[rollout.of].artefact,
         prompt=prompts[0].artefact if prompts else None,
-        artefacts=_artefacts(line, makings),
-        bases=tuple(_base(line, m) for m in makings.values() if m.kind == "Model"),
-        dataset=_dataset(line, makings, evaluation),
-        seed=_seed(line, makings),
-        commit=_commit(line),
+        artefacts=_artefacts(builder, makings),
+        bases=tuple(_base(builder, m) for m in makings.values() if m.kind == "Model"),
+        dataset=_dataset(builder, makings, evaluation),
+        seed=_seed(builder, makings),
+        commit=_commit(builder),
         evaluation=ReleaseEvaluation(
             name=evaluation.name,
             digest=evaluation.artefact,
@@ -56,19 +56,19 @@ def candidate(line: Line, rollout: Rollout) -> ReleaseRecord:
             checks=tuple(map(Check.from_dict, evaluation.checks)),
         ),
         tools=tool_versions(),
-        created=line.clock.now().isoformat(),
+        created=builder.clock.now().isoformat(),
     ).with_digest()
 
 
-def behind(line: Line, rollout: Rollout) -> list[str]:
+def behind(builder: ProjectBuilder, rollout: Rollout) -> list[str]:
     """Everything that is made for a rollout's releases, in the order of making."""
-    names = dict.fromkeys([*line.upstream(rollout.name), *line.upstream(rollout.judged_by)])
+    names = dict.fromkeys([*builder.upstream(rollout.name), *builder.upstream(rollout.judged_by)])
     return [*(name for name in names if name != rollout.judged_by), rollout.judged_by]
 
 
-def spec_digests(line: Line, rollout: Rollout) -> dict[str, str]:
+def spec_digests(builder: ProjectBuilder, rollout: Rollout) -> dict[str, str]:
     """Name → digest of every spec behind a rollout, itself included (`ReleaseRecord.specs`)."""
-    return {name: line.spec_digest(name) for name in (*behind(line, rollout), rollout.name)}
+    return {name: builder.spec_digest(name) for name in (*behind(builder, rollout), rollout.name)}
 
 
 def _require_gates(evaluation: Materialisation) -> None:
@@ -77,8 +77,8 @@ def _require_gates(evaluation: Materialisation) -> None:
         raise GateFailed(f"'{evaluation.name}' did not pass its gates: {'; '.join(failures)}")
 
 
-def _commit(line: Line) -> SpecCommit:
-    head = line.repository.head()
+def _commit(builder: ProjectBuilder) -> SpecCommit:
+    head = builder.repository.head()
     if head is None:
         return SpecCommit()
     return SpecCommit(
@@ -86,11 +86,13 @@ def _commit(line: Line) -> SpecCommit:
     )
 
 
-def _artefacts(line: Line, makings: Mapping[str, Materialisation]) -> dict[str, ReleasedArtefact]:
+def _artefacts(
+    builder: ProjectBuilder, makings: Mapping[str, Materialisation]
+) -> dict[str, ReleasedArtefact]:
     artefacts = {}
     for name, making in makings.items():
         for label, digest in {name: making.artefact, **_steps(name, making)}.items():
-            item = line.store.get(digest)
+            item = builder.store.get(digest)
             artefacts[label] = ReleasedArtefact(digest, item.kind, item.bytes, dict(item.meta))
     return artefacts
 
@@ -99,21 +101,21 @@ def _steps(name: str, making: Materialisation) -> dict[str, str]:
     return {f"{name}/{step}": digest for step, digest in making.steps.items()}
 
 
-def _base(line: Line, making: Materialisation) -> BaseModel:
-    source = line.project.spec(making.name, Model).source.model_dump()
+def _base(builder: ProjectBuilder, making: Materialisation) -> BaseModel:
+    source = builder.project.spec(making.name, Model).source.model_dump()
     sha256 = making.facts.get("sha256") or source.get("sha256")
     return BaseModel(making.name, making.artefact, source, sha256)
 
 
 def _dataset(
-    line: Line, makings: Mapping[str, Materialisation], evaluation: Materialisation
+    builder: ProjectBuilder, makings: Mapping[str, Materialisation], evaluation: Materialisation
 ) -> ReleasedDataset:
-    name = line.project.spec(evaluation.name, Evaluation).dataset
+    name = builder.project.spec(evaluation.name, Evaluation).dataset
     making = makings[name]
     offsets, rows = making.facts.get("offsets", {}), making.facts.get("rows", {})
     return ReleasedDataset(name, making.artefact, offsets, rows)
 
 
-def _seed(line: Line, makings: Mapping[str, Materialisation]) -> int | None:
+def _seed(builder: ProjectBuilder, makings: Mapping[str, Materialisation]) -> int | None:
     tuned = [name for name, making in makings.items() if making.kind == "FineTune"]
-    return line.project.spec(tuned[0], FineTune).train.seed if tuned else None
+    return builder.project.spec(tuned[0], FineTune).train.seed if tuned else None

@@ -29,7 +29,7 @@ from tidemill.pipeline import finetune
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.cached_runtime import AnswerMemory
 from tidemill.pipeline.candidate_evaluator import rows_digest
-from tidemill.pipeline.context import Bench, Say
+from tidemill.pipeline.context import BuildContext, Progress
 from tidemill.pipeline.prompt import normalised_question
 from tidemill.pipeline.prompt_loading import load_program
 from tidemill.ports import Artefact, Store
@@ -68,7 +68,7 @@ def sweep(
     spec: FineTune,
     search: Sweep,
     inputs: Mapping[str, Artefact],
-    bench: Bench,
+    bench: BuildContext,
     trial_store: Store,
     memory: AnswerMemory,
     *,
@@ -104,8 +104,8 @@ def sweep(
     rows = rows_digest(stage.rows.digest, stage.deciding)
     decision = decide(
         search.metric,
-        [answer.scored for answer in before],
-        [answer.scored for answer in after],
+        [answer.metric_row for answer in before],
+        [answer.metric_row for answer in after],
         comparison=memory.record_comparison(rows, json.dumps(first.candidate, sort_keys=True)),
         clusters=subjects(stage.deciding),
         seed=seed,
@@ -141,14 +141,14 @@ def _trials(stage: _Stage, points: Sequence[Setting]) -> tuple[list[Trial], str]
         about = f", about {remaining / 60:.0f} min left" if longest else ""
         try:
             stage.purse.check(Cost(seconds=longest))
-            stage.bench.say(
+            stage.bench.progress(
                 f"trial {index + 1} of {len(points)}: {describe_setting(setting)}{about}"
             )
             value, seconds = stage.value(setting)
         except OverBudget as error:
             return trials, str(error)
         longest = max(longest, seconds)
-        stage.bench.say(f"trial {index + 1}", done=index + 1, total=len(points))
+        stage.bench.progress(f"trial {index + 1}", done=index + 1, total=len(points))
         trials.append(Trial(setting, value, better))
     return trials, "every setting was tried"
 
@@ -179,7 +179,7 @@ class _Stage:
     """The rows, the budget and the folder of one sweep."""
 
     def __init__(
-        self, spec: FineTune, search: Sweep, inputs: Mapping[str, Artefact], bench: Bench
+        self, spec: FineTune, search: Sweep, inputs: Mapping[str, Artefact], bench: BuildContext
     ) -> None:
         self.spec, self.search, self.bench = spec, search, bench
         hours = spec.budget.hours if spec.budget else None
@@ -230,7 +230,7 @@ class _Stage:
         return answers
 
     def answers(
-        self, setting: Setting, rows: Sequence[Mapping[str, object]], say: Say | None = None
+        self, setting: Setting, rows: Sequence[Mapping[str, object]], say: Progress | None = None
     ) -> list[EvaluatedRow]:
         """Answers of a trial's weights to rows."""
         note = self._folder(setting) / "weights.json"
@@ -240,7 +240,7 @@ class _Stage:
             rows,
             self.program,
             resolve=lambda wanted: self.bench.store.get(wanted).path,
-            say=say or self.bench.say,
+            say=say or self.bench.progress,
             title=f"answering {len(rows)} rows, {describe_setting(setting)}",
         )
 
@@ -252,7 +252,7 @@ class _Stage:
 
         def say(message: str, *, done: float | None = None, total: float | None = None) -> None:
             self.purse.check(Cost(seconds=time.monotonic() - started))
-            self.bench.say(message, done=done, total=total)
+            self.bench.progress(message, done=done, total=total)
 
         try:
             self.purse.check(Cost(seconds=time.monotonic() - started))
@@ -263,22 +263,22 @@ class _Stage:
             self.purse = self.purse.after(Cost(seconds=seconds))
             raise
 
-    def _train(self, setting: Setting, note: Path, started: float, say: Say) -> None:
+    def _train(self, setting: Setting, note: Path, started: float, say: Progress) -> None:
         """Train and answer; a sweep killed between the two only answers."""
         weights = note.with_name("weights.json")
         if not weights.exists():
-            bench = replace(self.bench, scratch=note.parent, say=say)
+            bench = replace(self.bench, scratch=note.parent, progress=say)
             try:
                 result = finetune.build(spec_with_setting(self.spec, setting), self.inputs, bench)
             except Diverged as error:
-                self.bench.say(f"{describe_setting(setting)} diverged: {error}")
+                self.bench.progress(f"{describe_setting(setting)} diverged: {error}")
                 self._note(note, setting, None, time.monotonic() - started, 0.0)
                 return
             seconds = time.monotonic() - started
             _write(weights, {"artefact": result.artefact.digest, "seconds": seconds})
         answering_from = time.monotonic()
         answers = self.answers(setting, self.ranking, say)
-        value = measure(self.search.metric, [answer.scored for answer in answers])
+        value = measure(self.search.metric, [answer.metric_row for answer in answers])
         now = time.monotonic()
         self._note(note, setting, value, now - started, now - answering_from)
 

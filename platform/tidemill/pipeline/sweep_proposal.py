@@ -80,7 +80,7 @@ def _flips(
     metric: str, before: Sequence[EvaluatedRow], after: Sequence[EvaluatedRow]
 ) -> tuple[tuple[AnswerChange, ...], tuple[AnswerChange, ...]]:
     apart = answer_changes(
-        metric, [answer.scored for answer in before], [answer.scored for answer in after]
+        metric, [answer.metric_row for answer in before], [answer.metric_row for answer in after]
     )
 
     def at(index: int) -> AnswerChange:

@@ -51,9 +51,11 @@ class CostEstimator:
         data = self.data.get(f"{entry.project}/{name}")
         split = _SPLIT.get(entry.kind)
         own = (
-            one for one in self.history if (one.project, one.name) == (entry.project, entry.name)
+            cost
+            for cost in self.history
+            if (cost.project, cost.name) == (entry.project, entry.name)
         )
-        last = next((one.rows for one in own if one.rows), None)
+        last = next((cost.rows for cost in own if cost.rows), None)
         if last is not None:
             return last * _growth(data, split)
         after = _counts(data, split)[1] if data else 0
@@ -77,5 +79,6 @@ def _growth(data: DataDifference | None, split: str | None) -> float:
 
 def _counts(data: DataDifference, split: str | None) -> tuple[int, int]:
     """Rows before and after: of one split, or of all."""
-    splits = [data.rows.splits[split]] if split else list(data.rows.splits.values())
-    return sum(one.before for one in splits), sum(one.after for one in splits)
+    every = data.rows.splits
+    splits = [every[split]] if split else list(every.values())
+    return sum(counts.before for counts in splits), sum(counts.after for counts in splits)

@@ -81,11 +81,10 @@ def _counts(revisions: Revisions, entries: Sequence[PlanEntry]) -> Mapping[PlanS
 
 def _home(settings: Settings) -> Home | None:
     """The home, where it has a ledger; a plan begins none."""
-    from tidemill.planning.recorded_state import has_ledger
+    from tidemill.home import Home, has_ledger
 
     if not has_ledger(settings):
         return None
-    from tidemill.home import Home
 
     return Home(settings)
 
@@ -120,7 +119,7 @@ def _built_state(
     from tidemill.planning.recorded_state import recorded_state
 
     built = recorded_state(home)
-    return built.staleness(desired, revisions.former), built.failed
+    return built.staleness(desired, revisions.former), built.failed_assets
 
 
 def _estimates(
@@ -138,9 +137,9 @@ def _estimates(
 
     history = ledger.materialisations.build_costs(sorted({entry.kind for entry in builds}))
     costs = CostEstimator(history, desired, revisions.former, data, settings.price_per_hour)
-    estimates = {entry.key: one for entry in builds if (one := costs.estimate(entry))}
+    estimates = {entry.key: estimate for entry in builds if (estimate := costs.estimate(entry))}
     workloads = ((costs.workload(entry), estimates.get(entry.key)) for entry in builds)
-    return estimates, [one for pair in workloads for one in budget_excess(*pair)]
+    return estimates, [excess for pair in workloads for excess in budget_excess(*pair)]
 
 
 def _limits(spec: SpecSnapshot | None) -> BudgetLimits | None:

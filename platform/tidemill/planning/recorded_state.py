@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tidemill.engine.plan import PlanEntry, plan, with_blocked, with_built_state
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.home import Home
 from tidemill.pipeline.asset_state import BuiltAssets
 from tidemill.planning.desired_state import desired_state
-from tidemill.settings import Settings
-
-
-def has_ledger(settings: Settings) -> bool:
-    """False where this machine's ledger was never begun; looking does not begin it."""
-    sqlite = settings.ledger_url.removeprefix("sqlite:///")
-    return sqlite == settings.ledger_url or Path(sqlite).exists()
 
 
 def recorded_state(home: Home) -> BuiltAssets:
@@ -38,5 +29,5 @@ def out_of_date(home: Home) -> tuple[PlanEntry, ...]:
     where the specs cannot be used."""
     desired, built = desired_state(home.workspace), recorded_state(home)
     entries = with_built_state(plan(desired, desired), built.staleness(desired))
-    entries = with_blocked(entries, desired, built.failed)
+    entries = with_blocked(entries, desired, built.failed_assets)
     return tuple(entry for entry in entries if entry.state != "reused")

@@ -78,9 +78,11 @@ class Revision:
             return projects, []
         sizes = {name: len(self.tree.projects[name]) for name in missing}
         batch = reading.read_projects(self.materialise_files(missing), sizes)
-        fresh = {name: self._trim(name, one) for name, one in batch.projects.items()}
+        fresh = {name: self._trim(name, project) for name, project in batch.projects.items()}
         if not batch.problems:
-            cache.put({str(keys[name]): one for name, one in fresh.items() if keys.get(name)})
+            cache.put(
+                {str(keys[name]): project for name, project in fresh.items() if keys.get(name)}
+            )
         return projects | fresh, [self._relocate(problem) for problem in batch.problems]
 
     def _is_unchanged(self, name: str, project: CachedProject) -> bool:
@@ -205,7 +207,7 @@ def _compare(
         head=head,
         base=base,
         head_commit=head_commit,
-        desired=reading.snapshots(one for name, one in ours.items() if name not in same),
+        desired=reading.snapshots(project for name, project in ours.items() if name not in same),
         former=reading.snapshots(theirs.values()),
         unchanged_projects={name: ours[name] for name in same},
         problems=tuple(base_problems),

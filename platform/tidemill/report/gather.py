@@ -16,6 +16,7 @@ from tidemill.errors import ArtefactError, MissingArtefact, TidemillError
 from tidemill.form import ModelForm
 from tidemill.home import Home
 from tidemill.pipeline import answers as answering
+from tidemill.pipeline.answer_file import read_answers
 from tidemill.ports import Materialisation
 from tidemill.report import release_facts as parts
 from tidemill.report.release_facts import DatasetFacts, ReleaseFacts
@@ -170,7 +171,7 @@ def _answers(folder: Path | None, missing: dict[str, str]) -> tuple[answering.Ev
         missing[parts.ANSWERS] = missing[parts.REPORT]
         return ()
     try:
-        return tuple(answering.read(folder).values())
+        return tuple(read_answers(folder).values())
     except (OSError, ValueError, TypeError, KeyError):
         missing[parts.ANSWERS] = "The answers of this evaluation cannot be read."
         return ()

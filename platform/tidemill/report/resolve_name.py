@@ -62,10 +62,10 @@ def latest_evaluated(home: Home, project: str, evaluation: str) -> ReleaseRecord
 
     Raises TidemillError where no Rollout is judged by it, MissingArtefact where it is stale.
     """
-    line = home.builder(project)
-    for spec in line.specs.values():
+    builder = home.builder(project)
+    for spec in builder.specs.values():
         if isinstance(spec, Rollout) and spec.judged_by == evaluation:
-            newest = candidate(line, spec)
+            newest = candidate(builder, spec)
             return home.ledger.materialisations.release(newest.digest) or newest
     raise TidemillError(
         f"no Rollout is judged by '{evaluation}', so there is no release to tell of; its report is "

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
-from tidemill.settings.environment import DefaultText, Expects, MayHoldPassword
+from tidemill.settings.marks import DefaultText, Expects, MayHoldPassword
 from tidemill.settings.sections import (
     CiJob,
     ForgeHost,
@@ -47,7 +47,7 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
-def _resolved(path: Path) -> Path:
+def _resolve(path: Path) -> Path:
     return path.expanduser().resolve()
 
 
@@ -72,7 +72,7 @@ def _first_file(paths: Any) -> Any:
     return next((path for path in files if path.is_file()), files[0] if files else None)
 
 
-ResolvedPath = Annotated[Path, AfterValidator(_resolved)]
+ResolvedPath = Annotated[Path, AfterValidator(_resolve)]
 Port = Annotated[int, Field(ge=1, le=65535), Expects("a port from 1 to 65535")]
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Literal, Self, Union, get_args, get_origin
 
@@ -23,27 +22,10 @@ from pydantic_settings import (
 )
 
 from tidemill.errors import SettingsError, suggest
+from tidemill.settings.marks import DefaultText, Expects, MayHoldPassword
 
 _LONGEST = 80
 """Characters of a value that a message shows."""
-
-
-@dataclass(frozen=True)
-class Expects:
-    """Marks a field with what its value has to be: it completes `VARIABLE is 'x', not …`."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class DefaultText:
-    """Marks a field whose default is worked out: that default in words."""
-
-    text: str
-
-
-class MayHoldPassword:
-    """Marks an address in which people write a password: it is shown without."""
 
 
 class Section(BaseSettings):

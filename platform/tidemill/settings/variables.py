@@ -73,8 +73,8 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _nearest(name: str, known: set[str]) -> str:
-    ours = {other.removeprefix(PREFIX): other for other in known if other.startswith(PREFIX)}
+def _nearest(name: str, names: set[str]) -> str:
+    ours = {other.removeprefix(PREFIX): other for other in names if other.startswith(PREFIX)}
     near = get_close_matches(name.removeprefix(PREFIX), sorted(ours), n=1, cutoff=0.7)
     return (
         f"; did you mean {ours[near[0]]}?"
@@ -98,10 +98,10 @@ def _values(section: Section) -> Iterator[tuple[str, str]]:
         if isinstance(value, Section):
             yield from _values(value)
         elif attribute in section.model_fields_set and value is not None:
-            yield names_of(field)[0], _shown(field, value)
+            yield names_of(field)[0], _display_value(field, value)
 
 
-def _shown(field: FieldInfo, value: object) -> str:
+def _display_value(field: FieldInfo, value: object) -> str:
     if isinstance(value, SecretStr | SecretBytes):
         return "set"
     return _PASSWORD.sub(r"\1:***@", str(value)) if may_hold_password(field) else str(value)

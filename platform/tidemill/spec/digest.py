@@ -97,7 +97,7 @@ def _versions(named: Iterable[Reference]) -> dict[str, int]:
             continue
         catalog = site.marker.catalog
         try:
-            versions[f"{catalog.package}:{site.name}"] = int(catalog.load(site.name).VERSION)
+            versions[f"{catalog.digest_key}:{site.name}"] = int(catalog.load(site.name).VERSION)
         except UnknownName:
             if catalog.names():  # an empty catalog is a part that is not installed
                 raise

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tidemill.pipeline.context import Say
+from tidemill.pipeline.context import Progress
 from tidemill.terminal.amounts import strip_control_lines
 
 
 @contextmanager
-def terminal_progress() -> Iterator[Say]:
+def terminal_progress() -> Iterator[Progress]:
     """A `Say` for people: bars when standard error is a terminal, plain lines otherwise."""
     if not sys.stderr.isatty():
         yield _lines()
@@ -40,7 +40,7 @@ def terminal_progress() -> Iterator[Say]:
         yield say
 
 
-def _lines() -> Say:
+def _lines() -> Progress:
     """One line for each message and each quarter of a long work."""
     last = [-1]
 

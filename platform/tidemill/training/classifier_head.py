@@ -32,9 +32,16 @@ def _function() -> Any:
 
     class CrossEntropy(torch.autograd.Function):  # type: ignore[misc]
         @staticmethod
-        def forward(  # type: ignore[no-untyped-def]
-            ctx, hidden, head, bias, targets, weights, smoothing
-        ):
+        def forward(
+            ctx: Any,
+            hidden: Any,
+            head: Any,
+            bias: Any,
+            targets: Any,
+            weights: Any,
+            smoothing: float,
+        ) -> Any:
+            """The loss, a scalar tensor; the gradients are kept for `backward`."""
             total = hidden.new_zeros((), dtype=torch.float32)
             wide = hidden.dtype
             grad_hidden = torch.empty_like(hidden)
@@ -57,7 +64,8 @@ def _function() -> Any:
             return total
 
         @staticmethod
-        def backward(ctx, grad):  # type: ignore[no-untyped-def]
+        def backward(ctx: Any, grad: Any) -> tuple[Any, ...]:
+            """A gradient for each argument of `forward`, None where there is none."""
             grad_hidden, grad_head = ctx.saved_tensors
             head = None if grad_head is None else grad_head * grad
             return grad_hidden * grad.to(grad_hidden.dtype), head, None, None, None, None

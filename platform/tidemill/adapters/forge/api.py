@@ -104,7 +104,7 @@ class Api:
         return self._json(self._send_repeatable("GET", path, permission, params=query))
 
     def update(
-        self, method: str, path: str, permission: TokenPermission, body: Mapping[str, Any]
+        self, method: str, path: str, permission: TokenPermission, body: Mapping[str, object]
     ) -> Any:
         """Set what is there to `body` (PATCH or PUT): sent twice it is as if sent once."""
         return self._json(self._send_repeatable(method, path, permission, json=body))
@@ -113,7 +113,7 @@ class Api:
         self,
         path: str,
         permission: TokenPermission,
-        body: Mapping[str, Any],
+        body: Mapping[str, object],
         find: Callable[[], Any | None],
     ) -> Any:
         """POST something new, unless `find` finds it; looks again before each further try, so that

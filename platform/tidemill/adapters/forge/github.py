@@ -115,7 +115,7 @@ class GitHub:
         def find() -> Any | None:
             # Statuses add up (1,000 at most for one context): the newest of each comes first.
             listed = self.api.list_all(f"{self._repo}/commits/{quote(sha)}/statuses", permission)
-            newest: dict[str, Any] = next((s for s in listed if s["context"] == context), {})
+            newest: dict[str, object] = next((s for s in listed if s["context"] == context), {})
             return newest if newest.items() >= desired.items() else None
 
         self.api.create(f"{self._repo}/statuses/{quote(sha)}", permission, desired, find)

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tidemill.adapters.git.command import git, run, try_git
+from tidemill.adapters.git.mirror_config import mirror_config
 from tidemill.adapters.git.push_errors import redact_credentials
 from tidemill.errors import ServiceError, suggest
 from tidemill.ports import Commit
@@ -25,38 +26,6 @@ POLL_SECONDS = 30.0
 """Time for asking the remote where its branch is."""
 _FORMAT = "%H%x00%an <%ae>%x00%aI%x00%s"
 _LOCKED = re.compile(r"Unable to create '(.+?\.lock)': File exists")
-_CONFIG = """\
-# Written by Tidemill; this is a copy of a remote branch and may be deleted.
-[core]
-\trepositoryformatversion = 1
-\tbare = true
-\thooksPath = /dev/null
-\tfsmonitor = false
-\tautocrlf = false
-[remote "origin"]
-\turl = "{url}"
-{partial}[gc]
-\tauto = 0
-\tworktreePruneExpire = never
-[submodule]
-\trecurse = false
-[protocol "ext"]
-\tallow = never
-[http]
-\tlowSpeedLimit = 1000
-\tlowSpeedTime = 30
-[filter "lfs"]
-\tclean =
-\tsmudge =
-\tprocess =
-\trequired = false
-"""
-_PARTIAL = """\
-\tpromisor = true
-\tpartialclonefilter = blob:none
-[extensions]
-\tpartialClone = origin
-"""
 
 
 class Mirror:
@@ -143,8 +112,7 @@ class Mirror:
         """Make the repository, or bring its settings up to date; both may be repeated."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.folder / "config"
-        url = self.remote.replace("\\", "\\\\").replace('"', '\\"')
-        config = _CONFIG.format(url=url, partial=_PARTIAL if self._filter() else "")
+        config = mirror_config(self.remote, partial=bool(self._filter()))
         if not all((self.folder / name).exists() for name in ("HEAD", "objects", "refs")):
             git(self.folder, "init", "--bare", "--quiet")
         if not path.exists() or path.read_text() != config:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tidemill.adapters.git.command import git, run
-from tidemill.engine.sync import Signature, SignatureVerdict
+from tidemill.engine.sync import CommitSignature, SignatureVerdict
 from tidemill.settings import Settings
 
 _SSH_GOOD = re.compile(r'^Good "git" signature for (.+) with \S+ key (SHA256:\S+)$', re.MULTILINE)
@@ -37,21 +37,25 @@ class TrustedSigners:
         """Those of the settings."""
         return cls(settings.allowed_signers, settings.revoked_signers, settings.gpg_home)
 
-    def verify_commit(self, repository: Path, commit: str) -> Signature:
+    def verify_commit(self, repository: Path, commit: str) -> CommitSignature:
         """The verdict on one commit's signature; a bad one is a verdict, not an error."""
         header = git(repository, "cat-file", "commit", commit).split(b"\n\n", 1)[0]
         if b"\ngpgsig" not in header:
-            return Signature(commit, "unsigned", reason="is not signed; `git commit -S` signs")
+            return CommitSignature(
+                commit, "unsigned", reason="is not signed; `git commit -S` signs"
+            )
         if b"BEGIN SSH SIGNATURE" in header:
             return self._ssh(repository, commit)
         if b"BEGIN PGP SIGNATURE" in header:
             return self._openpgp(repository, commit)
-        return Signature(commit, "unknown", reason="is signed with X.509, which is not supported")
+        return CommitSignature(
+            commit, "unknown", reason="is signed with X.509, which is not supported"
+        )
 
-    def _ssh(self, repository: Path, commit: str) -> Signature:
+    def _ssh(self, repository: Path, commit: str) -> CommitSignature:
         if self.allowed_signers is None or not self.allowed_signers.is_file():
             reason = "is signed with SSH, and no allowed signers are known"
-            return Signature(
+            return CommitSignature(
                 commit, "unknown", reason=f"{reason}; set TIDEMILL_ALLOWED_SIGNERS to their file"
             )
         if (
@@ -59,25 +63,27 @@ class TrustedSigners:
         ):  # Git would only warn
             path = self.revoked_signers
             reason = f"cannot be verified: the revoked signers file {path} does not exist"
-            return Signature(commit, "unknown", reason=reason)
+            return CommitSignature(commit, "unknown", reason=reason)
         code, output = self._verify(repository, commit, self.revoked_signers)
         if code == 0 and (good := _SSH_GOOD.search(output)):
-            return Signature(commit, "good", good[1], good[2])
+            return CommitSignature(commit, "good", good[1], good[2])
         if key := _SSH_KEY.search(output):
             return self._stranger(commit, key[1], output)
         if self.revoked_signers is not None:
             code, without = self._verify(repository, commit, None)
             if code == 0 and (good := _SSH_GOOD.search(without)):
                 reason = f"is signed by {good[1]} with a revoked key ({good[2]})"
-                return Signature(commit, "revoked", good[1], good[2], reason)
-        return Signature(commit, "bad", reason="has an invalid signature")
+                return CommitSignature(commit, "revoked", good[1], good[2], reason)
+        return CommitSignature(
+            commit, "bad", reason="has an invalid signature"
+        )
 
-    def _stranger(self, commit: str, key: str, output: str) -> Signature:
+    def _stranger(self, commit: str, key: str, output: str) -> CommitSignature:
         if _SSH_EXPIRED.search(output):
             reason = f"is signed with a key outside its time of validity ({key})"
-            return Signature(commit, "expired", key=key, reason=reason)
+            return CommitSignature(commit, "expired", key=key, reason=reason)
         reason = f"is signed with a key that is not in the allowed signers file ({key})"
-        return Signature(commit, "unknown", key=key, reason=reason)
+        return CommitSignature(commit, "unknown", key=key, reason=reason)
 
     def _verify(self, repository: Path, commit: str, revoked: Path | None) -> tuple[int, str]:
         allowed = self.allowed_signers or Path(os.devnull)
@@ -86,10 +92,10 @@ class TrustedSigners:
         done = run(repository, *options, "verify-commit", "--raw", commit)
         return done.returncode, done.stderr.decode(errors="replace")
 
-    def _openpgp(self, repository: Path, commit: str) -> Signature:
+    def _openpgp(self, repository: Path, commit: str) -> CommitSignature:
         if self.gpg_home is None or not self.gpg_home.is_dir():
             reason = "is signed with OpenPGP, and no keyring is known; set TIDEMILL_GPG_HOME"
-            return Signature(commit, "unknown", reason=reason)
+            return CommitSignature(commit, "unknown", reason=reason)
         environment = {"GNUPGHOME": str(self.gpg_home)}
         done = run(repository, "verify-commit", "--raw", commit, environment=environment)
         values: dict[str, str] = {}
@@ -100,7 +106,9 @@ class TrustedSigners:
         verdict, reason = _openpgp_verdict(values, done.returncode)
         named = next((values[w] for w in ("GOODSIG", "EXPKEYSIG", "REVKEYSIG") if w in values), "")
         signer = named.partition(" ")[2]
-        return Signature(commit, verdict, signer, key, reason and f"{reason} ({signer or key})")
+        return CommitSignature(
+            commit, verdict, signer, key, reason and f"{reason} ({signer or key})"
+        )
 
 
 def _openpgp_verdict(said: dict[str, str], code: int) -> tuple[SignatureVerdict, str]:

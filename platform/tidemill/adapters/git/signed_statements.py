@@ -66,7 +66,7 @@ def commit_signer(repository: Path, commit: str, signers: TrustedSigners) -> Ide
     signature = signers.verify_commit(repository, commit)
     return (
         Identity(_address(signature.signer), "merge", fingerprint=signature.key)
-        if signature.good
+        if signature.is_good
         else None
     )
 

@@ -94,8 +94,8 @@ class EmbeddedBroker:
         while not _answers(self.host, self.port):
             if self._process.poll() is not None or time.monotonic() > until:
                 self.stop()
-                where = f"; its log is {self._log}" if self._log else ""
-                raise BrokerDown(f"the embedded broker did not come up on {self.address}{where}")
+                hint = f"; its log is {self._log}" if self._log else ""
+                raise BrokerDown(f"the embedded broker did not come up on {self.address}{hint}")
             time.sleep(0.02)
 
 
@@ -104,9 +104,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--host", default=LOOPBACK)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        command = EmbeddedBroker.command(given.host, given.port)
+        command = EmbeddedBroker.command(arguments.host, arguments.port)
     except TidemillError as error:
         sys.exit(str(error))
     print("events live in this broker's memory only; a restart forgets them", flush=True)  # noqa: T201

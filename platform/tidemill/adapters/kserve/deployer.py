@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from tidemill.adapters.kserve.kubernetes import InferenceServices
 from tidemill.adapters.kserve.manifests import ClusterConfig, predictor_name, render
@@ -17,7 +16,7 @@ from tidemill.errors import ServiceError
 from tidemill.ports import Arm, ArmHealth
 from tidemill.spec.rollout import Rollout
 
-Manifest = dict[str, Any]
+Manifest = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -82,8 +81,8 @@ class KServeDeployer:
             if live is not None and live != release and existing is not None:
                 arms = [Arm(live, 100.0), Arm(release, 0.0)]
             self.api.apply(self.source.manifest(service, arms, self.cluster))
-        seen = self._wait(service, lambda status: status.ready, self.ready_timeout)
-        return Arm(release, 0.0, seen.url)
+        settled = self._wait(service, lambda status: status.ready, self.ready_timeout)
+        return Arm(release, 0.0, settled.url)
 
     def set_traffic(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
         """Apply the shares, wait until the cluster is ready, and read them back."""
@@ -93,10 +92,10 @@ class KServeDeployer:
         candidate = arms[1] if len(arms) > 1 and 0 <= arms[1].percent < 100 else None
         percent = round(candidate.percent) if candidate else None
 
-        def done(seen: InferenceServiceStatus) -> bool:
-            return seen.ready and seen.canary_percent == percent
+        def is_settled(status: InferenceServiceStatus) -> bool:
+            return status.ready and status.canary_percent == percent
 
-        self._wait(service, done, self.settle_timeout)
+        self._wait(service, is_settled, self.settle_timeout)
 
     def health(self, service: str, since: datetime) -> Mapping[str, ArmHealth]:
         """Health by release since a moment, from inference events: a cluster's answers pass no
@@ -123,13 +122,13 @@ class KServeDeployer:
         return {**({live: 100.0 - status.canary_percent} if live else {}), **shares}
 
     def _wait(
-        self, service: str, done: Callable[[InferenceServiceStatus], bool], seconds: float
+        self, service: str, condition: Callable[[InferenceServiceStatus], bool], seconds: float
     ) -> InferenceServiceStatus:
         until = time.monotonic() + seconds
         while True:
             existing = self.api.get(service)
             status = read_status(existing) if existing is not None else InferenceServiceStatus()
-            if done(status):
+            if condition(status):
                 return status
             if time.monotonic() >= until:
                 raise ServiceError(

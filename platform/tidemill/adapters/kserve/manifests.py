@@ -38,7 +38,7 @@ def render_steps(
     live: ReleaseRecord | None = None,
     cluster: ClusterConfig | None = None,
     driver: Driver | None = None,
-) -> list[tuple[int, dict[str, Any]]]:
+) -> list[tuple[int, dict[str, object]]]:
     """The manifest of every step, by the candidate's share, in the order they are applied.
 
     `release` and `live` are release records (`digest`, `commit.sha`). Without a live release there
@@ -102,7 +102,7 @@ def _standard(
     live: ReleaseRecord | None,
     percent: int,
     whole: bool,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """`spec.canary` beside the live predictor (KServe 0.20 and later, kserve#5672).
 
     The last step names the candidate's Deployment as the stable predictor: nothing restarts. A
@@ -120,7 +120,7 @@ def _knative(
     live: ReleaseRecord | None,
     percent: int,
     whole: bool,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """`canaryTrafficPercent` against the last revision that had all traffic, which KServe keeps."""
     predictor = _predictor(cluster, release)
     if whole or live is None:
@@ -128,13 +128,13 @@ def _knative(
     return {"predictor": {**predictor, "canaryTrafficPercent": percent}}
 
 
-def _named_predictor(cluster: ClusterConfig, release: ReleaseRecord) -> dict[str, Any]:
+def _named_predictor(cluster: ClusterConfig, release: ReleaseRecord) -> dict[str, object]:
     return {"name": predictor_name(release.digest), **_predictor(cluster, release)}
 
 
-def _predictor(cluster: ClusterConfig, release: ReleaseRecord) -> dict[str, Any]:
+def _predictor(cluster: ClusterConfig, release: ReleaseRecord) -> dict[str, object]:
     digest = release.digest.removeprefix("sha256:")
-    predictor: dict[str, Any] = {
+    predictor: dict[str, object] = {
         "minReplicas": cluster.replicas,
         "labels": {"tidemill.dev/release": digest[:16]},
         "model": {

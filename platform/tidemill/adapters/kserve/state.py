@@ -59,7 +59,7 @@ def _names(spec: Mapping[str, Any], former: bool) -> frozenset[str]:
     predictors = [spec.get("predictor") or {}]
     predictors += [canary.get("predictor") or {} for canary in spec.get("canary") or ()]
     labels = [(predictor.get("labels") or {}).get(RELEASE) for predictor in predictors]
-    names = {name for name in (*labels, *(one.get("name") for one in predictors)) if name}
+    names = {name for name in (*labels, *(item.get("name") for item in predictors)) if name}
     return frozenset(names | ({""} if former else set()))
 
 
@@ -67,7 +67,7 @@ def _waits(metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping
     """The condition that is not ready; empty where all are. An older status does not count."""
     if int(status.get("observedGeneration", 0)) < int(metadata.get("generation", 0)):
         return "KServe has not processed the last change yet"
-    conditions = {one["type"]: one for one in status.get("conditions") or ()}
+    conditions = {item["type"]: item for item in status.get("conditions") or ()}
     types = ["Ready", *(["CanaryReady"] if spec.get("canary") else [])]
     for name in types:
         condition = conditions.get(name) or {}
@@ -80,7 +80,9 @@ def _waits(metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping
 
 def _standard(spec: Mapping[str, Any], status: Mapping[str, Any]) -> int | None:
     """Standard mode: `status.canaryStatuses`, one a canary (kserve#5912)."""
-    statuses = {one["name"]: one for one in status.get("canaryStatuses") or ()}
+    statuses = {
+        canary_status["name"]: canary_status for canary_status in status.get("canaryStatuses") or ()
+    }
     names = [canary["predictor"]["name"] for canary in spec.get("canary") or ()]
     if not names:
         return None
@@ -94,9 +96,9 @@ def _knative(spec: Mapping[str, Any], status: Mapping[str, Any]) -> int | None:
     predictor = (status.get("components") or {}).get("predictor") or {}
     newest = predictor.get("latestReadyRevision")
     return sum(
-        int(one.get("percent") or 0)
-        for one in predictor.get("traffic") or ()
-        if one.get("latestRevision") or one.get("revisionName") == newest
+        int(share.get("percent") or 0)
+        for share in predictor.get("traffic") or ()
+        if share.get("latestRevision") or share.get("revisionName") == newest
     )
 
 

@@ -69,7 +69,7 @@ class ApprovalLedger:
                 key = connection.execute(insert(approvals).values(**values)).inserted_primary_key
         except IntegrityError:
             earlier = self.of_subject(approval.subject)
-            return next(one for one in earlier if _identifies(one) == _identifies(approval))
+            return next(other for other in earlier if _identifies(other) == _identifies(approval))
         assert key is not None
         return replace(approval, id=int(key[0]))
 

@@ -168,7 +168,7 @@ class MaterialisationLedger:
             with self.engine.begin() as connection:
                 connection.execute(insert_if_missing(connection, artefacts), rows)
 
-    def artefact(self, digest: str) -> Mapping[str, Any] | None:
+    def artefact(self, digest: str) -> Mapping[str, object] | None:
         """One artefact's columns: digest, kind, bytes, meta, created."""
         with self.engine.connect() as connection:
             row = connection.execute(select(artefacts).where(artefacts.c.digest == digest)).first()
@@ -216,7 +216,7 @@ def _of_asset(project: str, name: str) -> Select[Any]:
     return select(materialisations).filter_by(project=project, name=name)
 
 
-def _row_count(facts: Mapping[str, Any]) -> int | None:
+def _row_count(facts: Mapping[str, object]) -> int | None:
     """How many rows an asset was built from, where its facts say so."""
     count = facts.get("rows_total", facts.get("rows"))
     return count if isinstance(count, int) else None

@@ -247,7 +247,7 @@ def _row(
     state: DecisionStatus,
     assets: Sequence[str],
     now: datetime,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     return {
         "key": key,
         "project": project,

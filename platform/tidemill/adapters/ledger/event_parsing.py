@@ -78,7 +78,7 @@ def headers_to_text(headers: Iterable[tuple[str, bytes]]) -> str:
 
 
 def headers_from_text(text: str) -> tuple[tuple[str, bytes], ...]:
-    """The headers that were packed."""
+    """The headers of a JSON text that `headers_to_text` gave."""
     return tuple((name, value.encode("latin-1")) for name, value in json.loads(text))
 
 
@@ -89,11 +89,13 @@ def _check_contract(event: Event, topic: str, contract: Contract | None) -> Data
         INFERENCE_TOPIC: InferenceEvent,
         LIFECYCLE_TOPIC: LifecycleEvent,
     }
-    wanted = FeedbackEvent if contract else shapes.get(topic)
-    if wanted is None:
+    expected = FeedbackEvent if contract else shapes.get(topic)
+    if expected is None:
         raise EventError(f"no Feedback spec names the topic '{topic}'; add one, then replay")
-    if not isinstance(event.data, wanted):
-        raise EventError(f"{event.data.TYPE} does not belong on '{topic}'; it takes {wanted.TYPE}")
+    if not isinstance(event.data, expected):
+        raise EventError(
+            f"{event.data.TYPE} does not belong on '{topic}'; it takes {expected.TYPE}"
+        )
     return event.data
 
 

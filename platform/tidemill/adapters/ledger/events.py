@@ -278,32 +278,32 @@ def _advance(
 ) -> None:
     ends: dict[tuple[str, int], tuple[int, int]] = {}
     for record in records:
-        where = record.topic, record.partition
-        ends[where] = ends.get(where, (record.offset, 0))[0], record.offset + 1
+        partition_key = record.topic, record.partition
+        ends[partition_key] = ends.get(partition_key, (record.offset, 0))[0], record.offset + 1
     for (topic, partition), (first, end) in ends.items():
-        mine = offsets.c.base_offset == bases[topic, partition]
-        moved = update(offsets).where(
-            _where_partition(topic, partition), mine, offsets.c.next_offset <= first
+        same = offsets.c.base_offset == bases[topic, partition]
+        forward = update(offsets).where(
+            _where_partition(topic, partition), same, offsets.c.next_offset <= first
         )
         if not connection.execute(
-            moved.values(next_offset=end, updated=to_timestamp(now))
+            forward.values(next_offset=end, updated=to_timestamp(now))
         ).rowcount:
             raise Overtaken(f"another ingest has read {topic}/{partition} beyond {first}")
 
 
 def _next_replay_offset(connection: Connection, topic: str, now: datetime) -> int:
     """The next offset in the topic's partition of replayed events."""
-    where = _where_partition(topic, REPLAYED)
+    is_replay = _where_partition(topic, REPLAYED)
     moved = (
         update(offsets)
-        .where(where)
+        .where(is_replay)
         .values(next_offset=offsets.c.next_offset + 1, updated=to_timestamp(now))
     )
     if not connection.execute(moved).rowcount:
         row = {"topic": topic, "partition": REPLAYED, "base_offset": 0, "next_offset": 1}
         row |= {"incarnation": "", "updated": to_timestamp(now)}
         connection.execute(insert(offsets), row)
-    return int(connection.scalar(select(offsets.c.next_offset).where(where)) or 1) - 1
+    return int(connection.scalar(select(offsets.c.next_offset).where(is_replay)) or 1) - 1
 
 
 def _where_partition(topic: str, partition: int) -> Any:

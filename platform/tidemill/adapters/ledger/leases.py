@@ -106,8 +106,8 @@ class LeaseLedger:
         acquired: list[str] = []
         for name in names:
             if not self.acquire(name, owner, length, datetime.now(UTC)):
-                for held in acquired:
-                    self.release_lease(held, owner)
+                for lease in acquired:
+                    self.release_lease(lease, owner)
                 yield name
                 return
             acquired.append(name)

@@ -136,7 +136,7 @@ class LineageLedger:
 
     # Rows.
 
-    def add_dataset_rows(self, digest: str, origins: Sequence[Mapping[str, Any]]) -> None:
+    def add_dataset_rows(self, digest: str, origins: Sequence[Mapping[str, object]]) -> None:
         """Store which rows a dataset contains, as `data.origins.read` gives them; a second time
         changes nothing."""
         with self.engine.begin() as connection:

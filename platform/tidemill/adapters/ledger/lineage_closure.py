@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, func, select, true
 from sqlalchemy.schema import CreateTable
@@ -26,7 +25,7 @@ _closure = Table(
     Column("node", String(96), primary_key=True),
     prefixes=["TEMPORARY"],
 )
-Row = dict[str, Any]
+Row = dict[str, object]
 
 
 @dataclass(frozen=True)

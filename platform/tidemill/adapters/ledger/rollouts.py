@@ -84,7 +84,7 @@ class RolloutLedger:
         service: str,
         release: str,
         folder: str,
-        spec: Mapping[str, Any],
+        spec: Mapping[str, object],
         now: datetime | None = None,
     ) -> int:
         """Ask for a release to be rolled out; the same release again is the same rollout.
@@ -224,8 +224,8 @@ def _live_release(connection: Connection, service: str) -> str | None:
     return str(max(live)[1]) if live else None
 
 
-def _changed_columns(change: RolloutUpdate, now: datetime) -> dict[str, Any]:
-    values: dict[str, Any] = {
+def _changed_columns(change: RolloutUpdate, now: datetime) -> dict[str, object]:
+    values: dict[str, object] = {
         "reason": change.reason,
         "awaits_person": int(change.awaits_person),
     }

@@ -98,7 +98,7 @@ def _migrate(engine: Engine, connection: Connection, revision: str | None) -> No
     migration.refuse_while_building(connection)
     backup = migration.back_up(engine, revision or REVISIONS[0])
     migration.upgrade(connection)
-    log.warning("%s", _migrated(revision or REVISIONS[0], backup))
+    log.warning("%s", _migration_notice(revision or REVISIONS[0], backup))
 
 
 def _newer(engine: Engine, revision: str) -> str:
@@ -109,10 +109,10 @@ def _newer(engine: Engine, revision: str) -> str:
     )
 
 
-def _migrated(revision: str, backup: Path | None) -> str:
-    kept = (
+def _migration_notice(revision: str, backup: Path | None) -> str:
+    backup_note = (
         f"{backup} is a copy of it as it was"
         if backup
         else "no copy was made: dumps of a server are yours to make"
     )
-    return f"The ledger's tables were migrated from revision {revision} to {HEAD}; {kept}."
+    return f"The ledger's tables were migrated from revision {revision} to {HEAD}; {backup_note}."

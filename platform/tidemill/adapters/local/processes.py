@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -36,7 +35,7 @@ class ProcessInfo:
     """The process's start time: a pid alone may belong to somebody else by now."""
     log: str
     url: str = ""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, object] = field(default_factory=dict)
 
     def process(self) -> psutil.Process | None:
         """The process, or None when it is gone (or only its corpse is left)."""
@@ -62,7 +61,7 @@ class ProcessSpec:
     command: Sequence[str]
     url: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, object] = field(default_factory=dict)
     folder: Path | None = None
     """Its working directory."""
 

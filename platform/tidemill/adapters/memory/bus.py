@@ -71,7 +71,7 @@ class MemoryBus:
         return self._sent[message.topic] % self._width
 
     def _take(self, positions: Mapping[tuple[str, int], int], limit: int) -> list[Message]:
-        found: list[Message] = []
-        for where, start in positions.items():
-            found += self._logs.get(where, [])[start : start + limit - len(found)]
-        return found
+        messages: list[Message] = []
+        for key, start in positions.items():
+            messages += self._logs.get(key, [])[start : start + limit - len(messages)]
+        return messages

@@ -47,9 +47,10 @@ class DvcStore(ContentStore):
                     write_atomically(root / path, text)
 
     def records(self) -> list[ArtefactRecord]:
+        """Everything that was put, sorted by name."""
         return [_read(path) for path in sorted(self.artefacts.glob("*.dvc"))]
 
-    def dvc_pointer(self, digest: str) -> Mapping[str, Any] | None:
+    def dvc_pointer(self, digest: str) -> Mapping[str, object] | None:
         """md5, size and nfiles of an artefact's entry in DVC; None where it is not known here."""
         record = self._find(digest)
         if record is None:
@@ -68,7 +69,7 @@ class DvcStore(ContentStore):
         path = self.artefacts / f"{name}.dvc"
         return _read(path) if path.exists() else None
 
-    def _keep(self, folder: Path) -> Mapping[str, Any]:
+    def _keep(self, folder: Path) -> Mapping[str, object]:
         """The bytes go into the cache first; the pointer that names them is written last."""
         from dvc_data.hashfile.build import build
         from dvc_data.hashfile.transfer import transfer
@@ -85,8 +86,8 @@ class DvcStore(ContentStore):
         sizes = {"size": meta.size, "nfiles": meta.nfiles}
         return {"md5": tree.hash_info.value, **sizes, "hash": "md5"}
 
-    def _register(self, record: ArtefactRecord, kept: Mapping[str, Any]) -> None:
-        data = {"outs": [{**kept, "path": record.name}], "meta": record_to_dict(record)}
+    def _register(self, record: ArtefactRecord, backing: Mapping[str, object]) -> None:
+        data = {"outs": [{**backing, "path": record.name}], "meta": record_to_dict(record)}
         write_atomically(self._pointer(record), yaml.safe_dump(data, sort_keys=False))
 
     def _unregister(self, record: ArtefactRecord) -> None:
@@ -124,9 +125,9 @@ class DvcStore(ContentStore):
     def _drop_corrupt(cache: Any, tree: Any) -> None:
         """DVC trusts read-only cache files; one that was tampered with must not back new bytes."""
         for _, _, info in tree:
-            kept = Path(cache.oid_to_path(info.value))
-            if kept.exists() and _md5(kept) != info.value:
-                kept.unlink()
+            cached = Path(cache.oid_to_path(info.value))
+            if cached.exists() and _md5(cached) != info.value:
+                cached.unlink()
 
     @cached_property
     def _repo(self) -> Any:

@@ -7,7 +7,6 @@ import tempfile
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from tidemill.adapters.store.content_store import ArtefactRecord, ContentStore
 from tidemill.errors import MissingArtefact
@@ -23,18 +22,19 @@ class MemoryStore(ContentStore):
         weakref.finalize(self, shutil.rmtree, root, ignore_errors=True)
 
     def records(self) -> list[ArtefactRecord]:
+        """Everything that was put, sorted by name."""
         return sorted(self._records.values(), key=lambda record: record.name)
 
     def _find(self, digest: str) -> ArtefactRecord | None:
         return self._records.get(digest)
 
     def _find_by_name(self, name: str) -> ArtefactRecord | None:
-        return next((one for one in self._records.values() if one.name == name), None)
+        return next((record for record in self._records.values() if record.name == name), None)
 
-    def _keep(self, folder: Path) -> Mapping[str, Any]:  # noqa: ARG002 - nothing backs it
+    def _keep(self, folder: Path) -> Mapping[str, object]:  # noqa: ARG002 - nothing backs it
         return {}
 
-    def _register(self, record: ArtefactRecord, kept: Mapping[str, Any]) -> None:  # noqa: ARG002
+    def _register(self, record: ArtefactRecord, backing: Mapping[str, object]) -> None:  # noqa: ARG002
         self._records[record.digest] = record
 
     def _unregister(self, record: ArtefactRecord) -> None:

@@ -12,7 +12,7 @@ from tidemill.adapters.ledger.assets import MaterialisationLedger
 from tidemill.adapters.ledger.base import open_engine
 from tidemill.adapters.store import MemoryStore
 from tidemill.errors import MissingArtefact
-from tidemill.pipeline.builder import Line
+from tidemill.pipeline.builder import ProjectBuilder
 from tidemill.spec.load import read
 
 DATASET = """apiVersion: tidemill/v1
@@ -41,7 +41,7 @@ def write(home: Path, *, seed: int = 0, description: str = "requests") -> None:
 
 
 class Workshop:
-    """A line whose specs are read anew, over one ledger and one store."""
+    """A builder whose specs are read anew, over one ledger and one store."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -50,8 +50,8 @@ class Workshop:
         self.feedback: Stream | None = None
 
     @property
-    def line(self) -> Line:
-        return Line(
+    def builder(self) -> ProjectBuilder:
+        return ProjectBuilder(
             project=read(self.home / "specs").workspace.projects["shop"],
             home=self.home / ".tidemill",
             cache=self.home / "cache",
@@ -67,7 +67,7 @@ class Workshop:
 def test_the_same_spec_and_rows_are_made_once(home: Path) -> None:
     workshop = Workshop(home)
 
-    first, second = workshop.line.make("rows"), workshop.line.make("rows")
+    first, second = workshop.builder.materialise("rows"), workshop.builder.materialise("rows")
 
     assert not first.reused
     assert second.reused
@@ -76,55 +76,55 @@ def test_the_same_spec_and_rows_are_made_once(home: Path) -> None:
 
 def test_a_new_description_makes_nothing(home: Path) -> None:
     workshop = Workshop(home)
-    workshop.line.make("rows")
+    workshop.builder.materialise("rows")
 
     write(home, description="what shoppers ask")
 
-    assert workshop.line.make("rows").reused
+    assert workshop.builder.materialise("rows").reused
 
 
 def test_going_back_to_an_earlier_spec_brings_its_artefact_back(home: Path) -> None:
     workshop = Workshop(home)
-    first = workshop.line.make("rows")
+    first = workshop.builder.materialise("rows")
     write(home, seed=1)
-    other = workshop.line.make("rows")
+    other = workshop.builder.materialise("rows")
     write(home, seed=0)
 
-    again = workshop.line.make("rows")
+    again = workshop.builder.materialise("rows")
 
     assert other.artefact.digest != first.artefact.digest
     assert again.reused
-    assert workshop.line.current("rows").artefact == first.artefact.digest
+    assert workshop.builder.current("rows").artefact == first.artefact.digest
 
 
 def test_a_changed_data_file_is_made_anew(home: Path) -> None:
     workshop = Workshop(home)
-    workshop.line.make("rows")
+    workshop.builder.materialise("rows")
 
     (home / "specs" / "shop" / "rows.csv").write_text(ROWS + "one more request,a\n")
 
-    assert not workshop.line.make("rows").reused
+    assert not workshop.builder.materialise("rows").reused
 
 
 def test_what_was_never_made_says_how_to_make_it(home: Path) -> None:
     with pytest.raises(MissingArtefact) as caught:
-        Workshop(home).line.current("rows")
+        Workshop(home).builder.current("rows")
 
     assert str(caught.value) == "'rows' was never built here; run `tidemill run shop/rows`"
 
 
 def test_what_is_stale_says_so(home: Path) -> None:
     workshop = Workshop(home)
-    workshop.line.make("rows")
+    workshop.builder.materialise("rows")
     write(home, seed=1)
 
     with pytest.raises(MissingArtefact, match="is stale: its spec changed since it was built"):
-        workshop.line.current("rows")
+        workshop.builder.current("rows")
 
 
 def test_the_record_says_what_went_in_and_with_which_tools(home: Path) -> None:
     workshop = Workshop(home)
-    made = workshop.line.make("rows", run="run-1")
+    made = workshop.builder.materialise("rows", run="run-1")
 
     making = workshop.ledger.latest("shop", "rows")
 
@@ -172,11 +172,11 @@ def fed(home: Path, stream: Stream) -> Workshop:
 def test_feedback_that_came_since_waits_for_somebody_to_ask(home: Path) -> None:
     stream = Stream()
     workshop = fed(home, stream)
-    first = workshop.line.make("rows")
+    first = workshop.builder.materialise("rows")
     stream.end = 9
 
-    again = workshop.line.make("rows")
-    asked = workshop.line.make("rows", until={"shop.said/0": 9})
+    again = workshop.builder.materialise("rows")
+    asked = workshop.builder.materialise("rows", offsets={"shop.said/0": 9})
 
     assert first.facts["offsets"] == {"shop.said/0": 3}
     assert again.reused
@@ -187,12 +187,12 @@ def test_feedback_that_came_since_waits_for_somebody_to_ask(home: Path) -> None:
 def test_an_edited_dataset_keeps_the_feedback_it_has(home: Path) -> None:
     stream = Stream()
     workshop = fed(home, stream)
-    workshop.line.make("rows")
+    workshop.builder.materialise("rows")
     stream.end = 9
     path = home / "specs" / "shop" / "rows.yaml"
     path.write_text(path.read_text().replace("seed: 0", "seed: 1"))
 
-    edited = workshop.line.make("rows")
+    edited = workshop.builder.materialise("rows")
 
     assert not edited.reused
     assert edited.facts["offsets"] == {"shop.said/0": 3}
