@@ -1,4 +1,4 @@
-"""What `tidemill up`, `down` and `status` do: bring a home's services up, take them down, look."""
+"""Starts, stops and inspects the services of a home: `tidemill up`, `down` and `status`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 STARTS = 4
-"""How often a service may end before it was ever ready."""
+"""Ends of a service before it was ever ready, after which it is given up."""
 
 _LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries {
   locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
@@ -94,7 +94,7 @@ def stop_stack(settings: Settings) -> int:
 
 
 def addresses(settings: Settings) -> dict[str, str]:
-    """Where people and programs go."""
+    """Addresses of the services, by name."""
     gateway = f"http://{settings.host}:{settings.gateway_port}"
     return {
         "gateway": f"{gateway}/SERVICE/openai/v1/chat/completions",
@@ -104,7 +104,7 @@ def addresses(settings: Settings) -> dict[str, str]:
 
 
 def broker_error(settings: Settings) -> str | None:
-    """That the broker which was named does not answer; None where it does, or is our own."""
+    """A message where the configured broker does not answer; None where it does, or is our own."""
     servers = settings.bootstrap_servers
     if not servers or any(is_listening(server.strip()) for server in servers.split(",")):
         return None
@@ -115,13 +115,13 @@ def broker_error(settings: Settings) -> str | None:
 
 
 def assets_error(settings: Settings) -> str | None:
-    """Why Dagster could not load the assets, in a line; None where it could."""
+    """The error with which Dagster failed to load the assets, in a line; None without one."""
     url = f"http://{settings.host}:{settings.dagster_port}/graphql"
     try:
         answer = httpx.post(url, json={"query": _LOCATIONS}, timeout=30, trust_env=False).json()
         entries = answer["data"]["workspaceOrError"]["locationEntries"]
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        return f"Dagster's webserver does not say whether it has the assets ({error!r})"
+        return f"Dagster's webserver did not report whether the assets are loaded ({error!r})"
     messages = [(entry["locationOrLoadError"] or {}).get("message") for entry in entries]
     lines = [line for text in messages if text for line in text.strip().splitlines()]
     # Right after the start the code server listens but has not imported the assets yet.
@@ -140,7 +140,7 @@ def reload_assets(settings: Settings, patience: float = 120.0) -> str | None:
     except httpx.ReadTimeout:
         return None
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        return f"Dagster's webserver does not load the assets anew ({error!r})"
+        return f"Dagster's webserver did not reload the assets ({error!r})"
     trouble = result.get("message") or (result.get("locationOrLoadError") or {}).get("message")
     return trouble.strip().splitlines()[0] if trouble else None
 
@@ -271,7 +271,7 @@ def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
 
 
 def _ingest(settings: Settings, ledger: Ledger) -> dict[str, object]:
-    """How ingest does, and how many records wait on the broker."""
+    """State of ingest, and its lag in records."""
     from tidemill.adapters.kafka import open_bus
     from tidemill.control.ingest import read_heartbeat
 

@@ -46,7 +46,9 @@ class MemoryDeployer:
     def stop(self, service: str, release: str) -> None:
         """Take a release down; it must have no traffic."""
         if any(arm.release == release and arm.percent > 0 for arm in self.arms.get(service, ())):
-            raise ServiceError(f"{service}: {release} has traffic; split it away first")
+            raise ServiceError(
+                f"{service}: release {release} still has traffic; move the traffic first"
+            )
         self.running[service].pop(release, None)
         others = (arm for arm in self.arms.get(service, ()) if arm.release != release)
         self.arms[service] = tuple(others)
