@@ -69,7 +69,9 @@ class BuiltAssets:
         missing = self.store.missing({record.artefact for record in built}) if self.store else ()
         return staleness(assets, recorded, missing)
 
-    def _recorded_asset(self, spec: SpecSnapshot, former: SpecSnapshot | None) -> RecordedAsset | None:
+    def _recorded_asset(
+        self, spec: SpecSnapshot, former: SpecSnapshot | None
+    ) -> RecordedAsset | None:
         if spec.kind == "Rollout":
             return self._release(spec, former)
         record = self.records.get(spec.key)
