@@ -55,7 +55,7 @@ class Tidemill:
         return self.send(response_id, "score", value=value, **about)
 
     def correction(self, response_id: str, output: str | Mapping[str, Any], **about: Any) -> str:
-        """What the answer should have been, as text or by column; trained on with `consent`."""
+        """The right answer, as text or by column; trained on with `consent`."""
         right = output if isinstance(output, str) else dict(output)
         return self.send(response_id, "correction", output=right, **about)
 
@@ -68,7 +68,7 @@ class Tidemill:
         return self.send(response_id, "preference", over=over, **about)
 
     def outcome(self, response_id: str, value: float, **about: Any) -> str:
-        """What came of it in the world: 0 (bad) to 1 (good), such as a solved ticket."""
+        """The result in the world: 0 (bad) to 1 (good), such as a solved ticket."""
         return self.send(response_id, "outcome", value=value, **about)
 
     def send(

@@ -42,7 +42,7 @@ class InferenceEvent(Frozen):
     TYPE: ClassVar[str] = "tidemill.inference.v1"
 
     response_id: Key
-    """What feedback refers to."""
+    """Id of the response; feedback refers to it."""
     service: Key
     """The service that was called."""
     release: Key
@@ -70,11 +70,11 @@ class InferenceEvent(Frozen):
     arm: str = Field(default="live", max_length=200)
     """The arm of the experiment: live, candidate, shadow."""
     error: str | None = None
-    """Why there is no answer."""
+    """Reason why there is no answer."""
 
 
 class FeedbackEvent(Frozen):
-    """What a user or a system says of one answer (`tidemill.feedback.v1`)."""
+    """A judgement of one answer by a user or a system (`tidemill.feedback.v1`)."""
 
     model_config = _STRICT
     TYPE: ClassVar[str] = "tidemill.feedback.v1"
@@ -142,7 +142,7 @@ class LifecycleEvent(Frozen):
     name: Key
     """The spec it happened to."""
     digest: str = Field(default="", max_length=200)
-    """Of the artefact or release."""
+    """Digest of the artefact or release."""
     run: str = Field(default="", max_length=200)
     """The Dagster run."""
     facts: dict[str, Any] = Field(default_factory=dict)
@@ -161,7 +161,7 @@ class Event:
 
     data: Data
     source: str
-    """Who wrote it, as a URI reference: `/gateway/support-chat`."""
+    """The writer, as a URI reference: `/gateway/support-chat`."""
     id: str = field(default_factory=lambda: new_id())
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
 

@@ -45,6 +45,11 @@ class Home:
         check_writable(self.settings.home)
         return Ledger.open(self.settings.ledger_url)
 
+    def prepare_ledger(self) -> None:
+        """Create or migrate the ledger before other processes are started, so that a person reads
+        what comes of it here and not in their logs. Raises StorageError where it is refused."""
+        self.ledger.engine.dispose()
+
     @property
     def has_ledger(self) -> bool:
         """False where a ledger in a file was never made."""
@@ -119,7 +124,8 @@ class Home:
                     self.row_index.add(item.digest, item.path)
 
     def backfill_row_index(self) -> None:
-        """Of datasets that an older version made, remember the rows, as far as files are here."""
+        """Index the rows of datasets whose build was killed before it recorded them; datasets
+        whose files are missing are skipped."""
         for digest in self.ledger.lineage.datasets_without_rows():
             folder = self.store.artefacts / artefact_name("dataset", digest)
             if folder.is_dir():
@@ -146,21 +152,21 @@ class Home:
         projects = [p.name for p in self.workspace.projects.values() if name in p.specs]
         if len(projects) == 1:
             return projects[0], name
-        known_names = sorted(
+        names = sorted(
             f"{p.name}/{spec}" for p in self.workspace.projects.values() for spec in p.specs
         )
         if projects:
             raise AmbiguousName("spec", name, [f"{project}/{name}" for project in projects])
-        raise UnknownName("spec", name, known_names)
+        raise UnknownName("spec", name, names)
 
     @contextmanager
     def lock_asset(self, project: str, name: str, owner: str) -> Iterator[None]:
-        """Be the only one who makes this asset; a second run waits for the first."""
+        """Be the only run that builds this asset; a second one waits for the first."""
         lease = f"make:{project}/{name}"
         with self.ledger.leases.hold(lease, owner, wait=timedelta(hours=2)) as acquired:
             if not acquired:
                 raise ServiceError(
-                    f"another run has been making '{project}/{name}' for two hours; "
+                    f"another run has been building '{project}/{name}' for two hours; "
                     "see the runs in Dagster's UI and stop the one that hangs"
                 )
             yield

@@ -1,4 +1,4 @@
-"""What this machine's processor can do: cores, bf16, and a heap that does not give memory back."""
+"""Abilities of this machine's processor: cores, bf16, and a heap that keeps its memory."""
 
 from __future__ import annotations
 

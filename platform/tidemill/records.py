@@ -67,7 +67,7 @@ class RolloutUpdate:
     percent: float | None = None
     rollout_state: RolloutState | None = None
     awaits_person: bool = False
-    numbers: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Mapping[str, object] = field(default_factory=dict)
     """The evidence the decision was made on, JSON-able."""
     command_done: bool = False
 
@@ -83,7 +83,7 @@ class TriggerDecision:
     decided_at: datetime
     state: DecisionStatus
     reason: str
-    numbers: Mapping[str, Any]
+    numbers: Mapping[str, object]
     offsets: Mapping[str, int]
     """Frozen: `topic/partition` → first offset that does not belong."""
     assets: tuple[str, ...]
@@ -197,7 +197,7 @@ class SyncRecord:
     reason: str
     signer: str
     """Who signed it and with which key; empty where it was not checked."""
-    plan: Sequence[Mapping[str, Any]]
+    plan: Sequence[Mapping[str, object]]
     """`project`, `name`, `kind`, `state`, `reason` of each asset that is not reused."""
     arrived_at: datetime
     updated_at: datetime

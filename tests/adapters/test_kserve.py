@@ -184,7 +184,7 @@ def _another(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_shadow_and_a_local_rollout_have_no_manifest() -> None:
-    with pytest.raises(ServiceError, match="KServe does not copy requests"):
+    with pytest.raises(ServiceError, match="KServe cannot mirror requests"):
         render(rollout(mode="shadow"), 0, NEW, LIVE)
     with pytest.raises(ServiceError, match="--driver kserve-standard"):
         render(rollout("local"), 10, NEW, LIVE)

@@ -127,7 +127,7 @@ def test_an_old_status_says_nothing_of_the_new_spec(live: Stage) -> None:
     live.start(TWO)
     live.kube.slow, live.patience = 10_000, 0.1
 
-    with pytest.raises(ServiceError, match="KServe has not seen the last change yet"):
+    with pytest.raises(ServiceError, match="KServe has not processed the last change yet"):
         live.walk(10)
 
 
@@ -152,7 +152,7 @@ def test_a_split_that_is_not_as_asked_for_is_an_error(live: Stage) -> None:
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ({"owners": {KEY: "argocd"}}, 'somebody else owns fields of it .*"argocd"'),
+        ({"owners": {KEY: "argocd"}}, 'another field manager owns fields of it .*"argocd"'),
         ({"forbidden": True}, "not allowed .* give the account get and patch"),
         ({"installed": False}, "no such kind .* install KServe 0.20"),
         ({"webhook": "canary needs Standard"}, "refuses the manifest .*canary needs Standard"),
@@ -181,7 +181,7 @@ def test_health_comes_from_the_inference_events(stage: Stage) -> None:
 
 def test_a_shadow_a_third_release_and_a_lost_record_are_refused(stage: Stage) -> None:
     stage.start(ONE)
-    with pytest.raises(ServiceError, match="does not copy requests"):
+    with pytest.raises(ServiceError, match="cannot mirror requests"):
         stage.deployer.set_traffic(CHAT, [Arm(ONE, 100)], shadow=True)
     with pytest.raises(ServiceError, match="between two releases, not 3"):
         stage.deployer.set_traffic(CHAT, [Arm(ONE, 50), Arm(TWO, 25), Arm(TWO, 25)])

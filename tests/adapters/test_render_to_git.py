@@ -138,7 +138,7 @@ def test_where_the_cluster_can_be_seen_the_split_is_read_back(shop: Shop) -> Non
 def test_a_folder_among_the_specs_a_shadow_and_no_repository_are_refused(shop: Shop) -> None:
     with pytest.raises(ServiceError, match="lies among the specs"):
         deployer(shop, path="specs/support-chat").set_traffic(SERVICE, FIRST)
-    with pytest.raises(ServiceError, match="does not copy requests"):
+    with pytest.raises(ServiceError, match="cannot mirror requests"):
         deployer(shop).set_traffic(SERVICE, FIRST, shadow=True)
     git(shop.work, "checkout", "--quiet", "--detach")
     with pytest.raises(ServiceError, match="no branch to commit"):

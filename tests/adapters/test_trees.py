@@ -179,7 +179,7 @@ def test_histories_without_a_common_commit_are_told(repo: Repo) -> None:
     repo.commit()
     here = place(repo)
 
-    with pytest.raises(ServiceError, match="no commit in common; name another --against"):
+    with pytest.raises(ServiceError, match="no merge base; choose another --against"):
         here.merge_base(here.resolve("main"), here.resolve("HEAD"))
 
 

@@ -80,7 +80,7 @@ def test_runs_are_asked_for_by_the_process_that_has_the_commit(
     second = look(loaded(clone), instance)
 
     assert isinstance(first, dg.SkipReason)
-    assert "does not load the assets anew" in str(first.skip_message)
+    assert "did not reload the assets" in str(first.skip_message)
     assert isinstance(second, dg.SensorResult)
     (request,) = second.run_requests or []
     assert request.run_key == "@git/1/desk#0"

@@ -216,7 +216,7 @@ def test_a_key_of_somebody_else_does_not_sign_in_my_name(
     allow(shop, key(shop, "bob"), "bob@shop.example", monkeypatch)
 
     assert approve(SERVICE) == 3
-    assert "no allowed signer's for ann@shop.example" in capsys.readouterr().err
+    assert "not an allowed signer for ann@shop.example" in capsys.readouterr().err
     assert given(shop) == []
 
 

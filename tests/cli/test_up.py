@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -166,6 +168,18 @@ def test_a_port_in_use_is_named_with_its_holder_and_the_variable(home: Home) -> 
     assert f"pid {os.getpid()}" in ended.stderr
     assert "TIDEMILL_DAGSTER_PORT" in ended.stderr
     assert "Traceback" not in ended.stderr
+    assert home.left == []
+
+
+def test_a_newer_ledger_is_refused_before_anything_is_started(home: Home) -> None:
+    path = home.folder / "ledger.db"
+    Ledger.open(f"sqlite:///{path}").engine.dispose()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE ledger_version SET version_num = '9999'")
+    ended = home.verb("up")
+
+    assert ended.returncode == 1
+    assert f"the ledger at sqlite:///{path} was written by a newer Tidemill" in ended.stderr
     assert home.left == []
 
 

@@ -70,7 +70,7 @@ def test_the_same_seed_takes_the_same_way_and_pays_once(
     assert [t.candidate for t in again.trials] == [t.candidate for t in first.trials]  # type: ignore[attr-defined]
     assert again.decision == first.decision  # type: ignore[attr-defined]
     assert again.spent == first.spent  # type: ignore[attr-defined]
-    assert again.fresh.calls == 0  # type: ignore[attr-defined]
+    assert again.spent_now.calls == 0  # type: ignore[attr-defined]
     assert len(model.asked) == asked
 
 
@@ -90,7 +90,7 @@ def test_a_killed_search_goes_on_where_it_was(
     model.die_after = None
     found = searched(killed, method)
 
-    assert replace(found, fresh=wanted.fresh) == wanted  # type: ignore[type-var, attr-defined]
+    assert replace(found, spent_now=wanted.spent_now) == wanted  # type: ignore[type-var, attr-defined]
     assert len(model.asked) == asked
 
 

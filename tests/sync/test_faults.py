@@ -73,7 +73,7 @@ def test_a_commit_with_a_submodule_in_its_specs_is_refused_with_its_path(
     outcome = follow().look()
 
     assert outcome.came == "refused"
-    assert outcome.reason.startswith("a problem: specs/theirs:1: a submodule is not followed; ")
+    assert outcome.reason.startswith("a problem: specs/theirs:1: submodules are not supported; ")
     assert follow().trees.current_commit() == before
 
 

@@ -271,7 +271,7 @@ def test_a_submodule_in_the_specs_is_a_problem_with_its_path(
     (problem,) = trees.unsupported_contents(sha, "specs")
 
     assert str(problem) == (
-        "specs/theirs:1: a submodule is not followed; "
+        "specs/theirs:1: submodules are not supported; "
         "copy its files into the repository, or move it out of the specs"
     )
     assert trees.unsupported_contents(sha, "elsewhere") == []

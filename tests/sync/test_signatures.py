@@ -94,7 +94,7 @@ def test_a_stranger_s_ssh_key_is_unknown(desk: Remote, keys: Keys) -> None:
     found = TrustedSigners(allowed_signers=keys.allowed).verify_commit(desk.clone, sha)
 
     assert found.verdict == "unknown"
-    assert "not an allowed signer's (SHA256:" in found.reason
+    assert "not in the allowed signers file (SHA256:" in found.reason
 
 
 def test_an_ssh_key_after_its_time_has_expired(desk: Remote, keys: Keys) -> None:

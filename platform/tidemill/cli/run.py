@@ -52,6 +52,7 @@ def command(
     """
     home = Home(settings)
     selection = [pair for name in names for pair in select_assets(home, name, only)]
+    home.prepare_ledger()
     code, report = 0, []
     for project, pairs in groupby(dict.fromkeys(selection), key=lambda pair: pair[0]):
         specs = [spec for _, spec in pairs]

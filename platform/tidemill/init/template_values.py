@@ -30,7 +30,7 @@ class SliceGuess:
 
 def template_values(
     look: FileProfile, choice: ColumnChoice, *, name: str, owner: str, data: str
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Everything the templates are filled with."""
     mapped = _map(look, choice)
     question_column, answer_column = look.column(choice.question), look.column(choice.answer)
@@ -85,7 +85,7 @@ def _weighs(column: ColumnProfile) -> bool:
         return False
 
 
-def _labels(look: FileProfile, label: ColumnProfile) -> dict[str, Any]:
+def _labels(look: FileProfile, label: ColumnProfile) -> dict[str, object]:
     rows = round(len(look.rows) * _TRAIN)
     return {
         "labels": sorted(label.counts, key=lambda value: (str(type(value)), value)),
@@ -95,7 +95,7 @@ def _labels(look: FileProfile, label: ColumnProfile) -> dict[str, Any]:
     }
 
 
-def _texts(look: FileProfile, choice: ColumnChoice, ours: Mapping[str, str]) -> dict[str, Any]:
+def _texts(look: FileProfile, choice: ColumnChoice, ours: Mapping[str, str]) -> dict[str, object]:
     answered = look.column(choice.answer)
     constant = best_single_answer([str(row.get(choice.answer) or "") for row in look.rows])
     longest = _longest(answered)

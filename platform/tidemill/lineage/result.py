@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
 
 from tidemill.engine.lineage import Edge
 from tidemill.engine.provenance import Facts, ProvenanceLink
@@ -23,7 +22,7 @@ class VerifiedLink:
     problem: str = ""
     """Why the bytes are missing or differ."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The JSON form; `problem` only where there is one."""
         check = {"bytes_match": self.bytes_match, "folder": self.folder}
         return self.link.to_dict() | check | ({"problem": self.problem} if self.problem else {})
@@ -44,7 +43,7 @@ class UpstreamLineage:
         """True where no bytes on disk differ from their digest."""
         return all(link.bytes_match is not False for link in self.links)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The JSON form of `why --json`."""
         response = {"response_id": self.target.id} if self.target.kind == "answer" else {}
         return {
@@ -102,7 +101,7 @@ class DownstreamLineage:
     edges: tuple[Edge, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The JSON form of `why --forward --json`."""
         return {
             "target": self.target.to_dict(),

@@ -1,4 +1,4 @@
-"""What `tidemill doctor` looks at: the machine, the packages, the ports, the peers."""
+"""The checks of `tidemill doctor`: the machine, the packages, the ports, the peers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `tidemill up`, `down` and `status` do: bring a home's services up, take them down, look."""
+"""Starts, stops and inspects the services of a home: `tidemill up`, `down` and `status`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 from filelock import FileLock
@@ -14,7 +14,7 @@ from filelock import FileLock
 from tidemill.adapters.local.processes import ProcessFolder, ProcessInfo, effort, is_listening, tail
 from tidemill.engine.standstill import Signs, Standstill
 from tidemill.errors import BrokerDown, ServiceError
-from tidemill.home import check_writable, has_ledger
+from tidemill.home import Home, check_writable, has_ledger
 from tidemill.local import supervisor
 from tidemill.local.service_ports import ports
 from tidemill.local.services import Service, prepare, service_plan
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 STARTS = 4
-"""How often a service may end before it was ever ready."""
+"""Ends of a service before it was ever ready, after which it is given up."""
 
 _LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries {
   locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
@@ -73,6 +73,7 @@ def _start(settings: Settings, processes: ProcessFolder) -> ProcessInfo:
     for port in ports(settings):
         if port.service not in running:
             port.check()
+    Home(settings).prepare_ledger()
     prepare(settings)
     return supervisor.start(settings)
 
@@ -93,7 +94,7 @@ def stop_stack(settings: Settings) -> int:
 
 
 def addresses(settings: Settings) -> dict[str, str]:
-    """Where people and programs go."""
+    """Addresses of the services, by name."""
     gateway = f"http://{settings.host}:{settings.gateway_port}"
     return {
         "gateway": f"{gateway}/SERVICE/openai/v1/chat/completions",
@@ -103,7 +104,7 @@ def addresses(settings: Settings) -> dict[str, str]:
 
 
 def broker_error(settings: Settings) -> str | None:
-    """That the broker which was named does not answer; None where it does, or is our own."""
+    """A message where the configured broker does not answer; None where it does, or is our own."""
     servers = settings.bootstrap_servers
     if not servers or any(is_listening(server.strip()) for server in servers.split(",")):
         return None
@@ -114,13 +115,13 @@ def broker_error(settings: Settings) -> str | None:
 
 
 def assets_error(settings: Settings) -> str | None:
-    """Why Dagster could not load the assets, in a line; None where it could."""
+    """The error with which Dagster failed to load the assets, in a line; None without one."""
     url = f"http://{settings.host}:{settings.dagster_port}/graphql"
     try:
         answer = httpx.post(url, json={"query": _LOCATIONS}, timeout=30, trust_env=False).json()
         entries = answer["data"]["workspaceOrError"]["locationEntries"]
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        return f"Dagster's webserver does not say whether it has the assets ({error!r})"
+        return f"Dagster's webserver did not report whether the assets are loaded ({error!r})"
     messages = [(entry["locationOrLoadError"] or {}).get("message") for entry in entries]
     lines = [line for text in messages if text for line in text.strip().splitlines()]
     # Right after the start the code server listens but has not imported the assets yet.
@@ -139,12 +140,12 @@ def reload_assets(settings: Settings, patience: float = 120.0) -> str | None:
     except httpx.ReadTimeout:
         return None
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        return f"Dagster's webserver does not load the assets anew ({error!r})"
+        return f"Dagster's webserver did not reload the assets ({error!r})"
     trouble = result.get("message") or (result.get("locationOrLoadError") or {}).get("message")
     return trouble.strip().splitlines()[0] if trouble else None
 
 
-def stack_status(settings: Settings) -> dict[str, Any]:
+def stack_status(settings: Settings) -> dict[str, object]:
     """Processes, services with their rollouts, ingest's counts, assets that are not up to date, and
     where Git, ledger and live differ."""
     run = settings.home / "run"
@@ -159,7 +160,7 @@ def stack_status(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _standings(settings: Settings) -> dict[str, Any]:
+def _standings(settings: Settings) -> dict[str, object]:
     if not has_ledger(settings):
         return {"standings": [], "trouble": ""}
     from tidemill.control.observed_traffic import three_sides
@@ -170,7 +171,6 @@ def _standings(settings: Settings) -> dict[str, Any]:
 def _assets(settings: Settings) -> list[dict[str, str]]:
     """Assets that are not up to date; empty where that is not known."""
     from tidemill.errors import TidemillError
-    from tidemill.home import Home
     from tidemill.planning.recorded_state import out_of_date
 
     if not has_ledger(settings):
@@ -183,7 +183,7 @@ def _assets(settings: Settings) -> list[dict[str, str]]:
     return [{name: str(getattr(entry, name)) for name in names} for entry in entries]
 
 
-def _process(one: ProcessInfo) -> dict[str, Any]:
+def _process(one: ProcessInfo) -> dict[str, object]:
     return {
         "name": one.name,
         "alive": one.alive,
@@ -194,7 +194,7 @@ def _process(one: ProcessInfo) -> dict[str, Any]:
     }
 
 
-def _ledger(settings: Settings) -> dict[str, Any]:
+def _ledger(settings: Settings) -> dict[str, object]:
     if not has_ledger(settings):
         return {"services": [], "ingest": {}, "git": None}
     from tidemill.adapters.ledger import Ledger
@@ -229,7 +229,7 @@ def _asks(ledger: Ledger, service: str) -> str:
     return live.reason if live is not None and live.awaits_person else ""
 
 
-def _git(settings: Settings, ledger: Ledger) -> dict[str, Any] | None:
+def _git(settings: Settings, ledger: Ledger) -> dict[str, object] | None:
     """The followed branch: what was seen, what is applied, and what stands between them."""
     look, newest = ledger.syncs.last_poll(), ledger.syncs.newest()
     if look is None:
@@ -246,7 +246,7 @@ def _git(settings: Settings, ledger: Ledger) -> dict[str, Any] | None:
     }
 
 
-def _commit(sync: SyncRecord | None) -> dict[str, Any] | None:
+def _commit(sync: SyncRecord | None) -> dict[str, object] | None:
     names = ("commit", "subject", "author", "state", "refusal", "reason", "signer")
     return {name: getattr(sync, name) for name in names} if sync else None
 
@@ -270,8 +270,8 @@ def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
     return orphans
 
 
-def _ingest(settings: Settings, ledger: Ledger) -> dict[str, Any]:
-    """How ingest does, and how many records wait on the broker."""
+def _ingest(settings: Settings, ledger: Ledger) -> dict[str, object]:
+    """State of ingest, and its lag in records."""
     from tidemill.adapters.kafka import open_bus
     from tidemill.control.ingest import read_heartbeat
 

@@ -94,7 +94,7 @@ class Supervisor:
     def _begin(self, service: Service) -> ProcessInfo:
         process = self.processes.get(service.name)
         if process is not None and process.alive:
-            log.info("%s runs already (pid %d); taken over", service.name, process.pid)
+            log.info("%s is already running (pid %d); adopted", service.name, process.pid)
             return process
         return self.processes.start(service.start)
 

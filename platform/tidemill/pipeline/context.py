@@ -22,11 +22,11 @@ class BuildResult:
     """Other artefacts on the way, by step name (`merge`, `quantise`, `tensorrt-rtx`)."""
     measures: tuple[Measure, ...] = ()
     checks: tuple[Check, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
     """Small JSON-able facts for the run record and the UI (rows, steps, seconds, tokens/s)."""
     charts: Mapping[str, bytes] = field(default_factory=dict)
     """PNG bytes by title, for the UI."""
-    tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    tables: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
     """Small tables by title, for the UI (worst failures, hops)."""
     reused: bool = False
 

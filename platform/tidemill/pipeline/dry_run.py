@@ -49,7 +49,7 @@ class NoFeedback:
         kinds: Sequence[str],  # noqa: ARG002
         since: datetime | None,  # noqa: ARG002
         until: Mapping[str, int],  # noqa: ARG002
-    ) -> tuple[list[Any], dict[str, Any]]:
+    ) -> tuple[list[Any], dict[str, object]]:
         """No rows, and no offsets they came from."""
         return [], {}
 
@@ -118,7 +118,7 @@ def _render_rows(builder: ProjectBuilder, spec: Prompt) -> list[str]:
     return []
 
 
-def _rows(builder: ProjectBuilder, inputs: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+def _rows(builder: ProjectBuilder, inputs: Sequence[str]) -> Iterator[Mapping[str, object]]:
     """Rows that have every input, of the datasets that were made."""
     for name, spec in sorted(builder.specs.items()):
         record = builder.records.latest(builder.project.name, name)

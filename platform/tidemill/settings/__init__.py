@@ -65,7 +65,7 @@ def _finite_price(price: float) -> float:
 
 
 def _first_file(paths: Any) -> Any:
-    """Of a list of files the first that exists, else the first; `kubectl` would merge them."""
+    """The first file of a list that exists, else the first; `kubectl` would merge them."""
     if not isinstance(paths, str):
         return paths
     files = [Path(name).expanduser() for name in paths.split(os.pathsep) if name]
@@ -77,7 +77,7 @@ Port = Annotated[int, Field(ge=1, le=65535), Expects("a port from 1 to 65535")]
 
 
 class Settings(SubjectSettings):
-    """Where things are and how to reach them; make it with `Settings.read()`."""
+    """All settings of a process; make it with `Settings.read()`."""
 
     specs: Annotated[Path, AfterValidator(_absolute)] = Field(
         Path("specs"), validation_alias="TIDEMILL_SPECS"
@@ -172,7 +172,7 @@ class Settings(SubjectSettings):
 
     @property
     def brokers(self) -> str:
-        """Where to find Kafka: the configured servers, or the embedded broker."""
+        """Kafka's bootstrap servers: the configured ones, or the embedded broker."""
         return self.bootstrap_servers or f"{LOOPBACK}:{self.broker_port}"
 
     @property

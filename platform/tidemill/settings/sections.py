@@ -28,7 +28,7 @@ def _strip(value: Any) -> Any:
 
 
 class SubjectSettings(Section):
-    """How user ids are made pseudonyms: all that an application which sends feedback needs."""
+    """The key that makes user ids pseudonyms: all that a client needs."""
 
     subject_secret: SecretStr | None = Field(None, validation_alias="TIDEMILL_SUBJECT_KEY")
     """Keys the hash of user ids. The gateway, the model servers and every client share it."""
@@ -40,24 +40,24 @@ class SubjectSettings(Section):
 
 
 class KafkaSecurity(Section):
-    """How clients and brokers authenticate to each other; in plain text without any of it."""
+    """TLS and credentials for Kafka; plain text without any of them."""
 
     chosen_protocol: Annotated[
         Protocol | None,
         BeforeValidator(_upper),
         DefaultText("SASL_SSL with a user name, SSL with a certificate, else PLAINTEXT"),
     ] = Field(None, validation_alias="TIDEMILL_KAFKA_SECURITY_PROTOCOL")
-    """How the brokers are spoken to: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
+    """Security protocol of the brokers: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
     sasl_mechanism: Annotated[Mechanism, BeforeValidator(_upper)] = Field(
         "SCRAM-SHA-512", validation_alias="TIDEMILL_KAFKA_SASL_MECHANISM"
     )
-    """How the user name is proved: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."""
+    """SASL mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."""
     username: str | None = Field(None, validation_alias="TIDEMILL_KAFKA_USERNAME")
     """The user of the brokers."""
     password: SecretStr | None = Field(None, validation_alias="TIDEMILL_KAFKA_PASSWORD")
     """The password of that user."""
     ca_file: str | None = Field(None, validation_alias="TIDEMILL_KAFKA_CA_FILE")
-    """Who signed the brokers' certificates (PEM); the system's list without it."""
+    """CA certificates of the brokers (PEM); the system's list without it."""
     cert_file: str | None = Field(None, validation_alias="TIDEMILL_KAFKA_CERT_FILE")
     """This client's certificate (PEM), for mutual TLS."""
     key_file: str | None = Field(None, validation_alias="TIDEMILL_KAFKA_KEY_FILE")
@@ -99,7 +99,7 @@ class KafkaSecurity(Section):
 
     @property
     def client_options(self) -> dict[str, Any]:
-        """As kafka-python's clients take it; holds the password."""
+        """Keyword arguments of kafka-python's clients; holds the password."""
         password = self.password.get_secret_value() if self.password else None
         options = {
             "security_protocol": self.protocol,
@@ -188,7 +188,7 @@ class GitLabSettings(ForgeHost):
 
 
 class CiJob(Section):
-    """What GitHub Actions and GitLab CI say of the job that this process runs in."""
+    """The job of GitHub Actions or GitLab CI that this process runs in."""
 
     github_actions: str = Field("", validation_alias="GITHUB_ACTIONS")
     """Set in a workflow of GitHub."""
@@ -207,12 +207,12 @@ class CiJob(Section):
 
 
 class ForgeSettings(Section):
-    """Where people read and merge changes."""
+    """The forge on which people review and merge changes."""
 
     chosen_kind: Annotated[
         ForgeKind | None, BeforeValidator(_lower), DefaultText("the CI job's, or the Git remote's")
     ] = Field(None, validation_alias="TIDEMILL_FORGE")
-    """Where pull requests live: `github`, `gitlab`, or `plain` for any other Git remote."""
+    """Kind of forge: `github`, `gitlab`, or `plain` for any other Git remote."""
     remote: str = Field("origin", validation_alias="TIDEMILL_REMOTE")
     """The Git remote that holds the specs."""
     github: GitHubSettings = GitHubSettings()

@@ -22,7 +22,7 @@ from tidemill.settings.environment import (
 
 PREFIX = "TIDEMILL_"
 INTERNAL = frozenset({"TIDEMILL_RUN"})
-"""What our own processes pass to each other; nobody sets it."""
+"""Variables that our own processes pass to each other; nobody sets them."""
 _PASSWORD = re.compile(r"(://[^:/@]*):[^@]*@")
 
 
@@ -59,7 +59,7 @@ def variables() -> list[Variable]:
 
 
 def values(settings: Settings) -> dict[str, str]:
-    """What each variable that is not at its default is set to; a secret is only said to be set."""
+    """The value of each variable that is set; for a secret only `set`."""
     return dict(_values(settings))
 
 

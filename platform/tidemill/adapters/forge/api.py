@@ -56,7 +56,7 @@ class TokenPermission:
     action: str
     """Completes "… to": `comment on !7`."""
     scope: str
-    """As the forge calls it: `pull-requests: write`."""
+    """The permission in the forge's words: `pull-requests: write`."""
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Api:
     url: str
     token: str = field(repr=False)
     variable: str
-    """Where the token came from, for messages."""
+    """The environment variable that holds the token, for messages."""
     headers: Mapping[str, str] = field(default_factory=dict)
     attempts: int = 5
     """Tries of a request whose server is not well."""
@@ -85,7 +85,7 @@ class Api:
             )
         # Checked here, because what complains of a header shows it.
         if not (self.token.isascii() and self.token.isprintable()):
-            raise ServiceError(f"{self.variable} holds characters that no token has; set it anew")
+            raise ServiceError(f"{self.variable} contains invalid characters; set it again")
         # Bearer on both forges: httpx drops this header, and no other, when it is sent elsewhere.
         self._client = httpx.Client(
             base_url=self.url.rstrip("/") + "/",
@@ -100,7 +100,7 @@ class Api:
         weakref.finalize(self, self._client.close)
 
     def get(self, path: str, permission: TokenPermission, **query: str | int) -> Any:
-        """What is there."""
+        """The JSON of a resource."""
         return self._json(self._send_repeatable("GET", path, permission, params=query))
 
     def update(
@@ -189,8 +189,8 @@ class Api:
 
     def _out_of_patience(self, state: RetryCallState) -> NoReturn:
         raise ServiceError(
-            f"{self.forge}'s rate limit is used up for another {state.upcoming_sleep:.0f} s; "
-            "run again then, or use a token with a higher limit"
+            f"{self.forge}'s rate limit is exhausted for {state.upcoming_sleep:.0f} s; "
+            "run again later, or use a token with a higher limit"
         )
 
     def _send(self, method: str, path: str, **sent: Any) -> httpx.Response:
@@ -202,8 +202,7 @@ class Api:
             raise ServiceError(f"{self.forge} at {self.url} cannot be asked: {error}") from error
         if answer.status_code in RETRYABLE_STATUS:
             raise UnknownOutcome(
-                f"{self.forge} at {self.url} is not well (HTTP {answer.status_code}); "
-                "try again later",
+                f"{self.forge} at {self.url} returned HTTP {answer.status_code}; try again later",
                 answer.headers,
             )
         if is_rate_limited(answer.status_code, answer.headers, answer.text):
@@ -226,12 +225,12 @@ class Api:
     def _refusal(self, status: int, permission: TokenPermission, message: str) -> str:
         if status == 401:
             return (
-                f"{self.forge} does not take the token in {self.variable}: it is wrong or has "
-                f"expired; make one with {permission.scope}"
+                f"{self.forge} rejected the token in {self.variable}: it is wrong or "
+                f"expired; create one with {permission.scope}"
             )
         if status == 403:
             return (
-                f"{self.forge} does not let the token in {self.variable} {permission.action} "
+                f"the token in {self.variable} may not {permission.action} on {self.forge} "
                 f"({message}); it needs {permission.scope}"
             )
         if status == 404:
@@ -240,7 +239,7 @@ class Api:
                 f"hides what a token may not see: check the name, and that {self.variable} has "
                 f"{permission.scope}"
             )
-        return f"{self.forge} would not {permission.action}: {message} (HTTP {status})"
+        return f"{self.forge} refused to {permission.action}: {message} (HTTP {status})"
 
     def _json(self, answer: httpx.Response) -> Any:
         try:

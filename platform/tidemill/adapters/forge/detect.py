@@ -17,7 +17,7 @@ _PULL = re.compile(r"^refs/pull/(\d+)/")
 
 @dataclass(frozen=True)
 class Address:
-    """Where a remote points: a host and the path of the repository on it, without credentials."""
+    """The address of a Git remote: host and path of the repository, without credentials."""
 
     host: str
     path: str

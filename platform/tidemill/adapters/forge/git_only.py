@@ -63,7 +63,7 @@ class PlainForge:
         since = merge_base(self.folder, head, onto)
         if since is None:
             raise ServiceError(
-                f"'{branch}' and '{base}' have no commit in common here; "
+                f"'{branch}' and '{base}' have no merge base; "
                 "in a shallow clone run `git fetch --unshallow`"
             )
         if is_ancestor(self.folder, head, onto):

@@ -15,7 +15,7 @@ LIMIT = 65_536
 
 @dataclass
 class MemoryPullRequest:
-    """What people see of one proposal."""
+    """A pull request with its texts and comments."""
 
     pull_request: PullRequest
     title: str
@@ -83,5 +83,5 @@ class MemoryForge:
 
     def _page(self, number: str) -> MemoryPullRequest:
         if number not in self.pages:
-            raise ServiceError(f"there is no proposal '{number}' in this forge")
+            raise ServiceError(f"pull request '{number}' does not exist")
         return self.pages[number]

@@ -1,4 +1,4 @@
-"""How a branch came onto its base: merged, squashed or rebased, whoever did it and however."""
+"""Finds the commit that brought a branch onto its base: by merge, squash or rebase."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a plain remote keeps of one proposal: a few files of text that `git show` prints."""
+"""The record of a pull request on a plain Git remote: text files in a ref of their own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PullRequestRecord:
     head: str
     """Newest commit of the branch that was seen; what is left when the branch is deleted."""
     base_sha: str
-    """Where it left the base."""
+    """Commit of the base that the branch was made from."""
     body: str = ""
     comments: Mapping[str, str] = field(default_factory=dict)
     """File name → text."""
@@ -40,7 +40,7 @@ class PullRequestRecord:
         return replace(self, comments={**self.comments, name: text}), f"comments/{name}"
 
     def files(self) -> dict[str, bytes | None]:
-        """As files of a tree."""
+        """File names and contents of the record's Git tree."""
         facts = {k: v for k, v in asdict(self).items() if k not in ("body", "comments")}
         texts = {f"comments/{name}": text for name, text in self.comments.items()}
         texts["body.md"] = self.body
@@ -49,7 +49,7 @@ class PullRequestRecord:
 
 
 def ref_of(branch: str) -> str:
-    """Where the page of a branch is kept; slashes are quoted, so that `a` and `a/b` both fit."""
+    """The ref that holds the record of a branch; slashes are quoted: `a` and `a/b` both fit."""
     return f"refs/tidemill/proposals/{quote(branch, safe='')}"
 
 
@@ -62,7 +62,7 @@ def read_record(folder: Path, commit: str) -> PullRequestRecord:
         return PullRequestRecord(**facts, body=_text(folder, commit, "body.md"), comments=comments)
     except (ValueError, TypeError) as error:
         raise ServiceError(
-            f"{commit[:12]} is not a proposal as Tidemill writes it: {error}"
+            f"{commit[:12]} is not a pull request record of Tidemill: {error}"
         ) from error
 
 

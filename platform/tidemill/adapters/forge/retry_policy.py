@@ -1,4 +1,4 @@
-"""How long to wait before a request is sent to a forge again: as it asks, else ever longer.
+"""Seconds to wait before a request is sent to a forge again: as it asks, else ever longer.
 
 Pure: values and `now` in, seconds out. The rules are those of GitHub ("Rate limits for the REST
 API") and GitLab ("Rate limits", "Rate limit headers") as published.

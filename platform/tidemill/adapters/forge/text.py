@@ -1,4 +1,4 @@
-"""What a comment looks like: its hidden marker, and how a long one is cut."""
+"""Texts of comments and pull requests: a hidden marker, and cuts at a forge's limit."""
 
 from __future__ import annotations
 

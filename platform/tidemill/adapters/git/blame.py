@@ -1,4 +1,4 @@
-"""Who wrote which line of a spec, as Git knows it at one commit."""
+"""The lines of a spec at a commit, each with the commit and the author that wrote it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class BlamedLine:
     value: Any = None
 
     def to_json(self) -> dict[str, Any]:
-        """As `tidemill why --json` shows it and the cache of spec lines keeps it."""
+        """The fields under the keys of `tidemill why --json` and of the cache of spec lines."""
         values = asdict(self)
         values["when"] = values.pop("written_at")
         return values

@@ -137,7 +137,7 @@ def push(
 
 
 def remote_tip(repository: Path, remote: str, branch: str) -> str | None:
-    """Where a branch stands on the remote now, its commits fetched; None where there is none."""
+    """The commit of a branch on the remote now, fetched; None where there is no such branch."""
     # Into a ref of our own, because a clone of a single branch tracks no other. Its slashes are
     # quoted: `a` may be gone on the remote when `a/b` comes, and stays here.
     into = f"refs/tidemill/remote/{quote(remote, safe='')}/{quote(branch, safe='')}"
@@ -145,7 +145,7 @@ def remote_tip(repository: Path, remote: str, branch: str) -> str | None:
 
 
 def fetch_ref(repository: Path, remote: str, ref: str, *, into: str = "") -> str | None:
-    """Where a ref stands on the remote now, fetched into a ref here (by default of the same name,
+    """The commit of a ref on the remote now, fetched into a ref here (by default of the same name,
     whatever that was); None where the remote has none."""
     check_remote(repository, remote)
     if not query_remote(repository, remote, "ls-remote", "--refs", remote, ref).strip():
@@ -158,7 +158,7 @@ _QUIETLY = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submo
 
 
 def query_remote(repository: Path, remote: str, *arguments: str) -> str:
-    """What a command that talks to a remote says; raises ServiceError with the way out."""
+    """Output of a Git command that talks to a remote; raises ServiceError with the way out."""
     done = run(repository, *arguments)
     if done.returncode:
         raise ServiceError(

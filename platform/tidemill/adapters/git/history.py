@@ -1,4 +1,4 @@
-"""Who wrote a change, and who merged it."""
+"""The authors of a change, and the commit that merged it."""
 
 from __future__ import annotations
 

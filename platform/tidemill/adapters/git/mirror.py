@@ -71,7 +71,7 @@ class Mirror:
         return tip.strip() if tip else None
 
     def commit(self, sha: str) -> Commit:
-        """Who made a commit, when, and what they said."""
+        """Author, time and subject of a commit."""
         line = self._git("log", "-1", f"--format={_FORMAT}", sha).decode(errors="replace")
         sha, author, when, subject = line.strip().split("\0")
         return Commit(sha, author, datetime.fromisoformat(when), subject, dirty=False)
@@ -122,7 +122,7 @@ class Mirror:
             fresh.replace(path)
 
     def _remote_tip(self) -> str:
-        """Where the branch is on the remote now."""
+        """The commit that the branch points to on the remote now; raises ServiceError."""
         ref = f"refs/heads/{self.branch}"
         heads = self._heads("--heads", "origin", ref)
         if ref not in heads:

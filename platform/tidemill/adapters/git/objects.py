@@ -75,7 +75,7 @@ def write_commit(
 
 
 def identity(repository: Path) -> dict[str, str]:
-    """What Git needs to know who commits: nothing where it knows, else Tidemill itself.
+    """Environment that names the committer: empty where Git knows one, else Tidemill itself.
 
     Without this Git would make a name up from the account and the machine.
     """

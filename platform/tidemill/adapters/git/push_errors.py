@@ -1,4 +1,4 @@
-"""What a remote says when it takes no push, in words that name the way out."""
+"""Messages for a refused push or fetch: the cause that Git gives, and the way out."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         _OVERTAKEN,
-        "somebody pushed to it in between; fetch and run again",
+        "someone else pushed first; fetch and run again",
     ),
     (
         r"permission denied|denied to|\b40[13]\b|authentication failed|could not read (user|pass)"
         r"|terminal prompts disabled|access denied|not authori[sz]ed|unable to create temporary",
-        "you may not write there; give the token or key write access to the repository "
+        "no write access; give the token or key write access to the repository "
         "(contents: write on GitHub, write_repository on GitLab)",
     ),
     (
@@ -38,12 +38,12 @@ def push_error(said: str) -> str:
     """The cause of a failed push or fetch and the way out; what Git said where it is none we know.
 
     >>> why("! [rejected] main -> main (fetch first)")
-    'somebody pushed to it in between; fetch and run again'
+    'someone else pushed first; fetch and run again'
     """
     for pattern, cause in _CAUSES:
         if re.search(pattern, said, re.IGNORECASE):
             return cause
-    return " ".join(redact_credentials(said).split()) or "Git says no more"
+    return " ".join(redact_credentials(said).split()) or "Git gave no reason"
 
 
 def is_non_fast_forward(said: str) -> bool:

@@ -1,4 +1,4 @@
-"""Who signed a commit: `git verify-commit` with SSH keys and OpenPGP keys.
+"""Verifies the signature of a commit: `git verify-commit` with SSH keys and OpenPGP keys.
 
 SSH keys are known by an allowed-signers file, OpenPGP keys by a keyring folder that holds nothing
 else. Neither comes from the user's own settings: what counts is what this home was told.
@@ -38,7 +38,7 @@ class TrustedSigners:
         return cls(settings.allowed_signers, settings.revoked_signers, settings.gpg_home)
 
     def verify_commit(self, repository: Path, commit: str) -> CommitSignature:
-        """What is to be said of one commit's signature; never raises for a bad one."""
+        """The verdict on one commit's signature; a bad one is a verdict, not an error."""
         header = git(repository, "cat-file", "commit", commit).split(b"\n\n", 1)[0]
         if b"\ngpgsig" not in header:
             return CommitSignature(
@@ -49,7 +49,7 @@ class TrustedSigners:
         if b"BEGIN PGP SIGNATURE" in header:
             return self._openpgp(repository, commit)
         return CommitSignature(
-            commit, "unknown", reason="is signed in a way that is not read (X.509)"
+            commit, "unknown", reason="is signed with X.509, which is not supported"
         )
 
     def _ssh(self, repository: Path, commit: str) -> CommitSignature:
@@ -61,7 +61,8 @@ class TrustedSigners:
         if (
             self.revoked_signers is not None and not self.revoked_signers.is_file()
         ):  # Git would only warn
-            reason = f"cannot be judged: there is no file {self.revoked_signers} of revoked signers"
+            path = self.revoked_signers
+            reason = f"cannot be verified: the revoked signers file {path} does not exist"
             return CommitSignature(commit, "unknown", reason=reason)
         code, output = self._verify(repository, commit, self.revoked_signers)
         if code == 0 and (good := _SSH_GOOD.search(output)):
@@ -74,14 +75,14 @@ class TrustedSigners:
                 reason = f"is signed by {good[1]} with a revoked key ({good[2]})"
                 return CommitSignature(commit, "revoked", good[1], good[2], reason)
         return CommitSignature(
-            commit, "bad", reason="carries a signature that does not fit its contents"
+            commit, "bad", reason="has an invalid signature"
         )
 
     def _stranger(self, commit: str, key: str, output: str) -> CommitSignature:
         if _SSH_EXPIRED.search(output):
             reason = f"is signed with a key outside its time of validity ({key})"
             return CommitSignature(commit, "expired", key=key, reason=reason)
-        reason = f"is signed with a key that is not an allowed signer's ({key})"
+        reason = f"is signed with a key that is not in the allowed signers file ({key})"
         return CommitSignature(commit, "unknown", key=key, reason=reason)
 
     def _verify(self, repository: Path, commit: str, revoked: Path | None) -> tuple[int, str]:
@@ -116,9 +117,9 @@ def _openpgp_verdict(said: dict[str, str], code: int) -> tuple[SignatureVerdict,
     if {"EXPKEYSIG", "EXPSIG"} & said.keys():
         return "expired", "is signed with a key or signature that has expired"
     if "BADSIG" in said:
-        return "bad", "carries a signature that does not fit its contents"
+        return "bad", "has an invalid signature"
     if code == 0 and "GOODSIG" in said and "VALIDSIG" in said:
         return "good", ""
     if "NO_PUBKEY" in said:
         return "unknown", "is signed with a key that is not in the keyring"
-    return "bad", "carries a signature that cannot be verified"
+    return "bad", "has a signature that cannot be verified"

@@ -15,14 +15,14 @@ from tidemill.engine.approval import Identity
 from tidemill.errors import NeedsApproval, ServiceError
 
 NAMESPACE = "tidemill"
-"""What SSH signatures are made for: one for a commit or a file does not pass as an approval."""
+"""Namespace of SSH signatures: one for a commit or a file does not pass as an approval."""
 _SSH_KEY = re.compile(r"^Good \"\S+\" signature for (.+) with \S+ key (SHA256:\S+)$", re.MULTILINE)
 _GPG = re.compile(r"^\[GNUPG:\] (\S+) ?(.*)$", re.MULTILINE)
 _SSH_MARK = "-----BEGIN SSH SIGNATURE-----"
 
 
 def local_identity(folder: Path) -> Identity:
-    """Who Git says works here, unproven; the address is empty where none is configured."""
+    """Name and address in Git's configuration, unproven; no address is an empty one."""
     return Identity(_config(folder, "user.email"), "unsigned", _config(folder, "user.name"))
 
 
@@ -62,7 +62,7 @@ def verify(statement: bytes, signature: str, principal: str, signers: TrustedSig
 
 
 def commit_signer(repository: Path, commit: str, signers: TrustedSigners) -> Identity | None:
-    """Who signed a commit with a key that counts; None where nobody did."""
+    """The identity that signed a commit with a trusted key; None without such a signature."""
     signature = signers.verify_commit(repository, commit)
     return (
         Identity(_address(signature.signer), "merge", fingerprint=signature.key)
@@ -81,7 +81,7 @@ def _verify_ssh(statement: bytes, path: Path, principal: str, signers: TrustedSi
     good = _SSH_KEY.search(done.stdout.decode(errors="replace"))
     if done.returncode or good is None:
         raise NeedsApproval(
-            f"the signature is no allowed signer's for {principal}; add the key to "
+            f"the signing key is not an allowed signer for {principal}; add the key to "
             f"{signers.allowed_signers} under that address, or correct `git config user.email`"
         )
     return str(good[2])
@@ -111,7 +111,7 @@ def _verify_openpgp(statement: bytes, path: Path, principal: str, signers: Trust
 
 
 def _words(said: str) -> dict[str, str]:
-    """What GnuPG says for machines: word → the rest of its line."""
+    """GnuPG's status lines: word → the rest of its line."""
     return {str(word): str(rest) for word, rest in _GPG.findall(said)}
 
 

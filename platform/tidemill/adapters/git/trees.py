@@ -59,7 +59,7 @@ class SpecsFolder:
 
     @classmethod
     def open(cls, specs: Path) -> SpecsFolder:
-        """Where a folder stands; raises ServiceError outside of Git."""
+        """The specs folder in its repository; raises ServiceError outside of Git."""
         existing = next(folder for folder in (specs, *specs.parents) if folder.is_dir())
         done = run(existing, "rev-parse", "--show-toplevel")
         message = done.stderr.decode(errors="replace").strip()
@@ -91,7 +91,7 @@ class SpecsFolder:
         )
 
     def default_branch(self, remote: str = "origin") -> str:
-        """What a branch is compared with unless told: the remote's default branch, else main."""
+        """The branch to compare with by default: the remote's default branch, else main."""
         for ref in (f"{remote}/HEAD", *(f"{remote}/{name}" for name in _MAIN), *_MAIN):
             if try_git(self.root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}"):
                 return ref
@@ -112,7 +112,7 @@ class SpecsFolder:
                 "GitLab job: `GIT_DEPTH: 0`)"
             )
         raise ServiceError(
-            f"{one[:12]} and {other[:12]} have no commit in common; name another --against"
+            f"{one[:12]} and {other[:12]} have no merge base; choose another --against"
         )
 
     def tree_at(self, commit: str) -> Tree:

@@ -69,7 +69,7 @@ class Worktrees:
         self._sweep()
 
     def unsupported_contents(self, sha: str, folder: str) -> list[Problem]:
-        """What no worktree of ours holds: submodules, and contents kept in Git LFS."""
+        """Contents that a worktree does not have: submodules, and contents kept in Git LFS."""
         tree = self.folder / sha
         return [*self._submodules(sha, folder), *_pointers(tree, tree / folder)]
 
@@ -80,7 +80,7 @@ class Worktrees:
             meta, _, path = entry.partition("\t")
             if meta.startswith("160000"):
                 way_out = "copy its files into the repository, or move it out of the specs"
-                yield Problem(Path(path), 1, "a submodule is not followed", way_out)
+                yield Problem(Path(path), 1, "submodules are not supported", way_out)
 
     def _all(self) -> list[Path]:
         return [p for p in sorted(self.folder.glob("[!.]*")) if p.is_dir()]
@@ -99,8 +99,8 @@ class Worktrees:
 
 
 def prepare_current(settings: Settings) -> None:
-    """Where a remote is followed and nothing came of it yet: a current tree in which there is
-    nothing, so that services can start."""
+    """Make an empty current worktree where a remote is followed and nothing was applied yet, so
+    that services can start."""
     link, empty = settings.git_home / "current", settings.git_home / "trees" / EMPTY
     if settings.git_remote is not None and not link.is_symlink():
         (empty / settings.git_folder).mkdir(parents=True, exist_ok=True)
@@ -138,5 +138,5 @@ def _pointers(tree: Path, folder: Path) -> Iterator[Problem]:
                 continue
             if path.read_bytes().startswith(_POINTER):
                 way_out = "commit the file itself, or a `.dvc` pointer to it"
-                cause = "its contents are in Git LFS, which is not followed"
+                cause = "its contents are in Git LFS, which is not supported"
                 yield Problem(path.relative_to(tree), 1, cause, way_out)

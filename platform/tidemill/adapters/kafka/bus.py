@@ -63,11 +63,11 @@ class KafkaBus:
         with self._translate_errors():
             consumer = self._reader(positions)
             try:
-                polled = consumer.poll(timeout_ms=int(timeout * 1000), max_records=limit)
+                batches = consumer.poll(timeout_ms=int(timeout * 1000), max_records=limit)
             except OffsetOutOfRangeError:
                 self._at.clear()
                 return []
-        return [self._message(record) for records in polled.values() for record in records]
+        return [self._message(record) for records in batches.values() for record in records]
 
     def partitions(self, topic: str) -> Mapping[int, PartitionRange]:
         """Partitions of a topic and what they hold; creates a topic that is missing."""
@@ -109,7 +109,9 @@ class KafkaBus:
         with self._translate_errors():
             described = self._ensure(topic)
             incarnation = _incarnation(described)
-            places = [TopicPartition(topic, p["partition_index"]) for p in described["partitions"]]
+            partitions = [
+                TopicPartition(topic, p["partition_index"]) for p in described["partitions"]
+            ]
             if self._known.get(topic, incarnation) != incarnation and self._consumer is not None:
                 # The old consumer would ask for the topic that is gone until its metadata ages.
                 self._consumer.close()
@@ -117,9 +119,9 @@ class KafkaBus:
                 self._at.clear()
             self._known[topic] = incarnation
             consumer = self._connect()
-            first = consumer.beginning_offsets(places, timeout_ms=self._timeout_ms)
-            end = consumer.end_offsets(places, timeout_ms=self._timeout_ms)
-        return {p.partition: PartitionRange(first[p], end[p], incarnation) for p in places}
+            first = consumer.beginning_offsets(partitions, timeout_ms=self._timeout_ms)
+            end = consumer.end_offsets(partitions, timeout_ms=self._timeout_ms)
+        return {p.partition: PartitionRange(first[p], end[p], incarnation) for p in partitions}
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
@@ -134,10 +136,10 @@ class KafkaBus:
             raise BrokerDown(f"{self.servers} refuses access: {error}; check its ACLs") from None
         except (errors.KafkaError, OSError) as error:
             self._drop()
-            heard = CONNECTION_ERRORS.error_since(started) or (type(error).__name__, str(error))
-            cause = connection_error(self.servers, self._security, *heard)
+            cause = CONNECTION_ERRORS.error_since(started) or (type(error).__name__, str(error))
+            message = connection_error(self.servers, self._security, *cause)
             raise BrokerDown(
-                cause
+                message
                 or f"no Kafka broker answers at {self.servers} ({type(error).__name__}); start one "
                 "with `tidemill up` (what runs brings its own back, see `tidemill status`), or "
                 "set TIDEMILL_BOOTSTRAP_SERVERS"
@@ -168,11 +170,11 @@ class KafkaBus:
         from kafka import TopicPartition
 
         consumer = self._connect()
-        offsets = {TopicPartition(*partition): offset for partition, offset in positions.items()}
-        if set(offsets) != consumer.assignment():
-            consumer.assign(list(offsets))
+        starts = {TopicPartition(*key): offset for key, offset in positions.items()}
+        if set(starts) != consumer.assignment():
+            consumer.assign(list(starts))
             self._at.clear()
-        for partition, offset in offsets.items():
+        for partition, offset in starts.items():
             if self._at.get((partition.topic, partition.partition)) != offset:
                 consumer.seek(partition, offset)
                 self._at[partition.topic, partition.partition] = offset

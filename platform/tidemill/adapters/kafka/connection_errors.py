@@ -1,4 +1,4 @@
-"""Why a broker let nobody in: kafka-python tries again until its time is up and tells only its log.
+"""The cause of a failed connection: kafka-python retries until its time is up and only logs it.
 
 Its bootstrap (3.0.12, `_do_bootstrap` in net/manager.py) swallows refused credentials and failed
 TLS handshakes and ends in a timeout; the exception itself is an argument of its warning. To be
@@ -21,7 +21,7 @@ class ConnectionErrorLog(logging.Handler):
         self._last: tuple[float, str, str] | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the exception among the record's arguments; not the timeout that ends it all."""
+        """Store the exception among the record's arguments, but not the final timeout."""
         arguments = record.args if isinstance(record.args, tuple) else ()
         for argument in arguments:
             kind = type(argument).__name__
@@ -30,7 +30,7 @@ class ConnectionErrorLog(logging.Handler):
                 self._last = (time.monotonic(), kind, str(argument))
 
     def error_since(self, moment: float) -> tuple[str, str] | None:
-        """Class and text of the last one, if it is not older than this."""
+        """Class and text of the last exception since a moment of `time.monotonic`, if any."""
         return self._last[1:] if self._last and self._last[0] >= moment else None
 
 
@@ -38,7 +38,7 @@ CONNECTION_ERRORS = ConnectionErrorLog()
 
 
 def install_handler() -> None:
-    """Hear what the connection manager warns of, and let nothing of it reach the terminal."""
+    """Collect the warnings of the connection manager, and print none of them."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     manager = logging.getLogger("kafka.net.manager")
     manager.setLevel(logging.WARNING)

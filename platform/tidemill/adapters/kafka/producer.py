@@ -1,4 +1,4 @@
-"""kafka-python's producer, resting while it has nothing to do and stopping when it is told to."""
+"""kafka-python's producer, which here sleeps while it is idle and stops when it is closed."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class _PacedClient(KafkaNetClient):  # type: ignore[misc]
 
     def __init__(self, **configs: Any) -> None:
         super().__init__(**configs)
-        self._ask, self._asked = self.cluster.request_update, None
-        self.cluster.request_update = self._ask_once
+        self._request, self._pending = self.cluster.request_update, None
+        self.cluster.request_update = self._request_once
 
-    def _ask_once(self) -> Any:
-        request = self._asked
-        if request is None or request.is_done or not self.cluster.need_update:
-            self._asked = request = self._ask()
-        return request
+    def _request_once(self) -> Any:
+        pending = self._pending
+        if pending is None or pending.is_done or not self.cluster.need_update:
+            self._pending = pending = self._request()
+        return pending

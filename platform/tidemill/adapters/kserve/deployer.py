@@ -21,7 +21,7 @@ Manifest = dict[str, object]
 
 @dataclass(frozen=True)
 class ManifestSource:
-    """What a manifest needs of the ledger."""
+    """Reads from the ledger what a manifest is made of."""
 
     rollout_spec: Callable[[str], Rollout]
     """The Rollout spec of a service."""
@@ -30,7 +30,7 @@ class ManifestSource:
     live_release: Callable[[str], str | None]
     """Digest of a service's live release."""
     health: Callable[[str, datetime], Mapping[str, ArmHealth]]
-    """What the inference events say of each release since a moment."""
+    """Health of each release since a moment, from the inference events."""
 
     def release_record(self, digest: str) -> ReleaseRecord:
         """A release's record; raises ServiceError where the ledger has none."""
@@ -43,7 +43,9 @@ class ManifestSource:
         """The InferenceService in which the arms have their shares; the first one is live."""
         rollout = self.rollout_spec(service)
         if len(arms) > 2:
-            raise ServiceError(f"{service}: KServe shares between two releases, not {len(arms)}")
+            raise ServiceError(
+                f"{service}: KServe splits traffic between two releases, not {len(arms)}"
+            )
         live = self.release_record(arms[0].release)
         if len(arms) == 1:
             return render(rollout, 100, live, None, cluster)
@@ -85,7 +87,7 @@ class KServeDeployer:
     def set_traffic(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
         """Apply the shares, wait until the cluster is ready, and read them back."""
         if shadow:
-            raise ServiceError(f"{service}: KServe does not copy requests; use `driver: local`")
+            raise ServiceError(f"{service}: KServe cannot mirror requests; use `driver: local`")
         self.api.apply(self.source.manifest(service, arms, self.cluster))
         candidate = arms[1] if len(arms) > 1 and 0 <= arms[1].percent < 100 else None
         percent = round(candidate.percent) if candidate else None
@@ -96,15 +98,17 @@ class KServeDeployer:
         self._wait(service, is_settled, self.settle_timeout)
 
     def health(self, service: str, since: datetime) -> Mapping[str, ArmHealth]:
-        """What the model servers' inference events say: a cluster's answers pass no gateway of
-        ours."""
+        """Health by release since a moment, from inference events: a cluster's answers pass no
+        gateway of ours."""
         return self.source.health(service, since)
 
     def stop(self, service: str, release: str) -> None:
         """Nothing is left to stop: a manifest without the release takes it down. Raises
         ServiceError while it has traffic."""
         if self.traffic_shares(service).get(release, 0.0) > 0:
-            raise ServiceError(f"{service}: {release} has traffic; split it away first")
+            raise ServiceError(
+                f"{service}: release {release} still has traffic; move the traffic first"
+            )
 
     def traffic_shares(self, service: str) -> dict[str, float]:
         """Percent by release as the cluster reports it."""

@@ -19,7 +19,7 @@ import yaml
 from tidemill.errors import MissingExtra, ServiceError
 
 MANAGER = "tidemill"
-"""What server-side apply calls us; fields of another manager are not taken over."""
+"""Our field manager in server-side apply; fields of another manager are not taken over."""
 _RESOURCE = {
     "group": "serving.kserve.io",
     "version": "v1beta1",
@@ -87,13 +87,14 @@ class InferenceServices:
         )
 
     def _error_text(self, error: Any) -> str:
-        """What went wrong and the way out, by HTTP status."""
+        """Cause and way out of an error, by HTTP status."""
         message = str(_status_object(error).get("message") or str(error.body or "")[:200]).strip()
         match error.status:
             case 0:  # TLS
                 return self._no_answer(str(error.reason).replace("\n", " "))
             case 401:
-                return f"the cluster does not know us ({message}); renew the token in KUBECONFIG"
+                way_out = "renew the token in KUBECONFIG"
+                return f"the cluster rejected the credentials ({message}); {way_out}"
             case 403:
                 return (
                     f"not allowed ({message}); give the account get and patch on "
@@ -104,8 +105,8 @@ class InferenceServices:
                 return f"the cluster has no such kind ({message}); install KServe 0.20 or later"
             case 409:
                 return (
-                    f"somebody else owns fields of it ({message}); let one tool apply it: take "
-                    "them out there, or use `apply: {mode: render-to-git}`"
+                    f"another field manager owns fields of it ({message}); let one tool apply it: "
+                    "remove the fields there, or use `apply: {mode: render-to-git}`"
                 )
             case 422 | 400:
                 return (
@@ -197,7 +198,7 @@ def _from_file(path: Path, namespace: str | None) -> InferenceServices:
 
 @contextmanager
 def _logged_errors() -> Iterator[list[str]]:
-    """What the client logs meanwhile: a credential plugin that fails is logged and passed over."""
+    """Collects errors that the client logs: it logs a failed credential plugin and goes on."""
     messages: list[str] = []
     handler = logging.Handler(logging.ERROR)
     handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]

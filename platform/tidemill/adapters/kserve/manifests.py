@@ -16,10 +16,10 @@ Driver = Literal["kserve-standard", "kserve-knative"]
 
 @dataclass(frozen=True)
 class ClusterConfig:
-    """What a cluster calls things; see `infra/kserve`."""
+    """Names and places in a cluster; see `infra/kserve`."""
 
     storage: str = "pvc://tidemill-releases"
-    """Where release folders lie, one by digest: `<storage>/<64 hex digits>`."""
+    """URI of the release folders, one by digest: `<storage>/<64 hex digits>`."""
     namespace: str | None = None
     """None leaves it to `kubectl apply -n`."""
     runtime: str = "tidemill"
@@ -65,7 +65,7 @@ def render(
     cluster = cluster or ClusterConfig()
     if rollout.mode == "shadow":
         raise ServiceError(
-            f"'{rollout.name}': KServe does not copy requests, so a shadow cannot be rendered; use "
+            f"'{rollout.name}': KServe cannot mirror requests, so a shadow cannot be rendered; use "
             "`driver: local`, or a canary that begins at 0 percent"
         )
     alone = live is None or percent == 100 or live.digest == release.digest

@@ -1,4 +1,4 @@
-"""What an InferenceService says of itself: ready or not, and how its traffic is really shared."""
+"""The status of an InferenceService: ready or not, and its real traffic shares."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class InferenceServiceStatus:
     """Names and release labels of its predictors."""
     url: str = ""
     message: str = "it does not exist"
-    """What it is waiting for, in a line."""
+    """The condition it waits for, in a line."""
 
     def has_release(self, name: str, release: str) -> bool:
         """True where a release is one of its predictors; Knative keeps the former one unnamed."""
@@ -64,15 +64,16 @@ def _names(spec: Mapping[str, Any], former: bool) -> frozenset[str]:
 
 
 def _waits(metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping[str, Any]) -> str:
-    """What is not ready; nothing where all is. An older status says nothing of the new spec."""
+    """The condition that is not ready; empty where all are. An older status does not count."""
     if int(status.get("observedGeneration", 0)) < int(metadata.get("generation", 0)):
-        return "KServe has not seen the last change yet"
+        return "KServe has not processed the last change yet"
     conditions = {item["type"]: item for item in status.get("conditions") or ()}
     types = ["Ready", *(["CanaryReady"] if spec.get("canary") else [])]
     for name in types:
         condition = conditions.get(name) or {}
         if condition.get("status") != "True":
-            cause = condition.get("message") or condition.get("reason") or "no condition says why"
+            cause = condition.get("message") or condition.get("reason")
+            cause = cause or "no condition gives a reason"
             return f"{name} is {condition.get('status', 'unknown')} ({cause})"
     return ""
 

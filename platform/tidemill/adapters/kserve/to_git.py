@@ -48,7 +48,7 @@ class GitDeployer:
     def set_traffic(self, service: str, arms: Sequence[Arm], *, shadow: bool = False) -> None:
         """Commit and push the shares, then, where a cluster can be reached, see that they came."""
         if shadow:
-            raise ServiceError(f"{service}: KServe does not copy requests; use `driver: local`")
+            raise ServiceError(f"{service}: KServe cannot mirror requests; use `driver: local`")
         manifest = self.source.manifest(service, arms, self.cluster)
         shares = " and ".join(f"{short_digest(arm.release)} at {arm.percent:g} %" for arm in arms)
         body = yaml.safe_dump(manifest, sort_keys=False, width=100)
@@ -69,7 +69,7 @@ class GitDeployer:
             )
 
     def health(self, service: str, since: datetime) -> Mapping[str, ArmHealth]:
-        """What the model servers' inference events say."""
+        """Health by release since a moment, from inference events."""
         return self.source.health(service, since)
 
     def stop(self, service: str, release: str) -> None:

@@ -45,11 +45,17 @@ def open_engine(address: str) -> Engine:
         engine.dispose()
         if not isinstance(error, DBAPIError):
             raise
-        raise StorageError(
-            f"the ledger at {without_password(url)} cannot be opened: {error.orig}; "
-            "check TIDEMILL_LEDGER_URL, the folder's permissions and the free space"
-        ) from error
+        raise StorageError(_cannot_open(url, str(error.orig))) from error
     return engine
+
+
+def _cannot_open(url: URL, cause: str) -> str:
+    """The message for a database that refuses, on one line."""
+    way_out = "the folder's permissions and the free space"
+    if url.get_backend_name() != "sqlite":
+        way_out = "that its server runs and lets you in"
+    message = f"the ledger at {without_password(url)} cannot be opened: {cause}"
+    return f"{' '.join(message.split())}; check TIDEMILL_LEDGER_URL, and {way_out}"
 
 
 def _connect(url: URL) -> Engine:

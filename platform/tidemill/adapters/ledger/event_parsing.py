@@ -78,7 +78,7 @@ def headers_to_text(headers: Iterable[tuple[str, bytes]]) -> str:
 
 
 def headers_from_text(text: str) -> tuple[tuple[str, bytes], ...]:
-    """The headers that were packed."""
+    """The headers of a JSON text that `headers_to_text` gave."""
     return tuple((name, value.encode("latin-1")) for name, value in json.loads(text))
 
 

@@ -281,12 +281,12 @@ def _advance(
         partition_key = record.topic, record.partition
         ends[partition_key] = ends.get(partition_key, (record.offset, 0))[0], record.offset + 1
     for (topic, partition), (first, end) in ends.items():
-        mine = offsets.c.base_offset == bases[topic, partition]
-        moved = update(offsets).where(
-            _where_partition(topic, partition), mine, offsets.c.next_offset <= first
+        same = offsets.c.base_offset == bases[topic, partition]
+        forward = update(offsets).where(
+            _where_partition(topic, partition), same, offsets.c.next_offset <= first
         )
         if not connection.execute(
-            moved.values(next_offset=end, updated=to_timestamp(now))
+            forward.values(next_offset=end, updated=to_timestamp(now))
         ).rowcount:
             raise Overtaken(f"another ingest has read {topic}/{partition} beyond {first}")
 

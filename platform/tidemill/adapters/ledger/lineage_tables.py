@@ -102,9 +102,7 @@ def write_rows(connection: Connection, digest: str, origins: Sequence[Mapping[st
     key = connection.execute(insert(datasets).values(**values)).inserted_primary_key
     assert key is not None
     if origins:
-        connection.execute(
-            insert_if_missing(connection, rows), [_row(origin) for origin in origins]
-        )
+        connection.execute(insert_if_missing(connection, rows), list(map(_row, origins)))
         contents = [
             {
                 "row": row_key(origin["id"]),

@@ -34,9 +34,9 @@ class LocalDeployer:
     gateway: str
     """URL of the gateway."""
     brokers: str | None = None
-    """Where model servers write their events; None for nowhere."""
+    """Kafka brokers for the model servers' events; None: no events."""
     command: Sequence[str] = field(default_factory=lambda: python_command(*_SERVER))
-    """What runs a release folder; gets `--release-folder`, `--port` and `--brokers`."""
+    """Command that serves a release folder; gets `--release-folder`, `--port` and `--brokers`."""
     ready_timeout: float = 120.0
     """Seconds that a model server may do nothing at all before it is given up."""
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -61,10 +61,12 @@ class LocalDeployer:
         RouteFile(self.run_folder / FILE).set(service, route)
         used = self._arms(service, 0.0)
         if shares(arms) != {release: values["percent"] for release, values in used.items()}:
-            raise ServiceError(f"{service}: the gateway at {self.gateway} has other shares: {used}")
+            raise ServiceError(
+                f"{service}: the gateway at {self.gateway} reports other traffic shares: {used}"
+            )
 
     def health(self, service: str, since: datetime) -> Mapping[str, ArmHealth]:
-        """What the gateway counted for each release since a moment."""
+        """Requests, errors and latencies by release since a moment, as the gateway counted them."""
         fields = ArmHealth.__dataclass_fields__
         return {
             release: ArmHealth(**{k: v for k, v in values.items() if k in fields})
@@ -87,7 +89,9 @@ class LocalDeployer:
         arms = route.arms if route else ()
         for arm in arms:
             if arm.release == release and (arm.percent > 0 or len(arms) == 1):
-                raise ServiceError(f"{service}: {release} has traffic; split it away first")
+                raise ServiceError(
+                    f"{service}: release {release} still has traffic; move the traffic first"
+                )
         process = self.processes.get(_name(service, release))
         if process is not None:
             self.processes.stop(process)

@@ -55,7 +55,7 @@ class ProcessInfo:
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """How to start a process."""
+    """A process to start: its command, environment and folder."""
 
     name: str
     command: Sequence[str]
@@ -71,7 +71,7 @@ class ProcessFolder:
 
     def __init__(self, run: Path, group: str = "") -> None:
         self.mark = run
-        """What the processes of all groups of this home are marked with."""
+        """The mark in the environment of all processes of this home."""
         self.run = run / group if group else run
 
     def start(self, how: ProcessSpec) -> ProcessInfo:
@@ -103,7 +103,7 @@ class ProcessFolder:
         return running
 
     def get(self, name: str) -> ProcessInfo | None:
-        """What is known of a process by its name, alive or not."""
+        """The process of that name, alive or not; None without a file."""
         try:
             values = json.loads(self._file(name).read_text())
             fields = {field: values.pop(key) for field, key in _KEYS.items()}
@@ -175,7 +175,7 @@ class ProcessFolder:
 
 
 def effort(family: Iterable[psutil.Process | None]) -> Signs:
-    """What processes and their children do: processor seconds so far, bytes read from the disk."""
+    """Signs of life of processes and their children: processor seconds so far, bytes read."""
     work, read = 0.0, 0
     for process in filter(None, family):
         with suppress(psutil.Error):
@@ -220,7 +220,7 @@ def tail(log: str, lines: int = 3) -> str:
     try:
         text = Path(log).read_bytes()[-4000:].decode("utf-8", "replace")
     except FileNotFoundError:
-        return "it wrote no log"
+        return "there is no log"
     last_lines = [line.strip() for line in text.splitlines() if line.strip()]
     return " / ".join(last_lines[-lines:]) or f"it wrote nothing to {log}"
 

@@ -18,7 +18,7 @@ FILE = "gateway.json"
 
 @dataclass(frozen=True)
 class Route:
-    """How the traffic of one service is shared."""
+    """The traffic shares of one service."""
 
     arms: tuple[Arm, ...]
     """The first one is live and gets what the others leave."""
@@ -51,14 +51,14 @@ class Route:
         return self.arms[1].release if len(self.arms) > 1 else ""
 
     def arm_name(self, arm: Arm) -> str:
-        """What events call the arm."""
+        """The arm's name in events."""
         if arm == self.live:
             return "live"
         return "shadow" if self.mode == "shadow" else "candidate"
 
 
 def bucket(key: bytes, salt: str, subject: str) -> float:
-    """Where a subject stands in [0, 100), under a keyed hash."""
+    """The position of a subject in [0, 100), by a keyed hash."""
     # A name may be any bytes that a client sent.
     text = f"{salt}\0{subject}".encode("utf-8", "surrogatepass")
     digest = hmac.digest(key, text, hashlib.sha256)

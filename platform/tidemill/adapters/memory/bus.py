@@ -72,6 +72,6 @@ class MemoryBus:
 
     def _take(self, positions: Mapping[tuple[str, int], int], limit: int) -> list[Message]:
         messages: list[Message] = []
-        for partition, start in positions.items():
-            messages += self._logs.get(partition, [])[start : start + limit - len(messages)]
+        for key, start in positions.items():
+            messages += self._logs.get(key, [])[start : start + limit - len(messages)]
         return messages

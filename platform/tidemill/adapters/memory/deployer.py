@@ -12,13 +12,13 @@ from tidemill.ports import Arm, ArmHealth
 
 
 class MemoryDeployer:
-    """Runs nothing; `observe` plays the traffic."""
+    """Runs nothing; `record_health` plays the traffic."""
 
     def __init__(self) -> None:
         self.running: dict[str, dict[str, Path]] = defaultdict(dict)
         self.arms: dict[str, tuple[Arm, ...]] = {}
         self.shadow: dict[str, bool] = {}
-        self._observed: dict[tuple[str, str], list[tuple[datetime, ArmHealth]]] = defaultdict(list)
+        self._records: dict[tuple[str, str], list[tuple[datetime, ArmHealth]]] = defaultdict(list)
 
     def start(self, service: str, release: str, folder: Path) -> Arm:
         """Bring a release up at 0 %; one that runs already stays as it is."""
@@ -35,22 +35,24 @@ class MemoryDeployer:
         self.arms[service], self.shadow[service] = tuple(arms), shadow
 
     def health(self, service: str, since: datetime) -> Mapping[str, ArmHealth]:
-        """The last thing observed of each release since a moment."""
+        """The newest recorded health of each release since a moment."""
         newest: dict[str, ArmHealth] = {}
-        for (name, release), observations in self._observed.items():
-            fresh = [health for at, health in observations if at >= since]
-            if name == service and fresh:
-                newest[release] = fresh[-1]
+        for (name, release), records in self._records.items():
+            recent = [health for at, health in records if at >= since]
+            if name == service and recent:
+                newest[release] = recent[-1]
         return newest
 
     def stop(self, service: str, release: str) -> None:
         """Take a release down; it must have no traffic."""
         if any(arm.release == release and arm.percent > 0 for arm in self.arms.get(service, ())):
-            raise ServiceError(f"{service}: {release} has traffic; split it away first")
+            raise ServiceError(
+                f"{service}: release {release} still has traffic; move the traffic first"
+            )
         self.running[service].pop(release, None)
-        remaining = tuple(arm for arm in self.arms.get(service, ()) if arm.release != release)
-        self.arms[service] = remaining
+        others = (arm for arm in self.arms.get(service, ()) if arm.release != release)
+        self.arms[service] = tuple(others)
 
     def record_health(self, service: str, release: str, at: datetime, health: ArmHealth) -> None:
-        """Say what an arm did."""
-        self._observed[service, release].append((at, health))
+        """Record what an arm did up to a moment."""
+        self._records[service, release].append((at, health))

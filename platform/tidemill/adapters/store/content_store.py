@@ -1,10 +1,10 @@
-"""What both stores share: a folder comes in whole or not at all, and is checked on its way out."""
+"""The base of both stores: a folder is put completely or not at all, and is verified by `get`."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import stat
+import stat as modes
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ STAGING_PREFIX = ".arriving-"
 
 @dataclass(frozen=True)
 class ArtefactRecord:
-    """What is written down about an artefact; its name is also the name of its folder."""
+    """The stored description of an artefact; its name is also the name of its folder."""
 
     name: str
     digest: str
@@ -34,7 +34,7 @@ class ArtefactRecord:
 
     @property
     def bytes(self) -> int:
-        """Size of all files together."""
+        """Bytes of all its files."""
         return sum(entry.size for entry in self.files)
 
 
@@ -49,13 +49,13 @@ def short_hex(digest: str) -> str:
 
 
 @contextmanager
-def storage_errors(where: Path) -> Iterator[None]:
+def storage_errors(folder: Path) -> Iterator[None]:
     """Say which folder a failed write was for, and what to do."""
     try:
         yield
     except OSError as error:
         raise StorageError(
-            f"{where}: {error.strerror or error}; free some space or make the folder writable, "
+            f"{folder}: {error.strerror or error}; free some space or make the folder writable, "
             "or put the state elsewhere with TIDEMILL_HOME"
         ) from error
 
@@ -86,7 +86,7 @@ class ContentStore(ABC):
         """Back the bytes of a folder; what this gives is passed on to `_register`."""
 
     @abstractmethod
-    def _register(self, record: ArtefactRecord, kept: Mapping[str, object]) -> None:
+    def _register(self, record: ArtefactRecord, backing: Mapping[str, object]) -> None:
         """Write the record down; from then on it is an artefact."""
 
     @abstractmethod
@@ -127,7 +127,7 @@ class ContentStore(ABC):
         if not (self.artefacts / record.name).is_dir():
             with storage_errors(self.root), self._lock():
                 self._restore(record)
-        self._check(record, seen=self._last_stats(record))
+        self._check(record, stats=self._last_stats(record))
         return self._artefact(record)
 
     def verify(self, digest: str) -> Artefact:
@@ -135,7 +135,7 @@ class ContentStore(ABC):
         record = self._require(digest)
         if not (self.artefacts / record.name).is_dir():
             return self.get(digest)
-        self._check(record, seen={})
+        self._check(record, stats={})
         return self._artefact(record)
 
     def check_local(self, digest: str, kind: str, *, every_byte: bool = False) -> Artefact:
@@ -150,7 +150,7 @@ class ContentStore(ABC):
             )
         if not (self.artefacts / record.name).is_dir():
             raise MissingArtefact(f"the files of {kind} {digest} are not here; `dvc pull` has them")
-        self._check(record, seen={} if every_byte else self._last_stats(record))
+        self._check(record, stats={} if every_byte else self._last_stats(record))
         return self._artefact(record)
 
     def missing(self, digests: Collection[str]) -> set[str]:
@@ -163,11 +163,11 @@ class ContentStore(ABC):
         }
 
     def drop(self, digest: str) -> None:
-        """Forget it and free its bytes; dropping what is not there is fine."""
+        """Delete it and free its bytes; an unknown digest changes nothing."""
         self.drop_all([digest])
 
     def drop_all(self, digests: Iterable[str]) -> None:
-        """Forget several artefacts and free the bytes that no other one shares, and what a killed
+        """Delete several artefacts and free the bytes that no other one shares, and what a killed
         `put` or `drop_all` left behind.
 
         Killed in the middle, it leaves a store in which each artefact is complete or not there.
@@ -208,18 +208,18 @@ class ContentStore(ABC):
         record = stored or ArtefactRecord(
             artefact_name(kind, digest), digest, kind, entries, _plain(meta)
         )
-        arriving = self.artefacts / f"{STAGING_PREFIX}{uuid4().hex}"
-        _move(folder, arriving)
+        staging = self.artefacts / f"{STAGING_PREFIX}{uuid4().hex}"
+        _move(folder, staging)
         try:
-            _make_read_only(arriving)
-            keep_record = self._keep(arriving)
+            _make_read_only(staging)
+            keep_record = self._keep(staging)
         except BaseException:
-            _move(arriving, folder)  # the work of hours is not lost to a full disk
+            _move(staging, folder)  # the work of hours is not lost to a full disk
             raise
         target = self.artefacts / record.name
         if target.exists():
             shutil.rmtree(target)
-        arriving.rename(target)
+        staging.rename(target)
         self._register(record, keep_record)
         self._save_stats(record)
         return self._artefact(record)
@@ -240,27 +240,27 @@ class ContentStore(ABC):
 
     def _intact(self, record: ArtefactRecord) -> bool:
         try:
-            self._check(record, seen=self._last_stats(record))
+            self._check(record, stats=self._last_stats(record))
         except ArtefactError:
             return False
         return True
 
-    def _check(self, record: ArtefactRecord, *, seen: Mapping[str, list[int]]) -> None:
+    def _check(self, record: ArtefactRecord, *, stats: Mapping[str, list[int]]) -> None:
         folder = self.artefacts / record.name
         expected = {entry.path: entry for entry in record.files}
         if strange := sorted(set(content.files(folder)) ^ set(expected)):
             problem = "is missing" if strange[0] in expected else "was not put there by Tidemill"
             raise TamperedArtefact(_tampered_message(record, folder / strange[0], problem))
-        fresh = False
+        hashed = False
         for path, entry in expected.items():
-            if seen.get(path) == _stat(folder / path):
+            if stats.get(path) == _stat(folder / path):
                 continue
-            fresh = True
+            hashed = True
             if content.entry(folder, path) != entry:
                 raise TamperedArtefact(
                     _tampered_message(record, folder / path, "does not match the digest")
                 )
-        if fresh:
+        if hashed:
             self._save_stats(record)
 
     def _artefact(self, record: ArtefactRecord) -> Artefact:
@@ -272,10 +272,10 @@ class ContentStore(ABC):
 
     def _last_stats(self, record: ArtefactRecord) -> dict[str, list[int]]:
         try:
-            noted = json.loads(self._note(record).read_text())
+            stats = json.loads(self._note(record).read_text())
         except (OSError, ValueError):
             return {}
-        return noted if isinstance(noted, dict) else {}
+        return stats if isinstance(stats, dict) else {}
 
     def _save_stats(self, record: ArtefactRecord) -> None:
         folder = self.artefacts / record.name
@@ -290,7 +290,7 @@ class ContentStore(ABC):
         return FileLock(self._notes / "lock", fallback_to_soft=False)
 
     def _clear_staging(self) -> None:
-        """What a killed put left; nobody else is in the middle of one while we hold the lock."""
+        """Remove what a killed `put` left; while we hold the lock, no other put is under way."""
         for leftover in self.artefacts.glob(f"{STAGING_PREFIX}*"):
             if leftover.is_dir():
                 shutil.rmtree(leftover, ignore_errors=True)
@@ -298,7 +298,7 @@ class ContentStore(ABC):
                 leftover.unlink(missing_ok=True)
 
     def _sweep(self) -> None:  # noqa: B027 - a store that shares no bytes has none to free
-        """Free what nothing refers to any more."""
+        """Free the bytes that no record refers to."""
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -366,4 +366,4 @@ def _move(source: Path, target: Path) -> None:
 
 def _make_read_only(folder: Path) -> None:
     for path in content.files(folder):
-        (folder / path).chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
+        (folder / path).chmod(modes.S_IRUSR | modes.S_IRGRP | modes.S_IROTH)

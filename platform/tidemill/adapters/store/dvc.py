@@ -47,7 +47,7 @@ class DvcStore(ContentStore):
                     write_atomically(root / path, text)
 
     def records(self) -> list[ArtefactRecord]:
-        """One record for each pointer file, sorted by the pointer's name."""
+        """Everything that was put, sorted by name."""
         return [_read(path) for path in sorted(self.artefacts.glob("*.dvc"))]
 
     def dvc_pointer(self, digest: str) -> Mapping[str, object] | None:
@@ -86,8 +86,8 @@ class DvcStore(ContentStore):
         sizes = {"size": meta.size, "nfiles": meta.nfiles}
         return {"md5": tree.hash_info.value, **sizes, "hash": "md5"}
 
-    def _register(self, record: ArtefactRecord, kept: Mapping[str, object]) -> None:
-        data = {"outs": [{**kept, "path": record.name}], "meta": record_to_dict(record)}
+    def _register(self, record: ArtefactRecord, backing: Mapping[str, object]) -> None:
+        data = {"outs": [{**backing, "path": record.name}], "meta": record_to_dict(record)}
         write_atomically(self._pointer(record), yaml.safe_dump(data, sort_keys=False))
 
     def _unregister(self, record: ArtefactRecord) -> None:

@@ -22,7 +22,7 @@ class MemoryStore(ContentStore):
         weakref.finalize(self, shutil.rmtree, root, ignore_errors=True)
 
     def records(self) -> list[ArtefactRecord]:
-        """Every stored artefact's record, sorted by name."""
+        """Everything that was put, sorted by name."""
         return sorted(self._records.values(), key=lambda record: record.name)
 
     def _find(self, digest: str) -> ArtefactRecord | None:
@@ -34,7 +34,7 @@ class MemoryStore(ContentStore):
     def _keep(self, folder: Path) -> Mapping[str, object]:  # noqa: ARG002 - nothing backs it
         return {}
 
-    def _register(self, record: ArtefactRecord, kept: Mapping[str, object]) -> None:  # noqa: ARG002
+    def _register(self, record: ArtefactRecord, backing: Mapping[str, object]) -> None:  # noqa: ARG002
         self._records[record.digest] = record
 
     def _unregister(self, record: ArtefactRecord) -> None:
