@@ -74,9 +74,7 @@ class TrustedSigners:
             if code == 0 and (good := _SSH_GOOD.search(without)):
                 reason = f"is signed by {good[1]} with a revoked key ({good[2]})"
                 return CommitSignature(commit, "revoked", good[1], good[2], reason)
-        return CommitSignature(
-            commit, "bad", reason="has an invalid signature"
-        )
+        return CommitSignature(commit, "bad", reason="has an invalid signature")
 
     def _stranger(self, commit: str, key: str, output: str) -> CommitSignature:
         if _SSH_EXPIRED.search(output):
