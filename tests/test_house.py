@@ -30,13 +30,8 @@ LIMITS: dict[str, float] = {
 """What the tree has to keep."""
 
 TODAY: dict[str, float] = {
-    "module lines, 90 of 100": 225,
-    "participles, percent": 9.8,
-    "story words, percent": 13.0,
-    "loose dicts": 568,
-    "asserted types": 13,
-    "untyped returns": 2,
-    "undocumented": 20,
+    "module lines, 90 of 100": 215,
+    "loose dicts": 340,
 }
 """Limits that it does not meet yet, and where it stands. Lower them as the tree improves."""
 
