@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 PATIENCE = 15.0
 """Seconds until the controller has to have done what it was told."""
+_by_option = click.option(
+    "--by", default=getpass.getuser, help="Your name for the record; default: the user name."
+)
 
 
 @click.group(
@@ -64,9 +67,7 @@ def status(settings: Settings, service: str | None, as_json: bool) -> None:
 
 @command.command(epilog=examples_epilog("tidemill rollout promote support-chat"))
 @click.argument("service")
-@click.option(
-    "--by", default=getpass.getuser, help="Your name for the record; default: the user name."
-)
+@_by_option
 @pass_settings
 def promote(settings: Settings, service: str, by: str) -> None:
     """Let a paused rollout go on, agree to what one asks for, or accept a live release that asks.
@@ -78,9 +79,7 @@ def promote(settings: Settings, service: str, by: str) -> None:
 
 @command.command(epilog=examples_epilog("tidemill rollout pause support-chat"))
 @click.argument("service")
-@click.option(
-    "--by", default=getpass.getuser, help="Your name for the record; default: the user name."
-)
+@_by_option
 @pass_settings
 def pause(settings: Settings, service: str, by: str) -> None:
     """Keep the traffic as it is until `promote` or `rollback`."""
@@ -89,9 +88,7 @@ def pause(settings: Settings, service: str, by: str) -> None:
 
 @command.command(epilog=examples_epilog("tidemill rollout rollback support-chat"))
 @click.argument("service")
-@click.option(
-    "--by", default=getpass.getuser, help="Your name for the record; default: the user name."
-)
+@_by_option
 @pass_settings
 def rollback(settings: Settings, service: str, by: str) -> None:
     """Take the candidate's traffic away; with none under way, go back to the former release."""
