@@ -132,6 +132,19 @@ class Approval:
     """The rollout's step at that moment; -1 before the first, and for decisions."""
     id: int = 0
 
+    def to_dict(self) -> dict[str, object]:
+        """The facts of an approval under the keys of `--json`."""
+        names = ("kind", "subject", "name", "step", "note", "statement", "signature")
+        return {
+            **{name: getattr(self, name) for name in names},
+            "who": self.principal,
+            "how": self.method,
+            "called": self.display_name,
+            "key": self.fingerprint,
+            "saw": self.evidence,
+            "at": self.approved_at,
+        }
+
     @property
     def identity(self) -> Identity:
         """The person, as `tidemill.engine.approval` compares them."""

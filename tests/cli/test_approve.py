@@ -296,7 +296,7 @@ def test_what_is_not_asked_for_cannot_be_approved(
     assert "'tune' is a FineTune; name a service or a Trigger" in capsys.readouterr().err
     shop.ask(shop.release("d"), approval=None)
     assert approve(SERVICE) == 1
-    assert "asks nobody" in capsys.readouterr().err
+    assert "Nothing to approve" in capsys.readouterr().err
 
 
 class Walk:
@@ -600,7 +600,7 @@ def test_a_trigger_that_asks_becomes_decided(
     assert decided.answered_by == "ann@shop.example"
     assert consent.evidence["reason"] == "40 new rows"
     assert approve("retrain") == 1
-    assert "asks nobody" in capsys.readouterr().err
+    assert "Nothing to approve" in capsys.readouterr().err
 
 
 def test_a_trigger_too_is_approved_by_its_list_and_not_by_an_author(
@@ -622,7 +622,7 @@ def test_killed_between_the_approval_and_the_decision_it_ends_the_same(
 
     be(asking, "ann")
     with monkeypatch.context() as patch:
-        patch.setattr(TriggerDecisionLedger, "answer", lambda *_, **__: 1 / 0)
+        patch.setattr(TriggerDecisionLedger, "resolve_approval", lambda *_, **__: 1 / 0)
         assert approve("retrain") == 1
     assert approve("retrain") == 0
 

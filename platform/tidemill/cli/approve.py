@@ -46,7 +46,7 @@ def command(settings: Settings, name: str, release: str | None, note: str, as_js
     else:
         consent, fresh = _trigger(home, agreement, name, note)
     if as_json:
-        print_json(consent)
+        print_json(consent.to_dict())
         return
     for line in format_evidence(consent.evidence):
         click.echo(f"  {line}")

@@ -22,7 +22,6 @@ from tidemill.lineage.identifiers import Identifier, resolve_identifier
 from tidemill.lineage.result import UpstreamLineage, VerifiedLink
 from tidemill.lineage.spec_blame import Lines, blame_row, blame_specs
 from tidemill.ports import Materialisation
-from tidemill.records import Approval
 
 MAX_ROWS = 5
 """Nearest rows that are listed; as many of the feedback that became rows."""
@@ -89,7 +88,7 @@ def _from_release(
     evidence = ProvenanceEvidence(
         rollout_decisions=rollout_decisions(home, release),
         approvals=[
-            _approval(approval) for approval in home.ledger.approvals.of_subject(release.digest)
+            approval.to_dict() for approval in home.ledger.approvals.of_subject(release.digest)
         ],
         lines=lines,
         rows=rows,
@@ -294,20 +293,6 @@ def _built_artefact(
         commit=making.commit,
         tools=making.tools,
     )
-
-
-def _approval(approval: Approval) -> Facts:
-    """The facts of an approval, under the keys of `why --json`."""
-    names = ("kind", "subject", "name", "step", "note", "statement", "signature")
-    return {
-        **{name: getattr(approval, name) for name in names},
-        "who": approval.principal,
-        "how": approval.method,
-        "called": approval.display_name,
-        "key": approval.fingerprint,
-        "saw": approval.evidence,
-        "at": approval.approved_at,
-    }
 
 
 def _without_nulls(facts: Facts) -> Mapping[str, object]:
