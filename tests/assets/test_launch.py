@@ -76,7 +76,7 @@ def test_control_c_ends_a_run_in_one_word_and_leaves_nothing_behind(
         told += process.stdout.readlines()
 
     assert process.wait(30) == 130
-    assert told[0] == "rows: making dataset\n"
+    assert told[0] == "rows: building dataset\n"
     assert told[-1] == "interrupted\n"
     assert "Traceback" not in "".join(told)
     assert psutil.wait_procs(started, timeout=10)[1] == []

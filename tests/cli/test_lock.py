@@ -302,4 +302,4 @@ def test_the_verb_opens_one_proposal_on_a_plain_remote(
     git(live.work, "merge", "--quiet", "--ff-only", f"origin/{BRANCH}")
     git(live.work, "push", "--quiet", "origin", "main")
     assert lock("--open-pr") == 0
-    assert "'main' says it already" in capsys.readouterr().out
+    assert "Branch 'main' already has these lock files" in capsys.readouterr().out

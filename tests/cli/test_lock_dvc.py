@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tidemill.adapters.git import GitRepository
 from tidemill.adapters.store.remote import default_remote, dvc_root, push
 from tidemill.cli import commands
 from tidemill.control.lock_pull_request import propose
+from tidemill.engine.release_record import ReleasedArtefact
 from tidemill.errors import MissingArtefact, ServiceError
 from tidemill.init.dvc_repository import dvc_files
 from tidemill.spec.lock import BRANCH, LockFile, read_lock
@@ -138,12 +140,14 @@ def test_a_pointer_names_release_and_digests_and_a_step_has_a_folder_of_its_own(
     release = shop.release("a")
     record = home.ledger.materialisations.release(release)
     assert record is not None
-    more = {"digest": merged.digest, "kind": "merged", "bytes": merged.bytes, "meta": {}}
-    record["artefacts"]["reply-int8/merge"] = more
-    record["artefacts"]["reply-int8/quantise"] = record["artefacts"]["reply-int8"]
-    record["digest"] = "sha256:" + "c" * 64
+    steps = {
+        "reply-int8/merge": ReleasedArtefact(merged.digest, "merged", merged.bytes),
+        "reply-int8/quantise": record.artefacts["reply-int8"],
+    }
+    digest = "sha256:" + "c" * 64
+    record = replace(record, digest=digest, artefacts={**record.artefacts, **steps})
     home.ledger.materialisations.add_release(record)
-    shop.go_live(record["digest"])
+    shop.go_live(digest)
     lock()
 
     found = yaml.safe_load(pointer(shop).read_text())

@@ -114,7 +114,7 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Plant:
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (["optimise", "shop/rows"], "'rows' is a Dataset, not a Prompt; name one of ask"),
+        (["optimise", "shop/rows"], "'rows' is a Dataset, not a Prompt; choose one of ask"),
         (["sweep", "shop/rows"], "'rows' is a Dataset, not a FineTune; shop has none"),
         (
             ["optimise", "shop/ask"],
@@ -225,7 +225,7 @@ def test_the_pull_request_says_what_a_person_needs(
     for wanted in (
         "| gain, paired | +0.",
         "### Changed answers",
-        "rows are answered better",
+        "found a prompt that answers better",
         "- calls: ",
         "tidemill optimise shop/ask --model tiny --seed 0",
         "which no choice has looked at before (first comparison on these rows)",
@@ -265,7 +265,10 @@ def test_a_budget_that_is_too_small_says_so_with_exit_3(
     plant(Planted())
 
     assert shop.run("--calls", "30") == 3
-    assert "deciding takes 92 calls and ranking one candidate 16" in capsys.readouterr().err
+    assert (
+        "the final comparison needs 92 calls and ranking one candidate needs 16"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_real_model_is_searched_to_the_end(
@@ -281,4 +284,6 @@ def test_a_prompt_that_nobody_asks_through_needs_a_model(
     arguments = ["optimise", "shop/ask", "--specs", str(shop.clone / "specs")]
 
     assert run(commands, arguments) == 1
-    assert "no model is evaluated with 'ask'; say which answers" in capsys.readouterr().err
+    assert (
+        "no model is evaluated with 'ask'; choose one with --model NAME" in capsys.readouterr().err
+    )

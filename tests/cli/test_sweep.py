@@ -71,7 +71,7 @@ def test_a_setting_that_learns_is_proposed_in_the_place_of_one_that_does_not(
     assert (
         len([line for line in changed if line[:1] in "+-" and line[:3] not in ("+++", "---")]) == 2
     )
-    assert "proposed as" in capsys.readouterr().out
+    assert "opened pull request" in capsys.readouterr().out
 
 
 def test_a_sweep_that_was_killed_trains_nothing_twice(
@@ -80,7 +80,7 @@ def test_a_sweep_that_was_killed_trains_nothing_twice(
     write(shop, steps=1)
     assert sweep(shop, "--json") == 0
     first = json.loads(capsys.readouterr().out)
-    monkeypatch.setattr(finetune, "run", None)  # training again would fall over it
+    monkeypatch.setattr(finetune, "run_training", None)  # training again would fall over it
 
     assert sweep(shop, "--json") == 0
     again = json.loads(capsys.readouterr().out)
@@ -100,7 +100,7 @@ def test_hours_that_are_used_up_start_no_other_trial(
     taken = next(note["seconds"] for note in notes if not note["setting"])
     capsys.readouterr()
     write(shop, steps=1, more=f"budget: {{hours: {(taken + 0.01) / 3600:.9f}}}\n")
-    monkeypatch.setattr(finetune, "run", None)  # no other is trained
+    monkeypatch.setattr(finetune, "run_training", None)  # no other is trained
 
     assert sweep(shop) == 0
     shown = capsys.readouterr().out
@@ -126,7 +126,7 @@ def test_another_run_does_not_begin_the_hours_anew(
 ) -> None:
     write(shop, steps=100_000, more="budget: {hours: 0.0005}\n")
     assert sweep(shop) == 3
-    monkeypatch.setattr(finetune, "run", None)  # training on would fall over it
+    monkeypatch.setattr(finetune, "run_training", None)  # training on would fall over it
 
     assert sweep(shop) == 3
     assert "raise `budget.hours`" in capsys.readouterr().err

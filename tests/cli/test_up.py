@@ -132,7 +132,7 @@ def test_up_runs_everything_what_falls_comes_back_and_down_leaves_nothing(home: 
     assert dagster in started.stdout
     assert httpx.get(f"{gateway}/-/health").status_code == 200
     assert httpx.get(f"{dagster}/server_info").status_code == 200
-    assert home.verb("up").stdout.startswith("it runs already")
+    assert home.verb("up").stdout.startswith("Already running")
 
     for name in ("ingest", "controller", "gateway"):
         os.kill(first[name], signal.SIGKILL)

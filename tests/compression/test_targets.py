@@ -108,6 +108,6 @@ def test_the_onnx_target_answers_as_the_weights_do(tiny_llm: Path, tmp_path: Pat
     module = targets.load("onnxruntime")
     module.build(tiny_llm, out, OnnxRuntimeTarget(runtime="onnxruntime"), no_progress)
 
-    assert not module.ready(tiny_llm)
-    assert module.ready(out)
+    assert not module.is_runnable(tiny_llm)
+    assert module.is_runnable(out)
     assert ModelForm.read(out).precision == "fp32"

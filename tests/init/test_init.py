@@ -75,7 +75,7 @@ def test_a_project_of_each_task_is_valid_and_its_dataset_can_be_made(
 
     assert (code, checked) == (0, 0)
     assert told.endswith(
-        "to specs/desk, all good; next:\n"
+        "valid specs to specs/desk. Next:\n"
         "  tidemill validate specs/desk\n  tidemill run desk\n  tidemill up\n"
     )
     assert [check.message for check in made.checks if not check.passed] == []

@@ -197,7 +197,9 @@ def test_fixed_splits_are_kept_and_what_leaks_into_test_goes(
 
     assert said["rows"] == {"train": 19, "validation": 0, "test": 2}
     assert said["quarantined"] == {"leaks into test": 1}
-    assert made.checks[1].message == "0 train rows ask what a test row asks; 1 were kept out"
+    assert (
+        made.checks[1].message == "0 train rows repeat a test question; 1 such rows were excluded"
+    )
 
 
 def given(number: int, **more: Any) -> dict[str, Any]:
@@ -359,7 +361,7 @@ def test_held_out_subjects_are_only_in_the_test_split(
         ({"deduplicate": {"key": "txt"}}, r"deduplicate\.key: the rows have no column 'txt'; did"),
         ({"split": {"by": "group", "key": "user"}}, r"split\.key: the rows have no column 'user'"),
         ({"privacy": {"kinds": ["name"]}}, "named-entity model"),
-        ({"sources": [{"type": "feedback", "of": "said"}]}, "no ledger is open"),
+        ({"sources": [{"type": "feedback", "of": "said"}]}, "needs a ledger"),
     ],
 )
 def test_what_cannot_be_made_says_what_and_the_way_out_and_leaves_nothing(

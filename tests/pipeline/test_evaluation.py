@@ -408,7 +408,7 @@ def test_the_live_model_answers_the_rows_that_it_never_saw(real: Place) -> None:
 
 
 def test_a_language_model_without_a_prompt_is_a_message(real: Place) -> None:
-    with pytest.raises(ArtefactError, match="is asked through a prompt"):
+    with pytest.raises(ArtefactError, match="needs a prompt"):
         evaluation.build(spec(), real.inputs, real.bench())
 
 

@@ -122,7 +122,7 @@ def test_an_adapter_answers_as_base_and_adapter_together(tiny_llm: Path, tmp_pat
 
 
 def test_a_folder_without_a_form_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ArtefactError, match=r"there is no form\.json, so this is no model"):
+    with pytest.raises(ArtefactError, match=r"has no form\.json: it is not a model artefact"):
         open_runtime(tmp_path, resolve=Path)
 
 

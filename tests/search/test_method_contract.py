@@ -100,5 +100,7 @@ def test_a_budget_that_reaches_for_nothing_says_what_is_needed(
 ) -> None:
     plant(Planted())
 
-    with pytest.raises((OverBudget, MissingExtra), match=r"deciding takes|is not installed"):
+    with pytest.raises(
+        (OverBudget, MissingExtra), match=r"final comparison needs|is not installed"
+    ):
         ground.run(method, limits=Limits(calls=20), reflection=Teacher(TEACHER))

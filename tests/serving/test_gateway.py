@@ -203,7 +203,7 @@ def test_a_live_release_that_answers_with_an_error_is_not_said_to_be_restarted(
 
     message = answer.json()["error"]["message"]
     assert answer.status_code == 503
-    assert "the live release answers 500; try again" in message
+    assert "the live release returned HTTP 500; try again" in message
     assert "restarted" not in message
 
 

@@ -77,8 +77,8 @@ def prompted(
 def test_a_lone_user_message_and_a_row_are_rendered_alike_as_in_evaluation(prompted: Any) -> None:
     answerer, model, program = prompted("refund | It is on its way.")
 
-    chat = answerer.answer(InferenceRequest(({"role": "user", "content": "my money"},)))
-    row = answerer.answer(InferenceRequest(inputs={"text": "my money"}))
+    chat = answerer.predict(InferenceRequest(({"role": "user", "content": "my money"},)))
+    row = answerer.predict(InferenceRequest(inputs={"text": "my money"}))
 
     wanted = program.messages({"text": "my money"})
     assert [list(shown) for shown in model.shown[-2:]] == [wanted, wanted]
@@ -92,7 +92,7 @@ def test_a_whole_conversation_goes_to_the_model_as_it_is(prompted: Any) -> None:
         {"role": role, "content": role} for role in ("system", "user", "assistant", "user")
     )
 
-    answerer.answer(InferenceRequest(turns))
+    answerer.predict(InferenceRequest(turns))
 
     assert tuple(model.shown[-1]) == turns
 
@@ -121,13 +121,13 @@ def test_a_missing_column_is_named(prompted: Any) -> None:
     answerer, _, _ = prompted("refund | Yes.")
 
     with pytest.raises(BadRequest, match=r"lacks text; support-chat takes text"):
-        answerer.answer(InferenceRequest(inputs={"txt": "hi"}))
+        answerer.predict(InferenceRequest(inputs={"txt": "hi"}))
 
 
 def test_a_classifier_reads_the_text_itself_as_in_evaluation(prompted: Any) -> None:
     answerer, _, _ = prompted("", task="sequence-classification")
 
-    given = answerer.answer(InferenceRequest(inputs={"text": "money"}))
+    given = answerer.predict(InferenceRequest(inputs={"text": "money"}))
     *pieces, streamed = answerer.stream(InferenceRequest(({"role": "user", "content": "money"},)))
 
     assert given.answer.text == given.answer.label == "about money" == pieces[0]

@@ -63,7 +63,7 @@ def test_an_artefact_that_is_not_there_is_named(release: Make, tmp_path: Path) -
         **{**vars(made), "prompt": ArtefactFolder("sha256:1234", tmp_path / "gone")}
     )
 
-    with pytest.raises(MissingArtefact, match="the prompt 1234 is not at"):
+    with pytest.raises(MissingArtefact, match="the prompt 1234 is missing at"):
         lost.verify()
 
 

@@ -275,7 +275,7 @@ def test_a_branch_that_goes_back_to_a_signed_commit_is_checked_again(
 
 def test_a_zombie_holds_nothing_any_more() -> None:
     """A killed child that its parent has not asked about yet still has a process number."""
-    code = "from tidemill.adapters.ledger.lease_owner import me; print(me())"
+    code = "from tidemill.adapters.ledger.lease_owner import current_owner; print(current_owner())"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as dead:
         assert dead.stdout is not None
         holder = dead.stdout.read().strip()

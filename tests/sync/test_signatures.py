@@ -126,7 +126,7 @@ def test_a_missing_list_of_revoked_keys_lets_nobody_in(desk: Remote, keys: Keys)
     ).verify_commit(desk.clone, sha)
 
     assert not found.is_good
-    assert "there is no file" in found.reason
+    assert "does not exist" in found.reason
 
 
 def test_a_signature_of_other_contents_is_bad(desk: Remote, keys: Keys) -> None:

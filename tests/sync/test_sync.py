@@ -309,7 +309,7 @@ def test_a_sync_that_must_not_wait_says_that_another_works(desk: Remote, follow:
 
 
 def test_a_killed_holder_is_not_waited_for(desk: Remote, follow: Follow) -> None:
-    code = "from tidemill.adapters.ledger.lease_owner import me; print(me())"
+    code = "from tidemill.adapters.ledger.lease_owner import current_owner; print(current_owner())"
     dead = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     home = follow().home
     home.ledger.leases.acquire(LEASE, dead.stdout.strip(), timedelta(hours=1), home.clock.now())

@@ -41,7 +41,7 @@ def test_exit_codes_say_what_came_of_it(call: CliRunner, desk: Remote) -> None:
     away = sync(call)
 
     assert (applied.exit_code, refused.exit_code, away.exit_code) == (2, 1, 1)
-    assert "new       desk/rows" in applied.output
+    assert "never built desk/rows" in applied.output
     assert "makes others, rows of desk" in applied.output
     assert "refused, broken: a problem: specs/desk/rows.yaml:2:" in refused.output
     assert "what is live stays" in refused.output
@@ -74,7 +74,10 @@ def test_json_has_the_plan_and_the_runs(call: CliRunner, desk: Remote) -> None:
 
     assert found["came"] == "applied"
     assert found["commit"] == desk.git("rev-parse", "HEAD")
-    assert [(i["name"], i["state"]) for i in found["plan"]] == [("others", "new"), ("rows", "new")]
+    assert [(i["name"], i["state"]) for i in found["plan"]] == [
+        ("others", "never_built"),
+        ("rows", "never_built"),
+    ]
     assert found["runs"][0]["targets"] == ["others", "rows"]
 
 

@@ -65,7 +65,7 @@ def command(
         desk.clean(target.builder.project.folder)
     with terminal_progress() as say:
         result = target.run(home, seed, calls, say)
-    changed = prompt_proposal.changed_files(result, target.loaded) if result.proposes else {}
+    changed = prompt_proposal.changed_files(result, target.loaded) if result.has_proposal else {}
     project = target.builder.project
     again = _search.command_line(
         "optimise", f"{project.name}/{target.spec.name}",

@@ -152,7 +152,7 @@ def format_outcome(outcome: Outcome) -> str:
         refusal = f"  refused ({sync.refusal}): {outcome.reason}"
         return f"{head}\n{refusal}\n  the live releases are unchanged"
     lines = [
-        f"  {item.state:<9} {item.key}{format_reason(item)}"
+        f"  {item.state.replace('_', ' '):<11} {item.key}{format_reason(item)}"
         for item in outcome.items
         if is_notable(item)
     ]
@@ -187,7 +187,7 @@ def outcome_to_dict(following: Follower, outcome: Outcome) -> dict[str, object]:
         "runs": [
             {
                 "project": decision.project,
-                "targets": decision.targets,
+                "targets": decision.assets,
                 "state": decision.state,
                 "run": decision.run,
             }

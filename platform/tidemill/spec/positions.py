@@ -212,7 +212,7 @@ class _Reader:
             value = _resolve(text)
         except ValueError:
             value = math.inf
-        wide = isinstance(value, int) and abs(value) > _WIDEST
+        wide = isinstance(value, int) and not -_WIDEST - 1 <= value <= _WIDEST
         if wide or (isinstance(value, float) and not math.isfinite(value)):
             excerpt = text if len(text) < 30 else f"{text[:20]}…"
             cause = "has more than 64 bits" if wide else "is no finite number"
