@@ -20,6 +20,7 @@ import click
 
 from tidemill import entry_points
 from tidemill.errors import TidemillError
+from tidemill.records import TriggerDecision
 from tidemill.settings import Settings
 from tidemill.terminal.amounts import strip_control_lines
 from tidemill.terminal.progress import terminal_progress
@@ -172,7 +173,7 @@ def format_reason(item: Any) -> str:
 def outcome_to_dict(following: Follower, outcome: Outcome) -> dict[str, object]:
     """An outcome for machines."""
     sync = outcome.sync
-    runs: Sequence[Any] = (
+    runs: Sequence[TriggerDecision] = (
         following.home.ledger.trigger_decisions.sync_requests(f"@git/{sync.id}/") if sync else ()
     )
     return {
@@ -189,7 +190,7 @@ def outcome_to_dict(following: Follower, outcome: Outcome) -> dict[str, object]:
                 "project": decision.project,
                 "targets": decision.assets,
                 "state": decision.state,
-                "run": decision.run,
+                "run": decision.run_id,
             }
             for decision in runs
         ],

@@ -107,7 +107,9 @@ def _template(spec: Prompt, folder: Path) -> Iterator[Problem]:
     except UnicodeDecodeError:
         yield Problem(display_path(path), 1, "the template is not UTF-8", "save it as UTF-8")
     except (OSError, ValueError, RecursionError) as error:
-        cause = f"this is no Jinja2 template: {str(error).splitlines()[0]}"
+        deep = isinstance(error, RecursionError)
+        detail = "it is nested too deeply" if deep else str(error).splitlines()[0]
+        cause = f"this is no Jinja2 template: {detail}"
         yield Problem(display_path(path), 1, cause, "simplify it")
     else:
         yield from _names(spec, uses, display_path(path))
