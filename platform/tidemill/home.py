@@ -180,11 +180,9 @@ class Home:
         """The releases of a service that users may meet now."""
         from tidemill.pipeline.asset_state import ServiceReleases
 
-        open_ = (
-            self.ledger.materialisations.release(r.release)
-            for r in self.ledger.rollouts.in_progress(service)
-        )
-        return ServiceReleases(self.live_record(service), [record for record in open_ if record])
+        rollouts = self.ledger.rollouts.in_progress(service)
+        records = (self.ledger.materialisations.release(one.release) for one in rollouts)
+        return ServiceReleases(self.live_record(service), [one for one in records if one])
 
 
 def has_ledger(settings: Settings) -> bool:

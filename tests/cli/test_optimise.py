@@ -228,7 +228,7 @@ def test_the_pull_request_says_what_a_person_needs(
         "found a prompt that answers better",
         "- calls: ",
         "tidemill optimise shop/ask --model tiny --seed 0",
-        "which no choice has looked at before (first comparison on these rows)",
+        "which the search never used (first comparison on these rows)",
     ):
         assert wanted in page.body
 

@@ -44,7 +44,7 @@ def test_exit_codes_say_what_came_of_it(call: CliRunner, desk: Remote) -> None:
     assert "never built desk/rows" in applied.output
     assert "makes others, rows of desk" in applied.output
     assert "refused (broken): a problem: specs/desk/rows.yaml:2:" in refused.output
-    assert "what is live stays" in refused.output
+    assert "the live releases are unchanged" in refused.output
     assert "what was fetched before stays" in away.output
 
 

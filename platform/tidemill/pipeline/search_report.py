@@ -115,8 +115,8 @@ def report_markdown(report: SearchReport) -> str:
             ],
         ),
         f"Compared on {report.decided_on}, which the search never used "
-        f"({_comparison_text(decision.comparison)}). Swapping the answers of each row at random "
-        f"gives as large a gain: p = {decision.p_value:.2g}. "
+        f"({_comparison_text(decision.comparison)}). As large a gain comes by chance, when the "
+        f"answers of each row are swapped at random, with p = {decision.p_value:.2g}. "
         f"Model: {report.model}.",
         "### What changes",
         f"{report.leader}." if report.leader else "",
