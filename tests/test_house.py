@@ -12,13 +12,14 @@ from tests.house.source import Module
 
 LIMITS: dict[str, float] = {
     "module lines, median": 94,
+    "module lines, 90 of 100": 207,
     "module lines, longest": 400,
     "function lines, median": 7,
     "function lines, 90 of 100": 19,
     "function lines, longest": 50,
     "participles, percent": 1,
     "story words, percent": 1,
-    "loose dicts": 310,
+    "loose dicts": 150,
     "asserted types": 5,
     "untyped returns": 0,
     "silent modules": 0,
