@@ -9,7 +9,8 @@ from typing import Any
 import dagster as dg
 
 from tidemill.pipeline.checks import declared_checks
-from tidemill.pipeline.context import BuildResult, Check, Measure, Progress
+from tidemill.pipeline.context import BuildResult, Check, Measure
+from tidemill.progress import Progress
 
 
 def materialize_result(spec: Any, made: BuildResult) -> dg.MaterializeResult[Any]:

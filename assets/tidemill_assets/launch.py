@@ -14,7 +14,7 @@ from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionI
 from tidemill.errors import GateFailed
 from tidemill.home import Home
 from tidemill.pipeline.builder import ProjectBuilder
-from tidemill.pipeline.context import Progress
+from tidemill.progress import Progress
 from tidemill.settings import Settings
 from tidemill.terminal.progress import terminal_progress
 from tidemill.terminal.shell import INTERRUPTED, exit_with, run

@@ -10,7 +10,7 @@ import click
 from tidemill.adapters.ledger import lease_owner
 from tidemill.errors import ServiceError
 from tidemill.home import Home
-from tidemill.pipeline.context import Progress
+from tidemill.progress import Progress
 from tidemill.settings import Settings
 from tidemill.terminal.progress import terminal_progress
 from tidemill.terminal.shell import run

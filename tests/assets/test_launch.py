@@ -13,7 +13,7 @@ import pytest
 from tidemill.errors import GateFailed
 from tidemill.home import Home
 from tidemill.local.dagster_home import prepare
-from tidemill.pipeline.context import no_progress
+from tidemill.progress import no_progress
 from tidemill_assets.launch import launch
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.catalog import COMPRESSION
-from tidemill.compression import no_progress
 from tidemill.models.fetch import fetch, link_tree
+from tidemill.progress import no_progress
 from tidemill.runtimes import open_runtime
 from tidemill.settings import Settings
 from tidemill.spec.model import Model

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from tidemill.catalog import COMPRESSION
-from tidemill.compression import artefact_kind, no_progress
+from tidemill.compression import artefact_kind
 from tidemill.content import digest_of
 from tidemill.form import ModelForm
+from tidemill.progress import no_progress
 from tidemill.runtimes import open_runtime
 
 Resolve = Callable[[str], Path]

@@ -10,9 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from tidemill.catalog import COMPRESSION
-from tidemill.compression import no_progress, onnx_export
+from tidemill.compression import onnx_export
 from tidemill.compression.model_folder import NOTE
 from tidemill.errors import ArtefactError, DataError
+from tidemill.progress import no_progress
 from tidemill.runtimes import open_runtime
 
 Resolve = Callable[[str], Path]

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tidemill.compression import no_progress, onnx_export, targets
+from tidemill.compression import onnx_export, targets
 from tidemill.compression.bf16_export import fp16_graph
 from tidemill.compression.engine_build import profile_shapes
 from tidemill.compression.targets.tensorrt import _right_gpu
 from tidemill.content import hash_file
 from tidemill.errors import ArtefactError, ServiceError
 from tidemill.form import ModelForm
+from tidemill.progress import no_progress
 from tidemill.runtimes import open_runtime
 from tidemill.spec.compression import TensorRtTarget
 

@@ -11,7 +11,7 @@ from tidemill.demo.stage import Pulse, Stage
 from tidemill.demo.story import stopped_afterwards
 from tidemill.engine.standstill import Signs
 from tidemill.errors import GateFailed, ServiceError, TidemillError
-from tidemill.pipeline.context import no_progress
+from tidemill.progress import no_progress
 from tidemill.settings import Settings
 
 

@@ -20,7 +20,7 @@ from tidemill.demo.crowd import Crowd
 from tidemill.demo.stage import PROJECT, Stage
 from tidemill.demo.story import Story, play
 from tidemill.local import dagster_home, services
-from tidemill.pipeline.context import no_progress
+from tidemill.progress import no_progress
 from tidemill.spec.graph import build_order
 from tidemill_assets.launch import launch
 from tidemill_assets.sensors import trigger_sensor

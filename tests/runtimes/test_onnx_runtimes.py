@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tidemill.catalog import COMPRESSION
-from tidemill.compression import no_progress, targets
+from tidemill.compression import targets
 from tidemill.errors import ArtefactError
 from tidemill.form import ModelForm
+from tidemill.progress import no_progress
 from tidemill.runtimes import Runtime, open_runtime
 from tidemill.spec.compression import OnnxRuntimeTarget
 

@@ -13,7 +13,7 @@ from tidemill.control.git_sync import Follower, Outcome
 from tidemill.errors import TidemillError
 from tidemill.home import Home
 from tidemill.local.dagster_home import prepare
-from tidemill.pipeline.context import no_progress
+from tidemill.progress import no_progress
 from tidemill.records import RolloutUpdate
 from tidemill_assets.run_decision import run_decision
 

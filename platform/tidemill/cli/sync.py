@@ -34,7 +34,7 @@ from tidemill.terminal.shell import (
 
 if TYPE_CHECKING:
     from tidemill.control.git_sync import Follower, Outcome
-    from tidemill.pipeline.context import Progress
+    from tidemill.progress import Progress
 
 WAIT = timedelta(minutes=30)
 """Time that one sync waits for another."""

@@ -7,22 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 Resolve = Callable[[str], Path]
 Conversations = Sequence[Sequence[Mapping[str, str]]]
-
-
-class Progress(Protocol):
-    """Progress callback: a line for a log, or a bar with `done` of `total`."""
-
-    def __call__(
-        self, message: str, *, done: float | None = None, total: float | None = None
-    ) -> None: ...
-
-
-def no_progress(message: str, *, done: float | None = None, total: float | None = None) -> None:
-    """A `Say` that says nothing."""
 
 
 def artefact_kind(step: ModuleType, options: Any) -> str:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidemill import machine
-from tidemill.compression import Conversations, Progress
+from tidemill.compression import Conversations
 from tidemill.compression.model_folder import copy, silence_tools, write_note
 from tidemill.compression.onnx_export import COPIED_FILES, MODEL, export_onnx
 from tidemill.errors import DataError, MissingExtra
 from tidemill.form import ModelForm
+from tidemill.progress import Progress
 
 if TYPE_CHECKING:
     from tidemill.compression.steps.quantise import Options

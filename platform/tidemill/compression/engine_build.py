@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tidemill.compression import Progress
 from tidemill.compression.model_folder import silence_tools
 from tidemill.content import hash_file
 from tidemill.errors import ArtefactError
 from tidemill.form import ModelForm
+from tidemill.progress import Progress
 from tidemill.spec.compression import TensorRtTarget
 
 ENGINE = "model.engine"

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tidemill.compression import Progress
 from tidemill.compression.model_folder import TOKENIZER, copy, silence_tools, write_note
 from tidemill.errors import ArtefactError, MissingExtra
 from tidemill.form import ModelForm
+from tidemill.progress import Progress
 
 if TYPE_CHECKING:
     from tidemill.compression.steps.quantise import Options

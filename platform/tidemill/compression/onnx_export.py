@@ -11,11 +11,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tidemill.compression import Progress
 from tidemill.compression.model_folder import TOKENIZER, check_full_weights, copy, silence_tools
 from tidemill.content import digest_of
 from tidemill.errors import ArtefactError, MissingExtra
 from tidemill.form import ModelForm
+from tidemill.progress import Progress
 
 MODEL = "model.onnx"
 COPIED_FILES = ("config.json", "generation_config.json", *TOKENIZER)

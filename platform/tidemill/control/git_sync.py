@@ -29,8 +29,8 @@ from tidemill.engine.plan import PlanEntry
 from tidemill.engine.sync import assets_to_build
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.home import Home
-from tidemill.pipeline.context import Progress, no_progress
 from tidemill.ports import Forge
+from tidemill.progress import Progress, no_progress
 from tidemill.records import SyncRecord, TriggerDecision
 from tidemill.settings import Settings
 

@@ -23,7 +23,7 @@ from tidemill.demo.pulse import signs
 from tidemill.engine.standstill import Signs, Standstill
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.home import Home
-from tidemill.pipeline.context import Progress
+from tidemill.progress import Progress
 from tidemill.settings import Settings
 
 PROJECT = SERVICE = "support-chat"

@@ -19,7 +19,7 @@ from tidemill.demo.report import compose
 from tidemill.demo.stage import PROJECT, SERVICE, Stage
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.lineage.upstream import trace_upstream
-from tidemill.pipeline.context import Progress
+from tidemill.progress import Progress
 from tidemill.records import RolloutRecord, TriggerDecision
 
 REQUESTS = 3000

@@ -18,7 +18,7 @@ from tidemill.home import Home, check_writable, has_ledger
 from tidemill.local import supervisor
 from tidemill.local.service_ports import ports
 from tidemill.local.services import Service, prepare, service_plan
-from tidemill.pipeline.context import Progress
+from tidemill.progress import Progress
 from tidemill.settings import Settings
 
 if TYPE_CHECKING:

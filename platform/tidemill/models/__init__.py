@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tidemill.form import ModelForm
 
-Progress = Callable[[str], None]
-"""Where progress goes, one line at a time."""
+Notify = Callable[[str], None]
+"""Takes a line that says what is fetched or converted."""
 
 
 @dataclass(frozen=True)

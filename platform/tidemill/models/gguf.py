@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.errors import ArtefactError, MissingExtra
-from tidemill.models import Progress, tokenizer_rebuild
+from tidemill.models import Notify, tokenizer_rebuild
 
 REVISION = 1
 """Raise it when a conversion gives other bytes, so that old ones in the cache are not used."""
 
 
-def convert(path: Path, sha256: str, cache: Path, tell: Progress) -> Path:
+def convert(path: Path, sha256: str, cache: Path, tell: Notify) -> Path:
     """The folder with the converted model, made under the hash of the GGUF's bytes."""
     folder = cache / "converted" / f"{sha256[:32]}-{REVISION}"
     if folder.exists():

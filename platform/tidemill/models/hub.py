@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from tidemill.errors import ArtefactError, MissingExtra
-from tidemill.models import Progress
+from tidemill.models import Notify
 from tidemill.spec.model import HubSource
 
 _PATTERNS = ("*.safetensors", "*.gguf", "*.json", "*.txt", "*.model", "*.jinja")
 
 
-def snapshot(source: HubSource, cache: Path, tell: Progress) -> Path:
+def snapshot(source: HubSource, cache: Path, tell: Notify) -> Path:
     """The repository's files at the pinned commit, from the cache where they have been before."""
     try:
         from huggingface_hub import snapshot_download

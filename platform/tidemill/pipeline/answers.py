@@ -12,7 +12,7 @@ from tidemill.answer import Answer
 from tidemill.errors import ArtefactError, DataError
 from tidemill.form import ModelForm
 from tidemill.metrics import Scored, measure
-from tidemill.pipeline.context import Progress, no_progress
+from tidemill.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from tidemill.prompts import PromptProgram

@@ -21,14 +21,7 @@ from tidemill.pipeline.asset_state import (
     asset_version,
     snapshot,
 )
-from tidemill.pipeline.context import (
-    BuildContext,
-    BuildResult,
-    Check,
-    Measure,
-    Progress,
-    no_progress,
-)
+from tidemill.pipeline.context import BuildContext, BuildResult, Check, Measure
 from tidemill.pipeline.feedback_offsets import frozen_offsets
 from tidemill.ports import (
     Artefact,
@@ -38,6 +31,7 @@ from tidemill.ports import (
     Repository,
     Store,
 )
+from tidemill.progress import Progress, no_progress
 from tidemill.spec.base import Spec
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.digest import spec_digest

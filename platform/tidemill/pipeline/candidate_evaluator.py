@@ -15,7 +15,7 @@ from tidemill.errors import AnswerLost, PromptTooLong, ServiceError, TidemillErr
 from tidemill.metrics import Scored, measure
 from tidemill.pipeline.answers import EvaluatedRow, answer_rows_with
 from tidemill.pipeline.cached_runtime import CachedRuntime, SearchAccount, max_cost
-from tidemill.pipeline.context import Progress, no_progress
+from tidemill.progress import Progress, no_progress
 from tidemill.prompts import PromptProgram
 from tidemill.search import Candidate, Row, SearchSpace
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tidemill.engine.measurement import Check as Check
 from tidemill.engine.measurement import Measure as Measure
 from tidemill.ports import Artefact, Clock, Store
+from tidemill.progress import Progress, no_progress
 
 
 @dataclass(frozen=True)
@@ -29,18 +30,6 @@ class BuildResult:
     tables: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
     """Small tables by title, for the UI (worst failures, hops)."""
     reused: bool = False
-
-
-class Progress(Protocol):
-    """Shows how far a build is: a line in a log, or a bar."""
-
-    def __call__(
-        self, message: str, *, done: float | None = None, total: float | None = None
-    ) -> None: ...
-
-
-def no_progress(message: str, *, done: float | None = None, total: float | None = None) -> None:
-    """A `Progress` that shows nothing."""
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,11 @@ from tidemill.pipeline import finetune
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.cached_runtime import AnswerMemory
 from tidemill.pipeline.candidate_evaluator import rows_digest
-from tidemill.pipeline.context import BuildContext, Progress
+from tidemill.pipeline.context import BuildContext
 from tidemill.pipeline.prompt import normalised_question
 from tidemill.pipeline.prompt_loading import load_program
 from tidemill.ports import Artefact, Store
+from tidemill.progress import Progress
 from tidemill.spec.digest import with_defaults
 from tidemill.spec.finetune import FineTune, Sweep
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tidemill.pipeline.context import Progress
+from tidemill.progress import Progress
 from tidemill.terminal.amounts import strip_control_lines
 
 

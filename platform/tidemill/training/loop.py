@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tidemill.errors import TrainingError
+from tidemill.progress import Progress
 from tidemill.spec.finetune import EarlyStop, Train, Watchdog
 from tidemill.training import checkpoint
 from tidemill.training.examples import Example, pack_batches, run_batches
@@ -22,14 +23,6 @@ from tidemill.training.watchdog import LossWatchdog
 MICRO_TOKENS = 4096
 """Tokens of one forward pass; a larger optimiser step is added up from several."""
 _LOOK_AT_LEAST = 200
-
-
-class Progress(Protocol):
-    """Progress callback: a message, with `done` of `total` for a bar."""
-
-    def __call__(
-        self, message: str, *, done: float | None = None, total: float | None = None
-    ) -> None: ...
 
 
 class Learner(Protocol):

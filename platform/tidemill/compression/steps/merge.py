@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tidemill.compression import Conversations, Progress, Resolve
+from tidemill.compression import Conversations, Resolve
 from tidemill.compression.model_folder import (
     TOKENIZER,
     check_full_weights,
@@ -18,6 +18,7 @@ from tidemill.compression.model_folder import (
 )
 from tidemill.errors import ArtefactError, MissingExtra
 from tidemill.form import FORM, ModelForm
+from tidemill.progress import Progress
 from tidemill.spec.base import Frozen
 
 VERSION = 1

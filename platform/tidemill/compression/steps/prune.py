@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from tidemill.compression import Conversations, Progress, Resolve
+from tidemill.compression import Conversations, Resolve
 from tidemill.compression.model_folder import NOTE, check_full_weights, copy, write_note
 from tidemill.errors import ArtefactError, MissingExtra
 from tidemill.form import FORM
+from tidemill.progress import Progress
 from tidemill.spec.base import Frozen
 
 VERSION = 1

@@ -7,10 +7,11 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from tidemill.compression import Conversations, Progress, Resolve
+from tidemill.compression import Conversations, Resolve
 from tidemill.compression.model_folder import check_full_weights
 from tidemill.errors import ArtefactError
 from tidemill.form import ModelForm
+from tidemill.progress import Progress
 from tidemill.spec.base import Frozen
 
 VERSION = 1

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from tidemill.compression import Progress
 from tidemill.compression.model_folder import copy, write_note
 from tidemill.compression.onnx_export import export_onnx
 from tidemill.form import ModelForm
+from tidemill.progress import Progress
 from tidemill.spec.compression import OnnxRuntimeTarget
 
 KIND = "onnx"

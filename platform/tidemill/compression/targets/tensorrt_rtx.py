@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tidemill.compression import Progress
 from tidemill.compression.bf16_export import fp16_graph
 from tidemill.compression.engine_build import EngineBuild
 from tidemill.compression.onnx_export import MODEL, export_onnx
 from tidemill.content import hash_file
 from tidemill.errors import MissingExtra
 from tidemill.form import ModelForm
+from tidemill.progress import Progress
 from tidemill.spec.compression import TensorRtTarget
 
 KIND = "engine"
