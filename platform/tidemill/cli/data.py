@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
 from tidemill.errors import TidemillError
+from tidemill.rows import DatasetRow, MutableRow
 from tidemill.settings import Settings
 from tidemill.terminal.amounts import format_count, format_value, strip_control
 from tidemill.terminal.shell import (
@@ -27,6 +28,25 @@ if TYPE_CHECKING:
 SHOWN = 5
 Examples = dict[str, list[Any]]
 """Rows by what happened to them: added, removed, changed (pairs of before and after)."""
+
+
+class DatasetContent(TypedDict):
+    """The JSON form of `data show`."""
+
+    project: str
+    name: str
+    rows: dict[str, int]
+    """Rows of each split."""
+    labels: dict[str, dict[str, int]]
+    """Rows of each label, by split."""
+    quarantined: dict[str, int]
+    pii: dict[str, int]
+    duplicates: dict[str, int]
+    leaking: int
+    """Train rows that ask what a test row asks."""
+    not_read: list[str]
+    examples: dict[str, list[MutableRow]]
+    """The first rows of each split."""
 
 
 @click.group()
@@ -60,7 +80,7 @@ def show(settings: Settings, dataset: str, rows: int, as_json: bool) -> None:
     print_json(content) if as_json else click.echo("\n".join(_content_lines(content)))
 
 
-def _content(project: str, name: str, preview: DatasetPreview, rows: int) -> dict[str, Any]:
+def _content(project: str, name: str, preview: DatasetPreview, rows: int) -> DatasetContent:
     from tidemill.data.rows import columns_of
 
     dataset = preview.prepared
@@ -140,7 +160,7 @@ def _examples(rows: RowChanges, most: int) -> Examples:
     }
 
 
-def _content_lines(content: Mapping[str, Any]) -> Iterator[str]:
+def _content_lines(content: DatasetContent) -> Iterator[str]:
     counts = ", ".join(f"{split} {count:,}" for split, count in content["rows"].items())
     yield f"{content['project']}/{content['name']}: {counts}"
     by_split = content["labels"]
@@ -170,7 +190,7 @@ def _difference_lines(data: DataDifference, examples: Examples) -> Iterator[str]
         yield f"… and {format_count(hidden, 'row')} more; --rows shows them"
 
 
-def _pair(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+def _pair(before: DatasetRow, after: DatasetRow) -> Iterator[str]:
     names = [name for name in after if before.get(name) != after.get(name) and name != "id"]
     yield f"~ {_row(before)}"
     yield from (
@@ -186,7 +206,7 @@ def _hidden_count(data: DataDifference, examples: Examples) -> int:
     return differing - sum(map(len, examples.values()))
 
 
-def _row(row: Mapping[str, Any]) -> str:
+def _row(row: DatasetRow) -> str:
     hidden = ("id", "source", "weight")
     columns = {k: v for k, v in row.items() if k not in hidden and v is not None}
     return "  ".join(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
 from tidemill.terminal.amounts import strip_control
 from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
+
+if TYPE_CHECKING:
+    from tidemill.adapters.ledger.feedback import RecentFeedback
 
 KINDS = ("thumbs", "score", "correction", "comment", "preference", "outcome")
 
@@ -198,7 +201,7 @@ def _payload(kind: str, value: str) -> Mapping[str, Any]:
     return {{"correction": "output", "comment": "comment", "preference": "over"}[kind]: value}
 
 
-def _line(row: Mapping[str, Any]) -> str:
+def _line(row: RecentFeedback) -> str:
     content = next((row[n] for n in ("output", "comment", "value") if row[n] is not None), "")
     subject = (row["subject"] or "–")[:8]
     release = (row["release"] or "").removeprefix("sha256:")[:12] or row["state"]
