@@ -78,7 +78,7 @@ def compare(before: Splits, after: Splits) -> RowChanges:
     return changes
 
 
-def content(row: Mapping[str, object]) -> str:
+def content(row: DatasetRow) -> str:
     """A row's own columns as JSON text: equal for equal rows, whichever file they are from."""
     compared = {k: v for k, v in row.items() if not k.startswith(PREFIX) and k not in _ASIDE}
     return json.dumps(compared, sort_keys=True, ensure_ascii=False, default=str)

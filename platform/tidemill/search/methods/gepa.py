@@ -28,7 +28,7 @@ FIRST = "Answer the request."
 """Stands for instructions where the prompt has none, because GEPA rewrites a text that is there."""
 
 ReflectiveRecord = TypedDict(
-    "ReflectiveRecord", {"Inputs": dict[str, Any], "Generated Outputs": str, "Feedback": str}
+    "ReflectiveRecord", {"Inputs": dict[str, object], "Generated Outputs": str, "Feedback": str}
 )
 """One example as GEPA shows it to the reflection model."""
 
