@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -91,11 +90,7 @@ def tail(settings: Settings, stream: str | None, limit: int, follow: bool, as_js
         return
     while True:
         for row in rows:
-            click.echo(
-                json.dumps(row, default=str, ensure_ascii=False)
-                if as_json
-                else strip_control(_line(row))
-            )
+            click.echo(json.dumps(row, default=str, ensure_ascii=False) if as_json else _line(row))
         if not follow:
             if not rows:
                 click.echo("no feedback yet; see `tidemill status` for whether ingest runs")
@@ -188,7 +183,7 @@ def _stream(settings: Settings, requested: str | None) -> Feedback:
     raise TidemillError(f"several streams exist ({several}); choose one with --to")
 
 
-def _payload(kind: str, value: str) -> Mapping[str, Any]:
+def _payload(kind: str, value: str) -> dict[str, Any]:
     if kind == "thumbs":
         if value not in ("up", "down"):
             raise click.BadParameter(f"'{value}' is neither up nor down", param_hint="VALUE")
