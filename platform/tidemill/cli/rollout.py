@@ -14,6 +14,7 @@ from tidemill.settings import Settings
 from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 if TYPE_CHECKING:
+    from tidemill.adapters.kserve.inference_service import Manifest
     from tidemill.adapters.ledger.rollouts import RolloutLedger
     from tidemill.records import RolloutCommand, RolloutRecord
 
@@ -130,7 +131,7 @@ def render(settings: Settings, name: str, driver: Any, out: Path | None, as_json
         click.echo(str(path))
 
 
-def _manifests(settings: Settings, name: str, driver: Any) -> list[tuple[int, dict[str, object]]]:
+def _manifests(settings: Settings, name: str, driver: Any) -> list[tuple[int, Manifest]]:
     from tidemill.adapters.kserve import render_steps
     from tidemill.home import Home
     from tidemill.spec.rollout import Rollout
