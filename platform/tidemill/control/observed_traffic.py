@@ -6,7 +6,7 @@ from typing import Any
 
 from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.control.cluster_deployer import cluster_of
-from tidemill.control.deployer_choice import NEEDS_CLUSTER, driver
+from tidemill.control.deployer_choice import NEEDS_CLUSTER
 from tidemill.control.drift_report import See, standings
 from tidemill.engine.config_drift import config_drifts
 from tidemill.engine.service_status import ObservedState, ServiceStatus
@@ -34,7 +34,7 @@ def seeing(home: Home) -> See:
     local = LocalDeployer(settings.home, gateway)
 
     def see(service: str, live: RolloutRecord) -> ObservedState:
-        if driver(live) != "local":
+        if live.spec.driver != "local":
             return _on_cluster(home, service)
         try:
             shares = local.traffic_shares(service)

@@ -178,7 +178,7 @@ def rollout_decisions(home: Home, release: ReleaseRecord) -> Sequence[Facts]:
     rollouts = home.ledger.rollouts.of_release(release.digest)
     own = [rollout for rollout in rollouts if rollout.service == release.service]
     decisions = home.ledger.rollouts.decisions(own[-1].id) if own else []
-    return [{**decision, "at": decision["decided_at"]} for decision in decisions]
+    return [{**decision.to_dict(), "at": decision.decided_at} for decision in decisions]
 
 
 def verify_links(
