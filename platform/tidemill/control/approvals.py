@@ -170,7 +170,7 @@ class Agreement:
         newest_builds = [
             self.ledger.materialisations.latest(decided.project, name) for name in decided.assets
         ]
-        since = next((m.commit.get("sha", "") for m in newest_builds if m and m.commit), "")
+        since = next((m.commit.sha for m in newest_builds if m and m.commit.sha), "")
         folder = self.settings.specs / decided.project
         return history.authors(self.settings.specs, since, "HEAD", folder)
 
