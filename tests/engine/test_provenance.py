@@ -18,7 +18,12 @@ from tidemill.engine.provenance import (
 from tidemill.engine.release_record import SpecCommit
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-COMMIT = {"sha": "c0ffee", "author": "Ann", "subject": "Describe it", "dirty": False}
+COMMIT: dict[str, Any] = {
+    "sha": "c0ffee",
+    "author": "Ann",
+    "subject": "Describe it",
+    "dirty": False,
+}
 RELEASE = release_record(
     digest="sha256:r",
     service="chat",
