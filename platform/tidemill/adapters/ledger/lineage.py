@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, Select, and_, func, or_, select
 
-from tidemill.adapters.ledger.assets import artefacts, materialisations, releases
+from tidemill.adapters.ledger.assets import (
+    artefacts,
+    materialisations,
+    read_materialisation,
+    releases,
+)
 from tidemill.adapters.ledger.base import SqlRow
 from tidemill.adapters.ledger.event_tables import from_timestamp, inference
 from tidemill.adapters.ledger.lineage_closure import LineageClosure, lineage_closure
@@ -117,7 +122,7 @@ class LineageLedger:
     def materialisations(self, keys: Iterable[int]) -> dict[int, Materialisation]:
         """Materialisations with all their columns, by id."""
         rows = self._by_key(select(materialisations), materialisations.c.id, keys)
-        return {row["id"]: Materialisation(**row) for row in rows}
+        return {row["id"]: read_materialisation(row) for row in rows}
 
     def artefact_rows(self, digests: Iterable[str]) -> dict[str, SqlRow]:
         """Kind, bytes and creation time of artefacts, by digest."""
