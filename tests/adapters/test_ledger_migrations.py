@@ -22,6 +22,7 @@ from tidemill.adapters.ledger import Ledger, lease_owner, migrations
 from tidemill.adapters.ledger.migrations.versions.r0001_baseline import tables as baseline
 from tidemill.adapters.ledger.schema import VERSION_TABLE
 from tidemill.errors import StorageError
+from tidemill.records import SentCommand
 
 FIRST = Path(__file__).with_name("ledger_0001.sql")
 """A whole ledger of commit 64a6792: a row in every table, and no revision."""
@@ -137,12 +138,12 @@ def test_what_a_former_ledger_held_reads_as_before(old: Path) -> None:
     assert walking.rollout_state
     assert walking.rollout_state.step == 0
     assert (walking.percent, walking.awaits_person) == (10.0, True)
-    assert walking.command == {"do": "promote", "by": "ann@example.invalid"}
-    assert [d["repeats"] for d in ledger.rollouts.decisions(walking.id)] == [1, 3]
+    assert walking.command == SentCommand("promote", "ann@example.invalid")
+    assert [d.repeats for d in ledger.rollouts.decisions(walking.id)] == [1, 3]
     assert [d.key for d in asked] == ["shop/retrain/2"]
     assert evaluation
     assert evaluation.verdict.numbers == {"corrections": 12}
-    assert ledger.approvals.of_subject(live.release)[0].evidence == {"accuracy": 0.9}
+    assert ledger.approvals.of_subject(live.release)[0].evidence.content == {"accuracy": 0.9}
     assert poll
     assert poll.remote == "https://example.invalid/specs.git"
     assert arrival
@@ -277,7 +278,7 @@ def test_a_former_ledger_on_a_server_walks_forward_too(fresh_database: str, old:
     (open_rollout,) = ledger.rollouts.in_progress("chat")
     nodes = {edge.parent for edge in ledger.lineage.edges([open_rollout.release], "back")}
     counts = ledger.events.event_counts()
-    rows = ledger.feedback.rows(contract(), ("correction",), None)[0]
+    corrections = ledger.feedback.rows(contract(), ("correction",), None)[0]
     asked = ledger.trigger_decisions.needing_approval()
     ledger.engine.dispose()
     migrated = shape(fresh_database)
@@ -287,7 +288,7 @@ def test_a_former_ledger_on_a_server_walks_forward_too(fresh_database: str, old:
     assert open_rollout.rollout_state
     assert nodes == set()
     assert (counts["inference"], counts["feedback"], counts["quarantine"]) == (2, 3, 1)
-    assert len(rows) == 2
+    assert len(corrections) == 2
     assert [decision.key for decision in asked] == ["shop/retrain/2"]
     assert migrated == shape(fresh_database)
     for engine in (server, file):

@@ -22,9 +22,10 @@ from tidemill.adapters.ledger.assets import artefacts, materialisations, release
 from tidemill.adapters.ledger.event_tables import inference
 from tidemill.adapters.ledger.lineage_tables import edges, write_rows
 from tidemill.data import origins
+from tidemill.data.origins import RowOrigin
 from tidemill.data.pipeline import PreparedDataset, Quarantine
 from tidemill.data.write import write
-from tidemill.engine.lineage import materialisation_edges, release_edges
+from tidemill.engine.lineage import Edge, materialisation_edges, release_edges
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.home import Home
 from tidemill.settings import Settings
@@ -150,7 +151,11 @@ def _newest_dataset(home: Home, folder: Path) -> Any:
         for number in range(ROWS)
     ]
     splits = {"train": rows[:-2000], "validation": rows[-2000:-1000], "test": rows[-1000:]}
-    write(folder / "dataset", PreparedDataset(splits, Quarantine(), []), {})
+    write(
+        folder / "dataset",
+        PreparedDataset(splits, Quarantine(), []),
+        {"sources": [], "offsets": {}, "labels": {}},
+    )
     return home.store.put(folder / "dataset", kind="dataset")
 
 
@@ -163,7 +168,7 @@ def _said(number: int) -> dict[str, Any]:
     return {"__event": f"e-{number}", "__place": place, "__answer": answer}
 
 
-def _held(rows: Sequence[Mapping[str, Any]], number: int) -> Sequence[Mapping[str, Any]]:
+def _held(rows: Sequence[RowOrigin], number: int) -> Sequence[RowOrigin]:
     """The rows of an older dataset: a few that all hold, and some of its own."""
     start = number * 10 % (ROWS - HELD)
     return [*rows[:8], *rows[max(8, start) : start + HELD]]
@@ -178,13 +183,18 @@ def _fill(connection: Connection, commit: str, newest: str) -> None:
         edge
         for one in made
         for edge in [
-            *(edge for item in one["makings"] for edge in materialisation_edges(item["id"], item)),
+            *(edge for item in one["makings"] for edge in _making_edges(item)),
             *release_edges(ReleaseRecord.from_dict(one["release"]["record"])),
         ]
     }
     insert(connection, edges, (edge._asdict() for edge in sorted(links)))
     for start in range(0, ANSWERS, 100_000):
         insert(connection, inference, map(_answer, range(start, start + 100_000)))
+
+
+def _making_edges(item: Mapping[str, Any]) -> list[Edge]:
+    digests = {name: item[name] for name in ("artefact", "steps", "inputs", "spec_digest")}
+    return materialisation_edges(item["id"], item["name"], **digests, sha=item["commit"]["sha"])
 
 
 def insert(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tidemill.answer import Answer
 from tidemill.engine.measurement import Check, Measure
-from tidemill.engine.release_record import ReleaseRecord
+from tidemill.engine.release_record import ReleaseRecord, SpecCommit
 from tidemill.form import ModelForm
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.ports import Materialisation
@@ -57,8 +57,8 @@ HOP = {
 
 def making(name: str, kind: str, artefact: str = ROWS, **more: Any) -> Materialisation:
     known: dict[str, Any] = {
-        "steps": {}, "inputs": {}, "commit": {"sha": "f" * 40}, "tools": {}, "measures": [],
-        "checks": [], "facts": {},
+        "steps": {}, "inputs": {}, "commit": SpecCommit("f" * 40), "tools": {}, "measures": (),
+        "checks": (), "facts": {},
     }  # fmt: skip
     return Materialisation(
         project="shop", name=name, kind=kind, version="v", spec_digest="s", artefact=artefact,
@@ -183,10 +183,10 @@ def dataset_story() -> DatasetFacts:
         materialisation=making(
             "rows",
             "Dataset",
-            checks=[
-                {"name": "minimum", "passed": True, "blocking": True, "message": "74 rows"},
-                {"name": "warn", "passed": False, "blocking": False, "message": "a short text"},
-            ],
+            checks=(
+                Check("minimum", True, "74 rows"),
+                Check("warn", False, "a short text", blocking=False),
+            ),
             facts={"rows": {"train": 40, "test": 34}, "offsets": {"desk.feedback/0": 12}},
         ),
     )
@@ -220,7 +220,7 @@ def full() -> ReleaseFacts:
             "tune": making("tune", "FineTune", inputs={"base": "b", "rows": ROWS}, facts=tuned),
             "small": making(
                 "small", "Compression", MODEL_DIGEST, facts=chain,
-                checks=[{"name": "e", "passed": True, "blocking": True, "message": "alike"}],
+                checks=(Check("e", True, "alike"),),
             ),
         },
         report={
@@ -288,7 +288,7 @@ def forgotten() -> ReleaseFacts:
     """Of an older version: its records lack what nobody wrote down then."""
     whole = full()
     nothing = {
-        name: replace(one, facts={}, checks=[]) for name, one in whole.materialisations.items()
+        name: replace(one, facts={}, checks=()) for name, one in whole.materialisations.items()
     }
     vague = [{**one, "low": None, "high": None} for one in MEASURES]
     lost = [{**one, "value": None} for one in vague]

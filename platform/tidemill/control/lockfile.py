@@ -108,7 +108,7 @@ def release(home: Home, walking: RolloutRecord) -> LockedRelease:
         {
             "release": record.digest,
             "rollout": record.rollout,
-            "driver": walking.spec.get("driver", "local"),
+            "driver": walking.spec.driver,
             "commit": record.commit.sha,
             "specs": dict(record.specs),
             "artefacts": {name: _artefact(home, item) for name, item in record.artefacts.items()},
@@ -154,9 +154,9 @@ def _artefact(home: Home, item: ReleasedArtefact) -> dict[str, Any]:
     }
 
 
-def _figure(measure: Measure) -> dict[str, Any]:
-    values = measure.to_dict()
-    return values | {key: _finite(values[key]) for key in ("value", "low", "high")}
+def _figure(measure: Measure) -> dict[str, object]:
+    bounds = {"value": measure.value, "low": measure.low, "high": measure.high}
+    return measure.to_dict() | {name: _finite(value) for name, value in bounds.items()}
 
 
 def _finite(value: float | None) -> float | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.control.cluster_deployer import cluster_of
-from tidemill.control.deployer_choice import NEEDS_CLUSTER, driver
+from tidemill.control.deployer_choice import NEEDS_CLUSTER
 from tidemill.control.drift_report import See, standings
 from tidemill.engine.config_drift import config_drifts
 from tidemill.engine.service_status import ObservedState, ServiceStatus
@@ -16,15 +16,26 @@ from tidemill.records import RolloutRecord
 from tidemill.settings import Settings
 
 
-def three_sides(settings: Settings) -> dict[str, Any]:
-    """`standings`: Git, ledger and live of each service with its drift; `trouble` where they cannot
-    be had."""
+@dataclass(frozen=True)
+class ServiceStates:
+    """The desired, recorded and observed state of every service."""
+
+    statuses: tuple[ServiceStatus, ...] = ()
+    error: str = ""
+    """Why they cannot be read; empty where they can."""
+
+    def to_dict(self) -> dict[str, object]:
+        """The JSON form of `status --json`: each service with its drift."""
+        return {"standings": [_plain(status) for status in self.statuses], "trouble": self.error}
+
+
+def service_states(settings: Settings) -> ServiceStates:
+    """The three states of every service, read from Git, the ledger and the traffic."""
     home = Home(settings)
     try:
-        statuses = standings(home, seeing(home))
+        return ServiceStates(tuple(standings(home, seeing(home))))
     except TidemillError as error:
-        return {"standings": [], "trouble": str(error)}
-    return {"standings": [_plain(standing) for standing in statuses], "trouble": ""}
+        return ServiceStates(error=str(error))
 
 
 def seeing(home: Home) -> See:
@@ -34,7 +45,7 @@ def seeing(home: Home) -> See:
     local = LocalDeployer(settings.home, gateway)
 
     def see(service: str, live: RolloutRecord) -> ObservedState:
-        if driver(live) != "local":
+        if live.spec.driver != "local":
             return _on_cluster(home, service)
         try:
             shares = local.traffic_shares(service)
@@ -60,6 +71,6 @@ def _why(place: str) -> str:
     return "no KUBECONFIG" if place == NEEDS_CLUSTER else place
 
 
-def _plain(standing: ServiceStatus) -> dict[str, Any]:
+def _plain(standing: ServiceStatus) -> dict[str, object]:
     drift = [{**vars(item), "said": str(item)} for item in config_drifts(standing)]
     return {**standing.to_dict(), "drift": drift}

@@ -9,6 +9,7 @@ from tidemill.demo.stage import SERVICE
 from tidemill.engine.release_record import ReleaseRecord
 
 if TYPE_CHECKING:
+    from tidemill.demo.crowd import Quality
     from tidemill.demo.story import Story
 
 FILE = "report.json"
@@ -48,7 +49,7 @@ def compose(story: Story, *, seconds: float) -> dict[str, Any]:
     return report
 
 
-def better(before: dict[str, Any], after: dict[str, Any]) -> bool:
+def better(before: Quality, after: Quality) -> bool:
     """True where the intervals do not touch: better by more than chance explains."""
     return bool(after["low"] > before["high"])
 

@@ -163,9 +163,9 @@ def stack_status(settings: Settings) -> dict[str, object]:
 def _standings(settings: Settings) -> dict[str, object]:
     if not has_ledger(settings):
         return {"standings": [], "trouble": ""}
-    from tidemill.control.observed_traffic import three_sides
+    from tidemill.control.observed_traffic import service_states
 
-    return three_sides(settings)
+    return service_states(settings).to_dict()
 
 
 def _assets(settings: Settings) -> list[dict[str, str]]:
@@ -273,12 +273,16 @@ def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
 def _ingest(settings: Settings, ledger: Ledger) -> dict[str, object]:
     """State of ingest, and its lag in records."""
     from tidemill.adapters.kafka import open_bus
-    from tidemill.control.ingest import read_heartbeat
+    from tidemill.control.ingest import Heartbeat, read_heartbeat
 
-    beat = read_heartbeat(settings.home) or {"state": "never ran", "trouble": ""}
+    beat = read_heartbeat(settings.home) or Heartbeat()
     process = ProcessFolder(settings.home / "run").get("ingest")
     down = process is not None and not process.alive  # killed, it left its last word behind
-    state = {"state": "down" if down else beat["state"], "trouble": beat["trouble"], "lag": None}
+    state: dict[str, object] = {
+        "state": "down" if down else beat.state,
+        "trouble": beat.trouble,
+        "lag": None,
+    }
     if not any(is_listening(server.strip()) for server in settings.brokers.split(",")):
         return {**state, "trouble": broker_error(settings) or _own_broker(settings)}
     read, bus = ledger.events.next_offsets(), open_bus(settings, timeout=3)

@@ -26,6 +26,7 @@ from tidemill.planning.report import (
 from tidemill.planning.revisions import Revisions
 from tidemill.ports import Clock
 from tidemill.settings import Settings
+from tidemill.spec.rollout import RatingQuality
 
 if TYPE_CHECKING:
     from tidemill.adapters.ledger import Ledger
@@ -169,8 +170,18 @@ def _traffic(rollout: SpecSnapshot, ledger: Ledger | None, clock: Clock) -> Plan
         steps=tuple(TrafficStep(**step) for step in fields["steps"]),
         quality=quality,
         ratings=pace,
-        waits=step_estimates(fields, pace),
+        waits=step_estimates(_percents(fields), _judged_by_ratings(fields), pace),
     )
+
+
+def _percents(rollout: Mapping[str, Any]) -> list[int]:
+    return [step["percent"] for step in rollout["steps"]]
+
+
+def _judged_by_ratings(rollout: Mapping[str, Any]) -> RatingQuality | None:
+    """What ratings have to show; None where none count, as nobody sees a shadow's answers."""
+    quality = rollout["quality"] if rollout["mode"] != "shadow" else None
+    return RatingQuality(**quality) if quality else None
 
 
 def _approvals(rollouts: Iterable[SpecSnapshot]) -> Iterator[PlannedApproval]:

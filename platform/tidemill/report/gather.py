@@ -44,7 +44,10 @@ def gather_release(home: Home, record: ReleaseRecord) -> ReleaseFacts:
         answers=_answers(report, missing),
         form=_form(model, missing),
         rollout=walking,
-        rollout_decisions=home.ledger.rollouts.decisions(walking["id"]) if walking else (),
+        rollout_decisions=[
+            step.to_dict()
+            for step in (home.ledger.rollouts.decisions(walking["id"]) if walking else ())
+        ],
         missing=missing,
     )
 

@@ -45,7 +45,7 @@ class DatasetFacts:
         return {name: int(counts[name]) for name in SPLITS if name in counts}
 
     @property
-    def checks(self) -> Sequence[Values]:
+    def checks(self) -> Sequence[Check]:
         """What was expected of it, and what came of it."""
         return self.materialisation.checks if self.materialisation else ()
 
