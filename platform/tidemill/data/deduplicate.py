@@ -10,7 +10,7 @@ from typing import Any
 
 from tidemill.data.rows import ORIGIN, SPLIT, Dropped, question_of
 from tidemill.errors import MissingExtra
-from tidemill.rows import MutableRow
+from tidemill.rows import DatasetRow, MutableRow
 
 _WORD = re.compile(r"\w+", re.UNICODE)
 _PERMUTATIONS = 64
@@ -46,6 +46,15 @@ def apply(rows: Sequence[MutableRow], key: str | None, near: float | None) -> De
     ]
     remaining = [row for i, row in enumerate(rows) if i not in twins]
     return DeduplicationResult(remaining, dropped, exact, len(twins) - exact)
+
+
+def twins_of(rows: Sequence[DatasetRow], near: float | None) -> dict[int, int]:
+    """Place of each row that asks what an earlier one asks → the place of the first that does."""
+    order, texts = list(range(len(rows))), [question_of(row) for row in rows]
+    twins = _exact(order, texts)
+    if near is not None and near < 1:
+        twins |= _near([i for i in order if i not in twins], texts, near)
+    return {place: twins.get(first, first) for place, first in twins.items()}
 
 
 def _reason(row: MutableRow, twin: MutableRow, equal: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from tidemill.data.rows import (
     ANSWER,
@@ -15,6 +15,7 @@ from tidemill.data.rows import (
     PLACE,
     SOURCE,
     SPLIT,
+    VOTE,
     Dropped,
 )
 from tidemill.rows import DatasetRow, MutableRow
@@ -22,6 +23,10 @@ from tidemill.rows import DatasetRow, MutableRow
 Fill = Callable[[Any, str | None], DatasetRow | None]
 """From an answer (text, or a mapping by column) and its label, where that is known apart, to the
 columns it fills; None where it has not the wanted form."""
+
+
+Ballot = Literal["label", "up", "down", "review"]
+"""A chosen label, a thumb about the one that was answered, or the verdict of a reviewer."""
 
 
 class FeedbackRow(TypedDict, total=False):
@@ -51,45 +56,32 @@ class FeedbackRow(TypedDict, total=False):
 
 
 def feedback_rows(
-    given: Sequence[FeedbackRow],
-    *,
-    stream: str,
-    weight: float,
-    fill: Fill,
-    require_consent: bool,
+    given: Sequence[FeedbackRow], *, stream: str, weight: float, fill: Fill
 ) -> tuple[list[MutableRow], Dropped]:
-    """Dataset rows of feedback rows; what cannot become one comes back with its reason.
-
-    Of several corrections of one answer the last one counts; but where consent is required, one
-    without it never takes the place of another user's that has it.
-    """
-    rows: dict[str, MutableRow] = {}
+    """A dataset row for each feedback row, oldest first; what cannot become one comes back with
+    its reason. Which of several rows of one question stays is decided in `data.votes`."""
+    rows: list[MutableRow] = []
     dropped: Dropped = []
     for signal in sorted(given, key=lambda row: (str(row.get("time")), str(row.get("event_id")))):
         about = _about(signal, stream, weight)
         question, filled = _question(signal.get("input")), _fill_columns(signal, fill)
         if question is None:
-            dropped.append((about, "no inference record: what was asked is not known"))
+            dropped.append((about, "no inference event: the question is unknown"))
         elif filled is None:
             correction = {**about, "output": signal.get("output")}
             dropped.append(
                 (correction, f"unusable {signal.get('kind')}: not in the form the prompt asks for")
             )
         else:
-            answered = str(signal.get("response_id") or signal.get("event_id"))
-            if require_consent and _keeps(rows.get(answered), about):
-                dropped.append((about, "no consent, and another user's correction has it"))
-                continue
-            rows.pop(answered, None)
-            rows[answered] = {**question, **filled, **about}
-    return list(rows.values()), dropped
+            rows.append({**question, **filled, **about})
+    return rows, dropped
 
 
-def _keeps(former: MutableRow | None, later: MutableRow) -> bool:
-    """True where a consented correction stays although another user made a later one."""
-    if former is None or former["subject"] == later["subject"]:
-        return False
-    return bool(former[CONSENT]) and not later[CONSENT]
+def _vote(signal: FeedbackRow) -> Ballot:
+    if signal.get("kind") in ("correction", "review"):
+        return "review" if signal["kind"] == "review" else "label"
+    rating = signal.get("rating")
+    return "down" if rating is not None and rating <= 0.5 else "up"
 
 
 def _question(given: Any) -> MutableRow | None:
@@ -118,5 +110,6 @@ def _about(one: FeedbackRow, stream: str, weight: float) -> MutableRow:
         EVENT: one.get("event_id"),
         PLACE: one.get("place"),
         ANSWER: one.get("response_id"),
+        VOTE: _vote(one),
     }
     return about | ({"region": one["region"]} if one.get("region") else {})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tidemill.data import SPLITS, deduplicate, mapping, privacy, split, weights
+from tidemill.data import SPLITS, deduplicate, mapping, privacy, split, votes, weights
 from tidemill.data.expectations import ExpectationResult, validate_rows
 from tidemill.data.rows import (
+    FEEDBACK,
     ORIGIN,
     SOURCE,
     Quarantine,
@@ -20,6 +21,8 @@ from tidemill.errors import DataError, suggest
 from tidemill.rows import DatasetRow, MutableRow
 from tidemill.spec.dataset import Dataset
 
+ExpectLabels = Callable[[Sequence[MutableRow], Sequence[votes.Question], str], votes.Prior]
+"""From rows, their questions and the column of the label to a model's opinion of each question."""
 _ALWAYS = ("id", "subject", "group", "source", "weight")
 
 
@@ -34,6 +37,10 @@ class PreparedDataset:
     duplicates: dict[str, int] = field(default_factory=lambda: {"exact": 0, "near": 0})
     weight_capped: int = 0
     """Subjects whose rows weigh less than they would, for the cap."""
+    contested: int = 0
+    """Feedback rows that wait for a review, since people do not agree."""
+    crowd: float | None = None
+    """Estimated share of right votes of a person nobody knows; None without votes."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -50,12 +57,15 @@ def prepare(
     share: float = 1.0,
     unusable: Iterable[tuple[MutableRow, str]] = (),
     asks: Sequence[str] = (),
+    label: str | None = None,
+    expect_labels: ExpectLabels | None = None,
 ) -> PreparedDataset:
     """Mapped rows through every gate, in the order: form, consent, region, retention, cleaning,
-    personal data, repetition and leakage, expectations, split.
+    personal data, votes, repetition and leakage, expectations, split.
 
     `share` is the largest share of all weight one subject may hold; `unusable` rows were dropped
-    on the way here; `asks` names the columns of the question where a prompt says them. Raises
+    on the way here; `asks` names the columns of the question where a prompt says them, `label` the
+    column that people vote on; `expect_labels` is a model's opinion of the labels. Raises
     DataError where the spec cannot be carried out.
     """
     prepared = PreparedDataset({}, Quarantine(list(unusable)), [])
@@ -71,6 +81,7 @@ def prepare(
     remaining, dropped, prepared.pii = privacy.apply(remaining, spec.privacy, key=key)
     prepared.quarantine.add(dropped)
     mark_questions(remaining, asks)
+    remaining = _settle(remaining, spec, prepared, now, label, expect_labels)
     remaining = _deduplicate(remaining, spec, prepared)
     remaining = _check_expectations(remaining, spec, prepared)
     _deal(remaining, spec, prepared, key)
@@ -85,6 +96,32 @@ def _clean(rows: list[MutableRow], spec: Dataset, quarantine: Quarantine) -> lis
         rows, dropped = step.catalog.load(step.type).apply(rows, step.options)
         quarantine.add(dropped)
     return rows
+
+
+def _settle(
+    rows: list[MutableRow],
+    spec: Dataset,
+    made: PreparedDataset,
+    now: datetime,
+    label: str | None,
+    expect_labels: ExpectLabels | None,
+) -> list[MutableRow]:
+    """One row for each question that people said something about."""
+    if not any(row.get(FEEDBACK) for row in rows):
+        return rows
+    if label is None:
+        rows, dropped = votes.newest_answers(rows)
+        made.quarantine.add(dropped)
+        return rows
+    rows, dropped = deduplicate.leaks(rows)
+    made.quarantine.add(dropped)
+    near = spec.deduplicate.near if spec.deduplicate else None
+    asked = votes.questions(rows, near)
+    prior = expect_labels(rows, asked, label) if expect_labels else None
+    settled = votes.settle_labels(rows, asked, label, spec.consensus, now=now, prior=prior)
+    made.quarantine.add(settled.dropped)
+    made.contested, made.crowd = settled.contested, settled.crowd
+    return settled.rows
 
 
 def _deduplicate(rows: list[MutableRow], spec: Dataset, made: PreparedDataset) -> list[MutableRow]:

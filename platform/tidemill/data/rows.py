@@ -24,6 +24,10 @@ FEEDBACK, CONSENT, QUESTION = "__feedback", "__consent", "__question"
 EVENT, PLACE, ANSWER = "__event", "__place", "__answer"
 """Of a row that was feedback: the event's id, its topic/partition/offset, and its answer."""
 
+VOTE, UNVERIFIED = "__vote", "__unverified"
+"""Of a feedback row: whether it is a `label`, a thumb `up` or `down`, or a `review`; and True where
+nobody but one person vouches for its label."""
+
 METADATA_COLUMNS = ("id", "subject", "group", "region", "time", "source", "weight", "consent")
 """Columns about a row rather than of it."""
 

@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tidemill.data import SPLITS
 from tidemill.data.privacy import parse_time
-from tidemill.data.rows import PREFIX, SPLIT, Dropped, hash_fraction, question_of
+from tidemill.data.rows import (
+    FEEDBACK,
+    PREFIX,
+    SPLIT,
+    UNVERIFIED,
+    Dropped,
+    hash_fraction,
+    question_of,
+)
 from tidemill.errors import DataError, suggest
 from tidemill.rows import MutableRow
 from tidemill.spec.dataset import Split
@@ -21,7 +29,8 @@ def apply(
 
     Rows that ask the same, or belong to one group, are one unit and stay together. A source's
     fixed split wins; a held-out subject goes to test with its whole unit, unless a fixed split
-    says otherwise, in which case the row is left out.
+    says otherwise, in which case the row is left out. Feedback moves no other row from one split
+    to another, and what one person alone vouches for is never tested on.
     """
     rows, dropped = _splittable_rows(rows, split)
     units = _units(rows, split)
@@ -35,15 +44,29 @@ def apply(
             deal |= dict.fromkeys(unit, fixed)
         else:
             open_units.append(unit)
-    deal |= _deal(rows, open_units, split)
+    ours, theirs = _by_source(rows, open_units, split)
+    deal |= _deal(rows, ours, split) | _deal_feedback(rows, theirs, split)
     dealt: dict[str, list[MutableRow]] = {name: [] for name in SPLITS}
     for index, row in enumerate(rows):
         side = row.get(SPLIT) or deal[index]
         if side != deal[index]:
             dropped.append((row, f"leaks into {deal[index]}: its group or subject is there"))
+        elif side == "test" and row.get(UNVERIFIED):
+            dropped.append((row, "unverified: only one person vouches for it"))
         else:
             dealt[side].append(row)
     return dealt, dropped
+
+
+def _by_source(
+    rows: Sequence[MutableRow], units: Sequence[Unit], split: Split
+) -> tuple[list[Unit], list[Unit]]:
+    """Units of files and units with feedback; in a split by time they are one."""
+    if split.by == "time":
+        return list(units), []
+    theirs = [unit for unit in units if any(rows[i].get(FEEDBACK) for i in unit)]
+    taken = {unit[0] for unit in theirs}
+    return [unit for unit in units if unit[0] not in taken], theirs
 
 
 def _splittable_rows(rows: Sequence[MutableRow], split: Split) -> tuple[list[MutableRow], Dropped]:
@@ -105,6 +128,24 @@ def _deal(rows: Sequence[MutableRow], units: Sequence[Unit], split: Split) -> di
     for members in strata.values():
         deal |= _cut_by_share(sorted(members, key=lambda unit: drawn[id(unit)]), split)
     return deal
+
+
+def _deal_feedback(
+    rows: Sequence[MutableRow], units: Sequence[Unit], split: Split
+) -> dict[int, str]:
+    """Each unit by its own number, so that what comes later moves nothing; where nobody but one
+    person vouches for a row, its share of the test goes to train."""
+    sides: dict[int, str] = {}
+    for unit in units:
+        number, ratios = _draw(rows, unit, split), split.ratios
+        if ratios.train <= number < ratios.train + ratios.validation:
+            side = "validation"
+        elif number < ratios.train or any(rows[i].get(UNVERIFIED) for i in unit):
+            side = "train"
+        else:
+            side = "test"
+        sides |= dict.fromkeys(unit, side)
+    return sides
 
 
 def _draw(rows: Sequence[MutableRow], unit: Unit, split: Split) -> float:

@@ -77,17 +77,19 @@ def settle(
     votes: Iterable[Vote],
     *,
     accept: float,
+    labels: Iterable[str] = (),
     prior: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Consensus:
     """The label of each question, with its probability.
 
-    `accept` is the least probability of a label that is not contested; `prior` gives, by item,
-    probabilities of labels that a model found without the item's own votes. The order of the votes
+    `accept` is the least probability of a label that is not contested; `labels` are those that there
+    are, beside those that were chosen; `prior` gives, by item, probabilities of labels that a model
+    found without the item's own votes. The order of the votes
     makes no difference, only their `order` field does.
     """
     by_item = _newest(votes)
-    labels = sorted({vote.label for item in by_item.values() for vote in item})
-    problem = _Problem(by_item, labels, prior or {})
+    chosen = {vote.label for item in by_item.values() for vote in item}
+    problem = _Problem(by_item, sorted({*chosen, *labels}), prior or {})
     accuracy, crowd = problem.accuracies()
     verdicts = {item: problem.verdict(item, accuracy, crowd, accept) for item in by_item}
     return Consensus(verdicts, accuracy, crowd)

@@ -10,7 +10,7 @@ from typing import Any
 
 from tidemill.data import SPLITS, SourceFacts, mapping, sources
 from tidemill.data.feedback import feedback_rows
-from tidemill.data.pipeline import PreparedDataset, prepare
+from tidemill.data.pipeline import ExpectLabels, PreparedDataset, prepare
 from tidemill.data.privacy import check_kinds
 from tidemill.data.rows import Dropped, question_of
 from tidemill.data.write import write
@@ -27,7 +27,7 @@ from tidemill.spec.prompt import Prompt
 Ranges = dict[str, tuple[int, int]]
 
 
-def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:  # noqa: ARG001
+def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
     """The dataset as an artefact with its checks; raises DataError where nothing can be made.
 
     A dataset that breaks an expectation of severity `error` is made all the same, for people to
@@ -37,7 +37,7 @@ def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) ->
     if spec.privacy.pii != "keep":
         check_kinds(spec.privacy.kinds)
     gathered = read_sources(spec, bench)
-    prepared = prepare_rows(spec, bench, gathered)
+    prepared = prepare_rows(spec, bench, gathered, inputs)
     labels = label_counts(spec, prepared, bench)
     facts: SourceFacts = {
         "sources": [_name(source) for source in spec.sources],
@@ -62,6 +62,8 @@ def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) ->
             "rows_total": sum(prepared.counts.values()),
             "duplicates": prepared.duplicates,
             "capped_subjects": prepared.weight_capped,
+            "contested": prepared.contested,
+            "crowd_accuracy": None if prepared.crowd is None else round(prepared.crowd, 3),
             "offsets": summary["offsets"],
             "seconds": round(time.monotonic() - start, 2),
         },
@@ -81,8 +83,13 @@ class SourceRows:
     """The frozen offset ranges."""
 
 
-def prepare_rows(spec: Dataset, bench: BuildContext, gathered: SourceRows) -> PreparedDataset:
-    """The gathered rows through every gate."""
+def prepare_rows(
+    spec: Dataset,
+    bench: BuildContext,
+    gathered: SourceRows,
+    inputs: Mapping[str, Artefact] | None = None,
+) -> PreparedDataset:
+    """The gathered rows through every gate; a model has a say on labels where `inputs` has it."""
     prompt = _prompt_of(bench, _columns(gathered.rows))
     return prepare(
         gathered.rows,
@@ -92,7 +99,27 @@ def prepare_rows(spec: Dataset, bench: BuildContext, gathered: SourceRows) -> Pr
         share=_share(spec, bench),
         unusable=gathered.dropped,
         asks=prompt.inputs if prompt else (),
+        label=_voted_column(spec, prompt),
+        expect_labels=_second_opinion(spec, inputs or {}),
     )
+
+
+def _voted_column(spec: Dataset, prompt: Prompt | None) -> str | None:
+    """The column of the label that people vote on; None where answers are free text."""
+    if prompt is not None:
+        return output_parsing.label_column(prompt.output)
+    return "label" if spec.format == "classification" else None
+
+
+def _second_opinion(spec: Dataset, inputs: Mapping[str, Artefact]) -> ExpectLabels | None:
+    """What the encoder that the spec names expects of the labels; None where none is named."""
+    if spec.label_noise is None or spec.label_noise.encoder not in inputs:
+        return None
+    from tidemill.data.label_noise import expected_labels
+    from tidemill.runtimes.sentence import Encoder
+
+    folder = inputs[spec.label_noise.encoder].path
+    return lambda rows, asked, label: expected_labels(rows, asked, label, Encoder(folder).encode)
 
 
 def read_sources(spec: Dataset, bench: BuildContext) -> SourceRows:
@@ -129,7 +156,6 @@ def _feedback(
         stream=source.of,
         weight=source.weight,
         fill=fill,
-        require_consent=spec.privacy.require_consent,
     )
     return (
         rows,

@@ -87,14 +87,14 @@ class FeedbackLedger:
     ) -> tuple[list[FeedbackRow], dict[str, tuple[int, int]]]:
         """Rows for a dataset, and the frozen offset ranges [from, to) they come from.
 
-        A correction's output is the corrected one; a good score, thumb or outcome confirms the
-        output it was given for. No subject has more rows than its share; the oldest stay.
+        A correction's output is the corrected one; a score, thumb or outcome is about the output
+        that it was given for. No subject has more rows than its share; the oldest stay.
         """
         frozen = self.frozen_offsets(contract.topic) if until is None else until
         conditions = [
             feedback.c.kind.in_(list(kinds)),
             _within(contract.topic, frozen),
-            or_(feedback.c.kind == "correction", feedback.c.rating > 0.5),
+            or_(feedback.c.kind == "correction", feedback.c.rating.is_not(None)),
         ]
         if since is not None:
             conditions.append(feedback.c.time >= to_timestamp(since))
