@@ -82,9 +82,9 @@ def settle(
 ) -> Consensus:
     """The label of each question, with its probability.
 
-    `accept` is the least probability of a label that is not contested; `labels` are those that there
-    are, beside those that were chosen; `prior` gives, by item, probabilities of labels that a model
-    found without the item's own votes. The order of the votes
+    `accept` is the least probability of a label that is not contested; `labels` are those that
+    exist, beside those that were chosen; `prior` gives, by item, probabilities of labels that a
+    model found without the item's own votes. The order of the votes
     makes no difference, only their `order` field does.
     """
     by_item = _newest(votes)
