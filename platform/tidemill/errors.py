@@ -212,7 +212,7 @@ class EquivalenceBroken(TidemillError):
         message: str,
         *,
         hops: Sequence[Any] = (),
-        artefacts: Mapping[str, Any] | None = None,
+        artefacts: Mapping[str, object] | None = None,
     ) -> None:
         self.hops = tuple(hops)
         """Every hop up to the broken one (`tidemill.engine.equivalence.Hop`)."""
