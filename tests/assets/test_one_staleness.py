@@ -62,7 +62,7 @@ def synced(home: Home) -> dict[str, str]:
 
 
 def seen_by_status(home: Home) -> dict[str, str]:
-    return {asset["name"]: asset["state"] for asset in stack_status(home.settings)["assets"]}
+    return {asset.name: asset.state for asset in stack_status(home.settings).assets}
 
 
 def test_before_the_dataset_was_built_anew_nobody_finds_anything_stale(stale_home: Home) -> None:

@@ -163,6 +163,7 @@ def test_a_deleted_project_stays_live_and_status_says_so(
     classifier: Remote, follow: Follow
 ) -> None:
     from tidemill.local.stack import stack_status
+    from tidemill.local.status import OrphanService
 
     sync(follow)
     release = go_live(follow())
@@ -173,8 +174,10 @@ def test_a_deleted_project_stays_live_and_status_says_so(
 
     outcome = sync(follow)
 
-    git = stack_status(follow().home.settings)["git"]
+    git = stack_status(follow().home.settings).git
     assert "desk/release is gone from Git; 'desk' stays live" in outcome.reason
     assert follow().home.ledger.rollouts.live_release("desk") == release
-    assert git["orphans"] == [{"service": "desk", "project": "desk"}]
-    assert git["applied"]["subject"] == "another project instead"
+    assert git is not None
+    assert git.applied is not None
+    assert git.orphans == (OrphanService("desk", "desk"),)
+    assert git.applied.subject == "another project instead"

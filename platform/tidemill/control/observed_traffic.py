@@ -1,30 +1,15 @@
-"""What is really served, asked of whatever serves it; and the three sides of every service."""
+"""What is really served, asked of whatever serves it."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.control.cluster_deployer import cluster_of
 from tidemill.control.deployer_choice import NEEDS_CLUSTER, driver
-from tidemill.control.drift_report import See, standings
-from tidemill.engine.config_drift import config_drifts
-from tidemill.engine.service_status import ObservedState, ServiceStatus
-from tidemill.errors import ServiceError, TidemillError
+from tidemill.control.drift_report import See
+from tidemill.engine.service_status import ObservedState
+from tidemill.errors import ServiceError
 from tidemill.home import Home
 from tidemill.records import RolloutRecord
-from tidemill.settings import Settings
-
-
-def three_sides(settings: Settings) -> dict[str, Any]:
-    """`standings`: Git, ledger and live of each service with its drift; `trouble` where they cannot
-    be had."""
-    home = Home(settings)
-    try:
-        statuses = standings(home, seeing(home))
-    except TidemillError as error:
-        return {"standings": [], "trouble": str(error)}
-    return {"standings": [_plain(standing) for standing in statuses], "trouble": ""}
 
 
 def seeing(home: Home) -> See:
@@ -58,8 +43,3 @@ def _on_cluster(home: Home, service: str) -> ObservedState:
 
 def _why(place: str) -> str:
     return "no KUBECONFIG" if place == NEEDS_CLUSTER else place
-
-
-def _plain(standing: ServiceStatus) -> dict[str, Any]:
-    drift = [{**vars(item), "said": str(item)} for item in config_drifts(standing)]
-    return {**standing.to_dict(), "drift": drift}

@@ -13,17 +13,27 @@ from filelock import FileLock
 
 from tidemill.adapters.local.processes import ProcessFolder, ProcessInfo, effort, is_listening, tail
 from tidemill.engine.standstill import Signs, Standstill
-from tidemill.errors import BrokerDown, ServiceError
+from tidemill.errors import BrokerDown, ServiceError, TidemillError
 from tidemill.home import Home, check_writable, has_ledger
 from tidemill.local import supervisor
 from tidemill.local.service_ports import ports
 from tidemill.local.services import Service, prepare, service_plan
+from tidemill.local.status import (
+    FollowedBranch,
+    IngestStatus,
+    OrphanService,
+    ProcessStatus,
+    ServiceRollouts,
+    StackStatus,
+)
 from tidemill.progress import Progress
 from tidemill.settings import Settings
 
 if TYPE_CHECKING:
     from tidemill.adapters.ledger import Ledger
-    from tidemill.records import SyncRecord
+    from tidemill.engine.plan import PlanEntry
+    from tidemill.engine.service_status import ServiceStatus
+    from tidemill.records import RolloutRecord
 
 
 STARTS = 4
@@ -145,113 +155,96 @@ def reload_assets(settings: Settings, patience: float = 120.0) -> str | None:
     return trouble.strip().splitlines()[0] if trouble else None
 
 
-def stack_status(settings: Settings) -> dict[str, object]:
-    """Processes, services with their rollouts, ingest's counts, assets that are not up to date, and
-    where Git, ledger and live differ."""
+def stack_status(settings: Settings) -> StackStatus:
+    """What runs, what is live, which assets are not up to date, and where Git, ledger and live
+    differ."""
     run = settings.home / "run"
     processes = [*ProcessFolder(run).list_all(), *ProcessFolder(run, "models").list_all()]
-    return {
-        "home": str(settings.home),
-        "running": is_running(settings),
-        "processes": [_process(process) for process in processes],
-        **_ledger(settings),
-        "assets": _assets(settings),
-        **_standings(settings),
-    }
+    ledger = _open_ledger(settings)
+    statuses, trouble = _service_statuses(settings) if ledger else ((), "")
+    return StackStatus(
+        home=str(settings.home),
+        is_running=is_running(settings),
+        processes=tuple(map(_process, processes)),
+        services=_services(ledger) if ledger else (),
+        ingest=_ingest(settings, ledger) if ledger else None,
+        git=_followed_branch(settings, ledger) if ledger else None,
+        assets=_assets(settings) if ledger else (),
+        statuses=statuses,
+        trouble=trouble,
+    )
 
 
-def _standings(settings: Settings) -> dict[str, object]:
+def _open_ledger(settings: Settings) -> Ledger | None:
     if not has_ledger(settings):
-        return {"standings": [], "trouble": ""}
-    from tidemill.control.observed_traffic import three_sides
-
-    return three_sides(settings)
-
-
-def _assets(settings: Settings) -> list[dict[str, str]]:
-    """Assets that are not up to date; empty where that is not known."""
-    from tidemill.errors import TidemillError
-    from tidemill.planning.recorded_state import out_of_date
-
-    if not has_ledger(settings):
-        return []
-    try:
-        entries = out_of_date(Home(settings))
-    except TidemillError:
-        return []  # `trouble` says what is wrong with the specs
-    names = ("project", "name", "kind", "state", "reason")
-    return [{name: str(getattr(entry, name)) for name in names} for entry in entries]
-
-
-def _process(one: ProcessInfo) -> dict[str, object]:
-    return {
-        "name": one.name,
-        "alive": one.alive,
-        "pid": one.pid,
-        "url": one.url,
-        "log": one.log,
-        **({"release": one.metadata["release"]} if "release" in one.metadata else {}),
-    }
-
-
-def _ledger(settings: Settings) -> dict[str, object]:
-    if not has_ledger(settings):
-        return {"services": [], "ingest": {}, "git": None}
+        return None
     from tidemill.adapters.ledger import Ledger
 
-    ledger = Ledger.open(settings.ledger_url)
-    services = [
-        {
-            "service": service,
-            "live": ledger.rollouts.live_release(service),
-            "retired": [walking.release for walking in ledger.rollouts.retired_rollouts(service)],
-            "asks": _asks(ledger, service),
-            "open": [
-                {
-                    "release": walking.release,
-                    "state": walking.state,
-                    "percent": walking.percent,
-                    "reason": walking.reason,
-                    "waits": walking.awaits_person,
-                }
-                for walking in ledger.rollouts.in_progress(service)
-            ],
-        }
-        for service in ledger.rollouts.services()
-    ]
-    ingest = {**ledger.events.event_counts(), **_ingest(settings, ledger)}
-    return {"services": services, "ingest": ingest, "git": _git(settings, ledger)}
+    return Ledger.open(settings.ledger_url)
 
 
-def _asks(ledger: Ledger, service: str) -> str:
+def _service_statuses(settings: Settings) -> tuple[tuple[ServiceStatus, ...], str]:
+    """The three sides of each service; or why they cannot be had."""
+    from tidemill.control.drift_report import standings
+    from tidemill.control.observed_traffic import seeing
+
+    home = Home(settings)
+    try:
+        return tuple(standings(home, seeing(home))), ""
+    except TidemillError as error:
+        return (), str(error)
+
+
+def _assets(settings: Settings) -> tuple[PlanEntry, ...]:
+    """Assets that are not up to date; empty where that is not known."""
+    from tidemill.planning.recorded_state import out_of_date
+
+    try:
+        return out_of_date(Home(settings))
+    except TidemillError:
+        return ()  # `trouble` says what is wrong with the specs
+
+
+def _process(process: ProcessInfo) -> ProcessStatus:
+    release = process.metadata.get("release")
+    return ProcessStatus(
+        process.name,
+        process.alive,
+        process.pid,
+        process.url,
+        process.log,
+        None if release is None else str(release),
+    )
+
+
+def _services(ledger: Ledger) -> tuple[ServiceRollouts, ...]:
+    rollouts = ledger.rollouts
+    return tuple(
+        ServiceRollouts(
+            service=service,
+            live=rollouts.live_release(service),
+            retired=tuple(rollout.release for rollout in rollouts.retired_rollouts(service)),
+            question=_question(rollouts.live_rollout(service)),
+            in_progress=tuple(rollouts.in_progress(service)),
+        )
+        for service in rollouts.services()
+    )
+
+
+def _question(live: RolloutRecord | None) -> str:
     """What the live release asks a person; empty where it asks nothing."""
-    live = ledger.rollouts.live_rollout(service)
     return live.reason if live is not None and live.awaits_person else ""
 
 
-def _git(settings: Settings, ledger: Ledger) -> dict[str, object] | None:
-    """The followed branch: what was seen, what is applied, and what stands between them."""
-    look, newest = ledger.syncs.last_poll(), ledger.syncs.newest()
-    if look is None:
+def _followed_branch(settings: Settings, ledger: Ledger) -> FollowedBranch | None:
+    poll, newest = ledger.syncs.last_poll(), ledger.syncs.newest()
+    if poll is None:
         return None
     applied = next(iter(ledger.syncs.applied_commits()), None)
-    return {
-        "remote": look.remote,
-        "branch": look.branch,
-        "looked": look.polled_at.isoformat(),
-        "trouble": look.error,
-        "seen": _commit(newest),
-        "applied": _commit(applied),
-        "orphans": _orphans(settings, ledger) if applied else [],
-    }
+    return FollowedBranch(poll, newest, applied, _orphans(settings, ledger) if applied else ())
 
 
-def _commit(sync: SyncRecord | None) -> dict[str, object] | None:
-    names = ("commit", "subject", "author", "state", "refusal", "reason", "signer")
-    return {name: getattr(sync, name) for name in names} if sync else None
-
-
-def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
+def _orphans(settings: Settings, ledger: Ledger) -> tuple[OrphanService, ...]:
     """Services that are live though the applied commit has no rollout of theirs any more."""
     from tidemill.spec.load import read
 
@@ -266,32 +259,43 @@ def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
         projects = read(folder).workspace.projects if folder.is_dir() else {}
         names = {name for project in projects.values() for name in project.specs}
         if record.rollout not in names:
-            orphans.append({"service": service, "project": record.project})
-    return orphans
+            orphans.append(OrphanService(service, record.project))
+    return tuple(orphans)
 
 
-def _ingest(settings: Settings, ledger: Ledger) -> dict[str, object]:
-    """State of ingest, and its lag in records."""
-    from tidemill.adapters.kafka import open_bus
+def _ingest(settings: Settings, ledger: Ledger) -> IngestStatus:
+    """Stored events, the state of ingest, and its lag in records."""
     from tidemill.control.ingest import read_heartbeat
 
+    counts = ledger.events.event_counts()
     beat = read_heartbeat(settings.home) or {"state": "never ran", "trouble": ""}
     process = ProcessFolder(settings.home / "run").get("ingest")
     down = process is not None and not process.alive  # killed, it left its last word behind
-    state = {"state": "down" if down else beat["state"], "trouble": beat["trouble"], "lag": None}
+    lag, trouble = _lag(settings, ledger)
+    return IngestStatus(
+        events={name: count for name, count in counts.items() if name != "read"},
+        next_offsets=counts["read"],
+        state="down" if down else beat["state"],
+        trouble=trouble or beat["trouble"],
+        lag=lag,
+    )
+
+
+def _lag(settings: Settings, ledger: Ledger) -> tuple[int | None, str]:
+    """Records that are not read yet; None, and why, where no broker answers."""
+    from tidemill.adapters.kafka import open_bus
+
     if not any(is_listening(server.strip()) for server in settings.brokers.split(",")):
-        return {**state, "trouble": broker_error(settings) or _own_broker(settings)}
+        return None, broker_error(settings) or _own_broker(settings)
     read, bus = ledger.events.next_offsets(), open_bus(settings, timeout=3)
     try:
         spans = {topic: bus.partitions(topic) for topic in {topic for topic, _ in read}}
-        state["lag"] = sum(
-            max(0, spans[t][p].end - at) for (t, p), at in read.items() if p in spans[t]
-        )
+        lag = sum(max(0, spans[t][p].end - at) for (t, p), at in read.items() if p in spans[t])
+        return lag, ""
     except BrokerDown as error:
-        state["trouble"] = str(error)
+        return None, str(error)
     finally:
         bus.close()
-    return state
 
 
 def _own_broker(settings: Settings) -> str:
