@@ -226,7 +226,7 @@ def test_a_data_file_that_git_ignores_is_seen_by_a_warm_plan(repo: Repo) -> None
     with opened(repo) as found:
         after = found.head.read(PlanCache(settings_of(repo).home / CACHE), ())[0]["chat"]
 
-    digests = [{spec["name"]: spec["digest"] for spec in kept.specs()} for kept in (before, after)]
+    digests = [{spec.name: spec.digest for spec in kept.specs()} for kept in (before, after)]
     assert list(before.untracked_files) == ["data/requests.jsonl"]
     assert {n for n in digests[0] if digests[0][n] != digests[1][n]} == {"requests"}
 

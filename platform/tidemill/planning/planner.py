@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tidemill.engine.cost import BudgetExcess, BudgetLimits, Estimate, budget_excess, total
 from tidemill.engine.plan import PlanEntry, PlanState, plan, with_blocked, with_built_state
@@ -154,7 +154,7 @@ def _totals(rebuilt: Sequence[PlanEntry], estimates: Mapping[str, Estimate]) -> 
 
 
 def _traffic(rollout: SpecSnapshot, ledger: Ledger | None, clock: Clock) -> PlannedTraffic:
-    fields: Mapping[str, Any] = rollout.fields
+    fields = rollout.fields
     quality = QualityLimit(**fields["quality"]) if fields.get("quality") else None
     pace = None
     if ledger is not None and quality:

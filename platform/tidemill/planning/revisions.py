@@ -151,7 +151,7 @@ class Revisions:
         chosen = [
             cached
             for cached in self.unchanged_projects.values()
-            if any(row["project"] in names for row in cached.summary_rows())
+            if any(spec.project in names for spec in cached.summaries())
         ]
         return reading.snapshots(chosen)
 
