@@ -6,10 +6,21 @@ from dataclasses import replace
 from math import nan
 
 import pytest
-from tests.report.stories import HOP, NOW, answered, empty, full, making, measure, record
+from tests.report.stories import (
+    HOP,
+    NOW,
+    answered,
+    empty,
+    full,
+    making,
+    measure,
+    record,
+    rollout_record,
+)
 
 from tidemill.form import ModelForm
 from tidemill.report import formatting
+from tidemill.report.evaluation_files import EvaluationReport, FailureReport
 from tidemill.report.limits import limits
 from tidemill.report.plots.chart import Frame, ticks
 from tidemill.report.release_facts import ReleaseFacts
@@ -51,7 +62,7 @@ def test_the_verdict_names_gates_number_gain_and_state() -> None:
 def test_a_gain_is_said_only_as_far_as_its_interval_goes(
     gain: dict[str, float], said_so: str
 ) -> None:
-    said = verdict(replace(full(), report={"gains": [gain]}))
+    said = verdict(replace(full(), report=EvaluationReport.from_dict({"gains": [gain]})))
 
     assert said_so in said.sentence
 
@@ -69,9 +80,7 @@ def test_a_gain_is_said_only_as_far_as_its_interval_goes(
 )
 def test_the_verdict_says_where_the_release_stands(state: str, said_so: str, tone: str) -> None:
     story = full()
-    said = verdict(
-        replace(story, rollout={**(story.rollout or {}), "state": state, "awaits_person": True})
-    )
+    said = verdict(replace(story, rollout=rollout_record(state=state, awaits_person=True)))
 
     assert said_so in said.sentence
     assert said.tone == tone
@@ -220,13 +229,17 @@ def test_failures_come_in_groups_with_examples() -> None:
     assert "refund" in shown
     assert "where is my money" in shown
     assert "5 rows, 20" in shown
-    assert "No test row lost a point" in str(failures.render(replace(full(), failures={})))
+    assert "No test row lost a point" in str(
+        failures.render(replace(full(), failures=FailureReport()))
+    )
 
 
 def test_groups_of_words_are_named_by_them() -> None:
     faults = {"clusters": [{"words": "late, parcel", "rows": 4, "examples": []}], "failures": []}
 
-    assert "late, parcel" in str(failures.render(replace(full(), failures=faults)))
+    assert "late, parcel" in str(
+        failures.render(replace(full(), failures=FailureReport.from_dict(faults)))
+    )
 
 
 def test_the_dataset_shows_what_went_in_and_what_did_not() -> None:
@@ -294,7 +307,7 @@ def test_limits_are_drawn_from_the_numbers() -> None:
 
 def test_what_was_not_looked_at_is_a_limit_too() -> None:
     alone = {**record().to_dict()["evaluation"], "measures": [measure("accuracy", 0.8)]}
-    said = limits(replace(full(), release=record(evaluation=alone), report={}))
+    said = limits(replace(full(), release=record(evaluation=alone), report=EvaluationReport()))
 
     assert "No slices were measured: how it does for parts of its users is not known." in said
     assert "It was not compared with another release: there was no baseline." in said
@@ -325,7 +338,8 @@ def test_a_lone_failure_is_no_limit() -> None:
     one = {"wanted": "refund", "given": "return", "rows": 1, "examples": []}
 
     assert not any(
-        "It takes" in said for said in limits(replace(full(), failures={"clusters": [one]}))
+        "It takes" in said
+        for said in limits(replace(full(), failures=FailureReport.from_dict({"clusters": [one]})))
     )
 
 

@@ -79,16 +79,16 @@ def _stands(story: ReleaseFacts) -> tuple[str, Tone]:
     rollout = story.rollout
     if rollout is None:
         return "no rollout has been asked for", "open"
-    state, since = rollout["state"], formatting.format_time(rollout.get("finished_at"))
+    state, since = rollout.state, formatting.format_time(rollout.finished_at)
     if state == "live":
         return f"live since {since}" if since else "live", "good"
     if state == "retired":
         return f"was live until {since}", "good"
     if state == "rolled_back":
-        return f"rolled back on {since}: {rollout['reason']}", "bad"
+        return f"rolled back on {since}: {rollout.reason}", "bad"
     if state == "failed":
-        return f"its rollout failed: {rollout['reason']}", "bad"
+        return f"its rollout failed: {rollout.reason}", "bad"
     if state == "running":
-        suffix = ", waiting for a person" if rollout.get("awaits_person") else ""
-        return f"meeting its users at {rollout['percent']:g} %{suffix}", "open"
-    return _STANDS.get(state, str(state)), "open"
+        suffix = ", waiting for a person" if rollout.awaits_person else ""
+        return f"meeting its users at {rollout.percent:g} %{suffix}", "open"
+    return _STANDS.get(state, state), "open"

@@ -24,12 +24,10 @@ def render(story: ReleaseFacts) -> Markup:
 
 
 def _note(story: ReleaseFacts) -> str:
-    other = story.report.get("baseline") or {}
-    paired = other.get("paired")
-    if paired is None:
+    rows = story.report.baseline
+    if rows.paired is None:
         return ""
-    text = f"Compared on {formatting.format_count(paired, 'row')} that both answered"
-    again = other.get("asked_again")
+    text = f"Compared on {formatting.format_count(rows.paired, 'row')} that both answered"
+    again = rows.asked_again
     repeated = f"; {again} of them were put to the baseline anew" if again else ""
-    alone = other.get("unpaired")
-    return f"{text}{repeated}{f'; {alone} could not be' if alone else ''}."
+    return f"{text}{repeated}{f'; {rows.unpaired} could not be' if rows.unpaired else ''}."
