@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from tidemill.demo.crowd import BROKER_PATIENCE, TOPIC, Answered, Crowd, rows
-from tidemill.demo.report import compose
+from tidemill.demo.report import DemoReport, compose
 from tidemill.demo.stage import PROJECT, SERVICE, Stage
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.lineage.upstream import trace_upstream
@@ -180,14 +180,14 @@ def _refuse_ended(rollout: RolloutRecord) -> None:
         raise ServiceError(f"release {rollout.release[7:19]} did not go live: {rollout.reason}")
 
 
-def tell(source: Path, folder: Path, *, keep: bool, say: Progress) -> dict[str, Any]:
+def tell(source: Path, folder: Path, *, keep: bool, say: Progress) -> DemoReport:
     """Play the whole demo; gives the report, which is also written to `folder/report.json`."""
     stage = Stage.build(source, folder, say)
     with stage.track_memory():
         return play(Story(stage, Crowd(stage.settings)), keep=keep)
 
 
-def play(story: Story, *, keep: bool) -> dict[str, Any]:
+def play(story: Story, *, keep: bool) -> DemoReport:
     """Every chapter in its order, on a stage that is built; gives the report."""
     stage, start = story.stage, time.monotonic()
     chapters: list[tuple[str, Callable[[], None]]] = [
