@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -28,6 +30,15 @@ CHATML = (
     " + '<|im_end|>' + '\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+
+
+@pytest.fixture(autouse=True)
+def every_kafka_client_is_closed() -> Iterator[None]:
+    """One that is left reconnects for good, logs, and disturbs the tests that come after it."""
+    before = set(threading.enumerate())
+    yield
+    after = set(threading.enumerate()) - before
+    assert [thread for thread in after if thread.name.startswith("kafka-")] == []
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def test_a_topic_that_is_missing_is_made_and_knows_its_incarnation(bus: Bus, top
 
 def test_a_broker_that_is_away_is_named_with_the_way_out() -> None:
     port = free_port()
-    bus = KafkaBus(f"127.0.0.1:{port}", timeout=0.3)
+    bus, others = KafkaBus(f"127.0.0.1:{port}", timeout=0.3), clients()
 
     with pytest.raises(BrokerDown) as raised:
         bus.publish([Message("t", b"x")])
@@ -70,6 +70,7 @@ def test_a_broker_that_is_away_is_named_with_the_way_out() -> None:
         "`tidemill up` (what runs brings its own back, see `tidemill status`), or set "
         "TIDEMILL_BOOTSTRAP_SERVERS"
     )
+    assert [thread for thread in clients() if thread not in others] == []
 
 
 def test_a_bus_goes_on_with_a_broker_that_was_restarted_and_sees_that_it_forgot() -> None:
@@ -86,6 +87,11 @@ def test_a_bus_goes_on_with_a_broker_that_was_restarted_and_sees_that_it_forgot(
 
     assert before != after
     assert [m.value for m in read] == [b"2"]
+
+
+def clients() -> list[threading.Thread]:
+    """Threads of kafka-python's clients in this process."""
+    return [t for t in threading.enumerate() if t.name.endswith(("network-thread", "-tidemill"))]
 
 
 def producers() -> list[threading.Thread]:
@@ -118,15 +124,15 @@ def test_a_producer_with_nothing_to_do_rests() -> None:
     assert without_its_topics < 0.2
 
 
-def test_a_producer_that_cannot_deliver_leaves_no_thread_behind() -> None:
-    others, port = producers(), free_port()
+def test_a_bus_that_cannot_deliver_leaves_no_thread_behind() -> None:
+    others, port = clients(), free_port()
     with EmbeddedBroker(port) as running:
         bus = KafkaBus(running.address, timeout=1.5)
         bus.publish([Message("t", b"1")])
     with pytest.raises(BrokerDown):
         bus.publish([Message("t", b"2")])
 
-    assert [thread for thread in producers() if thread not in others] == []
+    assert [thread for thread in clients() if thread not in others] == []
 
 
 def test_a_port_in_use_is_a_message(broker: EmbeddedBroker) -> None:

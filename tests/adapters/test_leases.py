@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from tidemill.adapters.ledger.base import open_engine
-from tidemill.adapters.ledger.leases import LeaseLedger
+from tidemill.adapters.ledger.leases import ALIVE, LeaseLedger
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LENGTH = timedelta(seconds=30)
@@ -45,3 +45,28 @@ def test_waiting_for_a_lease_gets_it_once_it_is_free() -> None:
 
     with leases.hold("make:a", "next", wait=timedelta(seconds=5)) as held:
         assert held
+
+
+def test_an_owner_between_two_pieces_of_work_is_seen_to_live_for_a_while() -> None:
+    leases, length = LeaseLedger(open_engine("sqlite://")), timedelta(seconds=20)
+
+    with leases.show_alive("run-1", length=length):
+        with leases.hold("make:a", "run-1"):
+            pass
+        between = leases.has_lease("run-1", datetime.now(UTC))
+    now = datetime.now(UTC)
+
+    assert between
+    assert leases.has_lease("run-1", now)
+    assert not leases.has_lease("run-1", now + length)
+
+
+def test_leases_of_owners_that_are_gone_do_not_pile_up() -> None:
+    leases = LeaseLedger(open_engine("sqlite://"))
+    for number in range(5):
+        with leases.show_alive(f"run-{number}", length=timedelta(0)):
+            pass
+    with leases.show_alive("newest"):
+        names = leases.with_prefix(ALIVE, NOW - timedelta(days=9999))
+
+    assert set(names.values()) <= {"run-4", "newest"}

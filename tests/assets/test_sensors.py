@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 
 import dagster as dg
 
@@ -145,3 +146,22 @@ def test_a_run_that_holds_a_lease_is_alive_however_silent(
     follow(home, instance, later)
 
     assert home.ledger.trigger_decisions.get(key).state == "started"
+
+
+def test_a_run_between_two_assets_and_one_that_waits_for_another_are_seen_to_live(
+    home: Home,
+) -> None:
+    leases = home.ledger.leases
+
+    def second() -> None:
+        with home.lock_asset("desk", "rows", "second"):
+            pass
+
+    with home.lock_asset("desk", "rows", "first"):
+        waiting = Thread(target=second)
+        waiting.start()
+        while not leases.has_lease("second", datetime.now(UTC)):
+            assert waiting.is_alive()
+    waiting.join()
+
+    assert leases.has_lease("first", datetime.now(UTC))

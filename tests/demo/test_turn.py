@@ -17,6 +17,7 @@ import pytest
 from tests.demo.tiny_shop import write_project
 
 from tidemill.adapters.local.processes import ProcessFolder, free_port
+from tidemill.control.lifecycle_events import lifecycle_publisher
 from tidemill.demo.crowd import Crowd
 from tidemill.demo.stage import PROJECT, Stage
 from tidemill.demo.story import Story, play
@@ -50,6 +51,7 @@ class SmallStage(Stage):
         )
 
     def down(self) -> None:
+        lifecycle_publisher(self.settings.brokers).close()
         ProcessFolder(self.settings.home / "run").stop_all()
         ProcessFolder(self.settings.home / "run", "models").stop_all()
 

@@ -42,6 +42,13 @@ class LifecyclePublisher:
             kind, name = event.what, f"{event.project}/{event.name}"
             log.info("the event '%s' of %s is not on Kafka: %s", kind, name, error)
 
+    def close(self) -> None:
+        """Disconnect; the next event connects anew."""
+        with self._lock:
+            if self._bus is not None:
+                self._bus.close()
+            self._bus = None
+
 
 @cache
 def lifecycle_publisher(brokers: str) -> LifecyclePublisher:

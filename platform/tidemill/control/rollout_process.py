@@ -138,13 +138,13 @@ def run(settings: Settings) -> None:
     ledger = Ledger.open(settings.ledger_url)
     gateway = f"http://{settings.host}:{settings.gateway_port}"
     deployer = LocalDeployer(settings.home, gateway, settings.brokers)
-    tell = rollout_events(lifecycle_publisher(settings.brokers))
+    publisher = lifecycle_publisher(settings.brokers)
     controller = Controller(
         ledger=ledger.rollouts,
         deployer=deployer,
         clock=clock,
         ratings=Rates(ledger, settings),
-        tell=tell,
+        tell=rollout_events(publisher),
         elsewhere=elsewhere(ledger, settings),
         agreement=Agreement(ledger, settings, clock, lambda: open_forge(settings)),
         forget=forgetting(settings.home),
@@ -160,6 +160,7 @@ def run(settings: Settings) -> None:
         with suppress(KeyboardInterrupt):
             trouble = waited_out(turn, trouble)
     controller.close()
+    publisher.close()
 
 
 def waited_out(turn: Callable[[], None], trouble: str) -> str:

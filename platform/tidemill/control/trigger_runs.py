@@ -56,6 +56,9 @@ def update_decision(
     elif verdict == "run again":
         decisions.requeue(decided.key, now)
     elif verdict == "given up":
-        message = f"its run was killed {ATTEMPTS} times"
+        message = (
+            f"the process of its run was killed {ATTEMPTS} times (is there enough memory?); "
+            f"`tidemill run {decided.project}` builds the same in the foreground"
+        )
         decisions.mark_finished(decided.key, now, ok=False, message=message)
     return verdict

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from tidemill.adapters.kafka.connection_errors import (
@@ -193,9 +193,9 @@ class KafkaBus:
 
     def _connect(self) -> Any:
         if self._consumer is None:
-            from kafka import KafkaConsumer
+            from tidemill.adapters.kafka.clients import Consumer
 
-            self._consumer = KafkaConsumer(
+            self._consumer = Consumer(
                 **self._common(),
                 group_id=None,
                 enable_auto_commit=False,
@@ -208,7 +208,7 @@ class KafkaBus:
 
     def _writer(self) -> Any:
         if self._producer is None:
-            from tidemill.adapters.kafka.producer import Producer
+            from tidemill.adapters.kafka.clients import Producer
 
             self._producer = Producer(
                 **self._common(),
@@ -223,9 +223,9 @@ class KafkaBus:
 
     def _manager(self) -> Any:
         if self._admin is None:
-            from kafka import KafkaAdminClient
+            from tidemill.adapters.kafka.clients import Admin
 
-            self._admin = KafkaAdminClient(**self._common())
+            self._admin = Admin(**self._common())
         return self._admin
 
     def _common(self) -> dict[str, Any]:
@@ -242,14 +242,12 @@ class KafkaBus:
         """Leave broken clients behind without waiting for them."""
         producer, others = self._producer, (self._consumer, self._admin)
         self._reset_clients()
-        try:
-            if producer is not None:
-                producer.close_undelivered()
-            for client in others:
-                if client is not None:
-                    client.close()
-        except Exception:  # noqa: BLE001, S110 - it is broken already; nothing is left to save
-            pass
+        leave = [producer.close_undelivered] if producer is not None else []
+        leave += [client.close for client in others if client is not None]
+        for close in leave:
+            # It is broken already; nothing is left to save.
+            with suppress(Exception):
+                close()
 
     def _reset_clients(self) -> None:
         self._producer = self._consumer = self._admin = None

@@ -13,6 +13,9 @@ from sqlalchemy.exc import IntegrityError
 
 from tidemill.adapters.ledger.base import metadata
 
+ALIVE = "alive:"
+"""What the name of an owner's own lease begins with."""
+
 leases = Table(
     "leases",
     metadata,
@@ -96,6 +99,23 @@ class LeaseLedger:
             yield True
 
     @contextmanager
+    def show_alive(
+        self, owner: str, *, length: timedelta = timedelta(seconds=60)
+    ) -> Iterator[None]:
+        """Hold a lease of the owner's own while the block runs, and let it run out afterwards.
+
+        Between two pieces of work, and while it waits for a lease, an owner has no other one; so
+        it is still seen to live, for `length` after the block.
+        """
+        name, now = f"{ALIVE}{owner}", datetime.now(UTC)
+        with self.engine.begin() as connection:
+            old = leases.c.name.startswith(ALIVE, autoescape=True) & (leases.c.expires_at < now)
+            connection.execute(delete(leases).where(old))
+        self.acquire(name, owner, length, now)
+        with self._renewing([name], owner, length, release=False):
+            yield
+
+    @contextmanager
     def hold_all(
         self, names: Sequence[str], owner: str, *, length: timedelta = timedelta(seconds=30)
     ) -> Iterator[str | None]:
@@ -115,8 +135,10 @@ class LeaseLedger:
             yield None
 
     @contextmanager
-    def _renewing(self, names: Sequence[str], owner: str, length: timedelta) -> Iterator[None]:
-        """Renew leases from a thread while the block runs, then free them."""
+    def _renewing(
+        self, names: Sequence[str], owner: str, length: timedelta, *, release: bool = True
+    ) -> Iterator[None]:
+        """Renew leases from a thread while the block runs, then free them or let them run out."""
         done = Event()
 
         def renew() -> None:
@@ -131,5 +153,5 @@ class LeaseLedger:
         finally:
             done.set()
             thread.join()
-            for name in names:
+            for name in names if release else ():
                 self.release_lease(name, owner)
