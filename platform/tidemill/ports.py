@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from tidemill.engine.measurement import Check, Measure
+from tidemill.engine.release_record import SpecCommit
 from tidemill.engine.trigger import TriggerVerdict
 from tidemill.metrics import quantile
 from tidemill.records import (
@@ -84,14 +86,14 @@ class Artefact:
     path: Path
     """Where its files lie, read-only."""
     bytes: int
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    meta: Mapping[str, object] = field(default_factory=dict)
     """Small facts, JSON-able; never part of the digest."""
 
 
 class Store(Protocol):
     """Artefacts by digest."""
 
-    def put(self, folder: Path, *, kind: str, meta: Mapping[str, Any] | None = None) -> Artefact:
+    def put(self, folder: Path, *, kind: str, meta: Mapping[str, object] | None = None) -> Artefact:
         """Take a finished folder in (moved, not copied, where the file system allows); atomic."""
 
     def get(self, digest: str) -> Artefact:
@@ -122,11 +124,10 @@ class Commit:
     dirty: bool
     """True where the working tree differs from the commit."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """As materialisations store it in JSON: sha, author, when (ISO 8601), subject, dirty."""
-        values = asdict(self)
-        when = values.pop("committed_at").isoformat()
-        return {**values, "when": when}
+    def to_spec_commit(self) -> SpecCommit:
+        """As materialisations and releases record it."""
+        when = self.committed_at.isoformat()
+        return SpecCommit(self.sha, self.author, when, self.subject, self.dirty)
 
 
 class Repository(Protocol):
@@ -238,13 +239,14 @@ class Materialisation:
     """Digests of the artefacts on the way, by step."""
     inputs: Mapping[str, str]
     """Digests of the artefacts that went in, by spec name."""
-    commit: Mapping[str, Any]
-    """sha, author, when, subject, dirty of the specs' commit; empty outside Git."""
+    commit: SpecCommit
+    """The commit of the specs."""
     tools: Mapping[str, str]
     """Versions of the packages that can change the bytes."""
-    measures: Sequence[Mapping[str, Any]]
-    checks: Sequence[Mapping[str, Any]]
+    measures: tuple[Measure, ...]
+    checks: tuple[Check, ...]
     facts: Mapping[str, Any]
+    """JSON; each kind of asset has facts of its own, such as `rows`, `offsets` or `hops`."""
     started_at: datetime
     seconds: float
     peak_bytes: int = 0
@@ -256,7 +258,7 @@ class Materialisation:
     @property
     def has_passed(self) -> bool:
         """True where no blocking check failed."""
-        return all(check["passed"] or not check["blocking"] for check in self.checks)
+        return all(check.passed or not check.blocking for check in self.checks)
 
 
 class MaterialisationStore(Protocol):

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from tidemill.engine.approval import Identity, Method
+from tidemill.engine.approval_evidence import ApprovalEvidence
 from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.trigger import TriggerVerdict
+from tidemill.spec.rollout import Rollout
 
 RolloutStatus = Literal[
     "requested", "running", "live", "retired", "rolled_back", "superseded", "failed", "ended"
@@ -28,6 +30,54 @@ SyncStatus = Literal["pending", "refused", "applying", "applied", "superseded"]
 
 
 @dataclass(frozen=True)
+class RolloutSpec:
+    """The Rollout spec that a rollout was requested with, as JSON.
+
+    An older version may have written it. What every rollout is asked for has its default here, and
+    `parse` reads all of it.
+    """
+
+    fields: Mapping[str, object]
+    """As `model_dump(mode="json", by_alias=True)` gives it."""
+
+    @property
+    def name(self) -> str:
+        """The spec's name; raises KeyError where it has none."""
+        return str(self.fields["name"])
+
+    @property
+    def driver(self) -> str:
+        """What deploys it."""
+        return str(self.fields.get("driver", "local"))
+
+    @property
+    def is_shadow(self) -> bool:
+        """True where the candidate gets copies of requests and answers nobody."""
+        return self.fields.get("mode") == "shadow"
+
+    @property
+    def keep_versions(self) -> int:
+        """Former releases that stay ready for a rollback."""
+        return int(str(self.fields.get("keep_versions", 3)))
+
+    def parse(self) -> Rollout:
+        """The spec in full; raises pydantic's ValidationError where it is none."""
+        return Rollout.model_validate(self.fields)
+
+
+@dataclass(frozen=True)
+class SentCommand:
+    """What a person asked of a rollout."""
+
+    action: RolloutCommand
+    by: str
+
+    def to_dict(self) -> dict[str, str]:
+        """As JSON keeps it."""
+        return {"do": self.action, "by": self.by}
+
+
+@dataclass(frozen=True)
 class RolloutRecord:
     """One rollout: which release goes to which service, and how far it is."""
 
@@ -39,8 +89,8 @@ class RolloutRecord:
     """The release that was live when this one was requested."""
     release_folder: str
     """The release folder of the candidate."""
-    spec: Mapping[str, Any]
-    """The Rollout spec, as `model_dump(mode="json", by_alias=True)` gives it."""
+    spec: RolloutSpec
+    """The Rollout spec that it follows."""
     state: RolloutStatus
     percent: float
     """Traffic share of the candidate."""
@@ -50,11 +100,39 @@ class RolloutRecord:
     """Why it is in this state: the newest decision's reason."""
     awaits_person: bool
     """True where a person has to approve or decide."""
-    command: Mapping[str, Any] | None
-    """What a person asked for: `do` and `by`; None once it is carried out."""
+    command: SentCommand | None
+    """What a person asked for; None once it is carried out."""
     requested_at: datetime
     step_started_at: datetime | None = None
     finished_at: datetime | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """The columns under their names, as `--json` shows them: without spec and progress."""
+        columns = {k: v for k, v in vars(self).items() if k not in ("rollout_state", "spec")}
+        return {**columns, "command": self.command.to_dict() if self.command else None}
+
+
+@dataclass(frozen=True)
+class RolloutDecisionRecord:
+    """A recorded decision of a rollout, with the numbers that it was made on."""
+
+    id: int
+    rollout: int
+    """Id of the rollout."""
+    decided_at: datetime
+    decision: str
+    """promote, hold, ask, roll_back, done, …"""
+    percent: float
+    """Traffic share of the candidate since then."""
+    reason: str
+    numbers: Mapping[str, object]
+    """The evidence, JSON-able."""
+    repeats: int
+    """How often in a row it was made; it has the newest reason."""
+
+    def to_dict(self) -> dict[str, object]:
+        """The columns under their names, as `--json` shows them."""
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)
@@ -126,8 +204,8 @@ class Approval:
     """What was signed, word for word."""
     signature: str = ""
     note: str = ""
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-    """What was shown at that moment: figures, report digest, reason; JSON-able."""
+    evidence: ApprovalEvidence = field(default_factory=ApprovalEvidence)
+    """What was shown at that moment: figures, report digest, reason."""
     step: int = -1
     """The rollout's step at that moment; -1 before the first, and for decisions."""
     id: int = 0
@@ -141,7 +219,7 @@ class Approval:
             "how": self.method,
             "called": self.display_name,
             "key": self.fingerprint,
-            "saw": self.evidence,
+            "saw": self.evidence.content,
             "at": self.approved_at,
         }
 

@@ -14,6 +14,7 @@ from tests.adapters.streams import answer, contract, correct, take
 from tests.records import release_record
 
 from tidemill.adapters.memory.bus import MemoryBus
+from tidemill.engine.release_record import SpecCommit
 from tidemill.events import hash_subject
 from tidemill.home import Home
 from tidemill.ports import Materialisation
@@ -150,7 +151,7 @@ def _release(
         },
         bases=[{"name": "base", "digest": model, "source": {}, "sha256": "c" * 64}],
         dataset={"name": "rows", "digest": dataset, "offsets": {}, "rows": {"train": 30}},
-        evaluation={"name": "judged", "digest": report, "measures": [], "checks": []},
+        evaluation={"name": "judged", "digest": report, "measures": (), "checks": ()},
         commit=facts,
         seed=1,
         tools={"tidemill": "0"},
@@ -165,7 +166,7 @@ def _release(
 
 
 def _making(kind: str, name: str, artefact: str, inputs: Any, commit: Any) -> Materialisation:
-    empty: dict[str, Any] = {"steps": {}, "measures": [], "checks": [], "facts": {}}
+    empty: dict[str, Any] = {"steps": {}, "measures": (), "checks": (), "facts": {}}
     spec = f"sha256:{'5' * 64}"
     return Materialisation(
         project="shop",
@@ -175,7 +176,7 @@ def _making(kind: str, name: str, artefact: str, inputs: Any, commit: Any) -> Ma
         spec_digest=spec,
         artefact=artefact,
         inputs=inputs,
-        commit=commit,
+        commit=SpecCommit.from_dict(commit),
         tools={"tidemill": "0"},
         started_at=NOW,
         seconds=1.0,

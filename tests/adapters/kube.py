@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -50,7 +50,7 @@ class Kube:
     """What the admission webhook says no to."""
     lock: Any = field(default_factory=Lock)
 
-    def apply(self, key: tuple[str, str], manifest: dict[str, Any], manager: str) -> Any:
+    def apply(self, key: tuple[str, str], manifest: Mapping[str, Any], manager: str) -> Any:
         owner = self.owners.get(key, manager)
         old = self.objects.get(key)
         if old and owner != manager and old["spec"] != manifest["spec"]:
@@ -64,7 +64,7 @@ class Kube:
         metadata = {**manifest["metadata"], "namespace": key[0], "generation": generation}
         former = (old or {}).get("status") or {}
         self.objects[key] = {**manifest, "metadata": metadata, "status": former, "reads": self.slow}
-        self.applied.append(manifest)
+        self.applied.append(dict(manifest))
         return (200 if old else 201), self.objects[key]
 
     def get(self, key: tuple[str, str]) -> Any:

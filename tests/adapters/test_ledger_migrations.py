@@ -22,6 +22,7 @@ from tidemill.adapters.ledger import Ledger, lease_owner, migrations
 from tidemill.adapters.ledger.migrations.versions.r0001_baseline import tables as baseline
 from tidemill.adapters.ledger.schema import VERSION_TABLE
 from tidemill.errors import StorageError
+from tidemill.records import SentCommand
 
 FIRST = Path(__file__).with_name("ledger_0001.sql")
 """A whole ledger of commit 64a6792: a row in every table, and no revision."""
@@ -137,12 +138,12 @@ def test_what_a_former_ledger_held_reads_as_before(old: Path) -> None:
     assert walking.rollout_state
     assert walking.rollout_state.step == 0
     assert (walking.percent, walking.awaits_person) == (10.0, True)
-    assert walking.command == {"do": "promote", "by": "ann@example.invalid"}
-    assert [d["repeats"] for d in ledger.rollouts.decisions(walking.id)] == [1, 3]
+    assert walking.command == SentCommand("promote", "ann@example.invalid")
+    assert [d.repeats for d in ledger.rollouts.decisions(walking.id)] == [1, 3]
     assert [d.key for d in asked] == ["shop/retrain/2"]
     assert evaluation
     assert evaluation.verdict.numbers == {"corrections": 12}
-    assert ledger.approvals.of_subject(live.release)[0].evidence == {"accuracy": 0.9}
+    assert ledger.approvals.of_subject(live.release)[0].evidence.content == {"accuracy": 0.9}
     assert poll
     assert poll.remote == "https://example.invalid/specs.git"
     assert arrival

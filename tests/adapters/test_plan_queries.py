@@ -11,6 +11,7 @@ from tests.adapters.streams import NOW, answer, take, thumb
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.engine.cost import BuildCost
+from tidemill.engine.release_record import SpecCommit
 from tidemill.ports import Materialisation
 
 DAY = timedelta(days=1)
@@ -19,8 +20,9 @@ DAY = timedelta(days=1)
 def made(ledger: Ledger, **changes: Any) -> None:
     fields: dict[str, Any] = {
         **{key: f"sha256:{key}" for key in ("version", "spec_digest", "artefact")},
-        **{key: {} for key in ("steps", "inputs", "commit", "tools", "facts")},
-        **{key: [] for key in ("measures", "checks")},
+        **{key: {} for key in ("steps", "inputs", "tools", "facts")},
+        "commit": SpecCommit(),
+        **dict.fromkeys(("measures", "checks"), ()),
         "project": "shop",
         "name": "tune",
         "kind": "FineTune",

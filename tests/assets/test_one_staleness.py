@@ -21,7 +21,7 @@ from tidemill.engine.staleness import InputChanged
 from tidemill.engine.sync import changes
 from tidemill.errors import MissingArtefact
 from tidemill.home import Home
-from tidemill.local.stack import stack_status
+from tidemill.local.stack_status import stack_status
 from tidemill.planning.desired_state import desired_state
 from tidemill.planning.planner import plan_report
 from tidemill.planning.recorded_state import recorded_state

@@ -24,7 +24,7 @@ from tidemill.adapters.ledger.lineage_tables import edges, write_rows
 from tidemill.data import origins
 from tidemill.data.pipeline import PreparedDataset, Quarantine
 from tidemill.data.write import write
-from tidemill.engine.lineage import materialisation_edges, release_edges
+from tidemill.engine.lineage import Edge, materialisation_edges, release_edges
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.home import Home
 from tidemill.settings import Settings
@@ -178,13 +178,18 @@ def _fill(connection: Connection, commit: str, newest: str) -> None:
         edge
         for one in made
         for edge in [
-            *(edge for item in one["makings"] for edge in materialisation_edges(item["id"], item)),
+            *(edge for item in one["makings"] for edge in _making_edges(item)),
             *release_edges(ReleaseRecord.from_dict(one["release"]["record"])),
         ]
     }
     insert(connection, edges, (edge._asdict() for edge in sorted(links)))
     for start in range(0, ANSWERS, 100_000):
         insert(connection, inference, map(_answer, range(start, start + 100_000)))
+
+
+def _making_edges(item: Mapping[str, Any]) -> list[Edge]:
+    digests = {name: item[name] for name in ("artefact", "steps", "inputs", "spec_digest")}
+    return materialisation_edges(item["id"], item["name"], **digests, sha=item["commit"]["sha"])
 
 
 def insert(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:

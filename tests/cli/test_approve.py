@@ -95,9 +95,9 @@ def test_who_when_how_and_what_they_saw_is_kept(
         "unsigned",
     )
     assert consent.note == "read fifty answers"
-    assert consent.evidence["figures"][0]["low"] == 0.8
-    assert consent.evidence["report"].startswith("sha256:")
-    assert consent.evidence["gates"] == ["accuracy is at least 0.8"]
+    assert consent.evidence.content["figures"][0]["low"] == 0.8
+    assert consent.evidence.content["report"].startswith("sha256:")
+    assert consent.evidence.content["gates"] == ["accuracy is at least 0.8"]
     assert consent.approved_at > NOW
     out = capsys.readouterr().out
     assert "accuracy         0.9 (0.8 to 0.95), 200 rows" in out
@@ -197,7 +197,7 @@ def test_an_ssh_signature_is_made_verified_and_kept(
 
     assert consent.method == "signed"
     assert consent.fingerprint.startswith("SHA256:")
-    assert json.loads(consent.statement)["saw"]["report"] == consent.evidence["report"]
+    assert json.loads(consent.statement)["saw"]["report"] == consent.evidence.content["report"]
     said = consent.statement.encode()
     assert (
         signed_statements.verify(said, consent.signature, consent.principal, signers)
@@ -399,7 +399,7 @@ def test_promote_is_an_approval_by_the_same_rules(shop: Shop, walk: Callable[...
     walking.ledger.rollouts.send_command(open_.id, "promote", "bob@shop.example")
     assert walking.on() == 10
     steps = walking.ledger.rollouts.decisions(open_.id)
-    assert any("bob@shop.example may not approve" in step["reason"] for step in steps)
+    assert any("bob@shop.example may not approve" in step.reason for step in steps)
 
     walking.ledger.rollouts.send_command(open_.id, "promote", "ann@shop.example")
     assert walking.on() == 100
@@ -462,7 +462,7 @@ def test_merging_the_lock_that_wants_a_release_approves_it(
     assert walking.on() == 100
     (consent,) = given(pushed)
     assert (consent.principal, consent.method) == ("ann@shop.example", "merge")
-    assert consent.evidence["merge"] == git(pushed.work, "rev-parse", "HEAD")
+    assert consent.evidence.content["merge"] == git(pushed.work, "rev-parse", "HEAD")
 
 
 def test_a_merge_by_somebody_else_approves_nothing(pushed: Shop, walk: Callable[..., Walk]) -> None:
@@ -598,7 +598,7 @@ def test_a_trigger_that_asks_becomes_decided(
     (consent,) = given(asking, decided.key)
 
     assert decided.answered_by == "ann@shop.example"
-    assert consent.evidence["reason"] == "40 new rows"
+    assert consent.evidence.content["reason"] == "40 new rows"
     assert approve("retrain") == 1
     assert "Nothing to approve" in capsys.readouterr().err
 

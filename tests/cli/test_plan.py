@@ -21,6 +21,7 @@ from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.cli import _plan_markdown, commands
 from tidemill.cli._plan_markdown import MARKER, code
+from tidemill.engine.release_record import SpecCommit
 from tidemill.home import Home
 from tidemill.planning import dataset_differences
 from tidemill.ports import Materialisation
@@ -76,9 +77,10 @@ def made(repo: Repo, name: str = "tune", kind: str = "FineTune", **changes: Any)
         "version": "sha256:v",
         "spec_digest": "sha256:s",
         "artefact": "sha256:a",
-        **{key: {} for key in ("steps", "inputs", "commit", "tools", "facts")},
-        "measures": [],
-        "checks": [],
+        **{key: {} for key in ("steps", "inputs", "tools", "facts")},
+        "commit": SpecCommit(),
+        "measures": (),
+        "checks": (),
         "started_at": datetime(2026, 3, 1, tzinfo=UTC),
         "seconds": 600.0,
         "peak_bytes": 2 << 30,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,13 +25,12 @@ ANCESTRIES = st.lists(
     st.tuples(NODES, NODES).filter(lambda pair: pair[0] != pair[1]).map(sorted), max_size=40
 ).map(lambda pairs: [Edge(f"n{child}", f"n{parent}") for parent, child in pairs])
 TANGLES = st.lists(st.builds(Edge, NODES.map(str), NODES.map(str)), max_size=40)
-MAKING = {
-    "name": "tuned",
+MAKING: dict[str, Any] = {
     "artefact": "sha256:out",
     "steps": {"merge": "sha256:step"},
     "inputs": {"rows": "sha256:in"},
     "spec_digest": "sha256:spec",
-    "commit": {"sha": "c0ffee"},
+    "sha": "c0ffee",
 }
 
 
@@ -124,7 +124,7 @@ def test_nothing_is_an_empty_picture() -> None:
 
 
 def test_a_making_stands_between_what_went_in_and_what_came_out() -> None:
-    assert materialisation_edges(7, MAKING) == [
+    assert materialisation_edges(7, "tuned", **MAKING) == [
         Edge("sha256:out", "materialisation:7", "output"),
         Edge("sha256:step", "materialisation:7", "step:merge"),
         Edge("materialisation:7", "sha256:in", "rows"),
@@ -134,7 +134,9 @@ def test_a_making_stands_between_what_went_in_and_what_came_out() -> None:
 
 
 def test_outside_git_there_is_no_commit_to_come_of() -> None:
-    assert not [e for e in materialisation_edges(7, MAKING | {"commit": {}}) if e.role == "commit"]
+    edges = materialisation_edges(7, "tuned", **MAKING | {"sha": ""})
+
+    assert not [edge for edge in edges if edge.role == "commit"]
 
 
 def test_a_release_comes_of_its_artefacts_specs_and_commit() -> None:
@@ -153,7 +155,7 @@ def test_a_release_comes_of_its_artefacts_specs_and_commit() -> None:
 
 
 def test_without_makings_what_came_out_stands_beside_what_went_in() -> None:
-    edges = [*materialisation_edges(7, MAKING), Edge("sha256:r", "sha256:out", "tuned")]
+    edges = [*materialisation_edges(7, "tuned", **MAKING), Edge("sha256:r", "sha256:out", "tuned")]
 
     assert artefact_edges(edges) == [
         Edge("sha256:out", "commit:c0ffee", "commit"),
@@ -170,5 +172,5 @@ def test_bytes_that_a_making_left_as_they_were_do_not_come_of_themselves() -> No
     same = MAKING | {"inputs": {"rows": "sha256:out"}}
 
     assert Edge("sha256:out", "sha256:out", "rows") not in artefact_edges(
-        materialisation_edges(7, same)
+        materialisation_edges(7, "tuned", **same)
     )

@@ -18,7 +18,12 @@ from tidemill.engine.provenance import (
 from tidemill.engine.release_record import SpecCommit
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-COMMIT = {"sha": "c0ffee", "author": "Ann", "subject": "Describe it", "dirty": False}
+COMMIT: dict[str, Any] = {
+    "sha": "c0ffee",
+    "author": "Ann",
+    "subject": "Describe it",
+    "dirty": False,
+}
 RELEASE = release_record(
     digest="sha256:r",
     service="chat",
@@ -158,7 +163,14 @@ def test_an_evaluation_is_told_over_all_rows() -> None:
 
 def test_an_artefact_leads_back_to_what_went_in_and_who_said_so() -> None:
     adapter = BuiltArtefact(
-        "sha256:t", "adapter", "tuned", 3, "tuned", "sha256:s", commit=COMMIT, tools={"torch": "2"}
+        "sha256:t",
+        "adapter",
+        "tuned",
+        3,
+        "tuned",
+        "sha256:s",
+        commit=SpecCommit(**COMMIT),
+        tools={"torch": "2"},
     )
     base = BuiltArtefact("sha256:b", "model", "base")
     found = ancestry("sha256:t", [adapter, base], ProvenanceEvidence())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,9 +10,12 @@ from hypothesis import strategies as st
 
 from tidemill.engine.ratings_needed import RatingRate, format_days, ratings_needed, step_estimates
 from tidemill.engine.sequential import FEWEST, half_width
+from tidemill.spec.rollout import RatingQuality
 
 MARGINS = st.floats(0.005, 0.3)
 SHARES = st.integers(1, 99)
+PERCENTS = (0, 10, 50, 100)
+QUALITY = RatingQuality(margin=0.05)
 
 
 def expected_half_width(
@@ -56,14 +58,8 @@ def test_no_number_is_told_where_there_is_none(margin: float, percent: int) -> N
     assert ratings_needed(0.25, percent, margin=margin, alpha=0.05, expected_ratings=1000) is None
 
 
-def rollout(**changes: Any) -> dict[str, Any]:
-    steps = [{"percent": 0}, {"percent": 10}, {"percent": 50}, {"percent": 100}]
-    quality = {"metric": "thumbs", "margin": 0.05, "alpha": 0.05, "expected_ratings": 1000}
-    return {"mode": "canary", "steps": steps, "quality": quality, **changes}
-
-
 def test_each_step_with_two_arms_has_its_number_and_its_days() -> None:
-    tenth, half = step_estimates(rollout(), RatingRate(ratings=1000, days=10, mean=0.5))
+    tenth, half = step_estimates(PERCENTS, QUALITY, RatingRate(ratings=1000, days=10, mean=0.5))
 
     assert (tenth.percent, half.percent) == (10, 50)
     assert tenth.ratings is not None
@@ -73,22 +69,21 @@ def test_each_step_with_two_arms_has_its_number_and_its_days() -> None:
 
 
 def test_without_ratings_the_number_is_the_most_it_can_be_and_no_days_are_told() -> None:
-    unknown = step_estimates(rollout(), None)
-    known = step_estimates(rollout(), RatingRate(ratings=5000, days=5, mean=0.9))
+    unknown = step_estimates(PERCENTS, QUALITY, None)
+    known = step_estimates(PERCENTS, QUALITY, RatingRate(ratings=5000, days=5, mean=0.9))
 
     assert [one.days for one in unknown] == [None, None]
     assert all(a.ratings > b.ratings for a, b in zip(unknown, known, strict=True))  # type: ignore[operator]
 
 
 def test_ratings_that_were_all_alike_promise_no_certainty() -> None:
-    found = step_estimates(rollout(), RatingRate(ratings=20, days=1, mean=1.0))
+    found = step_estimates(PERCENTS, QUALITY, RatingRate(ratings=20, days=1, mean=1.0))
 
     assert all(one.ratings for one in found)
 
 
 def test_a_rollout_that_no_rating_judges_waits_for_none() -> None:
-    assert step_estimates(rollout(quality=None), None) == ()
-    assert step_estimates(rollout(mode="shadow"), None) == ()
+    assert step_estimates(PERCENTS, None, None) == ()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from tidemill.adapters.git import GitRepository
 from tidemill.adapters.ledger.assets import MaterialisationLedger
 from tidemill.adapters.ledger.base import open_engine
 from tidemill.adapters.store import MemoryStore
+from tidemill.engine.release_record import SpecCommit
 from tidemill.errors import MissingArtefact
 from tidemill.pipeline.builder import ProjectBuilder
 from tidemill.spec.load import read
@@ -132,7 +133,7 @@ def test_the_record_says_what_went_in_and_with_which_tools(home: Path) -> None:
     assert making.artefact == made.artefact.digest
     assert making.run_id == "run-1"
     assert {"tidemill", "numpy"} <= set(making.tools)
-    assert making.commit == {}
+    assert making.commit == SpecCommit()
     assert making.seconds > 0
 
 

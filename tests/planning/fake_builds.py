@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tidemill.engine.measurement import Check
+from tidemill.engine.release_record import SpecCommit
 from tidemill.engine.staleness import BUILDABLE_KINDS
 from tidemill.home import Home
 from tidemill.pipeline.asset_state import asset_version
@@ -39,17 +41,16 @@ def build(
         artefact=artefact.digest,
         steps={},
         inputs=inputs,
-        commit={},
+        commit=SpecCommit(),
         tools={},
-        measures=[],
-        checks=[],
+        measures=(),
+        checks=(),
         facts={},
         started_at=home.clock.now(),
         seconds=60.0,
     )
     if not passed:
-        check = {"name": "gate", "passed": False, "message": "too low", "blocking": True}
-        record = replace(record, checks=[check])
+        record = replace(record, checks=(Check("gate", False, "too low"),))
     return home.ledger.materialisations.add(record)
 
 

@@ -18,7 +18,8 @@ from tidemill.engine.plan import plan
 from tidemill.engine.spec_snapshot import SpecSnapshot
 from tidemill.errors import SpecError, TidemillError
 from tidemill.planning import cache, reading, revisions
-from tidemill.planning.cache import CachedProject, PlanCache, cache_key, code_hash
+from tidemill.planning.cache import PlanCache, cache_key, code_hash
+from tidemill.planning.cached_project import CachedProject
 from tidemill.planning.revisions import CACHE, Revisions, open_revisions
 from tidemill.settings import Settings
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from tidemill.answer import Answer
 from tidemill.engine.measurement import Check, Measure
-from tidemill.engine.release_record import ReleaseRecord
+from tidemill.engine.release_record import ReleaseRecord, SpecCommit
 from tidemill.form import ModelForm
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.ports import Materialisation
-from tidemill.records import RolloutRecord
+from tidemill.records import RolloutDecisionRecord, RolloutRecord, RolloutSpec
 from tidemill.report.build_facts import DatasetSummary
 from tidemill.report.evaluation_files import EvaluationReport, FailureReport
 from tidemill.report.release_facts import (
@@ -24,7 +24,6 @@ from tidemill.report.release_facts import (
     DatasetFacts,
     ReleaseFacts,
 )
-from tidemill.report.rollout_steps import RolloutStep
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 RELEASE, MODEL_DIGEST, REPORT_DIGEST, ROWS = ("sha256:" + letter * 64 for letter in "abcd")
@@ -60,8 +59,8 @@ HOP = {
 
 def making(name: str, kind: str, artefact: str = ROWS, **more: Any) -> Materialisation:
     known: dict[str, Any] = {
-        "steps": {}, "inputs": {}, "commit": {"sha": "f" * 40}, "tools": {}, "measures": [],
-        "checks": [], "facts": {},
+        "steps": {}, "inputs": {}, "commit": SpecCommit("f" * 40), "tools": {}, "measures": (),
+        "checks": (), "facts": {},
     }  # fmt: skip
     return Materialisation(
         project="shop", name=name, kind=kind, version="v", spec_digest="s", artefact=artefact,
@@ -186,17 +185,18 @@ def dataset_story() -> DatasetFacts:
         materialisation=making(
             "rows",
             "Dataset",
-            checks=[
-                {"name": "minimum", "passed": True, "blocking": True, "message": "74 rows"},
-                {"name": "warn", "passed": False, "blocking": False, "message": "a short text"},
-            ],
+            checks=(
+                Check("minimum", True, "74 rows"),
+                Check("warn", False, "a short text", blocking=False),
+            ),
             facts={"rows": {"train": 40, "test": 34}, "offsets": {"desk.feedback/0": 12}},
         ),
     )
 
 
-STEP = {
-    "decided_at": NOW, "decision": "promote", "percent": 10.0, "reason": "it begins",
+STEP: dict[str, Any] = {
+    "id": 1, "rollout": 1, "decided_at": NOW, "decision": "promote", "percent": 10.0,
+    "reason": "it begins",
     "repeats": 3,
     "numbers": {"health": {"candidate": {"requests": 5, "error_rate": 0.0, "latency_p95": 0.2}}},
 }  # fmt: skip
@@ -205,7 +205,7 @@ STEP = {
 def rollout_record(**more: Any) -> RolloutRecord:
     values: dict[str, Any] = {
         "id": 1, "service": "desk", "release": RELEASE, "previous_release": RELEASE,
-        "release_folder": "", "spec": {}, "state": "live", "percent": 100.0,
+        "release_folder": "", "spec": RolloutSpec({}), "state": "live", "percent": 100.0,
         "rollout_state": None, "reason": "every step went well", "awaits_person": False,
         "command": None, "requested_at": NOW, "finished_at": NOW + timedelta(hours=1),
     }  # fmt: skip
@@ -240,7 +240,7 @@ def full() -> ReleaseFacts:
             "tune": making("tune", "FineTune", inputs={"base": "b", "rows": ROWS}, facts=tuned),
             "small": making(
                 "small", "Compression", MODEL_DIGEST, facts=chain,
-                checks=[{"name": "e", "passed": True, "blocking": True, "message": "alike"}],
+                checks=(Check("e", True, "alike"),),
             ),
         },
         report=EvaluationReport.from_dict({
@@ -260,7 +260,7 @@ def full() -> ReleaseFacts:
         answers=answers(),
         form=ModelForm("onnx", "sequence-classification", "int8", labels=("refund", "return")),
         rollout=rollout_record(),
-        rollout_steps=[RolloutStep.from_dict(STEP)],
+        rollout_decisions=[RolloutDecisionRecord(**STEP)],
     )  # fmt: skip
 
 
@@ -279,7 +279,7 @@ def partial() -> ReleaseFacts:
         data=replace(whole.data, spec={}, summary=None, missing={DATASET: GONE}),
         missing=missing,
         rollout=rollout_record(state="running", awaits_person=True),
-        rollout_steps=(),
+        rollout_decisions=(),
     )  # fmt: skip
 
 
@@ -296,7 +296,7 @@ def forgotten() -> ReleaseFacts:
     """Of an older version: its records lack what nobody wrote down then."""
     whole = full()
     nothing = {
-        name: replace(one, facts={}, checks=[]) for name, one in whole.materialisations.items()
+        name: replace(one, facts={}, checks=()) for name, one in whole.materialisations.items()
     }
     vague = [{**one, "low": None, "high": None} for one in MEASURES]
     lost = [{**one, "value": None} for one in vague]
@@ -313,7 +313,7 @@ def forgotten() -> ReleaseFacts:
         report=EvaluationReport.from_dict({"gains": lost, "baseline": None}),
         failures=FailureReport.from_dict({"failures": [], "clusters": None}),
         answers=tuple(replace(one, scores={}, seconds=0.0) for one in whole.answers),
-        rollout_steps=[RolloutStep.from_dict({**STEP, "numbers": None})],
+        rollout_decisions=[RolloutDecisionRecord(**{**STEP, "numbers": None})],
     )
 
 
@@ -351,7 +351,7 @@ def poisoned(story: ReleaseFacts) -> ReleaseFacts:
         ),
         answers=evil,
         rollout=rollout_record(reason=HOSTILE),
-        rollout_steps=[RolloutStep.from_dict({**STEP, "reason": HOSTILE})],
+        rollout_decisions=[RolloutDecisionRecord(**{**STEP, "reason": HOSTILE})],
     )
 
 

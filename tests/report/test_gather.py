@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 from tests.report.homes import change_spec, committed, git, go_live, put, release
@@ -11,7 +11,6 @@ from tests.report.homes import change_spec, committed, git, go_live, put, releas
 from tidemill.engine.release_record import SpecCommit
 from tidemill.errors import MissingArtefact
 from tidemill.home import Home
-from tidemill.ports import Materialisation
 from tidemill.report import gather
 from tidemill.report.evaluation_files import EvaluationReport
 from tidemill.report.release_facts import ANSWERS, DATASET, FAILURES, MODEL, REPORT
@@ -32,14 +31,14 @@ def test_everything_that_is_there_is_gathered(home: Home) -> None:
     assert story.form.labels == ("a", "b")
     assert story.rollout is not None
     assert story.rollout.state == "live"
-    assert story.rollout_steps[0].decision == "done"
+    assert story.rollout_decisions[0].decision == "done"
 
 
 def test_the_record_is_that_of_the_run_that_made_the_bytes(home: Home) -> None:
     record = release(home)
     first = home.ledger.materialisations.latest("shop", "rows")
     assert first is not None
-    home.ledger.materialisations.add(Materialisation(**{**asdict(first), "id": 0, "seconds": 0.0}))
+    home.ledger.materialisations.add(replace(first, id=0, seconds=0.0))
 
     assert gather.gather_release(home, record).materialisations["rows"].id == first.id
 

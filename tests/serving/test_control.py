@@ -22,6 +22,7 @@ from tidemill.control.cluster_deployer import elsewhere
 from tidemill.control.deployer_choice import NEEDS_CLUSTER
 from tidemill.control.rollout_controller import Controller
 from tidemill.control.rollout_process import forgetting, waited_out
+from tidemill.records import RolloutSpec
 
 
 @pytest.fixture
@@ -33,6 +34,10 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
 def spec(shop: Shop, **fields: Any) -> dict[str, Any]:
     values = shop.home().project("support-chat").specs["rollout"].spec.model_dump(mode="json")
     return {**values, "driver": "kserve-standard", **fields}
+
+
+def requested(shop: Shop, **fields: Any) -> RolloutSpec:
+    return RolloutSpec(spec(shop, **fields))
 
 
 def test_a_ledger_without_space_is_waited_out_and_told_once(
@@ -77,9 +82,9 @@ def test_only_a_release_folder_of_this_home_is_removed(shop: Shop, tmp_path: Pat
 def test_a_driver_of_a_cluster_needs_one_and_git_does_not(shop: Shop) -> None:
     home = shop.home()
     pick = elsewhere(home.ledger, home.settings)
-    git = pick(spec(shop, apply={"mode": "render-to-git"}))
+    git = pick(requested(shop, apply={"mode": "render-to-git"}))
 
-    assert pick(spec(shop)) == NEEDS_CLUSTER
+    assert pick(requested(shop)) == NEEDS_CLUSTER
     assert isinstance(git, GitDeployer)
     assert git.cluster_reader is None
 
@@ -90,7 +95,7 @@ def test_with_a_kubeconfig_the_cluster_is_asked(shop: Shop) -> None:
     with serve(kube) as server:
         home = shop.home(KUBECONFIG=str(kubeconfig(shop.root, server)))
         pick = elsewhere(home.ledger, home.settings)
-        place, git = pick(spec(shop)), pick(spec(shop, apply={"mode": "render-to-git"}))
+        place, git = pick(requested(shop)), pick(requested(shop, apply={"mode": "render-to-git"}))
         assert isinstance(place, KServeDeployer)
         place.start(SERVICE, "sha256:" + "a" * 64, Path("unused"))
         assert isinstance(git, GitDeployer)
@@ -101,7 +106,7 @@ def test_with_a_kubeconfig_the_cluster_is_asked(shop: Shop) -> None:
 
 def test_a_kubeconfig_that_cannot_be_used_is_why_a_rollout_waits(shop: Shop) -> None:
     home = shop.home(KUBECONFIG=str(shop.root / "nowhere"))
-    why = elsewhere(home.ledger, home.settings)(spec(shop))
+    why = elsewhere(home.ledger, home.settings)(requested(shop))
 
     assert isinstance(why, str)
     assert "cannot be used" in why
@@ -126,7 +131,7 @@ def test_the_controller_walks_a_release_through_a_cluster_and_back(shop: Shop, d
         controller = Controller(
             ledger=ledger.rollouts, deployer=MemoryDeployer(), clock=clock, elsewhere=pick
         )
-        place = pick(spec(shop, driver=driver))
+        place = pick(requested(shop, driver=driver))
         assert isinstance(place, KServeDeployer)
         seen: list[dict[str, float]] = []
 

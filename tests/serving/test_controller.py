@@ -110,7 +110,7 @@ def test_the_first_release_gets_everything_as_soon_as_it_is_ready(stage: Stage) 
 
     assert stage.shares == {"one": 100}
     assert stage.ledger.live_release(CHAT) == "one"
-    assert "first release" in stage.ledger.decisions(key)[-1]["reason"]
+    assert "first release" in stage.ledger.decisions(key)[-1].reason
 
 
 def test_a_first_release_is_watched_for_its_hold_and_what_compares_is_named_as_skipped(
@@ -122,13 +122,13 @@ def test_a_first_release_is_watched_for_its_hold_and_what_compares_is_named_as_s
         stage.pass_time(10, one=GOOD)
     first, *_, last = stage.ledger.decisions(key)
 
-    assert first["reason"] == (
+    assert first.reason == (
         "the first release of this service: it is live for everybody; "
         "watched for 30 s: error_rate at most 0.05; "
         "skipped: first release, no baseline "
         "(10 % step, 50 % step, latency_p95 at most 2 times live, thumbs ratings)"
     )
-    assert (last["decision"], last["reason"]) == (
+    assert (last.decision, last.reason) == (
         "done",
         "the watch is over: error_rate at most 0.05: 0 <= 0.05",
     )
@@ -239,7 +239,7 @@ def test_a_good_release_walks_all_steps_and_the_former_one_stays_ready(walking: 
     assert walking.shares == {"two": 100}
     assert set(walking.deployer.running[CHAT]) == {"one", "two"}
     last = walking.ledger.decisions(walking.ledger.newest(CHAT)[0].id)[-1]
-    assert last["numbers"]["rollback"]["to"] == "one"
+    assert last.numbers["rollback"]["to"] == "one"
 
 
 @pytest.mark.parametrize("bad", [FAILING, SLOW], ids=["failing", "slow"])
@@ -252,7 +252,7 @@ def test_a_bad_release_is_rolled_back_within_two_looks(walking: Stage, bad: ArmH
     assert walking.ledger.get(key).state == "rolled_back"
     assert set(walking.deployer.running[CHAT]) == {"one"}
     assert "rolled-back" in walking.told
-    assert walking.ledger.decisions(key)[-1]["numbers"]["health"]["candidate"]["requests"] == 100
+    assert walking.ledger.decisions(key)[-1].numbers["health"]["candidate"]["requests"] == 100
 
 
 def test_no_data_holds(walking: Stage) -> None:
@@ -459,7 +459,7 @@ def test_a_clusters_rollout_waits_for_a_cluster_and_is_never_walked_here(stage: 
     )
     assert stage.deployer.running == {}
     assert stage.shares == {}
-    assert [step["repeats"] for step in stage.ledger.decisions(key)] == [1]
+    assert [step.repeats for step in stage.ledger.decisions(key)] == [1]
 
 
 def test_with_a_cluster_it_is_walked_there(stage: Stage) -> None:

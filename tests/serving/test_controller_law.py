@@ -20,7 +20,6 @@ from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.sequential import RatingSummary
 from tidemill.ports import ArmHealth
 from tidemill.records import RolloutRecord
-from tidemill.spec.rollout import Rollout
 
 MODES: Sequence[Mapping[str, Any]] = (
     {},
@@ -93,7 +92,7 @@ def state_of(stage: Stage, row: RolloutRecord) -> RolloutState:
 def engine_says(stage: Stage, row: RolloutRecord, command: tuple[Command, str] | None) -> Advance:
     """The engine on the values that the controller has."""
     rollout, state, now = (
-        Rollout.model_validate(row.spec),
+        row.spec.parse(),
         state_of(stage, row),
         stage.clock.now(),
     )
@@ -139,7 +138,7 @@ def obeys(stage: Stage, key: int, expected: Advance) -> None:
     assert (row.reason, row.percent) == (expected.reason, expected.percent)
     assert row.awaits_person == (expected.decision == "ask")
     assert (row.state == "live") == (expected.state.status in ("watched", "live"))
-    shadow = row.spec.get("mode") == "shadow"
+    shadow = row.spec.is_shadow
     assert stage.shares.get(row.release, 0) == (0 if shadow else expected.percent)
     if live is None:
         assert sum(stage.shares.values()) == 0

@@ -130,7 +130,7 @@ def test_the_process_stops_cleanly_when_told_to(tmp_path: Path) -> None:
 
     assert process.returncode == 0
     assert beat
-    assert beat["state"] == "stopped"
+    assert beat.state == "stopped"
     assert "set TIDEMILL_SPECS" in said
     assert "stopped after 0 events" in said
 

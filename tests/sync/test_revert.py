@@ -162,7 +162,7 @@ def test_a_run_of_a_commit_that_was_reverted_meanwhile_brings_nothing_out(
 def test_a_deleted_project_stays_live_and_status_says_so(
     classifier: Remote, follow: Follow
 ) -> None:
-    from tidemill.local.stack import stack_status
+    from tidemill.local.stack_status import stack_status
     from tidemill.local.status import OrphanService
 
     sync(follow)

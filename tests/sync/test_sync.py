@@ -15,6 +15,7 @@ from tests.sync.test_signatures import Keys, signed
 from tidemill.adapters.forge import MemoryForge
 from tidemill.adapters.ledger import lease_owner
 from tidemill.control.git_sync import CONTEXT, LEASE, Follower, Outcome
+from tidemill.engine.release_record import SpecCommit
 from tidemill.home import Home
 from tidemill.ports import Materialisation
 
@@ -40,10 +41,10 @@ def made(follower: Follower, name: str, *, seconds: float = 1.0) -> None:
             artefact=home.store.put(folder, kind="dataset").digest,
             steps={},
             inputs={},
-            commit={},
+            commit=SpecCommit(),
             tools={},
-            measures=[],
-            checks=[],
+            measures=(),
+            checks=(),
             facts={},
             started_at=home.clock.now(),
             seconds=seconds,

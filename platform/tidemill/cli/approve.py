@@ -58,10 +58,8 @@ def command(settings: Settings, name: str, release: str | None, note: str, as_js
 def _rollout(
     home: Home, agreement: Agreement, service: str, release: str | None, note: str
 ) -> tuple[Approval, bool]:
-    from tidemill.spec.rollout import Rollout
-
     walking = _candidate(home, service, release)
-    approval = Rollout.model_validate(walking.spec).approval
+    approval = walking.spec.parse().approval
     if approval is None and not walking.awaits_person:
         raise TidemillError(
             f"Nothing to approve: the rollout of '{service}' continues on its own; see `tidemill "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,9 @@ from tidemill.settings import Settings
 from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 if TYPE_CHECKING:
+    from tidemill.adapters.kserve.inference_service import Manifest
     from tidemill.adapters.ledger.rollouts import RolloutLedger
-    from tidemill.records import RolloutCommand, RolloutRecord
+    from tidemill.records import RolloutCommand, RolloutDecisionRecord, RolloutRecord
 
 PATIENCE = 15.0
 """Seconds until the controller has to have done what it was told."""
@@ -46,23 +48,20 @@ def status(settings: Settings, service: str | None, as_json: bool) -> None:
     ledger = _ledger(settings)
     if service is not None:
         _check_service(settings, ledger, service)
-    rollouts = [
-        {**_plain(walking), "decisions": ledger.decisions(walking.id)}
-        for walking in ledger.newest(service)
-    ]
+    rollouts = [(walking, ledger.decisions(walking.id)) for walking in ledger.newest(service)]
     if as_json:
-        print_json(rollouts)
-    elif not rollouts:
+        print_json([_to_dict(*rollout) for rollout in rollouts])
+        return
+    if not rollouts:
         click.echo("No rollout yet. Create a release with `tidemill run`.")
-    for rollout in rollouts if not as_json else ():
+    for walking, decisions in rollouts:
         click.echo(
-            f"{rollout['service']} {rollout['release'][7:19]}: {rollout['state']}, "
-            f"{rollout['percent']:g} %"
+            f"{walking.service} {walking.release[7:19]}: {walking.state}, {walking.percent:g} %"
         )
-        for step in rollout["decisions"]:
-            looks = f" ({step['repeats']} times)" if step["repeats"] > 1 else ""
-            when = step["decided_at"].astimezone().strftime("%d %b %H:%M:%S")
-            click.echo(f"  {when}  {step['decision']:<9} {step['reason']}{looks}")
+        for step in decisions:
+            looks = f" ({step.repeats} times)" if step.repeats > 1 else ""
+            when = step.decided_at.astimezone().strftime("%d %b %H:%M:%S")
+            click.echo(f"  {when}  {step.decision:<9} {step.reason}{looks}")
 
 
 @command.command(epilog=examples_epilog("tidemill rollout promote support-chat"))
@@ -130,7 +129,7 @@ def render(settings: Settings, name: str, driver: Any, out: Path | None, as_json
         click.echo(str(path))
 
 
-def _manifests(settings: Settings, name: str, driver: Any) -> list[tuple[int, dict[str, object]]]:
+def _manifests(settings: Settings, name: str, driver: Any) -> list[tuple[int, Manifest]]:
     from tidemill.adapters.kserve import render_steps
     from tidemill.home import Home
     from tidemill.spec.rollout import Rollout
@@ -198,9 +197,7 @@ def _ledger(settings: Settings) -> RolloutLedger:
     return Home(settings).ledger.rollouts
 
 
-def _plain(walking: RolloutRecord) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in vars(walking).items()
-        if name not in ("rollout_state", "spec")
-    }
+def _to_dict(
+    walking: RolloutRecord, decisions: Sequence[RolloutDecisionRecord]
+) -> dict[str, object]:
+    return {**walking.to_dict(), "decisions": [decision.to_dict() for decision in decisions]}

@@ -121,5 +121,5 @@ def describe_asset(home: Home, project: str, spec: str) -> dict[str, object]:
         "artefact": making.artefact,
         "passed": making.has_passed,
         "seconds": round(making.seconds, 1),
-        "measures": making.measures,
+        "measures": [measure.to_dict() for measure in making.measures],
     }

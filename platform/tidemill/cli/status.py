@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def command(settings: Settings, as_json: bool) -> None:
     """What runs and where, what is live, how rollouts go, which assets are stale, what ingest
     reads."""
-    from tidemill.local.stack import stack_status
+    from tidemill.local.stack_status import stack_status
 
     warn_of_unknown_variables()
     status = stack_status(settings)

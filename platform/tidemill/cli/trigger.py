@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,40 @@ from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.trigger import Trigger
 from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
+
+if TYPE_CHECKING:
+    from tidemill.engine.trigger import TriggerVerdict
+    from tidemill.records import TriggerDecision
+
+
+@dataclass(frozen=True)
+class _Explanation:
+    trigger: str
+    """`project/name`."""
+    decision: TriggerVerdict
+    history: tuple[TriggerDecision, ...]
+    """What it decided before, newest first."""
+
+    @property
+    def verdict(self) -> str:
+        decision = self.decision
+        return "fires" if decision.fires else f"does not fire ({decision.blocked_by})"
+
+    def to_dict(self) -> dict[str, object]:
+        """Under the keys of `--json`."""
+        return {
+            "trigger": self.trigger,
+            "fire": self.decision.fires,
+            "verdict": self.verdict,
+            "blocked_by": self.decision.blocked_by,
+            "reason": self.decision.reason,
+            "numbers": self.decision.numbers,
+            "held_since": self.decision.held_since,
+            "fired": [
+                {"at": d.decided_at, "state": d.state, "reason": d.reason, "run": d.run_id}
+                for d in self.history
+            ],
+        }
 
 
 @click.group()
@@ -30,15 +64,16 @@ def explain(settings: Settings, name: str | None, as_json: bool) -> None:
     """Say why each trigger (or NAME) fires or does not, now; starts nothing."""
     explanations = [_explain(settings, *explanation) for explanation in _triggers(settings, name)]
     if as_json:
-        print_json(explanations)
+        print_json([explanation.to_dict() for explanation in explanations])
         return
     for explanation in explanations:
-        click.echo(f"{explanation['trigger']}: {explanation['verdict']}: {explanation['reason']}")
-        for condition, numbers in explanation["numbers"].items():
+        decision = explanation.decision
+        click.echo(f"{explanation.trigger}: {explanation.verdict}: {decision.reason}")
+        for condition, numbers in decision.numbers.items():
             figures = ", ".join(f"{key} {_short(value)}" for key, value in numbers.items())
             click.echo(f"    {condition.partition(':')[2]:<14} {figures}")
-        for past in explanation["fired"][:3]:
-            click.echo(f"    {past['at']:%Y-%m-%d %H:%M} UTC  {past['state']}: {past['reason']}")
+        for past in explanation.history[:3]:
+            click.echo(f"    {past.decided_at:%Y-%m-%d %H:%M} UTC  {past.state}: {past.reason}")
 
 
 @command.command(epilog=examples_epilog("tidemill trigger backtest retrain --days 30"))
@@ -105,28 +140,16 @@ def _triggers(settings: Settings, name: str | None) -> list[tuple[str, Trigger, 
 
 def _explain(
     settings: Settings, project: str, trigger: Trigger, stream: Feedback | None
-) -> Mapping[str, Any]:
+) -> _Explanation:
     from tidemill.adapters.ledger import Ledger
     from tidemill.control.trigger_evaluation import state_of
     from tidemill.engine.trigger import evaluate
 
     ledger, now = Ledger.open(settings.ledger_url), datetime.now(UTC)
     state = state_of(ledger, project, trigger, stream, now)
-    decision = evaluate(trigger, state, now)
     past = ledger.trigger_decisions.history(project, trigger.name, limit=10)
-    return {
-        "trigger": f"{project}/{trigger.name}",
-        "fire": decision.fires,
-        "verdict": "fires" if decision.fires else f"does not fire ({decision.blocked_by})",
-        "blocked_by": decision.blocked_by,
-        "reason": decision.reason,
-        "numbers": decision.numbers,
-        "held_since": decision.held_since,
-        "fired": [
-            {"at": d.decided_at, "state": d.state, "reason": d.reason, "run": d.run_id}
-            for d in past
-        ],
-    }
+    name = f"{project}/{trigger.name}"
+    return _Explanation(name, evaluate(trigger, state, now), tuple(past))
 
 
 def _short(value: object) -> str:

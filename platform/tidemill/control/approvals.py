@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from tidemill.adapters.git import history, signed_statements
 from tidemill.adapters.git.history import MergeCommit
 from tidemill.adapters.git.signatures import TrustedSigners
 from tidemill.adapters.ledger import Ledger
 from tidemill.engine.approval import Identity, normalise_principal, refusal_reason
-from tidemill.engine.release_record import ReleaseRecord
+from tidemill.engine.approval_evidence import ApprovalEvidence
 from tidemill.errors import NeedsApproval, SpecError, TidemillError
 from tidemill.ports import Clock, Forge
 from tidemill.records import Approval, RolloutRecord, TriggerDecision
@@ -116,7 +116,7 @@ class Agreement:
             "kind": consent.kind,
             "name": consent.name,
             "note": consent.note,
-            "saw": consent.evidence,
+            "saw": consent.evidence.content,
             "who": consent.principal,
         }
         statement = json.dumps(content, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
@@ -135,29 +135,29 @@ class Agreement:
     def of_rollout(self, walking: RolloutRecord, identity: Identity, note: str) -> Approval:
         """An approval of a rollout's release as it stands now."""
         step = walking.rollout_state.step if walking.rollout_state else -1
-        saw = self.rollout_evidence(walking)
-        return self._consent(identity, "release", walking.release, walking.service, saw, note, step)
+        evidence = self.rollout_evidence(walking)
+        return self._consent(
+            identity, "release", walking.release, walking.service, evidence, note, step
+        )
 
     def of_decision(self, decided: TriggerDecision, identity: Identity, note: str) -> Approval:
         """An approval of what a trigger wants to run."""
-        saw = {
-            "reason": decided.reason,
-            "numbers": dict(decided.numbers),
-            "offsets": dict(decided.offsets),
-            "runs": list(decided.assets),
-        }
-        return self._consent(identity, "decision", decided.key, decided.trigger, saw, note)
+        evidence = ApprovalEvidence.of_decision(
+            decided.reason, decided.numbers, decided.offsets, decided.assets
+        )
+        return self._consent(identity, "decision", decided.key, decided.trigger, evidence, note)
 
-    def rollout_evidence(self, walking: RolloutRecord) -> dict[str, Any]:
+    def rollout_evidence(self, walking: RolloutRecord) -> ApprovalEvidence:
         """What a person is shown of a rollout now."""
         record = self.ledger.materialisations.release(walking.release)
-        evidence = figures(record) if record else {"release": walking.release}
-        asks = {
-            "reason": walking.reason,
-            "percent": walking.percent,
-            "waits": walking.awaits_person,
-        }
-        return {**evidence, "rollout": asks}
+        evidence = (
+            ApprovalEvidence.of_release(record)
+            if record
+            else ApprovalEvidence.of_unrecorded_release(walking.release)
+        )
+        return evidence.with_rollout(
+            walking.reason, walking.percent, awaits_person=walking.awaits_person
+        )
 
     def person(self) -> Identity:
         """Who sits here; `agree` puts the fingerprint in the place of the key, or refuses."""
@@ -170,7 +170,7 @@ class Agreement:
         newest_builds = [
             self.ledger.materialisations.latest(decided.project, name) for name in decided.assets
         ]
-        since = next((m.commit.get("sha", "") for m in newest_builds if m and m.commit), "")
+        since = next((m.commit.sha for m in newest_builds if m and m.commit.sha), "")
         folder = self.settings.specs / decided.project
         return history.authors(self.settings.specs, since, "HEAD", folder)
 
@@ -210,8 +210,8 @@ class Agreement:
         author = self._merger(merge) if merge else None
         if merge is None or author is None:
             return []
-        saw = {**figures(record), "merge": merge.sha}
-        consent = self._consent(author, "release", walking.release, walking.service, saw)
+        evidence = ApprovalEvidence.of_release(record).with_merge(merge.sha)
+        consent = self._consent(author, "release", walking.release, walking.service, evidence)
         statement = f"merged as {merge.sha}"
         return [self.ledger.approvals.add(replace(consent, statement=statement))]
 
@@ -221,7 +221,7 @@ class Agreement:
         kind: Literal["release", "decision"],
         subject: str,
         name: str,
-        saw: Mapping[str, Any],
+        evidence: ApprovalEvidence,
         note: str = "",
         step: int = -1,
     ) -> Approval:
@@ -235,7 +235,7 @@ class Agreement:
             display_name=identity.name,
             fingerprint=identity.fingerprint,
             note=note,
-            evidence=saw,
+            evidence=evidence,
             step=step,
         )
 
@@ -267,23 +267,10 @@ def wanted_release(content: bytes | None, path: Path, service: str) -> str | Non
     return entry.wanted.release if entry and entry.wanted else None
 
 
-def figures(record: ReleaseRecord) -> dict[str, Any]:
-    """What a person is shown of a release: its report's digest, figures and gates."""
-    return {
-        "release": record.digest,
-        "commit": record.commit.sha,
-        "specs": dict(record.specs),
-        "dataset": record.dataset.digest,
-        "report": record.evaluation.digest,
-        "figures": [measure.to_dict() for measure in record.evaluation.overall],
-        "gates": [check.message for check in record.evaluation.checks],
-    }
-
-
-def format_evidence(saw: Mapping[str, Any]) -> Sequence[str]:
-    """The same as lines for a person."""
+def format_evidence(evidence: ApprovalEvidence) -> Sequence[str]:
+    """The figures and gates of a release as lines for a person."""
     lines = [
-        f"{m['metric']:<16} {m['value']:.4g} ({m['low']:.4g} to {m['high']:.4g}), {m['rows']} rows"
-        for m in saw.get("figures", ())
+        f"{m.metric:<16} {m.value:.4g} ({m.low:.4g} to {m.high:.4g}), {m.rows} rows"
+        for m in evidence.measures
     ]
-    return [*lines, *saw.get("gates", ())]
+    return [*lines, *evidence.gates]

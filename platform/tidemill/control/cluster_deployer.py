@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
 from tidemill.adapters.kserve.deployer import KServeDeployer, ManifestSource
 from tidemill.adapters.kserve.kubernetes import connect
@@ -13,6 +11,7 @@ from tidemill.adapters.ledger import Ledger
 from tidemill.control.deployer_choice import NEEDS_CLUSTER, Elsewhere
 from tidemill.errors import ServiceError
 from tidemill.ports import Deployer
+from tidemill.records import RolloutSpec
 from tidemill.settings import Settings
 from tidemill.spec.rollout import Rollout
 
@@ -25,9 +24,9 @@ def elsewhere(ledger: Ledger, settings: Settings) -> Elsewhere:
 
     connected: tuple[float, KServeDeployer | str] | None = None
 
-    def pick(spec: Mapping[str, Any]) -> Deployer | str:
+    def pick(spec: RolloutSpec) -> Deployer | str:
         nonlocal connected
-        rollout, now = Rollout.model_validate(spec), time.monotonic()
+        rollout, now = spec.parse(), time.monotonic()
         if connected is None or now - connected[0] > FRESH:
             connected = (now, cluster_of(ledger, settings))
         cluster = connected[1]
@@ -64,4 +63,4 @@ def _rollout(ledger: Ledger, service: str) -> Rollout:
     walking = next((rollout for rollout in rollouts if rollout is not None), None)
     if walking is None:
         raise ServiceError(f"'{service}' has no rollout; `tidemill run` makes a release")
-    return Rollout.model_validate(walking.spec)
+    return walking.spec.parse()

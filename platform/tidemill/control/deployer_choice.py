@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from tidemill.ports import Deployer
-from tidemill.records import RolloutRecord
+from tidemill.records import RolloutRecord, RolloutSpec
 
 NEEDS_CLUSTER = "needs a cluster: set KUBECONFIG, or `driver: local`"
-Elsewhere = Callable[[Mapping[str, Any]], Deployer | str]
+Elsewhere = Callable[[RolloutSpec], Deployer | str]
 """The deployer of a Rollout spec whose driver is not local, or why there is none."""
 
 
-def no_cluster(_spec: Mapping[str, Any]) -> Deployer | str:
+def no_cluster(_spec: RolloutSpec) -> Deployer | str:
     """What a home without a cluster says."""
     return NEEDS_CLUSTER
 
 
-def driver(walking: RolloutRecord) -> str:
-    """The driver of a rollout's spec."""
-    return str(walking.spec.get("driver", "local"))
-
-
 def mismatch(walking: RolloutRecord, live: RolloutRecord | None) -> str | None:
     """Why a candidate cannot share traffic with what is live; None where it can."""
-    if live is None or driver(walking) == driver(live):
+    if live is None or walking.spec.driver == live.spec.driver:
         return None
     return (
-        f"the live release is served by driver {driver(live)}, which cannot share traffic with "
-        f"{driver(walking)}; give this rollout a service of its own, or go back to "
-        f"`driver: {driver(live)}`"
+        f"the live release is served by driver {live.spec.driver}, which cannot share traffic with "
+        f"{walking.spec.driver}; give this rollout a service of its own, or go back to "
+        f"`driver: {live.spec.driver}`"
     )
 
 
@@ -45,14 +39,10 @@ def rollback_targets(
         return []
     first = {walking.release: walking for walking in reversed(retired)}
     targets = [w for w in retired if first[w.release] is w and w.release != live.release]
-    return targets[: _keep_versions(live)]
+    return targets[: live.spec.keep_versions]
 
 
 def retired_limit(live: RolloutRecord | None) -> int:
     """How many retired rollouts the ledger has to give for `kept` to find all it keeps, also where
     releases were live more than once."""
-    return 100 + (_keep_versions(live) if live else 0)
-
-
-def _keep_versions(live: RolloutRecord) -> int:
-    return int(live.spec.get("keep_versions", 3))
+    return 100 + (live.spec.keep_versions if live else 0)

@@ -181,7 +181,7 @@ def _ledger_side(home: Home, service: str) -> RecordedState:
         return RecordedState()
     record = home.ledger.materialisations.release(live.release)
     walks = [w for w in home.ledger.rollouts.in_progress(service) if w.state == "running"]
-    others = {w.release: w.percent for w in walks[-1:] if w.spec.get("mode") != "shadow"}
+    others = {w.release: w.percent for w in walks[-1:] if not w.spec.is_shadow}
     shares = {live.release: 100.0 - sum(others.values()), **others}
     return RecordedState(live.release, record.specs if record else {}, shares)
 

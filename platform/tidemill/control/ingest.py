@@ -18,9 +18,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 from tidemill import entry_points
 from tidemill.adapters.clock import SystemClock
@@ -159,19 +159,35 @@ class Ingest:
         if self._heartbeat is None or (time.monotonic() - self._beaten < BEAT_EVERY and not last):
             return
         self._beaten = time.monotonic()
-        beat = {
-            "pid": os.getpid(),
-            "time": self.clock.now().isoformat(),
-            "state": "stopped" if last else ("waiting" if self._trouble else "running"),
-            "trouble": self._trouble,
-            "taken": self.taken.__dict__,
-            "topics": sorted({topic for topic, _ in self._positions}),
-        }
+        beat = Heartbeat(
+            pid=os.getpid(),
+            time=self.clock.now().isoformat(),
+            state="stopped" if last else ("waiting" if self._trouble else "running"),
+            trouble=self._trouble,
+            taken=self.taken,
+            topics=tuple(sorted({topic for topic, _ in self._positions})),
+        )
         with suppress(OSError):  # a full disk is told by the ledger, in words
             self._heartbeat.parent.mkdir(parents=True, exist_ok=True)
             new = self._heartbeat.with_suffix(".new")
-            new.write_text(json.dumps(beat), encoding="utf-8")
+            new.write_text(json.dumps(asdict(beat)), encoding="utf-8")
             new.replace(self._heartbeat)
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """What ingest writes at every beat, and what `status` reads."""
+
+    pid: int = 0
+    time: str = ""
+    """Of the beat, ISO 8601."""
+    state: str = "never ran"
+    """running, waiting or stopped."""
+    trouble: str = ""
+    """What it waits for; empty where nothing is wrong."""
+    taken: IngestResult = field(default_factory=IngestResult)
+    """Counts since it started."""
+    topics: tuple[str, ...] = ()
 
 
 class SpecContracts:
@@ -217,13 +233,14 @@ def heartbeat(home: Path) -> Path:
     return home / "run" / "ingest.json"
 
 
-def read_heartbeat(home: Path) -> dict[str, Any] | None:
+def read_heartbeat(home: Path) -> Heartbeat | None:
     """What ingest said last; None where it never ran."""
     try:
-        beat: dict[str, Any] = json.loads(heartbeat(home).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        beat = json.loads(heartbeat(home).read_text(encoding="utf-8"))
+        taken, topics = IngestResult(**beat.pop("taken", {})), tuple(beat.pop("topics", ()))
+        return Heartbeat(**beat, taken=taken, topics=topics)
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
-    return beat
 
 
 def _tell(position: ReadPosition) -> None:

@@ -118,7 +118,7 @@ def release(home: Home, walking: RolloutRecord) -> LockedRelease:
     return LockedRelease(
         release=record.digest,
         rollout=record.rollout,
-        driver=walking.spec.get("driver", "local"),
+        driver=walking.spec.driver,
         commit=record.commit.sha,
         specs=dict(record.specs),
         artefacts={name: _artefact(home, item) for name, item in record.artefacts.items()},

@@ -1,15 +1,36 @@
-"""What is really served, asked of whatever serves it."""
+"""What is really served, asked of whatever serves it; and the three sides of every service."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.control.cluster_deployer import cluster_of
-from tidemill.control.deployer_choice import NEEDS_CLUSTER, driver
-from tidemill.control.drift_report import See
-from tidemill.engine.service_status import ObservedState
-from tidemill.errors import ServiceError
+from tidemill.control.deployer_choice import NEEDS_CLUSTER
+from tidemill.control.drift_report import See, standings
+from tidemill.engine.service_status import ObservedState, ServiceStatus
+from tidemill.errors import ServiceError, TidemillError
 from tidemill.home import Home
 from tidemill.records import RolloutRecord
+from tidemill.settings import Settings
+
+
+@dataclass(frozen=True)
+class ServiceStates:
+    """The desired, recorded and observed state of every service."""
+
+    statuses: tuple[ServiceStatus, ...] = ()
+    error: str = ""
+    """Why they cannot be read; empty where they can."""
+
+
+def service_states(settings: Settings) -> ServiceStates:
+    """The three states of every service, read from Git, the ledger and the traffic."""
+    home = Home(settings)
+    try:
+        return ServiceStates(tuple(standings(home, seeing(home))))
+    except TidemillError as error:
+        return ServiceStates(error=str(error))
 
 
 def seeing(home: Home) -> See:
@@ -19,7 +40,7 @@ def seeing(home: Home) -> See:
     local = LocalDeployer(settings.home, gateway)
 
     def see(service: str, live: RolloutRecord) -> ObservedState:
-        if driver(live) != "local":
+        if live.spec.driver != "local":
             return _on_cluster(home, service)
         try:
             shares = local.traffic_shares(service)

@@ -13,12 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from tidemill.control.approvals import Agreement
 from tidemill.control.deployer_choice import (
     Elsewhere,
-    driver,
     mismatch,
     no_cluster,
     retired_limit,
@@ -80,7 +79,7 @@ class Controller:
     """Clears away what a former release needed, once it is not kept ready any more."""
     _starts: Starts = field(init=False)
     _analysed_at: dict[int, datetime] = field(default_factory=dict)
-    _traffic: dict[str, Any] = field(default_factory=dict)
+    _traffic: dict[str, tuple[list[Arm], bool]] = field(default_factory=dict)
     _stopped: set[tuple[str, str]] = field(default_factory=set)
     _forgotten: set[int] = field(default_factory=set)
 
@@ -143,7 +142,7 @@ class Controller:
 
     def _place(self, row: RolloutRecord) -> Deployer | str:
         """What deploys a rollout, or why nothing does."""
-        return self.deployer if driver(row) == "local" else self.elsewhere(row.spec)
+        return self.deployer if row.spec.driver == "local" else self.elsewhere(row.spec)
 
     def _deployer(self, row: RolloutRecord) -> Deployer:
         deployer = self._place(row)
@@ -160,7 +159,7 @@ class Controller:
         """Look at a live release whose guardrails are watched still."""
         if live.rollout_state is None or live.rollout_state.status != "watched":
             return
-        rollout = Rollout.model_validate(live.spec)
+        rollout = live.spec.parse()
         if self._is_due(live, rollout):
             state = self._with_approvals(live, rollout, live.rollout_state)
             self._record_look(live, self._look(live, rollout, state))
@@ -173,7 +172,7 @@ class Controller:
         A rollout is looked at before its release starts: one that has to wait takes no memory, and
         on a cluster a first release that starts has the traffic.
         """
-        rollout, state = Rollout.model_validate(row.spec), self._state(row, live)
+        rollout, state = row.spec.parse(), self._state(row, live)
         due, decision = self._is_due(row, rollout), None
         if due:
             state = self._with_approvals(row, rollout, state)
@@ -231,7 +230,7 @@ class Controller:
     ) -> Advance:
         """With the seconds that the way back takes: the release that was live stays up and is
         ready."""
-        if live is None or decision.state.status != "live" or driver(row) != "local":
+        if live is None or decision.state.status != "live" or row.spec.driver != "local":
             return decision
         began = self.clock.now()
         self.deployer.start(live.service, live.release, Path(live.release_folder))
@@ -254,7 +253,7 @@ class Controller:
             return
         running = candidate if candidate is not None and candidate.state == "running" else None
         shares = [Arm(live.release, 100.0, url[live.release])]
-        shadow = running is not None and running.spec.get("mode") == "shadow"
+        shadow = running is not None and running.spec.is_shadow
         if running is not None and running.release in url:
             percent = 0.0 if shadow else running.percent
             shares = [
@@ -296,7 +295,7 @@ class Controller:
         rows = [row for row in (*self.ledger.in_progress(service), live) if row and row.command]
         for row in rows:
             assert row.command is not None
-            command, by = row.command["do"], row.command["by"]
+            command, by = row.command.action, row.command.by
             if row.state == "live" and command == "rollback":
                 self._roll_back_live(row, by)
             else:
@@ -322,7 +321,7 @@ class Controller:
 
     def _refusal(self, row: RolloutRecord, by: str) -> str | None:
         """Why this person may not approve; None where they may."""
-        identity, approval = Identity(by), Rollout.model_validate(row.spec).approval
+        identity, approval = Identity(by), row.spec.parse().approval
         if self.agreement is None:
             return refusal_reason(identity, approval, authors=None)
         return self.agreement.refusal(identity, approval, row.release)

@@ -54,7 +54,7 @@ class Rates:
         if rollout.quality is None or state.step < 0:
             return RatingSummary()
         steps = self.ledger.rollouts.decisions(walking.id)
-        begun = [step["decided_at"] for step in steps if step["decision"] == "promote"]
+        begun = [step.decided_at for step in steps if step.decision == "promote"]
         starts = begun[-(state.step + 1) :]
         share = self._share(walking.service)
         rated = [
@@ -99,7 +99,7 @@ def rollout_events(publisher: LifecyclePublisher) -> Tell:
         event = LifecycleEvent(
             what=what,
             project=project,
-            name=row.spec["name"],
+            name=row.spec.name,
             digest=row.release,
             facts={"decision": change.decision, "reason": change.reason, "percent": change.percent},
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from math import isfinite, isnan
-from typing import Any
 
 from tidemill.engine.check_names import gate_names
 from tidemill.engine.measurement import Measure
@@ -34,7 +33,7 @@ class GateResult:
     """How far the bound lies on the good side of the limit; negative where the gate failed."""
     rows: int = 0
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The JSON form of `report.json` and of checks: `by` is the margin."""
         values = asdict(self)
         return {**values, "by": values.pop("margin")}

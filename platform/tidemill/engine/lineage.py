@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from tidemill.engine.release_record import ReleaseRecord
 
@@ -28,20 +28,28 @@ class Edge(NamedTuple):
     """`output` or `step:merge` for an output of a materialisation; the spec's name for an input."""
 
 
-def materialisation_edges(key: int, making: Mapping[str, Any]) -> list[Edge]:
-    """Edges of one materialisation: from its outputs to it, and to its inputs, spec and commit.
+def materialisation_edges(
+    key: int,
+    name: str,
+    *,
+    artefact: str,
+    steps: Mapping[str, str],
+    inputs: Mapping[str, str],
+    spec_digest: str,
+    sha: str,
+) -> list[Edge]:
+    """Edges of the materialisation `key` of the spec `name`: from its outputs to it, and to its
+    inputs, spec and commit.
 
-    `making` is a row of the ledger with `artefact`, `steps`, `inputs`, `spec_digest`, `name` and
-    `commit`.
+    `artefact` and `steps` are digests that came out, `inputs` digests that went in, by spec name;
+    `sha` is empty outside Git.
     """
     node = f"{BUILD}{key}"
-    outputs = [Edge(making["artefact"], node, "output")]
-    outputs += [Edge(digest, node, f"step:{step}") for step, digest in making["steps"].items()]
-    inputs = [Edge(node, digest, name) for name, digest in making["inputs"].items()]
-    spec = [Edge(node, f"spec:{making['spec_digest']}", making["name"])]
-    return _without_loops(
-        [*outputs, *inputs, *spec, *_commit(node, making["commit"].get("sha", ""))]
-    )
+    outputs = [Edge(artefact, node, "output")]
+    outputs += [Edge(digest, node, f"step:{step}") for step, digest in steps.items()]
+    parents = [Edge(node, digest, parent) for parent, digest in inputs.items()]
+    spec = [Edge(node, f"spec:{spec_digest}", name)]
+    return _without_loops([*outputs, *parents, *spec, *_commit(node, sha)])
 
 
 def release_edges(record: ReleaseRecord) -> list[Edge]:

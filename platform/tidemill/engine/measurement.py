@@ -23,7 +23,7 @@ class Measure:
         """From a record in JSON; keys that are no field are left out."""
         return cls(**{field.name: raw[field.name] for field in fields(cls) if field.name in raw})
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """As JSON records keep it."""
         return asdict(self)
 
@@ -43,6 +43,6 @@ class Check:
         """From a record in JSON; keys that are no field are left out."""
         return cls(**{field.name: raw[field.name] for field in fields(cls) if field.name in raw})
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """As JSON records keep it."""
         return asdict(self)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tidemill.engine.release_record import BaseModel, ReleaseRecord
+from tidemill.engine.release_record import BaseModel, ReleaseRecord, SpecCommit
 
 Facts = Mapping[str, Any]
 """What is known of one thing, by name; the values can be written as JSON."""
@@ -44,8 +44,8 @@ class BuiltArtefact:
     project: str = ""
     started: datetime | None = None
     seconds: float | None = None
-    commit: Facts = field(default_factory=dict)
-    """sha, author, when, subject, dirty of the specs' commit; empty outside Git."""
+    commit: SpecCommit = field(default_factory=SpecCommit)
+    """The commit of the specs."""
     tools: Mapping[str, str] = field(default_factory=dict)
     """Package → version."""
 
@@ -80,7 +80,7 @@ def provenance_links(
         ProvenanceLink("release", release.service, release.digest, {"created": release.created}),
         *_steps(inference, evidence.rollout_decisions),
         *_approvals(release, evidence.approvals),
-        _commit(release.commit.to_dict()),
+        _commit(release.commit),
         *_specs(release.specs, evidence),
         _dataset(release),
         *_rows(evidence),
@@ -98,13 +98,13 @@ def ancestry(
     """Links of an artefact; `artefacts` are itself and those it was built from, nearest first."""
     own = next((artefact for artefact in artefacts if artefact.digest == digest), None)
     links = [_build_link(artefact) for artefact in artefacts]
-    commits = {artefact.commit["sha"]: artefact.commit for artefact in artefacts if artefact.commit}
+    commits = {a.commit.sha: a.commit for a in artefacts if a.commit.sha}
     specs = {
         artefact.spec_name: artefact.spec_digest for artefact in artefacts if artefact.spec_digest
     }
     return [
         *links[:1],
-        *(map(_commit, commits.values()) if commits else [_commit({})]),
+        *(map(_commit, commits.values()) if commits else [_commit(SpecCommit())]),
         *_specs(specs, evidence),
         *_rows(evidence),
         *links[1:],
@@ -156,12 +156,11 @@ def _approvals(release: ReleaseRecord, approvals: Sequence[Facts]) -> list[Prove
     ]
 
 
-def _commit(commit: Facts) -> ProvenanceLink:
-    if not commit:
+def _commit(commit: SpecCommit) -> ProvenanceLink:
+    if not commit.sha:
         return ProvenanceLink("commit", "none: the specs were not in Git")
-    return ProvenanceLink(
-        "commit", commit["sha"], None, {k: v for k, v in commit.items() if k != "sha"}
-    )
+    facts = {name: value for name, value in commit.to_dict().items() if name != "sha"}
+    return ProvenanceLink("commit", commit.sha, None, facts)
 
 
 def _specs(specs: Mapping[str, str], evidence: ProvenanceEvidence) -> list[ProvenanceLink]:

@@ -7,12 +7,12 @@ which the half-width is within the margin. The half-width only falls with `n`, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
 
 from tidemill.engine.sequential import FEWEST, half_width
+from tidemill.spec.rollout import RatingQuality
 
 WIDEST = 0.25
 """The largest variance of ratings in 0..1."""
@@ -78,24 +78,28 @@ def ratings_needed(
     return max(most, ceil(FEWEST / min(share, 1 - share)))
 
 
-def step_estimates(rollout: Mapping[str, Any], rate: RatingRate | None) -> tuple[StepEstimate, ...]:
+def step_estimates(
+    percents: Iterable[int], quality: RatingQuality | None, rate: RatingRate | None
+) -> tuple[StepEstimate, ...]:
     """For each step with traffic on both arms: ratings and days until the margin can be seen.
+
+    `percents` are the candidate's shares by step; without `quality` no rating judges, and there is
+    nothing to wait for.
 
     Without ratings so far the number holds for ratings as far apart as they can be; no days are
     told then. Many ratings of few subjects count for less, and take longer.
     """
-    quality = rollout.get("quality")
-    if not quality or rollout.get("mode") == "shadow":  # nobody sees a shadow's answers
+    if quality is None:
         return ()
     variance = min(rate.variance, WIDEST) if rate and rate.ratings else WIDEST
     estimates = []
-    for percent in _shares(rollout.get("steps") or ()):
+    for percent in (percent for percent in percents if 0 < percent < 100):
         ratings = ratings_needed(
             variance,
             percent,
-            margin=quality["margin"],
-            alpha=quality["alpha"],
-            expected_ratings=quality["expected_ratings"],
+            margin=quality.margin,
+            alpha=quality.alpha,
+            expected_ratings=quality.expected_ratings,
         )
         has_rate = ratings is not None and rate is not None and rate.ratings > 0
         days = ratings / rate.per_day if has_rate and ratings and rate else None
@@ -107,7 +111,3 @@ def format_days(days: float) -> str:
     """`less than a day`, `about 12 days`."""
     count = ceil(days)
     return "less than a day" if days < 1 else f"about {count} day{'s' if count > 1 else ''}"
-
-
-def _shares(steps: Sequence[Mapping[str, Any]]) -> list[int]:
-    return [int(step["percent"]) for step in steps if 0 < int(step["percent"]) < 100]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from tidemill.engine.measurement import Check, Measure
@@ -60,6 +60,11 @@ class SpecCommit:
     subject: str = ""
     dirty: bool = False
     """True where the working tree differed from the commit."""
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> SpecCommit:
+        """From a record in JSON, empty or not; keys that are no field are left out."""
+        return cls(**{field.name: raw[field.name] for field in fields(cls) if field.name in raw})
 
     def to_dict(self) -> dict[str, object]:
         """As JSON records keep it: empty outside Git."""
@@ -160,7 +165,7 @@ class ReleaseRecord:
             },
             bases=tuple(BaseModel(**base) for base in raw["bases"]),
             dataset=ReleasedDataset(**raw["dataset"]),
-            commit=SpecCommit(**(raw.get("commit") or {})),
+            commit=SpecCommit.from_dict(raw.get("commit") or {}),
             evaluation=ReleaseEvaluation(
                 name=evaluation["name"],
                 digest=evaluation["digest"],

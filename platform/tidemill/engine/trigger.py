@@ -27,7 +27,7 @@ class TriggerVerdict:
     """The obstacle; None where it fires."""
     held_since: datetime | None = None
     """Start of the time in which the conditions hold; the next evaluation's state carries it."""
-    numbers: Mapping[str, object] = field(default_factory=dict)
+    numbers: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """The counted numbers by condition, as JSON values."""
 
 
@@ -169,7 +169,7 @@ def _join_reasons(trigger: Trigger, results: Sequence[ConditionResult]) -> str:
     return " and ".join(missing or [result.reason for result in results])
 
 
-def _numbers(trigger: Trigger, results: Sequence[ConditionResult]) -> dict[str, object]:
+def _numbers(trigger: Trigger, results: Sequence[ConditionResult]) -> dict[str, dict[str, object]]:
     conditions = trigger.when.any or trigger.when.all
     return {
         f"{index}:{condition.type}": {"holds": result.holds, **result.numbers}

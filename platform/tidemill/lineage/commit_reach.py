@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tidemill.adapters.git.command import try_git
 from tidemill.engine.lineage import BUILD
 from tidemill.engine.provenance import Facts
+from tidemill.engine.release_record import SpecCommit
 from tidemill.home import Home
 from tidemill.lineage.spec_blame import blame_specs
 
@@ -40,7 +41,7 @@ def _affected_nodes(home: Home, commit: str, sha: str, changed: Sequence[str]) -
     nodes: list[str] = []
     for project in sorted({making["project"] for making in makings.values()}):
         cache = home.settings.home / "why"
-        lines, _ = blame_specs(home.settings.specs, cache, project, {"sha": commit})
+        lines, _ = blame_specs(home.settings.specs, cache, project, SpecCommit(commit))
         touched = {name for name, spec in lines.items() if _touches(spec, sha, changed)}
         nodes += [
             f"{BUILD}{key}"

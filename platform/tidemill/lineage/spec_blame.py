@@ -8,19 +8,22 @@ from pathlib import Path
 
 from tidemill.adapters.git import blame
 from tidemill.engine.provenance import Facts
+from tidemill.engine.release_record import SpecCommit
 from tidemill.errors import TidemillError
 
 Lines = dict[str, list[Facts]]
 """Spec name → its lines: `path`, `line`, `field`, `value`, `commit`, `author`, `when`, …"""
 
 
-def blame_specs(specs: Path, cache: Path, project: str, commit: Facts) -> tuple[Lines, list[str]]:
+def blame_specs(
+    specs: Path, cache: Path, project: str, commit: SpecCommit
+) -> tuple[Lines, list[str]]:
     """Lines of each spec of a project at a commit, and notes on what could not be read.
 
     `cache` is the folder that keeps them between calls. Raises nothing: without Git, or without the
     commit, there are no lines and a note says why.
     """
-    sha = str(commit.get("sha", ""))
+    sha = commit.sha
     if not sha:
         return {}, []
     path = cache / f"lines-{sha}-{project}.json"
@@ -42,9 +45,9 @@ def blame_specs(specs: Path, cache: Path, project: str, commit: Facts) -> tuple[
     return lines, _dirty(commit)
 
 
-def blame_row(specs: Path, project: str, commit: Facts, row: Facts) -> tuple[Facts, list[str]]:
+def blame_row(specs: Path, project: str, commit: SpecCommit, row: Facts) -> tuple[Facts, list[str]]:
     """Commit and author of the line of a project's file that a row came from, or a note why not."""
-    sha, path = str(commit["sha"]), f"{project}/{row['source']}"
+    sha, path = commit.sha, f"{project}/{row['source']}"
     try:
         (line,) = blame.blame(specs, sha, path, row["line"])
     except (TidemillError, ValueError):
@@ -61,8 +64,8 @@ def _missing_commit_note(specs: Path, sha: str) -> str:
     return f"commit {sha[:12]} is not in the repository of {specs}; {way_out}"
 
 
-def _dirty(commit: Facts) -> list[str]:
-    if not commit.get("dirty"):
+def _dirty(commit: SpecCommit) -> list[str]:
+    if not commit.dirty:
         return []
     return ["the specs had uncommitted changes, which these lines do not show"]
 

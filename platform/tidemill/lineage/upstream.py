@@ -15,7 +15,7 @@ from tidemill.engine.provenance import (
     ancestry,
     provenance_links,
 )
-from tidemill.engine.release_record import ReleaseRecord
+from tidemill.engine.release_record import ReleaseRecord, SpecCommit
 from tidemill.errors import ArtefactError, MissingArtefact, TidemillError
 from tidemill.home import Home
 from tidemill.lineage.identifiers import Identifier, resolve_identifier
@@ -79,7 +79,7 @@ def _from_release(
 ) -> _Trail:
     edges = home.ledger.lineage.edges([release.digest], "back")
     datasets = [item.digest for item in release.artefacts.values() if item.kind == "dataset"]
-    lines, notes = _spec_lines(home, release.project, release.commit.to_dict())
+    lines, notes = _spec_lines(home, release.project, release.commit)
     rows: list[Facts] = []
     if inference:
         rows, row_notes = nearest_rows(home, datasets, inference["input"], by_embedding)
@@ -105,7 +105,7 @@ def _artefact(home: Home, target: Identifier, _by_embedding: bool) -> _Trail:
     lines: Lines = {}
     notes: dict[str, None] = {}
     for artefact in built:
-        if artefact.commit and artefact.spec_name not in lines:
+        if artefact.commit.sha and artefact.spec_name not in lines:
             commit_lines, commit_notes = _spec_lines(home, artefact.project, artefact.commit)
             lines = {**commit_lines, **lines}
             notes |= dict.fromkeys(commit_notes)
@@ -144,7 +144,7 @@ def _source_line(home: Home, row: Facts) -> tuple[Facts, list[str]]:
     origins = home.ledger.lineage.builds_of(datasets)
     makings = home.ledger.lineage.materialisations(key for key, _ in origins.values())
     for _, making in sorted(makings.items(), reverse=True):
-        if row["line"] and making.commit:
+        if row["line"] and making.commit.sha:
             return blame_row(home.settings.specs, making.project, making.commit, row)
     return {}, []
 
@@ -178,7 +178,7 @@ def rollout_decisions(home: Home, release: ReleaseRecord) -> Sequence[Facts]:
     rollouts = home.ledger.rollouts.of_release(release.digest)
     own = [rollout for rollout in rollouts if rollout.service == release.service]
     decisions = home.ledger.rollouts.decisions(own[-1].id) if own else []
-    return [{**decision, "at": decision["decided_at"]} for decision in decisions]
+    return [{**decision.to_dict(), "at": decision.decided_at} for decision in decisions]
 
 
 def verify_links(
@@ -225,7 +225,7 @@ def nearest_rows(
     return order[:MAX_ROWS], notes
 
 
-def _spec_lines(home: Home, project: str, commit: Facts) -> tuple[Lines, list[str]]:
+def _spec_lines(home: Home, project: str, commit: SpecCommit) -> tuple[Lines, list[str]]:
     return blame_specs(home.settings.specs, home.settings.home / "why", project, commit)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any, Protocol
 
-from tidemill.engine.release_record import ReleaseRecord
+from tidemill.engine.release_record import ReleaseRecord, SpecCommit
 from tidemill.engine.staleness import BUILDABLE_KINDS, Fresh, NeverBuilt, Staleness, reason
 from tidemill.errors import ArtefactError, MissingArtefact
 from tidemill.pipeline.asset_state import (
@@ -21,7 +21,7 @@ from tidemill.pipeline.asset_state import (
     asset_version,
     snapshot,
 )
-from tidemill.pipeline.context import BuildContext, BuildResult, Check, Measure
+from tidemill.pipeline.context import BuildContext, BuildResult
 from tidemill.pipeline.feedback_offsets import frozen_offsets
 from tidemill.ports import (
     Artefact,
@@ -246,8 +246,8 @@ class ProjectBuilder:
         return BuildResult(
             artefact=artefact,
             steps=steps,
-            measures=tuple(Measure(**measure) for measure in record.measures),
-            checks=tuple(Check(**check) for check in record.checks),
+            measures=record.measures,
+            checks=record.checks,
             facts=record.facts,
             reused=True,
         )
@@ -326,10 +326,10 @@ class ProjectBuilder:
                 artefact=result.artefact.digest,
                 steps={step: item.digest for step, item in result.steps.items()},
                 inputs={key: parent.artefact for key, parent in parents.items()},
-                commit=commit.to_dict() if commit else {},
+                commit=commit.to_spec_commit() if commit else SpecCommit(),
                 tools=tool_versions(),
-                measures=[asdict(measure) for measure in result.measures],
-                checks=[asdict(check) for check in result.checks],
+                measures=tuple(result.measures),
+                checks=tuple(result.checks),
                 facts=dict(result.facts),
                 started_at=started,
                 seconds=seconds,

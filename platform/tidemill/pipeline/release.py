@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tidemill.engine.measurement import Check, Measure
 from tidemill.engine.release_record import (
     BaseModel,
     ReleasedArtefact,
@@ -52,8 +51,8 @@ def candidate(builder: ProjectBuilder, rollout: Rollout) -> ReleaseRecord:
         evaluation=ReleaseEvaluation(
             name=evaluation.name,
             digest=evaluation.artefact,
-            measures=tuple(map(Measure.from_dict, evaluation.measures)),
-            checks=tuple(map(Check.from_dict, evaluation.checks)),
+            measures=evaluation.measures,
+            checks=evaluation.checks,
         ),
         tools=tool_versions(),
         created=builder.clock.now().isoformat(),
@@ -72,18 +71,14 @@ def spec_digests(builder: ProjectBuilder, rollout: Rollout) -> dict[str, str]:
 
 
 def _require_gates(evaluation: Materialisation) -> None:
-    failures = [c["message"] for c in evaluation.checks if c["blocking"] and not c["passed"]]
+    failures = [c.message for c in evaluation.checks if c.blocking and not c.passed]
     if failures:
         raise GateFailed(f"'{evaluation.name}' did not pass its gates: {'; '.join(failures)}")
 
 
 def _commit(builder: ProjectBuilder) -> SpecCommit:
     head = builder.repository.head()
-    if head is None:
-        return SpecCommit()
-    return SpecCommit(
-        head.sha, head.author, head.committed_at.isoformat(), head.subject, head.dirty
-    )
+    return head.to_spec_commit() if head else SpecCommit()
 
 
 def _artefacts(

@@ -26,6 +26,7 @@ from tidemill.planning.report import (
 from tidemill.planning.revisions import Revisions
 from tidemill.ports import Clock
 from tidemill.settings import Settings
+from tidemill.spec.rollout import RatingQuality
 
 if TYPE_CHECKING:
     from tidemill.adapters.ledger import Ledger
@@ -169,8 +170,19 @@ def _traffic(rollout: SpecSnapshot, ledger: Ledger | None, clock: Clock) -> Plan
         steps=tuple(TrafficStep(**step) for step in fields["steps"]),
         quality=quality,
         ratings=pace,
-        waits=step_estimates(fields, pace),
+        waits=step_estimates(_percents(rollout), _judged_by_ratings(rollout), pace),
     )
+
+
+def _percents(rollout: SpecSnapshot) -> list[int]:
+    return [step["percent"] for step in rollout.fields["steps"]]
+
+
+def _judged_by_ratings(rollout: SpecSnapshot) -> RatingQuality | None:
+    """What ratings have to show; None where none count, as nobody sees a shadow's answers."""
+    fields = rollout.fields
+    quality = fields["quality"] if fields["mode"] != "shadow" else None
+    return RatingQuality(**quality) if quality else None
 
 
 def _approvals(rollouts: Iterable[SpecSnapshot]) -> Iterator[PlannedApproval]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tidemill.engine.spec_snapshot import SpecSnapshot
 from tidemill.errors import Problem
-from tidemill.planning.cache import CachedProject
+from tidemill.planning.cached_project import CachedProject
 
 if TYPE_CHECKING:
     from tidemill.spec.load import Project

@@ -23,7 +23,6 @@ from tidemill.report import release_facts as parts
 from tidemill.report.build_facts import DatasetSummary
 from tidemill.report.evaluation_files import EvaluationReport, FailureReport
 from tidemill.report.release_facts import DatasetFacts, ReleaseFacts, SpecValues
-from tidemill.report.rollout_steps import RolloutStep
 from tidemill.spec.digest import spec_digest, with_defaults
 from tidemill.spec.load import Project, read
 
@@ -54,7 +53,7 @@ def gather_release(home: Home, record: ReleaseRecord) -> ReleaseFacts:
         answers=_answers(report, missing),
         form=_form(model, missing),
         rollout=rollout,
-        rollout_steps=_rollout_steps(home, rollout) if rollout else (),
+        rollout_decisions=home.ledger.rollouts.decisions(rollout.id) if rollout else (),
         missing=missing,
     )
 
@@ -142,10 +141,6 @@ def _matching_specs(project: Project | None, digests: Mapping[str, str]) -> dict
 def _rollout(home: Home, record: ReleaseRecord) -> RolloutRecord | None:
     rollouts = home.ledger.rollouts.newest(record.service, limit=1000)
     return next((rollout for rollout in rollouts if rollout.release == record.digest), None)
-
-
-def _rollout_steps(home: Home, rollout: RolloutRecord) -> tuple[RolloutStep, ...]:
-    return tuple(map(RolloutStep.from_dict, home.ledger.rollouts.decisions(rollout.id)))
 
 
 def _folder(home: Home, known: str, part: str, missing: dict[str, str]) -> Path | None:

@@ -12,10 +12,9 @@ from tidemill.engine.measurement import Check, Measure
 from tidemill.engine.release_record import BaseModel, ReleaseRecord
 from tidemill.form import ModelForm
 from tidemill.ports import Materialisation
-from tidemill.records import RolloutRecord
+from tidemill.records import RolloutDecisionRecord, RolloutRecord
 from tidemill.report.build_facts import CompressionHop, DatasetSummary, compression_hops
 from tidemill.report.evaluation_files import EvaluationReport, FailureReport
-from tidemill.report.rollout_steps import RolloutStep
 
 if TYPE_CHECKING:
     from tidemill.pipeline.answers import EvaluatedRow
@@ -57,8 +56,7 @@ class DatasetFacts:
     @property
     def checks(self) -> Sequence[Check]:
         """What was expected of it, and what came of it."""
-        checks = self.materialisation.checks if self.materialisation else ()
-        return tuple(map(Check.from_dict, checks))
+        return self.materialisation.checks if self.materialisation else ()
 
     @property
     def privacy(self) -> SpecValues:
@@ -93,7 +91,7 @@ class ReleaseFacts:
     """What kind of model serves."""
     rollout: RolloutRecord | None = None
     """Its newest rollout."""
-    rollout_steps: Sequence[RolloutStep] = ()
+    rollout_decisions: Sequence[RolloutDecisionRecord] = ()
     """The decisions of that rollout."""
     missing: Mapping[str, str] = field(default_factory=dict)
     """Part → why it is not there."""

@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from tidemill.adapters.forge.text import with_marker
@@ -56,7 +55,7 @@ def ref_of(branch: str) -> str:
 def read_record(folder: Path, commit: str) -> PullRequestRecord:
     """The page that a commit holds; raises ServiceError where it holds none."""
     try:
-        facts: dict[str, Any] = json.loads(_text(folder, commit, "proposal.json"))
+        facts: dict[str, str] = json.loads(_text(folder, commit, "proposal.json"))
         names = (try_git(folder, "ls-tree", "--name-only", f"{commit}:comments") or "").split()
         comments = {name: _text(folder, commit, f"comments/{name}") for name in names}
         return PullRequestRecord(**facts, body=_text(folder, commit, "body.md"), comments=comments)

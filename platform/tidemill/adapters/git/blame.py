@@ -31,7 +31,7 @@ class BlamedLine:
     """The spec's field on it: `train.epochs`, `steps[0].percent`."""
     value: Any = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The fields under the keys of `tidemill why --json` and of the cache of spec lines."""
         values = asdict(self)
         values["when"] = values.pop("written_at")

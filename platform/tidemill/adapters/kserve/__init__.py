@@ -1,7 +1,7 @@
 """Rollouts on a cluster: the InferenceService of each step, for KServe's two ways to split traffic.
 
 KServe decides nothing (kserve#3085): the steps come from the Rollout, the judgement from
-`tidemill.engine.rollout`. Manifests are plain dictionaries, checked before they leave.
+`tidemill.engine.rollout`. A manifest is a typed dictionary, checked before it leaves.
 """
 
 from tidemill.adapters.kserve.manifests import ClusterConfig, render, render_steps

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from tidemill.adapters.kserve.inference_service import Manifest
 from tidemill.adapters.kserve.kubernetes import InferenceServices
 from tidemill.adapters.kserve.manifests import ClusterConfig, predictor_name, render
 from tidemill.adapters.kserve.state import InferenceServiceStatus, read_status
@@ -15,8 +16,6 @@ from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import ServiceError
 from tidemill.ports import Arm, ArmHealth
 from tidemill.spec.rollout import Rollout
-
-Manifest = dict[str, object]
 
 
 @dataclass(frozen=True)

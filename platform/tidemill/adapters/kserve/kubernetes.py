@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tidemill.adapters.kserve.inference_service import ApiStatus, Manifest, StatusDetails
 from tidemill.errors import MissingExtra, ServiceError
 
 MANAGER = "tidemill"
@@ -40,20 +41,20 @@ class InferenceServices:
         self.server, self.namespace, self.timeout = configuration.host, namespace, timeout
         self._objects = CustomObjectsApi(ApiClient(configuration))
 
-    def get(self, name: str) -> dict[str, Any] | None:
+    def get(self, name: str) -> Manifest | None:
         """One InferenceService; None where there is none. Raises ServiceError."""
-        existing: dict[str, Any] | None = self._call(
+        existing: Manifest | None = self._call(
             self._objects.get_namespaced_custom_object, name, may_be_missing=True
         )
         return existing
 
-    def apply(self, manifest: Mapping[str, Any]) -> None:
+    def apply(self, manifest: Manifest) -> None:
         """Server-side apply; the same manifest again changes nothing. Raises ServiceError."""
         name = str(manifest["metadata"]["name"])
         self._call(
             self._objects.patch_namespaced_custom_object,
             name,
-            body=dict(manifest),
+            body=manifest,
             field_manager=MANAGER,
             _content_type="application/apply-patch+yaml",
         )
@@ -210,17 +211,17 @@ def _logged_errors() -> Iterator[list[str]]:
         root.removeHandler(handler)
 
 
-def _status_object(error: Any) -> Mapping[str, Any]:
+def _status_object(error: Any) -> ApiStatus:
     """The `Status` of an error's body; empty where it is something else."""
     try:
-        body = json.loads(error.body or "")
+        body: ApiStatus | None = json.loads(error.body or "")
     except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+        return ApiStatus()
+    return body if isinstance(body, dict) else ApiStatus()
 
 
 def _is_not_found(error: Any) -> bool:
     """True where the object is missing, not the whole kind."""
     status = _status_object(error)
-    details = status.get("details") or {}
+    details = status.get("details") or StatusDetails()
     return bool(error.status == 404 and status.get("reason") == "NotFound" and details.get("name"))

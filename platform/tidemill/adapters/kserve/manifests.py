@@ -1,11 +1,18 @@
-"""The InferenceService of each step of a rollout, as plain dictionaries."""
+"""The InferenceService of each step of a rollout."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
+from tidemill.adapters.kserve.inference_service import (
+    Canary,
+    InferenceServiceSpec,
+    Manifest,
+    Metadata,
+    Predictor,
+)
 from tidemill.adapters.kserve.schema import KNATIVE, MODE, STANDARD, problems
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import ServiceError
@@ -38,7 +45,7 @@ def render_steps(
     live: ReleaseRecord | None = None,
     cluster: ClusterConfig | None = None,
     driver: Driver | None = None,
-) -> list[tuple[int, dict[str, object]]]:
+) -> list[tuple[int, Manifest]]:
     """The manifest of every step, by the candidate's share, in the order they are applied.
 
     `release` and `live` are release records (`digest`, `commit.sha`). Without a live release there
@@ -56,7 +63,7 @@ def render(
     live: ReleaseRecord | None = None,
     cluster: ClusterConfig | None = None,
     driver: Driver | None = None,
-) -> dict[str, Any]:
+) -> Manifest:
     """The InferenceService in which the candidate gets `percent` of the traffic.
 
     Raises ServiceError for a rollout the driver cannot do, with the way out.
@@ -73,7 +80,7 @@ def render(
         spec = _standard(cluster, release, live, percent, alone)
     else:
         spec = _knative(cluster, release, live, percent, alone)
-    manifest = {
+    manifest: Manifest = {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
         "metadata": _metadata(rollout, cluster, release, driver),
@@ -83,11 +90,11 @@ def render(
     return manifest
 
 
-def check(manifest: Mapping[str, Any]) -> None:
+def check(manifest: Manifest) -> None:
     """Raise ServiceError, naming every fault, unless KServe would take the manifest as meant."""
     faults = problems(manifest)
     if faults:
-        name = manifest.get("metadata", {}).get("name", "manifest")
+        name = manifest.get("metadata", Metadata()).get("name", "manifest")
         raise ServiceError(f"InferenceService '{name}': " + "; ".join(faults))
 
 
@@ -102,7 +109,7 @@ def _standard(
     live: ReleaseRecord | None,
     percent: int,
     whole: bool,
-) -> dict[str, object]:
+) -> InferenceServiceSpec:
     """`spec.canary` beside the live predictor (KServe 0.20 and later, kserve#5672).
 
     The last step names the candidate's Deployment as the stable predictor: nothing restarts. A
@@ -110,7 +117,7 @@ def _standard(
     """
     if whole or live is None:
         return {"predictor": _named_predictor(cluster, release)}
-    canary = {"trafficPercent": percent, "predictor": _named_predictor(cluster, release)}
+    canary = Canary(trafficPercent=percent, predictor=_named_predictor(cluster, release))
     return {"predictor": _named_predictor(cluster, live), "canary": [canary]}
 
 
@@ -120,7 +127,7 @@ def _knative(
     live: ReleaseRecord | None,
     percent: int,
     whole: bool,
-) -> dict[str, object]:
+) -> InferenceServiceSpec:
     """`canaryTrafficPercent` against the last revision that had all traffic, which KServe keeps."""
     predictor = _predictor(cluster, release)
     if whole or live is None:
@@ -128,13 +135,13 @@ def _knative(
     return {"predictor": {**predictor, "canaryTrafficPercent": percent}}
 
 
-def _named_predictor(cluster: ClusterConfig, release: ReleaseRecord) -> dict[str, object]:
+def _named_predictor(cluster: ClusterConfig, release: ReleaseRecord) -> Predictor:
     return {"name": predictor_name(release.digest), **_predictor(cluster, release)}
 
 
-def _predictor(cluster: ClusterConfig, release: ReleaseRecord) -> dict[str, object]:
+def _predictor(cluster: ClusterConfig, release: ReleaseRecord) -> Predictor:
     digest = release.digest.removeprefix("sha256:")
-    predictor: dict[str, object] = {
+    predictor: Predictor = {
         "minReplicas": cluster.replicas,
         "labels": {"tidemill.dev/release": digest[:16]},
         "model": {
@@ -152,19 +159,19 @@ def _predictor(cluster: ClusterConfig, release: ReleaseRecord) -> dict[str, obje
 
 def _metadata(
     rollout: Rollout, cluster: ClusterConfig, release: ReleaseRecord, driver: Driver
-) -> dict[str, Any]:
+) -> Metadata:
     mode = STANDARD if driver == "kserve-standard" else KNATIVE
-    metadata: dict[str, Any] = {
+    annotations = {MODE: mode, "tidemill.dev/release": release.digest}
+    if release.commit.sha:
+        annotations["tidemill.dev/commit"] = release.commit.sha
+    metadata: Metadata = {
         "name": rollout.service,
         "labels": {
             "app.kubernetes.io/managed-by": "tidemill",
             "tidemill.dev/rollout": rollout.name,
         },
-        "annotations": {MODE: mode, "tidemill.dev/release": release.digest},
+        "annotations": annotations,
     }
-    commit = release.commit.sha
-    if commit:
-        metadata["annotations"]["tidemill.dev/commit"] = commit
     if cluster.namespace:
         metadata["namespace"] = cluster.namespace
     return metadata

@@ -8,8 +8,10 @@ autoscaling of canaries) is checked in `problems`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from tidemill.adapters.kserve.inference_service import Canary, Manifest, Predictor
 
 STANDARD, KNATIVE = "Standard", "Knative"
 MODE = "serving.kserve.io/deploymentMode"
@@ -20,7 +22,7 @@ _STRINGS = {"type": "object", "additionalProperties": {"type": "string"}}
 _AUTOSCALING = frozenset({"maxReplicas", "scaleTarget", "scaleMetric", "autoScaling"})
 
 
-def _closed_object(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+def _closed_object(properties: Mapping[str, object], *required: str) -> dict[str, object]:
     return {
         "type": "object",
         "additionalProperties": False,
@@ -85,7 +87,7 @@ SCHEMA: dict[str, Any] = _closed_object(
 )
 
 
-def problems(manifest: Mapping[str, Any]) -> list[str]:
+def problems(manifest: Manifest) -> list[str]:
     """Everything wrong with a manifest, the fields its mode ignores included; empty when valid."""
     from jsonschema import Draft202012Validator
 
@@ -96,7 +98,7 @@ def problems(manifest: Mapping[str, Any]) -> list[str]:
     return sorted(faults) or list(_ignored_fields(manifest))
 
 
-def _ignored_fields(manifest: Mapping[str, Any]) -> Iterator[str]:
+def _ignored_fields(manifest: Manifest) -> Iterator[str]:
     mode = manifest["metadata"].get("annotations", {}).get(MODE)
     predictor, canaries = manifest["spec"]["predictor"], manifest["spec"].get("canary", [])
     if mode not in (STANDARD, KNATIVE):
@@ -111,7 +113,7 @@ def _ignored_fields(manifest: Mapping[str, Any]) -> Iterator[str]:
     yield from _canaries(predictor, canaries)
 
 
-def _canaries(predictor: Mapping[str, Any], canaries: list[Mapping[str, Any]]) -> Iterator[str]:
+def _canaries(predictor: Predictor, canaries: Sequence[Canary]) -> Iterator[str]:
     names = [canary["predictor"]["name"] for canary in canaries]
     names_in_use = [predictor.get("name"), *names]
     if len(set(names_in_use)) < len(names_in_use):

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from tidemill.adapters.kserve.inference_service import (
+    ComponentStatus,
+    Condition,
+    InferenceServiceSpec,
+    InferenceServiceState,
+    Manifest,
+    Metadata,
+    Predictor,
+)
 from tidemill.adapters.kserve.schema import KNATIVE, MODE
 
 RELEASE = "tidemill.dev/release"
@@ -34,10 +41,11 @@ class InferenceServiceStatus:
         return bool({name, label} & self.predictor_names) or (former and release != self.release)
 
 
-def read_status(found: Mapping[str, Any]) -> InferenceServiceStatus:
+def read_status(service: Manifest) -> InferenceServiceStatus:
     """The state of an InferenceService; see `status` in `serving.kserve.io/v1beta1`."""
-    spec, status = found.get("spec") or {}, found.get("status") or {}
-    metadata = found.get("metadata") or {}
+    spec = service.get("spec") or InferenceServiceSpec()
+    status = service.get("status") or InferenceServiceState()
+    metadata = service.get("metadata") or Metadata()
     marks = metadata.get("annotations") or {}
     knative = marks.get(MODE) == KNATIVE
     canary = _knative(spec, status) if knative else _standard(spec, status)
@@ -48,29 +56,29 @@ def read_status(found: Mapping[str, Any]) -> InferenceServiceStatus:
         canary_percent=canary,
         release=marks.get(RELEASE, ""),
         predictor_names=_names(
-            spec, knative and "canaryTrafficPercent" in (spec.get("predictor") or {})
+            spec, knative and "canaryTrafficPercent" in (spec.get("predictor") or Predictor())
         ),
         url=_url(status),
         message=waits or f"it is ready, and {shares}",
     )
 
 
-def _names(spec: Mapping[str, Any], former: bool) -> frozenset[str]:
-    predictors = [spec.get("predictor") or {}]
-    predictors += [canary.get("predictor") or {} for canary in spec.get("canary") or ()]
+def _names(spec: InferenceServiceSpec, former: bool) -> frozenset[str]:
+    predictors = [spec.get("predictor") or Predictor()]
+    predictors += [canary.get("predictor") or Predictor() for canary in spec.get("canary") or ()]
     labels = [(predictor.get("labels") or {}).get(RELEASE) for predictor in predictors]
     names = {name for name in (*labels, *(item.get("name") for item in predictors)) if name}
     return frozenset(names | ({""} if former else set()))
 
 
-def _waits(metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping[str, Any]) -> str:
+def _waits(metadata: Metadata, spec: InferenceServiceSpec, status: InferenceServiceState) -> str:
     """The condition that is not ready; empty where all are. An older status does not count."""
     if int(status.get("observedGeneration", 0)) < int(metadata.get("generation", 0)):
         return "KServe has not processed the last change yet"
     conditions = {item["type"]: item for item in status.get("conditions") or ()}
     types = ["Ready", *(["CanaryReady"] if spec.get("canary") else [])]
     for name in types:
-        condition = conditions.get(name) or {}
+        condition = conditions.get(name) or Condition()
         if condition.get("status") != "True":
             cause = condition.get("message") or condition.get("reason")
             cause = cause or "no condition gives a reason"
@@ -78,7 +86,7 @@ def _waits(metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping
     return ""
 
 
-def _standard(spec: Mapping[str, Any], status: Mapping[str, Any]) -> int | None:
+def _standard(spec: InferenceServiceSpec, status: InferenceServiceState) -> int | None:
     """Standard mode: `status.canaryStatuses`, one a canary (kserve#5912)."""
     statuses = {
         canary_status["name"]: canary_status for canary_status in status.get("canaryStatuses") or ()
@@ -89,11 +97,11 @@ def _standard(spec: Mapping[str, Any], status: Mapping[str, Any]) -> int | None:
     return sum(int(statuses[name].get("trafficPercent", 0)) for name in names if name in statuses)
 
 
-def _knative(spec: Mapping[str, Any], status: Mapping[str, Any]) -> int | None:
+def _knative(spec: InferenceServiceSpec, status: InferenceServiceState) -> int | None:
     """Knative mode: the traffic of the newest revision; the rest is on the one before."""
-    if (spec.get("predictor") or {}).get("canaryTrafficPercent") is None:
+    if (spec.get("predictor") or Predictor()).get("canaryTrafficPercent") is None:
         return None
-    predictor = (status.get("components") or {}).get("predictor") or {}
+    predictor = (status.get("components") or {}).get("predictor") or ComponentStatus()
     newest = predictor.get("latestReadyRevision")
     return sum(
         int(share.get("percent") or 0)
@@ -102,6 +110,6 @@ def _knative(spec: Mapping[str, Any], status: Mapping[str, Any]) -> int | None:
     )
 
 
-def _url(status: Mapping[str, Any]) -> str:
+def _url(status: InferenceServiceState) -> str:
     url = status.get("url") or ""
     return url if isinstance(url, str) else ""

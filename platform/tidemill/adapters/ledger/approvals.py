@@ -23,6 +23,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tidemill.adapters.ledger.base import metadata, utc
 from tidemill.engine.approval import normalise_principal
+from tidemill.engine.approval_evidence import ApprovalEvidence
 from tidemill.records import Approval
 
 approvals = Table(
@@ -61,7 +62,7 @@ class ApprovalLedger:
         A second one of the same person, in the same step and by the same method, stays the first;
         a signed one after an unsigned one is an approval of its own.
         """
-        values = {**asdict(approval), "evidence": dict(approval.evidence)}
+        values = {**asdict(approval), "evidence": dict(approval.evidence.content)}
         values["normalised_principal"] = normalise_principal(approval.principal)
         values.pop("id")
         try:
@@ -94,4 +95,5 @@ def _identifies(approval: Approval) -> tuple[int, str, str, str]:
 def _from_row(row: Row[Any]) -> Approval:
     values = dict(row._mapping)
     values.pop("normalised_principal")
-    return Approval(**{**values, "approved_at": utc(values["approved_at"])})
+    evidence = ApprovalEvidence(values["evidence"])
+    return Approval(**{**values, "approved_at": utc(values["approved_at"]), "evidence": evidence})

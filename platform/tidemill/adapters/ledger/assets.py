@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,8 +28,9 @@ from sqlalchemy import (
 from tidemill.adapters.ledger.base import has_prefix, insert_if_missing, metadata, utc
 from tidemill.adapters.ledger.lineage_tables import write_edges
 from tidemill.engine.cost import BuildCost
-from tidemill.engine.lineage import materialisation_edges, release_edges
-from tidemill.engine.release_record import ReleaseRecord
+from tidemill.engine.lineage import Edge, materialisation_edges, release_edges
+from tidemill.engine.measurement import Check, Measure
+from tidemill.engine.release_record import ReleaseRecord, SpecCommit
 from tidemill.ports import Artefact, Materialisation
 
 artefacts = Table(
@@ -115,13 +116,14 @@ class MaterialisationLedger:
 
     def add(self, materialisation: Materialisation) -> Materialisation:
         """Store a materialisation and give it with its id."""
-        values = asdict(materialisation)
+        values = {**asdict(materialisation), "commit": materialisation.commit.to_dict()}
         values.pop("id")
         with self.engine.begin() as connection:
             key = connection.execute(insert(materialisations).values(**values)).inserted_primary_key
             assert key is not None
-            write_edges(connection, materialisation_edges(key[0], values))
-        return Materialisation(**{**values, "id": key[0]})
+            stored = replace(materialisation, id=key[0])
+            write_edges(connection, _edges(stored))
+        return stored
 
     def history(self, project: str, *, limit: int = 500) -> Iterator[Materialisation]:
         """Materialisations of a project, newest first."""
@@ -222,6 +224,27 @@ def _row_count(facts: Mapping[str, object]) -> int | None:
     return count if isinstance(count, int) else None
 
 
+def _edges(materialisation: Materialisation) -> list[Edge]:
+    return materialisation_edges(
+        materialisation.id,
+        materialisation.name,
+        artefact=materialisation.artefact,
+        steps=materialisation.steps,
+        inputs=materialisation.inputs,
+        spec_digest=materialisation.spec_digest,
+        sha=materialisation.commit.sha,
+    )
+
+
 def _from_row(row: Row[Any]) -> Materialisation:
-    values = dict(row._mapping)
-    return Materialisation(**{**values, "started_at": utc(values["started_at"])})
+    return read_materialisation(row._mapping)
+
+
+def read_materialisation(columns: Mapping[Any, Any]) -> Materialisation:
+    """A materialisation from its columns by name."""
+    values = dict(columns)
+    values["started_at"] = utc(values["started_at"])
+    values["commit"] = SpecCommit.from_dict(values["commit"])
+    values["measures"] = tuple(map(Measure.from_dict, values["measures"]))
+    values["checks"] = tuple(map(Check.from_dict, values["checks"]))
+    return Materialisation(**values)

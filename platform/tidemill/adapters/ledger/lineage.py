@@ -9,7 +9,12 @@ from typing import Any
 
 from sqlalchemy import Engine, Select, and_, func, or_, select
 
-from tidemill.adapters.ledger.assets import artefacts, materialisations, releases
+from tidemill.adapters.ledger.assets import (
+    artefacts,
+    materialisations,
+    read_materialisation,
+    releases,
+)
 from tidemill.adapters.ledger.event_tables import from_timestamp, inference
 from tidemill.adapters.ledger.lineage_closure import LineageClosure, lineage_closure
 from tidemill.adapters.ledger.lineage_tables import (
@@ -114,7 +119,7 @@ class LineageLedger:
     def materialisations(self, keys: Iterable[int]) -> dict[int, Materialisation]:
         """Materialisations with all their columns, by id."""
         rows = self._by_key(select(materialisations), materialisations.c.id, keys)
-        return {row["id"]: Materialisation(**row) for row in rows}
+        return {row["id"]: read_materialisation(row) for row in rows}
 
     def artefact_rows(self, digests: Iterable[str]) -> dict[str, Row]:
         """Kind, bytes and creation time of artefacts, by digest."""

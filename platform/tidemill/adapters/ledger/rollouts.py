@@ -29,7 +29,15 @@ from sqlalchemy import (
 from tidemill.adapters.ledger.base import metadata, utc
 from tidemill.engine.rollout_state import RolloutState
 from tidemill.errors import UnknownName
-from tidemill.records import OPEN_STATES, RolloutCommand, RolloutRecord, RolloutUpdate
+from tidemill.records import (
+    OPEN_STATES,
+    RolloutCommand,
+    RolloutDecisionRecord,
+    RolloutRecord,
+    RolloutSpec,
+    RolloutUpdate,
+    SentCommand,
+)
 
 rollouts = Table(
     "rollouts",
@@ -169,16 +177,17 @@ class RolloutLedger:
         newest_first = (rollouts.c.finished_at.desc(), rollouts.c.id.desc())
         return self._read(query.order_by(*newest_first).limit(limit))
 
-    def decisions(self, key: int) -> list[dict[str, Any]]:
-        """Every decision of a rollout with its numbers, oldest first; the columns by name."""
+    def decisions(self, key: int) -> list[RolloutDecisionRecord]:
+        """Every decision of a rollout with its numbers, oldest first."""
         query = select(rollout_decisions).where(rollout_decisions.c.rollout == key)
         with self.engine.connect() as connection:
             rows = connection.execute(query.order_by(rollout_decisions.c.id)).all()
-        return [{**row._mapping, "decided_at": utc(row.decided_at)} for row in rows]
+        values = ({**row._mapping, "decided_at": utc(row.decided_at)} for row in rows)
+        return [RolloutDecisionRecord(**value) for value in values]
 
     def send_command(self, key: int, action: RolloutCommand, by: str) -> None:
         """Store what a person asks for; the controller carries it out at its next tick."""
-        command = {"do": action, "by": by}
+        command = SentCommand(action, by).to_dict()
         with self.engine.begin() as connection:
             connection.execute(update(rollouts).where(rollouts.c.id == key).values(command=command))
 
@@ -270,8 +279,11 @@ def _from_row(row: Row[Any]) -> RolloutRecord:
     values = dict(row._mapping)
     for name in ("requested_at", "step_started_at", "finished_at"):
         values[name] = utc(values[name]) if values[name] else None
-    state = values.pop("state_json")
+    state, command = values.pop("state_json"), values["command"]
+    values["awaits_person"] = bool(values["awaits_person"])
+    values["spec"] = RolloutSpec(values["spec"])
+    values["command"] = SentCommand(command["do"], command["by"]) if command else None
     return RolloutRecord(
-        **{**values, "awaits_person": bool(values["awaits_person"])},
+        **values,
         rollout_state=RolloutState.read(state) if state is not None else None,
     )

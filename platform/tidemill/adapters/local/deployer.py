@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,20 @@ from tidemill.errors import ServiceError
 from tidemill.ports import Arm, ArmHealth
 
 _SERVER = ("-m", entry_points.MODEL_SERVER)
+
+
+@dataclass(frozen=True)
+class _ServedArm:
+    """One arm as the gateway reports it."""
+
+    percent: float
+    health: ArmHealth
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> _ServedArm:
+        """From the gateway's JSON; keys that are no field are left out."""
+        names = [field.name for field in fields(ArmHealth) if field.name in raw]
+        return cls(float(raw["percent"]), ArmHealth(**{name: raw[name] for name in names}))
 
 
 @dataclass
@@ -60,23 +74,21 @@ class LocalDeployer:
         route = Route(tuple(arms), "shadow" if shadow else "split") if arms else None
         RouteFile(self.run_folder / FILE).set(service, route)
         used = self._arms(service, 0.0)
-        if shares(arms) != {release: values["percent"] for release, values in used.items()}:
+        percents = {release: arm.percent for release, arm in used.items()}
+        if shares(arms) != percents:
             raise ServiceError(
-                f"{service}: the gateway at {self.gateway} reports other traffic shares: {used}"
+                f"{service}: the gateway at {self.gateway} reports other traffic shares: {percents}"
             )
 
     def health(self, service: str, since: datetime) -> Mapping[str, ArmHealth]:
         """Requests, errors and latencies by release since a moment, as the gateway counted them."""
-        fields = ArmHealth.__dataclass_fields__
-        return {
-            release: ArmHealth(**{k: v for k, v in values.items() if k in fields})
-            for release, values in self._arms(service, since.timestamp()).items()
-        }
+        arms = self._arms(service, since.timestamp())
+        return {release: arm.health for release, arm in arms.items()}
 
     def traffic_shares(self, service: str) -> dict[str, float]:
         """Percent by release that the gateway goes by; raises ServiceError where it is down."""
         arms = self._arms(service, 0.0)
-        return {release: float(values["percent"]) for release, values in arms.items()}
+        return {release: arm.percent for release, arm in arms.items()}
 
     def stopped_releases(self, service: str, releases: Iterable[str]) -> tuple[str, ...]:
         """Those whose model server does not run."""
@@ -117,7 +129,7 @@ class LocalDeployer:
             raise ServiceError(f"release {release[:19]} of {service}: {error}") from None
         return running
 
-    def _arms(self, service: str, since: float) -> dict[str, dict[str, Any]]:
+    def _arms(self, service: str, since: float) -> dict[str, _ServedArm]:
         query = {"service": service, "since": repr(since)}
         try:
             answer = _client().get(f"{self.gateway}/-/arms", params=query, timeout=30)
@@ -127,7 +139,7 @@ class LocalDeployer:
                 f"the gateway at {self.gateway} does not answer ({error}); see `tidemill status`"
             ) from None
         state = answer.json().get(service, {"arms": []})
-        return {arm["release"]: arm for arm in state["arms"]}
+        return {arm["release"]: _ServedArm.from_dict(arm) for arm in state["arms"]}
 
 
 @cache

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from tidemill.records import RolloutDecisionRecord
 from tidemill.report import formatting
 from tidemill.report.plots import strip
 from tidemill.report.release_facts import ReleaseFacts
-from tidemill.report.rollout_steps import ReleaseTraffic, RolloutStep
+from tidemill.report.release_traffic import ReleaseTraffic, release_traffic
 from tidemill.report.template import html
 
 TITLE = "Rollout"
@@ -25,7 +26,7 @@ def render(story: ReleaseFacts) -> Markup:
         "sections/rollout.html.j2",
         rollout=rollout,
         state=state,
-        rows=[_row(step) for step in story.rollout_steps],
+        rows=[_row(decision) for decision in story.rollout_decisions],
         approved=story.release.approved_by,
     )
 
@@ -34,15 +35,16 @@ def render(story: ReleaseFacts) -> Markup:
 class Row:
     """One decision as the page shows it."""
 
-    step: RolloutStep
+    decision: RolloutDecisionRecord
     plot: Markup
     traffic: list[str]
     """What each release did, in words."""
 
 
-def _row(step: RolloutStep) -> Row:
-    plot = strip.bar(f"{step.percent:g} % of the traffic", step.percent / 100, tone="accent")
-    return Row(step, plot, [_traffic(release) for release in step.traffic])
+def _row(decision: RolloutDecisionRecord) -> Row:
+    percent = decision.percent
+    plot = strip.bar(f"{percent:g} % of the traffic", percent / 100, tone="accent")
+    return Row(decision, plot, [_traffic(release) for release in release_traffic(decision)])
 
 
 def _traffic(release: ReleaseTraffic) -> str:
