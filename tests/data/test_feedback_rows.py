@@ -47,7 +47,7 @@ def test_a_later_correction_without_consent_does_not_displace_another_users() ->
 
     assert taken(first, last) == (
         ["shipping"],
-        ["no consent, and another user's correction has it"],
+        ["no consent; another user's correction with consent is used instead"],
     )
     assert taken(first, last, required=False) == (["returns"], [])
 

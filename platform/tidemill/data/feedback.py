@@ -42,7 +42,7 @@ def feedback_rows(
         about = _about(signal, stream, weight)
         question, filled = _question(signal.get("input")), _fill_columns(signal, fill)
         if question is None:
-            dropped.append((about, "no inference record: what was asked is not known"))
+            dropped.append((about, "no inference event: the question is unknown"))
         elif filled is None:
             correction = {**about, "output": signal.get("output")}
             dropped.append(
@@ -51,7 +51,9 @@ def feedback_rows(
         else:
             answered = str(signal.get("response_id") or signal.get("event_id"))
             if require_consent and _keeps(rows.get(answered), about):
-                dropped.append((about, "no consent, and another user's correction has it"))
+                dropped.append(
+                    (about, "no consent; another user's correction with consent is used instead")
+                )
                 continue
             rows.pop(answered, None)
             rows[answered] = {**question, **filled, **about}

@@ -192,15 +192,15 @@ def play(story: Story, *, keep: bool) -> DemoReport:
     stage, start = story.stage, time.monotonic()
     chapters: list[tuple[str, Callable[[], None]]] = [
         ("start the services", lambda: stage.tidemill("up")),
-        ("make the first release", story.first_release),
+        ("build the first release", story.first_release),
         ("serve ordinary traffic", story.ordinary_traffic),
         ("measure the new kind of request", lambda: story.quality("before")),
-        ("the world shifts: users correct", story.shift),
-        ("the trigger decides", story.trigger),
-        ("retrain on the enlarged data", story.retrain),
-        ("walk the canary", story.canary),
+        ("data drift: users send corrections", story.shift),
+        ("the trigger fires", story.trigger),
+        ("retrain on the new data", story.retrain),
+        ("roll out the canary", story.canary),
         ("measure again", lambda: story.quality("after")),
-        ("ask why", story.why),
+        ("trace one answer", story.why),
     ]
     with stopped_afterwards(stage, keep=keep):
         for name, chapter in chapters:
