@@ -64,7 +64,7 @@ class EngineBrief:
 
 @dataclass(frozen=True)
 class DemoReport:
-    """`report.json`; its keys are the fields."""
+    """`report.json`."""
 
     ok: bool
     seconds: float
@@ -81,13 +81,14 @@ class DemoReport:
     quality_after: Quality
     artefacts: tuple[ArtefactBrief, ...]
     engine: EngineBrief | None
-    why: Mapping[str, object]
+    lineage: Mapping[str, object]
     """The lineage of one answer, as `tidemill why --json` gives it."""
     peak_bytes: int
 
     def to_dict(self) -> dict[str, object]:
-        """JSON."""
-        return asdict(self)
+        """JSON: the fields by their names, the lineage under `why`."""
+        values = asdict(self)
+        return {"why" if name == "lineage" else name: value for name, value in values.items()}
 
     def write(self, folder: Path) -> None:
         """As `report.json` in a folder: whole, or not at all."""
@@ -121,7 +122,7 @@ def compose(story: Story, *, seconds: float) -> DemoReport:
             ArtefactBrief(name, item.digest, item.bytes) for name, item in newest.artefacts.items()
         ),
         engine=engine(newest),
-        why=results["why"],
+        lineage=results["why"],
         peak_bytes=stage.peak_bytes,
     )
     report.write(stage.folder)
