@@ -10,7 +10,8 @@ import click
 from tidemill.terminal.shell import examples_epilog, exit_with, json_option, print_json
 
 if TYPE_CHECKING:
-    from tidemill.demo.report import DemoReport, Quality
+    from tidemill.demo.crowd import Quality
+from tidemill.demo.report import DemoReport
 
 
 @click.command(

@@ -12,20 +12,10 @@ from tidemill.demo.stage import SERVICE
 from tidemill.engine.release_record import ReleaseRecord
 
 if TYPE_CHECKING:
+    from tidemill.demo.crowd import Quality
     from tidemill.demo.story import Story
 
 FILE = "report.json"
-
-
-@dataclass(frozen=True)
-class Quality:
-    """How well new requests are understood, with the 95 % interval."""
-
-    metric: str
-    value: float
-    low: float
-    high: float
-    rows: int
 
 
 @dataclass(frozen=True)
@@ -104,7 +94,7 @@ def compose(story: Story, *, seconds: float) -> DemoReport:
     counts = stage.home.ledger.events.event_counts()
     ingested = counts["inference"] + counts["feedback"]
     releases = stage.home.ledger.materialisations.releases(SERVICE)
-    before, after = Quality(**results["before"]), Quality(**results["after"])
+    before, after = results["before"], results["after"]
     newest = releases[-1]
     report = DemoReport(
         ok=is_better(before, after) and ingested + counts["quarantine"] == story.sent,

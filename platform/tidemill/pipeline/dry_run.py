@@ -14,6 +14,7 @@ from tidemill.errors import TidemillError
 from tidemill.pipeline.builder import ProjectBuilder
 from tidemill.pipeline.context import Check
 from tidemill.pipeline.prompt_loading import load_program
+from tidemill.rows import DatasetRow
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.prompt import Prompt
@@ -123,7 +124,7 @@ def _render_rows(builder: ProjectBuilder, spec: Prompt) -> list[str]:
     return []
 
 
-def _rows(builder: ProjectBuilder, inputs: Sequence[str]) -> Iterator[Mapping[str, object]]:
+def _rows(builder: ProjectBuilder, inputs: Sequence[str]) -> Iterator[DatasetRow]:
     """Rows that have every input, of the datasets that were made."""
     for name, spec in sorted(builder.specs.items()):
         record = builder.records.latest(builder.project.name, name)
