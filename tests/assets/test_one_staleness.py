@@ -21,7 +21,7 @@ from tidemill.engine.staleness import InputChanged
 from tidemill.engine.sync import changes
 from tidemill.errors import MissingArtefact
 from tidemill.home import Home
-from tidemill.local.stack import stack_status
+from tidemill.local.stack_status import stack_status
 from tidemill.planning.desired_state import desired_state
 from tidemill.planning.planner import plan_report
 from tidemill.planning.recorded_state import recorded_state
@@ -62,7 +62,7 @@ def synced(home: Home) -> dict[str, str]:
 
 
 def seen_by_status(home: Home) -> dict[str, str]:
-    return {asset["name"]: asset["state"] for asset in stack_status(home.settings)["assets"]}
+    return {asset.name: asset.state for asset in stack_status(home.settings).assets}
 
 
 def test_before_the_dataset_was_built_anew_nobody_finds_anything_stale(stale_home: Home) -> None:

@@ -1,4 +1,4 @@
-"""Look into a dataset: its splits, labels and quarantine, and what a change does to its rows."""
+"""Inspect a dataset: splits, labels, quarantine, and the row changes of a spec change."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ def _content(project: str, name: str, preview: DatasetPreview, rows: int) -> Dat
 )
 @click.argument("dataset")
 @click.option("--against", metavar="REF", help="Default: the remote's default branch, else main.")
-@click.option("--rows", "-n", default=SHOWN, show_default=True, help="How many rows of each sort.")
+@click.option(
+    "--rows", "-n", default=SHOWN, show_default=True, help="Rows to show of each kind of change."
+)
 @json_option
 @pass_settings
 def diff(settings: Settings, dataset: str, against: str | None, rows: int, as_json: bool) -> None:
@@ -107,7 +109,7 @@ def diff(settings: Settings, dataset: str, against: str | None, rows: int, as_js
     with open_revisions(settings, against, None) as revisions:
         if f"{project}/{name}" not in revisions.desired:  # no file of its project differs
             same = {"project": project, "name": name, "any": False}
-            print_json(same) if as_json else click.echo("the rows stay the same")
+            print_json(same) if as_json else click.echo("no row changes")
             return
         data = compare_dataset(revisions, project, name, SystemClock())
     examples = _examples(data.rows, rows)

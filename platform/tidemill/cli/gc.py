@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -39,7 +39,7 @@ def command(settings: Settings, dry_run: bool, as_json: bool) -> None:
         click.echo("\n".join(_lines(garbage, dry_run)))
 
 
-def _to_dict(garbage: Collection, dry_run: bool) -> dict[str, Any]:
+def _to_dict(garbage: Collection, dry_run: bool) -> dict[str, object]:
     return {
         "freed": not dry_run,
         "bytes": garbage.bytes,

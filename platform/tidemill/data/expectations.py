@@ -124,7 +124,7 @@ def _outcome(expectation: Expectation, found: _Judgement, total: int) -> Expecta
     met = bool(found["success"])
     observed = result.get("observed_value")
     if failing:
-        message = f"{name}: {len(failing)} of {total} rows do not meet it"
+        message = f"{name}: {len(failing)} of {total} rows fail"
         if expectation.mostly is not None:
             message += (
                 f"; {total - len(failing)} of {total} do, {expectation.mostly:.1%} are needed"

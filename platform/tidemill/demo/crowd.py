@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -25,7 +25,8 @@ BROKER_PATIENCE = 120.0
 """Seconds the broker may take to confirm."""
 
 
-class Quality(TypedDict):
+@dataclass(frozen=True)
+class Quality:
     """How well the service understands rows: a share with its 95 % interval."""
 
     metric: str
@@ -97,13 +98,8 @@ class Crowd:
         answers = [self.ask(row) for row in rows]
         right = sum(answered.right for answered in answers)
         bounds = wilson(right, len(answers), 0.95)
-        return {
-            "metric": "accuracy",
-            "value": right / len(answers),
-            "low": bounds.low,
-            "high": bounds.high,
-            "rows": len(answers),
-        }
+        share = right / len(answers)
+        return Quality("accuracy", share, bounds.low, bounds.high, len(answers))
 
 
 def opinions(answered: Answered) -> Iterator[SendArguments]:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
 import httpx
 
 from tidemill.demo.crowd import BROKER_PATIENCE, TOPIC, Answered, Crowd, Quality, rows
-from tidemill.demo.report import compose
+from tidemill.demo.report import DemoReport, compose
 from tidemill.demo.stage import PROJECT, SERVICE, Stage
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.lineage.upstream import trace_upstream
@@ -82,8 +82,8 @@ class Story:
         self.sent += len(held_out)
         measured = self.results[chapter]
         self.stage.say(
-            f"   understood {measured['value']:.0%} of {measured['rows']} new requests "
-            f"({measured['low']:.0%}–{measured['high']:.0%})"
+            f"   understood {measured.value:.0%} of {measured.rows} new requests "
+            f"({measured.low:.0%}–{measured.high:.0%})"
         )
 
     def shift(self) -> None:
@@ -203,27 +203,27 @@ def _refuse_ended(rollout: RolloutRecord) -> None:
         raise ServiceError(f"release {rollout.release[7:19]} did not go live: {rollout.reason}")
 
 
-def tell(source: Path, folder: Path, *, keep: bool, say: Progress) -> dict[str, Any]:
+def tell(source: Path, folder: Path, *, keep: bool, say: Progress) -> DemoReport:
     """Play the whole demo; gives the report, which is also written to `folder/report.json`."""
     stage = Stage.build(source, folder, say)
     with stage.track_memory():
         return play(Story(stage, Crowd(stage.settings)), keep=keep)
 
 
-def play(story: Story, *, keep: bool) -> dict[str, Any]:
+def play(story: Story, *, keep: bool) -> DemoReport:
     """Every chapter in its order, on a stage that is built; gives the report."""
     stage, start = story.stage, time.monotonic()
     chapters: list[tuple[str, Callable[[], None]]] = [
         ("start the services", lambda: stage.tidemill("up")),
-        ("make the first release", story.first_release),
+        ("build the first release", story.first_release),
         ("serve ordinary traffic", story.ordinary_traffic),
         ("measure the new kind of request", lambda: story.quality("before")),
-        ("the world shifts: users correct", story.shift),
-        ("the trigger decides", story.trigger),
-        ("retrain on the enlarged data", story.retrain),
-        ("walk the canary", story.canary),
+        ("data drift: users send corrections", story.shift),
+        ("the trigger fires", story.trigger),
+        ("retrain on the new data", story.retrain),
+        ("roll out the canary", story.canary),
         ("measure again", lambda: story.quality("after")),
-        ("ask why", story.why),
+        ("trace one answer", story.why),
     ]
     with stopped_afterwards(stage, keep=keep):
         for name, chapter in chapters:

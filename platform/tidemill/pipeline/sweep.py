@@ -324,7 +324,7 @@ class _Stage:
 
 def describe_setting(setting: Setting) -> str:
     """A setting in words."""
-    return ", ".join(f"{name} {value}" for name, value in setting.items()) or "as it is now"
+    return ", ".join(f"{name} {value}" for name, value in setting.items()) or "current prompt"
 
 
 def _without_deciding_rows(folder: Path, ranking: Sequence[int], out: Path) -> Artefact:

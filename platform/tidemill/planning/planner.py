@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tidemill.engine.cost import BudgetExcess, BudgetLimits, Estimate, budget_excess, total
 from tidemill.engine.plan import PlanEntry, PlanState, plan, with_blocked, with_built_state
@@ -155,7 +155,7 @@ def _totals(rebuilt: Sequence[PlanEntry], estimates: Mapping[str, Estimate]) -> 
 
 
 def _traffic(rollout: SpecSnapshot, ledger: Ledger | None, clock: Clock) -> PlannedTraffic:
-    fields: Mapping[str, Any] = rollout.fields
+    fields = rollout.fields
     quality = QualityLimit(**fields["quality"]) if fields.get("quality") else None
     pace = None
     if ledger is not None and quality:
@@ -170,17 +170,18 @@ def _traffic(rollout: SpecSnapshot, ledger: Ledger | None, clock: Clock) -> Plan
         steps=tuple(TrafficStep(**step) for step in fields["steps"]),
         quality=quality,
         ratings=pace,
-        waits=step_estimates(_percents(fields), _judged_by_ratings(fields), pace),
+        waits=step_estimates(_percents(rollout), _judged_by_ratings(rollout), pace),
     )
 
 
-def _percents(rollout: Mapping[str, Any]) -> list[int]:
-    return [step["percent"] for step in rollout["steps"]]
+def _percents(rollout: SpecSnapshot) -> list[int]:
+    return [step["percent"] for step in rollout.fields["steps"]]
 
 
-def _judged_by_ratings(rollout: Mapping[str, Any]) -> RatingQuality | None:
+def _judged_by_ratings(rollout: SpecSnapshot) -> RatingQuality | None:
     """What ratings have to show; None where none count, as nobody sees a shadow's answers."""
-    quality = rollout["quality"] if rollout["mode"] != "shadow" else None
+    fields = rollout.fields
+    quality = fields["quality"] if fields["mode"] != "shadow" else None
     return RatingQuality(**quality) if quality else None
 
 

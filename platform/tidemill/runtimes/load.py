@@ -65,7 +65,7 @@ def _auto(form: ModelForm) -> Any:
     return transformers.AutoModelForSequenceClassification
 
 
-def _classes(form: ModelForm) -> dict[str, Any]:
+def _classes(form: ModelForm) -> dict[str, object]:
     """Keyword arguments that give a base without a head one of the right size."""
     if form.task == "causal-lm":
         return {}

@@ -98,7 +98,7 @@ class KafkaSecurity(Section):
         return self
 
     @property
-    def client_options(self) -> dict[str, Any]:
+    def client_options(self) -> dict[str, str]:
         """Keyword arguments of kafka-python's clients; holds the password."""
         password = self.password.get_secret_value() if self.password else None
         options = {

@@ -102,7 +102,7 @@ def _check_contract(event: Event, topic: str, contract: Contract | None) -> Data
 def _common(record: Message, event: Event, arrived: float) -> SqlRow:
     time = to_timestamp(event.time)
     if time > arrived + MAX_CLOCK_SKEW.total_seconds():
-        raise EventError(f"its time, {event.time.isoformat()}, is more than a day ahead")
+        raise EventError(f"its time {event.time.isoformat()} is more than one day in the future")
     return {
         "event_id": event.id,
         "source": event.source,
@@ -117,7 +117,7 @@ def _common(record: Message, event: Event, arrived: float) -> SqlRow:
 def _feedback(data: FeedbackEvent, contract: Contract, record: Message, row: SqlRow) -> SqlRow:
     if data.kind not in contract.kinds:
         allowed = ", ".join(contract.kinds)
-        raise EventError(f"'{contract.name}' takes no {data.kind}; its kinds are {allowed}")
+        raise EventError(f"'{contract.name}' does not accept {data.kind}; it accepts {allowed}")
     return {
         "response_id": data.response_id,
         "kind": data.kind,

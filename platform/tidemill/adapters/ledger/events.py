@@ -106,7 +106,7 @@ class EventLedger:
             if getattr(error, "connection_invalidated", False) or not _is_data(error):
                 raise
             if len(records) == 1:  # the record that the database refuses
-                reason = f"the database refuses it: {getattr(error, 'orig', error)}"
+                reason = f"the database rejected it: {getattr(error, 'orig', error)}"
                 contract = contracts.get(records[0].topic)
                 row = quarantine_row(records[0], contract, reason, to_timestamp(now))
                 return self._write(records, bases, ParsedBatch(quarantined=[row]), now)
@@ -307,7 +307,9 @@ def _advance(
         if not connection.execute(
             forward.values(next_offset=end, updated=to_timestamp(now))
         ).rowcount:
-            raise Overtaken(f"another ingest has read {topic}/{partition} beyond {first}")
+            raise Overtaken(
+                f"another ingest process already read {topic}/{partition} past offset {first}"
+            )
 
 
 def _next_replay_offset(connection: Connection, topic: str, now: datetime) -> int:
