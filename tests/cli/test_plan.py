@@ -253,7 +253,7 @@ def test_estimates_come_from_the_ledger_with_their_spread(
     ]
     assert "About 10 min (8.3 min–12 min) without 5 that have no history yet" in out
     assert "2.0 GiB of memory" in out
-    assert "[10 min (8.3 min–12 min), 2.0 GiB, cost 0.50 (0.42–0.58); by 3 runs]" in out
+    assert "[10 min (8.3 min–12 min), 2.0 GiB, cost 0.50 (0.42–0.58); from 3 runs]" in out
 
 
 def test_without_a_price_no_money_is_named(repo: Repo, capsys: Captured) -> None:
@@ -278,7 +278,7 @@ def test_an_estimate_by_others_of_its_kind_says_so(repo: Repo, capsys: Captured)
     repo.write("specs/chat/tune.yaml", LONGER)
     made(repo, "elsewhere", project="other", peak_bytes=0)
 
-    assert "[10 min; by 1 run of other assets of this kind]" in planned(capsys)[1]
+    assert "[10 min; from 1 run of other assets of this kind]" in planned(capsys)[1]
 
 
 def test_more_epochs_and_more_rows_take_longer(repo: Repo, capsys: Captured) -> None:
@@ -335,12 +335,12 @@ def test_traffic_says_how_many_ratings_and_how_many_days(repo: Repo, capsys: Cap
     after = planned(capsys)[1]
 
     assert "chat: canary 10 % → 100 %" in before
-    assert "ratings show thumbs within 0.05" in before
-    assert "no thumbs ratings in 28 days, so no number of days" in before
+    assert "ratings are needed to show thumbs within 0.05" in before
+    assert "no thumbs ratings in the last 28 days: how many days it takes is unknown" in before
     found = report["traffic"][0]
     assert found["ratings"]["per_day"] == pytest.approx(20, abs=0.5)
     assert found["waits"][0]["days"] == pytest.approx(found["waits"][0]["ratings"] / 20, rel=0.05)
-    assert "at 20 a day about" in after
+    assert "at 20 a day that is about" in after
 
 
 def _rate(repo: Repo, count: int) -> None:

@@ -74,7 +74,7 @@ def test_a_bad_rate_holds_only_when_it_is_surely_above() -> None:
         == "10 of 40 ratings in the window"
     )
     assert look("negative_rate", bad, above=0.4).reason == (
-        "50% of 100 ratings are bad, surely above 44%, over the limit of 40%"
+        "50% of 100 ratings are bad (at least 44%), over the limit of 40%"
     )
 
 

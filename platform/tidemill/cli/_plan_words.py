@@ -130,7 +130,7 @@ def estimate_line(asset: PlannedAsset) -> str:
     parts += [format_bytes(estimate.memory.median)] if estimate.memory else []
     parts += [format_money(estimate)] if estimate.money else []
     others = "" if estimate.basis == "asset" else " of other assets of this kind"
-    return f"{', '.join(parts)}; by {format_count(estimate.runs, 'run')}{others}"
+    return f"{', '.join(parts)}; from {format_count(estimate.runs, 'run')}{others}"
 
 
 def dataset_lines(asset: PlannedAsset, quote: Quote) -> Iterator[str]:
@@ -209,19 +209,22 @@ def traffic_lines(traffic: PlannedTraffic, quote: Quote) -> list[str]:
         return [*lines, "guardrails only, no user ratings"]
     lines += [_wait_line(wait, quality, traffic.ratings) for wait in traffic.waits]
     if not traffic.ratings:
-        lines.append(f"no {quality.metric} ratings in 28 days, so no number of days")
+        lines.append(
+            f"no {quality.metric} ratings in the last 28 days: how many days it takes is unknown"
+        )
     return lines
 
 
 def _wait_line(wait: StepEstimate, quality: QualityLimit, pace: RatingRate | None) -> str:
     margin = f"{quality.metric} within {quality.margin:g}"
     if wait.ratings is None:
-        return f"at {wait.percent} %: no number of ratings shows {margin}"
+        return f"at {wait.percent} %: ratings cannot show {margin}"
     count = f"{wait.ratings:,}"
     if pace is None or wait.days is None:
-        return f"at {wait.percent} %: at most {count} ratings show {margin}"
+        return f"at {wait.percent} %: up to {count} ratings are needed to show {margin}"
     rate = f"{format_number(pace.per_day)} a day"
-    return f"at {wait.percent} %: {count} ratings show {margin}; at {rate} {format_days(wait.days)}"
+    days = f"{rate} that is {format_days(wait.days)}"
+    return f"at {wait.percent} %: {count} ratings are needed to show {margin}; at {days}"
 
 
 def approval_line(approval: PlannedApproval, quote: Quote) -> str:

@@ -21,6 +21,8 @@ SHOWN = 12
 LINES = 3
 """Most lines of a spec that are listed, those written last."""
 STEPS = 4
+TIMES = ("created", "approved_at")
+"""Facts that are a time."""
 Item = TypeVar("Item")
 MARKS = {True: "✓", False: "✗", None: " "}
 
@@ -165,14 +167,19 @@ def _fact_text(kind: str, facts: Facts) -> str:
         force = "in force: " if facts.get("in_force") else ""
         return f"{force}{facts['decision']}: {facts['reason']}"
     if kind in ("release", "approval"):
-        return " ".join(f"{name} {value}" for name, value in facts.items() if name != "by")
+        return " ".join(
+            f"{name} {format_time(value) if name in TIMES else value}"
+            for name, value in facts.items()
+            if name != "by"
+        )
     return _of_data(kind, facts)
 
 
 def _of_data(kind: str, facts: Facts) -> str:
     if kind == "dataset" and "offsets" in facts:
         spans = ", ".join(f"{key} up to {offset}" for key, offset in facts["offsets"].items())
-        return f"{facts['rows']} {spans}".strip()
+        counts = ", ".join(f"{count} {split}" for split, count in facts["rows"].items())
+        return f"rows: {counts}; {spans}".rstrip("; ")
     if kind == "evaluation":
         parts = [
             f"{m['metric']} {m['value']:.3g} ({m['low']:.3g}–{m['high']:.3g})"
@@ -180,7 +187,7 @@ def _of_data(kind: str, facts: Facts) -> str:
         ]
         return "; ".join(parts)
     if kind == "row":
-        alike = f"{facts['similarity']:.2f} alike " if "similarity" in facts else ""
+        alike = f"similarity {facts['similarity']:.2f} " if "similarity" in facts else ""
         split = f"{facts['split']} " if "split" in facts else ""
         text = f": {facts['text']!r}" if "text" in facts else ""
         return f"{alike}{split}{_origin(facts)}{text}"

@@ -102,11 +102,11 @@ def _three_sides(service: ServiceStatus) -> str:
 
 def _shares(shares: Mapping[str, float]) -> str:
     busy = sorted(shares.items(), key=lambda share: -share[1])
-    return ", ".join(f"{_digest(name)} {p:g} %" for name, p in busy if p > 0) or "nothing"
+    return ", ".join(f"{_digest(name)} {p:g} %" for name, p in busy if p > 0) or "–"
 
 
 def _digest(release: str | None) -> str:
-    return release.removeprefix("sha256:")[:12] if release else "nothing"
+    return release.removeprefix("sha256:")[:12] if release else "–"
 
 
 def _service_lines(service: ServiceRollouts) -> list[str]:

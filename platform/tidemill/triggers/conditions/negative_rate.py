@@ -1,4 +1,4 @@
-"""Users are unhappy: the share of bad ratings is surely above a limit.
+"""Users are unhappy: the lower bound of the share of bad ratings is above a limit.
 
 Ratings of one subject are no independent draws, so the bound is Wilson's for as many ratings as
 would spread like these do from subject to subject (the design effect of Kish 1965).
@@ -48,7 +48,7 @@ def holds(options: Options, state: TriggerState, now: datetime) -> ConditionResu
     if len(counting) < options.at_least:
         reason = f"{len(counting)} of {options.at_least} ratings in the window"
         return ConditionResult(False, reason, None, numbers)
-    summary = f"{rate:.0%} of {len(rated)} ratings are bad, surely above {low:.0%}"
+    summary = f"{rate:.0%} of {len(rated)} ratings are bad (at least {low:.0%})"
     if low <= options.above:
         return ConditionResult(False, f"{summary}; the limit is {options.above:.0%}", None, numbers)
     since = counting[options.at_least - 1].arrived
