@@ -372,6 +372,16 @@ class AnswerReader(Protocol):
         """Labels and input lengths, oldest first."""
 
 
+class RolloutReader(Protocol):
+    """Which releases serve, and which are on their way."""
+
+    def live_release(self, service: str) -> str | None:
+        """Digest of the release that is live; None where none is."""
+
+    def in_progress(self, service: str) -> list[RolloutRecord]:
+        """Rollouts that are requested or running, oldest first."""
+
+
 class TriggerLedger(Protocol):
     """The stores that the evaluation of a trigger needs."""
 
@@ -386,6 +396,10 @@ class TriggerLedger(Protocol):
     @property
     def service_metrics(self) -> AnswerReader:
         """What the service answered."""
+
+    @property
+    def rollouts(self) -> RolloutReader:
+        """Which releases serve."""
 
 
 OFFSETS_TAG = "tidemill/offsets"

@@ -142,11 +142,13 @@ def _explain(
     settings: Settings, project: str, trigger: Trigger, stream: Feedback | None
 ) -> _Explanation:
     from tidemill.adapters.ledger import Ledger
-    from tidemill.control.trigger_evaluation import state_of
+    from tidemill.control.trigger_evaluation import requires_consent, state_of
     from tidemill.engine.trigger import evaluate
+    from tidemill.home import Home
 
     ledger, now = Ledger.open(settings.ledger_url), datetime.now(UTC)
-    state = state_of(ledger, project, trigger, stream, now)
+    consent = requires_consent(Home(settings).project(project), stream)
+    state = state_of(ledger, project, trigger, stream, now, consent_required=consent)
     past = ledger.trigger_decisions.history(project, trigger.name, limit=10)
     name = f"{project}/{trigger.name}"
     return _Explanation(name, evaluate(trigger, state, now), tuple(past))

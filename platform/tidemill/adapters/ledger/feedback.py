@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MAX_SIGNALS = 50_000
 """Most signals a condition gets to see; with at most `PER_SUBJECT` of each subject."""
 MAX_PER_SUBJECT = 500
+_SIGNAL = ("kind", "arrived", "time", "subject", "rating", "release", "consent", "seq")
 Frozen = Mapping[str, int]
 """`topic/partition` → the first of the ledger's offsets that does not belong."""
 
@@ -109,7 +110,7 @@ class FeedbackLedger:
 
     def signals(self, topic: str, beyond: Frozen | None = None) -> list[FeedbackSignal]:
         """Joined feedback beyond the frozen offsets, oldest first; late feedback is left out."""
-        columns = [feedback.c[n] for n in ("kind", "arrived", "time", "subject", "rating", "seq")]
+        columns = [feedback.c[n] for n in _SIGNAL]
         nth = func.row_number().over(partition_by=feedback.c.subject, order_by=feedback.c.arrived)
         fresh = and_(
             feedback.c.topic == topic,
@@ -129,6 +130,8 @@ class FeedbackLedger:
                 from_timestamp(row.time),
                 row.subject,
                 row.rating,
+                row.release,
+                bool(row.consent),
             )
             for row in reversed(rows)
         ]

@@ -38,7 +38,11 @@ class Options(Frozen):
 def holds(options: Options, state: TriggerState, now: datetime) -> ConditionResult:
     """Compare the lower bound of the rate, each subject weighing at most its share."""
     rated = [
-        s for s in state.signals if s.rating is not None and now - options.window <= s.time <= now
+        s
+        for s in state.signals
+        if s.rating is not None
+        and now - options.window <= s.time <= now
+        and _is_about_live(s, state)
     ]
     counting = counted_signals(rated, options.at_least, state.share)
     means = _means(rated)
@@ -55,6 +59,11 @@ def holds(options: Options, state: TriggerState, now: datetime) -> ConditionResu
     return ConditionResult(
         True, f"{summary}, over the limit of {options.above:.0%}", since, numbers
     )
+
+
+def _is_about_live(signal: FeedbackSignal, state: TriggerState) -> bool:
+    """False for a rating of a release that does not serve any more, or not yet."""
+    return None in (signal.release, state.live_release) or signal.release == state.live_release
 
 
 def _means(rated: Sequence[FeedbackSignal]) -> dict[str, tuple[int, float]]:
