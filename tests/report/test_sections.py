@@ -298,7 +298,7 @@ def test_limits_are_drawn_from_the_numbers() -> None:
         "known only to lie between 0.70 and 0.90",
         "does worst on 'by e-mail'",
         "Too few rows to judge a slice by itself: 'by e-mail' (9).",
-        "It takes 'refund' for 'return' (5 test rows).",
+        "It answers 'return' where 'refund' is right (5 test rows).",
         "have the label refund",
         "1 of 60 answers did not match the prompt's output format",
         "In training 'tune', 2 rows lost the beginning of their prompt.",

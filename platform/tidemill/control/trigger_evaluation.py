@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tidemill.control.lifecycle_events import announce
+from tidemill.control.spec_changes import newest_unbuilt_change
 from tidemill.engine.trigger import TriggerVerdict, evaluate
 from tidemill.home import Home
 from tidemill.ports import TriggerLedger
@@ -82,12 +83,19 @@ def react(
     return Reaction(decision, recorded)
 
 
-def evaluate_and_report(
-    home: Home, project: Project, trigger: Trigger, now: datetime, *, changed: datetime | None
-) -> str:
-    """Evaluate one trigger, publish a firing or a question to a person, and give the result as a
-    sentence. `changed` is the newest commit to a spec it runs that is not built yet."""
+def explain(home: Home, project: Project, trigger: Trigger, now: datetime) -> TriggerVerdict:
+    """What an evaluation would decide now; starts and records nothing."""
     stream = project.spec(trigger.of, Feedback) if trigger.of else None
+    changed = newest_unbuilt_change(home.builder(project.name), trigger)
+    state = state_of(home.ledger, project.name, trigger, stream, now, changed=changed)
+    return evaluate(trigger, state, now)
+
+
+def evaluate_and_report(home: Home, project: Project, trigger: Trigger, now: datetime) -> str:
+    """Evaluate one trigger, publish a firing or a question to a person, and give the result as a
+    sentence."""
+    stream = project.spec(trigger.of, Feedback) if trigger.of else None
+    changed = newest_unbuilt_change(home.builder(project.name), trigger)
     reaction = react(home.ledger, project.name, trigger, stream, now, changed=changed)
     decision = reaction.decision
     if reaction.recorded:
