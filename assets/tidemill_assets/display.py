@@ -96,7 +96,10 @@ def named_checks(spec: Any, checks: Sequence[Check]) -> list[Check]:
     """The declared checks, in order; one that the maker did not answer has not passed."""
     by_name = {check.name: check for check in checks}
     return [
-        by_name.get(want.name, Check(want.name, False, "the maker gave no answer", want.blocking))
+        by_name.get(
+            want.name,
+            Check(want.name, False, "the builder reported no result for this check", want.blocking),
+        )
         for want in declared_checks(spec)
     ]
 

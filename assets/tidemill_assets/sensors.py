@@ -39,7 +39,7 @@ def trigger_sensor(home: Home, name: str, prefix: Sequence[str] = ()) -> dg.Sens
         minimum_interval_seconds=TRIGGER_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         asset_selection=dg.AssetSelection.groups(group(name)),
-        description=f"Decides whether feedback or the clock sets '{name}' going again.",
+        description=f"Evaluates the triggers of '{name}' and requests runs.",
     )
     def look(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         fresh = home.with_fresh_specs()

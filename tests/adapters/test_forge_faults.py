@@ -558,7 +558,7 @@ def test_a_branch_without_a_commit_of_its_own_is_no_proposal(here: Path) -> None
     forge = PlainForge(here)
 
     assert forge.find_pull_request("empty") is None
-    with pytest.raises(ServiceError, match="'main' holds all of 'empty' already"):
+    with pytest.raises(ServiceError, match="'main' already contains 'empty'"):
         forge.open_pull_request("empty", "main", "T", "B")
     with pytest.raises(ServiceError, match="origin has no branch 'gone'; push it first"):
         forge.open_pull_request("gone", "main", "T", "B")

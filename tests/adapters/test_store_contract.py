@@ -190,7 +190,7 @@ def test_safetensors_whose_header_length_looks_like_a_pickle_is_taken(
 def test_an_empty_folder_is_refused(store: ContentStore, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
 
-    with pytest.raises(ArtefactError, match="holds no files"):
+    with pytest.raises(ArtefactError, match="has no files"):
         store.put(tmp_path / "empty", kind="dataset")
 
 

@@ -278,7 +278,7 @@ def test_an_estimate_by_others_of_its_kind_says_so(repo: Repo, capsys: Captured)
     repo.write("specs/chat/tune.yaml", LONGER)
     made(repo, "elsewhere", project="other", peak_bytes=0)
 
-    assert "[10 min; by 1 run of others of its kind]" in planned(capsys)[1]
+    assert "[10 min; by 1 run of other assets of this kind]" in planned(capsys)[1]
 
 
 def test_more_epochs_and_more_rows_take_longer(repo: Repo, capsys: Captured) -> None:
@@ -463,7 +463,7 @@ def test_the_comment_has_its_marker_first_then_a_line_then_a_table(
 
     assert lines[0] == MARKER == "<!-- tidemill-plan -->"
     assert lines[1] == "**Tidemill plan:** 1 changed, 3 stale; 5 reused."
-    assert lines[3] == "| asset | | why | takes |"
+    assert lines[3] == "| asset | | reason | estimate |"
     assert lines[5] == "| `chat/tune` | changed | `train.epochs`: `3` → `4` | no history yet |"
 
 
@@ -587,7 +587,7 @@ def test_data_diff_shows_rows_and_exits_with_2(repo: Repo, capsys: Captured) -> 
     told = json.loads(capsys.readouterr().out)
 
     assert (same, code) == (0, 2)
-    assert "the rows stay the same" in out
+    assert "no row changes" in out
     assert "+ request=new  answer=n" in out
     assert "    answer: answer 3" in out
     assert told["any"] is True

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
 
-from tidemill.data.feedback import feedback_rows
+from tidemill.data.feedback import FeedbackRow, feedback_rows
 
 
-def correction(number: int, subject: str, output: str, *, consent: bool) -> dict[str, Any]:
+def correction(number: int, subject: str, output: str, *, consent: bool) -> FeedbackRow:
     return {
         "event_id": f"e{number}",
-        "time": f"2026-01-01T00:00:0{number}+00:00",
+        "time": datetime(2026, 1, 1, second=number, tzinfo=UTC),
         "kind": "correction",
         "response_id": "r1",
         "input": {"request": "where is it"},
@@ -22,7 +22,7 @@ def correction(number: int, subject: str, output: str, *, consent: bool) -> dict
     }
 
 
-def taken(*given: dict[str, Any], required: bool = True) -> tuple[list[str], list[str]]:
+def taken(*given: FeedbackRow, required: bool = True) -> tuple[list[str], list[str]]:
     rows, dropped = feedback_rows(
         given,
         stream="s",
@@ -47,7 +47,7 @@ def test_a_later_correction_without_consent_does_not_displace_another_users() ->
 
     assert taken(first, last) == (
         ["shipping"],
-        ["no consent, and another user's correction has it"],
+        ["no consent; another user's correction with consent is used instead"],
     )
     assert taken(first, last, required=False) == (["returns"], [])
 

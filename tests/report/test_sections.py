@@ -54,7 +54,7 @@ def test_the_verdict_names_gates_number_gain_and_state() -> None:
 @pytest.mark.parametrize(
     ("gain", "said_so"),
     [
-        (measure("accuracy", 0.05), "no clear difference to its baseline"),
+        (measure("accuracy", 0.05), "no significant difference from its baseline"),
         (measure("accuracy", -0.3), "worse than its baseline by 0.30 (0.20–0.40)"),
         (measure("accuracy", nan), "test rows; live"),
     ],
@@ -74,8 +74,8 @@ def test_a_gain_is_said_only_as_far_as_its_interval_goes(
         ("rolled_back", "rolled back on 24 Nov 2026, 13:00 UTC: every step went well", "bad"),
         ("failed", "its rollout failed", "bad"),
         ("retired", "was live until", "good"),
-        ("requested", "waits for its rollout to begin", "open"),
-        ("superseded", "gave way to a newer release", "open"),
+        ("requested", "rollout not started", "open"),
+        ("superseded", "superseded by a newer release", "open"),
     ],
 )
 def test_the_verdict_says_where_the_release_stands(state: str, said_so: str, tone: str) -> None:
@@ -96,7 +96,7 @@ def test_a_missed_gate_is_the_verdict() -> None:
 
 
 def test_a_bare_release_gets_a_verdict_too() -> None:
-    assert verdict(empty()).sentence == "No gates; no rollout has been asked for."
+    assert verdict(empty()).sentence == "No gates; no rollout requested."
 
 
 def test_metrics_show_value_interval_rows_and_the_gates_limit() -> None:
@@ -134,7 +134,10 @@ def test_a_metric_that_exists_no_more_is_still_shown() -> None:
 def test_gains_say_how_many_rows_were_compared() -> None:
     shown = str(baseline.render(full()))
 
-    assert "Compared on 60 rows that both answered; 4 of them were put to the baseline" in shown
+    assert (
+        "Compared on 60 rows that both answered; 4 of them were answered by the baseline again"
+        in shown
+    )
     assert "0.10–0.30" in shown
     assert "no release to compare with" in str(baseline.render(empty()))
 
@@ -316,7 +319,7 @@ def test_limits_are_drawn_from_the_numbers() -> None:
         "Too few rows to judge a slice by itself: 'by e-mail' (9).",
         "It takes 'refund' for 'return' (5 test rows).",
         "have the label refund",
-        "1 of 60 answers did not have the shape",
+        "1 of 60 answers did not match the prompt's output format",
         "In training 'tune', 2 rows lost the beginning of their prompt.",
         "'quantise' changed 5.0\N{NO-BREAK SPACE}% of the labels on 24 compared rows.",
         "'engine': not run here.",
@@ -328,7 +331,7 @@ def test_what_was_not_looked_at_is_a_limit_too() -> None:
     alone = {**record().to_dict()["evaluation"], "measures": [measure("accuracy", 0.8)]}
     said = limits(replace(full(), release=record(evaluation=alone), report=EvaluationReport()))
 
-    assert "No slices were measured: how it does for parts of its users is not known." in said
+    assert "No slices were measured: performance for user groups is unknown." in said
     assert "It was not compared with another release: there was no baseline." in said
 
 

@@ -45,7 +45,7 @@ def test_exit_codes_say_what_came_of_it(call: CliRunner, desk: Remote) -> None:
     assert "makes others, rows of desk" in applied.output
     assert "refused (broken): a problem: specs/desk/rows.yaml:2:" in refused.output
     assert "the live releases are unchanged" in refused.output
-    assert "what was fetched before stays" in away.output
+    assert "the last fetched commit stays in use" in away.output
 
 
 def test_status_says_what_is_applied_and_why_the_newest_is_not(

@@ -106,7 +106,7 @@ def reason_lines(asset: PlannedAsset, quote: Quote) -> list[str]:
     lines = [entry.reason] if entry.reason else []
     lines += [_field_line(change, quote) for change in entry.fields]
     if entry.state == "changed" and not lines:
-        lines.append("its former spec cannot be read")
+        lines.append("its previous spec is invalid")
     return lines
 
 
@@ -129,7 +129,7 @@ def estimate_line(asset: PlannedAsset) -> str:
     parts = [format_spread(estimate.seconds, format_seconds)]
     parts += [format_bytes(estimate.memory.median)] if estimate.memory else []
     parts += [format_money(estimate)] if estimate.money else []
-    others = "" if estimate.basis == "asset" else " of others of its kind"
+    others = "" if estimate.basis == "asset" else " of other assets of this kind"
     return f"{', '.join(parts)}; by {format_count(estimate.runs, 'run')}{others}"
 
 
@@ -169,7 +169,7 @@ def split_lines(rows: RowChanges) -> Iterator[str]:
     if rows.moved_count:
         yield f"{format_count(rows.moved_count, 'row')} moved between splits"
     elif not rows.has_changes:
-        yield "the rows stay the same"
+        yield "no row changes"
 
 
 def _balance(labels: Mapping[str, Sequence[int]], quote: Quote, most: int = 5) -> str:
@@ -206,7 +206,7 @@ def traffic_lines(traffic: PlannedTraffic, quote: Quote) -> list[str]:
     lines = [f"{quote(traffic.service)}: {traffic.mode} {steps}"]
     quality = traffic.quality
     if not quality:
-        return [*lines, "judged by its guardrails alone, not by ratings"]
+        return [*lines, "guardrails only, no user ratings"]
     lines += [_wait_line(wait, quality, traffic.ratings) for wait in traffic.waits]
     if not traffic.ratings:
         lines.append(f"no {quality.metric} ratings in 28 days, so no number of days")

@@ -10,7 +10,8 @@ import click
 from tidemill.terminal.shell import examples_epilog, exit_with, json_option, print_json
 
 if TYPE_CHECKING:
-    from tidemill.demo.report import DemoReport, Quality
+    from tidemill.demo.crowd import Quality
+from tidemill.demo.report import DemoReport
 
 
 @click.command(
@@ -52,7 +53,7 @@ def summary(report: DemoReport, folder: Path, keep: bool) -> str:
     env = f"TIDEMILL_SPECS={folder}/repository/specs TIDEMILL_HOME={folder}/home"
     lines = [
         "",
-        f"  {'The wheel turned' if report.ok else 'The wheel did not turn'} in {report.seconds} s.",
+        f"  The loop {'is closed' if report.ok else 'did not close'} after {report.seconds} s.",
         f"  Accuracy on new requests: {_interval(before)} before, {_interval(after)} after "
         "retraining.",
         f"  Events: {report.events_sent} sent, {report.events_ingested} ingested, "

@@ -44,17 +44,19 @@ def command(settings: Settings, as_json: bool) -> None:
 def _lines(status: StackStatus) -> list[str]:
     lines = [f"home {status.home}", *_git_lines(status.git)]
     if not status.processes:
-        lines.append("nothing runs; start it with `tidemill up`")
+        lines.append("Nothing is running; start with `tidemill up`.")
         return [*lines, *_asset_lines(status.assets), *_drift_lines(status)]
     for process in status.processes:
         state = "runs" if process.alive else "down"
         lines.append(f"  {state}  {process.name:<34} {process.url}")
     if not status.is_running:
-        lines.append("no supervisor runs, so what is down stays down; `tidemill up` starts it")
+        lines.append(
+            "The supervisor is not running, so stopped services stay stopped; run `tidemill up`."
+        )
     for service in status.services:
         lines += _service_lines(service)
     if not status.services:
-        lines.append("no release yet; `tidemill run` makes one")
+        lines.append("no release yet; create one with `tidemill run`")
     lines += _ingest_lines(status.ingest) if status.ingest else []
     return [*lines, *_asset_lines(status.assets), *_drift_lines(status)]
 

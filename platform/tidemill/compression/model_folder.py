@@ -33,7 +33,7 @@ def check_full_weights(source: Path, step: str) -> ModelForm:
     form = ModelForm.read(source)
     if form.form == "adapter":
         raise ArtefactError(
-            f"step '{step}' needs whole weights and got an adapter; put a `merge` step before it"
+            f"step '{step}' needs full weights and got an adapter; add a `merge` step before it"
         )
     if form.form != "safetensors":
         raise ArtefactError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from tidemill.data import SPLITS, deduplicate, mapping, privacy, split, weights
 from tidemill.data.expectations import ExpectationResult, validate_rows
@@ -13,12 +12,12 @@ from tidemill.data.rows import (
     ORIGIN,
     SOURCE,
     Quarantine,
-    Row,
     assign_ids,
     columns_of,
     mark_questions,
 )
 from tidemill.errors import DataError, suggest
+from tidemill.rows import DatasetRow, MutableRow
 from tidemill.spec.dataset import Dataset
 
 _ALWAYS = ("id", "subject", "group", "source", "weight")
@@ -28,7 +27,7 @@ _ALWAYS = ("id", "subject", "group", "source", "weight")
 class PreparedDataset:
     """A dataset before it is written."""
 
-    splits: dict[str, list[Row]]
+    splits: dict[str, list[MutableRow]]
     quarantine: Quarantine
     outcomes: list[ExpectationResult]
     pii: dict[str, int] = field(default_factory=dict)
@@ -43,13 +42,13 @@ class PreparedDataset:
 
 
 def prepare(
-    rows: Sequence[Row],
+    rows: Sequence[MutableRow],
     spec: Dataset,
     *,
     now: datetime,
     key: bytes | None,
     share: float = 1.0,
-    unusable: Iterable[tuple[Row, str]] = (),
+    unusable: Iterable[tuple[MutableRow, str]] = (),
     asks: Sequence[str] = (),
 ) -> PreparedDataset:
     """Mapped rows through every gate, in the order: form, consent, region, retention, cleaning,
@@ -81,14 +80,14 @@ def prepare(
     return prepared
 
 
-def _clean(rows: list[Row], spec: Dataset, quarantine: Quarantine) -> list[Row]:
+def _clean(rows: list[MutableRow], spec: Dataset, quarantine: Quarantine) -> list[MutableRow]:
     for step in spec.clean:
         rows, dropped = step.catalog.load(step.type).apply(rows, step.options)
         quarantine.add(dropped)
     return rows
 
 
-def _deduplicate(rows: list[Row], spec: Dataset, made: PreparedDataset) -> list[Row]:
+def _deduplicate(rows: list[MutableRow], spec: Dataset, made: PreparedDataset) -> list[MutableRow]:
     rows, dropped = deduplicate.leaks(rows)
     made.quarantine.add(dropped)
     if spec.deduplicate is None:
@@ -103,7 +102,9 @@ def _deduplicate(rows: list[Row], spec: Dataset, made: PreparedDataset) -> list[
     return done.rows
 
 
-def _check_expectations(rows: list[Row], spec: Dataset, made: PreparedDataset) -> list[Row]:
+def _check_expectations(
+    rows: list[MutableRow], spec: Dataset, made: PreparedDataset
+) -> list[MutableRow]:
     """Rows that break an `error` expectation go; a `warning` is shown and keeps its rows."""
     made.outcomes = validate_rows(rows, spec.expectations) if rows else []
     broken: dict[int, str] = {}
@@ -115,10 +116,10 @@ def _check_expectations(rows: list[Row], spec: Dataset, made: PreparedDataset) -
     return [row for index, row in enumerate(rows) if index not in broken]
 
 
-def _deal(rows: list[Row], spec: Dataset, made: PreparedDataset, key: bytes | None) -> None:
+def _deal(rows: list[MutableRow], spec: Dataset, made: PreparedDataset, key: bytes | None) -> None:
     held_share = spec.privacy.holdout_subjects
 
-    def held_out(row: Row) -> bool:
+    def held_out(row: MutableRow) -> bool:
         return privacy.is_held_out(row.get("subject"), held_share, key or b"")
 
     made.splits, dropped = split.apply(rows, spec.split, held_out)
@@ -132,7 +133,7 @@ def _deal(rows: list[Row], spec: Dataset, made: PreparedDataset, key: bytes | No
     assign_ids(finished)
 
 
-def _weight(row: Mapping[str, Any]) -> float:
+def _weight(row: DatasetRow) -> float:
     value = row.get("weight")
     try:
         weight = 1.0 if value in (None, "") else float(value)
@@ -154,7 +155,7 @@ def _hide(quarantine: Quarantine, spec: Dataset) -> None:
     ]
 
 
-def ordered_columns(splits: Mapping[str, Sequence[Row]]) -> list[str]:
+def ordered_columns(splits: Mapping[str, Sequence[MutableRow]]) -> list[str]:
     """Columns of the finished rows: `id`, the data's own in order of appearance, then ours."""
     names: dict[str, None] = {}
     for name in SPLITS:

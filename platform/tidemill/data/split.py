@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tidemill.data import SPLITS
 from tidemill.data.privacy import parse_time
-from tidemill.data.rows import PREFIX, SPLIT, Dropped, Row, hash_fraction, question_of
+from tidemill.data.rows import PREFIX, SPLIT, Dropped, hash_fraction, question_of
 from tidemill.errors import DataError, suggest
+from tidemill.rows import MutableRow
 from tidemill.spec.dataset import Split
 
 Unit = list[int]
 
 
 def apply(
-    rows: Sequence[Row], split: Split, held_out: Callable[[Row], bool]
-) -> tuple[dict[str, list[Row]], Dropped]:
+    rows: Sequence[MutableRow], split: Split, held_out: Callable[[MutableRow], bool]
+) -> tuple[dict[str, list[MutableRow]], Dropped]:
     """Rows by split, in their order.
 
     Rows that ask the same, or belong to one group, are one unit and stay together. A source's
@@ -35,7 +36,7 @@ def apply(
         else:
             open_units.append(unit)
     deal |= _deal(rows, open_units, split)
-    dealt: dict[str, list[Row]] = {name: [] for name in SPLITS}
+    dealt: dict[str, list[MutableRow]] = {name: [] for name in SPLITS}
     for index, row in enumerate(rows):
         side = row.get(SPLIT) or deal[index]
         if side != deal[index]:
@@ -45,7 +46,7 @@ def apply(
     return dealt, dropped
 
 
-def _splittable_rows(rows: Sequence[Row], split: Split) -> tuple[list[Row], Dropped]:
+def _splittable_rows(rows: Sequence[MutableRow], split: Split) -> tuple[list[MutableRow], Dropped]:
     """Rows that can be split; a row without a time has no place in time."""
     if not split.key or not rows:
         return list(rows), []
@@ -61,7 +62,7 @@ def _splittable_rows(rows: Sequence[Row], split: Split) -> tuple[list[Row], Drop
     return timed, [(row, f"no time: '{split.key}' holds none to split by") for row in untimed]
 
 
-def _units(rows: Sequence[Row], split: Split) -> list[Unit]:
+def _units(rows: Sequence[MutableRow], split: Split) -> list[Unit]:
     """Rows joined by equal text or an equal group, as lists of places in order (union-find)."""
     parent = list(range(len(rows)))
 
@@ -85,13 +86,13 @@ def _units(rows: Sequence[Row], split: Split) -> list[Unit]:
     return list(units.values())
 
 
-def _group(row: Row, split: Split) -> str | None:
+def _group(row: MutableRow, split: Split) -> str | None:
     """A row's group where the split goes by groups; a blank cell is no group."""
     value = row.get(str(split.key)) if split.by == "group" else None
     return None if value is None or not str(value).strip() else str(value)
 
 
-def _deal(rows: Sequence[Row], units: Sequence[Unit], split: Split) -> dict[int, str]:
+def _deal(rows: Sequence[MutableRow], units: Sequence[Unit], split: Split) -> dict[int, str]:
     if split.by == "time":
         return _cut_by_share(_by_time(rows, units, split), split)
     drawn = {id(unit): _draw(rows, unit, split) for unit in units}
@@ -106,7 +107,7 @@ def _deal(rows: Sequence[Row], units: Sequence[Unit], split: Split) -> dict[int,
     return deal
 
 
-def _draw(rows: Sequence[Row], unit: Unit, split: Split) -> float:
+def _draw(rows: Sequence[MutableRow], unit: Unit, split: Split) -> float:
     """A unit's number in [0, 1): of its group where there is one, else of its text."""
     groups = [group for i in unit if (group := _group(rows[i], split)) is not None]
     if groups:
@@ -146,7 +147,7 @@ def _fill_empty(
             sides[id(min(spare, key=lambda u: abs(drawn[id(u)] - middles[name])))] = name
 
 
-def _by_time(rows: Sequence[Row], units: Sequence[Unit], split: Split) -> list[Unit]:
+def _by_time(rows: Sequence[MutableRow], units: Sequence[Unit], split: Split) -> list[Unit]:
     """Oldest first; a unit is as new as its newest row."""
 
     def newest(unit: Unit) -> tuple[float, str]:

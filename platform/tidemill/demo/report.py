@@ -12,20 +12,10 @@ from tidemill.demo.stage import SERVICE
 from tidemill.engine.release_record import ReleaseRecord
 
 if TYPE_CHECKING:
+    from tidemill.demo.crowd import Quality
     from tidemill.demo.story import Story
 
 FILE = "report.json"
-
-
-@dataclass(frozen=True)
-class Quality:
-    """How well new requests are understood, with the 95 % interval."""
-
-    metric: str
-    value: float
-    low: float
-    high: float
-    rows: int
 
 
 @dataclass(frozen=True)
@@ -64,7 +54,7 @@ class EngineBrief:
 
 @dataclass(frozen=True)
 class DemoReport:
-    """`report.json`; its keys are the fields."""
+    """`report.json`."""
 
     ok: bool
     seconds: float
@@ -81,13 +71,14 @@ class DemoReport:
     quality_after: Quality
     artefacts: tuple[ArtefactBrief, ...]
     engine: EngineBrief | None
-    why: Mapping[str, object]
+    lineage: Mapping[str, object]
     """The lineage of one answer, as `tidemill why --json` gives it."""
     peak_bytes: int
 
     def to_dict(self) -> dict[str, object]:
-        """JSON."""
-        return asdict(self)
+        """JSON: the fields by their names, the lineage under `why`."""
+        values = asdict(self)
+        return {"why" if name == "lineage" else name: value for name, value in values.items()}
 
     def write(self, folder: Path) -> None:
         """As `report.json` in a folder: whole, or not at all."""
@@ -103,7 +94,7 @@ def compose(story: Story, *, seconds: float) -> DemoReport:
     counts = stage.home.ledger.events.event_counts()
     ingested = counts["inference"] + counts["feedback"]
     releases = stage.home.ledger.materialisations.releases(SERVICE)
-    before, after = Quality(**results["before"]), Quality(**results["after"])
+    before, after = results["before"], results["after"]
     newest = releases[-1]
     report = DemoReport(
         ok=is_better(before, after) and ingested + counts["quarantine"] == story.sent,
@@ -121,7 +112,7 @@ def compose(story: Story, *, seconds: float) -> DemoReport:
             ArtefactBrief(name, item.digest, item.bytes) for name, item in newest.artefacts.items()
         ),
         engine=engine(newest),
-        why=results["why"],
+        lineage=results["why"],
         peak_bytes=stage.peak_bytes,
     )
     report.write(stage.folder)

@@ -1,4 +1,4 @@
-"""The first release of a service: what a rollout can do where nothing is live yet.
+"""The first release of a service: what a rollout can do where no release is live yet.
 
 There is no baseline, and nobody else can answer the other 90 % of a 10 % step. So `advance` decides
 a first release by the rules of every other, with these consequences:

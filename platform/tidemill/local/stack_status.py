@@ -132,7 +132,7 @@ def _ingest(settings: Settings, ledger: Ledger) -> IngestStatus:
     down = process is not None and not process.alive  # killed, it left its last word behind
     lag, trouble = _lag(settings, ledger)
     return IngestStatus(
-        events={name: count for name, count in counts.items() if name != "read"},
+        events={name: count for name, count in counts.items() if isinstance(count, int)},
         next_offsets=counts["read"],
         state="down" if down else beat.state,
         trouble=trouble or beat.trouble,

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tidemill.data import SPLITS, mapping, sources
+from tidemill.data import SPLITS, SourceFacts, mapping, sources
 from tidemill.data.feedback import feedback_rows
 from tidemill.data.pipeline import PreparedDataset, prepare
 from tidemill.data.privacy import check_kinds
-from tidemill.data.rows import Dropped, Row, question_of
+from tidemill.data.rows import Dropped, question_of
 from tidemill.data.write import write
 from tidemill.errors import DataError, MissingExtra
 from tidemill.pipeline.balance import balance_chart
@@ -20,6 +20,7 @@ from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.context import BuildContext, BuildResult, Check
 from tidemill.ports import Artefact
 from tidemill.prompts import output_parsing
+from tidemill.rows import MutableRow
 from tidemill.spec.dataset import Dataset, FeedbackSource
 from tidemill.spec.prompt import Prompt
 
@@ -38,7 +39,7 @@ def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) ->
     gathered = read_sources(spec, bench)
     prepared = prepare_rows(spec, bench, gathered)
     labels = label_counts(spec, prepared, bench)
-    facts = {
+    facts: SourceFacts = {
         "sources": [_name(source) for source in spec.sources],
         "offsets": {partition: list(span) for partition, span in sorted(gathered.offsets.items())},
         "labels": labels,
@@ -73,7 +74,7 @@ def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) ->
 class SourceRows:
     """Rows of all sources under our names."""
 
-    rows: list[Row]
+    rows: list[MutableRow]
     dropped: Dropped
     """Rows that cannot be used, with the reason."""
     offsets: Ranges
@@ -96,7 +97,7 @@ def prepare_rows(spec: Dataset, bench: BuildContext, gathered: SourceRows) -> Pr
 
 def read_sources(spec: Dataset, bench: BuildContext) -> SourceRows:
     """The rows of every source, read."""
-    rows: list[Row] = []
+    rows: list[MutableRow] = []
     unusable: Dropped = []
     offsets: Ranges = {}
     for source in spec.sources:
@@ -113,8 +114,8 @@ def read_sources(spec: Dataset, bench: BuildContext) -> SourceRows:
 
 
 def _feedback(
-    source: FeedbackSource, spec: Dataset, bench: BuildContext, before: Sequence[Row]
-) -> tuple[list[Row], Dropped, Ranges]:
+    source: FeedbackSource, spec: Dataset, bench: BuildContext, before: Sequence[MutableRow]
+) -> tuple[list[MutableRow], Dropped, Ranges]:
     if bench.read_feedback is None:
         raise DataError(
             f"dataset '{spec.name}' reads feedback of '{source.of}' and needs a ledger; "
@@ -138,7 +139,7 @@ def _feedback(
 
 
 def _filler(
-    spec: Dataset, bench: BuildContext, before: Sequence[Row]
+    spec: Dataset, bench: BuildContext, before: Sequence[MutableRow]
 ) -> Callable[[Any, str | None], Mapping[str, object] | None]:
     """A function from an answer to columns, by the output format of the project's prompt."""
     prompt = _prompt_of(bench, _columns(before))
@@ -156,7 +157,7 @@ def _filler(
     return whole
 
 
-def _columns(rows: Iterable[Row]) -> set[str]:
+def _columns(rows: Iterable[MutableRow]) -> set[str]:
     return {name for row in rows for name in row}
 
 
@@ -206,7 +207,7 @@ def _checks(spec: Dataset, prepared: PreparedDataset) -> tuple[Check, ...]:
     total = sum(prepared.counts.values())
     enough = total >= spec.minimum_rows
     size = f"{total} rows, at least {spec.minimum_rows} are needed"
-    results = [
+    results: list[tuple[bool, str, Mapping[str, object]]] = [
         (enough, size if enough else f"{size}; {_where_they_went(prepared)}", {"rows": total}),
         _leakage(prepared),
     ]
@@ -252,7 +253,7 @@ def leakage_counts(prepared: PreparedDataset) -> tuple[int, int]:
     return both, sum(count for reason, count in counts.items() if reason.startswith("leaks"))
 
 
-def _leakage(prepared: PreparedDataset) -> tuple[bool, str, dict[str, Any]]:
+def _leakage(prepared: PreparedDataset) -> tuple[bool, str, dict[str, int]]:
     """Proof on the finished rows: nothing that is trained on is asked in the test."""
     both, kept_out = leakage_counts(prepared)
     message = f"{both} train rows repeat a test question; {kept_out} such rows were excluded"

@@ -69,7 +69,7 @@ def gather_dataset(home: Home, project: str, name: str) -> DatasetFacts:
     making = home.ledger.materialisations.latest(project, name)
     if making is None:
         raise MissingArtefact(
-            f"'{project}/{name}' has not been made yet; run `tidemill run {project}/{name}`"
+            f"'{project}/{name}' was never built; run `tidemill run {project}/{name}`"
         )
     loaded = home.project(project).specs[name]
     same = spec_digest(loaded, home.project(project)) == making.spec_digest

@@ -55,7 +55,7 @@ def _slices(story: ReleaseFacts) -> Iterator[str]:
         measure for measure in story.measures if measure.slice and measure.metric == overall.metric
     ]
     if not parts:
-        yield "No slices were measured: how it does for parts of its users is not known."
+        yield "No slices were measured: performance for user groups is unknown."
         return
     finite = [measure for measure in parts if formatting.is_finite(measure.value)]
     sign = -1 if formatting.lower_is_better(overall.metric) else 1
@@ -86,7 +86,7 @@ def _clusters(story: ReleaseFacts) -> Iterator[str]:
 def _answers(story: ReleaseFacts) -> Iterator[str]:
     report = story.report
     for count, problem in (
-        (report.unreadable, "did not have the shape the prompt asks for"),
+        (report.unreadable, "did not match the prompt's output format"),
         (report.cut_off, "were cut off at the longest allowed length"),
     ):
         if count:
@@ -94,7 +94,7 @@ def _answers(story: ReleaseFacts) -> Iterator[str]:
     if not story.gains:
         yield "It was not compared with another release: there was no baseline."
     if story.missing:
-        yield "Parts of its evidence are not here any more."
+        yield "Some evidence is missing."
 
 
 def _build_limits(story: ReleaseFacts) -> Iterator[str]:

@@ -67,7 +67,7 @@ class PlainForge:
                 "in a shallow clone run `git fetch --unshallow`"
             )
         if is_ancestor(self.folder, head, onto):
-            raise ServiceError(f"'{base}' holds all of '{branch}' already; nothing to propose")
+            raise ServiceError(f"'{base}' already contains '{branch}'; there is nothing to propose")
         pull_request = self.find_pull_request(branch)
         fresh = PullRequestRecord(
             one_line(title, 256), base, self._author("%an <%ae>", head), head, since, body

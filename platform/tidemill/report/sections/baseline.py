@@ -19,7 +19,8 @@ def render(story: ReleaseFacts) -> Markup:
     return html(
         "sections/metrics.html.j2", tables=tables, note=_note(story) if tables else "",
         empty=story.missing.get(REPORT) or "There was no release to compare with yet.",
-        legend="Right of the line is better. An interval that holds zero shows no difference.",
+        legend="Right of the line is better. An interval that includes zero shows no significant "
+        "difference.",
     )  # fmt: skip
 
 
@@ -29,5 +30,5 @@ def _note(story: ReleaseFacts) -> str:
         return ""
     text = f"Compared on {formatting.format_count(rows.paired, 'row')} that both answered"
     again = rows.asked_again
-    repeated = f"; {again} of them were put to the baseline anew" if again else ""
+    repeated = f"; {again} of them were answered by the baseline again" if again else ""
     return f"{text}{repeated}{f'; {rows.unpaired} could not be' if rows.unpaired else ''}."

@@ -13,7 +13,7 @@ from tidemill.report.plots import strip
 from tidemill.report.release_facts import ReleaseFacts, SpecValues
 from tidemill.report.template import html
 
-TITLE = "Hop by hop"
+TITLE = "Compression steps"
 ORDER = 40
 
 
