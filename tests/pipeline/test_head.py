@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from tests.pipeline.test_finetune import Shop, rows
 
+from tidemill.adapters.store.memory import MemoryStore
 from tidemill.catalog import COMPRESSION
 from tidemill.compression import targets
+from tidemill.errors import ArtefactError
 from tidemill.form import ModelForm
 from tidemill.pipeline.context import BuildResult
+from tidemill.pipeline.sweep import sweep
 from tidemill.progress import no_progress
 from tidemill.runtimes import open_runtime
 from tidemill.runtimes.sentence import Encoder
 from tidemill.spec.compression import OnnxRuntimeTarget
+from tidemill.spec.finetune import FineTune, Sweep
 
 TEXTS = [str(row["text"]) for row in rows(30)]
 
@@ -189,3 +196,41 @@ def test_a_head_goes_on_from_an_encoder_that_was_tuned(
 
     assert not np.allclose(probabilities(tuned), probabilities(untuned), atol=1e-3)
     assert ModelForm.read(tuned).base is None
+
+
+def test_a_model_whose_head_is_for_other_labels_is_refused(
+    built: BuildResult, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(built.artefact.path, tmp_path / "model"))
+    replace(ModelForm.read(folder), labels=("order", "refund")).write(folder)
+
+    with pytest.raises(ArtefactError, match=r"head\.safetensors: holds no head for 2 labels on"):
+        open_runtime(folder, resolve=Path)
+
+
+class Memory:
+    """Nothing is remembered, and every comparison is the first."""
+
+    def get_many(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        return {}
+
+    def put_many(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
+        """Forget them."""
+
+    def record_comparison(self, rows: str, candidate: str) -> int:
+        return 1
+
+
+def test_a_sweep_tries_values_of_c_beside_the_present_one(shop: Shop) -> None:
+    spec = FineTune.model_validate(
+        {
+            "apiVersion": "tidemill/v1", "kind": "FineTune", "name": "tuned", "base": "base",
+            "dataset": "requests", "method": "head",
+        }
+    )  # fmt: skip
+    search = Sweep(metric="accuracy", space={"options.C": (0.3, 100.0)}, trials=3)
+
+    swept = sweep(spec, search, shop.inputs, shop.bench, MemoryStore(), Memory())
+
+    assert [trial.candidate for trial in swept.trials[:1]] == [{}]
+    assert {trial.candidate.get("options.C") for trial in swept.trials} == {None, 0.3, 100.0}

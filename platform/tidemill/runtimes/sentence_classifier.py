@@ -43,6 +43,7 @@ def load(folder: Path, labels: int) -> Any:
     """Encoder and head of an artefact; raises ArtefactError where the head is missing or is for
     another number of labels."""
     try:
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
         from transformers import AutoModel
     except ImportError as error:
@@ -54,10 +55,9 @@ def load(folder: Path, labels: int) -> Any:
         model = add_head(AutoModel.from_pretrained(folder, dtype=torch.float32), labels)
         head = {name.removeprefix("classifier."): value for name, value in tensors.items()}
         model.classifier.load_state_dict(head)
-    except (OSError, RuntimeError) as error:
-        raise ArtefactError(
-            f"{folder / HEAD}: no head that fits ({error}); train it again"
-        ) from None
+    except (OSError, RuntimeError, SafetensorError) as error:
+        cause = f"{folder / HEAD}: holds no head for {labels} labels on this encoder"
+        raise ArtefactError(f"{cause}; train it again") from error
     return model
 
 
