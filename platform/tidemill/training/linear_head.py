@@ -127,10 +127,16 @@ def score_head(weight: Floats, bias: Floats, rows: EmbeddedRows) -> HeadScore:
 def _logistic_regression(rows: EmbeddedRows, value: float, balanced: bool) -> tuple[Floats, Floats]:
     import numpy as np
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
-    fitted = LogisticRegression(
+    method = LogisticRegression(
         C=value, class_weight="balanced" if balanced else None, max_iter=_ITERATIONS, tol=1e-6
-    ).fit(rows.vectors.astype(np.float64), rows.classes, sample_weight=rows.weights)
+    )
+    # Many small products: on a busy machine BLAS threads wait for each other for minutes.
+    with threadpool_limits(limits=1):
+        fitted = method.fit(
+            rows.vectors.astype(np.float64), rows.classes, sample_weight=rows.weights
+        )
     weight, bias = fitted.coef_, fitted.intercept_
     if len(weight) == 1:  # two labels: scikit-learn gives the difference of their logits
         weight, bias = np.vstack([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
