@@ -17,6 +17,7 @@ from tests.planning.fake_builds import build, build_all
 
 from tidemill.adapters.clock import SystemClock
 from tidemill.control.spec_changes import newest_unbuilt_change, outdated_assets
+from tidemill.control.trigger_evaluation import explain
 from tidemill.engine.staleness import InputChanged
 from tidemill.engine.sync import changes
 from tidemill.errors import MissingArtefact
@@ -112,3 +113,5 @@ def test_the_spec_change_trigger_sees_the_change_of_the_input(stale_home: Home) 
     assert found is not None
     assert (datetime.now(UTC) - found).total_seconds() < 3600
     assert newest_unbuilt_change(stale_home.builder("desk"), unaffected) is None
+    explained = explain(stale_home, stale_home.project("desk"), trigger, datetime.now(UTC))
+    assert explained.numbers["0:spec_change"]["holds"]

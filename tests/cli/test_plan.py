@@ -315,7 +315,20 @@ def test_an_approval_is_named_and_exits_with_3(repo: Repo, capsys: Captured) -> 
     code, out = planned(capsys)
 
     assert code == 3
-    assert "needs approval\n  chat/rollout: lead@example.com before 50 %" in out
+    assert "needs approval\n  chat/rollout: lead@example.com before traffic reaches 50 %" in out
+
+
+@pytest.mark.parametrize(
+    ("mode", "what"), [("shadow", "copies the requests of"), ("ab", "shares the traffic of")]
+)
+def test_a_rollout_that_needs_a_live_release_is_told_that_there_is_none(
+    repo: Repo, capsys: Captured, mode: str, what: str
+) -> None:
+    repo.write("specs/chat/rollout.yaml", COMPLETE["rollout.yaml"] + QUALITY + f"mode: {mode}\n")
+    _, out = planned(capsys)
+
+    assert f"`mode: {mode}` {what} a live release, and 'chat' has none" in out
+    assert "set `mode: canary`" in out
 
 
 def test_an_approval_of_a_rollout_that_stays_is_not_asked_for(repo: Repo, capsys: Captured) -> None:

@@ -180,6 +180,25 @@ def test_a_run_without_points_says_that_they_were_not_kept() -> None:
     assert "not kept" in str(learning.render(replace(story, materialisations=makings)))
 
 
+def test_a_head_without_steps_shows_the_regularisation_that_was_chosen() -> None:
+    tried = [
+        {"C": 3.0, "validation_loss": 0.4, "validation_accuracy": 0.9},
+        {"C": 10.0, "validation_loss": 0.3, "validation_accuracy": 0.95},
+    ]
+    facts = {
+        "C": 10.0, "C_chosen": True, "tried": tried, "train_loss": 0.1, "train_accuracy": 1.0,
+        "validation_loss": 0.3, "validation_accuracy": 0.95, "rows": 60, "rows_validation": 20,
+    }  # fmt: skip
+    makings = {"tune": making("tune", "FineTune", facts=facts)}
+
+    shown = str(learning.render(replace(full(), materialisations=makings)))
+
+    assert "<tr><td>10, chosen</td><td>0.3000</td><td>95" in shown
+    assert "<dt>C</dt><dd>10, chosen on the validation split</dd>" in shown
+    assert "not kept" not in shown
+    assert "steps</dt>" not in shown
+
+
 def test_the_confusion_matrix_counts() -> None:
     shown = str(confusion.render(full()))
 
@@ -298,7 +317,7 @@ def test_limits_are_drawn_from_the_numbers() -> None:
         "known only to lie between 0.70 and 0.90",
         "does worst on 'by e-mail'",
         "Too few rows to judge a slice by itself: 'by e-mail' (9).",
-        "It takes 'refund' for 'return' (5 test rows).",
+        "It answers 'return' where 'refund' is right (5 test rows).",
         "have the label refund",
         "1 of 60 answers did not match the prompt's output format",
         "In training 'tune', 2 rows lost the beginning of their prompt.",

@@ -64,7 +64,7 @@ def test_status_says_what_is_applied_and_why_the_newest_is_not(
     assert "main: " in said
     assert "the first specs is applied" in said
     assert f"{broken[:10]} broken is refused broken: a problem: specs/desk/rows.yaml:2:" in said
-    assert "trouble: " in said
+    assert "error: " in said
     assert found["applied"]["subject"] == "the first specs"
     assert (found["seen"]["state"], found["seen"]["refusal"]) == ("refused", "broken")
 

@@ -204,6 +204,8 @@ def traffic_lines(traffic: PlannedTraffic, quote: Quote) -> list[str]:
     """What a rollout does to its service."""
     steps = " → ".join(f"{step.percent} %" for step in traffic.steps)
     lines = [f"{quote(traffic.service)}: {traffic.mode} {steps}"]
+    if traffic.blocked:
+        lines.append(traffic.blocked)
     quality = traffic.quality
     if not quality:
         return [*lines, "guardrails only, no user ratings"]
@@ -221,7 +223,7 @@ def _wait_line(wait: StepEstimate, quality: QualityLimit, pace: RatingRate | Non
         return f"at {wait.percent} %: ratings cannot show {margin}"
     count = f"{wait.ratings:,}"
     if pace is None or wait.days is None:
-        return f"at {wait.percent} %: up to {count} ratings are needed to show {margin}"
+        return f"at {wait.percent} %: at most {count} ratings are needed to show {margin}"
     rate = f"{format_number(pace.per_day)} a day"
     days = f"{rate} that is {format_days(wait.days)}"
     return f"at {wait.percent} %: {count} ratings are needed to show {margin}; at {days}"
@@ -231,7 +233,7 @@ def approval_line(approval: PlannedApproval, quote: Quote) -> str:
     """Who has to approve, and when."""
     people = ", ".join(quote(strip_control(person)) for person in approval.by) or "anybody"
     before = approval.before_percent
-    when = f" before {before} %" if before is not None else ""
+    when = f" before traffic reaches {before} %" if before is not None else ""
     return f"{approval.project}/{approval.name}: {people}{when}"
 
 

@@ -43,13 +43,12 @@ def command(settings: Settings, as_json: bool) -> None:
 
 def _lines(status: StackStatus) -> list[str]:
     lines = [f"home {status.home}", *_git_lines(status.git)]
-    if not status.processes:
-        lines.append("Nothing is running; start with `tidemill up`.")
-        return [*lines, *_asset_lines(status.assets), *_drift_lines(status)]
     for process in status.processes:
         state = "runs" if process.alive else "down"
         lines.append(f"  {state}  {process.name:<34} {process.url}")
-    if not status.is_running:
+    if not status.processes:
+        lines.append("Nothing is running; start with `tidemill up`.")
+    elif not status.is_running:
         lines.append(
             "The supervisor is not running, so stopped services stay stopped; run `tidemill up`."
         )
@@ -64,7 +63,7 @@ def _lines(status: StackStatus) -> list[str]:
 def _ingest_lines(ingest: IngestStatus) -> list[str]:
     counts = [f"{name} {count}" for name, count in ingest.events.items()]
     lines = [f"ingest  {', '.join([*counts, f'state {ingest.state}', f'lag {ingest.lag}'])}"]
-    return [*lines, f"  trouble: {ingest.trouble}"] if ingest.trouble else lines
+    return [*lines, f"  error: {ingest.trouble}"] if ingest.trouble else lines
 
 
 def _asset_lines(assets: Sequence[PlanEntry]) -> list[str]:
@@ -96,7 +95,7 @@ def _drift_lines(status: StackStatus) -> list[str]:
 def _three_sides(service: ServiceStatus) -> str:
     desired, recorded, observed = service.desired, service.recorded, service.observed
     git = _digest(desired.release) if desired.commit else "no commit"
-    live = f"not known: {observed.reason}" if observed.shares is None else _shares(observed.shares)
+    live = f"unknown: {observed.reason}" if observed.shares is None else _shares(observed.shares)
     return f"{git:15}{_digest(recorded.release):15}{live}"
 
 
@@ -126,7 +125,7 @@ def _git_lines(git: FollowedBranch | None) -> list[str]:
         return []
     newest, poll = git.newest, git.poll
     lines = [f"git  {poll.remote} {poll.branch}: {_commit(git.applied) or 'nothing'} is applied"]
-    lines += [f"  trouble: {poll.error}"] if poll.error else []
+    lines += [f"  error: {poll.error}"] if poll.error else []
     if newest and newest.state != "applied":
         state = f"{newest.state} {newest.refusal}"
         lines.append(f"  {_commit(newest)} is {state}: {newest.reason}")

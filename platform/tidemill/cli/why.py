@@ -61,7 +61,8 @@ def command(
     artefact, a row or, forwards, a commit, a subject or an event; the beginning of an id is enough
     where only one thing begins so. `KIND:ID` says which is meant: answer, release, artefact,
     commit, row, event, subject, or model, dataset, prompt, finetune, compression, evaluation with
-    a spec's name. A subject's plain id is hashed with TIDEMILL_SUBJECT_KEY; its hash does too.
+    a spec's name. A subject's plain id is hashed with TIDEMILL_SUBJECT_KEY; its hash is accepted
+    too.
 
     Backwards, the files on disk are compared with every digest: by the size, times and inode that
     they had when they were last hashed, and by their bytes where one of these changed (or all with

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tidemill.control.lifecycle_events import announce
+from tidemill.control.spec_changes import newest_unbuilt_change
 from tidemill.engine.trigger import TriggerVerdict, evaluate
 from tidemill.home import Home
 from tidemill.ports import TriggerLedger
@@ -91,11 +92,24 @@ def react(
     return Reaction(decision, recorded)
 
 
-def evaluate_and_report(
-    home: Home, project: Project, trigger: Trigger, now: datetime, *, changed: datetime | None
-) -> str:
+def explain(home: Home, project: Project, trigger: Trigger, now: datetime) -> TriggerVerdict:
+    """What an evaluation would decide now; starts and records nothing."""
+    stream = project.spec(trigger.of, Feedback) if trigger.of else None
+    state = state_of(
+        home.ledger,
+        project.name,
+        trigger,
+        stream,
+        now,
+        changed=newest_unbuilt_change(home.builder(project.name), trigger),
+        consent_required=requires_consent(project, stream),
+    )
+    return evaluate(trigger, state, now)
+
+
+def evaluate_and_report(home: Home, project: Project, trigger: Trigger, now: datetime) -> str:
     """Evaluate one trigger, publish a firing or a question to a person, and give the result as a
-    sentence. `changed` is the newest commit to a spec it runs that is not built yet."""
+    sentence."""
     stream = project.spec(trigger.of, Feedback) if trigger.of else None
     reaction = react(
         home.ledger,
@@ -103,7 +117,7 @@ def evaluate_and_report(
         trigger,
         stream,
         now,
-        changed=changed,
+        changed=newest_unbuilt_change(home.builder(project.name), trigger),
         consent_required=requires_consent(project, stream),
     )
     decision = reaction.decision

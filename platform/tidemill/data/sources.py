@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from tidemill import machine
 from tidemill.data.rows import FEEDBACK, ORIGIN, SOURCE, SPLIT, Dropped
 from tidemill.errors import DataError, MissingExtra
 from tidemill.rows import MutableRow
@@ -160,6 +161,7 @@ def _in_cache(pointer: Path, md5: str) -> Path | None:
     if not roots:
         return None
     try:
+        machine.quiet_dvc()
         from dvc.repo import Repo
     except ImportError as error:
         raise MissingExtra("dvc", "data") from error

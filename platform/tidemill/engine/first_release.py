@@ -15,6 +15,7 @@ a first release by the rules of every other, with these consequences:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from tidemill.engine.guardrail import guardrail_name
 from tidemill.spec.rollout import Rollout
@@ -50,7 +51,19 @@ def plan_first_release(rollout: Rollout) -> FirstRelease:
     return FirstRelease(tuple(watches), tuple(skips), last.hold.total_seconds())
 
 
-def missing_baseline(rollout: Rollout) -> str | None:
+class RolloutMode(Protocol):
+    """How a rollout moves traffic, and of which service."""
+
+    @property
+    def mode(self) -> str:
+        """`canary`, `ab` or `shadow`."""
+
+    @property
+    def service(self) -> str:
+        """The service's name."""
+
+
+def missing_baseline(rollout: RolloutMode) -> str | None:
     """Why a rollout cannot begin where nothing is live, with the way out; None where it can."""
     if rollout.mode == "canary":
         return None

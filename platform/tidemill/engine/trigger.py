@@ -166,8 +166,8 @@ def _approval_reason(trigger: Trigger, state: TriggerState) -> str:
 
 def _join_reasons(trigger: Trigger, results: Sequence[ConditionResult]) -> str:
     if trigger.when.any:
-        met = [result.reason for result in results if result.holds]
-        return " and ".join(met or [result.reason for result in results])
+        met = " and ".join(result.reason for result in results if result.holds)
+        return met or "; ".join(result.reason for result in results)
     missing = [result.reason for result in results if not result.holds]
     return " and ".join(missing or [result.reason for result in results])
 

@@ -150,7 +150,7 @@ class Chain:
             answers, size = self._export_answers()
             hop = self._hop(EXPORT, "onnx", self._answers(self.weights), answers)
             self._add(with_size(hop, size, self.source_size, time.monotonic() - started))
-        note = f"built for {', '.join(target.compute)}, not run: that takes such a GPU"
+        note = f"built for {', '.join(target.compute)}, not run: it needs such a GPU"
         hop = not_run(name, "engine", note)
         self._add(with_size(hop, self.size(engine), self.source_size, seconds, note))
 

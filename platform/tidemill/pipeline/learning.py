@@ -85,6 +85,11 @@ def labelled_rows(
         raise DataError(f"'{spec.name}': all rows have the label '{labels[0]}'; two are needed")
     classes = {label: index for index, label in enumerate(labels)}
     examples = _texts(train, tokenizer, classes, spec.train.max_length)
+    if not any(example.weight for example in examples):
+        raise DataError(
+            f"'{spec.name}': every training row of '{spec.dataset}' has weight 0; give some rows a "
+            "`weight` above 0, or leave the column out"
+        )
     return TrainingExamples(
         examples,
         _texts(validation, tokenizer, classes, spec.train.max_length),

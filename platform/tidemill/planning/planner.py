@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tidemill.engine.cost import BudgetExcess, BudgetLimits, Estimate, budget_excess, total
+from tidemill.engine.first_release import missing_baseline
 from tidemill.engine.plan import PlanEntry, PlanState, plan, with_blocked, with_built_state
 from tidemill.engine.ratings_needed import step_estimates
 from tidemill.engine.spec_snapshot import SpecSnapshot
@@ -162,7 +164,7 @@ def _traffic(rollout: SpecSnapshot, ledger: Ledger | None, clock: Clock) -> Plan
         now = clock.now()
         since = now - HISTORY_WINDOW
         pace = ledger.service_metrics.rating_rate(fields["service"], quality.metric, since, now)
-    return PlannedTraffic(
+    traffic = PlannedTraffic(
         project=rollout.project,
         name=rollout.name,
         service=fields["service"],
@@ -172,6 +174,8 @@ def _traffic(rollout: SpecSnapshot, ledger: Ledger | None, clock: Clock) -> Plan
         ratings=pace,
         waits=step_estimates(_percents(rollout), _judged_by_ratings(rollout), pace),
     )
+    live = ledger.rollouts.live_release(traffic.service) if ledger is not None else None
+    return replace(traffic, blocked=missing_baseline(traffic)) if live is None else traffic
 
 
 def _percents(rollout: SpecSnapshot) -> list[int]:

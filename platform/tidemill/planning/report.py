@@ -97,6 +97,8 @@ class PlannedTraffic:
     ratings: RatingRate | None
     """How quickly ratings came lately; None where that is not known."""
     waits: tuple[StepEstimate, ...]
+    blocked: str | None = None
+    """Why the rollout cannot start as it is, with the way out; None where it can."""
 
     def to_dict(self) -> dict[str, object]:
         """JSON."""

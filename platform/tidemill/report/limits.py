@@ -78,7 +78,7 @@ def _clusters(story: ReleaseFacts) -> Iterator[str]:
     for group in groups[:3]:
         rows = formatting.format_count(group.rows, "test row")
         if group.expected:
-            yield f"It takes '{group.expected}' for '{group.answered}' ({rows})."
+            yield f"It answers '{group.answered}' where '{group.expected}' is right ({rows})."
         else:
             yield f"It fails on a group of {rows} around: {group.words}."
 

@@ -186,12 +186,18 @@ def _describe_spec(spec: SpecValues) -> list[str]:
         train = spec["train"]
         options_set = {key: value for key, value in spec["options"].items() if value is not None}
         options = ", ".join(f"{key} {value}" for key, value in options_set.items())
+        method = f"{spec['method']}{f' ({options})' if options else ''}"
+        if "epochs" not in train:  # a head that was fitted at once
+            return [method]
         rate = f"{train['epochs']:g} epochs at learning rate {train['learning_rate']:g}"
-        return [f"{spec['method']}{f' ({options})' if options else ''}", rate]
+        return [method, rate]
     if spec.get("kind") == "Compression":
         targets = [f"for {target['runtime']}" for target in spec["targets"]]
         return [", ".join([*(str(step["type"]) for step in spec["steps"]), *targets])]
     return []
 
 
-_TOLD = ("technique", "origin", "steps", "rows_total", "rows", "precision", "seed", "tokens")
+_TOLD = (
+    "technique", "origin", "steps", "C", "train_accuracy", "validation_accuracy", "rows_total",
+    "rows", "precision", "seed", "tokens",
+)  # fmt: skip
