@@ -372,16 +372,6 @@ class AnswerReader(Protocol):
         """Labels and input lengths, oldest first."""
 
 
-class RolloutReader(Protocol):
-    """Which releases serve, and which are on their way."""
-
-    def live_release(self, service: str) -> str | None:
-        """Digest of the release that is live; None where none is."""
-
-    def in_progress(self, service: str) -> list[RolloutRecord]:
-        """Rollouts that are requested or running, oldest first."""
-
-
 class TriggerLedger(Protocol):
     """The stores that the evaluation of a trigger needs."""
 
@@ -398,8 +388,8 @@ class TriggerLedger(Protocol):
         """What the service answered."""
 
     @property
-    def rollouts(self) -> RolloutReader:
-        """Which releases serve."""
+    def rollouts(self) -> RolloutStore:
+        """Which releases serve, and which are on their way."""
 
 
 OFFSETS_TAG = "tidemill/offsets"

@@ -54,7 +54,7 @@ def state_of(
         first_evaluated=look.first_at if look else now,
         share=stream.max_weight_per_subject if stream else 1.0,
         spec_changed_at=changed,
-        live_release=ledger.rollouts.live_release(stream.service) if stream else None,
+        live_release=_live_release(ledger, stream),
         under_way=_under_way(ledger, past, stream),
         consent_required=consent_required,
         answers=_answers(ledger, trigger, stream, now),
@@ -137,6 +137,11 @@ def requires_consent(project: Project, stream: Feedback | None) -> bool:
         and any(s.type == "feedback" and s.of == stream.name for s in loaded.spec.sources)
     ]
     return bool(readers) and all(dataset.privacy.require_consent for dataset in readers)
+
+
+def _live_release(ledger: TriggerLedger, stream: Feedback | None) -> str | None:
+    live = ledger.rollouts.live_rollout(stream.service) if stream else None
+    return live.release if live else None
 
 
 def _under_way(

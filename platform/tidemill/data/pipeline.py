@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,8 +21,6 @@ from tidemill.errors import DataError, suggest
 from tidemill.rows import DatasetRow, MutableRow
 from tidemill.spec.dataset import Dataset
 
-ExpectLabels = Callable[[Sequence[MutableRow], Sequence[votes.Question], str], votes.Prior]
-"""From rows, their questions and the column of the label to a model's opinion of each question."""
 _ALWAYS = ("id", "subject", "group", "source", "weight")
 
 
@@ -57,16 +55,15 @@ def prepare(
     share: float = 1.0,
     unusable: Iterable[tuple[MutableRow, str]] = (),
     asks: Sequence[str] = (),
-    label: str | None = None,
-    expect_labels: ExpectLabels | None = None,
+    settle_labels: votes.SettleLabels | None = None,
 ) -> PreparedDataset:
     """Mapped rows through every gate, in the order: form, consent, region, retention, cleaning,
     personal data, votes, repetition and leakage, expectations, split.
 
     `share` is the largest share of all weight one subject may hold; `unusable` rows were dropped
-    on the way here; `asks` names the columns of the question where a prompt says them, `label` the
-    column that people vote on; `expect_labels` is a model's opinion of the labels. Raises
-    DataError where the spec cannot be carried out.
+    on the way here; `asks` names the columns of the question where a prompt says them;
+    `settle_labels` gives each question the label that people agree on, where answers have one.
+    Raises DataError where the spec cannot be carried out.
     """
     prepared = PreparedDataset({}, Quarantine(list(unusable)), [])
     remaining, dropped = mapping.complete(rows, spec.format)
@@ -81,7 +78,7 @@ def prepare(
     remaining, dropped, prepared.pii = privacy.apply(remaining, spec.privacy, key=key)
     prepared.quarantine.add(dropped)
     mark_questions(remaining, asks)
-    remaining = _settle(remaining, spec, prepared, now, label, expect_labels)
+    remaining = _settle(remaining, spec, prepared, settle_labels)
     remaining = _deduplicate(remaining, spec, prepared)
     remaining = _check_expectations(remaining, spec, prepared)
     _deal(remaining, spec, prepared, key)
@@ -102,23 +99,19 @@ def _settle(
     rows: list[MutableRow],
     spec: Dataset,
     made: PreparedDataset,
-    now: datetime,
-    label: str | None,
-    expect_labels: ExpectLabels | None,
+    settle_labels: votes.SettleLabels | None,
 ) -> list[MutableRow]:
     """One row for each question that people said something about."""
     if not any(row.get(FEEDBACK) for row in rows):
         return rows
-    if label is None:
+    if settle_labels is None:
         rows, dropped = votes.newest_answers(rows)
         made.quarantine.add(dropped)
         return rows
     rows, dropped = deduplicate.leaks(rows)
     made.quarantine.add(dropped)
     near = spec.deduplicate.near if spec.deduplicate else None
-    asked = votes.questions(rows, near)
-    prior = expect_labels(rows, asked, label) if expect_labels else None
-    settled = votes.settle_labels(rows, asked, label, spec.consensus, now=now, prior=prior)
+    settled = settle_labels(rows, votes.questions(rows, near))
     made.quarantine.add(settled.dropped)
     made.contested, made.crowd = settled.contested, settled.crowd
     return settled.rows

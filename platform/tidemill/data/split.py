@@ -133,8 +133,7 @@ def _deal(rows: Sequence[MutableRow], units: Sequence[Unit], split: Split) -> di
 def _deal_feedback(
     rows: Sequence[MutableRow], units: Sequence[Unit], split: Split
 ) -> dict[int, str]:
-    """Each unit by its own number, so that what comes later moves nothing; where nobody but one
-    person vouches for a row, its share of the test goes to train."""
+    """Each unit by its own number, so that later ones move nothing; unverified ones are no test."""
     sides: dict[int, str] = {}
     for unit in units:
         number, ratios = _draw(rows, unit, split), split.ratios

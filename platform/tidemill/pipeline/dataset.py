@@ -10,14 +10,16 @@ from typing import Any
 
 from tidemill.data import SPLITS, SourceFacts, mapping, sources
 from tidemill.data.feedback import feedback_rows
-from tidemill.data.pipeline import ExpectLabels, PreparedDataset, prepare
+from tidemill.data.pipeline import PreparedDataset, prepare
 from tidemill.data.privacy import check_kinds
 from tidemill.data.rows import Dropped, question_of
+from tidemill.data.votes import Question, SettledRows, SettleLabels
 from tidemill.data.write import write
 from tidemill.errors import DataError, MissingExtra
 from tidemill.pipeline.balance import balance_chart
 from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.context import BuildContext, BuildResult, Check
+from tidemill.pipeline.settled_labels import settle_labels
 from tidemill.ports import Artefact
 from tidemill.prompts import output_parsing
 from tidemill.rows import MutableRow
@@ -99,8 +101,7 @@ def prepare_rows(
         share=_share(spec, bench),
         unusable=gathered.dropped,
         asks=prompt.inputs if prompt else (),
-        label=_voted_column(spec, prompt),
-        expect_labels=_second_opinion(spec, inputs or {}),
+        settle_labels=_settlement(spec, bench, _voted_column(spec, prompt), inputs or {}),
     )
 
 
@@ -111,15 +112,26 @@ def _voted_column(spec: Dataset, prompt: Prompt | None) -> str | None:
     return "label" if spec.format == "classification" else None
 
 
-def _second_opinion(spec: Dataset, inputs: Mapping[str, Artefact]) -> ExpectLabels | None:
-    """What the encoder that the spec names expects of the labels; None where none is named."""
-    if spec.label_noise is None or spec.label_noise.encoder not in inputs:
+def _settlement(
+    spec: Dataset, bench: BuildContext, label: str | None, inputs: Mapping[str, Artefact]
+) -> SettleLabels | None:
+    """How votes become labels; the encoder that the spec names has a say where it was built."""
+    if label is None:
         return None
-    from tidemill.data.label_noise import expected_labels
-    from tidemill.runtimes.sentence import Encoder
+    noise = spec.label_noise
+    encoder = inputs[noise.encoder].path if noise and noise.encoder in inputs else None
 
-    folder = inputs[spec.label_noise.encoder].path
-    return lambda rows, asked, label: expected_labels(rows, asked, label, Encoder(folder).encode)
+    def settled(rows: Sequence[MutableRow], asked: Sequence[Question]) -> SettledRows:
+        prior = None
+        if encoder is not None:
+            from tidemill.data.label_noise import expected_labels
+            from tidemill.runtimes.sentence import Encoder
+
+            prior = expected_labels(rows, asked, label, Encoder(encoder).encode)
+        now = bench.clock.now()
+        return settle_labels(rows, asked, label, spec.consensus, now=now, prior=prior)
+
+    return settled
 
 
 def read_sources(spec: Dataset, bench: BuildContext) -> SourceRows:

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from tidemill.catalog import CLEAN, Catalog
 from tidemill.spec.base import (
+    AddedLater,
     Duration,
     FieldConflict,
     FilePath,
@@ -208,9 +209,9 @@ class Dataset(Spec):
     """Cleaning steps, in order."""
     deduplicate: Deduplicate | None = None
     """Removal of duplicate rows."""
-    consensus: Consensus = Consensus()
+    consensus: Annotated[Consensus, AddedLater()] = Consensus()
     """How votes of users become labels; `label_noise` adds the opinion of a model."""
-    label_noise: LabelNoise | None = None
+    label_noise: Annotated[LabelNoise | None, AddedLater()] = None
     """A model that looks for wrong labels among the votes; none without it."""
     privacy: Privacy = Privacy()
     """Privacy rules for rows and events."""

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tidemill.data.rows import ANSWER, FEEDBACK, ORIGIN, UNVERIFIED, VOTE, mark_questions
-from tidemill.data.votes import SettledRows, newest_answers, questions, settle_labels
+from tidemill.data.votes import SettledRows, newest_answers, questions
+from tidemill.pipeline.settled_labels import settle_labels
 from tidemill.rows import MutableRow
 from tidemill.spec.dataset import Consensus
 
