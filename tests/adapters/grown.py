@@ -34,6 +34,7 @@ format: classification
 sources:
   - {type: file, path: rows.jsonl}
   - {type: feedback, of: said, kinds: [correction]}
+consensus: {new_label: 1}
 split: {by: random, ratios: {train: 0.8, validation: 0.1, test: 0.1}, seed: 1}
 """,
     "said.yaml": """apiVersion: tidemill/v1

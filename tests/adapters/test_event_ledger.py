@@ -158,7 +158,10 @@ def test_frozen_offsets_give_the_same_rows_whatever_happens_after(ledger: Ledger
     assert ledger.feedback.rows(contract(), kinds, None, frozen) == before
     assert before[1] == {f"{INFERENCE_TOPIC}/0": (0, 2), f"{TOPIC}/0": (0, 3)}
     rows = ledger.feedback.rows(contract(), kinds, None)[0]
-    assert [r["output"] for r in rows] == ["right 3", "right 1", "answer 2", "right 4"]
+    assert [(r["output"], r["rating"]) for r in rows] == [
+        ("right 3", None), ("right 1", None), ("answer 2", 1.0), ("right 4", None),
+        ("answer 1", 0.0),
+    ]  # fmt: skip
     assert rows[1]["input"] == {"request": "question 1"}
     assert (rows[1]["consent"], rows[1]["subject"], rows[1]["time"]) == (True, "u1", NOW)
 

@@ -199,7 +199,7 @@ def test_an_artefacts_own_folder_cannot_be_put_and_stays(
 ) -> None:
     put = store.put(folder(), kind="model")
 
-    with pytest.raises(ArtefactError, match="belongs to the store"):
+    with pytest.raises(ArtefactError, match="is inside the store"):
         store.put(put.path, kind="pruned")
     assert store.verify(put.digest) == put
 

@@ -194,7 +194,7 @@ def test_bytes_that_are_gone_are_marked_and_nothing_is_fetched(grown: Grown) -> 
 
     assert found["verified"] is True
     assert of(found, "adapter")[0]["bytes_match"] is None
-    assert "are not here" in of(found, "adapter")[0]["problem"]
+    assert "are missing" in of(found, "adapter")[0]["problem"]
     assert not folder.exists()
 
 

@@ -41,7 +41,7 @@ def test_a_broken_expectation_stops_the_line_and_says_which(
     path = home.settings.specs / "desk" / "rows.yaml"
     path.write_text(path.read_text().replace("min_value: 5", "min_value: 500"))
 
-    said = "rows: expect_column_value_lengths_to_be_between.*; what is live stays, mend it and run"
+    said = "rows: expect_column_value_lengths_to_be_between.*; what is live stays, fix it and run"
     with pytest.raises(GateFailed, match=said):
         run(home, monkeypatch)
 
