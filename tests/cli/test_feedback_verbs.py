@@ -76,7 +76,7 @@ def test_feedback_is_sent_seen_and_fires_the_trigger(
     run: Run, taken_in: Callable[[], None]
 ) -> None:
     assert run("trigger", "explain", "retrain")[1].startswith(
-        "support-chat/retrain: does not fire (conditions): 0 of 1 new rows"
+        "support-chat/retrain: does not fire: 0 of 1 new rows"
     )
     code, said = run("feedback", "send", "r1", "thumbs", "down", "--subject", "ann", "--json")
     taken_in()

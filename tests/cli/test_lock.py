@@ -64,7 +64,7 @@ def test_written_twice_it_is_the_same_file_and_check_says_so(
     live: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert lock("--check") == 2
-    assert "lock missing: aaaaaaaaaaaa is live" in capsys.readouterr().out
+    assert "lock missing: by the ledger aaaaaaaaaaaa is live" in capsys.readouterr().out
     lock()
     before = live.lock.read_bytes(), live.lock.stat().st_ino
     assert lock() == 0
@@ -233,7 +233,7 @@ def test_a_release_under_way_is_wanted_and_the_text_says_what_merging_means(live
 
     shown = git(live.root / "remote.git", "show", f"{BRANCH}:specs/support-chat/tidemill.lock")
     assert "wanted:" in shown
-    assert "Merging this approves" in forge.pages["1"].body
+    assert "Merging this pull request approves" in forge.pages["1"].body
 
 
 def test_a_base_that_says_it_already_gets_no_pull_request(live: Shop) -> None:

@@ -65,7 +65,7 @@ def test_an_answer_reads_from_near_to_far_with_lines_rows_and_approvals(run: Run
         "seed",
         "tools",
     ]
-    assert "specs/shop/rows.yaml:9 " in out
+    assert "specs/shop/rows.yaml:10 " in out
     assert "split.ratios" in out
     assert "Ben <ben@example.invalid>" in out
     assert "train feedback:said event c1 at chat.feedback/0/0: 'where is parcel 1" in out
