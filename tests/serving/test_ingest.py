@@ -69,7 +69,9 @@ def test_quarantined_events_are_copied_to_the_dead_letter_topic() -> None:
     (letter,) = bus.read({("chat.dead", 0): 0}, limit=10, timeout=0)
 
     assert letter.value == thumb(1, kind="outcome", value=0.1).value
-    assert dict(letter.headers)["tidemill-reason"].startswith(b"'chat-feedback' takes no outcome")
+    assert dict(letter.headers)["tidemill-reason"].startswith(
+        b"'chat-feedback' does not accept outcome"
+    )
 
 
 def test_a_broker_that_is_away_is_waited_for(
