@@ -223,6 +223,7 @@ CHAT = {
     "format": "completion",
     "sources": [{"type": "file", "path": "rows.jsonl"}, FEEDBACK],
     "split": {"by": "group", "key": "group"},
+    "consensus": {"new_label": 1},
 }
 
 
@@ -258,7 +259,7 @@ def test_feedback_becomes_rows_by_the_prompt_with_weight_subject_and_group(
         "user-3": ("asked by user 3", "cancel", "It is cancelled."),
     }
     assert {row["group"] for row in said.values()} == {"talk-1", "talk-2", "talk-3"}
-    assert {row["weight"] for row in said.values()} == {2.0}
+    assert all(0.7 * 2.0 <= row["weight"] < 2.0 for row in said.values())
     assert summary(made.artefact.path)["offsets"] == {"said/0": [0, 7]}
     assert summary(made.artefact.path)["labels"]["train"]["order"] > 20
 
@@ -314,7 +315,8 @@ def test_feedback_without_consent_question_or_form_is_kept_out_and_the_last_word
 
     assert said["quarantined"] == {
         "no consent": 1,
-        "no inference record": 1,
+        "no inference event": 1,
+        "outvoted": 1,
         "unusable correction": 1,
     }
     assert [row["reply"] for row in rows if row["subject"] == "user-4"] == ["The last word."]
@@ -339,18 +341,23 @@ def test_one_loud_user_weighs_no_more_than_the_stream_allows(
     )
 
 
-def test_held_out_subjects_are_only_in_the_test_split(
+def test_held_out_subjects_are_only_in_the_test_split_and_there_where_a_reviewer_agrees(
     bench: BuildContext, write: Callable[..., None]
 ) -> None:
     write(replies(10))
+    reviewed = [
+        given(i, kind="review", subject="expert", event_id=f"v{i}", time=NOW) for i in range(3)
+    ]
+    held = [given(i) for i in range(8)]
     made = dataset.build(
         spec(**CHAT, privacy={"holdout_subjects": 1.0}),
         {},
-        with_feedback(bench, *(given(i) for i in range(8))),
+        with_feedback(bench, *held, *reviewed),
     )
     test = read_split(made.artefact.path, "test")
 
-    assert sum(row["source"] == "feedback:said" for row in test) == 8
+    assert sum(row["source"] == "feedback:said" for row in test) == 3
+    assert summary(made.artefact.path)["quarantined"]["unverified"] == 5
 
 
 @pytest.mark.parametrize(

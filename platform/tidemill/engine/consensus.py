@@ -189,9 +189,8 @@ class _Problem:
 
 
 def _likelihoods(kind: Kind, right: float, others: int) -> tuple[float, float]:
-    """Probability of a vote where its label is the true one, and where another one is."""
-    if kind == "up":
-        return right, 1 - right
+    """Probability of a vote where its label is the true one, and where another one is. A thumb up
+    agrees with a label that the model chose, so it is as much as a choice."""
     if kind == "down":
         return 1 - right, right
     return right, (1 - right) / others

@@ -34,9 +34,11 @@ def settle_labels(
 
     `label` is the column that is voted on; `prior` is a model's opinion of the questions.
     """
+    by_time = sorted(range(len(rows)), key=lambda i: (str(rows[i].get("time")), i))
+    ranks = {place: rank for rank, place in enumerate(by_time)}
     voted = [q for q in asked if any(rows[i].get(FEEDBACK) for i in q.places)]
     votes = [
-        _vote(rows[i], question.item, label, rules, now)
+        _vote(rows[i], question.item, label, rules, now, ranks[i])
         for question in voted
         for i in question.places
     ]
@@ -75,7 +77,8 @@ def _rare_labels(rows: Sequence[DatasetRow], label: str, rules: Rules) -> dict[s
     return {said: count for said, count in people.items() if count < rules.new_label}
 
 
-def _vote(row: DatasetRow, item: str, label: str, rules: Rules, now: datetime) -> Vote:
+def _vote(row: DatasetRow, item: str, label: str, rules: Rules, now: datetime, order: int) -> Vote:
+    """A row as a vote; `order` is larger for a later one."""
     said = str(row.get(label))
     if not row.get(FEEDBACK):
         return Vote(item, str(row.get(ORIGIN)), said, source="file")
@@ -83,7 +86,6 @@ def _vote(row: DatasetRow, item: str, label: str, rules: Rules, now: datetime) -
     age = (now - moment).total_seconds() if moment else 0.0
     half_life = rules.half_life.total_seconds() if rules.half_life else None
     weight = 0.5 ** (max(age, 0.0) / half_life) if half_life else 1.0
-    order = moment.timestamp() if moment else 0.0
     voter = str(row.get("subject") or "")
     if row.get(VOTE) == "review":
         return Vote(item, voter, said, source="reviewer", order=order)

@@ -131,7 +131,8 @@ class Privacy(Frozen):
     retention_days: int | None = Field(default=None, gt=0)
     """Leave out feedback older than this."""
     holdout_subjects: Fraction = 0.0
-    """Share of subjects never trained on, chosen by hash; their rows go to the test split."""
+    """Share of subjects never trained on, chosen by hash; their rows go to the test split, feedback
+    only where others or a reviewer vouch for its label."""
 
 
 class Ratios(Frozen):
