@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from tests.serving.places import ECHO, make_release
 from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.adapters.local.processes import ProcessFolder, ProcessSpec, free_port, python_command
 from tidemill.adapters.memory.deployer import MemoryDeployer
+from tidemill.engine.arm_health import WARM_UP
 from tidemill.errors import ServiceError
 from tidemill.local.services import responds
 from tidemill.pipeline.release_folder import ServedRelease
@@ -38,13 +40,15 @@ class Place:
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     one, two = make_release(tmp_path / "one"), make_release(tmp_path / "two")
     if request.param == "memory":
-        twin = MemoryDeployer()
+        twin, asked = MemoryDeployer(), Counter[str]()
 
         def observe() -> None:
             now = datetime.now(UTC)
             for arm in twin.arms.get(SERVICE, ()):
                 if arm.percent == 100:
-                    twin.record_health(SERVICE, arm.release, now, ArmHealth(1, 0, 0.01, 0.01))
+                    asked[arm.release] += 1
+                    seen = ArmHealth.measure(asked[arm.release], 0, [0.01])
+                    twin.record_health(SERVICE, arm.release, now, seen)
 
         yield Place(twin, observe, one, two)
         return
@@ -74,7 +78,8 @@ def test_a_release_starts_without_traffic_takes_it_and_hands_it_on(place: Place)
     live = deployer.start(SERVICE, one.digest, first)
     again = deployer.start(SERVICE, one.digest, first)
     deployer.set_traffic(SERVICE, [Arm(one.digest, 100, live.url)])
-    place.ask()
+    for _ in range(WARM_UP + 1):
+        place.ask()
     before = deployer.health(SERVICE, since)[one.digest]
     new = deployer.start(SERVICE, two.digest, second)
     with pytest.raises(ServiceError, match="has traffic"):
@@ -87,7 +92,8 @@ def test_a_release_starts_without_traffic_takes_it_and_hands_it_on(place: Place)
     deployer.stop(SERVICE, one.digest)
 
     assert (live.percent, live.url) == (0, again.url)
-    assert (before.requests, before.errors) == (1, 0)
+    assert (before.requests, before.errors) == (WARM_UP + 1, 0)
+    assert before.timed == 1
     assert before.latency_p50 is not None
     assert after[two.digest].requests == 1
     assert (

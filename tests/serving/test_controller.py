@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engine.arms import arm
 
 from tidemill.adapters.clock import SetClock
 from tidemill.adapters.ledger.base import open_engine
@@ -37,9 +38,9 @@ SPEC: dict[str, Any] = {
     ],
     "interval": "10s",
 }
-GOOD = ArmHealth(100, 0, 0.1, 0.2)
-FAILING = ArmHealth(100, 50, 0.1, 0.2)
-SLOW = ArmHealth(100, 0, 0.5, 0.9)
+GOOD = arm(100, 0, 0.1, 0.2)
+FAILING = arm(100, 50, 0.1, 0.2)
+SLOW = arm(100, 0, 0.5, 0.9)
 
 
 class Stage:
