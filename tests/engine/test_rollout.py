@@ -451,3 +451,66 @@ def test_a_guardrail_that_was_broken_once_has_to_be_good_again_before_the_next_s
         "not judged yet: latency_p95 at most 0.5: no data "
         "(3 of 10 generated answers of the candidate release)",
     )
+
+
+def test_missing_data_is_named_and_follows_the_spec_after_its_time() -> None:
+    """The live arm answers from its cache alone: its p95 never comes."""
+    cached = arm(900, 0)
+
+    def found(then: str, minutes: float, at: RolloutState | None = None) -> Advance:
+        rule = {"after": "20m", "then": then}
+        rollout = spec(guardrails=[ERRORS, RATIO], on_no_data=rule)
+        return look(rollout, at or state(), GOOD, cached, minutes=minutes)
+
+    early = found("judge_others", 15)
+    ends = {then: found(then, 21) for then in ("judge_others", "hold", "roll_back")}
+
+    assert early.decision == "hold"
+    assert [end.decision for end in ends.values()] == ["promote", "hold", "roll_back"]
+    for end in ends.values():
+        assert "latency_p95 at most 1.5 times live: no data (0 of 10 generated answers of" in (
+            end.reason
+        )
+    assert found("hold", 21, state().approve("ada")).decision == "promote"
+
+
+def test_a_candidate_that_refuses_every_request_is_never_judged_by_others() -> None:
+    full = ArmHealth(0, 0, overloaded=50)
+    early, late = (look(spec(), state(), full, minutes=minutes) for minutes in (11, 31))
+
+    assert (early.decision, late.decision) == ("hold", "roll_back")
+    assert late.reason == "the candidate refused all of its 50 requests as overload"
+
+
+def test_what_is_beyond_a_limit_and_not_shown_holds_for_a_time() -> None:
+    few = arm(40, 0, 0.1, 0.35)
+    early, late = (look(spec(guardrails=[RATIO]), state(), few, minutes=m) for m in (11, 31))
+
+    assert (early.decision, late.decision) == ("hold", "promote")
+    assert "is not clearly >" in early.reason
+
+
+def test_a_state_that_an_older_version_wrote_is_read() -> None:
+    record = {**state().record(), "live_signals": {"latency_p95": 0.2}}
+
+    assert RolloutState.read(record) == state()
+
+
+def test_a_promoted_release_is_watched_by_absolute_limits_and_ratings() -> None:
+    rollout = spec(quality=QUALITY, guardrails=[ERRORS, RATIO], watch="2h")
+    begun = look(rollout, state(2, approved_step=2), GOOD, None)
+    at = begun.state
+
+    def watched(minutes: float, new: ArmHealth, ratings: RatingSummary = NO_RATINGS) -> Advance:
+        return look(rollout, at, new, None, minutes=minutes, ratings=ratings)
+
+    assert (begun.decision, begun.percent, at.status) == ("done", 100, "watched")
+    assert begun.reason.endswith("watched for 7200 s: error_rate at most 0.05, thumbs ratings")
+    assert watched(20, SLOW).decision == "hold"
+    assert watched(20, FAILING).decision == "roll_back"
+    assert watched(20, GOOD, rated(0.9, 0.5)).reason.startswith(
+        "users rate it worse than the release before"
+    )
+    assert watched(20, GOOD, rated(0.9, 0.5)).decision == "roll_back"
+    over = watched(132, GOOD)
+    assert (over.decision, over.state.status) == ("done", "live")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from math import inf
 from typing import Literal
 
@@ -92,18 +93,20 @@ def signal_estimates(name: str, health: ArmHealth | None) -> dict[str, Estimate]
     if health is None:
         return {}
     if name == "error_rate":
-        return _rate(health.errors, health.requests)
+        return {"all": _rate(health.errors, health.requests)} if health.requests else {}
     if name == "overload_rate":
-        return _rate(health.overloaded, health.requests + health.overloaded)
+        total = health.requests + health.overloaded
+        return {"all": _rate(health.overloaded, total)} if total else {}
     works = {work: getattr(health, work) for work in WORKS}
     quantile = name.removeprefix("latency_")
     return {work: getattr(found, quantile) for work, found in works.items() if found}
 
 
-def _rate(count: int, total: int) -> dict[str, Estimate]:
+@lru_cache(maxsize=256)  # a look asks for the same rate several times
+def _rate(count: int, total: int) -> Estimate:
     # The exact interval: Wilson's lower bound of a rare error is too high too often.
     found = clopper_pearson(count, total, CONFIDENCE)
-    return {"all": Estimate(found.value, found.low, found.high, total)} if total else {}
+    return Estimate(found.value, found.low, found.high, total)
 
 
 def read_guardrail(guardrail: Guardrail, window: GuardrailWindow) -> GuardrailReading:
