@@ -483,8 +483,8 @@ def test_a_candidate_that_refuses_every_request_is_never_judged_by_others() -> N
 
 
 def test_what_is_beyond_a_limit_and_not_shown_holds_for_a_time() -> None:
-    few = arm(40, 0, 0.1, 0.35)
-    early, late = (look(spec(guardrails=[RATIO]), state(), few, minutes=m) for m in (11, 31))
+    few, old = arm(40, 0, 0.1, 0.35), arm(40, 0, 0.1, 0.2)
+    early, late = (look(spec(guardrails=[RATIO]), state(), few, old, minutes=m) for m in (11, 31))
 
     assert (early.decision, late.decision) == ("hold", "promote")
     assert "is not clearly >" in early.reason
