@@ -22,7 +22,7 @@ def materialize_result(spec: Any, made: BuildResult) -> dg.MaterializeResult[Any
     )
 
 
-def metadata(made: BuildResult) -> dict[str, Any]:
+def metadata(made: BuildResult) -> dict[str, dg.MetadataValue | str | float]:
     """Facts, measures, pictures and tables as Dagster metadata."""
     facts = {name: plain(value) for name, value in made.facts.items()}
     rows = made.facts.get("rows")
@@ -61,7 +61,7 @@ def picture_metadata(name: str, png: bytes) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
+def table(rows: Sequence[Mapping[str, object]]) -> dg.MarkdownMetadataValue:
     """A small table as Markdown."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
     lines = [columns, ["---"] * len(columns)]
@@ -96,7 +96,10 @@ def named_checks(spec: Any, checks: Sequence[Check]) -> list[Check]:
     """The declared checks, in order; one that the maker did not answer has not passed."""
     by_name = {check.name: check for check in checks}
     return [
-        by_name.get(want.name, Check(want.name, False, "the maker gave no answer", want.blocking))
+        by_name.get(
+            want.name,
+            Check(want.name, False, "the builder reported no result for this check", want.blocking),
+        )
         for want in declared_checks(spec)
     ]
 

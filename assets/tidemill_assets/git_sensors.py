@@ -34,9 +34,9 @@ def git_sensor(
         minimum_interval_seconds=SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         asset_selection=dg.AssetSelection.groups(*map(group, watched)),
-        description="Follows the branch of the remote and makes what a new commit changed."
+        description="Polls the remote branch and materialises the assets that a new commit changed."
         if followed
-        else "Makes the assets whose specs a new commit changed.",
+        else "Materialises the assets whose specs a new commit changed.",
     )
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if followed:
@@ -99,11 +99,11 @@ def poll_checkout(
     if commit is None:
         return dg.SkipReason(f"{home.settings.specs} is not in a Git repository")
     if commit.sha == cursor:
-        return dg.SkipReason(f"still at {commit.sha[:10]}")
+        return dg.SkipReason(f"no new commit: still at {commit.sha[:10]}")
     try:
         requests = list(stale_requests(home.with_fresh_specs(), commit.sha, watched, prefix))
     except TidemillError as error:
-        return dg.SkipReason(f"{commit.sha[:10]} cannot be used: {error}")
+        return dg.SkipReason(f"commit {commit.sha[:10]} is invalid: {error}")
     return dg.SensorResult(run_requests=requests, cursor=commit.sha)
 
 

@@ -58,7 +58,7 @@ def _failed_checks(instance: dg.DagsterInstance, builder: ProjectBuilder) -> str
     messages = (
         "; ".join(f"{name}: {message}" for name, message in failed) or "a blocking check failed"
     )
-    way_out = "mend it and run again"
+    way_out = "fix it and run again"
     for name, _ in failed:
         if builder.specs[name].kind == "Evaluation":
             way_out = f"`tidemill report {builder.project.name}/{name}` shows the rows behind it"

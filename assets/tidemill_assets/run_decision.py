@@ -30,7 +30,10 @@ def run_decision(home: Home, key: str, commit: str, say: Progress) -> None:
     lease_owner.free_dead_lease(home.ledger.leases, lease, home.clock.now())
     with home.ledger.leases.hold(lease, lease_owner.current_owner(), wait=WAIT) as acquired:
         if not acquired:
-            raise ServiceError(f"another process has worked on {key} for {WAIT}")
+            raise ServiceError(
+                f"another process has been running {key} for {WAIT}; stop it in Dagster's UI, "
+                "then run again"
+            )
         decided = decisions.get(key)
         if decided.state not in ("queued", "started"):
             return

@@ -52,7 +52,9 @@ def follow(home: Home, instance: dg.DagsterInstance, now: datetime) -> None:
         verdict = update_decision(decisions, decided, attempts, now, failure=failure)
         if verdict in ("run again", "given up"):
             run = records[0].dagster_run
-            instance.report_run_failed(run, "its process was killed: no lease and no news of it")
+            instance.report_run_failed(
+                run, "the run's process was killed: it holds no lease and sends no heartbeat"
+            )
             instance.add_run_tags(run.run_id, {LOST_TAG: "killed"})
 
 

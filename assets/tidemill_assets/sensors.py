@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from tidemill.control.spec_changes import newest_unbuilt_change
 from tidemill.control.trigger_evaluation import evaluate_and_report
 from tidemill.control.trigger_runs import launches
 from tidemill.home import Home
@@ -39,23 +38,14 @@ def trigger_sensor(home: Home, name: str, prefix: Sequence[str] = ()) -> dg.Sens
         minimum_interval_seconds=TRIGGER_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         asset_selection=dg.AssetSelection.groups(group(name)),
-        description=f"Decides whether feedback or the clock sets '{name}' going again.",
+        description=f"Evaluates the triggers of '{name}' and requests runs.",
     )
     def look(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         fresh = home.with_fresh_specs()
         now = fresh.clock.now()
         follow(fresh, context.instance, now)
         project = fresh.project(name)
-        reasons = [
-            evaluate_and_report(
-                fresh,
-                project,
-                trigger,
-                now,
-                changed=newest_unbuilt_change(fresh.builder(name), trigger),
-            )
-            for trigger in triggers(project)
-        ]
+        reasons = [evaluate_and_report(fresh, project, one, now) for one in triggers(project)]
         requests = list(pending(fresh, project, context.instance, prefix))
         yield from requests
         if not requests:

@@ -31,7 +31,7 @@ def stream(
         metadata={
             "offsets": plain(dict(offsets)),
             "dagster/row_count": counts["feedback"],
-            "waiting for their answer": counts["waiting"],
+            "waiting for their inference event": counts["waiting"],
             "in quarantine": counts["quarantine"],
         },
         data_version=dg.DataVersion(str(sorted(offsets.items()))),

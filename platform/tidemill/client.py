@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Required, Self, TypedDict
 
 from pydantic import ValidationError
 
@@ -23,6 +23,26 @@ from tidemill.errors import EventError
 from tidemill.events import Event, FeedbackEvent, encode, hash_subject, new_id
 from tidemill.ports import Bus, Message
 from tidemill.settings import SubjectSettings
+
+_ATTRIBUTES = ("response_id", "kind", "subject", "consent", "time", "event_id")
+
+
+class SendArguments(TypedDict, total=False):
+    """The arguments of `Tidemill.send`."""
+
+    response_id: Required[str]
+    kind: Required[str]
+    subject: str | None
+    consent: bool
+    time: datetime | None
+    event_id: str | None
+    value: float
+    """Of thumbs, score and outcome."""
+    output: str | Mapping[str, object]
+    """Of a correction."""
+    comment: str
+    over: str
+    """Of a preference."""
 
 
 class Tidemill:
@@ -54,7 +74,7 @@ class Tidemill:
         """A score within the stream's range."""
         return self.send(response_id, "score", value=value, **about)
 
-    def correction(self, response_id: str, output: str | Mapping[str, Any], **about: Any) -> str:
+    def correction(self, response_id: str, output: str | Mapping[str, object], **about: Any) -> str:
         """The right answer, as text or by column; trained on with `consent`."""
         right = output if isinstance(output, str) else dict(output)
         return self.send(response_id, "correction", output=right, **about)
@@ -88,12 +108,9 @@ class Tidemill:
         self._bus.publish([Message(self._topic, **encode(event))])
         return event.id
 
-    def send_many(self, feedback: Iterable[Mapping[str, Any]]) -> int:
+    def send_many(self, feedback: Iterable[SendArguments]) -> int:
         """Many at once, each as the arguments of `send`; far faster. Returns how many."""
-        messages = [
-            Message(self._topic, **encode(self._event(**_arguments(dict(item)))))
-            for item in feedback
-        ]
+        messages = [Message(self._topic, **encode(self._event_of(item))) for item in feedback]
         self._bus.publish(messages)
         return len(messages)
 
@@ -112,15 +129,26 @@ class Tidemill:
     ) -> None:
         self.close()
 
+    def _event_of(self, item: SendArguments) -> Event:
+        return self._event(
+            item.get("response_id"),
+            item.get("kind"),
+            item.get("subject"),
+            bool(item.get("consent")),
+            item.get("time"),
+            item.get("event_id"),
+            {name: value for name, value in item.items() if name not in _ATTRIBUTES},
+        )
+
     def _event(
         self,
-        response_id: str,
-        kind: str,
+        response_id: str | None,
+        kind: str | None,
         subject: str | None,
         consent: bool,
         time: datetime | None,
         event_id: str | None,
-        data: Mapping[str, Any],
+        data: Mapping[str, object],
     ) -> Event:
         pseudonym = hash_subject(subject, self._key) if subject and self._key else subject
         fields = {
@@ -135,9 +163,3 @@ class Tidemill:
             reasons = "; ".join(p["msg"].removeprefix("Value error, ") for p in error.errors())
             raise EventError(f"this feedback would be quarantined: {reasons}") from None
         return Event(feedback, self._source, event_id or new_id(), time or datetime.now(UTC))
-
-
-def _arguments(one: dict[str, Any]) -> dict[str, Any]:
-    names = ("response_id", "kind", "subject", "consent", "time", "event_id")
-    arguments = {name: one.pop(name, None) for name in names}
-    return {**arguments, "consent": bool(arguments["consent"]), "data": one}

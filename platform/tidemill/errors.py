@@ -36,7 +36,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 
 class TidemillError(Exception):
@@ -202,6 +202,14 @@ class GateFailed(TidemillError):
     exit_code = 2
 
 
+class HasDigest(Protocol):
+    """What the store has under a digest."""
+
+    @property
+    def digest(self) -> str:
+        """`sha256:` and 64 hex digits."""
+
+
 class EquivalenceBroken(TidemillError):
     """A transformation changed the answers too much; the message names the hop."""
 
@@ -212,7 +220,7 @@ class EquivalenceBroken(TidemillError):
         message: str,
         *,
         hops: Sequence[Any] = (),
-        artefacts: Mapping[str, Any] | None = None,
+        artefacts: Mapping[str, HasDigest] | None = None,
     ) -> None:
         self.hops = tuple(hops)
         """Every hop up to the broken one (`tidemill.engine.equivalence.Hop`)."""

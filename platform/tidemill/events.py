@@ -25,6 +25,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from tidemill.errors import EventError, suggest
 from tidemill.ports import INFERENCE_TOPIC as INFERENCE_TOPIC
 from tidemill.ports import LIFECYCLE_TOPIC as LIFECYCLE_TOPIC
+from tidemill.rows import MutableRow
 from tidemill.spec.base import Frozen
 from tidemill.spec.feedback import FeedbackKind
 
@@ -55,7 +56,7 @@ class InferenceEvent(Frozen):
     """The user, under a keyed hash."""
     conversation: Key | None = None
     """Keeps the turns of one conversation together."""
-    input: dict[str, Any] = Field(default_factory=dict)
+    input: MutableRow = Field(default_factory=dict)
     """The row the prompt was made from, by column; personal data already redacted."""
     output: str = ""
     """The answer, redacted likewise."""
@@ -207,17 +208,16 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes) -> Event:
     values = dict(headers)
     try:
         if "ce_id" in values or "ce_specversion" in values:
-            attributes = {k[3:]: v.decode() for k, v in values.items() if k.startswith("ce_")}
-        else:
-            attributes, value = _decode_structured(value)
-        return _event(attributes, value)
+            headed = {k[3:]: v.decode() for k, v in values.items() if k.startswith("ce_")}
+            return _event(headed, value)
+        return _event(*_decode_structured(value))
     except UnicodeDecodeError as error:
         raise EventError(f"a header is not UTF-8: {error.reason}") from None
     except ValidationError as error:
         raise EventError(_reason(error)) from None
 
 
-def _decode_structured(value: bytes) -> tuple[dict[str, Any], bytes]:
+def _decode_structured(value: bytes) -> tuple[Mapping[str, object], bytes]:
     try:
         envelope = json.loads(value)
     except (ValueError, RecursionError) as error:
@@ -234,21 +234,23 @@ def _decode_structured(value: bytes) -> tuple[dict[str, Any], bytes]:
     return envelope, json.dumps(envelope["data"]).encode()
 
 
-def _event(attributes: Mapping[str, Any], value: bytes) -> Event:
+def _event(attributes: Mapping[str, object], value: bytes) -> Event:
+    texts: dict[str, str] = {}
     for name in ("specversion", "id", "source", "type", "time"):
         text = attributes.get(name)
         if not isinstance(text, str) or not 0 < len(text) <= 200 or "\0" in text:
             raise EventError(f"the attribute `{name}` is missing, empty or over 200 characters")
-    if attributes["specversion"] != "1.0":
-        raise EventError(f"CloudEvents {attributes['specversion']} is not read; write 1.0")
-    shape = _TYPES.get(attributes["type"])
+        texts[name] = text
+    if texts["specversion"] != "1.0":
+        raise EventError(f"CloudEvents {texts['specversion']} is not read; write 1.0")
+    shape = _TYPES.get(texts["type"])
     if shape is None:
-        near = suggest(attributes["type"], [*_TYPES])
-        raise EventError(f"unknown type '{attributes['type']}'; {near}")
+        near = suggest(texts["type"], [*_TYPES])
+        raise EventError(f"unknown type '{texts['type']}'; {near}")
     data: Data = shape.model_validate_json(value)
     if _SUSPECT.search(value) and _is_unstorable(data.__dict__):
         raise EventError("a text holds U+0000, or a number is not finite; no database keeps those")
-    return Event(data, attributes["source"], attributes["id"], _time(attributes["time"]))
+    return Event(data, texts["source"], texts["id"], _time(texts["time"]))
 
 
 def _time(text: str) -> datetime:

@@ -26,6 +26,9 @@ class ModelForm:
     chat: bool = False
     """True where the tokenizer has a chat template."""
     parameters: int = 0
+    pooling: Literal["mean-normalised"] | None = None
+    """How a linear head reads a sentence encoder: the mean over the tokens, length one. None for a
+    model with a head of its own architecture."""
 
     @classmethod
     def read(cls, folder: Path) -> ModelForm:
@@ -44,5 +47,8 @@ class ModelForm:
 
     def write(self, folder: Path) -> None:
         """Put `form.json` into a folder that is being made."""
-        text = json.dumps(asdict(self), indent=1, ensure_ascii=False, sort_keys=True)
+        fields = asdict(self)
+        if self.pooling is None:  # came later: the bytes of other forms stay what they were
+            del fields["pooling"]
+        text = json.dumps(fields, indent=1, ensure_ascii=False, sort_keys=True)
         (folder / FORM).write_text(text + "\n", encoding="utf-8")

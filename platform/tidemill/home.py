@@ -161,13 +161,9 @@ class Home:
 
     @contextmanager
     def lock_asset(self, project: str, name: str, owner: str) -> Iterator[None]:
-        """Be the only run that builds this asset; a second one waits for the first, and is seen to
-        live meanwhile."""
-        lease, leases = f"make:{project}/{name}", self.ledger.leases
-        with (
-            leases.show_alive(owner),
-            leases.hold(lease, owner, wait=timedelta(hours=2)) as acquired,
-        ):
+        """Be the only run that builds this asset; a second one, alive meanwhile, waits for it."""
+        lease, leases, wait = f"make:{project}/{name}", self.ledger.leases, timedelta(hours=2)
+        with leases.show_alive(owner), leases.hold(lease, owner, wait=wait) as acquired:
             if not acquired:
                 raise ServiceError(
                     f"another run has been building '{project}/{name}' for two hours; "

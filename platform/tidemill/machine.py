@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from functools import cache
@@ -110,3 +111,18 @@ def session_options() -> Any:
     options.intra_op_num_threads = cores()
     options.log_severity_level = 3
     return options
+
+
+def quiet_dvc() -> None:
+    """Import DVC without its analytics and without its messages on standard output, which a command
+    with `--json` writes to; its warnings go where those of every other library go.
+
+    Raises ImportError where DVC is not installed.
+    """
+    os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+    import dvc  # noqa: F401 - it sets its loggers up when it is imported
+
+    for name in ("dvc", "dvc_data", "dvc_objects"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.setLevel(logging.WARNING)

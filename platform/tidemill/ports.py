@@ -369,6 +369,10 @@ class TriggerLedger(Protocol):
     def service_metrics(self) -> AnswerReader:
         """What the service answered."""
 
+    @property
+    def rollouts(self) -> RolloutStore:
+        """Which releases serve, and which are on their way."""
+
 
 OFFSETS_TAG = "tidemill/offsets"
 """Tag of a run: the frozen offsets its datasets take feedback up to, as a JSON object."""

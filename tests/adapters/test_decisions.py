@@ -62,12 +62,17 @@ def test_a_firing_is_pending_with_its_frozen_offsets_until_a_run_starts(ledger: 
 def test_feedback_that_a_firing_used_does_not_fire_again(ledger: Ledger) -> None:
     bus = MemoryBus()
     feed(ledger, bus, 1, 2)
-    look(ledger, trigger())
+    first = look(ledger, trigger()).recorded
     idle = look(ledger, trigger(), 11 * MINUTE)
     feed(ledger, bus, 3, 4)
+    early = look(ledger, trigger(), 11 * MINUTE)
+    assert first
+    ledger.trigger_decisions.mark_finished(first.key, NOW, ok=True)
     again = look(ledger, trigger(), 12 * MINUTE)
 
     assert idle.decision.reason == "0 of 2 new rows"
+    assert early.decision.blocked_by == "under-way"
+    assert "its run of 2026-03-01 12:00 UTC is still under way" in early.decision.reason
     assert again.recorded
     assert again.recorded.key == "shop/retrain/2"
 

@@ -65,7 +65,7 @@ def test_what_cannot_be_used_is_kept_raw_with_its_reason_and_place(ledger: Ledge
     assert json.loads(first["headers"]) == [["h", "\xfe"]]
     assert first["reason"].startswith("neither `ce_` headers nor JSON")
     assert second["reason"] == (
-        "'chat-feedback' takes no outcome; its kinds are thumbs, score, correction, comment"
+        "'chat-feedback' does not accept outcome; it accepts thumbs, score, correction, comment"
     )
 
 

@@ -26,7 +26,7 @@ from tests.adapters.forges.places import (
 )
 from tests.adapters.forges.server import TOKEN, Answer, Fault
 
-from tidemill.adapters.forge import git_only, open_forge, proposal_number
+from tidemill.adapters.forge import open_forge, proposal_number
 from tidemill.adapters.forge.api import UnknownOutcome
 from tidemill.adapters.forge.detect import Address, parse
 from tidemill.adapters.forge.git_only import PlainForge
@@ -34,6 +34,7 @@ from tidemill.adapters.forge.github import GitHub
 from tidemill.adapters.forge.gitlab import GitLab
 from tidemill.adapters.forge.retry_policy import is_rate_limited, rate_limit_wait, server_error_wait
 from tidemill.adapters.forge.text import one_line, truncate, with_marker
+from tidemill.adapters.git import branches
 from tidemill.errors import ServiceError, SettingsError
 from tidemill.settings import CiJob, ForgeHost, ForgeSettings, Settings
 
@@ -558,7 +559,7 @@ def test_a_branch_without_a_commit_of_its_own_is_no_proposal(here: Path) -> None
     forge = PlainForge(here)
 
     assert forge.find_pull_request("empty") is None
-    with pytest.raises(ServiceError, match="'main' holds all of 'empty' already"):
+    with pytest.raises(ServiceError, match="'main' already contains 'empty'"):
         forge.open_pull_request("empty", "main", "T", "B")
     with pytest.raises(ServiceError, match="origin has no branch 'gone'; push it first"):
         forge.open_pull_request("gone", "main", "T", "B")
@@ -582,7 +583,7 @@ def test_two_who_comment_at_once_on_a_plain_remote_both_come_through(
     bare: Path, here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forge, other = PlainForge(here), PlainForge(clone(bare, tmp_path / "other"))
-    real, raced = git_only.run, []
+    real, raced = branches.run, []
 
     def late(folder: Path, *arguments: str, **options: Any) -> Any:
         if arguments[0] == "push" and not raced:
@@ -590,7 +591,7 @@ def test_two_who_comment_at_once_on_a_plain_remote_both_come_through(
             other.comment("tidemill/k", "theirs", marker="theirs")
         return real(folder, *arguments, **options)
 
-    monkeypatch.setattr(git_only, "run", late)
+    monkeypatch.setattr(branches, "run", late)
     forge.comment("tidemill/k", "ours", marker="ours")
 
     ref = "refs/tidemill/proposals/tidemill%2Fk"
@@ -601,7 +602,7 @@ def test_two_who_report_at_once_on_a_plain_remote_both_come_through(
     bare: Path, here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forge, other = PlainForge(here), PlainForge(clone(bare, tmp_path / "other"))
-    sha, real, raced = sh(here, "rev-parse", "main"), git_only.run, []
+    sha, real, raced = sh(here, "rev-parse", "main"), branches.run, []
 
     def late(folder: Path, *arguments: str, **options: Any) -> Any:
         if arguments[0] == "push" and not raced:
@@ -609,7 +610,7 @@ def test_two_who_report_at_once_on_a_plain_remote_both_come_through(
             other.set_commit_status(sha, "success", "theirs", context="b")
         return real(folder, *arguments, **options)
 
-    monkeypatch.setattr(git_only, "run", late)
+    monkeypatch.setattr(branches, "run", late)
     forge.set_commit_status(sha, "pending", "ours", context="a")
 
     assert sh(bare, "notes", "--ref=refs/notes/tidemill/status", "show", sha) == (

@@ -278,7 +278,7 @@ def test_a_former_ledger_on_a_server_walks_forward_too(fresh_database: str, old:
     (open_rollout,) = ledger.rollouts.in_progress("chat")
     nodes = {edge.parent for edge in ledger.lineage.edges([open_rollout.release], "back")}
     counts = ledger.events.event_counts()
-    rows = ledger.feedback.rows(contract(), ("correction",), None)[0]
+    corrections = ledger.feedback.rows(contract(), ("correction",), None)[0]
     asked = ledger.trigger_decisions.needing_approval()
     ledger.engine.dispose()
     migrated = shape(fresh_database)
@@ -288,7 +288,7 @@ def test_a_former_ledger_on_a_server_walks_forward_too(fresh_database: str, old:
     assert open_rollout.rollout_state
     assert nodes == set()
     assert (counts["inference"], counts["feedback"], counts["quarantine"]) == (2, 3, 1)
-    assert len(rows) == 2
+    assert len(corrections) == 2
     assert [decision.key for decision in asked] == ["shop/retrain/2"]
     assert migrated == shape(fresh_database)
     for engine in (server, file):

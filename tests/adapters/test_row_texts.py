@@ -43,7 +43,7 @@ def dataset(tmp_path: Path) -> Path:
     made = PreparedDataset(
         {"train": rows[:4], "validation": rows[4:], "test": []}, Quarantine(), []
     )
-    write(tmp_path / "dataset", made, {})
+    write(tmp_path / "dataset", made, {"sources": [], "offsets": {}, "labels": {}})
     return tmp_path / "dataset"
 
 

@@ -12,8 +12,12 @@ from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.ledger.feedback_comments import feedback_comments
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.errors import StorageError
-from tidemill.pipeline.cached_runtime import AnswerMemory
+from tidemill.pipeline.cached_runtime import AnswerMemory, StoredAnswer
 from tidemill.spec.dataset import Privacy
+
+
+def kept_answer(text: str) -> StoredAnswer:
+    return {"text": text, "tokens_in": 3, "tokens_out": 1}
 
 
 @pytest.fixture(params=["file", "passing"])
@@ -22,12 +26,12 @@ def memory(request: pytest.FixtureRequest, tmp_path: Path) -> AnswerMemory:
 
 
 def test_an_answer_is_kept_under_its_key(memory: AnswerMemory) -> None:
-    memory.put_many({f"key {n}": {"text": str(n)} for n in range(1200)})
-    memory.put_many({"key 1": {"text": "1"}})
+    memory.put_many({f"key {n}": kept_answer(str(n)) for n in range(1200)})
+    memory.put_many({"key 1": kept_answer("1")})
     found = memory.get_many([f"key {n}" for n in range(1300)])
 
     assert len(found) == 1200
-    assert found["key 7"] == {"text": "7"}
+    assert found["key 7"] == kept_answer("7")
 
 
 def test_each_new_candidate_is_another_look_at_the_same_rows(memory: AnswerMemory) -> None:
@@ -39,9 +43,9 @@ def test_each_new_candidate_is_another_look_at_the_same_rows(memory: AnswerMemor
 
 def test_two_processes_share_one_file(tmp_path: Path) -> None:
     one, two = (SearchMemory(tmp_path / "m.db") for _ in range(2))
-    one.put_many({"key": {"text": "said"}})
+    one.put_many({"key": kept_answer("said")})
 
-    assert two.get_many(["key"]) == {"key": {"text": "said"}}
+    assert two.get_many(["key"]) == {"key": kept_answer("said")}
 
 
 def test_a_file_that_is_no_database_says_what_to_do(tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def test_safetensors_whose_header_length_looks_like_a_pickle_is_taken(
 def test_an_empty_folder_is_refused(store: ContentStore, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
 
-    with pytest.raises(ArtefactError, match="holds no files"):
+    with pytest.raises(ArtefactError, match="has no files"):
         store.put(tmp_path / "empty", kind="dataset")
 
 
@@ -407,3 +407,15 @@ def test_a_small_put_and_a_repeated_get_are_quick(
 
     assert taken < 0.3
     assert got < 0.1
+
+
+def test_dvc_writes_nothing_on_standard_output(tmp_path: Path, folder: Callable[..., Path]) -> None:
+    code = (
+        "import sys; from pathlib import Path; from tidemill.adapters.store import DvcStore\n"
+        "store = DvcStore(Path(sys.argv[1]))\n"
+        "store.drop(store.put(Path(sys.argv[2]), kind='model').digest)"
+    )
+    made = [sys.executable, "-c", code, str(tmp_path / "another"), str(folder())]
+    done = subprocess.run(made, capture_output=True, text=True, check=True)
+
+    assert done.stdout == ""

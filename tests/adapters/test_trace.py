@@ -17,6 +17,7 @@ from tests.adapters.grown import KEY, SUBJECT, Grown, git, grow
 
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.ledger.lineage_tables import write_edges
+from tidemill.data.origins import RowOrigin
 from tidemill.engine.lineage import Edge, reachable
 from tidemill.errors import TidemillError
 from tidemill.home import Home
@@ -344,8 +345,18 @@ def test_every_database_remembers_the_same_lineage(
 ) -> None:
     rows = original.home.ledger.lineage
     ids = rows.rows_with_prefix("0000") or [rows.rows_from("event", "c1")[0]["id"]]
-    told = {"id": ids[0], "split": "train", "source": "rows.jsonl", "subject": "s", "line": 3}
-    given_rows = [{**told, "event": "e", "place": "t/0/1", "answer": "r9"}]
+    given_rows: list[RowOrigin] = [
+        {
+            "id": ids[0],
+            "split": "train",
+            "source": "rows.jsonl",
+            "subject": "s",
+            "line": 3,
+            "event": "e",
+            "place": "t/0/1",
+            "answer": "r9",
+        }
+    ]
     ledger.lineage.add_dataset_rows("sha256:d", given_rows)
     ledger.lineage.add_dataset_rows("sha256:d", given_rows)
     with ledger.engine.begin() as connection:

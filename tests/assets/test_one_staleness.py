@@ -17,11 +17,12 @@ from tests.planning.fake_builds import build, build_all
 
 from tidemill.adapters.clock import SystemClock
 from tidemill.control.spec_changes import newest_unbuilt_change, outdated_assets
+from tidemill.control.trigger_evaluation import explain
 from tidemill.engine.staleness import InputChanged
 from tidemill.engine.sync import changes
 from tidemill.errors import MissingArtefact
 from tidemill.home import Home
-from tidemill.local.stack import stack_status
+from tidemill.local.stack_status import stack_status
 from tidemill.planning.desired_state import desired_state
 from tidemill.planning.planner import plan_report
 from tidemill.planning.recorded_state import recorded_state
@@ -62,7 +63,7 @@ def synced(home: Home) -> dict[str, str]:
 
 
 def seen_by_status(home: Home) -> dict[str, str]:
-    return {asset["name"]: asset["state"] for asset in stack_status(home.settings)["assets"]}
+    return {asset.name: asset.state for asset in stack_status(home.settings).assets}
 
 
 def test_before_the_dataset_was_built_anew_nobody_finds_anything_stale(stale_home: Home) -> None:
@@ -112,3 +113,5 @@ def test_the_spec_change_trigger_sees_the_change_of_the_input(stale_home: Home) 
     assert found is not None
     assert (datetime.now(UTC) - found).total_seconds() < 3600
     assert newest_unbuilt_change(stale_home.builder("desk"), unaffected) is None
+    explained = explain(stale_home, stale_home.project("desk"), trigger, datetime.now(UTC))
+    assert explained.numbers["0:spec_change"]["holds"]

@@ -22,6 +22,7 @@ from tidemill.adapters.ledger.assets import artefacts, materialisations, release
 from tidemill.adapters.ledger.event_tables import inference
 from tidemill.adapters.ledger.lineage_tables import edges, write_rows
 from tidemill.data import origins
+from tidemill.data.origins import RowOrigin
 from tidemill.data.pipeline import PreparedDataset, Quarantine
 from tidemill.data.write import write
 from tidemill.engine.lineage import Edge, materialisation_edges, release_edges
@@ -150,7 +151,11 @@ def _newest_dataset(home: Home, folder: Path) -> Any:
         for number in range(ROWS)
     ]
     splits = {"train": rows[:-2000], "validation": rows[-2000:-1000], "test": rows[-1000:]}
-    write(folder / "dataset", PreparedDataset(splits, Quarantine(), []), {})
+    write(
+        folder / "dataset",
+        PreparedDataset(splits, Quarantine(), []),
+        {"sources": [], "offsets": {}, "labels": {}},
+    )
     return home.store.put(folder / "dataset", kind="dataset")
 
 
@@ -163,7 +168,7 @@ def _said(number: int) -> dict[str, Any]:
     return {"__event": f"e-{number}", "__place": place, "__answer": answer}
 
 
-def _held(rows: Sequence[Mapping[str, Any]], number: int) -> Sequence[Mapping[str, Any]]:
+def _held(rows: Sequence[RowOrigin], number: int) -> Sequence[RowOrigin]:
     """The rows of an older dataset: a few that all hold, and some of its own."""
     start = number * 10 % (ROWS - HELD)
     return [*rows[:8], *rows[max(8, start) : start + HELD]]

@@ -97,5 +97,5 @@ def test_a_verb_ends_with_one_message_where_there_is_no_release(
     specs = ["--specs", str(home.settings.specs)]
 
     assert run(commands, [verb, "desk", *specs]) == 1
-    assert capsys.readouterr().err == "'desk' has no release yet; `tidemill run` makes one\n"
+    assert capsys.readouterr().err == "'desk' has no release yet; create one with `tidemill run`\n"
     assert not (home.settings.home / "reports").exists()

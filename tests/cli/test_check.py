@@ -85,8 +85,8 @@ def test_rows_that_break_an_expectation_fail_and_stop_what_needs_them(
 
     assert code == 2
     assert found["rows"]["state"] == "failed"
-    assert "20 of 40 rows do not meet it" in str(found["rows"]["messages"])
-    assert found["shots"]["messages"] == ["needs 'rows', which did not pass"]
+    assert "20 of 40 rows fail" in str(found["rows"]["messages"])
+    assert found["shots"]["messages"] == ["skipped: 'rows' failed"]
     assert found["ask"]["state"] == "passed"
 
 
@@ -146,7 +146,7 @@ def test_a_dataset_of_feedback_alone_is_skipped(specs: Path, capsys: Captured) -
 
     assert code == 0
     assert found["requests"]["messages"] == [
-        "all of its rows come from feedback, and there is none here"
+        "skipped: all its rows come from feedback, and there is none here"
     ]
 
 
@@ -175,7 +175,9 @@ def test_what_needs_a_model_is_not_tried(specs: Path, capsys: Captured) -> None:
     code, found = check(capsys)
 
     assert code == 0
-    assert found["ask"]["messages"] == ["needs 'base', a Model, which is not made here"]
+    assert found["ask"]["messages"] == [
+        "skipped: it needs 'base' (Model), which `check` does not build"
+    ]
     assert "base" not in found
 
 

@@ -100,7 +100,7 @@ def test_quarantine_shows_the_reason_and_a_fixed_spec_lets_it_be_replayed(
     spec.write_text(spec.read_text().replace("kinds: [", "kinds: [score, "))
     replayed = run("feedback", "replay")[1]
 
-    refused = "'chat-feedback' takes no score; its kinds are thumbs, correction, comment"
+    refused = "'chat-feedback' does not accept score; it accepts thumbs, correction, comment"
     assert refused in shown
     assert sent.endswith(
         "it will be quarantined: 'chat-feedback' does not accept score; "

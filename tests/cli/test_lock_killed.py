@@ -34,7 +34,7 @@ PROPOSE = [
     (f"{ADAPTERS}.git.branches:write_commit", "after"),
     (f"{ADAPTERS}.git.branches:push", "before"),
     (f"{ADAPTERS}.git.branches:push", "after"),
-    (f"{ADAPTERS}.forge.git_only:write_commit", "after"),
+    (f"{ADAPTERS}.git.branches:write_commit", "after"),
     (f"{ADAPTERS}.forge.git_only:PlainForge.open_pull_request", "after"),
     GIVEN_UP,
 ]

@@ -253,7 +253,7 @@ def test_estimates_come_from_the_ledger_with_their_spread(
     ]
     assert "About 10 min (8.3 min–12 min) without 5 that have no history yet" in out
     assert "2.0 GiB of memory" in out
-    assert "[10 min (8.3 min–12 min), 2.0 GiB, cost 0.50 (0.42–0.58); by 3 runs]" in out
+    assert "[10 min (8.3 min–12 min), 2.0 GiB, cost 0.50 (0.42–0.58); from 3 runs]" in out
 
 
 def test_without_a_price_no_money_is_named(repo: Repo, capsys: Captured) -> None:
@@ -278,7 +278,7 @@ def test_an_estimate_by_others_of_its_kind_says_so(repo: Repo, capsys: Captured)
     repo.write("specs/chat/tune.yaml", LONGER)
     made(repo, "elsewhere", project="other", peak_bytes=0)
 
-    assert "[10 min; by 1 run of others of its kind]" in planned(capsys)[1]
+    assert "[10 min; from 1 run of other assets of this kind]" in planned(capsys)[1]
 
 
 def test_more_epochs_and_more_rows_take_longer(repo: Repo, capsys: Captured) -> None:
@@ -315,7 +315,20 @@ def test_an_approval_is_named_and_exits_with_3(repo: Repo, capsys: Captured) -> 
     code, out = planned(capsys)
 
     assert code == 3
-    assert "needs approval\n  chat/rollout: lead@example.com before 50 %" in out
+    assert "needs approval\n  chat/rollout: lead@example.com before traffic reaches 50 %" in out
+
+
+@pytest.mark.parametrize(
+    ("mode", "what"), [("shadow", "copies the requests of"), ("ab", "shares the traffic of")]
+)
+def test_a_rollout_that_needs_a_live_release_is_told_that_there_is_none(
+    repo: Repo, capsys: Captured, mode: str, what: str
+) -> None:
+    repo.write("specs/chat/rollout.yaml", COMPLETE["rollout.yaml"] + QUALITY + f"mode: {mode}\n")
+    _, out = planned(capsys)
+
+    assert f"`mode: {mode}` {what} a live release, and 'chat' has none" in out
+    assert "set `mode: canary`" in out
 
 
 def test_an_approval_of_a_rollout_that_stays_is_not_asked_for(repo: Repo, capsys: Captured) -> None:
@@ -335,12 +348,12 @@ def test_traffic_says_how_many_ratings_and_how_many_days(repo: Repo, capsys: Cap
     after = planned(capsys)[1]
 
     assert "chat: canary 10 % → 100 %" in before
-    assert "ratings show thumbs within 0.05" in before
-    assert "no thumbs ratings in 28 days, so no number of days" in before
+    assert "ratings are needed to show thumbs within 0.05" in before
+    assert "no thumbs ratings in the last 28 days: how many days it takes is unknown" in before
     found = report["traffic"][0]
     assert found["ratings"]["per_day"] == pytest.approx(20, abs=0.5)
     assert found["waits"][0]["days"] == pytest.approx(found["waits"][0]["ratings"] / 20, rel=0.05)
-    assert "at 20 a day about" in after
+    assert "at 20 a day that is about" in after
 
 
 def _rate(repo: Repo, count: int) -> None:
@@ -463,7 +476,7 @@ def test_the_comment_has_its_marker_first_then_a_line_then_a_table(
 
     assert lines[0] == MARKER == "<!-- tidemill-plan -->"
     assert lines[1] == "**Tidemill plan:** 1 changed, 3 stale; 5 reused."
-    assert lines[3] == "| asset | | why | takes |"
+    assert lines[3] == "| asset | | reason | estimate |"
     assert lines[5] == "| `chat/tune` | changed | `train.epochs`: `3` → `4` | no history yet |"
 
 
@@ -587,7 +600,7 @@ def test_data_diff_shows_rows_and_exits_with_2(repo: Repo, capsys: Captured) -> 
     told = json.loads(capsys.readouterr().out)
 
     assert (same, code) == (0, 2)
-    assert "the rows stay the same" in out
+    assert "no row changes" in out
     assert "+ request=new  answer=n" in out
     assert "    answer: answer 3" in out
     assert told["any"] is True

@@ -96,7 +96,7 @@ def test_three_sides_that_say_the_same_stand_side_by_side(
     assert one["git"]["release"] == one["ledger"]["release"] == ONE
     assert one["live"]["shares"] is None
     assert drift == []
-    assert "chat                    aaaaaaaaaaaa   aaaaaaaaaaaa   not known: the gateway" in out
+    assert "chat                    aaaaaaaaaaaa   aaaaaaaaaaaa   unknown: the gateway" in out
     assert "no drift" in out
 
 

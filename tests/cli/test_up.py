@@ -186,7 +186,7 @@ def test_a_newer_ledger_is_refused_before_anything_is_started(home: Home) -> Non
 def test_status_of_an_empty_home_says_how_to_start(home: Home) -> None:
     said = home.verb("status").stdout
 
-    assert "nothing runs; start it with `tidemill up`" in said
+    assert "Nothing is running; start with `tidemill up`." in said
 
 
 def sleeping(home: Home, name: str) -> ProcessInfo:
@@ -209,7 +209,10 @@ def test_status_says_that_a_killed_ingest_is_down_and_who_brings_it_back(home: H
     guarded = home.verb("status").stdout
 
     assert "state down" in alone
-    assert "no supervisor runs, so what is down stays down; `tidemill up` starts it" in alone
+    assert (
+        "The supervisor is not running, so stopped services stay stopped; run `tidemill up`."
+        in alone
+    )
     assert "own broker does not answer" in alone
     assert "`tidemill up` starts it" in alone.split("own broker")[1]
     assert "`tidemill up`" not in guarded

@@ -68,7 +68,7 @@ def test_an_answer_reads_from_near_to_far_with_lines_rows_and_approvals(run: Run
     assert "specs/shop/rows.yaml:9 " in out
     assert "split.ratios" in out
     assert "Ben <ben@example.invalid>" in out
-    assert "alike train feedback:said event c1 at chat.feedback/0/0: 'where is parcel 1" in out
+    assert "train feedback:said event c1 at chat.feedback/0/0: 'where is parcel 1" in out
 
 
 def test_forward_counts_and_lists_what_came_of_it(run: Run, grown: Grown) -> None:
@@ -186,17 +186,10 @@ def test_long_and_unprintable_texts_stay_in_their_line() -> None:
 
 
 def test_of_many_decisions_the_last_and_the_one_in_force_are_shown() -> None:
-    steps = [
-        {
-            "what": "rollout step",
-            "name": f"{n} %",
-            "digest": None,
-            "bytes_match": None,
-            "facts": {"decision": "hold", "reason": f"look {n}", "in_force": n == 1},
-        }
-        for n in range(10)
-    ]
-    shown = list(_why_text.upstream_lines({"links": steps, "notes": []}))
+    facts = [{"decision": "hold", "reason": f"look {n}", "in_force": n == 1} for n in range(10)]
+    steps = [ProvenanceLink("rollout step", f"{n} %", facts=facts[n]) for n in range(10)]
+    lineage = UpstreamLineage(Identifier("answer", "r1"), tuple(map(VerifiedLink, steps)))
+    shown = list(_why_text.upstream_lines(lineage))
 
     assert [line.rsplit(" ", 1)[-1] for line in shown[:-1]] == ["1", "6", "7", "8", "9"]
     assert "5 more decisions" in shown[-1]

@@ -8,10 +8,10 @@ import pytest
 
 from tidemill.catalog import CLEAN
 from tidemill.errors import DataError
+from tidemill.rows import MutableRow
 from tidemill.spec.dataset import CleanStep
 
-Row = dict[str, Any]
-ROWS: list[Row] = [
+ROWS: list[MutableRow] = [
     {"text": f"  Row\u200b  number {i} ", "label": "ab"[i % 2], "n": i, "__origin": f"f:{i}"}
     for i in range(20)
 ]
@@ -23,10 +23,10 @@ NEEDED: dict[str, dict[str, Any]] = {
 
 
 def run(
-    name: str, given_rows: list[Row], /, **given: Any
-) -> tuple[list[Row], list[tuple[Row, str]]]:
+    name: str, given_rows: list[MutableRow], /, **given: Any
+) -> tuple[list[MutableRow], list[tuple[MutableRow, str]]]:
     step = CleanStep(type=name, **given)
-    result: tuple[list[Row], list[tuple[Row, str]]] = CLEAN.load(name).apply(
+    result: tuple[list[MutableRow], list[tuple[MutableRow, str]]] = CLEAN.load(name).apply(
         given_rows, step.options
     )
     return result

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tidemill.data import SPLITS
 from tidemill.data.compare import compare, new_rows, source_lines
-from tidemill.data.rows import ORIGIN, Row
+from tidemill.data.rows import ORIGIN
+from tidemill.rows import DatasetRow
 
 ROWS = st.lists(
     st.fixed_dictionaries({"text": st.sampled_from("abcd"), "label": st.sampled_from("xy")}),
@@ -18,12 +19,12 @@ ROWS = st.lists(
 SIDES = st.fixed_dictionaries(dict.fromkeys(SPLITS, ROWS))
 
 
-def row(text: str, label: str = "x", **more: Any) -> Row:
+def row(text: str, label: str = "x", **more: Any) -> DatasetRow:
     return {"text": text, "label": label, **more}
 
 
 @given(SIDES)
-def test_a_side_against_itself_differs_in_nothing(side: dict[str, list[Row]]) -> None:
+def test_a_side_against_itself_differs_in_nothing(side: dict[str, list[DatasetRow]]) -> None:
     found = compare(side, side)
 
     assert not found.has_changes
@@ -31,7 +32,9 @@ def test_a_side_against_itself_differs_in_nothing(side: dict[str, list[Row]]) ->
 
 
 @given(SIDES, SIDES)
-def test_the_counts_add_up(before: dict[str, list[Row]], after: dict[str, list[Row]]) -> None:
+def test_the_counts_add_up(
+    before: dict[str, list[DatasetRow]], after: dict[str, list[DatasetRow]]
+) -> None:
     found = compare(before, after)
 
     old, new = (sum(map(len, side.values())) for side in (before, after))
@@ -44,7 +47,7 @@ def test_the_counts_add_up(before: dict[str, list[Row]], after: dict[str, list[R
 
 @given(SIDES, SIDES)
 def test_there_and_back_swaps_added_and_removed(
-    before: dict[str, list[Row]], after: dict[str, list[Row]]
+    before: dict[str, list[DatasetRow]], after: dict[str, list[DatasetRow]]
 ) -> None:
     there, back = compare(before, after), compare(after, before)
 

@@ -32,9 +32,7 @@ def test_each_outcome_names_its_rows_and_obeys_mostly_and_severity() -> None:
     assert (count.passed, count.observed, count.blocks) == (False, 4, True)
     assert missing.blocks
     assert "nope" in missing.message
-    assert strict.message == (
-        "expect_column_values_to_be_in_set(label): 1 of 4 rows do not meet it"
-    )
+    assert strict.message == ("expect_column_values_to_be_in_set(label): 1 of 4 rows fail")
 
 
 def test_an_unknown_expectation_and_wrong_arguments_name_the_way_out() -> None:

@@ -1,59 +1,65 @@
-"""Which of several corrections of one answer becomes a row."""
+"""Feedback becomes rows, each with what kind of vote it is; what cannot says why."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from tidemill.data.feedback import feedback_rows
+from tidemill.data.feedback import FeedbackRow, feedback_rows
+from tidemill.data.rows import VOTE
 
 
-def correction(number: int, subject: str, output: str, *, consent: bool) -> dict[str, Any]:
-    return {
+def signal(number: int = 1, **fields: Any) -> FeedbackRow:
+    return {  # type: ignore[return-value]
         "event_id": f"e{number}",
-        "time": f"2026-01-01T00:00:0{number}+00:00",
+        "time": datetime(2026, 1, 1, second=number, tzinfo=UTC),
         "kind": "correction",
         "response_id": "r1",
         "input": {"request": "where is it"},
-        "output": output,
-        "subject": subject,
-        "consent": consent,
+        "output": "shipping",
+        "subject": "ann",
+        "consent": True,
+        **fields,
     }
 
 
-def taken(*given: dict[str, Any], required: bool = True) -> tuple[list[str], list[str]]:
+def taken(*given: FeedbackRow) -> tuple[list[Any], list[str]]:
     rows, dropped = feedback_rows(
-        given,
-        stream="s",
-        weight=1.0,
-        fill=lambda said, _: {"reply": said},
-        require_consent=required,
+        given, stream="s", weight=1.0, fill=lambda said, _: {"reply": said} if said else None
     )
-    return [row["reply"] for row in rows], [reason for _, reason in dropped]
+    return rows, [reason for _, reason in dropped]
 
 
-@pytest.mark.parametrize("consent", [True, False])
-def test_a_users_last_correction_counts_whatever_was_said_before(consent: bool) -> None:
-    first = correction(1, "ann", "shipping", consent=True)
-    last = correction(2, "ann", "returns", consent=consent)
+def test_every_signal_becomes_a_row_of_its_own_oldest_first() -> None:
+    rows, dropped = taken(signal(2, output="returns"), signal(1))
 
-    assert taken(last, first) == (["returns"], [])
-
-
-def test_a_later_correction_without_consent_does_not_displace_another_users() -> None:
-    first = correction(1, "ann", "shipping", consent=True)
-    last = correction(2, "bob", "returns", consent=False)
-
-    assert taken(first, last) == (
-        ["shipping"],
-        ["no consent, and another user's correction has it"],
-    )
-    assert taken(first, last, required=False) == (["returns"], [])
+    assert [row["reply"] for row in rows] == ["shipping", "returns"]
+    assert dropped == []
 
 
-def test_of_two_users_who_agreed_the_later_one_counts() -> None:
-    first = correction(1, "ann", "shipping", consent=True)
-    last = correction(2, "bob", "returns", consent=True)
+@pytest.mark.parametrize(
+    ("fields", "vote"),
+    [
+        ({}, "label"),
+        ({"kind": "review"}, "review"),
+        ({"kind": "thumbs", "rating": 1.0}, "up"),
+        ({"kind": "thumbs", "rating": 0.0}, "down"),
+        ({"kind": "score", "rating": 0.5}, "down"),
+    ],
+)
+def test_a_signal_says_a_label_or_is_a_thumb_about_one(fields: dict[str, Any], vote: str) -> None:
+    rows, _ = taken(signal(**fields))
 
-    assert taken(first, last) == (["returns"], [])
+    assert [row[VOTE] for row in rows] == [vote]
+
+
+def test_what_cannot_become_a_row_says_why() -> None:
+    rows, dropped = taken(signal(1, input=None), signal(2, output=""))
+
+    assert rows == []
+    assert dropped == [
+        "no inference event: the question is unknown",
+        "unusable correction: not in the form the prompt asks for",
+    ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,16 +9,15 @@ from hypothesis import strategies as st
 from tidemill.data import SPLITS, split
 from tidemill.data.rows import question_of
 from tidemill.errors import DataError
+from tidemill.rows import MutableRow
 from tidemill.spec.dataset import Ratios, Split
 
-Row = dict[str, Any]
 
-
-def nobody(row: Row) -> bool:
+def nobody(row: MutableRow) -> bool:
     return False
 
 
-def rows(count: int, start: int = 0) -> list[Row]:
+def rows(count: int, start: int = 0) -> list[MutableRow]:
     return [
         {"text": f"text {i}", "group": f"g{i % (count // 4 or 1)}", "label": "ab"[i % 2], "time": i}
         for i in range(start, start + count)
@@ -50,7 +47,7 @@ WAYS = [
 @given(ROWS, st.sampled_from(WAYS))
 @settings(max_examples=200, deadline=None)
 def test_no_text_and_no_group_stands_on_two_sides_and_no_row_is_lost(
-    given_rows: list[Row], way: Split
+    given_rows: list[MutableRow], way: Split
 ) -> None:
     dealt, dropped = split.apply(given_rows, way, nobody)
     sides: dict[str, set[str]] = {}

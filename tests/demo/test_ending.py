@@ -27,11 +27,11 @@ def test_a_step_that_fails_says_where_the_logs_are_and_last_why(stage: Stage) ->
     log.parent.mkdir(parents=True)
     log.write_text("kept")
     with pytest.raises(TidemillError) as caught, stopped_afterwards(stage, keep=False):  # noqa: SIM117
-        with stage.step("make the first release"):
+        with stage.step("build the first release"):
             raise GateFailed("reply-quality: accuracy 0.4 is below 0.6")
     first, last = str(caught.value).splitlines()
 
-    assert first.startswith("the demo stopped at 'make the first release'; its logs are kept in ")
+    assert first.startswith("the demo stopped at 'build the first release'; its logs are kept in ")
     assert str(log.parent) in first
     assert log.read_text() == "kept"
     assert last == "reply-quality: accuracy 0.4 is below 0.6"

@@ -7,6 +7,7 @@ trigger's sensor and starts the runs that it asks for, as Dagster's daemon does.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,8 @@ def stage(tmp_path: Path, tiny_llm: Path, monkeypatch: pytest.MonkeyPatch) -> Sm
 def test_users_corrections_become_a_better_release_that_went_through_a_canary(
     stage: SmallStage,
 ) -> None:
-    report = play(Story(stage, Crowd(stage.settings)), keep=False)
+    assert play(Story(stage, Crowd(stage.settings)), keep=False).ok
+    report = json.loads((stage.folder / "report.json").read_text())
 
     assert report["ok"]
     assert report["trigger"]["fired"]

@@ -59,6 +59,7 @@ def test_too_few_rows_say_how_many_are_there() -> None:
 @pytest.mark.parametrize(
     ("fields", "state", "blocker", "reason"),
     [
+        ({}, {"under_way": "its run is under way"}, "under-way", "its run is under way"),
         ({"debounce": {"quiet": "5m"}}, {}, "debounce", "waiting for 5m of quiet"),
         ({}, {"firings": [NOW - 20 * MINUTE]}, "cooldown", "cooldown: 40m left"),
         (

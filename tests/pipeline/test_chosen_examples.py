@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.search.planted import Ground
@@ -13,6 +13,7 @@ from tidemill.data import read_split
 from tidemill.errors import SpecError
 from tidemill.pipeline import candidates, prompt
 from tidemill.prompts import PromptProgram
+from tidemill.rows import DatasetRow
 from tidemill.search import Candidate
 from tidemill.spec.prompt import Prompt
 from tidemill.spec.rewrite import REMOVE
@@ -23,7 +24,7 @@ def ground(tmp_path: Path, tiny_encoder: Path) -> Ground:
     return Ground(tmp_path / "project", tiny_encoder)
 
 
-def chosen(ground: Ground, rows: list[dict[str, Any]], k: int = 3) -> Prompt:
+def chosen(ground: Ground, rows: Sequence[DatasetRow], k: int = 3) -> Prompt:
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (ground.bench.project_folder / "chosen.jsonl").write_text(text)
     examples = {"source": "rows", "k": k, "file": "chosen.jsonl"}

@@ -27,6 +27,7 @@ from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.context import BuildContext, BuildResult, Measure
 from tidemill.pipeline.prompt_loading import prompt_name
 from tidemill.ports import Artefact
+from tidemill.spec.base import Spec
 from tidemill.spec.evaluation import Evaluation
 
 INTENTS = ("order status", "refund", "delivery change", "goodbye")
@@ -256,10 +257,9 @@ def test_failures_without_labels_are_grouped_by_their_words() -> None:
     failed = failures.worst_rows(given, ["rouge_l"])
     groups = failures.failure_groups(given, failed)
 
-    assert [group["rows"] for group in groups] == [6, 6]
-    assert {"refund", "street"} <= set(
-        " ".join(group["words"] for group in groups).replace(",", "").split()
-    )
+    assert [group.rows for group in groups] == [6, 6]
+    words = ", ".join(group.words for group in groups if isinstance(group, failures.WordGroup))
+    assert {"refund", "street"} <= set(words.split(", "))
     assert failures.failure_groups(given, []) == []
     assert failures.failure_groups(given[:2], failed[:2]) == []
 
@@ -329,17 +329,23 @@ def dataset(place: Place, rows: list[dict[str, Any]]) -> Artefact:
     return place.store.put(folder, kind="dataset")
 
 
-class Named:
+class Named(Spec):
     """As much of a spec as finding its prompt needs."""
 
-    def __init__(self, name: str, **fields: str) -> None:
-        self.name = name
-        self.__dict__.update(fields)
+    of: str = ""
+    base: str = ""
+    prompt: str = ""
+
+
+def named(name: str, **fields: str) -> Named:
+    return Named.model_validate(
+        {"apiVersion": "tidemill/v1", "kind": "Any", "name": name, **fields}
+    )
 
 
 def test_the_prompt_is_the_evaluations_own_or_that_of_the_fine_tune_behind_it() -> None:
-    tune = Named("tune", base="smol", prompt="ask")
-    specs = {s.name: s for s in (tune, Named("small", of="tune"), Named("smol"))}
+    tune = named("tune", base="smol", prompt="ask")
+    specs = {s.name: s for s in (tune, named("small", of="tune"), named("smol"))}
 
     assert prompt_name(spec(of="small"), specs) == "ask"
     assert prompt_name(spec(of="smol"), specs) is None

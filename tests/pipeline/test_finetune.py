@@ -280,6 +280,13 @@ def test_one_label_is_not_enough(label_shop: Shop) -> None:
         label_shop.train(method="full")
 
 
+def test_rows_that_all_weigh_nothing_stop_the_run(label_shop: Shop) -> None:
+    label_shop.put_rows([{**row, "weight": 0.0} for row in rows(6)])
+
+    with pytest.raises(DataError, match="every training row of 'requests' has weight 0; give"):
+        label_shop.train(method="full")
+
+
 def test_rows_without_text_name_the_map(label_shop: Shop) -> None:
     label_shop.put_rows([{**row, "text": None} for row in rows(4)] + rows(2))
 

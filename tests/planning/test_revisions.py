@@ -18,7 +18,8 @@ from tidemill.engine.plan import plan
 from tidemill.engine.spec_snapshot import SpecSnapshot
 from tidemill.errors import SpecError, TidemillError
 from tidemill.planning import cache, reading, revisions
-from tidemill.planning.cache import CachedProject, PlanCache, cache_key, code_hash
+from tidemill.planning.cache import PlanCache, cache_key, code_hash
+from tidemill.planning.cached_project import CachedProject
 from tidemill.planning.revisions import CACHE, Revisions, open_revisions
 from tidemill.settings import Settings
 
@@ -226,7 +227,7 @@ def test_a_data_file_that_git_ignores_is_seen_by_a_warm_plan(repo: Repo) -> None
     with opened(repo) as found:
         after = found.head.read(PlanCache(settings_of(repo).home / CACHE), ())[0]["chat"]
 
-    digests = [{spec["name"]: spec["digest"] for spec in kept.specs()} for kept in (before, after)]
+    digests = [{spec.name: spec.digest for spec in kept.specs()} for kept in (before, after)]
     assert list(before.untracked_files) == ["data/requests.jsonl"]
     assert {n for n in digests[0] if digests[0][n] != digests[1][n]} == {"requests"}
 

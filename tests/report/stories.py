@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +12,9 @@ from tidemill.engine.release_record import ReleaseRecord, SpecCommit
 from tidemill.form import ModelForm
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.ports import Materialisation
+from tidemill.records import RolloutDecisionRecord, RolloutRecord, RolloutSpec
+from tidemill.report.build_facts import DatasetSummary
+from tidemill.report.evaluation_files import EvaluationReport, FailureReport
 from tidemill.report.release_facts import (
     ANSWERS,
     DATASET,
@@ -171,15 +173,15 @@ def dataset_story() -> DatasetFacts:
         name="rows",
         digest=ROWS,
         spec=specs()["rows"],
-        summary={
-            "rows": {"train": 40, "validation": 0, "test": 34},
-            "columns": ["id", "text", "label"],
-            "duplicates": {"exact": 2, "near": 1},
-            "labels": counts,
-            "offsets": {"desk.feedback/0": [0, 12]},
-            "pii": {"email": 3},
-            "quarantined": {"duplicate": 2, "no consent": 4},
-        },
+        summary=DatasetSummary(
+            rows={"train": 40, "validation": 0, "test": 34},
+            columns=("id", "text", "label"),
+            duplicates={"exact": 2, "near": 1},
+            labels=counts,
+            offsets={"desk.feedback/0": [0, 12]},
+            pii={"email": 3},
+            quarantined={"duplicate": 2, "no consent": 4},
+        ),
         materialisation=making(
             "rows",
             "Dataset",
@@ -190,6 +192,24 @@ def dataset_story() -> DatasetFacts:
             facts={"rows": {"train": 40, "test": 34}, "offsets": {"desk.feedback/0": 12}},
         ),
     )
+
+
+STEP: dict[str, Any] = {
+    "id": 1, "rollout": 1, "decided_at": NOW, "decision": "promote", "percent": 10.0,
+    "reason": "it begins",
+    "repeats": 3,
+    "numbers": {"health": {"candidate": {"requests": 5, "error_rate": 0.0, "latency_p95": 0.2}}},
+}  # fmt: skip
+
+
+def rollout_record(**more: Any) -> RolloutRecord:
+    values: dict[str, Any] = {
+        "id": 1, "service": "desk", "release": RELEASE, "previous_release": RELEASE,
+        "release_folder": "", "spec": RolloutSpec({}), "state": "live", "percent": 100.0,
+        "rollout_state": None, "reason": "every step went well", "awaits_person": False,
+        "command": None, "requested_at": NOW, "finished_at": NOW + timedelta(hours=1),
+    }  # fmt: skip
+    return RolloutRecord(**{**values, **more})
 
 
 def full() -> ReleaseFacts:
@@ -223,12 +243,12 @@ def full() -> ReleaseFacts:
                 checks=(Check("e", True, "alike"),),
             ),
         },
-        report={
+        report=EvaluationReport.from_dict({
             "rows": 60, "confidence": 0.95, "unreadable": 1, "cut_off": 0,
             "gains": [measure("accuracy", 0.2), measure("size", 0.0, 0.0)],
             "baseline": {"paired": 60, "asked_again": 4, "unpaired": 1},
-        },
-        failures={
+        }),
+        failures=FailureReport.from_dict({
             "clusters": [
                 {
                     "wanted": "refund", "given": "return", "rows": 5, "share_of_label": 0.2,
@@ -236,22 +256,11 @@ def full() -> ReleaseFacts:
                 }
             ],
             "failures": [failure()],
-        },
+        }),
         answers=answers(),
         form=ModelForm("onnx", "sequence-classification", "int8", labels=("refund", "return")),
-        rollout={
-            "id": 1, "state": "live", "percent": 100.0, "reason": "every step went well",
-            "requested_at": NOW, "finished_at": NOW + timedelta(hours=1),
-            "previous_release": RELEASE, "awaits_person": False,
-        },
-        rollout_decisions=[
-            {
-                "decided_at": NOW, "decision": "promote", "percent": 10.0, "reason": "it begins",
-                "repeats": 3,
-                "numbers": {"health": {"candidate": {"requests": 5, "error_rate": 0.0,
-                                                     "latency_p95": 0.2}}},
-            }
-        ],
+        rollout=rollout_record(),
+        rollout_decisions=[RolloutDecisionRecord(**STEP)],
     )  # fmt: skip
 
 
@@ -265,13 +274,12 @@ def partial() -> ReleaseFacts:
         )
     }
     return replace(
-        whole, specs={}, materialisations=makings, report={}, failures={}, answers=(), form=None,
-        data=replace(whole.data, spec={}, summary={}, missing={DATASET: GONE}),
+        whole, specs={}, materialisations=makings, report=EvaluationReport(),
+        failures=FailureReport(), answers=(), form=None,
+        data=replace(whole.data, spec={}, summary=None, missing={DATASET: GONE}),
         missing=missing,
-        rollout={**(whole.rollout or {}), "state": "running", "awaits_person": True},
-
+        rollout=rollout_record(state="running", awaits_person=True),
         rollout_decisions=(),
-
     )  # fmt: skip
 
 
@@ -297,11 +305,15 @@ def forgotten() -> ReleaseFacts:
         whole,
         release=with_evaluation(whole.release, measures=measures),
         materialisations=nothing,
-        data=replace(whole.data, materialisation=nothing["rows"], summary={"rows": {"train": 3}}),
-        report={"gains": lost, "baseline": None},
-        failures={"failures": [], "clusters": None},
+        data=replace(
+            whole.data,
+            materialisation=nothing["rows"],
+            summary=DatasetSummary.from_dict({"rows": {"train": 3}}),
+        ),
+        report=EvaluationReport.from_dict({"gains": lost, "baseline": None}),
+        failures=FailureReport.from_dict({"failures": [], "clusters": None}),
         answers=tuple(replace(one, scores={}, seconds=0.0) for one in whole.answers),
-        rollout_decisions=[{**step, "numbers": None} for step in whole.rollout_decisions],
+        rollout_decisions=[RolloutDecisionRecord(**{**STEP, "numbers": None})],
     )
 
 
@@ -320,26 +332,27 @@ def poisoned(story: ReleaseFacts) -> ReleaseFacts:
     told["rows"] = {**told["rows"], "sources": [{"type": "file", "path": HOSTILE}]}
     cluster = {"wanted": HOSTILE, "given": HOSTILE, "rows": 9, "examples": [HOSTILE]}
     words = {"words": HOSTILE, "rows": 3, "examples": [HOSTILE]}
-    summary = {**story.data.summary, "quarantined": {HOSTILE: 1}, "columns": [HOSTILE],
-               "labels": {"train": {HOSTILE: 3}}, "pii": {HOSTILE: 1}}  # fmt: skip
+    assert story.data.summary is not None
+    summary = replace(
+        story.data.summary, quarantined={HOSTILE: 1}, columns=(HOSTILE,),
+        labels={"train": {HOSTILE: 3}}, pii={HOSTILE: 1},
+    )  # fmt: skip
     evil = [answered(1, HOSTILE, HOSTILE), answered(2, HOSTILE, "x")]
     return replace(
         story,
         release=release,
         specs=told,
         data=replace(story.data, spec=told["rows"], summary=summary),
-        failures={
-            "clusters": [cluster, words],
-            "failures": [failure(asked=HOSTILE, wanted=HOSTILE, given=HOSTILE)],
-        },
+        failures=FailureReport.from_dict(
+            {
+                "clusters": [cluster, words],
+                "failures": [failure(asked=HOSTILE, wanted=HOSTILE, given=HOSTILE)],
+            }
+        ),
         answers=evil,
-        rollout={**_dict(story.rollout), "reason": HOSTILE},
-        rollout_decisions=[{**step, "reason": HOSTILE} for step in story.rollout_decisions],
+        rollout=rollout_record(reason=HOSTILE),
+        rollout_decisions=[RolloutDecisionRecord(**{**STEP, "reason": HOSTILE})],
     )
-
-
-def _dict(values: Mapping[str, Any] | None) -> dict[str, Any]:
-    return dict(values or {})
 
 
 STORIES = {

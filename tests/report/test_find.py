@@ -37,7 +37,9 @@ def test_a_dataset_goes_by_its_name_with_or_without_its_project(home: Home) -> N
 
 
 def test_a_service_without_a_release_says_how_to_make_one(home: Home) -> None:
-    with pytest.raises(TidemillError, match="'desk' has no release yet; `tidemill run` makes one"):
+    with pytest.raises(
+        TidemillError, match="'desk' has no release yet; create one with `tidemill run`"
+    ):
         resolve_name(home, "desk")
 
 

@@ -12,6 +12,7 @@ from tidemill.engine.release_record import SpecCommit
 from tidemill.errors import MissingArtefact
 from tidemill.home import Home
 from tidemill.report import gather
+from tidemill.report.evaluation_files import EvaluationReport
 from tidemill.report.release_facts import ANSWERS, DATASET, FAILURES, MODEL, REPORT
 
 
@@ -22,15 +23,15 @@ def test_everything_that_is_there_is_gathered(home: Home) -> None:
 
     assert story.missing == {}
     assert set(story.specs) == {"rows", "tune", "canary", "encoder", "quality"}
-    assert story.report["confidence"] == 0.9
+    assert story.report.confidence == 0.9
     assert [one.id for one in story.answers] == ["r1", "r2"]
-    assert story.failures["failures"][0]["wanted"] == "refund"
+    assert story.failures.rows[0].expected == "refund"
     assert story.data.rows == {"train": 34, "validation": 5, "test": 1}
     assert story.form is not None
     assert story.form.labels == ("a", "b")
     assert story.rollout is not None
-    assert story.rollout["state"] == "live"
-    assert story.rollout_decisions[0]["decision"] == "done"
+    assert story.rollout.state == "live"
+    assert story.rollout_decisions[0].decision == "done"
 
 
 def test_the_record_is_that_of_the_run_that_made_the_bytes(home: Home) -> None:
@@ -100,7 +101,7 @@ def test_bytes_that_were_tampered_with_are_not_shown(home: Home) -> None:
     path.write_text('{"rows": 999}')
 
     story = gather.gather_release(home, record)
-    assert story.report == {}
+    assert story.report == EvaluationReport()
     assert "do not match their digest" in story.missing[REPORT]
 
 

@@ -14,6 +14,7 @@ from importlib.resources import files
 import pytest
 from tests.report.stories import GONE, HOSTILE, STORIES, answered, full, partial
 
+from tidemill.report.build_facts import DatasetSummary
 from tidemill.report.page import page, policy
 from tidemill.report.release_facts import ReleaseFacts
 from tidemill.report.sections import SECTIONS, render_sections, sections
@@ -165,7 +166,7 @@ def test_a_large_evaluation_still_makes_a_small_file() -> None:
     many = tuple(answered(n, f"label {n % 200}", f"label {(n * 7) % 200}") for n in range(20_000))
     labels = {"train": {f"label {n}": n + 1 for n in range(200)}}
     story = full()
-    data = replace(story.data, summary={**story.data.summary, "labels": labels})
+    data = replace(story.data, summary=DatasetSummary(labels=labels))
 
     assert len(page(replace(story, answers=many, data=data)).encode()) < LARGEST
 

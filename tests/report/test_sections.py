@@ -6,10 +6,21 @@ from dataclasses import replace
 from math import nan
 
 import pytest
-from tests.report.stories import HOP, NOW, answered, empty, full, making, measure, record
+from tests.report.stories import (
+    HOP,
+    NOW,
+    answered,
+    empty,
+    full,
+    making,
+    measure,
+    record,
+    rollout_record,
+)
 
 from tidemill.form import ModelForm
 from tidemill.report import formatting
+from tidemill.report.evaluation_files import EvaluationReport, FailureReport
 from tidemill.report.limits import limits
 from tidemill.report.plots.chart import Frame, ticks
 from tidemill.report.release_facts import ReleaseFacts
@@ -43,7 +54,7 @@ def test_the_verdict_names_gates_number_gain_and_state() -> None:
 @pytest.mark.parametrize(
     ("gain", "said_so"),
     [
-        (measure("accuracy", 0.05), "no clear difference to its baseline"),
+        (measure("accuracy", 0.05), "no significant difference from its baseline"),
         (measure("accuracy", -0.3), "worse than its baseline by 0.30 (0.20–0.40)"),
         (measure("accuracy", nan), "test rows; live"),
     ],
@@ -51,7 +62,7 @@ def test_the_verdict_names_gates_number_gain_and_state() -> None:
 def test_a_gain_is_said_only_as_far_as_its_interval_goes(
     gain: dict[str, float], said_so: str
 ) -> None:
-    said = verdict(replace(full(), report={"gains": [gain]}))
+    said = verdict(replace(full(), report=EvaluationReport.from_dict({"gains": [gain]})))
 
     assert said_so in said.sentence
 
@@ -63,15 +74,13 @@ def test_a_gain_is_said_only_as_far_as_its_interval_goes(
         ("rolled_back", "rolled back on 24 Nov 2026, 13:00 UTC: every step went well", "bad"),
         ("failed", "its rollout failed", "bad"),
         ("retired", "was live until", "good"),
-        ("requested", "waits for its rollout to begin", "open"),
-        ("superseded", "gave way to a newer release", "open"),
+        ("requested", "rollout not started", "open"),
+        ("superseded", "superseded by a newer release", "open"),
     ],
 )
 def test_the_verdict_says_where_the_release_stands(state: str, said_so: str, tone: str) -> None:
     story = full()
-    said = verdict(
-        replace(story, rollout={**(story.rollout or {}), "state": state, "awaits_person": True})
-    )
+    said = verdict(replace(story, rollout=rollout_record(state=state, awaits_person=True)))
 
     assert said_so in said.sentence
     assert said.tone == tone
@@ -87,7 +96,7 @@ def test_a_missed_gate_is_the_verdict() -> None:
 
 
 def test_a_bare_release_gets_a_verdict_too() -> None:
-    assert verdict(empty()).sentence == "No gates; no rollout has been asked for."
+    assert verdict(empty()).sentence == "No gates; no rollout requested."
 
 
 def test_metrics_show_value_interval_rows_and_the_gates_limit() -> None:
@@ -125,7 +134,10 @@ def test_a_metric_that_exists_no_more_is_still_shown() -> None:
 def test_gains_say_how_many_rows_were_compared() -> None:
     shown = str(baseline.render(full()))
 
-    assert "Compared on 60 rows that both answered; 4 of them were put to the baseline" in shown
+    assert (
+        "Compared on 60 rows that both answered; 4 of them were answered by the baseline again"
+        in shown
+    )
     assert "0.10–0.30" in shown
     assert "no release to compare with" in str(baseline.render(empty()))
 
@@ -166,6 +178,25 @@ def test_a_run_without_points_says_that_they_were_not_kept() -> None:
     makings = {"tune": making("tune", "FineTune", facts=old)}
 
     assert "not kept" in str(learning.render(replace(story, materialisations=makings)))
+
+
+def test_a_head_without_steps_shows_the_regularisation_that_was_chosen() -> None:
+    tried = [
+        {"C": 3.0, "validation_loss": 0.4, "validation_accuracy": 0.9},
+        {"C": 10.0, "validation_loss": 0.3, "validation_accuracy": 0.95},
+    ]
+    facts = {
+        "C": 10.0, "C_chosen": True, "tried": tried, "train_loss": 0.1, "train_accuracy": 1.0,
+        "validation_loss": 0.3, "validation_accuracy": 0.95, "rows": 60, "rows_validation": 20,
+    }  # fmt: skip
+    makings = {"tune": making("tune", "FineTune", facts=facts)}
+
+    shown = str(learning.render(replace(full(), materialisations=makings)))
+
+    assert "<tr><td>10, chosen</td><td>0.3000</td><td>95" in shown
+    assert "<dt>C</dt><dd>10, chosen on the validation split</dd>" in shown
+    assert "not kept" not in shown
+    assert "steps</dt>" not in shown
 
 
 def test_the_confusion_matrix_counts() -> None:
@@ -220,13 +251,17 @@ def test_failures_come_in_groups_with_examples() -> None:
     assert "refund" in shown
     assert "where is my money" in shown
     assert "5 rows, 20" in shown
-    assert "No test row lost a point" in str(failures.render(replace(full(), failures={})))
+    assert "No test row lost a point" in str(
+        failures.render(replace(full(), failures=FailureReport()))
+    )
 
 
 def test_groups_of_words_are_named_by_them() -> None:
     faults = {"clusters": [{"words": "late, parcel", "rows": 4, "examples": []}], "failures": []}
 
-    assert "late, parcel" in str(failures.render(replace(full(), failures=faults)))
+    assert "late, parcel" in str(
+        failures.render(replace(full(), failures=FailureReport.from_dict(faults)))
+    )
 
 
 def test_the_dataset_shows_what_went_in_and_what_did_not() -> None:
@@ -282,9 +317,9 @@ def test_limits_are_drawn_from_the_numbers() -> None:
         "known only to lie between 0.70 and 0.90",
         "does worst on 'by e-mail'",
         "Too few rows to judge a slice by itself: 'by e-mail' (9).",
-        "It takes 'refund' for 'return' (5 test rows).",
+        "It answers 'return' where 'refund' is right (5 test rows).",
         "have the label refund",
-        "1 of 60 answers did not have the shape",
+        "1 of 60 answers did not match the prompt's output format",
         "In training 'tune', 2 rows lost the beginning of their prompt.",
         "'quantise' changed 5.0\N{NO-BREAK SPACE}% of the labels on 24 compared rows.",
         "'engine': not run here.",
@@ -294,9 +329,9 @@ def test_limits_are_drawn_from_the_numbers() -> None:
 
 def test_what_was_not_looked_at_is_a_limit_too() -> None:
     alone = {**record().to_dict()["evaluation"], "measures": [measure("accuracy", 0.8)]}
-    said = limits(replace(full(), release=record(evaluation=alone), report={}))
+    said = limits(replace(full(), release=record(evaluation=alone), report=EvaluationReport()))
 
-    assert "No slices were measured: how it does for parts of its users is not known." in said
+    assert "No slices were measured: performance for user groups is unknown." in said
     assert "It was not compared with another release: there was no baseline." in said
 
 
@@ -325,7 +360,8 @@ def test_a_lone_failure_is_no_limit() -> None:
     one = {"wanted": "refund", "given": "return", "rows": 1, "examples": []}
 
     assert not any(
-        "It takes" in said for said in limits(replace(full(), failures={"clusters": [one]}))
+        "It takes" in said
+        for said in limits(replace(full(), failures=FailureReport.from_dict({"clusters": [one]})))
     )
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tidemill.adapters.memory.bus import MemoryBus
-from tidemill.client import Tidemill
+from tidemill.client import SendArguments, Tidemill
 from tidemill.errors import EventError
 from tidemill.events import FeedbackEvent, decode, hash_subject
 
@@ -58,7 +58,7 @@ def test_what_ingest_would_quarantine_is_refused_at_once() -> None:
 
 def test_many_at_once_are_one_write() -> None:
     bus = MemoryBus()
-    many = [
+    many: list[SendArguments] = [
         {"response_id": f"r{n}", "kind": "thumbs", "value": 1, "subject": "a"} for n in range(5)
     ]
 

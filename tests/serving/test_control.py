@@ -59,7 +59,7 @@ def test_a_ledger_without_space_is_waited_out_and_told_once(
     told = [record.getMessage() for record in caplog.records]
 
     assert again == full == "database or disk is full"
-    assert told == ["the ledger cannot be used: database or disk is full; waiting"]
+    assert told == ["ledger unavailable: database or disk is full; retrying"]
     assert waited_out(lambda: None, again) == ""
 
 

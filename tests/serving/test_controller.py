@@ -434,7 +434,7 @@ def test_with_nothing_before_it_the_live_release_stays(stage: Stage) -> None:
     stage.pass_time(1)
 
     assert stage.ledger.live_release(CHAT) == "one"
-    assert "no former release" in stage.ledger.get(serving.id).reason
+    assert "no previous release" in stage.ledger.get(serving.id).reason
 
 
 def test_an_approval_is_waited_for_and_the_wrong_person_cannot_give_it(stage: Stage) -> None:

@@ -35,3 +35,19 @@ def test_fields_of_techniques_and_of_inner_parts_are_explained() -> None:
     assert "    # 8: weights and activations; 4: weights in blocks" in small
     assert "  # Peak learning rate of AdamW.\n  learning_rate: 0.002\n" in tune
     assert "layers: 8\n" in tune
+
+
+def test_fields_without_effect_are_neither_shown_nor_in_the_digest() -> None:
+    spec = (
+        load(SPECS)
+        .projects["product-recs"]
+        .specs["recs-encoder"]
+        .spec.model_copy(update={"method": "head", "options": {}})
+    )
+
+    values = with_defaults(spec)
+
+    assert values["train"] == {"max_length": spec.train.max_length}
+    assert not {"early_stop", "watchdog", "resume"} & values.keys()
+    assert values["options"] == {"C": None, "class_weights": "none"}
+    assert "\n  learning_rate:" not in render_documented(spec)

@@ -185,6 +185,34 @@ case(
     "a sweep of a wrong value",
     tune_yaml=TUNE + "sweep: {metric: accuracy, space: {train.learning_rate: [0.1, 0]}}\n",
 )
+case("a linear head on a language model", tune_yaml=TUNE + "method: head\n")
+HEAD = TUNE.replace("prompt: reply\n", "method: head\n")
+ENCODER = BASE + "task: sequence-classification\n"
+ROWS = REQUESTS.replace("format: completion", "format: classification")
+TABLE = '{"request": "a", "answer": "b", "intent": "c", "text": "where is it", "label": "track"}\n'
+LABELLED = {"base_yaml": ENCODER, "requests_yaml": ROWS, "data/requests.jsonl": TABLE}
+case(
+    "fields of the training loop with a method without steps",
+    **LABELLED,
+    tune_yaml=HEAD + "train: {epochs: 3, max_length: 64, seed: 1}\nearly_stop: null\n",
+)
+case(
+    "options of lora with a linear head",
+    **LABELLED,
+    tune_yaml=HEAD + "options: {r: 8, C: 0}\n",
+)
+case(
+    "a sweep of what a linear head does not look at",
+    **LABELLED,
+    tune_yaml=HEAD
+    + "sweep: {metric: accuracy, space: {train.learning_rate: [0.1], options.C: [1, -1]}}\n",
+)
+case(
+    "a full fine-tune of a linear head",
+    **LABELLED,
+    tune_yaml=TUNE.replace("prompt: reply\n", "method: full\n").replace("base: base", "base: top"),
+    top_yaml=HEAD.replace("name: tune", "name: top"),
+)
 case(
     "calibration on the test split",
     small_yaml=SMALL + "calibration: {dataset: requests, split: test}\n",

@@ -52,7 +52,7 @@ def test_a_remote_that_goes_away_before_the_files_came_changes_nothing(
         outcome = follow(TIDEMILL_GIT_REMOTE=address).look()
 
     assert outcome.came == "unreachable"
-    assert "what was fetched before stays" in outcome.reason
+    assert "the last fetched commit stays in use" in outcome.reason
     assert follow().trees.current_commit() == before
     assert not (follow().trees.folder / sha).exists()
     assert follow(TIDEMILL_GIT_REMOTE=address).look().came == "applied"

@@ -57,7 +57,9 @@ def test_a_remote_that_went_away_leaves_what_was_fetched(desk: Remote, mirror: M
     sha = mirror.fetch()
     desk.bare.rename(desk.bare.with_name("gone.git"))
 
-    with pytest.raises(ServiceError, match="what was fetched before stays; it is tried again"):
+    with pytest.raises(
+        ServiceError, match="the last fetched commit stays in use; it is tried again"
+    ):
         mirror.fetch()
 
     assert mirror.tip() == sha

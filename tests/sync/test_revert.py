@@ -122,7 +122,7 @@ def test_a_revert_asks_for_the_former_release_and_makes_nothing(
     assert trained(follow()) == makings == 2
     classifier.change("name: tune", "name: tune\ndescription: The same.", "specs/desk/tune.yaml")
     classifier.push("words")
-    assert sync(follow).reason == "nothing to make"
+    assert sync(follow).reason == "nothing to build"
 
     shutil.rmtree(follow().home.release_folder(second))
     classifier.git("revert", "--no-edit", "HEAD~1")
@@ -149,7 +149,7 @@ def test_a_run_of_a_commit_that_was_reverted_meanwhile_brings_nothing_out(
     slow.home.ledger.trigger_decisions.mark_started(decided.key, "", slow.home.clock.now())
     classifier.git("revert", "--no-edit", "HEAD")
     classifier.git("push", "--quiet", "origin", "HEAD")
-    assert sync(follow).reason == "nothing to make"
+    assert sync(follow).reason == "nothing to build"
 
     with pytest.raises(TidemillError, match="a newer commit changed or took away"):
         run_decision(home, decided.key, outcome.sync.commit, no_progress)
@@ -162,7 +162,8 @@ def test_a_run_of_a_commit_that_was_reverted_meanwhile_brings_nothing_out(
 def test_a_deleted_project_stays_live_and_status_says_so(
     classifier: Remote, follow: Follow
 ) -> None:
-    from tidemill.local.stack import stack_status
+    from tidemill.local.stack_status import stack_status
+    from tidemill.local.status import OrphanService
 
     sync(follow)
     release = go_live(follow())
@@ -173,8 +174,10 @@ def test_a_deleted_project_stays_live_and_status_says_so(
 
     outcome = sync(follow)
 
-    git = stack_status(follow().home.settings)["git"]
-    assert "desk/release is gone from Git; 'desk' stays live" in outcome.reason
+    git = stack_status(follow().home.settings).git
+    assert "desk/release was removed from Git; 'desk' stays live" in outcome.reason
     assert follow().home.ledger.rollouts.live_release("desk") == release
-    assert git["orphans"] == [{"service": "desk", "project": "desk"}]
-    assert git["applied"]["subject"] == "another project instead"
+    assert git is not None
+    assert git.applied is not None
+    assert git.orphans == (OrphanService("desk", "desk"),)
+    assert git.applied.subject == "another project instead"

@@ -100,7 +100,7 @@ def test_a_changed_description_starts_nothing(desk: Remote, follow: Follow) -> N
 
     outcome = follow().look()
 
-    assert (outcome.came, outcome.reason) == ("applied", "nothing to make")
+    assert (outcome.came, outcome.reason) == ("applied", "nothing to build")
     assert current(follow()) == sha
     assert len(asked(follow())) == 1
 
@@ -232,7 +232,7 @@ def test_a_remote_that_goes_away_leaves_the_last_good_state_and_comes_back(
     away.rename(desk.bare)
 
     assert (gone.came, gone.code, gone.news, again.news) == ("unreachable", 1, True, False)
-    assert "it is tried again at the next look" in gone.reason
+    assert "the next poll tries again" in gone.reason
     assert current(follow()) == before
     assert follow().look().came == "in-sync"
 
@@ -327,5 +327,5 @@ def test_without_a_remote_it_says_which_setting_is_missing(tmp_path: Path) -> No
 
     settings = Settings.read({"TIDEMILL_HOME": str(tmp_path)})
 
-    with pytest.raises(ServiceError, match="set TIDEMILL_GIT_REMOTE, or give --remote"):
+    with pytest.raises(ServiceError, match="set TIDEMILL_GIT_REMOTE, or use --remote"):
         follower(settings).look()

@@ -45,7 +45,7 @@ def test_exit_codes_say_what_came_of_it(call: CliRunner, desk: Remote) -> None:
     assert "makes others, rows of desk" in applied.output
     assert "refused (broken): a problem: specs/desk/rows.yaml:2:" in refused.output
     assert "the live releases are unchanged" in refused.output
-    assert "what was fetched before stays" in away.output
+    assert "the last fetched commit stays in use" in away.output
 
 
 def test_status_says_what_is_applied_and_why_the_newest_is_not(
@@ -64,7 +64,7 @@ def test_status_says_what_is_applied_and_why_the_newest_is_not(
     assert "main: " in said
     assert "the first specs is applied" in said
     assert f"{broken[:10]} broken is refused broken: a problem: specs/desk/rows.yaml:2:" in said
-    assert "trouble: " in said
+    assert "error: " in said
     assert found["applied"]["subject"] == "the first specs"
     assert (found["seen"]["state"], found["seen"]["refusal"]) == ("refused", "broken")
 

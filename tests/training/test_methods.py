@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tests.training import killable
@@ -12,13 +13,17 @@ from transformers import AutoModelForSequenceClassification
 
 from tidemill.catalog import TRAINING
 from tidemill.errors import TrainingError
+from tidemill.form import ModelForm
+from tidemill.runtimes import load, sentence_classifier
 from tidemill.spec.finetune import Train, Watchdog
 from tidemill.training.causal import CausalLearner
 from tidemill.training.encoder import EncoderLearner
 from tidemill.training.examples import Example
+from tidemill.training.linear_head import GRID, EmbeddedRows, fit_head
 from tidemill.training.loop import TrainingJob, run_training
 
-METHODS = TRAINING.names()
+METHODS = [name for name in TRAINING.names() if hasattr(TRAINING.load(name), "prepare")]
+AT_ONCE = [name for name in TRAINING.names() if name not in METHODS]
 TASKS = ("causal-lm", "sequence-classification")
 
 
@@ -101,3 +106,46 @@ def test_a_saved_adapter_names_no_folder_of_this_machine(tiny_llm: Path, tmp_pat
         "adapter_config.json",
         "adapter_model.safetensors",
     }
+
+
+@pytest.mark.parametrize("method", AT_ONCE)
+def test_a_method_without_steps_fits_a_head_and_leaves_the_encoder_as_it_was(
+    method: str, tiny_encoder: Path
+) -> None:
+    technique = TRAINING.load(method)
+    encoder = load.encoder(tiny_encoder, ModelForm.read(tiny_encoder), Path)
+    before = {name: p.clone() for name, p in encoder.named_parameters()}
+    model = sentence_classifier.add_head(encoder, 3)
+    examples = rows("sequence-classification")
+
+    fit = technique.fit(model, examples, examples, TRAINING.options(method, {}), pad=0, say=silent)
+
+    assert technique.FORM == "safetensors"
+    assert set(technique.TRAIN_FIELDS) <= set(Train.model_fields)
+    assert (fit.weight.shape, fit.bias.shape) == ((3, 32), (3,))
+    assert fit.train.accuracy == fit.validation.accuracy == 1.0
+    assert all(torch.equal(p, before[name]) for name, p in encoder.named_parameters())
+
+
+def test_equal_losses_take_the_stronger_regularisation() -> None:
+    nothing_to_learn = np.zeros((12, 2), dtype=np.float32)
+    data = EmbeddedRows(nothing_to_learn, np.tile([0, 1], 6), np.ones(12))
+
+    fit = fit_head(data, data, C=None, balanced=False, say=silent)
+
+    assert min(GRID) == fit.C
+
+
+def test_a_row_counts_as_often_as_its_weight_says() -> None:
+    draw = np.random.default_rng(0)
+    vectors = draw.normal(size=(20, 4)).astype(np.float32)
+    classes = draw.integers(0, 3, 20)
+    data = EmbeddedRows(vectors, classes, draw.integers(1, 4, 20).astype(float))
+    often = np.repeat(np.arange(20), data.weights.astype(int))
+    repeated = EmbeddedRows(vectors[often], classes[often], np.ones(len(often)))
+
+    weighted, plain = (
+        fit_head(part, data[:0], C=3.0, balanced=False, say=silent) for part in (data, repeated)
+    )
+
+    assert np.allclose(weighted.weight, plain.weight, atol=1e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -63,6 +64,26 @@ def test_rows_of_other_kinds_do_not_count() -> None:
     assert not look("corrections", state, at_least=1).holds
 
 
+def test_corrections_that_no_dataset_may_take_do_not_count() -> None:
+    given = [FeedbackSignal("correction", NOW, NOW, f"u{n}", consent=n % 2 == 0) for n in range(6)]
+    strict = TriggerState(signals=given, consent_required=True)
+
+    assert look("corrections", TriggerState(signals=given), at_least=6).holds
+    held = look("corrections", strict, at_least=6)
+    assert (held.holds, held.reason) == (False, "3 of 6 corrections with consent (3 without)")
+
+
+def test_ratings_of_a_release_that_was_replaced_say_nothing_about_the_one_that_serves() -> None:
+    old = [dataclasses.replace(rating(n, 0.0), release="sha256:old") for n in range(40)]
+    new = [dataclasses.replace(rating(n, 1.0), release="sha256:new") for n in range(40)]
+    state = TriggerState(signals=[*old, *new], live_release="sha256:new")
+
+    held = look("negative_rate", state, above=0.1, at_least=40)
+
+    assert (held.holds, held.numbers["ratings"]) == (False, 40)
+    assert look("negative_rate", TriggerState(signals=old), above=0.1, at_least=40).holds
+
+
 def test_a_bad_rate_holds_only_when_it_is_surely_above() -> None:
     bad = TriggerState(signals=[rating(n, float(n % 2)) for n in range(100)])
     few = TriggerState(signals=[rating(n, float(n % 2)) for n in range(10)])
@@ -74,7 +95,7 @@ def test_a_bad_rate_holds_only_when_it_is_surely_above() -> None:
         == "10 of 40 ratings in the window"
     )
     assert look("negative_rate", bad, above=0.4).reason == (
-        "50% of 100 ratings are bad, surely above 44%, over the limit of 40%"
+        "50% of 100 ratings are bad (at least 44%), over the limit of 40%"
     )
 
 

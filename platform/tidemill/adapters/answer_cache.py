@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from tidemill.errors import StorageError
+from tidemill.pipeline.cached_runtime import StoredAnswer
 
 _TABLES = """
 create table if not exists answers (key text primary key, reply text not null) without rowid;
@@ -33,9 +34,9 @@ class SearchMemory:
         with self._open() as connection:
             connection.executescript(_TABLES)
 
-    def get_many(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, object]]:
+    def get_many(self, keys: Sequence[str]) -> Mapping[str, StoredAnswer]:
         """The kept answers among these keys."""
-        replies: dict[str, Mapping[str, object]] = {}
+        replies: dict[str, StoredAnswer] = {}
         with self._open() as connection:
             for start in range(0, len(keys), _BATCH):
                 some = keys[start : start + _BATCH]
@@ -46,7 +47,7 @@ class SearchMemory:
                 }
         return replies
 
-    def put_many(self, answers: Mapping[str, Mapping[str, object]]) -> None:
+    def put_many(self, answers: Mapping[str, StoredAnswer]) -> None:
         """Keep answers; all of them or none."""
         rows = [(key, json.dumps(reply)) for key, reply in answers.items()]
         with self._open() as connection:
@@ -80,14 +81,14 @@ class PassingMemory:
     """The twin: remembers for as long as the object lives."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, Mapping[str, object]] = {}
+        self.answers: dict[str, StoredAnswer] = {}
         self.looks: dict[str, list[str]] = {}
 
-    def get_many(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, object]]:
+    def get_many(self, keys: Sequence[str]) -> Mapping[str, StoredAnswer]:
         """The kept answers among these keys."""
         return {key: self.answers[key] for key in keys if key in self.answers}
 
-    def put_many(self, answers: Mapping[str, Mapping[str, object]]) -> None:
+    def put_many(self, answers: Mapping[str, StoredAnswer]) -> None:
         """Keep answers."""
         self.answers.update(answers)
 

@@ -15,8 +15,10 @@ from typing import Any
 from uuid import uuid4
 
 from tidemill.data import SPLITS
+from tidemill.data.origins import RowOrigin
 from tidemill.data.similar_rows import cosine, question_text, word_weights, words
 from tidemill.errors import TidemillError
+from tidemill.rows import DatasetRow
 
 CANDIDATES = 200
 """Rows that share the rarest words and are then compared in full."""
@@ -24,7 +26,15 @@ RAREST = 12
 """Words of the text that candidates are looked up by; common ones would match every row."""
 _MAKE = "CREATE VIRTUAL TABLE rows USING fts5(text, row UNINDEXED, {options})"
 _OPTIONS = "tokenize='unicode61 remove_diacritics 0', detail=none"
-Row = dict[str, Any]
+
+
+class SimilarRow(RowOrigin):
+    """A row that is near to a text, with where it came from."""
+
+    text: str
+    """The question it asks."""
+    similarity: float
+    """From 0 to 1, to the text that was looked for."""
 
 
 class RowTexts:
@@ -51,21 +61,26 @@ class RowTexts:
             partial.unlink(missing_ok=True)
         return path
 
-    def nearest(self, digest: str, dataset: Path, given: Any, limit: int) -> list[Row]:
+    def nearest(self, digest: str, dataset: Path, given: Any, limit: int) -> list[SimilarRow]:
         """The rows nearest to a text, or to a row's columns, nearest first: id, split, source,
         line, event, place, answer, subject, text, similarity from 0 to 1."""
         columns = list(given) if isinstance(given, Mapping) else []
         mine = words(question_text(given, columns) if isinstance(given, Mapping) else str(given))
         with closing(sqlite3.connect(self.add(digest, dataset))) as connection:
-            candidates = [json.loads(text) for text in _candidates(connection, mine)]
-            texts = {row["id"]: question_text(row.pop("row"), columns) for row in candidates}
+            candidates = [_from_json(text) for text in _candidates(connection, mine)]
+            texts = {origin["id"]: question_text(row, columns) for origin, row in candidates}
             theirs = {key: words(text) for key, text in texts.items()}
             weight = _weights(connection, mine.union(*theirs.values()))
-        for row in candidates:
-            row["text"] = texts[row["id"]]
-            row["similarity"] = round(cosine(mine, theirs[row["id"]], weight), 4)
-        candidates.sort(key=lambda row: (-row["similarity"], row["id"]))
-        return candidates[:limit]
+        similar: list[SimilarRow] = [
+            {
+                **origin,
+                "text": texts[origin["id"]],
+                "similarity": round(cosine(mine, theirs[origin["id"]], weight), 4),
+            }
+            for origin, _ in candidates
+        ]
+        similar.sort(key=lambda row: (-row["similarity"], row["id"]))
+        return similar[:limit]
 
     def drop(self, digest: str) -> None:
         """Forget the texts of a dataset."""
@@ -74,29 +89,36 @@ class RowTexts:
             (self.folder / f"rows-{short}.db").unlink(missing_ok=True)
 
 
-def read(dataset: Path) -> Iterator[Row]:
-    """The rows of a dataset artefact with where they came from, and their own columns."""
+def read(dataset: Path) -> Iterator[tuple[RowOrigin, DatasetRow]]:
+    """The rows of a dataset artefact, each with where it came from."""
     from tidemill.data import origins, read_split
 
     row_origins = iter(origins.read(dataset))
     for split in SPLITS:
         if (dataset / f"{split}.parquet").exists():
             for row in read_split(dataset, split):
-                yield {**next(row_origins), "row": row}
+                yield next(row_origins), row
 
 
-def _fill(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
+def _fill(connection: sqlite3.Connection, rows: Iterable[tuple[RowOrigin, DatasetRow]]) -> None:
     connection.execute("PRAGMA journal_mode=OFF")
     connection.execute("PRAGMA synchronous=OFF")
     connection.execute(_MAKE.format(options=_OPTIONS))
     lines = (
-        (" ".join(sorted(words(_all(row["row"])))), json.dumps(row, default=str)) for row in rows
+        (" ".join(sorted(words(_all(row)))), json.dumps({**origin, "row": row}, default=str))
+        for origin, row in rows
     )
     connection.executemany("INSERT INTO rows (text, row) VALUES (?, ?)", lines)
     connection.commit()
 
 
-def _all(row: Mapping[str, object]) -> str:
+def _from_json(text: str) -> tuple[RowOrigin, DatasetRow]:
+    record = json.loads(text)
+    row: DatasetRow = record.pop("row")
+    return record, row
+
+
+def _all(row: DatasetRow) -> str:
     return "\n".join(str(value) for name, value in row.items() if name != "id" and value)
 
 

@@ -51,7 +51,7 @@ def _blocks(report: PlanReport) -> Iterator[str]:
 
 
 def _table(assets: Sequence[PlannedAsset]) -> Iterator[str]:
-    yield "| asset | | why | takes |"
+    yield "| asset | | reason | estimate |"
     yield "| --- | --- | --- | --- |"
     for asset in assets[:MAX_ROWS]:
         reasons = words.reason_lines(asset, code)
@@ -75,10 +75,10 @@ def _calls(report: PlanReport) -> Iterator[tuple[str, list[str]]]:
         )
     warnings = [line for asset in report.assets for line in _warnings(asset)]
     if warnings:
-        yield "Look at the data", warnings
+        yield "Check the data", warnings
     if report.base_problems:
         problems = [code(problem) for problem in report.base_problems[:5]]
-        yield "The base has problems of its own; what could be read is compared", problems
+        yield "The merge base has invalid specs; only the valid ones are compared", problems
 
 
 def _warnings(asset: PlannedAsset) -> Iterator[str]:

@@ -64,4 +64,4 @@ def _sections(report: PlanReport) -> Iterator[tuple[str, list[str]]]:
         approvals = [words.approval_line(approval, strip_control) for approval in report.approvals]
         yield "needs approval", approvals
     if report.base_problems:
-        yield "the base has problems of its own", list(report.base_problems[:5])
+        yield "the merge base has invalid specs", list(report.base_problems[:5])

@@ -106,7 +106,7 @@ def reason_lines(asset: PlannedAsset, quote: Quote) -> list[str]:
     lines = [entry.reason] if entry.reason else []
     lines += [_field_line(change, quote) for change in entry.fields]
     if entry.state == "changed" and not lines:
-        lines.append("its former spec cannot be read")
+        lines.append("its previous spec is invalid")
     return lines
 
 
@@ -129,8 +129,8 @@ def estimate_line(asset: PlannedAsset) -> str:
     parts = [format_spread(estimate.seconds, format_seconds)]
     parts += [format_bytes(estimate.memory.median)] if estimate.memory else []
     parts += [format_money(estimate)] if estimate.money else []
-    others = "" if estimate.basis == "asset" else " of others of its kind"
-    return f"{', '.join(parts)}; by {format_count(estimate.runs, 'run')}{others}"
+    others = "" if estimate.basis == "asset" else " of other assets of this kind"
+    return f"{', '.join(parts)}; from {format_count(estimate.runs, 'run')}{others}"
 
 
 def dataset_lines(asset: PlannedAsset, quote: Quote) -> Iterator[str]:
@@ -169,7 +169,7 @@ def split_lines(rows: RowChanges) -> Iterator[str]:
     if rows.moved_count:
         yield f"{format_count(rows.moved_count, 'row')} moved between splits"
     elif not rows.has_changes:
-        yield "the rows stay the same"
+        yield "no row changes"
 
 
 def _balance(labels: Mapping[str, Sequence[int]], quote: Quote, most: int = 5) -> str:
@@ -204,31 +204,36 @@ def traffic_lines(traffic: PlannedTraffic, quote: Quote) -> list[str]:
     """What a rollout does to its service."""
     steps = " → ".join(f"{step.percent} %" for step in traffic.steps)
     lines = [f"{quote(traffic.service)}: {traffic.mode} {steps}"]
+    if traffic.blocked:
+        lines.append(traffic.blocked)
     quality = traffic.quality
     if not quality:
-        return [*lines, "judged by its guardrails alone, not by ratings"]
+        return [*lines, "guardrails only, no user ratings"]
     lines += [_wait_line(wait, quality, traffic.ratings) for wait in traffic.waits]
     if not traffic.ratings:
-        lines.append(f"no {quality.metric} ratings in 28 days, so no number of days")
+        lines.append(
+            f"no {quality.metric} ratings in the last 28 days: how many days it takes is unknown"
+        )
     return lines
 
 
 def _wait_line(wait: StepEstimate, quality: QualityLimit, pace: RatingRate | None) -> str:
     margin = f"{quality.metric} within {quality.margin:g}"
     if wait.ratings is None:
-        return f"at {wait.percent} %: no number of ratings shows {margin}"
+        return f"at {wait.percent} %: ratings cannot show {margin}"
     count = f"{wait.ratings:,}"
     if pace is None or wait.days is None:
-        return f"at {wait.percent} %: at most {count} ratings show {margin}"
+        return f"at {wait.percent} %: at most {count} ratings are needed to show {margin}"
     rate = f"{format_number(pace.per_day)} a day"
-    return f"at {wait.percent} %: {count} ratings show {margin}; at {rate} {format_days(wait.days)}"
+    days = f"{rate} that is {format_days(wait.days)}"
+    return f"at {wait.percent} %: {count} ratings are needed to show {margin}; at {days}"
 
 
 def approval_line(approval: PlannedApproval, quote: Quote) -> str:
     """Who has to approve, and when."""
     people = ", ".join(quote(strip_control(person)) for person in approval.by) or "anybody"
     before = approval.before_percent
-    when = f" before {before} %" if before is not None else ""
+    when = f" before traffic reaches {before} %" if before is not None else ""
     return f"{approval.project}/{approval.name}: {people}{when}"
 
 

@@ -2,67 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from tidemill.engine.provenance import Facts
+    from tidemill.lineage.result import (
+        DownstreamArtefact,
+        DownstreamLineage,
+        DownstreamRelease,
+        UpstreamLineage,
+        VerifiedLink,
+    )
 
 SHOWN = 12
 """Most artefacts or releases that are listed; the others are counted."""
 LINES = 3
 """Most lines of a spec that are listed, those written last."""
 STEPS = 4
+TIMES = ("created", "approved_at")
+"""Facts that are a time."""
+Item = TypeVar("Item")
 MARKS = {True: "✓", False: "✗", None: " "}
-Row = Mapping[str, Any]
 
 
-def upstream_lines(result: Row) -> Iterator[str]:
+def upstream_lines(lineage: UpstreamLineage) -> Iterator[str]:
     """The trail, nearest first."""
-    steps = [link for link in result["links"] if link["what"] == "rollout step"]
-    hidden = {id(link) for link in _visible_steps(steps)}
-    for link in result["links"]:
-        if id(link) in hidden:
+    steps = [item for item in lineage.links if item.link.kind == "rollout step"]
+    hidden = {id(item) for item in _earlier_steps(steps)}
+    for item in lineage.links:
+        if id(item) in hidden:
             continue
-        yield link_line(link)
-        yield from _detail_lines(link)
+        yield link_line(item)
+        yield from _detail_lines(item)
     if hidden:
         yield f"  {'rollout step':13} … {len(hidden)} more decisions are in --json"
-    yield from _notes(result)
+    yield from _note_lines(lineage.notes)
 
 
-def downstream_lines(result: Row) -> Iterator[str]:
+def downstream_lines(lineage: DownstreamLineage) -> Iterator[str]:
     """Lines of the downstream view: rows, artefacts, releases, answers."""
-    target = result["target"]
-    yield f"  {target['what']:13} {target['id']}"
-    answers_given = result["facts"].get("answers_given")
+    yield f"  {lineage.target.kind:13} {lineage.target.id}"
+    answers_given = lineage.facts.get("answers_given")
     if answers_given is not None:
         yield f"  {'subject ids':13} {answers_given:,}"
-    yield from _list_lines("row", result["rows"], _row, len(result["rows"]))
-    kinds, releases = result["counts"]["artefacts"], result["counts"]["releases"]
+    yield from _list_lines("row", lineage.rows, _row, len(lineage.rows))
+    kinds, releases = lineage.artefact_counts, len(lineage.releases)
     counts = ", ".join(f"{kind} {count:,}" for kind, count in kinds.items())
     yield f"  {'artefacts':13} {sum(kinds.values()):,}{f': {counts}' if counts else ''}"
-    yield from _list_lines("", result["artefacts"], _artefact, sum(kinds.values()))
+    yield from _list_lines("", lineage.artefacts, _artefact, sum(kinds.values()))
     yield f"  {'releases':13} {releases:,}"
-    yield from _list_lines("", result["releases"], _release, releases)
-    yield f"  {'answers':13} {result['answers']['count']:,}"
-    for record in result["answers"]["newest"]:
+    yield from _list_lines("", lineage.releases, _release, releases)
+    yield f"  {'answers':13} {lineage.answer_count:,}"
+    for record in lineage.newest_answers:
         yield f"    {answer_line(record)}"
-    remaining = result["answers"]["count"] - len(result["answers"]["newest"])
+    remaining = lineage.answer_count - len(lineage.newest_answers)
     if remaining > 0:
         yield f"    … {remaining:,} more; `--all` lists them"
-    yield from _notes(result)
+    yield from _note_lines(lineage.notes)
 
 
-def link_line(link: Row) -> str:
+def link_line(item: VerifiedLink) -> str:
     """Line of one link of the upstream view."""
-    mark = "–" if link.get("problem") and link["bytes_match"] is None else ""
-    digest = (link["digest"] or "").removeprefix("sha256:")[:12]
-    facts = truncate(_fact_text(link["what"], link["facts"]), 110)
-    name = truncate(link["name"], 36)
-    mark_text = mark or MARKS[link["bytes_match"]]
-    return f"{mark_text} {link['what']:13} {name:28} {digest:13} {facts}".rstrip()
+    link = item.link
+    mark = "–" if item.problem and item.bytes_match is None else ""
+    digest = (link.digest or "").removeprefix("sha256:")[:12]
+    facts = truncate(_fact_text(link.kind, link.facts), 110)
+    name = truncate(link.name, 36)
+    mark_text = mark or MARKS[item.bytes_match]
+    return f"{mark_text} {link.kind:13} {name:28} {digest:13} {facts}".rstrip()
 
 
-def answer_line(record: Row) -> str:
+def answer_line(record: Facts) -> str:
     """Line of one answer."""
     when, label = format_time(record["time"]), record["label"] or ""
     output = truncate(record["output"], 50)
@@ -80,15 +92,15 @@ def format_time(when: Any) -> str:
     return when.strftime("%Y-%m-%d %H:%M:%S") if isinstance(when, datetime) else str(when)[:19]
 
 
-def _visible_steps(steps: Sequence[Row]) -> list[Row]:
+def _earlier_steps(steps: Sequence[VerifiedLink]) -> list[VerifiedLink]:
     """Earlier decisions that are hidden: all but the last few and the one in force."""
-    return [step for step in steps[:-STEPS] if not step["facts"].get("in_force")]
+    return [step for step in steps[:-STEPS] if not step.link.facts.get("in_force")]
 
 
-def _detail_lines(link: Row) -> Iterator[str]:
-    if link.get("problem"):
-        yield f"    {truncate(link['problem'], 160)}"
-    lines = link["facts"].get("lines", ()) if link["what"] == "spec" else ()
+def _detail_lines(item: VerifiedLink) -> Iterator[str]:
+    if item.problem:
+        yield f"    {truncate(item.problem, 160)}"
+    lines = item.link.facts.get("lines", ()) if item.link.kind == "spec" else ()
     for spec_line in sorted(
         lines, key=lambda spec_line: (spec_line["when"], -spec_line["line"]), reverse=True
     )[:LINES]:
@@ -100,44 +112,46 @@ def _detail_lines(link: Row) -> Iterator[str]:
         yield f"    … {len(lines) - LINES} more lines in --json"
 
 
-def _notes(result: Row) -> Iterator[str]:
-    for note in result["notes"]:
+def _note_lines(notes: Sequence[str]) -> Iterator[str]:
+    for note in notes:
         yield f"! {note}"
 
 
-def _list_lines(title: str, items: Sequence[Row], say: Any, count: int) -> Iterator[str]:
+def _list_lines(
+    title: str, items: Sequence[Item], line: Callable[[Item], str], count: int
+) -> Iterator[str]:
     for item in items[:SHOWN]:
-        yield f"  {title:13} {say(item)}" if title else f"    {say(item)}"
+        yield f"  {title:13} {line(item)}" if title else f"    {line(item)}"
     if count > SHOWN:
         yield f"    … {count - SHOWN:,} more in --json"
 
 
-def _row(row: Row) -> str:
+def _row(row: Facts) -> str:
     dataset = f"in {row['dataset'][7:19]} ({row['split']})"
     return f"{row['id']}  {dataset:34} {_origin(row)}"
 
 
-def _artefact(item: Row) -> str:
-    name = f"{item['project']}/{item['name']}" if item["name"] else ""
-    created = format_time(item["created"])
-    return f"{item['digest'][7:19]}  {item['kind']:9} {truncate(name, 40):40} {created}"
+def _artefact(item: DownstreamArtefact) -> str:
+    name = f"{item.project}/{item.name}" if item.name else ""
+    created = format_time(item.created)
+    return f"{item.digest[7:19]}  {item.kind:9} {truncate(name, 40):40} {created}"
 
 
-def _release(item: Row) -> str:
-    live = "live" if item["live"] else ""
-    count = f"{item['answers']:,} answers"
-    named = f"{item['digest'][7:19]}  {truncate(item['service'], 24):24}"
-    return f"{named} {format_time(item['created'])}  {count:>16} {live}".rstrip()
+def _release(item: DownstreamRelease) -> str:
+    live = "live" if item.live else ""
+    count = f"{item.answers:,} answers"
+    named = f"{item.digest[7:19]}  {truncate(item.service, 24):24}"
+    return f"{named} {format_time(item.created)}  {count:>16} {live}".rstrip()
 
 
-def _origin(row: Row) -> str:
+def _origin(row: Facts) -> str:
     if row.get("event"):
         return f"{row['source']} event {row['event']} at {row.get('place') or 'an unknown offset'}"
     line = f":{row['line']}" if row.get("line") else ""
     return f"{row['source']}{line}"
 
 
-def _fact_text(kind: str, facts: Row) -> str:
+def _fact_text(kind: str, facts: Facts) -> str:
     """The facts of a link worth a person's line."""
     if kind == "answer":
         latency = f"{facts.get('latency', 0):.2f} s"
@@ -153,14 +167,19 @@ def _fact_text(kind: str, facts: Row) -> str:
         force = "in force: " if facts.get("in_force") else ""
         return f"{force}{facts['decision']}: {facts['reason']}"
     if kind in ("release", "approval"):
-        return " ".join(f"{name} {value}" for name, value in facts.items() if name != "by")
+        return " ".join(
+            f"{name} {format_time(value) if name in TIMES else value}"
+            for name, value in facts.items()
+            if name != "by"
+        )
     return _of_data(kind, facts)
 
 
-def _of_data(kind: str, facts: Row) -> str:
+def _of_data(kind: str, facts: Facts) -> str:
     if kind == "dataset" and "offsets" in facts:
         spans = ", ".join(f"{key} up to {offset}" for key, offset in facts["offsets"].items())
-        return f"{facts['rows']} {spans}".strip()
+        counts = ", ".join(f"{count} {split}" for split, count in facts["rows"].items())
+        return f"rows: {counts}; {spans}".rstrip("; ")
     if kind == "evaluation":
         parts = [
             f"{m['metric']} {m['value']:.3g} ({m['low']:.3g}–{m['high']:.3g})"
@@ -168,7 +187,7 @@ def _of_data(kind: str, facts: Row) -> str:
         ]
         return "; ".join(parts)
     if kind == "row":
-        alike = f"{facts['similarity']:.2f} alike " if "similarity" in facts else ""
+        alike = f"similarity {facts['similarity']:.2f} " if "similarity" in facts else ""
         split = f"{facts['split']} " if "split" in facts else ""
         text = f": {facts['text']!r}" if "text" in facts else ""
         return f"{alike}{split}{_origin(facts)}{text}"

@@ -12,6 +12,7 @@ from tidemill.terminal.shell import examples_epilog, json_option, pass_settings,
 
 if TYPE_CHECKING:
     from tidemill.home import Home
+    from tidemill.report.cards.hub_metadata import HubMetadata
 
 
 @click.command(
@@ -53,7 +54,7 @@ def command(settings: Settings, name: str, out: Path | None, as_json: bool) -> N
         click.echo(first, nl=False)
 
 
-def _cards(home: Home, name: str) -> dict[str, tuple[str, dict[str, object]]]:
+def _cards(home: Home, name: str) -> dict[str, tuple[str, HubMetadata]]:
     """File → its text and metadata, the one that was asked for first."""
     from tidemill.report import gather
     from tidemill.report.cards import dataset, model

@@ -1,15 +1,13 @@
-"""Look into a dataset: its splits, labels and quarantine, and what a change does to its rows."""
+"""Inspect a dataset: splits, labels, quarantine, and the row changes of a spec change."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from tidemill.errors import TidemillError
 from tidemill.settings import Settings
-from tidemill.terminal.amounts import format_count, format_value, strip_control
 from tidemill.terminal.shell import (
     CHANGES,
     examples_epilog,
@@ -20,13 +18,12 @@ from tidemill.terminal.shell import (
 )
 
 if TYPE_CHECKING:
+    from tidemill.cli._data_text import DatasetContent, Examples
     from tidemill.data.compare import RowChanges
-    from tidemill.pipeline.preview import DataDifference, DatasetPreview
+    from tidemill.pipeline.preview import DatasetPreview
     from tidemill.spec.load import Project
 
 SHOWN = 5
-Examples = dict[str, list[Any]]
-"""Rows by what happened to them: added, removed, changed (pairs of before and after)."""
 
 
 @click.group()
@@ -49,6 +46,7 @@ def show(settings: Settings, dataset: str, rows: int, as_json: bool) -> None:
     Read from its files by its own pipeline; feedback, hub files and expectations come with a run.
     """
     from tidemill.adapters.clock import SystemClock
+    from tidemill.cli._data_text import content_lines
     from tidemill.home import Home
     from tidemill.pipeline.preview import preview
 
@@ -57,10 +55,10 @@ def show(settings: Settings, dataset: str, rows: int, as_json: bool) -> None:
     _is_dataset(home.project(project), name)
     prepared = preview(home.project(project), name, SystemClock(), settings.subject_key)
     content = _content(project, name, prepared, rows)
-    print_json(content) if as_json else click.echo("\n".join(_content_lines(content)))
+    print_json(content) if as_json else click.echo("\n".join(content_lines(content)))
 
 
-def _content(project: str, name: str, preview: DatasetPreview, rows: int) -> dict[str, Any]:
+def _content(project: str, name: str, preview: DatasetPreview, rows: int) -> DatasetContent:
     from tidemill.data.rows import columns_of
 
     dataset = preview.prepared
@@ -88,7 +86,9 @@ def _content(project: str, name: str, preview: DatasetPreview, rows: int) -> dic
 )
 @click.argument("dataset")
 @click.option("--against", metavar="REF", help="Default: the remote's default branch, else main.")
-@click.option("--rows", "-n", default=SHOWN, show_default=True, help="How many rows of each sort.")
+@click.option(
+    "--rows", "-n", default=SHOWN, show_default=True, help="Rows to show of each kind of change."
+)
 @json_option
 @pass_settings
 def diff(settings: Settings, dataset: str, against: str | None, rows: int, as_json: bool) -> None:
@@ -97,6 +97,7 @@ def diff(settings: Settings, dataset: str, against: str | None, rows: int, as_js
     Compared with the merge base. Exits with 2 where rows differ.
     """
     from tidemill.adapters.clock import SystemClock
+    from tidemill.cli._data_text import difference_lines
     from tidemill.home import Home
     from tidemill.planning.dataset_differences import compare_dataset
     from tidemill.planning.report import difference_to_dict
@@ -108,7 +109,7 @@ def diff(settings: Settings, dataset: str, against: str | None, rows: int, as_js
     with open_revisions(settings, against, None) as revisions:
         if f"{project}/{name}" not in revisions.desired:  # no file of its project differs
             same = {"project": project, "name": name, "any": False}
-            print_json(same) if as_json else click.echo("the rows stay the same")
+            print_json(same) if as_json else click.echo("no row changes")
             return
         data = compare_dataset(revisions, project, name, SystemClock())
     examples = _examples(data.rows, rows)
@@ -116,7 +117,7 @@ def diff(settings: Settings, dataset: str, against: str | None, rows: int, as_js
         facts = {"project": project, "name": name, "any": data.rows.has_changes}
         print_json({**facts, **difference_to_dict(data), "examples": examples})
     else:
-        click.echo("\n".join(_difference_lines(data, examples)))
+        click.echo("\n".join(difference_lines(data, examples)))
     exit_with(CHANGES if data.rows.has_changes else 0)
 
 
@@ -138,57 +139,3 @@ def _examples(rows: RowChanges, most: int) -> Examples:
         "removed": [columns_of(row) for row in rows.removed[:most]],
         "changed": [[columns_of(row) for row in pair] for pair in rows.changed[:most]],
     }
-
-
-def _content_lines(content: Mapping[str, Any]) -> Iterator[str]:
-    counts = ", ".join(f"{split} {count:,}" for split, count in content["rows"].items())
-    yield f"{content['project']}/{content['name']}: {counts}"
-    by_split = content["labels"]
-    for label in sorted({label for counts in by_split.values() for label in counts}):
-        each = (f"{split} {by_split.get(split, {}).get(label, 0)}" for split in content["rows"])
-        yield f"  {strip_control(label):<24} {', '.join(each)}"
-    for reason, count in content["quarantined"].items():
-        yield f"  left out: {strip_control(reason)} {count:,}"
-    if content["pii"]:
-        yield f"  personal data found: {', '.join(f'{n} {k}' for k, n in content['pii'].items())}"
-    if content["not_read"]:
-        yield f"  not read: {', '.join(map(strip_control, content['not_read']))}"
-    for split, rows in content["examples"].items():
-        yield from (f"  {split}: {_row(row)}" for row in rows)
-
-
-def _difference_lines(data: DataDifference, examples: Examples) -> Iterator[str]:
-    from tidemill.cli._plan_words import difference_lines
-
-    yield from difference_lines(data, strip_control)
-    yield from (f"+ {_row(row)}" for row in examples["added"])
-    yield from (f"- {_row(row)}" for row in examples["removed"])
-    for before, after in examples["changed"]:
-        yield from _pair(before, after)
-    hidden = _hidden_count(data, examples)
-    if hidden:
-        yield f"… and {format_count(hidden, 'row')} more; --rows shows them"
-
-
-def _pair(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    names = [name for name in after if before.get(name) != after.get(name) and name != "id"]
-    yield f"~ {_row(before)}"
-    yield from (
-        f"    {name}: {format_value(before.get(name))} → {format_value(after.get(name))}"
-        for name in names
-    )
-
-
-def _hidden_count(data: DataDifference, examples: Examples) -> int:
-    """Rows that differ and are not among the examples."""
-    splits = data.rows.splits.values()
-    differing = sum(split.added + split.removed + split.changed for split in splits)
-    return differing - sum(map(len, examples.values()))
-
-
-def _row(row: Mapping[str, Any]) -> str:
-    hidden = ("id", "source", "weight")
-    columns = {k: v for k, v in row.items() if k not in hidden and v is not None}
-    return "  ".join(
-        f"{strip_control(name)}={format_value(cell)}" for name, cell in columns.items()
-    )

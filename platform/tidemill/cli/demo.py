@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tidemill.terminal.shell import examples_epilog, exit_with, json_option, print_json
+
+if TYPE_CHECKING:
+    from tidemill.demo.crowd import Quality
+from tidemill.demo.report import DemoReport
 
 
 @click.command(
@@ -36,26 +41,23 @@ def command(specs: Path, folder: Path, keep: bool, as_json: bool) -> None:
     with terminal_progress() as say:
         report = tell(specs.resolve(), folder.resolve(), keep=keep, say=say)
     if as_json:
-        print_json(report)
+        print_json(report.to_dict())
     else:
         click.echo(summary(report, folder, keep))
-    exit_with(0 if report["ok"] else 1)
+    exit_with(0 if report.ok else 1)
 
 
-def summary(report: dict[str, object], folder: Path, keep: bool) -> str:
+def summary(report: DemoReport, folder: Path, keep: bool) -> str:
     """The last screen: what happened, and where to look."""
-    before, after = report["quality_before"], report["quality_after"]
-    assert isinstance(before, dict)
-    assert isinstance(after, dict)
+    before, after = report.quality_before, report.quality_after
     env = f"TIDEMILL_SPECS={folder}/repository/specs TIDEMILL_HOME={folder}/home"
     lines = [
         "",
-        f"  {'The wheel turned' if report['ok'] else 'The wheel did not turn'} "
-        f"in {report['seconds']} s.",
+        f"  The loop {'is closed' if report.ok else 'did not close'} after {report.seconds} s.",
         f"  Accuracy on new requests: {_interval(before)} before, {_interval(after)} after "
         "retraining.",
-        f"  Events: {report['events_sent']} sent, {report['events_ingested']} ingested, "
-        f"{report['quarantined']} quarantined.",
+        f"  Events: {report.events_sent} sent, {report.events_ingested} ingested, "
+        f"{report.quarantined} quarantined.",
         f"  Report: {folder}/report.json",
     ]
     if keep:
@@ -65,5 +67,5 @@ def summary(report: dict[str, object], folder: Path, keep: bool) -> str:
     return "\n".join(lines)
 
 
-def _interval(quality: dict[str, float]) -> str:
-    return f"{quality['value']:.0%} ({quality['low']:.0%}–{quality['high']:.0%})"
+def _interval(quality: Quality) -> str:
+    return f"{quality.value:.0%} ({quality.low:.0%}–{quality.high:.0%})"

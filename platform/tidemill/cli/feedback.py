@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +13,9 @@ from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
 from tidemill.terminal.amounts import strip_control
 from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
+
+if TYPE_CHECKING:
+    from tidemill.adapters.ledger.feedback import RecentFeedback
 
 KINDS = ("thumbs", "score", "correction", "comment", "preference", "outcome")
 
@@ -88,11 +90,7 @@ def tail(settings: Settings, stream: str | None, limit: int, follow: bool, as_js
         return
     while True:
         for row in rows:
-            click.echo(
-                json.dumps(row, default=str, ensure_ascii=False)
-                if as_json
-                else strip_control(_line(row))
-            )
+            click.echo(json.dumps(row, default=str, ensure_ascii=False) if as_json else _line(row))
         if not follow:
             if not rows:
                 click.echo("no feedback yet; see `tidemill status` for whether ingest runs")
@@ -185,7 +183,7 @@ def _stream(settings: Settings, requested: str | None) -> Feedback:
     raise TidemillError(f"several streams exist ({several}); choose one with --to")
 
 
-def _payload(kind: str, value: str) -> Mapping[str, Any]:
+def _payload(kind: str, value: str) -> dict[str, Any]:
     if kind == "thumbs":
         if value not in ("up", "down"):
             raise click.BadParameter(f"'{value}' is neither up nor down", param_hint="VALUE")
@@ -198,7 +196,7 @@ def _payload(kind: str, value: str) -> Mapping[str, Any]:
     return {{"correction": "output", "comment": "comment", "preference": "over"}[kind]: value}
 
 
-def _line(row: Mapping[str, Any]) -> str:
+def _line(row: RecentFeedback) -> str:
     content = next((row[n] for n in ("output", "comment", "value") if row[n] is not None), "")
     subject = (row["subject"] or "–")[:8]
     release = (row["release"] or "").removeprefix("sha256:")[:12] or row["state"]

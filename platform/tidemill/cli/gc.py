@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -39,7 +39,7 @@ def command(settings: Settings, dry_run: bool, as_json: bool) -> None:
         click.echo("\n".join(_lines(garbage, dry_run)))
 
 
-def _to_dict(garbage: Collection, dry_run: bool) -> dict[str, Any]:
+def _to_dict(garbage: Collection, dry_run: bool) -> dict[str, object]:
     return {
         "freed": not dry_run,
         "bytes": garbage.bytes,
@@ -65,7 +65,7 @@ def _lines(garbage: Collection, dry_run: bool) -> list[str]:
     head = f"{verb} {format_bytes(garbage.bytes)}: {counts}." if artefacts or folders else _NOTHING
     reasons = Counter(garbage.reasons.values())
     reason_lines = [f"  {count:>3}  {reason}" for reason, count in sorted(reasons.items())]
-    title = f"{format_count(len(garbage.reasons), 'artefact')} stay, each for its first reason:"
+    title = f"{format_count(len(garbage.reasons), 'artefact')} are kept, each for its first reason:"
     return [head, *artefacts, *folders, *([title, *reason_lines] if reason_lines else [])]
 
 

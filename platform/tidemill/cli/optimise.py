@@ -16,6 +16,7 @@ from tidemill.terminal.shell import examples_epilog, json_option, pass_settings
 
 if TYPE_CHECKING:
     from tidemill.ports import Artefact
+    from tidemill.spec.base import Spec
 
 
 @click.command(
@@ -171,7 +172,7 @@ def _search_target(home: Any, prompt: str, model: str | None, method: str | None
     return _SearchTarget(builder, spec, model or _asked_through(builder.specs, spec.name), method)
 
 
-def _asked_through(specs: Mapping[str, object], prompt: str) -> str:
+def _asked_through(specs: Mapping[str, Spec], prompt: str) -> str:
     """The one model that an Evaluation asks through a prompt."""
     from tidemill.errors import TidemillError
     from tidemill.pipeline.prompt_loading import prompt_name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import time
 from collections.abc import Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ def status(settings: Settings, service: str | None, as_json: bool) -> None:
         )
         for step in decisions:
             looks = f" ({step.repeats} times)" if step.repeats > 1 else ""
-            when = step.decided_at.astimezone().strftime("%d %b %H:%M:%S")
+            when = step.decided_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
             click.echo(f"  {when}  {step.decision:<9} {step.reason}{looks}")
 
 

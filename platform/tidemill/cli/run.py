@@ -1,4 +1,4 @@
-"""Make assets: what is missing or stale is made, the rest is reused.
+"""Build assets: missing and stale ones are built, fresh ones are reused.
 
 NAMES are specs (`reply-eval` or `support-chat/reply-eval`) or whole projects (`support-chat`).
 Everything a name needs is made first. Feedback that has come since a dataset was made waits for a
@@ -39,14 +39,14 @@ from tidemill.terminal.shell import (
     )
 )
 @click.argument("names", nargs=-1, required=True)
-@click.option("--only", is_flag=True, help="Do not make what the names need; it has to be there.")
-@click.option("--fresh", is_flag=True, help="Take in the feedback that has come until now.")
+@click.option("--only", is_flag=True, help="Build only these assets; their inputs must exist.")
+@click.option("--fresh", is_flag=True, help="Include all feedback received so far.")
 @json_option
 @pass_settings
 def command(
     settings: Settings, names: tuple[str, ...], only: bool, fresh: bool, as_json: bool
 ) -> None:
-    """Make assets: what is missing or stale is made, the rest is reused.
+    """Build assets: missing and stale ones are built, fresh ones are reused.
 
     A dataset keeps the feedback it was made with until a trigger, or `--fresh`, takes in more.
     """

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from tidemill.terminal.shell import ERROR, examples_epilog, exit_with, json_option, print_json
+
+if TYPE_CHECKING:
+    from tidemill.settings.variables import Variable
 
 
 @click.command(
@@ -28,20 +31,20 @@ def command(as_json: bool) -> None:
         current = values(Settings.read())
     except SettingsError as error:
         current, problems = {}, error.problems
-    rows = [{**vars(variable), "value": current.get(variable.name)} for variable in variables()]
+    rows = [(variable, current.get(variable.name)) for variable in variables()]
     if as_json:
-        print_json(rows)
+        print_json([{**vars(variable), "value": value} for variable, value in rows])
     else:
-        click.echo("\n".join(line for row in rows for line in _lines(row)))
+        click.echo("\n".join(line for row in rows for line in _lines(*row)))
     for sentence in (*problems, *unknown_variables(os.environ)):
         click.echo(sentence, err=True)
     if problems:
         exit_with(ERROR)
 
 
-def _lines(row: dict[str, Any]) -> list[str]:
-    defaults = [text for text in (" or ".join(row["fallbacks"]), row["default"]) if text]
-    lines = [row["name"], f"    {row['meaning']}"]
+def _lines(variable: Variable, value: str | None) -> list[str]:
+    defaults = [text for text in (" or ".join(variable.fallbacks), variable.default) if text]
+    lines = [variable.name, f"    {variable.meaning}"]
     if defaults:
         lines.append(f"    default: {', else '.join(defaults)}")
-    return [*lines, f"    set to: {row['value']}"] if row["value"] is not None else lines
+    return [*lines, f"    set to: {value}"] if value is not None else lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +18,12 @@ from tidemill.terminal.shell import (
     warn_of_unknown_variables,
 )
 
+if TYPE_CHECKING:
+    from tidemill.engine.plan import PlanEntry
+    from tidemill.engine.service_status import ServiceStatus
+    from tidemill.local.status import FollowedBranch, IngestStatus, ServiceRollouts, StackStatus
+    from tidemill.records import SyncRecord
+
 
 @click.command(epilog=examples_epilog("tidemill status", "tidemill status --json | jq .services"))
 @json_option
@@ -25,107 +31,111 @@ from tidemill.terminal.shell import (
 def command(settings: Settings, as_json: bool) -> None:
     """What runs and where, what is live, how rollouts go, which assets are stale, what ingest
     reads."""
-    from tidemill.local.stack import stack_status
+    from tidemill.local.stack_status import stack_status
 
     warn_of_unknown_variables()
     status = stack_status(settings)
     if as_json:
-        print_json(status)
+        print_json(status.to_dict())
         return
     click.echo("\n".join(map(strip_control, _lines(status))))
 
 
-def _lines(status: Mapping[str, Any]) -> list[str]:
-    lines = [f"home {status['home']}", *_git_lines(status["git"])]
-    if not status["processes"]:
-        lines.append("nothing runs; start it with `tidemill up`")
-        return [*lines, *_asset_lines(status["assets"]), *_drift_lines(status)]
-    for process in status["processes"]:
-        state = "runs" if process["alive"] else "down"
-        lines.append(f"  {state}  {process['name']:<34} {process['url']}")
-    if not status["running"]:
-        lines.append("no supervisor runs, so what is down stays down; `tidemill up` starts it")
-    for service in status["services"]:
+def _lines(status: StackStatus) -> list[str]:
+    lines = [f"home {status.home}", *_git_lines(status.git)]
+    for process in status.processes:
+        state = "runs" if process.alive else "down"
+        lines.append(f"  {state}  {process.name:<34} {process.url}")
+    if not status.processes:
+        lines.append("Nothing is running; start with `tidemill up`.")
+    elif not status.is_running:
+        lines.append(
+            "The supervisor is not running, so stopped services stay stopped; run `tidemill up`."
+        )
+    for service in status.services:
         lines += _service_lines(service)
-    if not status["services"]:
-        lines.append("no release yet; `tidemill run` makes one")
-    counts = status["ingest"]
-    if counts:
-        hidden = ("read", "trouble")
-        parts = [f"{name} {value}" for name, value in counts.items() if name not in hidden]
-        lines.append(f"ingest  {', '.join(parts)}")
-        lines += [f"  trouble: {counts['trouble']}"] if counts["trouble"] else []
-    return [*lines, *_asset_lines(status["assets"]), *_drift_lines(status)]
+    if not status.services:
+        lines.append("no release yet; create one with `tidemill run`")
+    lines += _ingest_lines(status.ingest) if status.ingest else []
+    return [*lines, *_asset_lines(status.assets), *_drift_lines(status)]
 
 
-def _asset_lines(assets: Sequence[Mapping[str, str]]) -> list[str]:
+def _ingest_lines(ingest: IngestStatus) -> list[str]:
+    counts = [f"{name} {count}" for name, count in ingest.events.items()]
+    lines = [f"ingest  {', '.join([*counts, f'state {ingest.state}', f'lag {ingest.lag}'])}"]
+    return [*lines, f"  error: {ingest.trouble}"] if ingest.trouble else lines
+
+
+def _asset_lines(assets: Sequence[PlanEntry]) -> list[str]:
     """How many assets of each project are not up to date."""
     from tidemill.cli._plan_words import STATE_WORDS
 
     lines = []
-    for project in dict.fromkeys(asset["project"] for asset in assets):
-        states = Counter(asset["state"] for asset in assets if asset["project"] == project)
+    for project in dict.fromkeys(asset.project for asset in assets):
+        states = Counter(asset.state for asset in assets if asset.project == project)
         counts = [f"{states[state]} {word}" for state, word in STATE_WORDS.items() if states[state]]
         lines.append(f"assets  {project}: {', '.join(counts)}; `tidemill plan` says why")
     return lines
 
 
-def _drift_lines(status: Mapping[str, Any]) -> list[str]:
+def _drift_lines(status: StackStatus) -> list[str]:
     """Git, ledger and live side by side, and where they differ."""
     lines = []
-    if status["standings"]:
+    if status.statuses:
         lines.append(f"{'':24}{'Git':15}{'ledger':15}live")
-    for service in status["standings"]:
-        git = _digest(service["git"]["release"]) if service["git"]["commit"] else "no commit"
-        shares = service["live"]["shares"]
-        live = "not known: " + service["live"]["why"] if shares is None else _shares(shares)
-        row = f"{git:15}{_digest(service['ledger']['release']):15}{live}"
-        lines.append(f"{service['service']:24}{row}")
-        lines += [f"  drift: {drift['said']}" for drift in service["drift"]]
-    if status["standings"] and not any(service["drift"] for service in status["standings"]):
+    for service in status.statuses:
+        lines.append(f"{service.service:24}{_three_sides(service)}")
+        lines += [f"  drift: {drift}" for drift in status.drifts[service.service]]
+    if status.statuses and not any(status.drifts.values()):
         lines.append("no drift")
-    trouble = status["trouble"]
+    trouble = status.trouble
     return [*lines, f"drift cannot be detected: {trouble}"] if trouble else lines
 
 
+def _three_sides(service: ServiceStatus) -> str:
+    desired, recorded, observed = service.desired, service.recorded, service.observed
+    git = _digest(desired.release) if desired.commit else "no commit"
+    live = f"unknown: {observed.reason}" if observed.shares is None else _shares(observed.shares)
+    return f"{git:15}{_digest(recorded.release):15}{live}"
+
+
 def _shares(shares: Mapping[str, float]) -> str:
-    busy = sorted(shares.items(), key=lambda one: -one[1])
-    return ", ".join(f"{_digest(name)} {p:g} %" for name, p in busy if p > 0) or "nothing"
+    busy = sorted(shares.items(), key=lambda share: -share[1])
+    return ", ".join(f"{_digest(name)} {p:g} %" for name, p in busy if p > 0) or "–"
 
 
 def _digest(release: str | None) -> str:
-    return release.removeprefix("sha256:")[:12] if release else "nothing"
+    return release.removeprefix("sha256:")[:12] if release else "–"
 
 
-def _service_lines(service: Mapping[str, Any]) -> list[str]:
-    live = _digest(service["live"])
-    lines = [f"service {service['service']}: {live} is live"]
-    lines += [f"  waits for a person: {service['asks']}"] if service["asks"] else []
-    for rollout in service["open"]:
-        approve = f"; waits for a person: `tidemill approve {service['service']}`"
-        waits = approve if rollout["waits"] else ""
-        share = f"{_digest(rollout['release'])} at {rollout['percent']:g} %"
-        lines.append(f"  {share}: {rollout['reason']}{waits}")
+def _service_lines(service: ServiceRollouts) -> list[str]:
+    lines = [f"service {service.service}: {_digest(service.live)} is live"]
+    lines += [f"  waits for a person: {service.question}"] if service.question else []
+    for rollout in service.in_progress:
+        approve = f"; waits for a person: `tidemill approve {service.service}`"
+        waits = approve if rollout.awaits_person else ""
+        share = f"{_digest(rollout.release)} at {rollout.percent:g} %"
+        lines.append(f"  {share}: {rollout.reason}{waits}")
     return lines
 
 
-def _git_lines(git: Mapping[str, Any] | None) -> list[str]:
+def _git_lines(git: FollowedBranch | None) -> list[str]:
     """The followed branch: what is applied, and why the newest commit is not."""
     if git is None:
         return []
-    newest, applied = git["seen"], git["applied"]
-    lines = [f"git  {git['remote']} {git['branch']}: {_commit(applied) or 'nothing'} is applied"]
-    lines += [f"  trouble: {git['trouble']}"] if git["trouble"] else []
-    if newest and newest["state"] != "applied":
-        state = f"{newest['state']} {newest['refusal']}"
-        lines.append(f"  {_commit(newest)} is {state}: {newest['reason']}")
-    for orphan in git["orphans"]:
+    newest, poll = git.newest, git.poll
+    lines = [f"git  {poll.remote} {poll.branch}: {_commit(git.applied) or 'nothing'} is applied"]
+    lines += [f"  error: {poll.error}"] if poll.error else []
+    if newest and newest.state != "applied":
+        state = f"{newest.state} {newest.refusal}"
+        lines.append(f"  {_commit(newest)} is {state}: {newest.reason}")
+    for orphan in git.orphans:
         lines.append(
-            f"  '{orphan['service']}' is live, but no spec of {orphan['project']} describes it any "
+            f"  '{orphan.service}' is live, but no spec of {orphan.project} describes it any "
             "more; it stays live until you take it down"
         )
     return lines
 
 
-def _commit(commit: Mapping[str, Any] | None) -> str:
-    return f"{commit['commit'][:10]} {commit['subject']}" if commit else ""
+def _commit(sync: SyncRecord | None) -> str:
+    return f"{sync.commit[:10]} {sync.subject}" if sync else ""

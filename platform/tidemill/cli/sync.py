@@ -1,7 +1,7 @@
 """Sync with a Git branch: validate new commits, apply them, build what changed.
 
 Each new commit of TIDEMILL_GIT_REMOTE is checked out beside the one in force; its signatures,
-specs, plan and budget are judged, and only then it takes effect. One that is refused changes
+specs, plan and budget are validated before it takes effect. One that is refused changes
 nothing.
 A revert brings the release back that the same specs made before.
 """

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -68,10 +69,10 @@ def explain(settings: Settings, name: str | None, as_json: bool) -> None:
         return
     for explanation in explanations:
         decision = explanation.decision
-        click.echo(f"{explanation.trigger}: {explanation.verdict}: {decision.reason}")
+        verdict = "fires" if decision.fires else "does not fire"
+        click.echo(f"{explanation.trigger}: {verdict}: {decision.reason}")
         for condition, numbers in decision.numbers.items():
-            figures = ", ".join(f"{key} {_short(value)}" for key, value in numbers.items())
-            click.echo(f"    {condition.partition(':')[2]:<14} {figures}")
+            click.echo(f"    {condition.partition(':')[2]:<14} {_condition_line(numbers)}")
         for past in explanation.history[:3]:
             click.echo(f"    {past.decided_at:%Y-%m-%d %H:%M} UTC  {past.state}: {past.reason}")
 
@@ -139,17 +140,21 @@ def _triggers(settings: Settings, name: str | None) -> list[tuple[str, Trigger, 
 
 
 def _explain(
-    settings: Settings, project: str, trigger: Trigger, stream: Feedback | None
+    settings: Settings, project: str, trigger: Trigger, _stream: Feedback | None
 ) -> _Explanation:
-    from tidemill.adapters.ledger import Ledger
-    from tidemill.control.trigger_evaluation import state_of
-    from tidemill.engine.trigger import evaluate
+    from tidemill.control.trigger_evaluation import explain as verdict_now
+    from tidemill.home import Home
 
-    ledger, now = Ledger.open(settings.ledger_url), datetime.now(UTC)
-    state = state_of(ledger, project, trigger, stream, now)
-    past = ledger.trigger_decisions.history(project, trigger.name, limit=10)
-    name = f"{project}/{trigger.name}"
-    return _Explanation(name, evaluate(trigger, state, now), tuple(past))
+    home = Home(settings)
+    verdict = verdict_now(home, home.project(project), trigger, home.clock.now())
+    past = home.ledger.trigger_decisions.history(project, trigger.name, limit=10)
+    return _Explanation(f"{project}/{trigger.name}", verdict, tuple(past))
+
+
+def _condition_line(numbers: Mapping[str, object]) -> str:
+    """Whether a condition holds, and its figures."""
+    figures = [f"{k.replace('_', ' ')} {_short(v)}" for k, v in numbers.items() if k != "holds"]
+    return ", ".join(["holds" if numbers.get("holds") else "does not hold", *figures])
 
 
 def _short(value: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -61,7 +61,8 @@ def command(
     artefact, a row or, forwards, a commit, a subject or an event; the beginning of an id is enough
     where only one thing begins so. `KIND:ID` says which is meant: answer, release, artefact,
     commit, row, event, subject, or model, dataset, prompt, finetune, compression, evaluation with
-    a spec's name. A subject's plain id is hashed with TIDEMILL_SUBJECT_KEY; its hash does too.
+    a spec's name. A subject's plain id is hashed with TIDEMILL_SUBJECT_KEY; its hash is accepted
+    too.
 
     Backwards, the files on disk are compared with every digest: by the size, times and inode that
     they had when they were last hashed, and by their bytes where one of these changed (or all with
@@ -73,20 +74,21 @@ def command(
     if everything and not forward:
         raise click.UsageError("--all needs --forward")
     lineage: UpstreamLineage | DownstreamLineage
+    is_verified = True
     if forward:
         lineage = _downstream(home, target, complete=as_json or svg is not None)
     else:
         from tidemill.lineage.upstream import trace_upstream
 
         lineage = trace_upstream(home, target, every_byte=verify, by_embedding=meaning)
-    report = lineage.to_dict()
+        is_verified = lineage.is_verified
     if svg is not None:
         _draw(lineage, svg)
     if everything:
         _stream(home, lineage, as_json)
     else:
-        _print(report, as_json)
-    exit_with(0 if report.get("verified", True) else 1)
+        _print(lineage, as_json)
+    exit_with(0 if is_verified else 1)
 
 
 def _downstream(home: Home, target: str, *, complete: bool) -> DownstreamLineage:
@@ -97,16 +99,19 @@ def _downstream(home: Home, target: str, *, complete: bool) -> DownstreamLineage
     return trace_downstream(home, target, limit=limit, with_edges=complete)
 
 
-def _print(report: dict[str, Any], as_json: bool) -> None:
+def _print(lineage: UpstreamLineage | DownstreamLineage, as_json: bool) -> None:
     if as_json:
-        print_json(report)
+        print_json(lineage.to_dict())
         return
-    from tidemill.cli import _why_text
+    from tidemill.cli._why_text import downstream_lines, upstream_lines
+    from tidemill.lineage.result import DownstreamLineage
 
-    format_lines = (
-        _why_text.downstream_lines if report["direction"] == "forward" else _why_text.upstream_lines
+    lines = (
+        downstream_lines(lineage)
+        if isinstance(lineage, DownstreamLineage)
+        else upstream_lines(lineage)
     )
-    for line in format_lines(report):
+    for line in lines:
         click.echo(strip_control(line))
 
 

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tidemill import machine
 from tidemill.compression import Conversations
@@ -17,6 +17,10 @@ from tidemill.form import ModelForm
 from tidemill.progress import Progress
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from onnxruntime import NodeArg
+
     from tidemill.compression.steps.quantise import Options
 
 _LOOKED_AT = 16
@@ -111,7 +115,9 @@ def _next_tokens(path: Path, rows: Sequence[list[int]]) -> list[list[int]]:
     return tokens
 
 
-def _model_inputs(inputs: Sequence[Any], ids: Any) -> dict[str, Any]:
+def _model_inputs(
+    inputs: Sequence[NodeArg], ids: npt.NDArray[np.int64]
+) -> dict[str, npt.NDArray[np.generic]]:
     import numpy as np
 
     plain = {
@@ -120,7 +126,9 @@ def _model_inputs(inputs: Sequence[Any], ids: Any) -> dict[str, Any]:
         "position_ids": np.arange(ids.shape[1])[None],
         "token_type_ids": np.zeros_like(ids),
     }
-    feed = {tensor.name: plain[tensor.name] for tensor in inputs if tensor.name in plain}
+    feed: dict[str, npt.NDArray[np.generic]] = {
+        tensor.name: plain[tensor.name] for tensor in inputs if tensor.name in plain
+    }
     for tensor in inputs:
         if tensor.name.startswith("past_key_values"):
             feed[tensor.name] = np.zeros((1, tensor.shape[1], 0, tensor.shape[3]), np.float32)

@@ -107,7 +107,7 @@ class EngineBuild:
 
     def _error_text(self, what: str) -> str:
         last = f" ({self.errors[-1]})" if self.errors else ""
-        return f"{what}{last}; leave out the target '{self.target.runtime}' to go on without it"
+        return f"{what}{last}; remove the target '{self.target.runtime}' to continue without it"
 
 
 def profile_shapes(inputs: Sequence[tuple[str, Shape]], target: TensorRtTarget) -> Shapes:

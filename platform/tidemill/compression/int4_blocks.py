@@ -6,7 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from tidemill.compression.model_folder import TOKENIZER, copy, silence_tools, write_note
 from tidemill.errors import ArtefactError, MissingExtra
@@ -33,13 +33,10 @@ def quantise(source: Path, out: Path, form: ModelForm, options: Options, say: Pr
     for name in TOKENIZER:  # the builder's copies; the source's own are the ones trained with
         (out / name).unlink(missing_ok=True)
     copy(source, out, ["config.json", "generation_config.json", *TOKENIZER])
-    write_note(out, "quantise", {"scheme": "blocks", **_describe(options)})
+    settings = options.model_dump(exclude={"scheme", "processor", "per_channel"})
+    write_note(out, "quantise", {"scheme": "blocks", **settings})
     precision: Literal["int8", "int4"] = "int8" if options.bits == 8 else "int4"
     replace(form, form="genai", precision=precision).write(out)
-
-
-def _describe(options: Options) -> dict[str, Any]:
-    return options.model_dump(exclude={"scheme", "processor", "per_channel"})
 
 
 def _build(source: Path, work: Path, options: Options) -> None:

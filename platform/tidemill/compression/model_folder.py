@@ -10,7 +10,6 @@ import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from tidemill.errors import ArtefactError
 from tidemill.form import ModelForm
@@ -34,7 +33,7 @@ def check_full_weights(source: Path, step: str) -> ModelForm:
     form = ModelForm.read(source)
     if form.form == "adapter":
         raise ArtefactError(
-            f"step '{step}' needs whole weights and got an adapter; put a `merge` step before it"
+            f"step '{step}' needs full weights and got an adapter; add a `merge` step before it"
         )
     if form.form != "safetensors":
         raise ArtefactError(
@@ -61,7 +60,7 @@ def link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def write_note(out: Path, step: str, facts: Mapping[str, Any]) -> None:
+def write_note(out: Path, step: str, facts: Mapping[str, object]) -> None:
     """Keep how the artefact was made beside its bytes; nothing that differs from run to run."""
     text = json.dumps({"step": step, **facts}, indent=1, sort_keys=True, ensure_ascii=False)
     (out / NOTE).write_text(text + "\n", encoding="utf-8")

@@ -51,22 +51,12 @@ def export_onnx(source: Path, beside: Path, say: Progress) -> Path:
 
 
 def _export(source: Path, work: Path, form: ModelForm) -> None:
+    export = _export_sentence_classifier if form.pooling else _export_architecture
     with silence_tools():
         try:
-            from optimum.exporters.onnx import main_export
+            export(source, work, form)
         except ImportError:
             raise MissingExtra("optimum-onnx", "compress") from None
-        try:
-            main_export(
-                str(source),
-                work,
-                task=_TASKS[form.task],
-                dtype="fp32",
-                library_name="transformers",
-                local_files_only=True,
-                do_validation=False,
-                no_post_process=True,
-            )
         except (ValueError, KeyError, NotImplementedError) as error:
             raise ArtefactError(
                 f"{source}: Optimum cannot export this model to ONNX ({error}); "
@@ -75,3 +65,34 @@ def _export(source: Path, work: Path, form: ModelForm) -> None:
     for name in COPIED_FILES:  # Optimum's own copies name this machine's folders
         (work / name).unlink(missing_ok=True)
     copy(source, work, COPIED_FILES)
+
+
+def _export_architecture(source: Path, work: Path, form: ModelForm) -> None:
+    """A model whose head is part of its architecture: Optimum knows it."""
+    from optimum.exporters.onnx import main_export
+
+    main_export(
+        str(source),
+        work,
+        task=_TASKS[form.task],
+        dtype="fp32",
+        library_name="transformers",
+        local_files_only=True,
+        do_validation=False,
+        no_post_process=True,
+    )
+
+
+def _export_sentence_classifier(source: Path, work: Path, form: ModelForm) -> None:
+    """Encoder, pooling and linear head in one graph, with the inputs Optimum gives the encoder."""
+    from optimum.exporters.onnx import export
+    from optimum.exporters.tasks import TasksManager
+
+    from tidemill.runtimes import sentence_classifier
+
+    model = sentence_classifier.load(source, len(form.labels))
+    config = TasksManager.get_exporter_config_constructor(
+        "onnx", model_type=model.config.model_type, task=_TASKS[form.task],
+        library_name="transformers",
+    )(model.config)  # fmt: skip
+    export(model, config, work / MODEL)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from tidemill.adapters.git import GitRepository, history
 from tidemill.adapters.store.remote import dvc_root
@@ -19,7 +19,7 @@ from tidemill.home import Home
 from tidemill.records import RolloutRecord
 from tidemill.spec.digest import spec_digest
 from tidemill.spec.load import Workspace, display_path, load
-from tidemill.spec.lock import FILE, LockedService, parse_lock
+from tidemill.spec.lock import FILE, LockedRelease, LockedService, parse_lock
 from tidemill.spec.lock_pointers import pointer, pointer_file
 
 See = Callable[[str, RolloutRecord], ObservedState]
@@ -163,16 +163,16 @@ def _is_lock_edited(home: Home, service: str, locked: LockedService) -> bool:
     live = home.ledger.rollouts.live_release(service)
     if locked.live is None or locked.live.release != live:
         return False
-    return _plain(entry(home, service)) != _plain(locked)
+    recorded = entry(home, service).live
+    return recorded is None or _without_pointers(recorded) != _without_pointers(locked.live)
 
 
-def _plain(one: LockedService) -> dict[str, Any]:
-    """What a lock says of the live release, without what only the machine that made it knows."""
-    assert one.live is not None
-    values: dict[str, Any] = one.live.model_dump(mode="json")
-    for item in values["artefacts"].values():
-        item.pop("dvc")
-    return values
+def _without_pointers(release: LockedRelease) -> LockedRelease:
+    """What a lock says of a release, without what only the machine that made it knows."""
+    artefacts = {
+        name: item.model_copy(update={"dvc": None}) for name, item in release.artefacts.items()
+    }
+    return release.model_copy(update={"artefacts": artefacts})
 
 
 def _ledger_side(home: Home, service: str) -> RecordedState:

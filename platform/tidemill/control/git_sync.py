@@ -80,7 +80,7 @@ class Follower:
         """The copy of the remote; raises ServiceError where none is configured."""
         settings = self.home.settings
         if settings.git_remote is None:
-            raise ServiceError("no remote to follow; set TIDEMILL_GIT_REMOTE, or give --remote")
+            raise ServiceError("no remote configured; set TIDEMILL_GIT_REMOTE, or use --remote")
         folder = settings.git_home / "mirror.git"
         return Mirror(folder, settings.git_remote, settings.git_branch, timeout=self.timeout)
 
@@ -100,7 +100,7 @@ class Follower:
         prepare_current(self.home.settings)
         with leases.hold(LEASE, lease_owner.current_owner(), wait=wait) as acquired:
             if not acquired:
-                return Outcome("busy", "another sync works on this home")
+                return Outcome("busy", "another sync is running for this home")
             return self._look()
 
     def specs(self, sync: SyncRecord) -> Path:
@@ -222,7 +222,7 @@ class Follower:
             if item.state == "removed" and item.kind == "Rollout":
                 service = examined.former[item.key].fields.get("service", "")
                 if self.home.ledger.rollouts.live_release(service):
-                    parts.append(f"{item.key} is gone from Git; '{service}' stays live")
+                    parts.append(f"{item.key} was removed from Git; '{service}' stays live")
         if (
             before
             and self.mirror.has_commit(before)
@@ -230,7 +230,7 @@ class Follower:
         ):
             cut = " (or the remote's history is cut off)" if self.mirror.is_shallow else ""
             parts.append(f"the branch was rewritten: {before[:10]} is not in it{cut}")
-        return "; ".join(parts) or "nothing to make"
+        return "; ".join(parts) or "nothing to build"
 
     def _publish(self, what: Any, sync: SyncRecord, state: Literal["success", "failure"]) -> None:
         """Tell the lifecycle topic and the forge; neither may stop the work. Before the ledger says

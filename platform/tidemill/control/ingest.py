@@ -113,7 +113,7 @@ class Ingest:
                 self.step()
                 pause = self._fine()
             except Overtaken as error:
-                log.warning("%s; another ingest runs on this ledger", error)
+                log.warning("%s; another ingest process uses this ledger", error)
                 pause = 1.0
             except (ServiceError, StorageError) as error:
                 pause = self._wait_out(str(error), pause)
@@ -134,7 +134,9 @@ class Ingest:
         for position in positions:
             _tell(position)
         if expired := self.ledger.expire_unjoined(now):
-            log.warning("%d feedback events waited in vain and are in quarantine", expired)
+            log.warning(
+                "%d feedback events had no inference event in time and were quarantined", expired
+            )
         self._copy_dead_letters()
         self._checked = time.monotonic()
 

@@ -82,7 +82,9 @@ def summary(locks: Collection[LockFile]) -> str:
             lines += [f"- live: {_describe(releases.live)}"] if releases.live else []
             if releases.wanted:
                 lines.append(f"- wanted: {_describe(releases.wanted)}")
-                lines.append("- **Merging this approves the wanted release**, in your name.")
+                lines.append(
+                    "- **Merging this pull request approves the wanted release** in your name."
+                )
             lines.append("")
     return "\n".join(lines).strip()
 
@@ -93,8 +95,8 @@ def _describe(release: LockedRelease) -> str:
         for f in release.evaluation.figures
         if f.slice is None and None not in (f.value, f.low, f.high)
     ]
-    origin = f", made from {release.commit[:10]}" if release.commit else ""
-    return f"`{short_digest(release.release)}`{origin}; " + (", ".join(figures) or "no figures")
+    origin = f", built from commit {release.commit[:10]}" if release.commit else ""
+    return f"`{short_digest(release.release)}`{origin}; " + (", ".join(figures) or "no metrics")
 
 
 def _against(

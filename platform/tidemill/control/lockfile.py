@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC
 from pathlib import Path
-from typing import Any
 
 from tidemill.engine.approval import Identity
 from tidemill.engine.measurement import Measure
@@ -16,7 +15,19 @@ from tidemill.errors import ServiceError, TidemillError, UnknownName
 from tidemill.home import Home
 from tidemill.records import Approval, RolloutRecord
 from tidemill.spec.load import display_path
-from tidemill.spec.lock import FILE, DvcPointer, LockedRelease, LockedService, LockFile, read_lock
+from tidemill.spec.lock import (
+    FILE,
+    DvcPointer,
+    LockedApproval,
+    LockedArtefact,
+    LockedDataset,
+    LockedEvaluation,
+    LockedMeasure,
+    LockedRelease,
+    LockedService,
+    LockFile,
+    read_lock,
+)
 from tidemill.spec.rollout import Rollout
 
 
@@ -103,25 +114,21 @@ def release(home: Home, walking: RolloutRecord) -> LockedRelease:
             f"the ledger has no record of release {walking.release[:19]} of '{walking.service}'; "
             "run its Rollout again"
         )
-    evaluation, dataset = record.evaluation, asdict(record.dataset)
-    return LockedRelease.model_validate(
-        {
-            "release": record.digest,
-            "rollout": record.rollout,
-            "driver": walking.spec.driver,
-            "commit": record.commit.sha,
-            "specs": dict(record.specs),
-            "artefacts": {name: _artefact(home, item) for name, item in record.artefacts.items()},
-            "dataset": {key: dataset[key] for key in ("name", "digest", "offsets", "rows")},
-            "evaluation": {
-                "name": evaluation.name,
-                "digest": evaluation.digest,
-                "figures": [_figure(measure) for measure in evaluation.measures],
-            },
-            "approvals": [
-                _approval(approval) for approval in home.ledger.approvals.of_subject(record.digest)
-            ],
-        }
+    approvals = home.ledger.approvals.of_subject(record.digest)
+    return LockedRelease(
+        release=record.digest,
+        rollout=record.rollout,
+        driver=walking.spec.driver,
+        commit=record.commit.sha,
+        specs=dict(record.specs),
+        artefacts={name: _artefact(home, item) for name, item in record.artefacts.items()},
+        dataset=LockedDataset.model_validate(asdict(record.dataset)),
+        evaluation=LockedEvaluation(
+            name=record.evaluation.name,
+            digest=record.evaluation.digest,
+            figures=tuple(map(_figure, record.evaluation.measures)),
+        ),
+        approvals=tuple(map(_approval, approvals)),
     )
 
 
@@ -144,25 +151,33 @@ def top(home: Home) -> Path:
     return Path(root.strip())
 
 
-def _artefact(home: Home, item: ReleasedArtefact) -> dict[str, Any]:
+def _artefact(home: Home, item: ReleasedArtefact) -> LockedArtefact:
     pointer = home.store.dvc_pointer(item.digest)
-    return {
-        "digest": item.digest,
-        "kind": item.kind,
-        "bytes": item.bytes,
-        "dvc": DvcPointer.model_validate(pointer) if pointer else None,
-    }
+    return LockedArtefact(
+        digest=item.digest,
+        kind=item.kind,
+        bytes=item.bytes,
+        dvc=DvcPointer.model_validate(pointer) if pointer else None,
+    )
 
 
-def _figure(measure: Measure) -> dict[str, object]:
-    bounds = {"value": measure.value, "low": measure.low, "high": measure.high}
-    return measure.to_dict() | {name: _finite(value) for name, value in bounds.items()}
+def _figure(measure: Measure) -> LockedMeasure:
+    return LockedMeasure(
+        metric=measure.metric,
+        slice=measure.slice,
+        value=_finite(measure.value),
+        low=_finite(measure.low),
+        high=_finite(measure.high),
+        rows=measure.rows,
+    )
 
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _approval(consent: Approval) -> dict[str, str]:
-    at = consent.approved_at.astimezone(UTC).isoformat(timespec="seconds")
-    return {"who": consent.principal, "how": consent.method, "at": at, "key": consent.fingerprint}
+def _approval(approval: Approval) -> LockedApproval:
+    at = approval.approved_at.astimezone(UTC).isoformat(timespec="seconds")
+    return LockedApproval(
+        who=approval.principal, how=approval.method, at=at, key=approval.fingerprint
+    )

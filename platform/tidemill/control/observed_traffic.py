@@ -8,7 +8,6 @@ from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.control.cluster_deployer import cluster_of
 from tidemill.control.deployer_choice import NEEDS_CLUSTER
 from tidemill.control.drift_report import See, standings
-from tidemill.engine.config_drift import config_drifts
 from tidemill.engine.service_status import ObservedState, ServiceStatus
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.home import Home
@@ -23,10 +22,6 @@ class ServiceStates:
     statuses: tuple[ServiceStatus, ...] = ()
     error: str = ""
     """Why they cannot be read; empty where they can."""
-
-    def to_dict(self) -> dict[str, object]:
-        """The JSON form of `status --json`: each service with its drift."""
-        return {"standings": [_plain(status) for status in self.statuses], "trouble": self.error}
 
 
 def service_states(settings: Settings) -> ServiceStates:
@@ -69,8 +64,3 @@ def _on_cluster(home: Home, service: str) -> ObservedState:
 
 def _why(place: str) -> str:
     return "no KUBECONFIG" if place == NEEDS_CLUSTER else place
-
-
-def _plain(standing: ServiceStatus) -> dict[str, object]:
-    drift = [{**vars(item), "said": str(item)} for item in config_drifts(standing)]
-    return {**standing.to_dict(), "drift": drift}

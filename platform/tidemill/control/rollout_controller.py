@@ -35,7 +35,7 @@ from tidemill.ports import Arm, Clock, Deployer, RolloutStore
 from tidemill.records import RolloutRecord, RolloutUpdate
 from tidemill.spec.rollout import Rollout
 
-_NO_FORMER = "there is no former release to go back to"
+_NO_FORMER = "no previous release to roll back to"
 log = logging.getLogger(__name__)
 
 Ratings = Callable[[RolloutRecord, RolloutState, Rollout], RatingSummary]
@@ -218,7 +218,7 @@ class Controller:
         try:
             approvals = self.agreement.valid_approvals(row, rollout)
         except TidemillError as error:  # guardrails are looked at all the same
-            log.warning("%s: who agreed cannot be read now: %s", row.service, error)
+            log.warning("%s: approvals cannot be read: %s", row.service, error)
             return state
         if approvals and state.approved_by is None:
             state = replace(state, approved_by=approvals[0].principal)

@@ -188,7 +188,7 @@ def waited_out(turn: Callable[[], None], trouble: str) -> str:
         turn()
     except DBAPIError as error:
         if str(error.orig) != trouble:
-            log.warning("the ledger cannot be used: %s; waiting", error.orig)
+            log.warning("ledger unavailable: %s; retrying", error.orig)
         return str(error.orig)
     if trouble:
         log.info("going on")

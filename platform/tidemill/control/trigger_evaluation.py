@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tidemill.control.lifecycle_events import announce
+from tidemill.control.spec_changes import newest_unbuilt_change
 from tidemill.engine.trigger import TriggerVerdict, evaluate
 from tidemill.home import Home
 from tidemill.ports import TriggerLedger
 from tidemill.records import TriggerDecision
+from tidemill.spec.dataset import Dataset
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.load import Project
 from tidemill.spec.trigger import Trigger
@@ -34,11 +36,13 @@ def state_of(
     now: datetime,
     *,
     changed: datetime | None = None,
+    consent_required: bool = False,
 ) -> TriggerState:
     """Everything the conditions may look at, from the ledger.
 
     `stream` is the Feedback spec that the trigger is `of`; `changed` the newest commit to a spec
-    it runs that is not built yet.
+    it runs that is not built yet; `consent_required` is true where a dataset leaves out feedback
+    without consent.
     """
     past = ledger.trigger_decisions.history(project, trigger.name)
     look = ledger.trigger_decisions.last_evaluation(project, trigger.name)
@@ -50,6 +54,9 @@ def state_of(
         first_evaluated=look.first_at if look else now,
         share=stream.max_weight_per_subject if stream else 1.0,
         spec_changed_at=changed,
+        live_release=_live_release(ledger, stream),
+        under_way=_under_way(ledger, past, stream),
+        consent_required=consent_required,
         answers=_answers(ledger, trigger, stream, now),
         held_since=look.verdict.held_since if look else None,
         approval_asked_at=asked_at[0] if asked_at else None,
@@ -64,6 +71,7 @@ def react(
     now: datetime,
     *,
     changed: datetime | None = None,
+    consent_required: bool = False,
 ) -> Reaction:
     """One look of the sensor; a firing is kept with its frozen offsets before anything starts.
 
@@ -72,7 +80,9 @@ def react(
     """
     # Frozen first: feedback that joins while we look belongs to the next firing, not to none.
     frozen = ledger.feedback.frozen_offsets(stream.topic) if stream else {}
-    state = state_of(ledger, project, trigger, stream, now, changed=changed)
+    state = state_of(
+        ledger, project, trigger, stream, now, changed=changed, consent_required=consent_required
+    )
     decision = evaluate(trigger, state, now)
     recorded = None
     if decision.fires or (decision.blocked_by == "approval" and state.approval_asked_at is None):
@@ -82,18 +92,67 @@ def react(
     return Reaction(decision, recorded)
 
 
-def evaluate_and_report(
-    home: Home, project: Project, trigger: Trigger, now: datetime, *, changed: datetime | None
-) -> str:
-    """Evaluate one trigger, publish a firing or a question to a person, and give the result as a
-    sentence. `changed` is the newest commit to a spec it runs that is not built yet."""
+def explain(home: Home, project: Project, trigger: Trigger, now: datetime) -> TriggerVerdict:
+    """What an evaluation would decide now; starts and records nothing."""
     stream = project.spec(trigger.of, Feedback) if trigger.of else None
-    reaction = react(home.ledger, project.name, trigger, stream, now, changed=changed)
+    state = state_of(
+        home.ledger,
+        project.name,
+        trigger,
+        stream,
+        now,
+        changed=newest_unbuilt_change(home.builder(project.name), trigger),
+        consent_required=requires_consent(project, stream),
+    )
+    return evaluate(trigger, state, now)
+
+
+def evaluate_and_report(home: Home, project: Project, trigger: Trigger, now: datetime) -> str:
+    """Evaluate one trigger, publish a firing or a question to a person, and give the result as a
+    sentence."""
+    stream = project.spec(trigger.of, Feedback) if trigger.of else None
+    reaction = react(
+        home.ledger,
+        project.name,
+        trigger,
+        stream,
+        now,
+        changed=newest_unbuilt_change(home.builder(project.name), trigger),
+        consent_required=requires_consent(project, stream),
+    )
     decision = reaction.decision
     if reaction.recorded:
         facts = {"reason": decision.reason, "numbers": dict(decision.numbers)}
         announce(home, "trigger-decided", project.name, trigger.name, **facts)
     return f"{trigger.name}: {decision.reason}"
+
+
+def requires_consent(project: Project, stream: Feedback | None) -> bool:
+    """True where every dataset that reads the stream leaves out feedback without consent."""
+    readers = [
+        loaded.spec
+        for loaded in project.specs.values()
+        if isinstance(loaded.spec, Dataset)
+        and stream is not None
+        and any(s.type == "feedback" and s.of == stream.name for s in loaded.spec.sources)
+    ]
+    return bool(readers) and all(dataset.privacy.require_consent for dataset in readers)
+
+
+def _live_release(ledger: TriggerLedger, stream: Feedback | None) -> str | None:
+    live = ledger.rollouts.live_rollout(stream.service) if stream else None
+    return live.release if live else None
+
+
+def _under_way(
+    ledger: TriggerLedger, past: Sequence[TriggerDecision], stream: Feedback | None
+) -> str:
+    """What a former firing is still doing: what comes meanwhile makes one more turn afterwards."""
+    if past and past[0].state in ("queued", "started"):
+        return f"its run of {past[0].decided_at:%Y-%m-%d %H:%M} UTC is still under way"
+    for rollout in ledger.rollouts.in_progress(stream.service) if stream else ():
+        return f"release {rollout.release[7:19]} of '{rollout.service}' is being rolled out"
+    return ""
 
 
 def _signals(

@@ -4,14 +4,37 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from tidemill.errors import DataError, MissingExtra
+from tidemill.rows import DatasetRow
 
 SPLITS = ("train", "validation", "test")
 
 
-def read_split(folder: Path, split: str) -> list[dict[str, Any]]:
+class SourceFacts(TypedDict):
+    """Where a dataset's rows came from."""
+
+    sources: list[str]
+    offsets: dict[str, list[int]]
+    """The frozen offset ranges, from and to, by `topic/partition`."""
+    labels: dict[str, dict[str, int]]
+    """Rows of each label, by split."""
+
+
+class DatasetSummary(SourceFacts):
+    """A dataset artefact's `summary.json`."""
+
+    rows: dict[str, int]
+    """Rows of each split."""
+    quarantined: dict[str, int]
+    """Rows that were left out, by reason."""
+    pii: dict[str, int]
+    duplicates: dict[str, int]
+    columns: list[str]
+
+
+def read_split(folder: Path, split: str) -> list[DatasetRow]:
     """The rows of one split of a dataset artefact (or `quarantine`), in order."""
     try:
         import pyarrow.parquet as pq
@@ -20,11 +43,11 @@ def read_split(folder: Path, split: str) -> list[dict[str, Any]]:
     path = folder / f"{split}.parquet"
     if not path.exists():
         raise DataError(f"{folder} has no split '{split}'; a dataset artefact has {SPLITS}")
-    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    rows: list[DatasetRow] = pq.read_table(path).to_pylist()
     return rows
 
 
-def summary(folder: Path) -> dict[str, Any]:
+def summary(folder: Path) -> DatasetSummary:
     """The dataset's summary: rows, quarantine by reason, labels per split, offsets."""
-    summary: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    summary: DatasetSummary = json.loads((folder / "summary.json").read_text())
     return summary

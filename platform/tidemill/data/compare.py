@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tidemill.data import SPLITS
-from tidemill.data.rows import ORIGIN, PREFIX, Row, question_of
+from tidemill.data.rows import ORIGIN, PREFIX, question_of
+from tidemill.rows import DatasetRow
 
-Splits = Mapping[str, Sequence[Row]]
+Splits = Mapping[str, Sequence[DatasetRow]]
 _ASIDE = ("id", "weight", "source")
 """Columns that may differ while the row is the same."""
 
@@ -31,7 +32,7 @@ class SplitChange:
 class _RowLocation:
     split: str
     question: str
-    row: Row
+    row: DatasetRow
 
 
 @dataclass
@@ -41,9 +42,9 @@ class RowChanges:
     splits: dict[str, SplitChange]
     moved_count: int = 0
     """Number of rows that are in another split."""
-    added: list[Row] = field(default_factory=list, repr=False)
-    removed: list[Row] = field(default_factory=list, repr=False)
-    changed: list[tuple[Row, Row]] = field(default_factory=list, repr=False)
+    added: list[DatasetRow] = field(default_factory=list, repr=False)
+    removed: list[DatasetRow] = field(default_factory=list, repr=False)
+    changed: list[tuple[DatasetRow, DatasetRow]] = field(default_factory=list, repr=False)
     """(before, after)."""
 
     @property
@@ -77,13 +78,13 @@ def compare(before: Splits, after: Splits) -> RowChanges:
     return changes
 
 
-def content(row: Mapping[str, object]) -> str:
+def content(row: DatasetRow) -> str:
     """A row's own columns as JSON text: equal for equal rows, whichever file they are from."""
     compared = {k: v for k, v in row.items() if not k.startswith(PREFIX) and k not in _ASIDE}
     return json.dumps(compared, sort_keys=True, ensure_ascii=False, default=str)
 
 
-def new_rows(rows: Iterable[Row], before: Iterable[Row]) -> list[Row]:
+def new_rows(rows: Iterable[DatasetRow], before: Iterable[DatasetRow]) -> list[DatasetRow]:
     """Rows that were not there before."""
     counts = Counter(map(content, before))
     unmatched = []
@@ -96,7 +97,7 @@ def new_rows(rows: Iterable[Row], before: Iterable[Row]) -> list[Row]:
     return unmatched
 
 
-def source_lines(rows: Iterable[Row], most: int = 3) -> list[str]:
+def source_lines(rows: Iterable[DatasetRow], most: int = 3) -> list[str]:
     """`file:line` of the first `most` rows that have an origin."""
     return [str(row[ORIGIN]) for row in rows if row.get(ORIGIN)][:most]
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from tidemill.data.rows import ORIGIN, SPLIT, Dropped, Row, question_of
+from tidemill.data.rows import ORIGIN, SPLIT, Dropped, question_of
 from tidemill.errors import MissingExtra
+from tidemill.rows import DatasetRow, MutableRow
 
 _WORD = re.compile(r"\w+", re.UNICODE)
 _PERMUTATIONS = 64
@@ -21,13 +22,13 @@ LEAK_REASON = "leaks into test"
 class DeduplicationResult:
     """The remaining rows, the dropped ones with reasons, and the counts of exact and near twins."""
 
-    rows: list[Row]
+    rows: list[MutableRow]
     dropped: Dropped
     exact: int
     near: int
 
 
-def apply(rows: Sequence[Row], key: str | None, near: float | None) -> DeduplicationResult:
+def apply(rows: Sequence[MutableRow], key: str | None, near: float | None) -> DeduplicationResult:
     """Keep the first of equal rows, and of rows at least `near` alike (Jaccard of word pairs).
 
     Rows of a fixed test split come before the others, whatever the order: a training row that
@@ -47,17 +48,26 @@ def apply(rows: Sequence[Row], key: str | None, near: float | None) -> Deduplica
     return DeduplicationResult(remaining, dropped, exact, len(twins) - exact)
 
 
-def _reason(row: Row, twin: Row, equal: bool) -> str:
+def twins_of(rows: Sequence[DatasetRow], near: float | None) -> dict[int, int]:
+    """Place of each row that asks what an earlier one asks → the place of the first that does."""
+    order, texts = list(range(len(rows))), [question_of(row) for row in rows]
+    twins = _exact(order, texts)
+    if near is not None and near < 1:
+        twins |= _near([i for i in order if i not in twins], texts, near)
+    return {place: twins.get(first, first) for place, first in twins.items()}
+
+
+def _reason(row: MutableRow, twin: MutableRow, equal: bool) -> str:
     location = twin.get(ORIGIN, "another row")
     if twin.get(SPLIT) == "test" and row.get(SPLIT) != "test":
         return f"{LEAK_REASON}: {'the same as' if equal else 'nearly'} {location}"
     return f"{'duplicate' if equal else 'near duplicate'}: of {location}"
 
 
-def leaks(rows: Sequence[Row]) -> tuple[list[Row], Dropped]:
+def leaks(rows: Sequence[MutableRow]) -> tuple[list[MutableRow], Dropped]:
     """Rows outside a fixed test split that ask what a row inside it asks."""
     test_rows = {question_of(row): row for row in rows if row.get(SPLIT) == "test"}
-    remaining: list[Row] = []
+    remaining: list[MutableRow] = []
     dropped: Dropped = []
     for row in rows:
         twin = test_rows.get(question_of(row)) if test_rows and row.get(SPLIT) != "test" else None

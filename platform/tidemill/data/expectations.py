@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, TypeGuard
 
-from tidemill.data.rows import Row, columns_of
+from tidemill.data.rows import columns_of
 from tidemill.errors import DataError, MissingExtra, suggest
+from tidemill.rows import DatasetRow
 from tidemill.spec.dataset import Expectation
 
 _PLACE = "tidemill_place"
+Classes = Mapping[str, Callable[..., Any]]
+"""Great Expectations' classes by the names that specs use."""
+
+
+class _Details(TypedDict, total=False):
+    unexpected_index_list: Sequence[object]
+    observed_value: object
+
+
+class _Judgement(TypedDict):
+    """What Great Expectations says of one expectation."""
+
+    success: bool
+    result: _Details
+    exception_info: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -38,7 +54,7 @@ class ExpectationResult:
 
 
 def validate_rows(
-    rows: Sequence[Row], expectations: Sequence[Expectation]
+    rows: Sequence[DatasetRow], expectations: Sequence[Expectation]
 ) -> list[ExpectationResult]:
     """One outcome per expectation, in the spec's order."""
     if not expectations:
@@ -65,17 +81,14 @@ def validate_rows(
 def expectation_label(expectation: Expectation) -> str:
     """`expect_column_values_to_be_in_set(label)`."""
     arguments = expectation.arguments
+    pair = [arguments[name] for name in ("column_A", "column_B") if name in arguments]
     about = arguments.get("column") or ", ".join(
-        str(column) for column in arguments.get("column_list", ()) or _pair(arguments)
+        str(column) for column in arguments.get("column_list", ()) or pair
     )
     return f"{expectation.type}({about})" if about else expectation.type
 
 
-def _pair(given: Mapping[str, Any]) -> list[Any]:
-    return [given[name] for name in ("column_A", "column_B") if name in given]
-
-
-def _build(known: Mapping[str, Any], place: int, expectation: Expectation) -> Any:
+def _build(known: Classes, place: int, expectation: Expectation) -> Any:
     kind = known.get(expectation.type)
     if kind is None:
         raise DataError(
@@ -96,7 +109,7 @@ def _first(error: Exception) -> str:
     return " ".join(line.strip() for line in lines[:2])
 
 
-def _outcome(expectation: Expectation, found: Mapping[str, Any], total: int) -> ExpectationResult:
+def _outcome(expectation: Expectation, found: _Judgement, total: int) -> ExpectationResult:
     name = expectation_label(expectation)
     result = found["result"]
     if not result:
@@ -111,7 +124,7 @@ def _outcome(expectation: Expectation, found: Mapping[str, Any], total: int) -> 
     met = bool(found["success"])
     observed = result.get("observed_value")
     if failing:
-        message = f"{name}: {len(failing)} of {total} rows do not meet it"
+        message = f"{name}: {len(failing)} of {total} rows fail"
         if expectation.mostly is not None:
             message += (
                 f"; {total - len(failing)} of {total} do, {expectation.mostly:.1%} are needed"
@@ -122,11 +135,11 @@ def _outcome(expectation: Expectation, found: Mapping[str, Any], total: int) -> 
     return ExpectationResult(expectation, name, met, message, failing, observed)
 
 
-def _is_place(value: Any) -> bool:
+def _is_place(value: object) -> TypeGuard[int]:
     return isinstance(value, int)
 
 
-def _exception(info: Mapping[str, Any]) -> str:
+def _exception(info: Mapping[str, object]) -> str:
     reports = [info, *(report for report in info.values() if isinstance(report, Mapping))]
     return next(
         (str(report["exception_message"]) for report in reports if report.get("exception_message")),
@@ -134,7 +147,7 @@ def _exception(info: Mapping[str, Any]) -> str:
     )
 
 
-def _library() -> tuple[Any, dict[str, Any]]:
+def _library() -> tuple[Any, Classes]:
     """The package, and its expectations by the names specs use."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     try:

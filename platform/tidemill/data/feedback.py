@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal, TypedDict
 
 from tidemill.data.rows import (
     ANSWER,
@@ -14,58 +15,76 @@ from tidemill.data.rows import (
     PLACE,
     SOURCE,
     SPLIT,
+    VOTE,
     Dropped,
-    Row,
 )
+from tidemill.rows import DatasetRow, MutableRow
 
-Fill = Callable[[Any, str | None], Mapping[str, Any] | None]
+Fill = Callable[[Any, str | None], DatasetRow | None]
 """From an answer (text, or a mapping by column) and its label, where that is known apart, to the
 columns it fills; None where it has not the wanted form."""
 
 
-def feedback_rows(
-    given: Sequence[Mapping[str, Any]],
-    *,
-    stream: str,
-    weight: float,
-    fill: Fill,
-    require_consent: bool,
-) -> tuple[list[Row], Dropped]:
-    """Dataset rows of feedback rows; what cannot become one comes back with its reason.
+Ballot = Literal["label", "up", "down", "review"]
+"""A chosen label, a thumb about the one that was answered, or the verdict of a reviewer."""
 
-    Of several corrections of one answer the last one counts; but where consent is required, one
-    without it never takes the place of another user's that has it.
-    """
-    rows: dict[str, Row] = {}
+
+class FeedbackRow(TypedDict, total=False):
+    """Feedback of a user, joined with the answer that it is about."""
+
+    input: Any
+    """What was asked: the input row, or its text."""
+    output: Any
+    """The corrected answer, or the one that the user confirmed: text, or a mapping by column."""
+    answer: str
+    """The text that the service answered."""
+    label: str | None
+    """The label of a confirmed answer, where it has one."""
+    kind: str
+    value: float | None
+    rating: float | None
+    comment: str | None
+    subject: str | None
+    conversation: str | None
+    region: str | None
+    consent: bool
+    time: datetime
+    response_id: str
+    event_id: str
+    place: str
+    """The event's `topic/partition/offset`."""
+
+
+def feedback_rows(
+    given: Sequence[FeedbackRow], *, stream: str, weight: float, fill: Fill
+) -> tuple[list[MutableRow], Dropped]:
+    """A dataset row for each feedback row, oldest first; what cannot become one comes back with
+    its reason. Which of several rows of one question stays is decided in `data.votes`."""
+    rows: list[MutableRow] = []
     dropped: Dropped = []
     for signal in sorted(given, key=lambda row: (str(row.get("time")), str(row.get("event_id")))):
         about = _about(signal, stream, weight)
         question, filled = _question(signal.get("input")), _fill_columns(signal, fill)
         if question is None:
-            dropped.append((about, "no inference record: what was asked is not known"))
+            dropped.append((about, "no inference event: the question is unknown"))
         elif filled is None:
             correction = {**about, "output": signal.get("output")}
             dropped.append(
                 (correction, f"unusable {signal.get('kind')}: not in the form the prompt asks for")
             )
         else:
-            answered = str(signal.get("response_id") or signal.get("event_id"))
-            if require_consent and _keeps(rows.get(answered), about):
-                dropped.append((about, "no consent, and another user's correction has it"))
-                continue
-            rows.pop(answered, None)
-            rows[answered] = {**question, **filled, **about}
-    return list(rows.values()), dropped
+            rows.append({**question, **filled, **about})
+    return rows, dropped
 
 
-def _keeps(former: Row | None, later: Row) -> bool:
-    """True where a consented correction stays although another user made a later one."""
-    if former is None or former["subject"] == later["subject"]:
-        return False
-    return bool(former[CONSENT]) and not later[CONSENT]
+def _vote(signal: FeedbackRow) -> Ballot:
+    if signal.get("kind") in ("correction", "review"):
+        return "review" if signal["kind"] == "review" else "label"
+    rating = signal.get("rating")
+    return "down" if rating is not None and rating <= 0.5 else "up"
 
 
-def _question(given: Any) -> Row | None:
+def _question(given: Any) -> MutableRow | None:
     if isinstance(given, Mapping) and given:
         return dict(given)
     if isinstance(given, str) and given.strip():
@@ -73,12 +92,12 @@ def _question(given: Any) -> Row | None:
     return None
 
 
-def _fill_columns(one: Mapping[str, Any], fill: Fill) -> Mapping[str, Any] | None:
+def _fill_columns(one: FeedbackRow, fill: Fill) -> DatasetRow | None:
     return fill(one["output"], one.get("label")) if one.get("output") else None
 
 
-def _about(one: Mapping[str, Any], stream: str, weight: float) -> Row:
-    about: Row = {
+def _about(one: FeedbackRow, stream: str, weight: float) -> MutableRow:
+    about: MutableRow = {
         "subject": one.get("subject"),
         "group": one.get("conversation") or one.get("subject"),
         "time": None if one.get("time") is None else str(one["time"]),
@@ -91,5 +110,6 @@ def _about(one: Mapping[str, Any], stream: str, weight: float) -> Row:
         EVENT: one.get("event_id"),
         PLACE: one.get("place"),
         ANSWER: one.get("response_id"),
+        VOTE: _vote(one),
     }
     return about | ({"region": one["region"]} if one.get("region") else {})

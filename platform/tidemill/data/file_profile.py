@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tidemill.data.pii import FINDERS
-from tidemill.data.rows import Row, columns_of
+from tidemill.data.rows import columns_of
 from tidemill.data.sources import read_file
 from tidemill.errors import DataError, MissingExtra
+from tidemill.rows import DatasetRow
 
 MAX_BYTES = 50_000_000
 """Larger files do not belong into Git."""
@@ -57,14 +58,14 @@ class FileProfile:
 
     path: Path
     bytes: int
-    rows: tuple[Row, ...]
+    rows: tuple[DatasetRow, ...]
     columns: tuple[ColumnProfile, ...]
 
     def column(self, name: str) -> ColumnProfile:
         """One column by its name."""
         return next(column for column in self.columns if column.name == name)
 
-    def complete_rows(self, *names: str) -> list[Row]:
+    def complete_rows(self, *names: str) -> list[DatasetRow]:
         """Rows that have a value in each of these columns."""
         return [row for row in self.rows if all(has_value(row, name) for name in names)]
 
@@ -86,7 +87,7 @@ def profile_file(path: Path) -> FileProfile:
     return FileProfile(path, size, plain, columns)
 
 
-def has_value(row: Row, name: str) -> bool:
+def has_value(row: DatasetRow, name: str) -> bool:
     """True where a row has a value in a column; blanks are none."""
     value = row.get(name)
     return bool(value.strip()) if isinstance(value, str) else value is not None
@@ -108,7 +109,7 @@ def personal_data(look: FileProfile) -> tuple[dict[str, int], tuple[str, ...]]:
     return counts, tuple(unknown)
 
 
-def _row_text(row: Row) -> str:
+def _row_text(row: DatasetRow) -> str:
     return "\n".join(value for value in row.values() if isinstance(value, str))
 
 
@@ -195,7 +196,7 @@ def _header(content: bytes, sign: str = ",") -> list[str]:
         return [text.partition("\n")[0]]
 
 
-def _enough(path: Path, rows: Sequence[Row], columns: Sequence[ColumnProfile]) -> None:
+def _enough(path: Path, rows: Sequence[DatasetRow], columns: Sequence[ColumnProfile]) -> None:
     if len(columns) < 2:
         only = columns[0].name if columns else ""
         raise DataError(
@@ -212,7 +213,7 @@ def _enough(path: Path, rows: Sequence[Row], columns: Sequence[ColumnProfile]) -
             raise DataError(f"{path}: a column's name is no text; rename it")
 
 
-def _column(name: str, rows: Sequence[Row]) -> ColumnProfile:
+def _column(name: str, rows: Sequence[DatasetRow]) -> ColumnProfile:
     values = [row[name] for row in rows if has_value(row, name)]
     kinds = {_kind(value) for value in values}
     kind: Kind = "empty" if not kinds else kinds.pop() if len(kinds) == 1 else "mixed"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tidemill.data.rows import PREFIX, SOURCE, Dropped, Row
+from tidemill.data.rows import PREFIX, SOURCE, Dropped
 from tidemill.errors import DataError, suggest
+from tidemill.rows import MutableRow
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "classification": ("text", "label"),
@@ -16,7 +17,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def apply(rows: Sequence[Row], columns: Mapping[str, str]) -> list[Row]:
+def apply(rows: Sequence[MutableRow], columns: Mapping[str, str]) -> list[MutableRow]:
     """Rename columns: ours on the left, the source's on the right; the others keep their name."""
     if not columns or not rows:
         return list(rows)
@@ -25,12 +26,12 @@ def apply(rows: Sequence[Row], columns: Mapping[str, str]) -> list[Row]:
     return [_rename(row, columns, sources) for row in rows]
 
 
-def _rename(row: Row, columns: Mapping[str, str], taken: set[str]) -> Row:
+def _rename(row: MutableRow, columns: Mapping[str, str], taken: set[str]) -> MutableRow:
     others = {name: value for name, value in row.items() if name not in taken}
     return {**others, **{ours: row.get(theirs) for ours, theirs in columns.items()}}
 
 
-def _check_columns(rows: Sequence[Row], columns: Mapping[str, str]) -> None:
+def _check_columns(rows: Sequence[MutableRow], columns: Mapping[str, str]) -> None:
     names = sorted({name for row in rows for name in row if not name.startswith(PREFIX)})
     for ours, theirs in columns.items():
         if theirs not in names:
@@ -41,9 +42,9 @@ def _check_columns(rows: Sequence[Row], columns: Mapping[str, str]) -> None:
             )
 
 
-def complete(rows: Sequence[Row], form: str) -> tuple[list[Row], Dropped]:
+def complete(rows: Sequence[MutableRow], form: str) -> tuple[list[MutableRow], Dropped]:
     """Rows that have what their format needs, and the others with what they lack."""
-    complete_rows: list[Row] = []
+    complete_rows: list[MutableRow] = []
     dropped: Dropped = []
     for row in rows:
         lacking = [name for name in REQUIRED[form] if _empty(row.get(name))]

@@ -6,19 +6,40 @@ splits only, so nothing here is learned from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from tidemill.data import SPLITS
-from tidemill.data.rows import ANSWER, EVENT, ORIGIN, PLACE, Row
+from tidemill.data.rows import ANSWER, EVENT, ORIGIN, PLACE
 from tidemill.errors import MissingExtra
+from tidemill.rows import DatasetRow
 
 FILE = "origins.parquet"
 COLUMNS = ("id", "line", "event", "place", "answer")
 
 
-def origin(row: Mapping[str, Any]) -> Row:
+class OriginDetail(TypedDict):
+    """A line of `origins.parquet`."""
+
+    id: str
+    line: int | None
+    event: str | None
+    """Id of the feedback event that the row was."""
+    place: str | None
+    """That event's `topic/partition/offset`."""
+    answer: str | None
+    """Response id of the answer that the event is about."""
+
+
+class RowOrigin(OriginDetail):
+    """Where a row of a dataset artefact came from."""
+
+    split: str
+    source: str | None
+    subject: str | None
+
+
+def origin(row: DatasetRow) -> OriginDetail:
     """The line of a finished row: its id, and a line of its source or the event it was."""
     event = row.get(EVENT)
     _, _, line = str(row.get(ORIGIN, "")).rpartition(":")
@@ -31,7 +52,7 @@ def origin(row: Mapping[str, Any]) -> Row:
     }
 
 
-def read(folder: Path) -> list[Row]:
+def read(folder: Path) -> list[RowOrigin]:
     """For each row of a dataset artefact: id, split, source, subject, line, event, place, answer.
 
     A dataset of an older version has no lines and no events; a split that is not there has no
@@ -41,12 +62,12 @@ def read(folder: Path) -> list[Row]:
         import pyarrow.parquet as pq
     except ImportError as error:
         raise MissingExtra("pyarrow", "data") from error
-    origins: list[Row] = []
+    origins: list[RowOrigin] = []
     for split in SPLITS:
         path = folder / f"{split}.parquet"
         if path.exists():
             rows = pq.read_table(path, columns=["id", "source", "subject"]).to_pylist()
-            origins += [{**_UNKNOWN, **row, "split": split} for row in rows]
+            origins += [_without_detail(row, split) for row in rows]
     if (folder / FILE).exists():
         details = pq.read_table(folder / FILE).to_pylist()
         for origin, detail in zip(origins, details, strict=True):
@@ -54,4 +75,14 @@ def read(folder: Path) -> list[Row]:
     return origins
 
 
-_UNKNOWN = dict.fromkeys(("line", "event", "place", "answer"))
+def _without_detail(row: DatasetRow, split: str) -> RowOrigin:
+    return {
+        "line": None,
+        "event": None,
+        "place": None,
+        "answer": None,
+        "id": row["id"],
+        "source": row["source"],
+        "subject": row["subject"],
+        "split": split,
+    }

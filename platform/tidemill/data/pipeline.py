@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from tidemill.data import SPLITS, deduplicate, mapping, privacy, split, weights
+from tidemill.data import SPLITS, deduplicate, mapping, privacy, split, votes, weights
 from tidemill.data.expectations import ExpectationResult, validate_rows
 from tidemill.data.rows import (
+    FEEDBACK,
     ORIGIN,
     SOURCE,
     Quarantine,
-    Row,
     assign_ids,
     columns_of,
     mark_questions,
 )
 from tidemill.errors import DataError, suggest
+from tidemill.rows import DatasetRow, MutableRow
 from tidemill.spec.dataset import Dataset
 
 _ALWAYS = ("id", "subject", "group", "source", "weight")
@@ -28,13 +28,17 @@ _ALWAYS = ("id", "subject", "group", "source", "weight")
 class PreparedDataset:
     """A dataset before it is written."""
 
-    splits: dict[str, list[Row]]
+    splits: dict[str, list[MutableRow]]
     quarantine: Quarantine
     outcomes: list[ExpectationResult]
     pii: dict[str, int] = field(default_factory=dict)
     duplicates: dict[str, int] = field(default_factory=lambda: {"exact": 0, "near": 0})
     weight_capped: int = 0
     """Subjects whose rows weigh less than they would, for the cap."""
+    contested: int = 0
+    """Feedback rows that wait for a review, since people do not agree."""
+    crowd: float | None = None
+    """Estimated share of right votes of a person nobody knows; None without votes."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -43,21 +47,23 @@ class PreparedDataset:
 
 
 def prepare(
-    rows: Sequence[Row],
+    rows: Sequence[MutableRow],
     spec: Dataset,
     *,
     now: datetime,
     key: bytes | None,
     share: float = 1.0,
-    unusable: Iterable[tuple[Row, str]] = (),
+    unusable: Iterable[tuple[MutableRow, str]] = (),
     asks: Sequence[str] = (),
+    settle_labels: votes.SettleLabels | None = None,
 ) -> PreparedDataset:
     """Mapped rows through every gate, in the order: form, consent, region, retention, cleaning,
-    personal data, repetition and leakage, expectations, split.
+    personal data, votes, repetition and leakage, expectations, split.
 
     `share` is the largest share of all weight one subject may hold; `unusable` rows were dropped
-    on the way here; `asks` names the columns of the question where a prompt says them. Raises
-    DataError where the spec cannot be carried out.
+    on the way here; `asks` names the columns of the question where a prompt says them;
+    `settle_labels` gives each question the label that people agree on, where answers have one.
+    Raises DataError where the spec cannot be carried out.
     """
     prepared = PreparedDataset({}, Quarantine(list(unusable)), [])
     remaining, dropped = mapping.complete(rows, spec.format)
@@ -72,6 +78,7 @@ def prepare(
     remaining, dropped, prepared.pii = privacy.apply(remaining, spec.privacy, key=key)
     prepared.quarantine.add(dropped)
     mark_questions(remaining, asks)
+    remaining = _settle(remaining, spec, prepared, settle_labels)
     remaining = _deduplicate(remaining, spec, prepared)
     remaining = _check_expectations(remaining, spec, prepared)
     _deal(remaining, spec, prepared, key)
@@ -81,14 +88,36 @@ def prepare(
     return prepared
 
 
-def _clean(rows: list[Row], spec: Dataset, quarantine: Quarantine) -> list[Row]:
+def _clean(rows: list[MutableRow], spec: Dataset, quarantine: Quarantine) -> list[MutableRow]:
     for step in spec.clean:
         rows, dropped = step.catalog.load(step.type).apply(rows, step.options)
         quarantine.add(dropped)
     return rows
 
 
-def _deduplicate(rows: list[Row], spec: Dataset, made: PreparedDataset) -> list[Row]:
+def _settle(
+    rows: list[MutableRow],
+    spec: Dataset,
+    made: PreparedDataset,
+    settle_labels: votes.SettleLabels | None,
+) -> list[MutableRow]:
+    """One row for each question that people said something about."""
+    if not any(row.get(FEEDBACK) for row in rows):
+        return rows
+    if settle_labels is None:
+        rows, dropped = votes.newest_answers(rows)
+        made.quarantine.add(dropped)
+        return rows
+    rows, dropped = deduplicate.leaks(rows)
+    made.quarantine.add(dropped)
+    near = spec.deduplicate.near if spec.deduplicate else None
+    settled = settle_labels(rows, votes.questions(rows, near))
+    made.quarantine.add(settled.dropped)
+    made.contested, made.crowd = settled.contested, settled.crowd
+    return settled.rows
+
+
+def _deduplicate(rows: list[MutableRow], spec: Dataset, made: PreparedDataset) -> list[MutableRow]:
     rows, dropped = deduplicate.leaks(rows)
     made.quarantine.add(dropped)
     if spec.deduplicate is None:
@@ -103,7 +132,9 @@ def _deduplicate(rows: list[Row], spec: Dataset, made: PreparedDataset) -> list[
     return done.rows
 
 
-def _check_expectations(rows: list[Row], spec: Dataset, made: PreparedDataset) -> list[Row]:
+def _check_expectations(
+    rows: list[MutableRow], spec: Dataset, made: PreparedDataset
+) -> list[MutableRow]:
     """Rows that break an `error` expectation go; a `warning` is shown and keeps its rows."""
     made.outcomes = validate_rows(rows, spec.expectations) if rows else []
     broken: dict[int, str] = {}
@@ -115,10 +146,10 @@ def _check_expectations(rows: list[Row], spec: Dataset, made: PreparedDataset) -
     return [row for index, row in enumerate(rows) if index not in broken]
 
 
-def _deal(rows: list[Row], spec: Dataset, made: PreparedDataset, key: bytes | None) -> None:
+def _deal(rows: list[MutableRow], spec: Dataset, made: PreparedDataset, key: bytes | None) -> None:
     held_share = spec.privacy.holdout_subjects
 
-    def held_out(row: Row) -> bool:
+    def held_out(row: MutableRow) -> bool:
         return privacy.is_held_out(row.get("subject"), held_share, key or b"")
 
     made.splits, dropped = split.apply(rows, spec.split, held_out)
@@ -132,7 +163,7 @@ def _deal(rows: list[Row], spec: Dataset, made: PreparedDataset, key: bytes | No
     assign_ids(finished)
 
 
-def _weight(row: Mapping[str, Any]) -> float:
+def _weight(row: DatasetRow) -> float:
     value = row.get("weight")
     try:
         weight = 1.0 if value in (None, "") else float(value)
@@ -154,7 +185,7 @@ def _hide(quarantine: Quarantine, spec: Dataset) -> None:
     ]
 
 
-def ordered_columns(splits: Mapping[str, Sequence[Row]]) -> list[str]:
+def ordered_columns(splits: Mapping[str, Sequence[MutableRow]]) -> list[str]:
     """Columns of the finished rows: `id`, the data's own in order of appearance, then ours."""
     names: dict[str, None] = {}
     for name in SPLITS:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tidemill.data.pii import FINDERS
-from tidemill.data.rows import CONSENT, FEEDBACK, PREFIX, Dropped, Row
+from tidemill.data.rows import CONSENT, FEEDBACK, PREFIX, Dropped
 from tidemill.errors import DataError
+from tidemill.rows import DatasetRow, MutableRow
 from tidemill.spec.dataset import Privacy
 
 Counts = dict[str, int]
@@ -61,10 +62,10 @@ def is_held_out(subject: object, share: float, key: bytes = b"") -> bool:
 
 
 def filter_permitted(
-    rows: Sequence[Row], privacy: Privacy, now: datetime
-) -> tuple[list[Row], Dropped]:
+    rows: Sequence[MutableRow], privacy: Privacy, now: datetime
+) -> tuple[list[MutableRow], Dropped]:
     """Consent, then region, then retention; each row that stays out with its reason."""
-    remaining: list[Row] = []
+    remaining: list[MutableRow] = []
     dropped: Dropped = []
     for row in rows:
         reason = _refusal_reason(row, privacy, now)
@@ -76,8 +77,8 @@ def filter_permitted(
 
 
 def apply(
-    rows: Sequence[Row], privacy: Privacy, *, key: bytes | None
-) -> tuple[list[Row], Dropped, Counts]:
+    rows: Sequence[MutableRow], privacy: Privacy, *, key: bytes | None
+) -> tuple[list[MutableRow], Dropped, Counts]:
     """Deal with personal data as the spec says; gives rows, dropped rows, and how many of each."""
     if privacy.pii == "keep":
         return list(rows), [], {}
@@ -85,7 +86,7 @@ def apply(
     if privacy.pii == "hash" and not key:
         raise DataError("privacy.pii 'hash' needs a key; set TIDEMILL_SUBJECT_KEY")
     hashing = key if privacy.pii == "hash" else None
-    remaining: list[Row] = []
+    remaining: list[MutableRow] = []
     dropped: Dropped = []
     totals: Counts = {}
     for row in rows:
@@ -100,8 +101,8 @@ def apply(
 
 
 def redact_row(
-    row: Mapping[str, Any], kinds: Sequence[str], *, key: bytes | None = None
-) -> tuple[Row, Counts]:
+    row: DatasetRow, kinds: Sequence[str], *, key: bytes | None = None
+) -> tuple[MutableRow, Counts]:
     """A row with personal data out of its text columns, and out of whom it names as subject."""
     counts: Counts = {}
 
@@ -157,7 +158,7 @@ def _replace(text: str, kind: str, key: bytes | None) -> tuple[str, int]:
     return "".join([*parts, text[end:]]), count
 
 
-def _refusal_reason(row: Row, privacy: Privacy, now: datetime) -> str:
+def _refusal_reason(row: MutableRow, privacy: Privacy, now: datetime) -> str:
     if row.get(FEEDBACK) and privacy.require_consent and row.get(CONSENT) is not True:
         return "no consent"
     if privacy.regions and row.get("region") not in privacy.regions:

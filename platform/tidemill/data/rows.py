@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tidemill.rows import DatasetRow, MutableRow
+
 PREFIX = "__"
-Row = dict[str, Any]
-Dropped = list[tuple[Row, str]]
+Dropped = list[tuple[MutableRow, str]]
 
 SPLIT, ORIGIN, SOURCE = "__split", "__origin", "__source"
 """Columns of ours: the split its source fixes, `file:line`, the source's name."""
@@ -22,6 +23,10 @@ FEEDBACK, CONSENT, QUESTION = "__feedback", "__consent", "__question"
 
 EVENT, PLACE, ANSWER = "__event", "__place", "__answer"
 """Of a row that was feedback: the event's id, its topic/partition/offset, and its answer."""
+
+VOTE, UNVERIFIED = "__vote", "__unverified"
+"""Of a feedback row: whether it is a `label`, a thumb `up` or `down`, or a `review`; and True where
+nobody but one person vouches for its label."""
 
 METADATA_COLUMNS = ("id", "subject", "group", "region", "time", "source", "weight", "consent")
 """Columns about a row rather than of it."""
@@ -36,7 +41,7 @@ class Quarantine:
 
     rows: Dropped = field(default_factory=list)
 
-    def add(self, dropped: Iterable[tuple[Row, str]]) -> None:
+    def add(self, dropped: Iterable[tuple[MutableRow, str]]) -> None:
         """Add rows."""
         self.rows.extend(dropped)
 
@@ -49,12 +54,12 @@ class Quarantine:
         return dict(sorted(totals.items(), key=lambda item: (-item[1], item[0])))
 
 
-def columns_of(row: Mapping[str, Any]) -> Row:
+def columns_of(row: DatasetRow) -> MutableRow:
     """A row without our own columns."""
     return {name: value for name, value in row.items() if not name.startswith(PREFIX)}
 
 
-def content_of(row: Mapping[str, Any]) -> str:
+def content_of(row: DatasetRow) -> str:
     """A row's own columns as one canonical string."""
     content = {
         k: v for k, v in row.items() if not k.startswith(PREFIX) and k not in ("id", "weight")
@@ -62,7 +67,7 @@ def content_of(row: Mapping[str, Any]) -> str:
     return json.dumps(content, sort_keys=True, ensure_ascii=False, default=str)
 
 
-def assign_ids(rows: Sequence[Row]) -> None:
+def assign_ids(rows: Sequence[MutableRow]) -> None:
     """`id`: 16 hex digits of the content; repeated content gets a different one each."""
     counts: dict[str, int] = {}
     for row in rows:
@@ -86,7 +91,7 @@ def normalise_text(text: str) -> str:
     return _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
 
 
-def mark_questions(rows: Iterable[Row], columns: Sequence[str] = ()) -> None:
+def mark_questions(rows: Iterable[MutableRow], columns: Sequence[str] = ()) -> None:
     """Write down what each row asks: the named columns, or what looks like the question."""
     for row in rows:
         row.pop(QUESTION, None)
@@ -94,7 +99,7 @@ def mark_questions(rows: Iterable[Row], columns: Sequence[str] = ()) -> None:
         row[QUESTION] = normalise_text("\n".join(texts)) if columns else question_of(row)
 
 
-def question_of(row: Mapping[str, Any], key: str | None = None) -> str:
+def question_of(row: DatasetRow, key: str | None = None) -> str:
     """The question of a row, normalised: rows with the same question belong to the same split."""
     if key is None and QUESTION in row:
         return str(row[QUESTION])
@@ -109,7 +114,7 @@ def question_of(row: Mapping[str, Any], key: str | None = None) -> str:
     )
 
 
-def _asks(message: Mapping[str, Any]) -> bool:
+def _asks(message: Mapping[str, object]) -> bool:
     return message.get("role") != "assistant"
 
 

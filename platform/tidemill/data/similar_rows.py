@@ -6,9 +6,9 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 from tidemill.data.rows import normalise_text, question_of
+from tidemill.rows import DatasetRow
 
 _WORD = re.compile(r"[^\W_]+", re.UNICODE)
 
@@ -18,7 +18,7 @@ def words(text: str) -> frozenset[str]:
     return frozenset(_WORD.findall(normalise_text(text)))
 
 
-def question_text(row: Mapping[str, Any], columns: Sequence[str] = ()) -> str:
+def question_text(row: DatasetRow, columns: Sequence[str] = ()) -> str:
     """The question of a row: the named columns where it has any of them, else the likeliest."""
     texts = [row[name] for name in columns if row.get(name) is not None]
     if not texts:

@@ -11,11 +11,13 @@ from typing import Any
 
 import yaml
 
-from tidemill.data.rows import FEEDBACK, ORIGIN, SOURCE, SPLIT, Dropped, Row
+from tidemill import machine
+from tidemill.data.rows import FEEDBACK, ORIGIN, SOURCE, SPLIT, Dropped
 from tidemill.errors import DataError, MissingExtra
+from tidemill.rows import MutableRow
 from tidemill.spec.dataset import DvcSource, FileSource, HubDatasetSource
 
-Read = tuple[list[Row], Dropped]
+Read = tuple[list[MutableRow], Dropped]
 
 
 def read(source: FileSource | DvcSource | HubDatasetSource, project: Path) -> Read:
@@ -56,7 +58,7 @@ def read_file(path: Path, *, name: str | None = None) -> Read:
 
 
 def _jsonl(path: Path, shown: str) -> Read:
-    rows: list[Row] = []
+    rows: list[MutableRow] = []
     bad: Dropped = []
     with path.open(encoding="utf-8-sig") as lines:
         for number, line in enumerate(lines, start=1):
@@ -76,7 +78,7 @@ def _jsonl(path: Path, shown: str) -> Read:
 
 
 def _csv(path: Path, shown: str) -> Read:
-    rows: list[Row] = []
+    rows: list[MutableRow] = []
     bad: Dropped = []
     with path.open(encoding="utf-8-sig", newline="") as lines:
         reader = csv.reader(lines)
@@ -120,7 +122,7 @@ def _parquet(path: Path, shown: str) -> Read:
     return [{**row, ORIGIN: f"{shown}:{i}"} for i, row in enumerate(rows, start=1)], []
 
 
-def _bad(where: str, shown: str, why: str, line: str) -> tuple[Row, str]:
+def _bad(where: str, shown: str, why: str, line: str) -> tuple[MutableRow, str]:
     row = {"line": line.strip()[:2000], ORIGIN: where, SOURCE: shown}
     return row, f"unreadable: {where}: {why}"
 
@@ -159,6 +161,7 @@ def _in_cache(pointer: Path, md5: str) -> Path | None:
     if not roots:
         return None
     try:
+        machine.quiet_dvc()
         from dvc.repo import Repo
     except ImportError as error:
         raise MissingExtra("dvc", "data") from error

@@ -6,21 +6,31 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tidemill.data import SPLITS
 from tidemill.data.privacy import parse_time
-from tidemill.data.rows import PREFIX, SPLIT, Dropped, Row, hash_fraction, question_of
+from tidemill.data.rows import (
+    FEEDBACK,
+    PREFIX,
+    SPLIT,
+    UNVERIFIED,
+    Dropped,
+    hash_fraction,
+    question_of,
+)
 from tidemill.errors import DataError, suggest
+from tidemill.rows import MutableRow
 from tidemill.spec.dataset import Split
 
 Unit = list[int]
 
 
 def apply(
-    rows: Sequence[Row], split: Split, held_out: Callable[[Row], bool]
-) -> tuple[dict[str, list[Row]], Dropped]:
+    rows: Sequence[MutableRow], split: Split, held_out: Callable[[MutableRow], bool]
+) -> tuple[dict[str, list[MutableRow]], Dropped]:
     """Rows by split, in their order.
 
     Rows that ask the same, or belong to one group, are one unit and stay together. A source's
     fixed split wins; a held-out subject goes to test with its whole unit, unless a fixed split
-    says otherwise, in which case the row is left out.
+    says otherwise, in which case the row is left out. Feedback moves no other row from one split
+    to another, and what one person alone vouches for is never tested on.
     """
     rows, dropped = _splittable_rows(rows, split)
     units = _units(rows, split)
@@ -34,18 +44,32 @@ def apply(
             deal |= dict.fromkeys(unit, fixed)
         else:
             open_units.append(unit)
-    deal |= _deal(rows, open_units, split)
-    dealt: dict[str, list[Row]] = {name: [] for name in SPLITS}
+    ours, theirs = _by_source(rows, open_units, split)
+    deal |= _deal(rows, ours, split) | _deal_feedback(rows, theirs, split)
+    dealt: dict[str, list[MutableRow]] = {name: [] for name in SPLITS}
     for index, row in enumerate(rows):
         side = row.get(SPLIT) or deal[index]
         if side != deal[index]:
             dropped.append((row, f"leaks into {deal[index]}: its group or subject is there"))
+        elif side == "test" and row.get(UNVERIFIED):
+            dropped.append((row, "unverified: only one person vouches for it"))
         else:
             dealt[side].append(row)
     return dealt, dropped
 
 
-def _splittable_rows(rows: Sequence[Row], split: Split) -> tuple[list[Row], Dropped]:
+def _by_source(
+    rows: Sequence[MutableRow], units: Sequence[Unit], split: Split
+) -> tuple[list[Unit], list[Unit]]:
+    """Units of files and units with feedback; in a split by time they are one."""
+    if split.by == "time":
+        return list(units), []
+    theirs = [unit for unit in units if any(rows[i].get(FEEDBACK) for i in unit)]
+    taken = {unit[0] for unit in theirs}
+    return [unit for unit in units if unit[0] not in taken], theirs
+
+
+def _splittable_rows(rows: Sequence[MutableRow], split: Split) -> tuple[list[MutableRow], Dropped]:
     """Rows that can be split; a row without a time has no place in time."""
     if not split.key or not rows:
         return list(rows), []
@@ -61,7 +85,7 @@ def _splittable_rows(rows: Sequence[Row], split: Split) -> tuple[list[Row], Drop
     return timed, [(row, f"no time: '{split.key}' holds none to split by") for row in untimed]
 
 
-def _units(rows: Sequence[Row], split: Split) -> list[Unit]:
+def _units(rows: Sequence[MutableRow], split: Split) -> list[Unit]:
     """Rows joined by equal text or an equal group, as lists of places in order (union-find)."""
     parent = list(range(len(rows)))
 
@@ -85,13 +109,13 @@ def _units(rows: Sequence[Row], split: Split) -> list[Unit]:
     return list(units.values())
 
 
-def _group(row: Row, split: Split) -> str | None:
+def _group(row: MutableRow, split: Split) -> str | None:
     """A row's group where the split goes by groups; a blank cell is no group."""
     value = row.get(str(split.key)) if split.by == "group" else None
     return None if value is None or not str(value).strip() else str(value)
 
 
-def _deal(rows: Sequence[Row], units: Sequence[Unit], split: Split) -> dict[int, str]:
+def _deal(rows: Sequence[MutableRow], units: Sequence[Unit], split: Split) -> dict[int, str]:
     if split.by == "time":
         return _cut_by_share(_by_time(rows, units, split), split)
     drawn = {id(unit): _draw(rows, unit, split) for unit in units}
@@ -106,7 +130,24 @@ def _deal(rows: Sequence[Row], units: Sequence[Unit], split: Split) -> dict[int,
     return deal
 
 
-def _draw(rows: Sequence[Row], unit: Unit, split: Split) -> float:
+def _deal_feedback(
+    rows: Sequence[MutableRow], units: Sequence[Unit], split: Split
+) -> dict[int, str]:
+    """Each unit by its own number, so that later ones move nothing; unverified ones are no test."""
+    sides: dict[int, str] = {}
+    for unit in units:
+        number, ratios = _draw(rows, unit, split), split.ratios
+        if ratios.train <= number < ratios.train + ratios.validation:
+            side = "validation"
+        elif number < ratios.train or any(rows[i].get(UNVERIFIED) for i in unit):
+            side = "train"
+        else:
+            side = "test"
+        sides |= dict.fromkeys(unit, side)
+    return sides
+
+
+def _draw(rows: Sequence[MutableRow], unit: Unit, split: Split) -> float:
     """A unit's number in [0, 1): of its group where there is one, else of its text."""
     groups = [group for i in unit if (group := _group(rows[i], split)) is not None]
     if groups:
@@ -146,7 +187,7 @@ def _fill_empty(
             sides[id(min(spare, key=lambda u: abs(drawn[id(u)] - middles[name])))] = name
 
 
-def _by_time(rows: Sequence[Row], units: Sequence[Unit], split: Split) -> list[Unit]:
+def _by_time(rows: Sequence[MutableRow], units: Sequence[Unit], split: Split) -> list[Unit]:
     """Oldest first; a unit is as new as its newest row."""
 
     def newest(unit: Unit) -> tuple[float, str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tidemill.data.rows import FEEDBACK, Row
+from tidemill.data.rows import FEEDBACK
+from tidemill.rows import MutableRow
 
 
-def cap(rows: Sequence[Row], share: float) -> int:
+def cap(rows: Sequence[MutableRow], share: float) -> int:
     """Scale the weights of feedback rows so that no subject holds more than `share` of all
     weight; changes rows in place and gives the number of subjects that were scaled.
 

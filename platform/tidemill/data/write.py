@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tidemill.data import SPLITS, origins
+from tidemill.data import SPLITS, DatasetSummary, SourceFacts, origins
 from tidemill.data.origins import origin
 from tidemill.data.pipeline import PreparedDataset, ordered_columns
-from tidemill.data.rows import ORIGIN, SOURCE, Row, columns_of
+from tidemill.data.rows import ORIGIN, SOURCE, columns_of
 from tidemill.errors import DataError, MissingExtra
+from tidemill.rows import DatasetRow
 
 
-def write(folder: Path, made: PreparedDataset, facts: Mapping[str, Any]) -> dict[str, Any]:
+def write(folder: Path, made: PreparedDataset, facts: SourceFacts) -> DatasetSummary:
     """Write the splits, the quarantine and the summary; gives the summary."""
     folder.mkdir(parents=True, exist_ok=True)
     columns = ordered_columns(made.splits)
@@ -26,7 +27,7 @@ def write(folder: Path, made: PreparedDataset, facts: Mapping[str, Any]) -> dict
         start += count
     _parquet(_quarantine_table(made), folder / "quarantine.parquet")
     _parquet(_table(list(map(origin, rows)), origins.COLUMNS), folder / origins.FILE)
-    summary = {
+    summary: DatasetSummary = {
         "rows": made.counts,
         "quarantined": made.quarantine.counts(),
         "pii": made.pii,
@@ -39,7 +40,7 @@ def write(folder: Path, made: PreparedDataset, facts: Mapping[str, Any]) -> dict
     return summary
 
 
-def _table(rows: Sequence[Row], columns: Sequence[str]) -> Any:
+def _table(rows: Sequence[DatasetRow], columns: Sequence[str]) -> Any:
     pa = _pyarrow()
     arrays = [_column(pa, name, [row.get(name) for row in rows]) for name in columns]
     return pa.table(dict(zip(columns, arrays, strict=True)))

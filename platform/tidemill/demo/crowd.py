@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import httpx
 
 from tidemill.demo.stage import SERVICE
 from tidemill.engine.statistics import wilson
+from tidemill.rows import DatasetRow
 from tidemill.settings import Settings
+
+if TYPE_CHECKING:
+    from tidemill.client import SendArguments
 
 TOPIC = "support-chat.feedback"
 PATIENCE = 600.0
@@ -22,10 +26,21 @@ BROKER_PATIENCE = 120.0
 
 
 @dataclass(frozen=True)
+class Quality:
+    """How well the service understands rows: a share with its 95 % interval."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    rows: int
+
+
+@dataclass(frozen=True)
 class Answered:
     """A row, and what the service answered to it."""
 
-    row: Mapping[str, Any]
+    row: DatasetRow
     response_id: str
     release: str
     text: str
@@ -44,7 +59,7 @@ class Crowd:
     settings: Settings
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=PATIENCE))
 
-    def ask(self, row: Mapping[str, Any], *, subject: str | None = None) -> Answered:
+    def ask(self, row: DatasetRow, *, subject: str | None = None) -> Answered:
         """One question through the gateway; raises httpx.HTTPError when it is not answered."""
         url = f"http://{self.settings.host}:{self.settings.gateway_port}/{SERVICE}"
         body = {
@@ -78,29 +93,30 @@ class Crowd:
         with Tidemill(self.settings.brokers, TOPIC, bus=bus) as client:
             return client.send_many(feedback_events)
 
-    def quality(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    def quality(self, rows: Iterable[DatasetRow]) -> Quality:
         """Share of rows whose intent is understood, with its 95 % Wilson interval."""
         answers = [self.ask(row) for row in rows]
         right = sum(answered.right for answered in answers)
         bounds = wilson(right, len(answers), 0.95)
-        return {
-            "metric": "accuracy",
-            "value": right / len(answers),
-            "low": bounds.low,
-            "high": bounds.high,
-            "rows": len(answers),
+        share = right / len(answers)
+        return Quality("accuracy", share, bounds.low, bounds.high, len(answers))
+
+
+def opinions(answered: Answered) -> Iterator[SendArguments]:
+    """What a user says of an answer, as the arguments of `Tidemill.send`."""
+    response, subject = answered.response_id, answered.row["customer"]
+    thumb = float(answered.right)
+    yield {"response_id": response, "subject": subject, "kind": "thumbs", "value": thumb}
+    if not answered.right:
+        yield {
+            "response_id": response,
+            "subject": subject,
+            "kind": "correction",
+            "output": f"{answered.row['intent']} | {answered.row['reply']}",
+            "consent": True,
         }
 
 
-def opinions(answered: Answered) -> Iterator[dict[str, Any]]:
-    """What a user says of an answer, as the arguments of `Tidemill.send`."""
-    about = {"response_id": answered.response_id, "subject": answered.row["customer"]}
-    yield {**about, "kind": "thumbs", "value": float(answered.right)}
-    if not answered.right:
-        right = f"{answered.row['intent']} | {answered.row['reply']}"
-        yield {**about, "kind": "correction", "output": right, "consent": True}
-
-
-def rows(path: Path) -> list[dict[str, Any]]:
+def rows(path: Path) -> list[DatasetRow]:
     """The rows of a JSONL file."""
     return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import Any, TypedDict
 
 import psutil
 
@@ -32,6 +32,13 @@ STILL = 300.0
 AUTHOR = ("-c", "user.name=Demo", "-c", "user.email=demo@example.invalid")
 
 
+class StepTime(TypedDict):
+    """How long one step of the story took."""
+
+    name: str
+    seconds: float
+
+
 @dataclass
 class Stage:
     """One demo: its folders, its settings, and what has happened so far."""
@@ -39,7 +46,7 @@ class Stage:
     folder: Path
     settings: Settings
     say: Progress
-    steps: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[StepTime] = field(default_factory=list)
     peak_bytes: int = 0
 
     @classmethod

@@ -10,20 +10,44 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict
 
 import httpx
 
-from tidemill.demo.crowd import BROKER_PATIENCE, TOPIC, Answered, Crowd, rows
-from tidemill.demo.report import compose
+from tidemill.demo.crowd import BROKER_PATIENCE, TOPIC, Answered, Crowd, Quality, rows
+from tidemill.demo.report import DemoReport, compose
 from tidemill.demo.stage import PROJECT, SERVICE, Stage
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.lineage.upstream import trace_upstream
 from tidemill.progress import Progress
 from tidemill.records import RolloutRecord, TriggerDecision
+from tidemill.rows import DatasetRow
 
 REQUESTS = 3000
 """Requests beside a candidate that has traffic, after which its rollout hangs; it needs 100."""
+
+
+class TriggerResult(TypedDict):
+    """What the trigger decided."""
+
+    fired: bool
+    reason: str
+
+
+class Results(TypedDict, total=False):
+    """What the chapters gave so far."""
+
+    first: str
+    """Digest of the first release."""
+    before: Quality
+    trigger: TriggerResult
+    steps: list[float]
+    """The candidate's traffic shares in per cent, in the order it had them."""
+    second: str | None
+    """Digest of the release that is live after the canary."""
+    after: Quality
+    why: dict[str, object]
+    """The upstream lineage of one answer, as `why --json` has it."""
 
 
 @dataclass
@@ -33,7 +57,7 @@ class Story:
     stage: Stage
     crowd: Crowd
     sent: int = 0
-    results: dict[str, Any] = field(default_factory=dict)
+    results: Results = field(default_factory=Results)
     """What the report needs of each chapter."""
 
     @property
@@ -51,15 +75,15 @@ class Story:
         self.sent += self.ask_and_rate(rows(self.data / "traffic.jsonl"))
         self.sent += self.noise()
 
-    def quality(self, chapter: str) -> None:
+    def quality(self, chapter: Literal["before", "after"]) -> None:
         """How well requests of the new kind are understood; they are never trained on."""
         held_out = [row for row in rows(self.data / "shift.jsonl") if row["part"] == "held_out"]
         self.results[chapter] = self.crowd.quality(held_out)
         self.sent += len(held_out)
         measured = self.results[chapter]
         self.stage.say(
-            f"   understood {measured['value']:.0%} of {measured['rows']} new requests "
-            f"({measured['low']:.0%}–{measured['high']:.0%})"
+            f"   understood {measured.value:.0%} of {measured.rows} new requests "
+            f"({measured.low:.0%}–{measured.high:.0%})"
         )
 
     def shift(self) -> None:
@@ -152,10 +176,9 @@ class Story:
     def all_arrived(self) -> bool:
         """True once every event that was sent is in the ledger or in quarantine."""
         counts = self.stage.home.ledger.events.event_counts()
-        arrived = sum(counts[kind] for kind in ("inference", "feedback", "quarantine"))
-        return int(arrived) >= self.sent
+        return counts["inference"] + counts["feedback"] + counts["quarantine"] >= self.sent
 
-    def ask_and_rate(self, asked: list[dict[str, Any]]) -> int:
+    def ask_and_rate(self, asked: list[DatasetRow]) -> int:
         """Ask each row and rate each answer; gives the number of events."""
         answers: list[Answered] = []
         for number, row in enumerate(asked, 1):
@@ -180,27 +203,27 @@ def _refuse_ended(rollout: RolloutRecord) -> None:
         raise ServiceError(f"release {rollout.release[7:19]} did not go live: {rollout.reason}")
 
 
-def tell(source: Path, folder: Path, *, keep: bool, say: Progress) -> dict[str, Any]:
+def tell(source: Path, folder: Path, *, keep: bool, say: Progress) -> DemoReport:
     """Play the whole demo; gives the report, which is also written to `folder/report.json`."""
     stage = Stage.build(source, folder, say)
     with stage.track_memory():
         return play(Story(stage, Crowd(stage.settings)), keep=keep)
 
 
-def play(story: Story, *, keep: bool) -> dict[str, Any]:
+def play(story: Story, *, keep: bool) -> DemoReport:
     """Every chapter in its order, on a stage that is built; gives the report."""
     stage, start = story.stage, time.monotonic()
     chapters: list[tuple[str, Callable[[], None]]] = [
         ("start the services", lambda: stage.tidemill("up")),
-        ("make the first release", story.first_release),
+        ("build the first release", story.first_release),
         ("serve ordinary traffic", story.ordinary_traffic),
         ("measure the new kind of request", lambda: story.quality("before")),
-        ("the world shifts: users correct", story.shift),
-        ("the trigger decides", story.trigger),
-        ("retrain on the enlarged data", story.retrain),
-        ("walk the canary", story.canary),
+        ("data drift: users send corrections", story.shift),
+        ("the trigger fires", story.trigger),
+        ("retrain on the new data", story.retrain),
+        ("roll out the canary", story.canary),
         ("measure again", lambda: story.quality("after")),
-        ("ask why", story.why),
+        ("trace one answer", story.why),
     ]
     with stopped_afterwards(stage, keep=keep):
         for name, chapter in chapters:

@@ -72,7 +72,7 @@ def _of_lock(status: ServiceStatus) -> _Found:
     elif desired.release is None and live is not None:
         yield (
             "lock missing",
-            f"{short_digest(live)} is live, but Git has no lock file for it",
+            f"by the ledger {short_digest(live)} is live, but Git has no lock file for it",
             _LOCK,
         )
     elif desired.release is not None and live is None:

@@ -80,7 +80,7 @@ class Estimate:
     runs: int
     """How many earlier builds it rests on."""
     basis: Literal["asset", "kind"]
-    """Whether these are builds of the asset itself, or of others of its kind."""
+    """Whether these are builds of the asset itself, or of other assets of this kind."""
 
 
 @dataclass(frozen=True)

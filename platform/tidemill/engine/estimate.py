@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +18,7 @@ from tidemill.engine.statistics import (
     wilson,
 )
 from tidemill.metrics import Scored
+from tidemill.rows import DatasetRow
 
 Clusters = Sequence[Hashable] | None
 
@@ -76,7 +77,7 @@ def gain(
     return bootstrap_of(statistic, n, confidence, seed, clusters=clusters, method=_method(metric))
 
 
-def subjects(rows: Sequence[Mapping[str, object]]) -> Clusters:
+def subjects(rows: Sequence[DatasetRow]) -> Clusters:
     """The rows' subjects as clusters; None where no subject has two rows."""
     named = [row.get("subject") for row in rows]
     identified = [subject for subject in named if subject]

@@ -1,4 +1,4 @@
-"""The first release of a service: what a rollout can do where nothing is live yet.
+"""The first release of a service: what a rollout can do where no release is live yet.
 
 There is no baseline, and nobody else can answer the other 90 % of a 10 % step. So `advance` decides
 a first release by the rules of every other, with these consequences:
@@ -16,6 +16,7 @@ a first release by the rules of every other, with these consequences:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from tidemill.engine.guardrail import guardrail_name
 from tidemill.spec.rollout import Rollout
@@ -51,7 +52,19 @@ def plan_first_release(rollout: Rollout) -> FirstRelease:
     return FirstRelease(tuple(watches), tuple(skips), last.hold.total_seconds())
 
 
-def missing_baseline(rollout: Rollout) -> str | None:
+class RolloutMode(Protocol):
+    """How a rollout moves traffic, and of which service."""
+
+    @property
+    def mode(self) -> str:
+        """`canary`, `ab` or `shadow`."""
+
+    @property
+    def service(self) -> str:
+        """The service's name."""
+
+
+def missing_baseline(rollout: RolloutMode) -> str | None:
     """Why a rollout cannot begin where nothing is live, with the way out; None where it can."""
     if rollout.mode == "canary":
         return None

@@ -182,7 +182,7 @@ def _rows(evidence: ProvenanceEvidence) -> list[ProvenanceLink]:
     if hidden > 0:
         events.append(
             ProvenanceLink(
-                "feedback", f"{hidden} more", None, {"rows": evidence.feedback_row_count}
+                "feedback", f"{hidden} more in --json", None, {"rows": evidence.feedback_row_count}
             )
         )
     return [*rows, *events]

@@ -13,7 +13,9 @@ from tidemill.triggers import AnswerRecord, ConditionResult, FeedbackSignal, Tri
 if TYPE_CHECKING:
     from tidemill.spec.trigger import Trigger
 
-Blocker = Literal["conditions", "debounce", "cooldown", "daily-limit", "paused", "approval"]
+Blocker = Literal[
+    "conditions", "under-way", "debounce", "cooldown", "daily-limit", "paused", "approval"
+]
 DAY = timedelta(hours=24)
 
 
@@ -118,6 +120,7 @@ def _holding_since(
 def _obstacles(
     trigger: Trigger, state: TriggerState, since: datetime | None, now: datetime
 ) -> Iterator[tuple[Blocker, str]]:
+    yield "under-way", state.under_way
     yield "debounce", _debounce_reason(trigger, state, since, now)
     yield "cooldown", _cooldown_reason(trigger, state, now)
     yield "daily-limit", _daily_limit_reason(trigger, state, now)
@@ -163,8 +166,8 @@ def _approval_reason(trigger: Trigger, state: TriggerState) -> str:
 
 def _join_reasons(trigger: Trigger, results: Sequence[ConditionResult]) -> str:
     if trigger.when.any:
-        met = [result.reason for result in results if result.holds]
-        return " and ".join(met or [result.reason for result in results])
+        met = " and ".join(result.reason for result in results if result.holds)
+        return met or "; ".join(result.reason for result in results)
     missing = [result.reason for result in results if not result.holds]
     return " and ".join(missing or [result.reason for result in results])
 

@@ -132,7 +132,7 @@ def _render(
     return [*sorted(texts), *extra]
 
 
-def _render_template(template: str, template_vars: Mapping[str, Any]) -> str:
+def _render_template(template: str, template_vars: Mapping[str, object]) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from jinja2.filters import FILTERS
 

@@ -33,7 +33,6 @@ def template_values(
 ) -> dict[str, object]:
     """Everything the templates are filled with."""
     mapped = _map(look, choice)
-    question_column, answer_column = look.column(choice.question), look.column(choice.answer)
     usable = look.complete_rows(*filter(None, (choice.question, choice.answer, choice.label)))
     distinct = len({str(row[choice.question]).strip() for row in usable})
     ours = {theirs: mine for mine, theirs in mapped.items()}
@@ -51,12 +50,11 @@ def template_values(
         "personal": ", ".join(personal_data(look)[0]),
         "slices": _slices(look, choice),
         "enough": max(10, min(200, len(usable) // 10)),
-        "max_length": _tokens(
-            _longest(question_column) + _longest(answer_column), least=64, most=512
-        ),
     }
     return shared | (
-        _texts(look, choice, ours) if choice.task == "generation" else _labels(look, answer_column)
+        _texts(look, choice, ours)
+        if choice.task == "generation"
+        else _labels(look.column(choice.answer))
     )
 
 
@@ -85,13 +83,11 @@ def _weighs(column: ColumnProfile) -> bool:
         return False
 
 
-def _labels(look: FileProfile, label: ColumnProfile) -> dict[str, object]:
-    rows = round(len(look.rows) * _TRAIN)
+def _labels(label: ColumnProfile) -> dict[str, object]:
     return {
         "labels": sorted(label.counts, key=lambda value: (str(type(value)), value)),
         "commonest": f"'{next(iter(label.counts))}'".replace("\n", " "),
         "first_gate": default_accuracy_gate(list(label.counts.values())),
-        "epochs": epochs(rows, passes=2500, most=12),
     }
 
 
@@ -107,6 +103,7 @@ def _texts(look: FileProfile, choice: ColumnChoice, ours: Mapping[str, str]) -> 
         "gate": overlap_gate(constant),
         "longest": longest,
         "max_tokens": _tokens(longest, least=16, most=512),
+        "max_length": _tokens(_longest(look.column(choice.question)) + longest, least=64, most=512),
         "epochs": epochs(round(len(look.rows) * _TRAIN), passes=1200, most=4),
     }
 

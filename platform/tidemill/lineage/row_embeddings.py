@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tidemill.adapters.row_index import read
+from tidemill.adapters.row_index import SimilarRow, read
 from tidemill.data.similar_rows import question_text
-from tidemill.engine.provenance import Facts
 from tidemill.errors import ArtefactError, MissingArtefact, MissingExtra
 from tidemill.form import ModelForm
 from tidemill.home import Home
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 def nearest_by_embedding(
     home: Home, digest: str, dataset: Path, query: Any, limit: int
-) -> list[Facts]:
+) -> list[SimilarRow]:
     """The rows nearest to a text or to a row's columns, as `RowTexts.nearest` gives them; the
     similarity is the cosine of their embeddings. Raises MissingArtefact without an encoder."""
     encoder, folder = _encoder(home, digest)
@@ -30,13 +29,15 @@ def nearest_by_embedding(
     columns = list(query) if isinstance(query, Mapping) else []
     text = question_text(query, columns) if isinstance(query, Mapping) else str(query)
     rows = list(read(dataset))
-    texts = [question_text(row.pop("row"), columns) for row in rows]
+    texts = [question_text(row, columns) for _, row in rows]
     encode = Encoder(folder).encode
     key = "-".join((digest[7:23], encoder[7:23], *columns)).replace("/", "_")
     embedded = _embeddings(home.settings.home / "why" / f"meaning-{key}.npy", encode, texts)
     scores = embedded @ encode([text])[0]
     best: Sequence[int] = (-scores).argsort(kind="stable")[:limit].tolist()
-    return [{**rows[i], "text": texts[i], "similarity": round(float(scores[i]), 4)} for i in best]
+    return [
+        {**rows[i][0], "text": texts[i], "similarity": round(float(scores[i]), 4)} for i in best
+    ]
 
 
 def _embeddings(path: Path, encode: Any, texts: Sequence[str]) -> np.ndarray[Any, Any]:

@@ -1,4 +1,4 @@
-"""Starts, stops and inspects the services of a home: `tidemill up`, `down` and `status`."""
+"""Starts and stops the services of a home, and says what stands against them: `up` and `down`."""
 
 from __future__ import annotations
 
@@ -6,25 +6,19 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import httpx
 from filelock import FileLock
 
 from tidemill.adapters.local.processes import ProcessFolder, ProcessInfo, effort, is_listening, tail
 from tidemill.engine.standstill import Signs, Standstill
-from tidemill.errors import BrokerDown, ServiceError
-from tidemill.home import Home, check_writable, has_ledger
+from tidemill.errors import ServiceError
+from tidemill.home import Home, check_writable
 from tidemill.local import supervisor
 from tidemill.local.service_ports import ports
 from tidemill.local.services import Service, prepare, service_plan
 from tidemill.progress import Progress
 from tidemill.settings import Settings
-
-if TYPE_CHECKING:
-    from tidemill.adapters.ledger import Ledger
-    from tidemill.records import SyncRecord
-
 
 STARTS = 4
 """Ends of a service before it was ever ready, after which it is given up."""
@@ -143,167 +137,6 @@ def reload_assets(settings: Settings, patience: float = 120.0) -> str | None:
         return f"Dagster's webserver did not reload the assets ({error!r})"
     trouble = result.get("message") or (result.get("locationOrLoadError") or {}).get("message")
     return trouble.strip().splitlines()[0] if trouble else None
-
-
-def stack_status(settings: Settings) -> dict[str, object]:
-    """Processes, services with their rollouts, ingest's counts, assets that are not up to date, and
-    where Git, ledger and live differ."""
-    run = settings.home / "run"
-    processes = [*ProcessFolder(run).list_all(), *ProcessFolder(run, "models").list_all()]
-    return {
-        "home": str(settings.home),
-        "running": is_running(settings),
-        "processes": [_process(process) for process in processes],
-        **_ledger(settings),
-        "assets": _assets(settings),
-        **_standings(settings),
-    }
-
-
-def _standings(settings: Settings) -> dict[str, object]:
-    if not has_ledger(settings):
-        return {"standings": [], "trouble": ""}
-    from tidemill.control.observed_traffic import service_states
-
-    return service_states(settings).to_dict()
-
-
-def _assets(settings: Settings) -> list[dict[str, str]]:
-    """Assets that are not up to date; empty where that is not known."""
-    from tidemill.errors import TidemillError
-    from tidemill.planning.recorded_state import out_of_date
-
-    if not has_ledger(settings):
-        return []
-    try:
-        entries = out_of_date(Home(settings))
-    except TidemillError:
-        return []  # `trouble` says what is wrong with the specs
-    names = ("project", "name", "kind", "state", "reason")
-    return [{name: str(getattr(entry, name)) for name in names} for entry in entries]
-
-
-def _process(one: ProcessInfo) -> dict[str, object]:
-    return {
-        "name": one.name,
-        "alive": one.alive,
-        "pid": one.pid,
-        "url": one.url,
-        "log": one.log,
-        **({"release": one.metadata["release"]} if "release" in one.metadata else {}),
-    }
-
-
-def _ledger(settings: Settings) -> dict[str, object]:
-    if not has_ledger(settings):
-        return {"services": [], "ingest": {}, "git": None}
-    from tidemill.adapters.ledger import Ledger
-
-    ledger = Ledger.open(settings.ledger_url)
-    services = [
-        {
-            "service": service,
-            "live": ledger.rollouts.live_release(service),
-            "retired": [walking.release for walking in ledger.rollouts.retired_rollouts(service)],
-            "asks": _asks(ledger, service),
-            "open": [
-                {
-                    "release": walking.release,
-                    "state": walking.state,
-                    "percent": walking.percent,
-                    "reason": walking.reason,
-                    "waits": walking.awaits_person,
-                }
-                for walking in ledger.rollouts.in_progress(service)
-            ],
-        }
-        for service in ledger.rollouts.services()
-    ]
-    ingest = {**ledger.events.event_counts(), **_ingest(settings, ledger)}
-    return {"services": services, "ingest": ingest, "git": _git(settings, ledger)}
-
-
-def _asks(ledger: Ledger, service: str) -> str:
-    """What the live release asks a person; empty where it asks nothing."""
-    live = ledger.rollouts.live_rollout(service)
-    return live.reason if live is not None and live.awaits_person else ""
-
-
-def _git(settings: Settings, ledger: Ledger) -> dict[str, object] | None:
-    """The followed branch: what was seen, what is applied, and what stands between them."""
-    look, newest = ledger.syncs.last_poll(), ledger.syncs.newest()
-    if look is None:
-        return None
-    applied = next(iter(ledger.syncs.applied_commits()), None)
-    return {
-        "remote": look.remote,
-        "branch": look.branch,
-        "looked": look.polled_at.isoformat(),
-        "trouble": look.error,
-        "seen": _commit(newest),
-        "applied": _commit(applied),
-        "orphans": _orphans(settings, ledger) if applied else [],
-    }
-
-
-def _commit(sync: SyncRecord | None) -> dict[str, object] | None:
-    names = ("commit", "subject", "author", "state", "refusal", "reason", "signer")
-    return {name: getattr(sync, name) for name in names} if sync else None
-
-
-def _orphans(settings: Settings, ledger: Ledger) -> list[dict[str, str]]:
-    """Services that are live though the applied commit has no rollout of theirs any more."""
-    from tidemill.spec.load import read
-
-    specs = settings.git_home / "current" / settings.git_folder
-    orphans = []
-    for service in ledger.rollouts.services():
-        digest = ledger.rollouts.live_release(service)
-        record = ledger.materialisations.release(digest) if digest else None
-        if record is None:
-            continue
-        folder = specs / record.project
-        projects = read(folder).workspace.projects if folder.is_dir() else {}
-        names = {name for project in projects.values() for name in project.specs}
-        if record.rollout not in names:
-            orphans.append({"service": service, "project": record.project})
-    return orphans
-
-
-def _ingest(settings: Settings, ledger: Ledger) -> dict[str, object]:
-    """State of ingest, and its lag in records."""
-    from tidemill.adapters.kafka import open_bus
-    from tidemill.control.ingest import Heartbeat, read_heartbeat
-
-    beat = read_heartbeat(settings.home) or Heartbeat()
-    process = ProcessFolder(settings.home / "run").get("ingest")
-    down = process is not None and not process.alive  # killed, it left its last word behind
-    state: dict[str, object] = {
-        "state": "down" if down else beat.state,
-        "trouble": beat.trouble,
-        "lag": None,
-    }
-    if not any(is_listening(server.strip()) for server in settings.brokers.split(",")):
-        return {**state, "trouble": broker_error(settings) or _own_broker(settings)}
-    read, bus = ledger.events.next_offsets(), open_bus(settings, timeout=3)
-    try:
-        spans = {topic: bus.partitions(topic) for topic in {topic for topic, _ in read}}
-        state["lag"] = sum(
-            max(0, spans[t][p].end - at) for (t, p), at in read.items() if p in spans[t]
-        )
-    except BrokerDown as error:
-        state["trouble"] = str(error)
-    finally:
-        bus.close()
-    return state
-
-
-def _own_broker(settings: Settings) -> str:
-    log = settings.home / "run" / "broker.log"
-    way_out = (
-        f"it is started again, see {log}" if is_running(settings) else "`tidemill up` starts it"
-    )
-    return f"this home's own broker does not answer at {settings.brokers}; {way_out}"
 
 
 def _await(

@@ -18,14 +18,14 @@ largest value, the largest None where there is none), `UNIT` ("", "s", "tokens/s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil, nan
 from pathlib import Path
-from typing import Any
 
 from tidemill.answer import Answer
 from tidemill.catalog import METRICS
+from tidemill.rows import DatasetRow
 
 __all__ = ["Answer", "Scored", "measure", "quantile"]
 
@@ -40,7 +40,7 @@ class Scored:
     """Time the answer took, in seconds."""
     tokens_out: int = 0
     """Tokens the model wrote."""
-    row: Mapping[str, Any] = field(default_factory=dict)
+    row: DatasetRow = field(default_factory=dict)
     """The dataset's row."""
 
 

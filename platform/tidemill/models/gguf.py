@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tidemill.errors import ArtefactError, MissingExtra
 from tidemill.models import Notify, tokenizer_rebuild
+from tidemill.models.tokenizer_rebuild import GgufTokenizer
 
 REVISION = 1
 """Raise it when a conversion gives other bytes, so that old ones in the cache are not used."""
@@ -39,7 +40,7 @@ def convert(path: Path, sha256: str, cache: Path, tell: Notify) -> Path:
     return folder
 
 
-def _fields(path: Path) -> dict[str, Any]:
+def _fields(path: Path) -> GgufTokenizer:
     try:
         from gguf import GGUFReader
     except ImportError:
@@ -48,7 +49,8 @@ def _fields(path: Path) -> dict[str, Any]:
         reader = GGUFReader(path)
     except (ValueError, IndexError) as error:
         raise ArtefactError(f"{path}: is no GGUF file ({error}); correct `file`") from None
-    return {k: f.contents() for k, f in reader.fields.items() if k.startswith("tokenizer.")}
+    contents = {k: f.contents() for k, f in reader.fields.items() if k.startswith("tokenizer.")}
+    return cast(GgufTokenizer, contents)
 
 
 def _weights(path: Path, work: Path, tokenizer: Any) -> None:

@@ -6,7 +6,7 @@ import json
 import math
 import struct
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from tidemill.errors import ArtefactError, UnsafeFormat
 from tidemill.form import ModelForm
@@ -18,8 +18,18 @@ _PRECISION: dict[str, Literal["fp32", "bf16", "fp16"]] = {
 _MAX_HEADER = 100_000_000
 
 
-def header(path: Path) -> dict[str, Any]:
-    """The tensors a safetensors file declares; raises UnsafeFormat for anything else."""
+class TensorInfo(TypedDict):
+    """What a safetensors header says of one tensor."""
+
+    dtype: str
+    """`F32`, `BF16`, `I64` …"""
+    shape: list[int]
+    data_offsets: list[int]
+    """First byte and the byte after the last one, counted from the end of the header."""
+
+
+def header(path: Path) -> dict[str, TensorInfo]:
+    """The tensors a safetensors file declares, by name; raises UnsafeFormat for anything else."""
     with path.open("rb") as stream:
         start = stream.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
@@ -62,7 +72,7 @@ def check_folder(folder: Path, *, trusted: bool) -> None:
 
 def form_of(folder: Path, task: Literal["causal-lm", "sequence-classification"]) -> ModelForm:
     """The form of a folder of safetensors, from its headers and configuration."""
-    shapes: dict[str, Any] = {}
+    shapes: dict[str, TensorInfo] = {}
     for path in sorted(folder.glob("*.safetensors")):
         shapes |= header(path)
     kinds = {info["dtype"] for info in shapes.values()} & set(_PRECISION)

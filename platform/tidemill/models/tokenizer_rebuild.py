@@ -7,8 +7,8 @@ from vocabulary, merges and special tokens it is the one the model was trained w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypedDict
 
 from tidemill.errors import ArtefactError
 
@@ -28,7 +28,26 @@ _QWEN = (
 _KINDS = ("default", "gpt-2", "smollm", "qwen2")
 
 
-def rebuild(fields: Mapping[str, Any]) -> Any:
+GgufTokenizer = TypedDict(
+    "GgufTokenizer",
+    {
+        "tokenizer.ggml.model": str,
+        "tokenizer.ggml.pre": str,
+        "tokenizer.ggml.tokens": list[str],
+        "tokenizer.ggml.token_type": list[int],
+        "tokenizer.ggml.merges": list[str],
+        "tokenizer.ggml.bos_token_id": int,
+        "tokenizer.ggml.eos_token_id": int,
+        "tokenizer.ggml.unknown_token_id": int,
+        "tokenizer.ggml.padding_token_id": int,
+        "tokenizer.chat_template": str,
+    },
+    total=False,
+)
+"""The `tokenizer.*` fields of a GGUF file that are read here."""
+
+
+def rebuild(fields: GgufTokenizer) -> Any:
     """A transformers fast tokenizer from the `tokenizer.*` fields of a GGUF file.
 
     No automatic BOS or EOS, a pad token always set. Raises ArtefactError for a vocabulary that is
@@ -43,7 +62,7 @@ def rebuild(fields: Mapping[str, Any]) -> Any:
             f"this GGUF's tokenizer ({fields.get('tokenizer.ggml.model')}, {kind}) is not one of "
             f"the byte-level BPE kinds {', '.join(_KINDS)}; use the model's safetensors form"
         )
-    tokens: list[str] = fields["tokenizer.ggml.tokens"]
+    tokens = fields["tokenizer.ggml.tokens"]
     merges = [tuple(pair.split(" ", 1)) for pair in fields["tokenizer.ggml.merges"]]
     raw = Tokenizer(models.BPE(vocab={t: i for i, t in enumerate(tokens)}, merges=merges))
     raw.pre_tokenizer = _words(kind)
@@ -81,15 +100,15 @@ def _template(given: str | None) -> str | None:
     return CHATML if given and "<|im_start|>" in given else given
 
 
-def _special_tokens(fields: Mapping[str, Any], tokens: list[str]) -> dict[str, str | None]:
-    def token(name: str, otherwise: str | None) -> str | None:
-        number = fields.get(f"tokenizer.ggml.{name}_token_id")
-        return otherwise if number is None else tokens[number]
-
-    end = token("eos", None)
+def _special_tokens(fields: GgufTokenizer, tokens: Sequence[str]) -> dict[str, str | None]:
+    end = _token(tokens, fields.get("tokenizer.ggml.eos_token_id"), None)
     return {
-        "bos_token": token("bos", end),
+        "bos_token": _token(tokens, fields.get("tokenizer.ggml.bos_token_id"), end),
         "eos_token": end,
-        "unk_token": token("unknown", end),
-        "pad_token": token("padding", end),
+        "unk_token": _token(tokens, fields.get("tokenizer.ggml.unknown_token_id"), end),
+        "pad_token": _token(tokens, fields.get("tokenizer.ggml.padding_token_id"), end),
     }
+
+
+def _token(tokens: Sequence[str], number: int | None, otherwise: str | None) -> str | None:
+    return otherwise if number is None else tokens[number]

@@ -6,20 +6,20 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tidemill.answer import Answer
 from tidemill.errors import ArtefactError, DataError
 from tidemill.form import ModelForm
 from tidemill.metrics import Scored, measure
 from tidemill.progress import Progress, no_progress
+from tidemill.rows import DatasetRow
 
 if TYPE_CHECKING:
     from tidemill.prompts import PromptProgram
     from tidemill.runtimes import Reply, Runtime
 
 BLOCK = 64
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class EvaluatedRow:
     tokens_in: int
     tokens_out: int
     finish: str
-    row: Row = field(default_factory=dict)
+    row: DatasetRow = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     """Probability of each label (classifiers only)."""
 
@@ -47,7 +47,7 @@ class EvaluatedRow:
 
 def answer_rows(
     folder: Path,
-    rows: Sequence[Row],
+    rows: Sequence[DatasetRow],
     program: PromptProgram | None,
     *,
     resolve: Callable[[str], Path],
@@ -78,7 +78,7 @@ def answer_rows(
 
 def answer_rows_with(
     runtime: Runtime,
-    rows: Sequence[Row],
+    rows: Sequence[DatasetRow],
     program: PromptProgram | None,
     say: Progress = no_progress,
     title: str = "answering",
@@ -114,14 +114,14 @@ def align_baseline(
     ]
 
 
-def row_id(row: Row, index: int) -> str:
+def row_id(row: DatasetRow, index: int) -> str:
     """The row's content id, or its place where the dataset gave none."""
     return str(row.get("id") or f"row-{index}")
 
 
 def _answer_generative(
     runtime: Runtime,
-    rows: Sequence[Row],
+    rows: Sequence[DatasetRow],
     program: PromptProgram,
     say: Progress,
     title: str,
@@ -146,7 +146,9 @@ def _answer_generative(
     ]
 
 
-def _one_generated(row: Row, index: int, program: PromptProgram, reply: Reply) -> EvaluatedRow:
+def _one_generated(
+    row: DatasetRow, index: int, program: PromptProgram, reply: Reply
+) -> EvaluatedRow:
     return EvaluatedRow(
         id=row_id(row, index),
         reference=program.reference(row),
@@ -161,7 +163,7 @@ def _one_generated(row: Row, index: int, program: PromptProgram, reply: Reply) -
 
 
 def _answer_classifier(
-    runtime: Runtime, rows: Sequence[Row], say: Progress, title: str
+    runtime: Runtime, rows: Sequence[DatasetRow], say: Progress, title: str
 ) -> list[EvaluatedRow]:
     lacking = {"text", "label"} - rows[0].keys()
     if lacking:

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tidemill.content import PREFIX
 from tidemill.engine.release_record import ReleaseRecord
@@ -170,6 +169,6 @@ def _baseline_service(spec: object) -> str:
     return ""
 
 
-def _fields(digest: str, *specs: SpecSnapshot | None) -> Mapping[str, Any]:
+def _fields(digest: str, *specs: SpecSnapshot | None) -> Mapping[str, object]:
     """The fields of the spec with this digest, where it is one of these."""
     return next((spec.fields for spec in specs if spec is not None and spec.digest == digest), {})

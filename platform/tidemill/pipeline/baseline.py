@@ -30,7 +30,7 @@ def load_baseline(
     inputs: Mapping[str, Artefact],
     bench: BuildContext,
 ) -> Baseline | None:
-    """The spec's baseline; None where it names none or nothing is live yet.
+    """The spec's baseline; None where it names none or no release is live yet.
 
     Rows come from the baseline's own evaluation report, joined by row id. Rows it never saw are
     answered now by its model, where `inputs` hold it as `live:<service>` (its prompt as

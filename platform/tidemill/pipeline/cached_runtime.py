@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Literal, NotRequired, Protocol, TypedDict
 
 from tidemill.engine.search_budget import NO_COST, Cost, Limits, SearchBudget
 from tidemill.errors import ArtefactError
@@ -22,13 +22,23 @@ _TURN = 16
 """Most tokens a chat template puts around one message."""
 
 
+class StoredAnswer(TypedDict):
+    """An answer as `AnswerMemory` keeps it; one of the reflection model has no time and no end."""
+
+    text: str
+    tokens_in: int
+    tokens_out: int
+    seconds: NotRequired[float]
+    finish: NotRequired[Literal["stop", "length"]]
+
+
 class AnswerMemory(Protocol):
     """Answers that outlive the process, and how often a set of rows has decided."""
 
-    def get_many(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+    def get_many(self, keys: Sequence[str]) -> Mapping[str, StoredAnswer]:
         """The kept answers among these keys."""
 
-    def put_many(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
+    def put_many(self, answers: Mapping[str, StoredAnswer]) -> None:
         """Keep answers; all of them or none."""
 
     def record_comparison(self, rows: str, candidate: str) -> int:
@@ -98,13 +108,13 @@ class CachedRuntime:
             block = missing[start : start + BLOCK]
             missing_requests = [requests[key] for key in block]
             new_replies = self._open().answer(missing_requests, max_tokens=max_tokens, stop=stop)
-            new = {key: asdict(reply) for key, reply in zip(block, new_replies, strict=True)}
+            new = {key: _stored(reply) for key, reply in zip(block, new_replies, strict=True)}
             self.memory.put_many(new)
             self._charge(new, fresh=True)
             replies |= new
             self._tick()
         self._charge(replies, fresh=False)
-        return [Reply(**replies[key]) for key in keys]
+        return [_reply(replies[key]) for key in keys]
 
     def stream(
         self, messages: Messages, *, max_tokens: int, stop: Sequence[str] = ()
@@ -137,7 +147,7 @@ class CachedRuntime:
                 total += most
         self.account.budget.check(total)
 
-    def _charge(self, answers: Mapping[str, Mapping[str, Any]], *, fresh: bool) -> None:
+    def _charge(self, answers: Mapping[str, StoredAnswer], *, fresh: bool) -> None:
         for key, reply in answers.items():
             if key not in self.account.charged:
                 tokens = int(reply["tokens_in"]) + int(reply["tokens_out"])
@@ -147,3 +157,23 @@ class CachedRuntime:
         identity = [self.model, [dict(turn) for turn in messages], max_tokens, list(stop)]
         text = json.dumps(identity, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _stored(reply: Reply) -> StoredAnswer:
+    return {
+        "text": reply.text,
+        "tokens_in": reply.tokens_in,
+        "tokens_out": reply.tokens_out,
+        "seconds": reply.seconds,
+        "finish": reply.finish,
+    }
+
+
+def _reply(answer: StoredAnswer) -> Reply:
+    return Reply(
+        answer["text"],
+        answer["tokens_in"],
+        answer["tokens_out"],
+        answer["seconds"],
+        answer["finish"],
+    )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from tidemill.catalog import METRICS
 from tidemill.engine.search import Trial
@@ -14,10 +14,11 @@ from tidemill.engine.search_budget import NO_COST, Cost
 from tidemill.errors import AnswerLost, PromptTooLong, ServiceError, TidemillError
 from tidemill.metrics import Scored, measure
 from tidemill.pipeline.answers import EvaluatedRow, answer_rows_with
-from tidemill.pipeline.cached_runtime import CachedRuntime, SearchAccount, max_cost
+from tidemill.pipeline.cached_runtime import CachedRuntime, SearchAccount, StoredAnswer, max_cost
 from tidemill.progress import Progress, no_progress
 from tidemill.prompts import PromptProgram
-from tidemill.search import Candidate, Row, SearchSpace
+from tidemill.rows import DatasetRow
+from tidemill.search import Candidate, SearchSpace
 
 MAX_REFLECTION_TOKENS = 2048
 """Longest answer asked of a reflection model, in tokens."""
@@ -70,7 +71,7 @@ class CandidateEvaluator:
             self._report(value)
         return self.trials[candidate].value
 
-    def scored_answers(self, candidate: Candidate, rows: Sequence[Row]) -> list[Scored]:
+    def scored_answers(self, candidate: Candidate, rows: Sequence[DatasetRow]) -> list[Scored]:
         """Scored answers of the model with a candidate prompt."""
         return [row.metric_row for row in self.answer_rows(candidate, rows)]
 
@@ -99,10 +100,10 @@ class CandidateEvaluator:
         cached = self.runtime.memory.get_many([key]).get(key)
         if cached is None:
             text, read, written = self._answer(model, prompt, dearest)
-            reply: dict[str, Any] = {"text": text, "tokens_in": read, "tokens_out": written}
+            reply: StoredAnswer = {"text": text, "tokens_in": read, "tokens_out": written}
             self.runtime.memory.put_many({key: reply})
         else:
-            reply = dict(cached)
+            reply = cached
         if key not in self.budget.charged:
             cost = self._price(int(reply["tokens_in"]), int(reply["tokens_out"]))
             self.budget.pay(key, cost, fresh=cached is None)
@@ -120,7 +121,7 @@ class CandidateEvaluator:
                 self.budget.budget.check(dearest)
         raise lost
 
-    def answer_rows(self, candidate: Candidate, rows: Sequence[Row]) -> list[EvaluatedRow]:
+    def answer_rows(self, candidate: Candidate, rows: Sequence[DatasetRow]) -> list[EvaluatedRow]:
         """Answers of the model with a candidate prompt, one `EvaluatedRow` for each row."""
         if candidate not in self._programs:
             self._programs[candidate] = self.program(candidate)
@@ -164,7 +165,7 @@ class CandidateEvaluator:
         self.progress(f"candidate {len(self.trials)}: {value_text}", done=spent, total=limit)
 
 
-def rows_digest(model: str, rows: Sequence[Mapping[str, object]]) -> str:
+def rows_digest(model: str, rows: Sequence[DatasetRow]) -> str:
     """Names a set of deciding rows for one model."""
     text = json.dumps([model, [dict(row) for row in rows]], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -10,6 +10,7 @@ from typing import Any
 from tidemill.pipeline.prompt import build_program, file_rows
 from tidemill.ports import Artefact
 from tidemill.prompts import PromptProgram, output_parsing
+from tidemill.rows import DatasetRow
 from tidemill.search import Candidate
 from tidemill.spec.positions import Path_
 from tidemill.spec.prompt import Examples, Prompt
@@ -30,7 +31,7 @@ def initial_candidate(spec: Prompt, project: Path) -> Candidate:
     )
 
 
-def example_columns(spec: Prompt, row: Mapping[str, object]) -> dict[str, object]:
+def example_columns(spec: Prompt, row: DatasetRow) -> dict[str, object]:
     """The columns of a row that an example shows."""
     names = [*spec.inputs, *output_parsing.output_columns(spec.output)]
     if spec.reasoning and row.get(spec.reasoning):
@@ -38,7 +39,7 @@ def example_columns(spec: Prompt, row: Mapping[str, object]) -> dict[str, object
     return {name: row[name] for name in names if name in row}
 
 
-def has_example_columns(spec: Prompt, row: Mapping[str, object]) -> bool:
+def has_example_columns(spec: Prompt, row: DatasetRow) -> bool:
     """Whether a row has all that an example shows."""
     return all(
         row.get(name) for name in (*spec.inputs, *output_parsing.output_columns(spec.output))

@@ -22,6 +22,7 @@ from tidemill.pipeline.hop_picture import compression_chart
 from tidemill.pipeline.prompt_loading import load_program, prompt_name
 from tidemill.ports import Artefact
 from tidemill.prompts import output_parsing
+from tidemill.spec.base import Spec
 from tidemill.spec.compression import Compression
 from tidemill.spec.evaluation import Evaluation
 from tidemill.spec.prompt import JsonOutput
@@ -151,7 +152,7 @@ def _basis(program: Any) -> str:
     return ANSWER if isinstance(program.output, JsonOutput) else TEXT
 
 
-def _quality(spec: Compression, specs: Mapping[str, Any]) -> list[str]:
+def _quality(spec: Compression, specs: Mapping[str, Spec]) -> list[str]:
     """Metrics of the answers' quality: those that the goals name, else those of the evaluation that
     judges this form; accuracy where nothing names any."""
     judges = [s for s in specs.values() if isinstance(s, Evaluation) and s.of == spec.name]

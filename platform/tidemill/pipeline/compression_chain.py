@@ -18,6 +18,7 @@ from tidemill.pipeline import answers as answering
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.context import BuildContext
 from tidemill.ports import Artefact
+from tidemill.rows import DatasetRow
 from tidemill.spec.compression import Compression
 
 EXPORT = "onnx-export"
@@ -32,7 +33,7 @@ class Chain:
 
     spec: Compression
     bench: BuildContext
-    rows: Sequence[dict[str, Any]]
+    rows: Sequence[DatasetRow]
     program: Any
     metrics: Sequence[str]
     source: Artefact
@@ -113,7 +114,7 @@ class Chain:
                 runtime.close()
         return self._timed[artefact.digest]
 
-    def _one(self, runtime: Any, rows: Sequence[dict[str, Any]]) -> list[EvaluatedRow]:
+    def _one(self, runtime: Any, rows: Sequence[DatasetRow]) -> list[EvaluatedRow]:
         return answering.answer_rows_with(runtime, rows, self.program)
 
     def _put(
@@ -149,7 +150,7 @@ class Chain:
             answers, size = self._export_answers()
             hop = self._hop(EXPORT, "onnx", self._answers(self.weights), answers)
             self._add(with_size(hop, size, self.source_size, time.monotonic() - started))
-        note = f"built for {', '.join(target.compute)}, not run: that takes such a GPU"
+        note = f"built for {', '.join(target.compute)}, not run: it needs such a GPU"
         hop = not_run(name, "engine", note)
         self._add(with_size(hop, self.size(engine), self.source_size, seconds, note))
 
@@ -185,7 +186,7 @@ class Chain:
             self._given[artefact.digest] = self._ask(artefact.path, self.rows)
         return self._given[artefact.digest]
 
-    def _ask(self, folder: Path, rows: Sequence[dict[str, Any]]) -> list[EvaluatedRow]:
+    def _ask(self, folder: Path, rows: Sequence[DatasetRow]) -> list[EvaluatedRow]:
         return answering.answer_rows(
             folder,
             rows,

@@ -9,12 +9,14 @@ from tidemill.data import read_split
 from tidemill.errors import DataError
 from tidemill.pipeline.context import BuildContext
 from tidemill.ports import Artefact
+from tidemill.rows import DatasetRow
+from tidemill.spec.base import Spec
 from tidemill.spec.compression import Compression
 
 
 def comparison_rows(
     spec: Compression, inputs: Mapping[str, Artefact], bench: BuildContext
-) -> list[dict[str, Any]]:
+) -> list[DatasetRow]:
     """The first validation rows, filled up with train rows."""
     name = _dataset_of(spec, bench.specs)
     if name is None or name not in inputs:
@@ -44,11 +46,11 @@ def calibration_conversations(
     return [program.messages(row) for row in rows]
 
 
-def _dataset_of(spec: Any, specs: Mapping[str, Any]) -> str | None:
+def _dataset_of(spec: Spec | None, specs: Mapping[str, Spec]) -> str | None:
     visited: set[str] = set()
     while spec is not None and spec.name not in visited:
         visited.add(spec.name)
-        if getattr(spec, "dataset", None):
-            return str(spec.dataset)
+        if dataset := getattr(spec, "dataset", None):
+            return str(dataset)
         spec = specs.get(getattr(spec, "of", None) or getattr(spec, "base", None) or "")
     return None

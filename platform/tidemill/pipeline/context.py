@@ -11,6 +11,7 @@ from tidemill.engine.measurement import Check as Check
 from tidemill.engine.measurement import Measure as Measure
 from tidemill.ports import Artefact, Clock, Store
 from tidemill.progress import Progress, no_progress
+from tidemill.spec.base import Spec
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class BuildContext:
     frozen offset ranges; given by the ledger."""
     baseline_report: Callable[[str], Artefact | None] | None = None
     """The evaluation artefact of the live release of a service, or of a pinned digest."""
-    specs: Mapping[str, Any] = field(default_factory=dict)
+    specs: Mapping[str, Spec] = field(default_factory=dict)
     """All specs of the project by name."""
     subject_key: bytes | None = field(default=None, repr=False)
     """Keys the hash of user ids in rows."""

@@ -8,25 +8,28 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tidemill.data import SPLITS, mapping, sources
+from tidemill.data import SPLITS, SourceFacts, mapping, sources
 from tidemill.data.feedback import feedback_rows
 from tidemill.data.pipeline import PreparedDataset, prepare
 from tidemill.data.privacy import check_kinds
-from tidemill.data.rows import Dropped, Row, question_of
+from tidemill.data.rows import Dropped, question_of
+from tidemill.data.votes import Question, SettledRows, SettleLabels
 from tidemill.data.write import write
 from tidemill.errors import DataError, MissingExtra
 from tidemill.pipeline.balance import balance_chart
 from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.context import BuildContext, BuildResult, Check
+from tidemill.pipeline.settled_labels import settle_labels
 from tidemill.ports import Artefact
 from tidemill.prompts import output_parsing
+from tidemill.rows import MutableRow
 from tidemill.spec.dataset import Dataset, FeedbackSource
 from tidemill.spec.prompt import Prompt
 
 Ranges = dict[str, tuple[int, int]]
 
 
-def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:  # noqa: ARG001
+def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
     """The dataset as an artefact with its checks; raises DataError where nothing can be made.
 
     A dataset that breaks an expectation of severity `error` is made all the same, for people to
@@ -36,9 +39,9 @@ def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) ->
     if spec.privacy.pii != "keep":
         check_kinds(spec.privacy.kinds)
     gathered = read_sources(spec, bench)
-    prepared = prepare_rows(spec, bench, gathered)
+    prepared = prepare_rows(spec, bench, gathered, inputs)
     labels = label_counts(spec, prepared, bench)
-    facts = {
+    facts: SourceFacts = {
         "sources": [_name(source) for source in spec.sources],
         "offsets": {partition: list(span) for partition, span in sorted(gathered.offsets.items())},
         "labels": labels,
@@ -61,6 +64,8 @@ def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) ->
             "rows_total": sum(prepared.counts.values()),
             "duplicates": prepared.duplicates,
             "capped_subjects": prepared.weight_capped,
+            "contested": prepared.contested,
+            "crowd_accuracy": None if prepared.crowd is None else round(prepared.crowd, 3),
             "offsets": summary["offsets"],
             "seconds": round(time.monotonic() - start, 2),
         },
@@ -73,15 +78,20 @@ def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) ->
 class SourceRows:
     """Rows of all sources under our names."""
 
-    rows: list[Row]
+    rows: list[MutableRow]
     dropped: Dropped
     """Rows that cannot be used, with the reason."""
     offsets: Ranges
     """The frozen offset ranges."""
 
 
-def prepare_rows(spec: Dataset, bench: BuildContext, gathered: SourceRows) -> PreparedDataset:
-    """The gathered rows through every gate."""
+def prepare_rows(
+    spec: Dataset,
+    bench: BuildContext,
+    gathered: SourceRows,
+    inputs: Mapping[str, Artefact] | None = None,
+) -> PreparedDataset:
+    """The gathered rows through every gate; a model has a say on labels where `inputs` has it."""
     prompt = _prompt_of(bench, _columns(gathered.rows))
     return prepare(
         gathered.rows,
@@ -91,12 +101,42 @@ def prepare_rows(spec: Dataset, bench: BuildContext, gathered: SourceRows) -> Pr
         share=_share(spec, bench),
         unusable=gathered.dropped,
         asks=prompt.inputs if prompt else (),
+        settle_labels=_settlement(spec, bench, _voted_column(spec, prompt), inputs or {}),
     )
+
+
+def _voted_column(spec: Dataset, prompt: Prompt | None) -> str | None:
+    """The column of the label that people vote on; None where answers are free text."""
+    if prompt is not None:
+        return output_parsing.label_column(prompt.output)
+    return "label" if spec.format == "classification" else None
+
+
+def _settlement(
+    spec: Dataset, bench: BuildContext, label: str | None, inputs: Mapping[str, Artefact]
+) -> SettleLabels | None:
+    """How votes become labels; the encoder that the spec names has a say where it was built."""
+    if label is None:
+        return None
+    noise = spec.label_noise
+    encoder = inputs[noise.encoder].path if noise and noise.encoder in inputs else None
+
+    def settled(rows: Sequence[MutableRow], asked: Sequence[Question]) -> SettledRows:
+        prior = None
+        if encoder is not None:
+            from tidemill.data.label_noise import expected_labels
+            from tidemill.runtimes.sentence import Encoder
+
+            prior = expected_labels(rows, asked, label, Encoder(encoder).encode)
+        now = bench.clock.now()
+        return settle_labels(rows, asked, label, spec.consensus, now=now, prior=prior)
+
+    return settled
 
 
 def read_sources(spec: Dataset, bench: BuildContext) -> SourceRows:
     """The rows of every source, read."""
-    rows: list[Row] = []
+    rows: list[MutableRow] = []
     unusable: Dropped = []
     offsets: Ranges = {}
     for source in spec.sources:
@@ -113,8 +153,8 @@ def read_sources(spec: Dataset, bench: BuildContext) -> SourceRows:
 
 
 def _feedback(
-    source: FeedbackSource, spec: Dataset, bench: BuildContext, before: Sequence[Row]
-) -> tuple[list[Row], Dropped, Ranges]:
+    source: FeedbackSource, spec: Dataset, bench: BuildContext, before: Sequence[MutableRow]
+) -> tuple[list[MutableRow], Dropped, Ranges]:
     if bench.read_feedback is None:
         raise DataError(
             f"dataset '{spec.name}' reads feedback of '{source.of}' and needs a ledger; "
@@ -128,7 +168,6 @@ def _feedback(
         stream=source.of,
         weight=source.weight,
         fill=fill,
-        require_consent=spec.privacy.require_consent,
     )
     return (
         rows,
@@ -138,7 +177,7 @@ def _feedback(
 
 
 def _filler(
-    spec: Dataset, bench: BuildContext, before: Sequence[Row]
+    spec: Dataset, bench: BuildContext, before: Sequence[MutableRow]
 ) -> Callable[[Any, str | None], Mapping[str, object] | None]:
     """A function from an answer to columns, by the output format of the project's prompt."""
     prompt = _prompt_of(bench, _columns(before))
@@ -156,7 +195,7 @@ def _filler(
     return whole
 
 
-def _columns(rows: Iterable[Row]) -> set[str]:
+def _columns(rows: Iterable[MutableRow]) -> set[str]:
     return {name for row in rows for name in row}
 
 
@@ -206,7 +245,7 @@ def _checks(spec: Dataset, prepared: PreparedDataset) -> tuple[Check, ...]:
     total = sum(prepared.counts.values())
     enough = total >= spec.minimum_rows
     size = f"{total} rows, at least {spec.minimum_rows} are needed"
-    results = [
+    results: list[tuple[bool, str, Mapping[str, object]]] = [
         (enough, size if enough else f"{size}; {_where_they_went(prepared)}", {"rows": total}),
         _leakage(prepared),
     ]
@@ -252,7 +291,7 @@ def leakage_counts(prepared: PreparedDataset) -> tuple[int, int]:
     return both, sum(count for reason, count in counts.items() if reason.startswith("leaks"))
 
 
-def _leakage(prepared: PreparedDataset) -> tuple[bool, str, dict[str, Any]]:
+def _leakage(prepared: PreparedDataset) -> tuple[bool, str, dict[str, int]]:
     """Proof on the finished rows: nothing that is trained on is asked in the test."""
     both, kept_out = leakage_counts(prepared)
     message = f"{both} train rows repeat a test question; {kept_out} such rows were excluded"

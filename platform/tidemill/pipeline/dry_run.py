@@ -14,6 +14,7 @@ from tidemill.errors import TidemillError
 from tidemill.pipeline.builder import ProjectBuilder
 from tidemill.pipeline.context import Check
 from tidemill.pipeline.prompt_loading import load_program
+from tidemill.rows import DatasetRow
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.prompt import Prompt
@@ -84,12 +85,14 @@ def _blocking_reason(
     for parent in builder.upstream(name):
         kind = builder.specs[parent].kind
         if kind not in CHEAP:
-            return "skipped", (f"needs '{parent}', a {kind}, which is not made here",)
+            return "skipped", (
+                f"skipped: it needs '{parent}' ({kind}), which `check` does not build",
+            )
         if done.get(parent, "passed") != "passed":
-            return "skipped", (f"needs '{parent}', which did not pass",)
+            return "skipped", (f"skipped: '{parent}' failed",)
     spec = builder.specs[name]
     if isinstance(spec, Dataset) and all(source.type == "feedback" for source in spec.sources):
-        return "skipped", ("all of its rows come from feedback, and there is none here",)
+        return "skipped", ("skipped: all its rows come from feedback, and there is none here",)
     return None
 
 
@@ -113,12 +116,15 @@ def _render_rows(builder: ProjectBuilder, spec: Prompt) -> list[str]:
     program = load_program(spec.name, {spec.name: artefact}, builder.specs)
     rows = list(islice(_rows(builder, spec.inputs), ROWS))
     if not rows:
-        return [f"warning: no dataset here has {', '.join(spec.inputs)}; it was not rendered"]
+        return [
+            f"warning: no dataset has the columns {', '.join(spec.inputs)}; "
+            "the prompt was not rendered"
+        ]
     program.conversations(rows)
     return []
 
 
-def _rows(builder: ProjectBuilder, inputs: Sequence[str]) -> Iterator[Mapping[str, object]]:
+def _rows(builder: ProjectBuilder, inputs: Sequence[str]) -> Iterator[DatasetRow]:
     """Rows that have every input, of the datasets that were made."""
     for name, spec in sorted(builder.specs.items()):
         record = builder.records.latest(builder.project.name, name)

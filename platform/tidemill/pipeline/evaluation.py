@@ -17,15 +17,16 @@ from tidemill.engine.estimate import estimate, gain, subjects, units
 from tidemill.engine.gate import GateVerdict, judge
 from tidemill.errors import DataError
 from tidemill.pipeline import answers as answering
-from tidemill.pipeline import failures as analysis
 from tidemill.pipeline import pictures
 from tidemill.pipeline.answer_file import write_answers
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.baseline import Baseline, load_baseline
 from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.context import BuildContext, BuildResult, Check, Measure
+from tidemill.pipeline.failures import SHOWN, Failures, find_failures
 from tidemill.pipeline.prompt_loading import load_program, prompt_name
 from tidemill.ports import Artefact
+from tidemill.rows import DatasetRow
 from tidemill.spec.evaluation import Evaluation, Slice
 
 _SPEED = ("quantile", "speed", "size")
@@ -64,11 +65,12 @@ def score_answers(
     other = load_baseline(spec, answers, inputs, bench)
     size = answering.served_bytes(inputs[spec.of].path, resolve=lambda d: bench.store.get(d).path)
     judged = _judge(spec, answers, size, other)
+    failures = find_failures(answers, spec.metrics)
     report = _report(spec, inputs, judged, other, answers, seconds)
-    return _build_result(spec, bench, report, judged, answers)
+    return _build_result(spec, bench, report, failures, judged, answers)
 
 
-def _rows(spec: Evaluation, inputs: Mapping[str, Artefact]) -> list[dict[str, object]]:
+def _rows(spec: Evaluation, inputs: Mapping[str, Artefact]) -> list[DatasetRow]:
     """All test rows, or the sample of them whose hashes under the seed are smallest."""
     from tidemill.data import read_split
 
@@ -112,7 +114,7 @@ def _parts(spec: Evaluation, name: str) -> list[Slice | None]:
     return [None] if METRICS.load(name).KIND == "size" else [None, *spec.slices]
 
 
-def _inside(part: Slice | None, row: Mapping[str, object]) -> bool:
+def _inside(part: Slice | None, row: DatasetRow) -> bool:
     if part is None:
         return True
     value = row.get(part.column)
@@ -167,7 +169,6 @@ def _report(
     answers: Sequence[EvaluatedRow],
     seconds: float,
 ) -> dict[str, object]:
-    failed = analysis.worst_rows(answers, spec.metrics)
     return {
         "evaluation": spec.name,
         "of": spec.of,
@@ -187,8 +188,6 @@ def _report(
         "unreadable": sum(not answer.answer.valid for answer in answers),
         "cut_off": sum(answer.finish == "length" for answer in answers),
         "seconds": seconds,
-        "failures": failed,
-        "clusters": analysis.failure_groups(answers, failed),
     }
 
 
@@ -196,6 +195,7 @@ def _build_result(
     spec: Evaluation,
     bench: BuildContext,
     report: dict[str, object],
+    failures: Failures,
     judged: EvaluationOutcome,
     answers: Sequence[EvaluatedRow],
 ) -> BuildResult:
@@ -203,9 +203,8 @@ def _build_result(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     charts = _pictures(spec, judged, answers)
-    faults = {key: report.pop(key) for key in ("failures", "clusters")}
     _write(folder / "report.json", report)
-    _write(folder / "failures.json", faults)
+    _write(folder / "failures.json", failures.to_dict())
     write_answers(folder, answers)
     for title, png in charts.items():
         (folder / f"{title.split()[0].lower()}.png").write_bytes(png)
@@ -217,7 +216,7 @@ def _build_result(
         checks=_checks(spec, judged.verdict),
         facts=facts,
         charts=charts,
-        tables=_tables(judged, faults),
+        tables=_tables(judged, failures),
     )
 
 
@@ -239,13 +238,11 @@ def _checks(spec: Evaluation, verdict: GateVerdict) -> tuple[Check, ...]:
     )
 
 
-def _tables(
-    judged: EvaluationOutcome, faults: Mapping[str, Any]
-) -> dict[str, list[dict[str, object]]]:
+def _tables(judged: EvaluationOutcome, failures: Failures) -> dict[str, list[dict[str, object]]]:
     tables = {
         "Gains on the baseline": [asdict(measure) for measure in judged.gains or ()],
-        "Worst rows": faults["failures"][: analysis.SHOWN],
-        "Groups of failures": faults["clusters"][: analysis.SHOWN],
+        "Worst rows": [row.to_dict() for row in failures.rows[:SHOWN]],
+        "Groups of failures": [asdict(group) for group in failures.groups[:SHOWN]],
     }
     return {title: [_plain(row) for row in table] for title, table in tables.items() if table}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from tidemill.catalog import METRICS
 from tidemill.metrics import measure
@@ -16,11 +16,74 @@ SHOWN = 20
 _CUT = 300
 _HIDDEN = {"id", "subject", "group", "source", "weight", "time", "region"}
 _SCORED = ("proportion", "rows")
-Record = dict[str, Any]
-"""An object of `failures.json`: a row, or a group of rows."""
 
 
-def worst_rows(answers: Sequence[EvaluatedRow], metrics: Sequence[str]) -> list[Record]:
+@dataclass(frozen=True)
+class FailedRow:
+    """A test row whose answer lost points, as `failures.json` has it."""
+
+    id: str
+    asked: str
+    wanted: str
+    given: str
+    valid: bool
+    """False where the answer lacks the form that the prompt asks for."""
+    cut_off: bool
+    """True where the answer reached its largest number of tokens."""
+    scores: Mapping[str, float]
+    """The row's value of each metric that judges rows."""
+
+    def to_dict(self) -> dict[str, object]:
+        """The JSON form: the scores stand beside the other fields."""
+        own = {key: value for key, value in vars(self).items() if key != "scores"}
+        return own | dict(self.scores)
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Failed rows that have one label and were given one other label."""
+
+    wanted: str
+    given: str
+    rows: int
+    share_of_label: float
+    examples: list[str]
+
+
+@dataclass(frozen=True)
+class WordGroup:
+    """Failed rows that ask in similar words."""
+
+    words: str
+    rows: int
+    examples: list[str]
+
+
+FailureGroup = Confusion | WordGroup
+
+
+@dataclass(frozen=True)
+class Failures:
+    """The content of `failures.json`."""
+
+    rows: Sequence[FailedRow]
+    groups: Sequence[FailureGroup]
+
+    def to_dict(self) -> dict[str, list[dict[str, object]]]:
+        """The JSON form."""
+        return {
+            "failures": [row.to_dict() for row in self.rows],
+            "clusters": [asdict(group) for group in self.groups],
+        }
+
+
+def find_failures(answers: Sequence[EvaluatedRow], metrics: Sequence[str]) -> Failures:
+    """The worst rows of an evaluation, and groups of them."""
+    failed = worst_rows(answers, metrics)
+    return Failures(failed, failure_groups(answers, failed))
+
+
+def worst_rows(answers: Sequence[EvaluatedRow], metrics: Sequence[str]) -> list[FailedRow]:
     """Rows that lost points, worst first, at most 100; ties by id, so that the order is stable."""
     judges = [name for name in metrics if METRICS.load(name).KIND in _SCORED] or ["exact_match"]
     points = {
@@ -29,12 +92,14 @@ def worst_rows(answers: Sequence[EvaluatedRow], metrics: Sequence[str]) -> list[
     wrong = [answer for answer in answers if points[answer.id][0] < 1]
     wrong.sort(key=lambda one: (points[one.id], -_sureness(one), one.id))
     return [
-        _visible_columns(answer) | dict(zip(judges, points[answer.id], strict=True))
+        _failed_row(answer, dict(zip(judges, points[answer.id], strict=True)))
         for answer in wrong[:WORST]
     ]
 
 
-def failure_groups(answers: Sequence[EvaluatedRow], failed: Sequence[Record]) -> list[Record]:
+def failure_groups(
+    answers: Sequence[EvaluatedRow], failed: Sequence[FailedRow]
+) -> Sequence[FailureGroup]:
     """Groups of failures, largest first: by (wanted, given) label, or by words without labels."""
     if not failed:
         return []
@@ -52,25 +117,26 @@ def row_question(record: EvaluatedRow) -> str:
     return _truncate("; ".join(f"{key}: {value}" for key, value in parts.items()))
 
 
-def _visible_columns(answer: EvaluatedRow) -> Record:
+def _failed_row(answer: EvaluatedRow, scores: Mapping[str, float]) -> FailedRow:
     labelled = answer.reference.label is not None
-    return {
-        "id": answer.id,
-        "asked": row_question(answer),
-        "wanted": _truncate(_text(answer.reference.label, answer.reference.text)),
-        "given": _truncate(
+    return FailedRow(
+        id=answer.id,
+        asked=row_question(answer),
+        wanted=_truncate(_text(answer.reference.label, answer.reference.text)),
+        given=_truncate(
             _text(answer.answer.label, answer.answer.text) if labelled else answer.output
         ),
-        "valid": answer.answer.valid,
-        "cut_off": answer.finish == "length",
-    }
+        valid=answer.answer.valid,
+        cut_off=answer.finish == "length",
+        scores=scores,
+    )
 
 
 def _text(label: str | None, text: str) -> str:
     return text if label is None or label == text else f"{label} | {text}"
 
 
-def _confusions(answers: Sequence[EvaluatedRow]) -> list[Record]:
+def _confusions(answers: Sequence[EvaluatedRow]) -> list[Confusion]:
     pairs = Counter(
         (answer.reference.label or "", answer.answer.label or "(none)")
         for answer in answers
@@ -78,27 +144,27 @@ def _confusions(answers: Sequence[EvaluatedRow]) -> list[Record]:
     )
     label_totals = Counter(answer.reference.label or "" for answer in answers)
     return [
-        {
-            "wanted": reference,
-            "given": predicted,
-            "rows": rows,
-            "share_of_label": rows / label_totals[reference],
-            "examples": [
+        Confusion(
+            wanted=reference,
+            given=predicted,
+            rows=rows,
+            share_of_label=rows / label_totals[reference],
+            examples=[
                 row_question(answer)
                 for answer in answers
                 if (answer.reference.label, answer.answer.label or "(none)")
                 == (reference, predicted)
             ][:3],
-        }
+        )
         for (reference, predicted), rows in sorted(
             pairs.items(), key=lambda item: (-item[1], item[0])
         )
     ]
 
 
-def _by_words(failed: Sequence[Record]) -> list[Record]:
+def _by_words(failed: Sequence[FailedRow]) -> list[WordGroup]:
     """k-means on TF-IDF of what was asked; a group is named by its strongest words."""
-    texts = [row["asked"] for row in failed]
+    texts = [row.asked for row in failed]
     if len(texts) < 6 or not any(re.search(r"\w\w", text) for text in texts):
         return []
     try:
@@ -117,9 +183,9 @@ def _by_words(failed: Sequence[Record]) -> list[Record]:
             row for row, label in zip(failed, groups_fit.labels_, strict=True) if label == number
         ]
         top = [str(names[i]) for i in centre.argsort()[::-1][:4] if centre[i] > 0]
-        examples = [row["asked"] for row in members[:3]]
-        groups.append({"words": ", ".join(top), "rows": len(members), "examples": examples})
-    return sorted(groups, key=lambda group: -group["rows"])
+        examples = [row.asked for row in members[:3]]
+        groups.append(WordGroup(", ".join(top), len(members), examples))
+    return sorted(groups, key=lambda group: -group.rows)
 
 
 def _sureness(answer: EvaluatedRow) -> float:

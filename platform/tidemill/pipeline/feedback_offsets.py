@@ -28,27 +28,27 @@ def frozen_offsets(
     `requested` comes from a trigger's firing or `--fresh`; `last_facts` are the facts of the
     dataset's newest record, None where it was never built; `current` gives a topic's offsets now.
     """
-    last = dict((last_facts or {}).get("offsets", {}))
+    last_offsets: Offsets = (last_facts or {}).get("offsets", {})
+    last_topics: Sequence[str] | None = (last_facts or {}).get("topics")
     frozen: dict[str, int] = {}
     for topic in topics:
+        offsets: Offsets
         if requested and _names(requested, topic):
             offsets = _of_topic(requested, topic)
-        elif last_facts is not None and _was_frozen(last_facts, topic):
-            offsets = last
+        elif last_facts is not None and _was_frozen(last_topics, last_offsets, topic):
+            offsets = last_offsets
         else:
-            offsets = dict(current(topic))
+            offsets = current(topic)
         for partition, offset in offsets.items():
             frozen[partition] = max(offset, frozen.get(partition, 0))
     return frozen
 
 
-def _was_frozen(facts: Mapping[str, Any], topic: str) -> bool:
+def _was_frozen(topics: Sequence[str] | None, offsets: Offsets, topic: str) -> bool:
     """True where the last build froze this topic; records before 0.1.0 name topics only in their
     offsets, and where these are empty every topic counts as frozen at nothing."""
-    topics = facts.get("topics")
     if topics is not None:
         return topic in topics
-    offsets = facts.get("offsets", {})
     return not offsets or _names(offsets, topic)
 
 

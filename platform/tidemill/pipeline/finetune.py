@@ -15,6 +15,7 @@ from tidemill.catalog import TRAINING
 from tidemill.data import read_split
 from tidemill.errors import Diverged
 from tidemill.form import ModelForm
+from tidemill.pipeline import head
 from tidemill.pipeline.context import BuildContext, BuildResult, Measure
 from tidemill.pipeline.learning import TrainingExamples, causal_rows, labelled_rows
 from tidemill.pipeline.loss_curve import curve_points, loss_chart
@@ -44,6 +45,8 @@ def build(spec: FineTune, inputs: Mapping[str, Artefact], bench: BuildContext) -
     inputs; a finished or diverged one leaves no checkpoint behind.
     """
     method, options = TRAINING.load(spec.method), TRAINING.options(spec.method, spec.options)
+    if hasattr(method, "fit"):
+        return head.build(spec, inputs, bench)
     artefact = inputs[spec.base]
     base = _Base(artefact, ModelForm.read(artefact.path), load.tokenizer(artefact.path))
     learning = _examples(spec, inputs, bench, base)

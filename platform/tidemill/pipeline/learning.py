@@ -8,10 +8,9 @@ from typing import Any
 
 from tidemill import chat
 from tidemill.errors import DataError
+from tidemill.rows import DatasetRow
 from tidemill.spec.finetune import FineTune
 from tidemill.training.examples import Example, truncate_example
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ class TrainingExamples:
 
 def causal_rows(
     spec: FineTune,
-    train: Sequence[Row],
-    validation: Sequence[Row],
+    train: Sequence[DatasetRow],
+    validation: Sequence[DatasetRow],
     program: Any,
     tokenizer: Any,
 ) -> TrainingExamples:
@@ -62,8 +61,8 @@ def causal_rows(
 
 def labelled_rows(
     spec: FineTune,
-    train: Sequence[Row],
-    validation: Sequence[Row],
+    train: Sequence[DatasetRow],
+    validation: Sequence[DatasetRow],
     tokenizer: Any,
     base_labels: Sequence[str],
 ) -> TrainingExamples:
@@ -86,6 +85,11 @@ def labelled_rows(
         raise DataError(f"'{spec.name}': all rows have the label '{labels[0]}'; two are needed")
     classes = {label: index for index, label in enumerate(labels)}
     examples = _texts(train, tokenizer, classes, spec.train.max_length)
+    if not any(example.weight for example in examples):
+        raise DataError(
+            f"'{spec.name}': every training row of '{spec.dataset}' has weight 0; give some rows a "
+            "`weight` above 0, or leave the column out"
+        )
     return TrainingExamples(
         examples,
         _texts(validation, tokenizer, classes, spec.train.max_length),
@@ -95,7 +99,7 @@ def labelled_rows(
     )
 
 
-def _some(spec: FineTune, train: Sequence[Row]) -> None:
+def _some(spec: FineTune, train: Sequence[DatasetRow]) -> None:
     if not train:
         raise DataError(
             f"'{spec.name}': dataset '{spec.dataset}' has no rows in its train split; "
@@ -103,7 +107,7 @@ def _some(spec: FineTune, train: Sequence[Row]) -> None:
         )
 
 
-def _columns(spec: FineTune, rows: Sequence[Row]) -> None:
+def _columns(spec: FineTune, rows: Sequence[DatasetRow]) -> None:
     for column in ("text", "label"):
         empty = sum(row.get(column) in (None, "") for row in rows)
         if empty:
@@ -113,7 +117,9 @@ def _columns(spec: FineTune, rows: Sequence[Row]) -> None:
             )
 
 
-def _tokens(rows: Sequence[Row], program: Any, tokenizer: Any, length: int) -> list[Example | None]:
+def _tokens(
+    rows: Sequence[DatasetRow], program: Any, tokenizer: Any, length: int
+) -> list[Example | None]:
     examples = []
     for row, conversation in zip(rows, program.conversations(rows), strict=True):
         completion = chat.completion(tokenizer, program.target(row))
@@ -123,7 +129,7 @@ def _tokens(rows: Sequence[Row], program: Any, tokenizer: Any, length: int) -> l
 
 
 def _texts(
-    rows: Sequence[Row], tokenizer: Any, classes: Mapping[str, int], length: int
+    rows: Sequence[DatasetRow], tokenizer: Any, classes: Mapping[str, int], length: int
 ) -> tuple[Example, ...]:
     if not rows:
         return ()
@@ -140,7 +146,7 @@ def _texts(
     )
 
 
-def _with_weight(example: Example, row: Row) -> Example:
+def _with_weight(example: Example, row: DatasetRow) -> Example:
     weight = row.get("weight")
     return Example(
         example.ids, example.start, example.label,

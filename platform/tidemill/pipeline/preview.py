@@ -6,7 +6,7 @@ frozen offsets, files on the hub stay where they are, and nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,11 +15,12 @@ from tidemill.data import SPLITS
 from tidemill.data.compare import RowChanges, compare, new_rows, source_lines
 from tidemill.data.pipeline import PreparedDataset
 from tidemill.data.privacy import redact_row
-from tidemill.data.rows import ORIGIN, Row
+from tidemill.data.rows import ORIGIN
 from tidemill.errors import ArtefactError
 from tidemill.pipeline.context import BuildContext
 from tidemill.pipeline.dataset import label_counts, leakage_counts, prepare_rows, read_sources
 from tidemill.ports import Artefact, Clock
+from tidemill.rows import DatasetRow, MutableRow
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.load import Project
 
@@ -32,7 +33,7 @@ class DatasetPreview:
     """A dataset as it would come out."""
 
     prepared: PreparedDataset
-    raw: list[Row]
+    raw: list[MutableRow]
     """Rows as they were read, before anything was done to them."""
     labels: dict[str, dict[str, int]]
     """Rows per label, by split."""
@@ -111,7 +112,7 @@ def difference(
     spec: Dataset, before: DatasetPreview | None, after: DatasetPreview
 ) -> DataDifference:
     """Difference between two previews; without `before` all rows are new."""
-    empty: dict[str, list[Row]] = {name: [] for name in SPLITS}
+    empty: dict[str, list[MutableRow]] = {name: [] for name in SPLITS}
     rows = compare(before.prepared.splits if before else empty, after.prepared.splits)
     pii_counts, at = _personal(spec, new_rows(after.raw, before.raw if before else ()))
     earlier = set(_leaks(before)) if before else set()
@@ -134,7 +135,7 @@ def difference(
     )
 
 
-def _personal(spec: Dataset, rows: list[Row]) -> tuple[dict[str, int], tuple[str, ...]]:
+def _personal(spec: Dataset, rows: Sequence[DatasetRow]) -> tuple[dict[str, int], tuple[str, ...]]:
     """Personal data in these rows by kind, and where the first of them stand."""
     counts: dict[str, int] = {}
     holders = []

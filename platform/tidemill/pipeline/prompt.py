@@ -15,6 +15,7 @@ from tidemill.errors import DataError, Problem, SpecError
 from tidemill.pipeline.context import BuildContext, BuildResult
 from tidemill.ports import Artefact
 from tidemill.prompts import PromptProgram, output_parsing, template
+from tidemill.rows import DatasetRow
 from tidemill.spec.prompt import Prompt
 
 POOL = 2048
@@ -55,7 +56,7 @@ def build_program(
     template: str,
     inputs: Mapping[str, Artefact],
     project: Path,
-    examples: Sequence[Mapping[str, object]] | None = None,
+    examples: Sequence[DatasetRow] | None = None,
 ) -> tuple[PromptProgram, int]:
     """The program, and how many chosen examples were left out.
 
@@ -96,13 +97,11 @@ def file_rows(spec: Prompt, path: Path) -> list[dict[str, object]]:
     return rows
 
 
-def _line(row: Mapping[str, object]) -> int:
+def _line(row: DatasetRow) -> int:
     return int(str(row.get(ORIGIN, "")).rpartition(":")[2] or 1)
 
 
-def _safe(
-    spec: Prompt, chosen: Sequence[Mapping[str, object]], folder: Path
-) -> list[Mapping[str, object]]:
+def _safe(spec: Prompt, chosen: Sequence[DatasetRow], folder: Path) -> list[DatasetRow]:
     held_out = {
         normalised_question(row, spec.inputs)
         for split in ("validation", "test")
@@ -111,14 +110,14 @@ def _safe(
     return [row for row in chosen if normalised_question(row, spec.inputs) not in held_out]
 
 
-def normalised_question(row: Mapping[str, object], inputs: Sequence[str]) -> str:
+def normalised_question(row: DatasetRow, inputs: Sequence[str]) -> str:
     """The text of a row's input columns, normalised for comparison."""
     copy = dict(row)
     mark_questions([copy], inputs)
     return question_of(copy)
 
 
-def _labels(spec: Prompt, rows: Sequence[Mapping[str, object]]) -> tuple[str, ...]:
+def _labels(spec: Prompt, rows: Sequence[DatasetRow]) -> tuple[str, ...]:
     column = output_parsing.label_column(spec.output)
     return tuple(sorted({str(row[column]) for row in rows if column and row.get(column)}))
 
@@ -126,8 +125,8 @@ def _labels(spec: Prompt, rows: Sequence[Mapping[str, object]]) -> tuple[str, ..
 def _examples(
     program: PromptProgram,
     spec: Prompt,
-    train: Sequence[Mapping[str, object]],
-    chosen: Sequence[Mapping[str, object]] | None,
+    train: Sequence[DatasetRow],
+    chosen: Sequence[DatasetRow] | None,
     inputs: Mapping[str, Artefact],
 ) -> PromptProgram:
     if spec.examples is None:

@@ -6,21 +6,22 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tidemill.ports import Artefact
+from tidemill.spec.base import Spec
 
 
-def prompt_name(spec: Any, specs: Mapping[str, object]) -> str | None:
+def prompt_name(spec: Spec | None, specs: Mapping[str, Spec]) -> str | None:
     """The spec's own prompt, or that of the fine-tune behind it; None where there is none."""
     names = set()
     while spec is not None and spec.name not in names:
         names.add(spec.name)
-        if getattr(spec, "prompt", None):
-            return str(spec.prompt)
+        if prompt := getattr(spec, "prompt", None):
+            return str(prompt)
         spec = specs.get(getattr(spec, "of", None) or getattr(spec, "base", None) or "")
     return None
 
 
 def load_program(
-    name: str | None, inputs: Mapping[str, Artefact], specs: Mapping[str, object]
+    name: str | None, inputs: Mapping[str, Artefact], specs: Mapping[str, Spec]
 ) -> Any:
     """The prompt's program, with the sentence encoder its spec names; None without a prompt."""
     if name is None or name not in inputs:

@@ -73,7 +73,7 @@ class ServedRelease:
         path = folder / FILE
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**_values(raw))
+            return cls.from_dict(raw)
         except FileNotFoundError:
             raise ArtefactError(
                 f"{folder}: there is no {FILE}, so nothing to serve; run the Rollout again"
@@ -82,6 +82,20 @@ class ServedRelease:
             raise ArtefactError(
                 f"{path}: cannot be read ({error!r}); run the Rollout again"
             ) from None
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> ServedRelease:
+        """The release of the JSON form; fields of later versions are left out."""
+        values = {key: raw[key] for key in cls.__dataclass_fields__ if key in raw}
+        for name in ("model", "prompt", "encoder"):
+            if values.get(name):
+                values[name] = ArtefactFolder(values[name]["digest"], Path(values[name]["folder"]))
+        values["bases"] = {k: Path(v) for k, v in (values.get("bases") or {}).items()}
+        privacy = values.get("privacy") or {}
+        values["privacy"] = EventPrivacy(
+            privacy.get("pii", "redact"), tuple(privacy.get("kinds", EventPrivacy().kinds))
+        )
+        return cls(**values)
 
     def verify(self) -> None:
         """Check every artefact's bytes; raises MissingArtefact or TamperedArtefact."""
@@ -125,16 +139,3 @@ def verify_folder(folder: Path, digest: str, kind: str = "artefact") -> None:
 def short_digest(digest: str) -> str:
     """The first twelve digits of a digest, as people read it."""
     return digest.removeprefix("sha256:")[:12]
-
-
-def _values(raw: dict[str, Any]) -> dict[str, Any]:
-    values = {k: v for k, v in raw.items() if k in ServedRelease.__dataclass_fields__}
-    for name in ("model", "prompt", "encoder"):
-        if values.get(name):
-            values[name] = ArtefactFolder(values[name]["digest"], Path(values[name]["folder"]))
-    values["bases"] = {k: Path(v) for k, v in (values.get("bases") or {}).items()}
-    privacy = values.get("privacy") or {}
-    values["privacy"] = EventPrivacy(
-        privacy.get("pii", "redact"), tuple(privacy.get("kinds", EventPrivacy().kinds))
-    )
-    return values

@@ -13,7 +13,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from tidemill.catalog import METRICS
 from tidemill.content import digest_of
@@ -21,7 +21,7 @@ from tidemill.data import SPLITS, read_split
 from tidemill.engine.estimate import subjects
 from tidemill.engine.search import FEWEST, SearchDecision, Trial, best_trial, decide
 from tidemill.engine.search_budget import Cost, Limits, SearchBudget
-from tidemill.engine.sweep import draw_settings, split_halves
+from tidemill.engine.sweep import Setting, draw_settings, split_halves
 from tidemill.errors import DataError, Diverged, MissingArtefact, OverBudget
 from tidemill.metrics import measure
 from tidemill.pipeline import answers as answering
@@ -34,10 +34,21 @@ from tidemill.pipeline.prompt import normalised_question
 from tidemill.pipeline.prompt_loading import load_program
 from tidemill.ports import Artefact, Store
 from tidemill.progress import Progress
+from tidemill.rows import DatasetRow
 from tidemill.spec.digest import with_defaults
 from tidemill.spec.finetune import FineTune, Sweep
+from tidemill.spec.prompt import Prompt
 
-Setting = Mapping[str, Any]
+
+class TrialNote(TypedDict):
+    """`trial.json`: the result of one trial."""
+
+    setting: dict[str, object]
+    value: float | None
+    """The metric on the ranking rows; None where the training diverged."""
+    seconds: float
+    answering: NotRequired[float]
+    """Seconds of these that the answers took."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +128,7 @@ def sweep(
     )  # fmt: skip
 
 
-def current_setting(spec: FineTune, search: Sweep) -> dict[str, Any]:
+def current_setting(spec: FineTune, search: Sweep) -> Setting:
     """The present values of the fields that the space varies."""
     values: Any = with_defaults(spec)
     return {name: values[name.split(".")[0]][name.split(".", 1)[1]] for name in search.space}
@@ -189,7 +200,7 @@ class _Stage:
         folder = inputs[spec.dataset].path
         validation = read_split(folder, "validation")
         prompt = bench.specs.get(spec.prompt or "")
-        columns = prompt.inputs if prompt is not None else ("text",)
+        columns = prompt.inputs if isinstance(prompt, Prompt) else ("text",)
         ranking, deciding = split_halves([normalised_question(row, columns) for row in validation])
         if min(len(ranking), len(deciding)) < FEWEST:
             raise DataError(
@@ -211,7 +222,7 @@ class _Stage:
         note = self._folder(setting) / "trial.json"
         if not note.exists():
             self._within_hours(setting, note)
-        trial_note = _read(note)
+        trial_note: TrialNote = _read(note)
         seconds = float(trial_note["seconds"])
         self.purse = self.purse.after(Cost(calls=1, seconds=seconds))
         deciding = (
@@ -231,7 +242,7 @@ class _Stage:
         return answers
 
     def answers(
-        self, setting: Setting, rows: Sequence[Mapping[str, object]], say: Progress | None = None
+        self, setting: Setting, rows: Sequence[DatasetRow], say: Progress | None = None
     ) -> list[EvaluatedRow]:
         """Answers of a trial's weights to rows."""
         note = self._folder(setting) / "weights.json"
@@ -287,8 +298,13 @@ class _Stage:
         self, note: Path, setting: Setting, value: float | None, seconds: float, answering: float
     ) -> None:
         self.fresh += Cost(calls=1, seconds=seconds)
-        outcome = {"value": value, "seconds": seconds, "answering": answering}
-        _write(note, {"setting": dict(setting), **outcome})
+        trial_note: TrialNote = {
+            "setting": dict(setting),
+            "value": value,
+            "seconds": seconds,
+            "answering": answering,
+        }
+        _write(note, trial_note)
 
     def _folder(self, setting: Setting) -> Path:
         """One folder for each training: its name is the digest of all that decides the weights."""
@@ -308,7 +324,7 @@ class _Stage:
 
 def describe_setting(setting: Setting) -> str:
     """A setting in words."""
-    return ", ".join(f"{name} {value}" for name, value in setting.items()) or "as it is now"
+    return ", ".join(f"{name} {value}" for name, value in setting.items()) or "current prompt"
 
 
 def _without_deciding_rows(folder: Path, ranking: Sequence[int], out: Path) -> Artefact:
@@ -324,9 +340,8 @@ def _without_deciding_rows(folder: Path, ranking: Sequence[int], out: Path) -> A
     return Artefact(digest_of(out), "dataset", out, 0)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return note
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _write(path: Path, content: Mapping[str, object]) -> None:

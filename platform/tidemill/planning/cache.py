@@ -11,7 +11,6 @@ import hashlib
 import json
 import sqlite3
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.adapters.git.trees import LINK, MODULE, Blob
+from tidemill.planning.cached_project import CachedProject
 
 FORMAT = 2
 MAX_BYTES = 64 << 20
@@ -30,32 +30,6 @@ _TABLE = """create table if not exists projects (
   checksum text not null, bytes integer not null, used real not null)"""
 _SELECT = "select key, brief, whole, outside, checksum from projects where key in (?)"
 _TOUCH = "update projects set used = ? where key in (?)"
-
-
-@dataclass(frozen=True)
-class CachedProject:
-    """One valid project as it was read."""
-
-    summary: bytes
-    """JSON: of each spec what staleness and conflicting claims are decided from."""
-    details: bytes
-    """Compressed JSON: every snapshot with all of its fields."""
-    untracked_files: Mapping[str, str]
-    """Files that it names and Git does not know, with the hash of their bytes."""
-
-    def count(self) -> int:
-        """How many specs it has."""
-        return len(self.summary_rows())
-
-    def summary_rows(self) -> list[dict[str, Any]]:
-        """Of each spec: project, name, kind, digest, inputs, baseline; service and topic."""
-        rows: list[dict[str, Any]] = json.loads(self.summary)
-        return rows
-
-    def specs(self) -> list[dict[str, Any]]:
-        """Every snapshot, as the keywords of `SpecSnapshot`."""
-        specs: list[dict[str, Any]] = json.loads(zlib.decompress(self.details))
-        return specs
 
 
 def cache_key(name: str, files: Mapping[str, Blob], code: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tidemill.engine.cost import BudgetLimits, BuildCost, Estimate, Workload, estimate
 from tidemill.engine.plan import PlanEntry
@@ -37,7 +37,7 @@ class CostEstimator:
             entry.project,
             entry.name,
             entry.kind,
-            rows=self._rows(entry, fields),
+            rows=self._rows(entry, fields.get("dataset")),
             epoch_factor=self._epoch_factor(entry),
             budget=BudgetLimits(**budget) if budget else None,
         )
@@ -46,8 +46,8 @@ class CostEstimator:
         """What building it will probably take; None where there is no history."""
         return estimate(self.workload(entry), self.history, self.price_per_hour)
 
-    def _rows(self, entry: PlanEntry, fields: Mapping[str, Any]) -> float | None:
-        name = entry.name if entry.kind == "Dataset" else fields.get("dataset")
+    def _rows(self, entry: PlanEntry, dataset: str | None) -> float | None:
+        name = entry.name if entry.kind == "Dataset" else dataset
         data = self.data.get(f"{entry.project}/{name}")
         split = _SPLIT.get(entry.kind)
         own = (
@@ -64,12 +64,12 @@ class CostEstimator:
     def _epoch_factor(self, entry: PlanEntry) -> float:
         """The epochs as a multiple of those of the former spec."""
         specs = (self.desired[entry.key], self.former.get(entry.key))
-        epochs = [_epochs(spec.fields) for spec in specs if spec]
+        epochs = [_epochs(spec) for spec in specs if spec]
         return epochs[0] / epochs[1] if len(epochs) == 2 and all(epochs) else 1.0
 
 
-def _epochs(fields: Mapping[str, Any]) -> float:
-    return float((fields.get("train") or {}).get("epochs") or 0)
+def _epochs(spec: SpecSnapshot) -> float:
+    return float((spec.fields.get("train") or {}).get("epochs") or 0)
 
 
 def _growth(data: DataDifference | None, split: str | None) -> float:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tidemill.engine.cost import BudgetExcess, BudgetLimits, Estimate, budget_excess, total
+from tidemill.engine.first_release import missing_baseline
 from tidemill.engine.plan import PlanEntry, PlanState, plan, with_blocked, with_built_state
 from tidemill.engine.ratings_needed import step_estimates
 from tidemill.engine.spec_snapshot import SpecSnapshot
@@ -155,14 +157,14 @@ def _totals(rebuilt: Sequence[PlanEntry], estimates: Mapping[str, Estimate]) -> 
 
 
 def _traffic(rollout: SpecSnapshot, ledger: Ledger | None, clock: Clock) -> PlannedTraffic:
-    fields: Mapping[str, Any] = rollout.fields
+    fields = rollout.fields
     quality = QualityLimit(**fields["quality"]) if fields.get("quality") else None
     pace = None
     if ledger is not None and quality:
         now = clock.now()
         since = now - HISTORY_WINDOW
         pace = ledger.service_metrics.rating_rate(fields["service"], quality.metric, since, now)
-    return PlannedTraffic(
+    traffic = PlannedTraffic(
         project=rollout.project,
         name=rollout.name,
         service=fields["service"],
@@ -170,17 +172,20 @@ def _traffic(rollout: SpecSnapshot, ledger: Ledger | None, clock: Clock) -> Plan
         steps=tuple(TrafficStep(**step) for step in fields["steps"]),
         quality=quality,
         ratings=pace,
-        waits=step_estimates(_percents(fields), _judged_by_ratings(fields), pace),
+        waits=step_estimates(_percents(rollout), _judged_by_ratings(rollout), pace),
     )
+    live = ledger.rollouts.live_release(traffic.service) if ledger is not None else None
+    return replace(traffic, blocked=missing_baseline(traffic)) if live is None else traffic
 
 
-def _percents(rollout: Mapping[str, Any]) -> list[int]:
-    return [step["percent"] for step in rollout["steps"]]
+def _percents(rollout: SpecSnapshot) -> list[int]:
+    return [step["percent"] for step in rollout.fields["steps"]]
 
 
-def _judged_by_ratings(rollout: Mapping[str, Any]) -> RatingQuality | None:
+def _judged_by_ratings(rollout: SpecSnapshot) -> RatingQuality | None:
     """What ratings have to show; None where none count, as nobody sees a shadow's answers."""
-    quality = rollout["quality"] if rollout["mode"] != "shadow" else None
+    fields = rollout.fields
+    quality = fields["quality"] if fields["mode"] != "shadow" else None
     return RatingQuality(**quality) if quality else None
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import threading
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tidemill.engine.spec_snapshot import FILES, SpecSnapshot
+from tidemill.engine.spec_snapshot import SpecSnapshot
 from tidemill.errors import Problem
-from tidemill.planning.cache import CachedProject
+from tidemill.planning.cached_project import CachedProject
 
 if TYPE_CHECKING:
     from tidemill.spec.load import Project
@@ -54,10 +52,10 @@ def read_projects(root: Path, sizes: Mapping[str, int]) -> ProjectBatch:
 
 def has_conflicting_claims(projects: Iterable[CachedProject]) -> bool:
     """True where two specs claim one service or one topic."""
-    claims: set[tuple[str, str]] = set()
+    claims: set[tuple[str, str | None]] = set()
     for project in projects:
-        for row in project.summary_rows():
-            for claim in (("service", row["service"]), ("topic", row["topic"])):
+        for spec in project.summaries():
+            for claim in (("service", spec.service), ("topic", spec.topic)):
                 if claim[1] and claim in claims:
                     return True
                 claims.add(claim)
@@ -66,21 +64,13 @@ def has_conflicting_claims(projects: Iterable[CachedProject]) -> bool:
 
 def snapshots(projects: Iterable[CachedProject]) -> dict[str, SpecSnapshot]:
     """Every spec of these projects with all of its fields, by `project/name`."""
-    return _by_key(spec for project in projects for spec in project.specs())
+    return {spec.key: spec for project in projects for spec in project.specs()}
 
 
 def summaries(projects: Iterable[CachedProject]) -> dict[str, SpecSnapshot]:
     """The same without fields, which is quicker."""
-    rows = (row for project in projects for row in project.summary_rows())
-    return _by_key({name: row[name] for name in _SUMMARY} for row in rows)
-
-
-_SUMMARY = ("project", "name", "kind", "digest", "inputs", "baseline")
-
-
-def _by_key(specs: Iterable[Mapping[str, Any]]) -> dict[str, SpecSnapshot]:
-    every = (SpecSnapshot(**{**spec, "inputs": tuple(spec["inputs"])}) for spec in specs)
-    return {spec.key: spec for spec in every}
+    specs = (spec.snapshot for project in projects for spec in project.summaries())
+    return {spec.key: spec for spec in specs}
 
 
 def _chunks(sizes: Mapping[str, int]) -> Iterator[list[str]]:
@@ -136,25 +126,7 @@ def _to_cached(
     readable = spec_snapshots(project)
     problems += readable.problems
     unread = (SpecSnapshot(project.name, name, kind, "") for name, kind in broken.items() if name)
-    specs = [vars(spec) for spec in (*readable.specs.values(), *unread)]
-    files = {file: digest for spec in specs for file, digest in _files(spec)}
-    summary = json.dumps([_summary(spec) for spec in specs], ensure_ascii=False).encode()
-    text = json.dumps(specs, ensure_ascii=False, separators=(",", ":")).encode()
-    return CachedProject(summary, zlib.compress(text, 1), files)
-
-
-def _files(spec: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    files: Mapping[str, str] = spec["fields"].get(FILES, {})
-    return files.items()
-
-
-def _summary(spec: Mapping[str, Any]) -> dict[str, Any]:
-    fields, kind = spec["fields"], spec["kind"]
-    return {
-        **{name: spec[name] for name in _SUMMARY},
-        "service": fields.get("service") if kind == "Rollout" else None,
-        "topic": fields.get("topic") if kind == "Feedback" else None,
-    }
+    return CachedProject.of([*readable.specs.values(), *unread])
 
 
 @contextmanager

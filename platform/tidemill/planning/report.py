@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from tidemill.engine.cost import BudgetExcess, BudgetLimits, Estimate
 from tidemill.engine.plan import PlanEntry, PlanState
@@ -37,7 +37,7 @@ class PlannedAsset:
         """True where a run spends time on it."""
         return self.entry.is_rebuilt and self.entry.kind not in KINDS_WITHOUT_ARTEFACT
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON."""
         return {
             "project": self.entry.project,
@@ -97,8 +97,10 @@ class PlannedTraffic:
     ratings: RatingRate | None
     """How quickly ratings came lately; None where that is not known."""
     waits: tuple[StepEstimate, ...]
+    blocked: str | None = None
+    """Why the rollout cannot start as it is, with the way out; None where it can."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON."""
         pace = self.ratings
         return {
@@ -149,7 +151,7 @@ class PlanReport:
         quiet = ("cosmetic", "blocked")
         return 2 if any(asset.entry.state not in quiet for asset in self.assets) else 0
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The JSON of `tidemill plan --json`."""
         return {
             "against": self.base_ref,
@@ -172,7 +174,7 @@ class PlanReport:
         }
 
 
-def excess_to_dict(excess: BudgetExcess) -> dict[str, Any]:
+def excess_to_dict(excess: BudgetExcess) -> dict[str, object]:
     """JSON."""
     return {
         "project": excess.project,
@@ -184,7 +186,7 @@ def excess_to_dict(excess: BudgetExcess) -> dict[str, Any]:
     }
 
 
-def difference_to_dict(data: DataDifference) -> dict[str, Any]:
+def difference_to_dict(data: DataDifference) -> dict[str, object]:
     """JSON of how a dataset differs, without its rows."""
     from tidemill.data.compare import source_lines
 

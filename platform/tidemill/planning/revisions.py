@@ -20,7 +20,8 @@ from tidemill.content import PREFIX, digest_of, hash_file
 from tidemill.engine.spec_snapshot import SpecSnapshot
 from tidemill.errors import Problem, SpecError, TidemillError
 from tidemill.planning import reading
-from tidemill.planning.cache import CachedProject, PlanCache, cache_key, code_hash
+from tidemill.planning.cache import PlanCache, cache_key, code_hash
+from tidemill.planning.cached_project import CachedProject
 from tidemill.settings import Settings
 
 CACHE = "plan-cache-1.db"
@@ -151,7 +152,7 @@ class Revisions:
         chosen = [
             cached
             for cached in self.unchanged_projects.values()
-            if any(row["project"] in names for row in cached.summary_rows())
+            if any(spec.project in names for spec in cached.summaries())
         ]
         return reading.snapshots(chosen)
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from tidemill.prompts import example_selection
+from tidemill.rows import DatasetRow
 
 if TYPE_CHECKING:
     from tidemill.prompts.program import PromptProgram
 
-Row = Mapping[str, Any]
-
 
 def converse(
     program: PromptProgram,
-    row: Row,
+    row: DatasetRow,
     *,
-    ask: Callable[[Row], str] | None = None,
-    tell: Callable[[Row], str] | None = None,
+    ask: Callable[[DatasetRow], str] | None = None,
+    tell: Callable[[DatasetRow], str] | None = None,
     examples: bool = True,
 ) -> list[dict[str, str]]:
     """Each example is a turn of its own: asked like the row, answered like its target."""

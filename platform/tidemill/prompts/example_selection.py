@@ -5,21 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tidemill.errors import DataError
+from tidemill.rows import DatasetRow
 
 if TYPE_CHECKING:
     import numpy as np
 
     from tidemill.prompts.program import PromptProgram
 
-Row = Mapping[str, Any]
 _REMEMBERED = 4096
 
 
-def select_examples(program: PromptProgram, row: Row) -> list[Row]:
+def select_examples(program: PromptProgram, row: DatasetRow) -> list[DatasetRow]:
     """At most k examples of the pool; the nearest stands last, next to the question."""
     if not program.examples:
         return []
@@ -31,7 +31,7 @@ def select_examples(program: PromptProgram, row: Row) -> list[Row]:
     return [program.examples[index] for index in chosen]
 
 
-def select_passages(program: PromptProgram, row: Row) -> list[str]:
+def select_passages(program: PromptProgram, row: DatasetRow) -> list[str]:
     """The k passages nearest to the question, nearest first."""
     if not program.passages:
         return []
@@ -40,7 +40,7 @@ def select_passages(program: PromptProgram, row: Row) -> list[str]:
     return [program.passages[index] for index in places[: program.passages_k]]
 
 
-def question_text(program: PromptProgram, row: Row) -> str:
+def question_text(program: PromptProgram, row: DatasetRow) -> str:
     """The question of a row, as one text."""
     values = (row.get(name) for name in program.inputs)
     return "\n".join(

@@ -10,6 +10,7 @@ from typing import Any
 
 from tidemill.answer import Answer
 from tidemill.errors import DataError
+from tidemill.rows import DatasetRow
 from tidemill.spec.prompt import JsonOutput, LabelOutput, Output, TextOutput
 
 _SPACES = re.compile(r"[\s_]+")
@@ -27,14 +28,14 @@ def label_column(output: Output) -> str | None:
     return output.column if isinstance(output, LabelOutput) else getattr(output, "label", None)
 
 
-def format_target(output: Output, row: Mapping[str, Any]) -> str:
+def format_target(output: Output, row: DatasetRow) -> str:
     """The text a model should write for a row; raises DataError where a column is empty."""
     text = _answer_text(output, row)
     label = output.label if isinstance(output, TextOutput) else None
     return f"{_column(row, label)} | {text}" if label else text
 
 
-def reference_answer(output: Output, row: Mapping[str, Any]) -> Answer:
+def reference_answer(output: Output, row: DatasetRow) -> Answer:
     """The answer that is wanted for a row."""
     name = label_column(output)
     return Answer(_answer_text(output, row), label=_column(row, name) if name else None)
@@ -91,7 +92,7 @@ def _fold(text: str) -> str:
     return _SPACES.sub(" ", text).strip().casefold()
 
 
-def _answer_text(output: Output, row: Mapping[str, Any]) -> str:
+def _answer_text(output: Output, row: DatasetRow) -> str:
     if not isinstance(output, JsonOutput):
         return _column(row, output.column)
     value = row.get(output.column)
@@ -102,7 +103,7 @@ def _answer_text(output: Output, row: Mapping[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def _column(row: Mapping[str, Any], name: str) -> str:
+def _column(row: DatasetRow, name: str) -> str:
     value = row.get(name)
     if value is None or value == "":
         raise DataError(
@@ -112,7 +113,7 @@ def _column(row: Mapping[str, Any], name: str) -> str:
     return str(value).strip()
 
 
-def _name(row: Mapping[str, Any]) -> str:
+def _name(row: DatasetRow) -> str:
     return f"row {row.get('id', '?')}"
 
 

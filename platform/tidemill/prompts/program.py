@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from tidemill.answer import Answer
 from tidemill.catalog import PROMPTS
 from tidemill.errors import ArtefactError
 from tidemill.prompts import example_selection, output_parsing, template
+from tidemill.rows import DatasetRow
 from tidemill.spec.prompt import Output
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class PromptProgram:
     labels: tuple[str, ...] = ()
     """The labels there are, where the dataset is known; an answer with another one is not valid."""
     reasoning: str | None = None
-    examples: tuple[Mapping[str, Any], ...] = ()
+    examples: tuple[DatasetRow, ...] = ()
     k: int = 0
     selection: Selection = "fixed"
     embeddings: Vectors | None = None
@@ -52,7 +53,7 @@ class PromptProgram:
     """Texts to unit vectors of float32, shape (n, d)."""
     path: Path = Path("template.j2")
     """Path of the template in error messages."""
-    embedding_cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    embedding_cache: dict[str, Vectors] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def load(cls, folder: Path, *, encode: Encode | None = None) -> PromptProgram:
@@ -120,12 +121,12 @@ class PromptProgram:
         """Longest text the model may write, reasoning included."""
         return self.output.max_tokens + int(getattr(self.module, "EXTRA_TOKENS", 0))
 
-    def messages(self, row: Mapping[str, Any]) -> list[dict[str, str]]:
+    def messages(self, row: DatasetRow) -> list[dict[str, str]]:
         """The conversation that puts a row to a model."""
         conversation: list[dict[str, str]] = self.module.messages(self, row)
         return conversation
 
-    def conversations(self, rows: Sequence[Mapping[str, Any]]) -> list[list[dict[str, str]]]:
+    def conversations(self, rows: Sequence[DatasetRow]) -> list[list[dict[str, str]]]:
         """The conversations of many rows; embeds their questions in one go."""
         if self.selection == "similar" or self.passages:
             example_selection.cache_embeddings(
@@ -133,7 +134,7 @@ class PromptProgram:
             )
         return [self.messages(row) for row in rows]
 
-    def target(self, row: Mapping[str, Any]) -> str:
+    def target(self, row: DatasetRow) -> str:
         """The text a model is trained to write for a row; raises DataError for an empty column."""
         text: str = self.module.target(self, row)
         return text
@@ -143,17 +144,17 @@ class PromptProgram:
         answer: Answer = self.module.parse(self, text)
         return answer
 
-    def reference(self, row: Mapping[str, Any]) -> Answer:
+    def reference(self, row: DatasetRow) -> Answer:
         """The answer that is wanted for a row."""
         return output_parsing.reference_answer(self.output, row)
 
-    def render(self, row: Mapping[str, Any], **more: Any) -> str:
+    def render(self, row: DatasetRow, **more: Any) -> str:
         """The template over the row's inputs, `labels`, and what a technique adds."""
         inputs = {name: row[name] for name in self.inputs if name in row}
         return template.render(self.template, self.path, {"labels": self.labels, **inputs, **more})
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
+def _lines(path: Path) -> list[DatasetRow]:
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
@@ -172,7 +173,7 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def _write_lines(path: Path, rows: Sequence[DatasetRow]) -> None:
     if rows:
         lines = (json.dumps(dict(row), sort_keys=True, ensure_ascii=False) for row in rows)
         _write(path, "".join(f"{line}\n" for line in lines))

@@ -11,7 +11,7 @@ from typing import Any
 from tidemill.errors import Problem, SpecError, suggest
 
 
-def render(source: str, path: Path, variables: Mapping[str, Any]) -> str:
+def render(source: str, path: Path, variables: Mapping[str, object]) -> str:
     """The text; raises SpecError with file and line."""
     try:
         text: str = _compile(source, path).render(variables)

@@ -32,7 +32,7 @@ class Share:
 
 def balance(data: DatasetFacts) -> tuple[list[Share], int]:
     """Labels, the most frequent first, at most 30; and how many were left out."""
-    labels: Mapping[str, Mapping[str, int]] = data.summary.get("labels") or {}
+    labels = data.labels
     names = {label for counts in labels.values() for label in counts}
     shares = [Share(n, {s: labels.get(s, {}).get(n, 0) for s in SPLITS}) for n in names]
     ranked = sorted(shares, key=lambda share: (-share.total, share.name))
@@ -52,7 +52,7 @@ def sources(data: DatasetFacts) -> list[str]:
     """Where rows came from, as a line each."""
     declared = data.spec.get("sources") or ()
     if not declared:
-        return [str(name) for name in data.summary.get("sources") or ()]
+        return list(data.summary.sources) if data.summary else []
     return [_source(source) for source in declared]
 
 

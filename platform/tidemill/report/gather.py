@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tidemill.adapters.git import GitRepository
 from tidemill.adapters.git.command import try_git
@@ -18,10 +18,15 @@ from tidemill.home import Home
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline.answer_file import read_answers
 from tidemill.ports import Materialisation
+from tidemill.records import RolloutRecord
 from tidemill.report import release_facts as parts
-from tidemill.report.release_facts import DatasetFacts, ReleaseFacts
+from tidemill.report.build_facts import DatasetSummary
+from tidemill.report.evaluation_files import EvaluationReport, FailureReport
+from tidemill.report.release_facts import DatasetFacts, ReleaseFacts, SpecValues
 from tidemill.spec.digest import spec_digest, with_defaults
 from tidemill.spec.load import Project, read
+
+_Content = TypeVar("_Content")
 
 
 def gather_release(home: Home, record: ReleaseRecord) -> ReleaseFacts:
@@ -31,7 +36,7 @@ def gather_release(home: Home, record: ReleaseRecord) -> ReleaseFacts:
     missing: dict[str, str] = {}
     report = _folder(home, record.evaluation.digest, parts.REPORT, missing)
     model = _folder(home, record.model, parts.MODEL, missing)
-    walking = _rollout(home, record)
+    rollout = _rollout(home, record)
     name = record.dataset.name
     return ReleaseFacts(
         release=replace(record, approved_by=_approvers(home, record)),
@@ -39,15 +44,16 @@ def gather_release(home: Home, record: ReleaseRecord) -> ReleaseFacts:
         now=home.clock.now(),
         specs=specs,
         materialisations=makings,
-        report=_json(report, "report.json", parts.REPORT, missing),
-        failures=_json(report, "failures.json", parts.FAILURES, missing),
+        report=_read_json(report, "report.json", EvaluationReport.from_dict, parts.REPORT, missing)
+        or EvaluationReport(),
+        failures=_read_json(
+            report, "failures.json", FailureReport.from_dict, parts.FAILURES, missing
+        )
+        or FailureReport(),
         answers=_answers(report, missing),
         form=_form(model, missing),
-        rollout=walking,
-        rollout_decisions=[
-            step.to_dict()
-            for step in (home.ledger.rollouts.decisions(walking["id"]) if walking else ())
-        ],
+        rollout=rollout,
+        rollout_decisions=home.ledger.rollouts.decisions(rollout.id) if rollout else (),
         missing=missing,
     )
 
@@ -63,7 +69,7 @@ def gather_dataset(home: Home, project: str, name: str) -> DatasetFacts:
     making = home.ledger.materialisations.latest(project, name)
     if making is None:
         raise MissingArtefact(
-            f"'{project}/{name}' has not been made yet; run `tidemill run {project}/{name}`"
+            f"'{project}/{name}' was never built; run `tidemill run {project}/{name}`"
         )
     loaded = home.project(project).specs[name]
     same = spec_digest(loaded, home.project(project)) == making.spec_digest
@@ -75,13 +81,13 @@ def _dataset(
     project: str,
     name: str,
     making: Materialisation | None,
-    spec: Mapping[str, Any] | None,
+    spec: SpecValues | None,
     record: ReleaseRecord | None = None,
 ) -> DatasetFacts:
     missing: dict[str, str] = {}
     digest_ = making.artefact if making else record.dataset.digest if record else ""
     folder = _folder(home, digest_, parts.DATASET, missing)
-    summary = _json(folder, "summary.json", parts.DATASET, missing)
+    summary = _read_json(folder, "summary.json", DatasetSummary.from_dict, parts.DATASET, missing)
     return DatasetFacts(project, name, digest_, spec or {}, summary, making, missing)
 
 
@@ -96,7 +102,7 @@ def _makings(home: Home, record: ReleaseRecord) -> dict[str, Materialisation]:
     return {making.name: making for making in ordered}
 
 
-def _specs(home: Home, record: ReleaseRecord) -> dict[str, dict[str, Any]]:
+def _specs(home: Home, record: ReleaseRecord) -> dict[str, SpecValues]:
     """The specs of the release's digests: as they are now, else as its commit has them."""
     digests, specs = record.specs, home.settings.specs
     matches = _matching_specs(_project(specs, record.project), digests)
@@ -119,10 +125,8 @@ def _project(specs: Path, name: str) -> Project | None:
         return None
 
 
-def _matching_specs(
-    project: Project | None, digests: Mapping[str, str]
-) -> dict[str, dict[str, Any]]:
-    matches = {}
+def _matching_specs(project: Project | None, digests: Mapping[str, str]) -> dict[str, SpecValues]:
+    matches: dict[str, SpecValues] = {}
     for name in digests if project else ():
         assert project is not None
         loaded = project.specs.get(name)
@@ -134,10 +138,9 @@ def _matching_specs(
     return matches
 
 
-def _rollout(home: Home, record: ReleaseRecord) -> dict[str, Any] | None:
-    walks = home.ledger.rollouts.newest(record.service, limit=1000)
-    mine = next((walk for walk in walks if walk.release == record.digest), None)
-    return dict(vars(mine)) if mine else None
+def _rollout(home: Home, record: ReleaseRecord) -> RolloutRecord | None:
+    rollouts = home.ledger.rollouts.newest(record.service, limit=1000)
+    return next((rollout for rollout in rollouts if rollout.release == record.digest), None)
 
 
 def _folder(home: Home, known: str, part: str, missing: dict[str, str]) -> Path | None:
@@ -157,16 +160,22 @@ def _folder(home: Home, known: str, part: str, missing: dict[str, str]) -> Path 
     return None
 
 
-def _json(folder: Path | None, name: str, part: str, missing: dict[str, str]) -> dict[str, Any]:
+def _read_json(
+    folder: Path | None,
+    name: str,
+    parse: Callable[[Mapping[str, Any]], _Content],
+    part: str,
+    missing: dict[str, str],
+) -> _Content | None:
     if folder is None:
         missing.setdefault(part, missing.get(parts.REPORT, "It is not there."))
-        return {}
+        return None
     try:
         content = json.loads((folder / name).read_text(encoding="utf-8"))
-        return content if isinstance(content, dict) else {}
-    except (OSError, ValueError):
+        return parse(content) if content and isinstance(content, dict) else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         missing[part] = f"{name} of this artefact cannot be read."
-        return {}
+        return None
 
 
 def _answers(folder: Path | None, missing: dict[str, str]) -> tuple[answering.EvaluatedRow, ...]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from tidemill.engine.licence import UNKNOWN, LicenceChain, LicensedInput, licence_chain
 from tidemill.engine.release_record import BaseModel
-from tidemill.report.release_facts import DatasetFacts, ReleaseFacts
+from tidemill.report.release_facts import DatasetFacts, ReleaseFacts, SpecValues
 
 LABEL = "licence"
 """Label of a Dataset, a Rollout or another spec that states a licence (SPDX)."""
@@ -36,7 +33,7 @@ def dataset_licence(data: DatasetFacts) -> str:
     return licence_label(data.spec) or UNKNOWN
 
 
-def licence_label(spec: Mapping[str, Any]) -> str:
+def licence_label(spec: SpecValues) -> str:
     """The label, in either spelling."""
     labels = spec.get("labels") or {}
     return str(labels.get(LABEL) or labels.get("license") or "")

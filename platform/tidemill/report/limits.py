@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from tidemill.report import formatting
+from tidemill.report.build_facts import CompressionHop
 from tidemill.report.release_facts import ReleaseFacts
 from tidemill.report.verdict import headline
 
@@ -35,9 +35,7 @@ def _rows(story: ReleaseFacts) -> Iterator[str]:
             f"to lie between {formatting.interval(measure).replace('–', ' and ')}."
         )
     rare = [
-        label
-        for label, count in (story.data.summary.get("labels") or {}).get("test", {}).items()
-        if count < FEW_PER_LABEL
+        label for label, count in story.data.labels.get("test", {}).items() if count < FEW_PER_LABEL
     ]
     if rare:
         labels = (
@@ -57,7 +55,7 @@ def _slices(story: ReleaseFacts) -> Iterator[str]:
         measure for measure in story.measures if measure.slice and measure.metric == overall.metric
     ]
     if not parts:
-        yield "No slices were measured: how it does for parts of its users is not known."
+        yield "No slices were measured: performance for user groups is unknown."
         return
     finite = [measure for measure in parts if formatting.is_finite(measure.value)]
     sign = -1 if formatting.lower_is_better(overall.metric) else 1
@@ -76,28 +74,27 @@ def _slices(story: ReleaseFacts) -> Iterator[str]:
 
 
 def _clusters(story: ReleaseFacts) -> Iterator[str]:
-    clusters = [cluster for cluster in story.failures.get("clusters") or () if cluster["rows"] > 1]
-    for cluster in clusters[:3]:
-        rows = formatting.format_count(cluster["rows"], "test row")
-        if cluster.get("wanted"):
-            yield f"It takes '{cluster['wanted']}' for '{cluster['given']}' ({rows})."
+    groups = [group for group in story.failures.groups if group.rows > 1]
+    for group in groups[:3]:
+        rows = formatting.format_count(group.rows, "test row")
+        if group.expected:
+            yield f"It answers '{group.answered}' where '{group.expected}' is right ({rows})."
         else:
-            yield f"It fails on a group of {rows} around: {cluster.get('words', '')}."
+            yield f"It fails on a group of {rows} around: {group.words}."
 
 
 def _answers(story: ReleaseFacts) -> Iterator[str]:
-    rows = story.report.get("rows") or 0
-    for key, problem in (
-        ("unreadable", "did not have the shape the prompt asks for"),
-        ("cut_off", "were cut off at the longest allowed length"),
+    report = story.report
+    for count, problem in (
+        (report.unreadable, "did not match the prompt's output format"),
+        (report.cut_off, "were cut off at the longest allowed length"),
     ):
-        count = story.report.get(key) or 0
         if count:
-            yield f"{count} of {rows} answers {problem}."
+            yield f"{count} of {report.rows} answers {problem}."
     if not story.gains:
         yield "It was not compared with another release: there was no baseline."
     if story.missing:
-        yield "Parts of its evidence are not here any more."
+        yield "Some evidence is missing."
 
 
 def _build_limits(story: ReleaseFacts) -> Iterator[str]:
@@ -109,18 +106,15 @@ def _build_limits(story: ReleaseFacts) -> Iterator[str]:
             count = making.facts.get(key) or 0
             if count:
                 yield f"In training '{name}', {formatting.format_count(count, 'row')} {problem}."
-    yield from (_unlike(hop) for hop in story.hops if _weak(hop))
-    yield from (f"'{hop['step']}': {hop['note']}." for hop in story.hops if hop.get("note"))
+    yield from (sentence for hop in story.hops for sentence in _changed_answers(hop))
+    yield from (f"'{hop.step}': {hop.note}." for hop in story.hops if hop.note)
 
 
-def _weak(hop: Mapping[str, Any]) -> bool:
-    return formatting.is_finite(hop.get("agreement")) and hop["agreement"] < 1
-
-
-def _unlike(hop: Mapping[str, Any]) -> str:
-    share = formatting.percent(1 - hop["agreement"])
-    basis = str(hop.get("basis") or "answer")
+def _changed_answers(hop: CompressionHop) -> Iterator[str]:
+    if not formatting.is_finite(hop.agreement) or hop.agreement >= 1:
+        return
+    share = formatting.percent(1 - hop.agreement)
     subject = {"label": "the labels", "answer": "the answers"}.get(
-        basis, formatting.metric_name(basis)
+        hop.basis, formatting.metric_name(hop.basis)
     )
-    return f"'{hop['step']}' changed {share} of {subject} on {hop['rows']} compared rows."
+    yield f"'{hop.step}' changed {share} of {subject} on {hop.rows} compared rows."

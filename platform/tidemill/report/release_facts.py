@@ -12,11 +12,15 @@ from tidemill.engine.measurement import Check, Measure
 from tidemill.engine.release_record import BaseModel, ReleaseRecord
 from tidemill.form import ModelForm
 from tidemill.ports import Materialisation
+from tidemill.records import RolloutDecisionRecord, RolloutRecord
+from tidemill.report.build_facts import CompressionHop, DatasetSummary, compression_hops
+from tidemill.report.evaluation_files import EvaluationReport, FailureReport
 
 if TYPE_CHECKING:
     from tidemill.pipeline.answers import EvaluatedRow
 
-Values = Mapping[str, Any]
+SpecValues = Mapping[str, Any]
+"""A spec of any kind as plain values, its defaults and its techniques' options filled in."""
 
 REPORT, ANSWERS, FAILURES, DATASET, MODEL = "report", "answers", "failures", "dataset", "model"
 """Names of the parts that may be missing."""
@@ -29,10 +33,10 @@ class DatasetFacts:
     project: str
     name: str
     digest: str
-    spec: Values = field(default_factory=dict)
+    spec: SpecValues = field(default_factory=dict)
     """The spec with its defaults filled in; empty where it is not known any more."""
-    summary: Values = field(default_factory=dict)
-    """Its `summary.json`."""
+    summary: DatasetSummary | None = None
+    """Its `summary.json`; None where that is not known."""
     materialisation: Materialisation | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
     """Part → why it is not there."""
@@ -41,8 +45,13 @@ class DatasetFacts:
     def rows(self) -> dict[str, int]:
         """Rows per split."""
         recorded = self.materialisation.facts.get("rows") if self.materialisation else None
-        counts = self.summary.get("rows") or recorded or {}
+        counts = (self.summary.rows if self.summary else None) or recorded or {}
         return {name: int(counts[name]) for name in SPLITS if name in counts}
+
+    @property
+    def labels(self) -> Mapping[str, Mapping[str, int]]:
+        """Rows per split and label."""
+        return self.summary.labels if self.summary else {}
 
     @property
     def checks(self) -> Sequence[Check]:
@@ -50,15 +59,15 @@ class DatasetFacts:
         return self.materialisation.checks if self.materialisation else ()
 
     @property
-    def privacy(self) -> Values:
+    def privacy(self) -> SpecValues:
         """The spec's privacy rules."""
         return self.spec.get("privacy") or {}
 
     @property
-    def offsets(self) -> Values:
+    def offsets(self) -> Mapping[str, object]:
         """`topic/partition` → the feedback taken in, as [first, end) or the end alone."""
         recorded = self.materialisation.facts.get("offsets") if self.materialisation else {}
-        return self.summary.get("offsets") or recorded or {}
+        return (self.summary.offsets if self.summary else None) or recorded or {}
 
 
 @dataclass(frozen=True)
@@ -68,21 +77,21 @@ class ReleaseFacts:
     release: ReleaseRecord
     data: DatasetFacts
     now: datetime
-    specs: Mapping[str, Values] = field(default_factory=dict)
+    specs: Mapping[str, SpecValues] = field(default_factory=dict)
     """The specs it was made from, defaults filled in; one that changed since may lack."""
     materialisations: Mapping[str, Materialisation] = field(default_factory=dict)
     """The record of the run that made each asset, by spec name."""
-    report: Values = field(default_factory=dict)
+    report: EvaluationReport = field(default_factory=EvaluationReport)
     """The evaluation's `report.json`."""
-    failures: Values = field(default_factory=dict)
+    failures: FailureReport = field(default_factory=FailureReport)
     """The evaluation's `failures.json`."""
     answers: Sequence[EvaluatedRow] = ()
     """Its answers to the test rows."""
     form: ModelForm | None = None
     """What kind of model serves."""
-    rollout: Values | None = None
-    """Where its newest rollout stands."""
-    rollout_decisions: Sequence[Values] = ()
+    rollout: RolloutRecord | None = None
+    """Its newest rollout."""
+    rollout_decisions: Sequence[RolloutDecisionRecord] = ()
     """The decisions of that rollout."""
     missing: Mapping[str, str] = field(default_factory=dict)
     """Part → why it is not there."""
@@ -105,7 +114,7 @@ class ReleaseFacts:
     @property
     def gains(self) -> tuple[Measure, ...]:
         """Gains on the baseline, more is better; empty without a baseline."""
-        return tuple(map(Measure.from_dict, self.report.get("gains") or ()))
+        return self.report.gains
 
     @property
     def gates(self) -> tuple[Check, ...]:
@@ -116,10 +125,10 @@ class ReleaseFacts:
     def confidence(self) -> float:
         """Confidence of the intervals."""
         name = self.release.evaluation.name
-        level = self.report.get("confidence") or self.specs.get(name, {}).get("confidence")
+        level = self.report.confidence or self.specs.get(name, {}).get("confidence")
         return float(level or 0.95)
 
-    def specs_of_kind(self, kind: str) -> dict[str, Values]:
+    def specs_of_kind(self, kind: str) -> dict[str, SpecValues]:
         """The specs of one kind by name."""
         return {name: spec for name, spec in self.specs.items() if spec.get("kind") == kind}
 
@@ -130,10 +139,10 @@ class ReleaseFacts:
         }
 
     @property
-    def hops(self) -> Sequence[Values]:
+    def hops(self) -> Sequence[CompressionHop]:
         """The hops of its compressions."""
         compressions = self.materialisations_of("Compression").values()
-        return [hop for compression in compressions for hop in compression.facts.get("hops") or ()]
+        return [hop for compression in compressions for hop in compression_hops(compression)]
 
     @property
     def task(self) -> str | None:

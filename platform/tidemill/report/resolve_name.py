@@ -53,7 +53,7 @@ def latest_of_service(home: Home, service: str) -> ReleaseRecord:
     """The live release of a service, else its newest; raises TidemillError before the first."""
     record = find_of_service(home, service)
     if record is None:
-        raise TidemillError(f"'{service}' has no release yet; `tidemill run` makes one")
+        raise TidemillError(f"'{service}' has no release yet; create one with `tidemill run`")
     return record
 
 

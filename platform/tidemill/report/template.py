@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -31,27 +32,25 @@ def markdown(name: str, **values: Any) -> str:
 
 @cache
 def _html() -> Environment:
-    return _with_filters(Environment(autoescape=True, **_shared_filters()))
+    return _environment(autoescape=True)
 
 
 @cache
 def _markdown() -> Environment:
     # Markdown is no HTML: `finalize` sees every printed value, and text goes out escaped.
-    environment = _with_filters(Environment(autoescape=False, finalize=inline, **_shared_filters()))  # noqa: S701
+    environment = _environment(autoescape=False, finalize=inline)
     environment.filters["code"] = code
     return environment
 
 
-def _shared_filters() -> dict[str, Any]:
-    loader = PackageLoader("tidemill.report", "templates")
-    return {
-        "loader": loader,
-        "trim_blocks": True,
-        "lstrip_blocks": True,
-        "keep_trailing_newline": True,
-    }
-
-
-def _with_filters(environment: Environment) -> Environment:
+def _environment(*, autoescape: bool, finalize: Callable[[Any], Any] | None = None) -> Environment:
+    environment = Environment(
+        autoescape=autoescape,  # noqa: S701 - each caller escapes in its own way
+        finalize=finalize,
+        loader=PackageLoader("tidemill.report", "templates"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     environment.filters.update({name: getattr(formatting, name) for name in _FILTERS})
     return environment

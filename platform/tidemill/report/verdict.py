@@ -11,9 +11,9 @@ from tidemill.report.release_facts import ReleaseFacts
 
 Tone = Literal["good", "bad", "open"]
 _STANDS = {
-    "requested": "waits for its rollout to begin",
-    "superseded": "gave way to a newer release before it was live",
-    "ended": "ended its rollout without becoming live",
+    "requested": "rollout not started",
+    "superseded": "superseded by a newer release before it was live",
+    "ended": "the rollout ended without going live",
 }
 
 
@@ -72,23 +72,23 @@ def _gain(story: ReleaseFacts) -> str:
     if gain.high < 0:
         worse = replace(gain, value=-gain.value, low=-gain.high, high=-gain.low)
         return f", worse than its baseline by {formatting.with_interval(worse)}"
-    return ", no clear difference to its baseline"
+    return ", no significant difference from its baseline"
 
 
 def _stands(story: ReleaseFacts) -> tuple[str, Tone]:
     rollout = story.rollout
     if rollout is None:
-        return "no rollout has been asked for", "open"
-    state, since = rollout["state"], formatting.format_time(rollout.get("finished_at"))
+        return "no rollout requested", "open"
+    state, since = rollout.state, formatting.format_time(rollout.finished_at)
     if state == "live":
         return f"live since {since}" if since else "live", "good"
     if state == "retired":
         return f"was live until {since}", "good"
     if state == "rolled_back":
-        return f"rolled back on {since}: {rollout['reason']}", "bad"
+        return f"rolled back on {since}: {rollout.reason}", "bad"
     if state == "failed":
-        return f"its rollout failed: {rollout['reason']}", "bad"
+        return f"its rollout failed: {rollout.reason}", "bad"
     if state == "running":
-        suffix = ", waiting for a person" if rollout.get("awaits_person") else ""
-        return f"meeting its users at {rollout['percent']:g} %{suffix}", "open"
-    return _STANDS.get(state, str(state)), "open"
+        suffix = ", waiting for a person" if rollout.awaits_person else ""
+        return f"meeting its users at {rollout.percent:g} %{suffix}", "open"
+    return _STANDS.get(state, state), "open"

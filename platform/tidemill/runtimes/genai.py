@@ -28,14 +28,17 @@ def open(folder: Path, form: ModelForm, resolve: Resolve) -> GenAI:  # noqa: A00
         model = og.Model(config)
     except (OSError, ValueError, RuntimeError) as error:
         raise ArtefactError(f"{folder}: ONNX Runtime GenAI cannot load it ({error})") from None
-    return GenAI(form, model, load.tokenizer(folder), facts["model"])
+    names = facts["model"]
+    ends, limit = names["eos_token_id"], int(names["context_length"])
+    return GenAI(form, model, load.tokenizer(folder), ends=ends, limit=limit)
 
 
 class GenAI(CausalRuntime):
     """A `Runtime` on ONNX Runtime GenAI. Decoding is greedy."""
 
-    def __init__(self, form: ModelForm, model: Any, tokenizer: Any, facts: dict[str, Any]) -> None:
-        ends, limit = facts["eos_token_id"], int(facts["context_length"])
+    def __init__(
+        self, form: ModelForm, model: Any, tokenizer: Any, *, ends: int | list[int], limit: int
+    ) -> None:
         super().__init__(form, tokenizer, batch=1, ends=ends, limit=limit)
         self.model = model
 

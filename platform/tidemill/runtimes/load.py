@@ -33,11 +33,26 @@ def model(folder: Path, form: ModelForm, resolve: Resolve, *, precision: str = "
     quiet()
     low = machine.bf16() if precision == "auto" else precision == "bf16"
     dtype = torch.bfloat16 if low else torch.float32
-    if form.form == "adapter":
+    if form.pooling:
+        from tidemill.runtimes import sentence_classifier
+
+        loaded = sentence_classifier.load(folder, len(form.labels))
+    elif form.form == "adapter":
         loaded = _merge_adapter(folder, form, resolve)
     else:
         loaded = _auto(form).from_pretrained(folder, dtype=dtype, **_classes(form))
     return loaded.to(dtype).eval()
+
+
+def encoder(folder: Path, form: ModelForm, resolve: Resolve) -> Any:
+    """The encoder alone in fp32, without any head; an adapter is merged in."""
+    torch = machine.configure_torch()
+    quiet()
+    if form.form == "adapter":
+        return _merge_adapter(folder, form, resolve).base_model.eval()
+    from transformers import AutoModel
+
+    return AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 def _merge_adapter(folder: Path, form: ModelForm, resolve: Resolve) -> Any:
@@ -65,7 +80,7 @@ def _auto(form: ModelForm) -> Any:
     return transformers.AutoModelForSequenceClassification
 
 
-def _classes(form: ModelForm) -> dict[str, Any]:
+def _classes(form: ModelForm) -> dict[str, object]:
     """Keyword arguments that give a base without a head one of the right size."""
     if form.task == "causal-lm":
         return {}

@@ -10,13 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidemill import machine
 from tidemill.errors import ArtefactError
 from tidemill.form import ModelForm
 from tidemill.runtimes import Resolve, load
 from tidemill.runtimes.causal import CausalRuntime, GenerationRow, pad_left
+
+if TYPE_CHECKING:
+    from onnxruntime import OrtValue
 
 BATCH = 16
 
@@ -35,22 +38,24 @@ def open(folder: Path, form: ModelForm, resolve: Resolve) -> OnnxCausal:  # noqa
             f"{folder}: the graph keeps no KV cache; make the Compression again from its weights"
         )
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return OnnxCausal(form, session, tokenizer, config)
+    limit = int(config.get("max_position_embeddings") or 0)
+    return OnnxCausal(form, session, tokenizer, ends=config.get("eos_token_id"), limit=limit)
 
 
 class OnnxCausal(CausalRuntime):
     """A `Runtime` on an ONNX Runtime session."""
 
     def __init__(
-        self, form: ModelForm, session: Any, tokenizer: Any, config: dict[str, Any]
+        self,
+        form: ModelForm,
+        session: Any,
+        tokenizer: Any,
+        *,
+        ends: int | list[int] | None,
+        limit: int,
     ) -> None:
-        super().__init__(
-            form,
-            tokenizer,
-            batch=1 if form.precision == "int8" else BATCH,
-            ends=config.get("eos_token_id"),
-            limit=int(config.get("max_position_embeddings") or 0),
-        )
+        batch = 1 if form.precision == "int8" else BATCH
+        super().__init__(form, tokenizer, batch=batch, ends=ends, limit=limit)
         self.session = session
 
     def close(self) -> None:
@@ -83,7 +88,7 @@ class _Batch:
         self.outputs = [tensor.name for tensor in session.get_outputs()]
         self.past = self._empty(len(rows))
 
-    def _empty(self, rows: int) -> dict[str, Any]:
+    def _empty(self, rows: int) -> dict[str, OrtValue]:
         import numpy as np
         import onnxruntime
 

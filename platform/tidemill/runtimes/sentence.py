@@ -47,6 +47,13 @@ class Encoder:
         )
         with torch.inference_mode():
             hidden = self.model(**inputs).last_hidden_state
-            mask = inputs["attention_mask"].unsqueeze(-1).to(hidden.dtype)
-            mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
-            return torch.nn.functional.normalize(mean, dim=-1).numpy()
+            return mean_normalised(hidden, inputs["attention_mask"]).numpy()
+
+
+def mean_normalised(hidden: Any, mask: Any) -> Any:
+    """The mean of hidden states (n, tokens, size) where mask (n, tokens) is 1, with length one."""
+    import torch
+
+    weights = mask.unsqueeze(-1).to(hidden.dtype)
+    mean = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
+    return torch.nn.functional.normalize(mean, dim=-1)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from random import Random
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from tidemill.metrics import Scored, measure
+from tidemill.rows import DatasetRow
 
 __all__ = [
     "Candidate",
@@ -22,8 +23,6 @@ __all__ = [
     "row_score",
 ]
 
-Row = Mapping[str, Any]
-
 
 @dataclass(frozen=True)
 class Candidate:
@@ -31,7 +30,7 @@ class Candidate:
 
     system: str
     """The instructions."""
-    examples: tuple[Row, ...] | None = None
+    examples: tuple[DatasetRow, ...] | None = None
     """The worked examples, in the order they are shown; None draws them from the dataset."""
     k: int = 0
     """Number of examples that are shown."""
@@ -52,7 +51,7 @@ class Candidate:
 class UserComment:
     """A user's comment on an answer, or its correction, without the user's id."""
 
-    inputs: Mapping[str, Any]
+    inputs: DatasetRow
     """The inputs that were answered."""
     question: str
     """The inputs as one normalised text; equals the question of the row that asks the same."""
@@ -68,9 +67,9 @@ class SearchSpace:
 
     initial: Candidate
     """The prompt as it is."""
-    pool: tuple[Row, ...]
+    pool: tuple[DatasetRow, ...]
     """Rows that may be shown as examples."""
-    ranking_rows: tuple[Row, ...]
+    ranking_rows: tuple[DatasetRow, ...]
     """Rows that rank the candidates."""
     inputs: tuple[str, ...]
     """Columns that are the question."""
@@ -92,7 +91,7 @@ class Evaluator(Protocol):
     def score(self, candidate: Candidate) -> float | None:
         """Its value on the ranking rows, and on record; None where the model cannot take it."""
 
-    def scored_answers(self, candidate: Candidate, rows: Sequence[Row]) -> list[Scored]:
+    def scored_answers(self, candidate: Candidate, rows: Sequence[DatasetRow]) -> list[Scored]:
         """The model's answers to rows of the pool or the ranking rows, each with its reference."""
 
     def remaining_rows(self) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tidemill.errors import BadRequest, Overloaded, PromptTooLong
+from tidemill.rows import MutableRow
 from tidemill.serving.predictor import InferenceRequest, InferenceResponse
 from tidemill.serving.request_queue import RequestQueue
 
@@ -53,7 +54,7 @@ class Extension(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    inputs: dict[str, Any] | None = None
+    inputs: MutableRow | None = None
     subject: str | None = None
     conversation: str | None = None
 

@@ -11,6 +11,7 @@ from tidemill.answer import Answer
 from tidemill.errors import BadRequest
 from tidemill.pipeline.release_folder import ServedRelease
 from tidemill.prompts import PromptProgram
+from tidemill.rows import DatasetRow
 from tidemill.runtimes import Reply, Runtime
 from tidemill.serving.response_cache import LruCache, request_key
 
@@ -25,7 +26,7 @@ class InferenceRequest:
     """One request: chat messages, or the row the prompt is rendered from."""
 
     messages: tuple[Mapping[str, str], ...] = ()
-    inputs: Mapping[str, object] | None = None
+    inputs: DatasetRow | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     subject: str | None = None
@@ -150,11 +151,11 @@ class Predictor:
             return ("text",)
         return self.program.inputs if self.program else ()
 
-    def row(self, ask: InferenceRequest) -> Mapping[str, object] | None:
+    def row(self, ask: InferenceRequest) -> DatasetRow | None:
         """The columns the prompt was rendered from, where there are any."""
         return ask.inputs if ask.inputs is not None else self._single(ask.messages)
 
-    def _single(self, messages: Sequence[Mapping[str, str]]) -> Mapping[str, object] | None:
+    def _single(self, messages: Sequence[Mapping[str, str]]) -> DatasetRow | None:
         """A lone user message fills a prompt that has one input."""
         is_single = len(messages) == 1 and messages[0]["role"] == "user"
         if is_single and len(self.columns) == 1:

@@ -140,7 +140,7 @@ class Settings(SubjectSettings):
     kubeconfig: Annotated[
         Path | None, BeforeValidator(_first_file), DefaultText("a pod's service account")
     ] = Field(None, validation_alias="KUBECONFIG")
-    """The cluster of rollouts with a KServe driver; the first file of the list that exists."""
+    """The cluster of rollouts with a KServe driver; of several files the first that exists."""
     namespace: Annotated[str | None, DefaultText("the kubeconfig's, or the pod's")] = Field(
         None, validation_alias="TIDEMILL_NAMESPACE"
     )

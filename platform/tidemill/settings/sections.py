@@ -31,7 +31,7 @@ class SubjectSettings(Section):
     """The key that makes user ids pseudonyms: all that a client needs."""
 
     subject_secret: SecretStr | None = Field(None, validation_alias="TIDEMILL_SUBJECT_KEY")
-    """Keys the hash of user ids. The gateway, the model servers and every client share it."""
+    """Secret key for hashing user ids. The gateway, the model servers and every client share it."""
 
     @property
     def subject_key(self) -> bytes | None:
@@ -98,7 +98,7 @@ class KafkaSecurity(Section):
         return self
 
     @property
-    def client_options(self) -> dict[str, Any]:
+    def client_options(self) -> dict[str, str]:
         """Keyword arguments of kafka-python's clients; holds the password."""
         password = self.password.get_secret_value() if self.password else None
         options = {
@@ -135,7 +135,7 @@ class ReflectionSettings(Section):
     url: str = Field(validation_alias="TIDEMILL_REFLECTION_URL")
     """Address that speaks OpenAI's chat completions, up to `/v1`."""
     key: SecretStr | None = Field(None, validation_alias="TIDEMILL_REFLECTION_KEY")
-    """The key of that address."""
+    """API key for TIDEMILL_REFLECTION_URL."""
     price: Annotated[tuple[float, float] | None, BeforeValidator(_price_per_token)] = Field(
         None, validation_alias="TIDEMILL_REFLECTION_PRICE"
     )

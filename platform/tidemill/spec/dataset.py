@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from tidemill.catalog import CLEAN, Catalog
 from tidemill.spec.base import (
+    AddedLater,
     Duration,
     FieldConflict,
     FilePath,
@@ -91,6 +92,26 @@ class Deduplicate(Frozen):
     """The column that is compared."""
     near: Fraction | None = None
     """Jaccard similarity of word shingles from which two rows are the same; exact without it."""
+
+
+class Consensus(Frozen):
+    """How votes of users about one question become one label."""
+
+    accept: Fraction = 0.7
+    """Least probability of a label; below it a row is contested and waits for a review."""
+    half_life: Duration | None = None
+    """Age at which a vote counts half; without it old votes count as much as new ones."""
+    new_label: int = Field(default=3, ge=1)
+    """People who have to choose a label that no file has before its rows count; they wait for a
+    review until then."""
+
+
+class LabelNoise(Frozen):
+    """A second opinion on the labels that users give, from a model that has not seen them."""
+
+    encoder: Annotated[str, RefersTo(("Model",))]
+    """A sentence encoder. A linear classifier on its embeddings is fitted on four fifths of the
+    questions and asked about the others; its opinion counts beside the votes."""
 
 
 PiiKind = Literal["email", "phone", "card", "iban", "ip", "name"]
@@ -188,6 +209,10 @@ class Dataset(Spec):
     """Cleaning steps, in order."""
     deduplicate: Deduplicate | None = None
     """Removal of duplicate rows."""
+    consensus: Annotated[Consensus, AddedLater()] = Consensus()
+    """How votes of users become labels; `label_noise` adds the opinion of a model."""
+    label_noise: Annotated[LabelNoise | None, AddedLater()] = None
+    """A model that looks for wrong labels among the votes; none without it."""
     privacy: Privacy = Privacy()
     """Privacy rules for rows and events."""
     split: Split = Split()

@@ -22,8 +22,9 @@ from tidemill.content import PREFIX, digest_of, hash_file
 from tidemill.errors import Problem, SpecError, UnknownName
 from tidemill.spec.base import SEARCHES, NamesFile, NamesTechnique, RefersTo, Spec
 from tidemill.spec.digest_compat import without_later
+from tidemill.spec.finetune import FineTune
 from tidemill.spec.load import LoadedSpec, Project, display_path
-from tidemill.spec.options import options_model, technique_uses
+from tidemill.spec.options import ignored_fields, options_model, technique_uses
 from tidemill.spec.references import Reference, find_references
 
 FORMAT = 1
@@ -70,8 +71,11 @@ def digest_inputs(loaded: LoadedSpec, project: Project) -> DigestInputs:
 
 
 def with_defaults(spec: Spec) -> dict[str, object]:
-    """The spec as plain values, every default filled in, options of techniques included."""
-    values: dict[str, object] = spec.model_dump(mode="json", by_alias=True)
+    """The spec as plain values, every default filled in, options of techniques included; fields
+    that have no effect with a fine-tune's method are left out."""
+    values: dict[str, Any] = spec.model_dump(mode="json", by_alias=True)
+    for path in ignored_fields(spec) if isinstance(spec, FineTune) else ():
+        del (values if len(path) == 1 else values[path[0]])[path[-1]]
     for use in technique_uses(spec):
         model = options_model(use.catalog, use.name)
         if model is None:

@@ -59,6 +59,10 @@ class Watchdog(Frozen):
     """Steps to wait before watching."""
 
 
+LOOP_FIELDS = ("early_stop", "watchdog", "resume")
+"""Fields of a FineTune, beside `train`, that only the training loop reads."""
+
+
 class Sweep(Frozen):
     """Search space of `tidemill sweep`."""
 
@@ -81,7 +85,8 @@ class FineTune(Spec):
     prompt: Annotated[str, RefersTo(("Prompt",))] | None = None
     """Prompt of a causal language model; an encoder reads the `text` column and needs none."""
     method: Annotated[str, NamesTechnique(TRAINING)] = "lora"
-    """Training method."""
+    """Training method: `lora` and `full` train weights step by step; `head` fits a linear head to a
+    frozen sentence encoder in seconds, and of `train` only `max_length` has an effect."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Options of the method."""
     train: Train = Train()

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from tidemill.catalog import TRAINING, Catalog
 from tidemill.errors import suggest
 from tidemill.spec.base import NamesTechnique, Spec
-from tidemill.spec.finetune import FineTune
+from tidemill.spec.finetune import LOOP_FIELDS, FineTune, Train
 from tidemill.spec.positions import Path_
 from tidemill.spec.references import find_references, find_techniques
 from tidemill.spec.validation_messages import explain_error
@@ -86,3 +86,18 @@ def options_model(catalog: Catalog, name: str) -> type[BaseModel] | None:
         return None
     model: type[BaseModel] | None = getattr(catalog.load(name), "Options", None)
     return model
+
+
+def takes_no_steps(spec: FineTune) -> bool:
+    """True where the fine-tuning method fits at once, without the training loop."""
+    return spec.method in TRAINING.names() and hasattr(TRAINING.load(spec.method), "fit")
+
+
+def ignored_fields(spec: FineTune) -> tuple[tuple[str, ...], ...]:
+    """Paths of fields that have no effect on a fine-tune with this method: what only the training
+    loop reads, where the method takes no steps."""
+    if not takes_no_steps(spec):
+        return ()
+    used = TRAINING.load(spec.method).TRAIN_FIELDS
+    train = (("train", name) for name in Train.model_fields if name not in used)
+    return (*train, *((name,) for name in LOOP_FIELDS))

@@ -1,4 +1,4 @@
-"""Kind Rollout: how a release meets its users."""
+"""Kind Rollout: how traffic moves to a release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kind Trigger: when the wheel turns."""
+"""Kind Trigger: when to run."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def explain_error(
             )
             return f"{field_text} {cause}", way_out
         case "too_short" | "too_long":
-            return _count(field_text, context)
+            return _count(field_text, context.get("min_length"), context.get("max_length"))
     if problem in _WANTED:
         return _wrong_type(field_text, value, _WANTED[problem])
     return f"{field_text} is wrong", details["msg"][:1].lower() + details["msg"][1:]
@@ -156,8 +156,7 @@ def _closest(value: Any, expected: str) -> str:
     return f"write {expected}"
 
 
-def _count(field_text: str, context: dict[str, Any]) -> tuple[str, str]:
-    low, high = context.get("min_length"), context.get("max_length")
+def _count(field_text: str, low: int | None, high: int | None) -> tuple[str, str]:
     if low is not None:
         return (
             f"{field_text} is empty" if low == 1 else f"{field_text} is too short",

@@ -5,26 +5,75 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tidemill.errors import StorageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.optim import Optimizer
 
 _PREFIX = "step-"
 
 
 @dataclass(frozen=True)
+class RunState:
+    """How far a run is; `state.json` of its checkpoint."""
+
+    digest: str
+    """Digest over all inputs of the run."""
+    step: int
+    tokens: int
+    losses: Sequence[tuple[int, float]]
+    validation_losses: Sequence[tuple[int, float]]
+    best_step: int
+    watchdog: Sequence[float]
+    """The watchdog's smoothed, best and first loss."""
+    stop_reason: str
+
+    @classmethod
+    def read(cls, path: Path) -> RunState:
+        """From its file; raises OSError, ValueError or KeyError where that is damaged."""
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        return cls(
+            digest=str(raw["digest"]),
+            step=int(raw["step"]),
+            tokens=int(raw["tokens"]),
+            losses=[(int(step), float(loss)) for step, loss in raw["losses"]],
+            validation_losses=[(int(step), float(loss)) for step, loss in raw["looks"]],
+            best_step=int(raw["best_step"]),
+            watchdog=[float(value) for value in raw["guard"]],
+            stop_reason=str(raw["stopped"]),
+        )
+
+    def write(self, path: Path) -> None:
+        """As a file, and wait until the disk has it."""
+        raw = {
+            "digest": self.digest, "step": self.step, "tokens": self.tokens,
+            "losses": self.losses, "looks": self.validation_losses, "best_step": self.best_step,
+            "guard": self.watchdog, "stopped": self.stop_reason,
+        }  # fmt: skip
+        with path.open("w", encoding="utf-8") as file:
+            json.dump(raw, file)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@dataclass(frozen=True)
 class Checkpoint:
-    """A run at one step."""
+    """A run at one step; tensors by the name of their parameter."""
 
-    state: dict[str, Any]
-    weights: dict[str, Any]
-    optimiser: dict[str, Any]
-    best: dict[str, Any]
+    state: RunState
+    weights: Mapping[str, Tensor]
+    optimiser: Mapping[str, Tensor]
+    """The optimiser's moments, by `parameter/moment`."""
+    best: Mapping[str, Tensor]
+    """The weights with the lowest validation loss so far; empty before the first look."""
 
-    def restore(self, trained: Mapping[str, Any], optimiser: Any) -> None:
+    def restore(self, trained: Mapping[str, Tensor], optimiser: Optimizer) -> None:
         """Set the trained weights and the optimiser's moments to those of the checkpoint."""
         import torch
 
@@ -43,16 +92,15 @@ class Checkpoint:
 
 def save(
     folder: Path,
-    state: Mapping[str, Any],
-    trained: Mapping[str, Any],
-    optimiser: Any,
-    best: Mapping[str, Any],
-    best_step: int,
+    state: RunState,
+    trained: Mapping[str, Tensor],
+    optimiser: Optimizer,
+    best: Mapping[str, Tensor],
 ) -> None:
-    """Write the checkpoint of `state['step']`, then remove older ones."""
+    """Write the checkpoint of `state.step`, then remove older ones."""
     from safetensors.torch import save_file
 
-    checkpoint = folder / f"{_PREFIX}{state['step']:08d}"
+    checkpoint = folder / f"{_PREFIX}{state.step:08d}"
     work = folder / f".{checkpoint.name}.part"
     try:
         shutil.rmtree(work, ignore_errors=True)
@@ -61,11 +109,8 @@ def save(
             {n: p.detach().contiguous() for n, p in trained.items()}, work / "weights.safetensors"
         )
         save_file(_moments(trained, optimiser), work / "optimiser.safetensors")
-        _save_best(folder, work, best, best_step)
-        with (work / "state.json").open("w", encoding="utf-8") as file:
-            json.dump(state, file)
-            file.flush()
-            os.fsync(file.fileno())
+        _save_best(folder, work, best, state.best_step)
+        state.write(work / "state.json")
         shutil.rmtree(checkpoint, ignore_errors=True)
         work.rename(checkpoint)
     except OSError as error:
@@ -99,26 +144,26 @@ def _checkpoint_folders(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"{_PREFIX}*"))
 
 
-def _read(place: Path, digest: str) -> Checkpoint:
+def _read(checkpoint: Path, digest: str) -> Checkpoint:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    state = json.loads((place / "state.json").read_text(encoding="utf-8"))
-    if state["digest"] != digest:
+    state = RunState.read(checkpoint / "state.json")
+    if state.digest != digest:
         raise ValueError("a checkpoint of other inputs")
-    best = next(place.glob("best-*.safetensors"), None)
+    best = next(checkpoint.glob("best-*.safetensors"), None)
     try:
         return Checkpoint(
             state,
-            load_file(place / "weights.safetensors"),
-            load_file(place / "optimiser.safetensors"),
+            load_file(checkpoint / "weights.safetensors"),
+            load_file(checkpoint / "optimiser.safetensors"),
             load_file(best) if best else {},
         )
     except SafetensorError as error:
         raise ValueError(str(error)) from None
 
 
-def _moments(trained: Mapping[str, Any], optimiser: Any) -> dict[str, Any]:
+def _moments(trained: Mapping[str, Tensor], optimiser: Optimizer) -> dict[str, Tensor]:
     return {
         f"{name}/{key}": value.contiguous()
         for name, parameter in trained.items()
@@ -126,7 +171,7 @@ def _moments(trained: Mapping[str, Any], optimiser: Any) -> dict[str, Any]:
     }
 
 
-def _save_best(folder: Path, work: Path, best: Mapping[str, Any], step: int) -> None:
+def _save_best(folder: Path, work: Path, best: Mapping[str, Tensor], step: int) -> None:
     """The best weights so far; linked from the last checkpoint where they are the same."""
     from safetensors.torch import save_file
 

@@ -7,10 +7,10 @@ the same steps as one that was not.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tidemill.errors import TrainingError
 from tidemill.progress import Progress
@@ -19,6 +19,9 @@ from tidemill.training import checkpoint
 from tidemill.training.examples import Example, pack_batches, run_batches
 from tidemill.training.optimiser import make_optimiser, rate_at
 from tidemill.training.watchdog import LossWatchdog
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MICRO_TOKENS = 4096
 """Tokens of one forward pass; a larger optimiser step is added up from several."""
@@ -116,7 +119,7 @@ class _Run:
         self.optimiser = make_optimiser(self.trained, train)
         self.guard = LossWatchdog(job.watchdog)
         self.out = TrainingResult(planned_steps=len(self.batches))
-        self.best: dict[str, Any] = {}
+        self.best: Mapping[str, Tensor] = {}
 
     def go(self) -> TrainingResult:
         self._resume()
@@ -199,14 +202,11 @@ class _Run:
 
     def _save(self) -> None:
         out = self.out
-        state = {
-            "digest": self.job.digest, "step": out.steps, "tokens": out.tokens,
-            "losses": out.losses, "looks": out.validation_losses, "best_step": out.best_step,
-            "guard": self.guard.state(), "stopped": out.stop_reason,
-        }  # fmt: skip
-        checkpoint.save(
-            self.job.checkpoints, state, self.trained, self.optimiser, self.best, out.best_step
-        )
+        state = checkpoint.RunState(
+            self.job.digest, out.steps, out.tokens, out.losses, out.validation_losses,
+            out.best_step, self.guard.state(), out.stop_reason,
+        )  # fmt: skip
+        checkpoint.save(self.job.checkpoints, state, self.trained, self.optimiser, self.best)
 
     def _resume(self) -> None:
         if not self.job.resume:
@@ -216,12 +216,12 @@ class _Run:
             return
         state, self.best = saved.state, saved.best
         saved.restore(self.trained, self.optimiser)
-        self.guard.restore(state["guard"])
-        self.out.steps = self.out.resumed_from = int(state["step"])
-        self.out.tokens, self.out.best_step = int(state["tokens"]), int(state["best_step"])
-        self.out.losses = [(int(at), float(loss)) for at, loss in state["losses"]]
-        self.out.validation_losses = [(int(at), float(loss)) for at, loss in state["looks"]]
-        self.out.stop_reason = str(state["stopped"])
+        self.guard.restore(state.watchdog)
+        self.out.steps = self.out.resumed_from = state.step
+        self.out.tokens, self.out.best_step = state.tokens, state.best_step
+        self.out.losses = list(state.losses)
+        self.out.validation_losses = list(state.validation_losses)
+        self.out.stop_reason = state.stop_reason
         self.tell(f"resumed from the checkpoint of step {self.out.steps}")
 
 

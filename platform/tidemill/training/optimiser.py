@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tidemill.spec.finetune import Train
 
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.optim import Optimizer
 
-def make_optimiser(trained: Mapping[str, Any], train: Train) -> Any:
+
+def make_optimiser(trained: Mapping[str, Tensor], train: Train) -> Optimizer:
     """AdamW; weight decay on matrices only, not on norms and biases."""
     import torch
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tidemill.errors import Diverged
@@ -43,7 +44,7 @@ class LossWatchdog:
         """For a checkpoint."""
         return [self.smooth, self.best, self.first]
 
-    def restore(self, state: list[float]) -> None:
+    def restore(self, state: Sequence[float]) -> None:
         """From a checkpoint."""
         self.smooth, self.best, self.first = map(float, state)
 

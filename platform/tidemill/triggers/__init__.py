@@ -21,6 +21,10 @@ class FeedbackSignal:
     subject: str | None = None
     rating: float | None = None
     """Thumbs, scores and outcomes scaled to 0 (bad) .. 1 (good)."""
+    release: str | None = None
+    """Digest of the release that gave the answer; None where it is unknown."""
+    consent: bool = True
+    """False where the user did not agree that it is trained on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,12 @@ class TriggerState:
     """Newest change of a spec the trigger runs, where it is not built yet."""
     answers: Sequence[AnswerRecord] = ()
     """Answers of the service, oldest first, as far back as conditions look."""
+    live_release: str | None = None
+    """Digest of the release that serves; ratings of another one say nothing about it."""
+    under_way: str = ""
+    """What a former firing is still doing; empty where nothing is."""
+    consent_required: bool = False
+    """True where a dataset that reads the stream leaves out feedback without consent."""
     held_since: datetime | None = None
     """Since when the conditions held at every trigger evaluation; None where they did not."""
     approval_asked_at: datetime | None = None

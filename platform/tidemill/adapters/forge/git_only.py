@@ -19,20 +19,20 @@ from tidemill.adapters.forge.merge_detection import find_merge_commit, is_ancest
 from tidemill.adapters.forge.proposal_record import PullRequestRecord, read_record, ref_of
 from tidemill.adapters.forge.text import one_line
 from tidemill.adapters.git.branches import (
-    check_remote,
+    commit_files,
     fetch_ref,
+    push_ref,
     query_remote,
     remote_tip,
     resolve,
+    write_note,
 )
-from tidemill.adapters.git.command import git, run, try_git
-from tidemill.adapters.git.objects import identity, write_commit, write_tree
-from tidemill.adapters.git.push_errors import is_non_fast_forward, push_error, redact_credentials
+from tidemill.adapters.git.command import git, try_git
+from tidemill.adapters.git.push_errors import redact_credentials
 from tidemill.errors import ServiceError
 from tidemill.ports import PullRequest
 
 NOTES = "refs/notes/tidemill/status"
-_TRIES = 8
 
 
 class PlainForge:
@@ -67,7 +67,7 @@ class PlainForge:
                 "in a shallow clone run `git fetch --unshallow`"
             )
         if is_ancestor(self.folder, head, onto):
-            raise ServiceError(f"'{base}' holds all of '{branch}' already; nothing to propose")
+            raise ServiceError(f"'{base}' already contains '{branch}'; there is nothing to propose")
         pull_request = self.find_pull_request(branch)
         fresh = PullRequestRecord(
             one_line(title, 256), base, self._author("%an <%ae>", head), head, since, body
@@ -105,11 +105,9 @@ class PlainForge:
                 return None
             lines[context] = status
             note = "".join(f"{name}\t{rest}\n" for name, rest in sorted(lines.items()))
-            add = ("notes", f"--ref={NOTES}", "add", "--force", "--file=-", commit)
-            git(self.folder, *add, stdin=note.encode(), environment=identity(self.folder))
-            return git(self.folder, "rev-parse", NOTES).decode().strip()
+            return write_note(self.folder, NOTES, commit, note)
 
-        self._push(NOTES, write, into=NOTES)
+        push_ref(self.folder, self.remote, NOTES, write, into=NOTES)
 
     def _update_record(
         self,
@@ -119,31 +117,9 @@ class PlainForge:
     ) -> None:
         def write(old: str | None) -> str | None:
             page = change(read_record(self.folder, old) if old else None)
-            tree = write_tree(self.folder, None, page.files())
-            if old and tree == git(self.folder, "rev-parse", f"{old}^{{tree}}").decode().strip():
-                return None
-            parents = [old] if old else []
-            return write_commit(self.folder, tree, parents, f"{doing}: {page.title}")
+            return commit_files(self.folder, page.files(), old, f"{doing}: {page.title}")
 
-        self._push(ref_of(branch), write)
-
-    def _push(self, ref: str, write: Callable[[str | None], str | None], into: str = "") -> None:
-        """Bring a ref from what it is on the remote to what `write` makes of it; when another push
-        came first, once more from the start."""
-        check_remote(self.folder, self.remote)
-        for _ in range(_TRIES):
-            old = fetch_ref(self.folder, self.remote, ref, into=into)
-            new = write(old)
-            if new is None:
-                return
-            lease = f"--force-with-lease={ref}:{old or ''}"
-            done = run(self.folder, "push", "--porcelain", lease, self.remote, f"{new}:{ref}")
-            if done.returncode == 0:
-                return
-            output = (done.stderr + done.stdout).decode(errors="replace")
-            if not is_non_fast_forward(output):
-                break
-        raise ServiceError(f"{ref} could not be pushed to {self.remote}: {push_error(output)}")
+        push_ref(self.folder, self.remote, ref_of(branch), write)
 
     def _pushed_branch(self, branch: str) -> PullRequestRecord | None:
         """A pushed branch that nobody wrote about; None without one, or for the base itself."""

@@ -1,4 +1,4 @@
-"""Everything that is written to a team's Git repository: commits on a branch, and their push.
+"""Everything that is written to a team's Git repository: commits, notes, and their push.
 
 A branch is written without touching the working tree or the index; `commit_on_checkout` alone
 commits on the branch that is checked out.
@@ -6,15 +6,17 @@ commits on the branch that is checked out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 from tidemill.adapters.git.command import git, run, try_git
-from tidemill.adapters.git.objects import repository_root, write_commit, write_tree
-from tidemill.adapters.git.push_errors import push_error
+from tidemill.adapters.git.objects import identity, repository_root, write_commit, write_tree
+from tidemill.adapters.git.push_errors import is_non_fast_forward, push_error
 from tidemill.errors import ServiceError
 
+_PUSHES = 8
+"""How often a push is tried that others come before."""
 _SIGN = "Tidemill-Tree: "
 """Begins the last line of a commit of ours; what follows is true until somebody amends it."""
 
@@ -134,6 +136,48 @@ def push(
         cause = push_error((done.stderr + done.stdout).decode(errors="replace"))
         raise ServiceError(f"'{branch}' could not be pushed to {remote}: {cause}")
     return sha.strip()
+
+
+def push_ref(
+    repository: Path,
+    remote: str,
+    ref: str,
+    write: Callable[[str | None], str | None],
+    into: str = "",
+) -> None:
+    """Bring a ref from what it is on the remote to what `write` makes of it (a commit of one, None
+    for no change); where another push came first, once more from the start."""
+    check_remote(repository, remote)
+    for _ in range(_PUSHES):
+        old = fetch_ref(repository, remote, ref, into=into)
+        new = write(old)
+        if new is None:
+            return
+        lease = f"--force-with-lease={ref}:{old or ''}"
+        done = run(repository, "push", "--porcelain", lease, remote, f"{new}:{ref}")
+        if done.returncode == 0:
+            return
+        output = (done.stderr + done.stdout).decode(errors="replace")
+        if not is_non_fast_forward(output):
+            break
+    raise ServiceError(f"{ref} could not be pushed to {remote}: {push_error(output)}")
+
+
+def write_note(repository: Path, ref: str, commit: str, text: str) -> str:
+    """Set the note of a commit under a notes ref here; gives the commit of that ref."""
+    add = ("notes", f"--ref={ref}", "add", "--force", "--file=-", commit)
+    git(repository, *add, stdin=text.encode(), environment=identity(repository))
+    return git(repository, "rev-parse", ref).decode().strip()
+
+
+def commit_files(
+    repository: Path, files: Mapping[str, bytes | None], parent: str | None, message: str
+) -> str | None:
+    """A commit of exactly these files on top of `parent`; None where `parent` has the same."""
+    tree = write_tree(repository, None, files)
+    if parent and tree == git(repository, "rev-parse", f"{parent}^{{tree}}").decode().strip():
+        return None
+    return write_commit(repository, tree, [parent] if parent else [], message)
 
 
 def remote_tip(repository: Path, remote: str, branch: str) -> str | None:

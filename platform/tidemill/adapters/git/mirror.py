@@ -154,7 +154,7 @@ class Mirror:
             locked = _LOCKED.search(message)
             if locked and _remove_stale_lock(Path(locked[1]), limit):
                 return self.run_remote_command(*arguments, limit=limit)
-            way_out = "what was fetched before stays; it is tried again at the next look"
+            way_out = "the last fetched commit stays in use; the next poll tries again"
             raise ServiceError(f"{self.remote_without_password}: {message}; {way_out}") from None
 
     def _git(self, *arguments: str) -> bytes:

@@ -96,7 +96,7 @@ def _verify_openpgp(statement: bytes, path: Path, principal: str, signers: Trust
     words = _words(done.stdout.decode(errors="replace"))
     if done.returncode or "GOODSIG" not in words or "VALIDSIG" not in words:
         raise NeedsApproval(
-            f"the signature is by no key that counts in {signers.gpg_home}; import it there"
+            f"the signing key is not in the keyring {signers.gpg_home}; import it there"
         )
     key = words["VALIDSIG"].split()[-1]
     listed = _run(["gpg", "--batch", "--with-colons", "--list-keys", key], b"", home)

@@ -163,7 +163,8 @@ class KafkaBus:
             except TopicAlreadyExistsError:
                 continue
         raise BrokerDown(
-            f"{self.servers} has no topic '{topic}' and makes none; create it, or allow it"
+            f"{self.servers} has no topic '{topic}' and does not create topics; create it, or "
+            "enable topic creation"
         )
 
     def _reader(self, positions: Mapping[tuple[str, int], int]) -> Any:

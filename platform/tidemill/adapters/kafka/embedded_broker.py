@@ -109,7 +109,7 @@ def main() -> None:
         command = EmbeddedBroker.command(arguments.host, arguments.port)
     except TidemillError as error:
         sys.exit(str(error))
-    print("events live in this broker's memory only; a restart forgets them", flush=True)  # noqa: T201
+    print("this broker keeps events in memory only; a restart loses them", flush=True)  # noqa: T201
     os.execv(command[0], command)  # noqa: S606 - no shell; signals reach the broker itself
 
 

@@ -50,7 +50,7 @@ def read_status(service: Manifest) -> InferenceServiceStatus:
     knative = marks.get(MODE) == KNATIVE
     canary = _knative(spec, status) if knative else _standard(spec, status)
     waits = _waits(metadata, spec, status)
-    shares = "nobody shares" if canary is None else f"the candidate has {canary} %"
+    shares = "no traffic split" if canary is None else f"the candidate has {canary} %"
     return InferenceServiceStatus(
         ready=not waits,
         canary_percent=canary,
@@ -59,7 +59,7 @@ def read_status(service: Manifest) -> InferenceServiceStatus:
             spec, knative and "canaryTrafficPercent" in (spec.get("predictor") or Predictor())
         ),
         url=_url(status),
-        message=waits or f"it is ready, and {shares}",
+        message=waits or f"ready; {shares}",
     )
 
 

@@ -28,6 +28,8 @@ from tidemill.adapters.ledger.schema import prepare
 from tidemill.errors import StorageError
 
 metadata = MetaData()
+SqlRow = dict[str, Any]
+"""A row of a table or of a query: column name to what SQL keeps or gives."""
 _LOCK_TIMEOUT = 30.0
 """Seconds to wait for another process that writes to the SQLite file."""
 

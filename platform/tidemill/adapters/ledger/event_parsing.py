@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tidemill.adapters.ledger.base import SqlRow
 from tidemill.adapters.ledger.event_tables import to_timestamp
 from tidemill.errors import EventError
 from tidemill.ports import INFERENCE_TOPIC, LIFECYCLE_TOPIC, Message
@@ -18,17 +19,16 @@ if TYPE_CHECKING:  # whoever only reads the ledger does not wait for the models 
 
 MAX_CLOCK_SKEW = timedelta(days=1)
 """Clocks may be off by this much; a time further in the future would poison every window."""
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class ParsedBatch:
     """The rows of a batch of records, by table."""
 
-    inference: list[Row] = field(default_factory=list)
-    feedback: list[Row] = field(default_factory=list)
-    lifecycle: list[Row] = field(default_factory=list)
-    quarantined: list[Row] = field(default_factory=list)
+    inference: list[SqlRow] = field(default_factory=list)
+    feedback: list[SqlRow] = field(default_factory=list)
+    lifecycle: list[SqlRow] = field(default_factory=list)
+    quarantined: list[SqlRow] = field(default_factory=list)
 
 
 def parse_records(
@@ -57,7 +57,7 @@ def parse_records(
     return batch
 
 
-def quarantine_row(record: Message, contract: Contract | None, reason: str, at: float) -> Row:
+def quarantine_row(record: Message, contract: Contract | None, reason: str, at: float) -> SqlRow:
     """A quarantine row: the raw bytes, where they lay, and why."""
     return {
         "topic": record.topic,
@@ -99,10 +99,10 @@ def _check_contract(event: Event, topic: str, contract: Contract | None) -> Data
     return event.data
 
 
-def _common(record: Message, event: Event, arrived: float) -> Row:
+def _common(record: Message, event: Event, arrived: float) -> SqlRow:
     time = to_timestamp(event.time)
     if time > arrived + MAX_CLOCK_SKEW.total_seconds():
-        raise EventError(f"its time, {event.time.isoformat()}, is more than a day ahead")
+        raise EventError(f"its time {event.time.isoformat()} is more than one day in the future")
     return {
         "event_id": event.id,
         "source": event.source,
@@ -114,10 +114,10 @@ def _common(record: Message, event: Event, arrived: float) -> Row:
     }
 
 
-def _feedback(data: FeedbackEvent, contract: Contract, record: Message, row: Row) -> Row:
+def _feedback(data: FeedbackEvent, contract: Contract, record: Message, row: SqlRow) -> SqlRow:
     if data.kind not in contract.kinds:
         allowed = ", ".join(contract.kinds)
-        raise EventError(f"'{contract.name}' takes no {data.kind}; its kinds are {allowed}")
+        raise EventError(f"'{contract.name}' does not accept {data.kind}; it accepts {allowed}")
     return {
         "response_id": data.response_id,
         "kind": data.kind,
@@ -154,9 +154,9 @@ def _to_rating(data: FeedbackEvent, contract: Contract) -> float | None:
     return (data.value - low) / (high - low) if high > low else 1.0
 
 
-def _inference(data: InferenceEvent) -> Row:
+def _inference(data: InferenceEvent) -> SqlRow:
     return {**data.__dict__, "input": json.dumps(data.input, ensure_ascii=False)}
 
 
-def _lifecycle(data: LifecycleEvent) -> Row:
+def _lifecycle(data: LifecycleEvent) -> SqlRow:
     return {**data.__dict__, "facts": json.dumps(data.facts, ensure_ascii=False)}

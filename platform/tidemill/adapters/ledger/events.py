@@ -6,15 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from sqlalchemy import Connection, Engine, and_, delete, func, insert, select, update
 from sqlalchemy.exc import DataError, OperationalError, StatementError
 
-from tidemill.adapters.ledger.base import insert_if_missing
+from tidemill.adapters.ledger.base import SqlRow, insert_if_missing
 from tidemill.adapters.ledger.event_parsing import (
     ParsedBatch,
-    Row,
     headers_from_text,
     parse_records,
     quarantine_row,
@@ -35,6 +34,20 @@ from tidemill.records import IngestResult, ReadPosition
 
 if TYPE_CHECKING:
     from tidemill.spec.feedback import Feedback as Contract
+
+
+class EventCounts(TypedDict):
+    """How many events the ledger holds."""
+
+    inference: int
+    lifecycle: int
+    quarantine: int
+    feedback: int
+    """Joined and waiting."""
+    joined: int
+    waiting: int
+    read: dict[str, int]
+    """The ledger's next offset by `topic/partition`."""
 
 
 class EventLedger:
@@ -93,7 +106,7 @@ class EventLedger:
             if getattr(error, "connection_invalidated", False) or not _is_data(error):
                 raise
             if len(records) == 1:  # the record that the database refuses
-                reason = f"the database refuses it: {getattr(error, 'orig', error)}"
+                reason = f"the database rejected it: {getattr(error, 'orig', error)}"
                 contract = contracts.get(records[0].topic)
                 row = quarantine_row(records[0], contract, reason, to_timestamp(now))
                 return self._write(records, bases, ParsedBatch(quarantined=[row]), now)
@@ -128,7 +141,7 @@ class EventLedger:
             total += self._replay(row, contracts, now)
         return total
 
-    def quarantined_events(self, limit: int = 100, *, raw: bool = False) -> list[Row]:
+    def quarantined_events(self, limit: int = 100, *, raw: bool = False) -> list[SqlRow]:
         """The newest quarantined events: id, topic, partition, offset, reason, at."""
         columns = quarantine.c if raw else [c for c in quarantine.c if c.name != "value"]
         query = select(*columns).order_by(quarantine.c.id.desc()).limit(limit)
@@ -164,9 +177,8 @@ class EventLedger:
                 (topic, partition): after for topic, partition, after in connection.execute(query)
             }
 
-    def event_counts(self) -> dict[str, Any]:
-        """How many events of each kind are stored, how many joined or waiting feedback, and `read`:
-        the ledger's next offset by `topic/partition`."""
+    def event_counts(self) -> EventCounts:
+        """How many events of each kind are stored, and up to which offset they were read."""
         states = select(feedback.c.state, func.count()).group_by(feedback.c.state)
         with self.engine.connect() as connection:
             by_state: dict[str, int] = dict(connection.execute(states).all())
@@ -179,8 +191,15 @@ class EventLedger:
                 for row in connection.execute(select(offsets).order_by(offsets.c.topic))
             }
         joined, waiting = by_state.get("joined", 0), by_state.get("waiting", 0)
-        feedback_counts = {"feedback": joined + waiting, "joined": joined, "waiting": waiting}
-        return {**counts, **feedback_counts, "read": read}
+        return {
+            "inference": counts["inference"],
+            "lifecycle": counts["lifecycle"],
+            "quarantine": counts["quarantine"],
+            "feedback": joined + waiting,
+            "joined": joined,
+            "waiting": waiting,
+            "read": read,
+        }
 
     def erase_subject(self, subject: str) -> int:
         """Delete every event of a subject; gives the number of deleted rows."""
@@ -288,7 +307,9 @@ def _advance(
         if not connection.execute(
             forward.values(next_offset=end, updated=to_timestamp(now))
         ).rowcount:
-            raise Overtaken(f"another ingest has read {topic}/{partition} beyond {first}")
+            raise Overtaken(
+                f"another ingest process already read {topic}/{partition} past offset {first}"
+            )
 
 
 def _next_replay_offset(connection: Connection, topic: str, now: datetime) -> int:

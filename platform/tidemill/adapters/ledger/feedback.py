@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, false, func, not_, or_, select
 
@@ -22,6 +22,7 @@ from tidemill.triggers import FeedbackSignal
 from tidemill.triggers.subject_weight import rating_cap
 
 if TYPE_CHECKING:
+    from tidemill.data.feedback import FeedbackRow
     from tidemill.search import UserComment
     from tidemill.spec.dataset import Privacy
     from tidemill.spec.feedback import Feedback as Contract
@@ -29,9 +30,29 @@ if TYPE_CHECKING:
 MAX_SIGNALS = 50_000
 """Most signals a condition gets to see; with at most `PER_SUBJECT` of each subject."""
 MAX_PER_SUBJECT = 500
-Row = dict[str, Any]
+_SIGNAL = ("kind", "arrived", "time", "subject", "rating", "release", "consent", "seq")
 Frozen = Mapping[str, int]
 """`topic/partition` → the first of the ledger's offsets that does not belong."""
+
+
+class RecentFeedback(TypedDict):
+    """Feedback as the ledger took it in, with or without the answer it is about."""
+
+    seq: int
+    """Its place in the order in which the ledger took feedback in."""
+    time: datetime
+    topic: str
+    kind: str
+    value: float | None
+    comment: str | None
+    output: Any
+    """The corrected answer: text, or a mapping by column."""
+    subject: str | None
+    response_id: str
+    release: str | None
+    state: str
+    """`joined`, `waiting` or `expired`."""
+    late: bool
 
 
 class FeedbackLedger:
@@ -64,17 +85,17 @@ class FeedbackLedger:
         kinds: Sequence[str],
         since: datetime | None,
         until: Frozen | None = None,
-    ) -> tuple[list[Row], dict[str, tuple[int, int]]]:
+    ) -> tuple[list[FeedbackRow], dict[str, tuple[int, int]]]:
         """Rows for a dataset, and the frozen offset ranges [from, to) they come from.
 
-        A correction's output is the corrected one; a good score, thumb or outcome confirms the
-        output it was given for. No subject has more rows than its share; the oldest stay.
+        A correction's output is the corrected one; a score, thumb or outcome is about the output
+        that it was given for. No subject has more rows than its share; the oldest stay.
         """
         frozen = self.frozen_offsets(contract.topic) if until is None else until
         conditions = [
             feedback.c.kind.in_(list(kinds)),
             _within(contract.topic, frozen),
-            or_(feedback.c.kind == "correction", feedback.c.rating > 0.5),
+            or_(feedback.c.kind == "correction", feedback.c.rating.is_not(None)),
         ]
         if since is not None:
             conditions.append(feedback.c.time >= to_timestamp(since))
@@ -89,7 +110,7 @@ class FeedbackLedger:
 
     def signals(self, topic: str, beyond: Frozen | None = None) -> list[FeedbackSignal]:
         """Joined feedback beyond the frozen offsets, oldest first; late feedback is left out."""
-        columns = [feedback.c[n] for n in ("kind", "arrived", "time", "subject", "rating", "seq")]
+        columns = [feedback.c[n] for n in _SIGNAL]
         nth = func.row_number().over(partition_by=feedback.c.subject, order_by=feedback.c.arrived)
         fresh = and_(
             feedback.c.topic == topic,
@@ -109,6 +130,8 @@ class FeedbackLedger:
                 from_timestamp(row.time),
                 row.subject,
                 row.rating,
+                row.release,
+                bool(row.consent),
             )
             for row in reversed(rows)
         ]
@@ -130,7 +153,7 @@ class FeedbackLedger:
 
     def newest_feedback(
         self, topic: str | None = None, *, after: int = 0, limit: int = 20
-    ) -> list[Row]:
+    ) -> list[RecentFeedback]:
         """The newest feedback beyond a sequence number, oldest first."""
         names = ("seq", "time", "topic", "kind", "value", "comment", "output", "subject")
         columns = [feedback.c[n] for n in (*names, "response_id", "release", "state", "late")]
@@ -140,10 +163,7 @@ class FeedbackLedger:
         query = query.order_by(feedback.c.seq.desc()).limit(limit)
         with self.engine.connect() as connection:
             rows = connection.execute(query).mappings().all()
-        return [
-            {**row, "time": from_timestamp(row["time"]), "output": _loads(row["output"])}
-            for row in reversed(rows)
-        ]
+        return [_recent(row) for row in reversed(rows)]
 
     def comments(
         self, topic: str, privacy: Privacy, inputs: Sequence[str], *, key: bytes | None = None
@@ -166,7 +186,7 @@ _ANSWER = [
 ]
 
 
-def _row(row: Mapping[Any, Any]) -> Row:
+def _row(row: Mapping[Any, Any]) -> FeedbackRow:
     corrected = row["kind"] == "correction"
     return {
         "input": json.loads(row["of_input"]),
@@ -187,7 +207,24 @@ def _row(row: Mapping[Any, Any]) -> Row:
     }
 
 
-def _limit_subjects(rows: list[Row], share: float) -> list[Row]:
+def _recent(row: Mapping[Any, Any]) -> RecentFeedback:
+    return {
+        "seq": row["seq"],
+        "time": from_timestamp(row["time"]),
+        "topic": row["topic"],
+        "kind": row["kind"],
+        "value": row["value"],
+        "comment": row["comment"],
+        "output": _loads(row["output"]),
+        "subject": row["subject"],
+        "response_id": row["response_id"],
+        "release": row["release"],
+        "state": row["state"],
+        "late": row["late"],
+    }
+
+
+def _limit_subjects(rows: list[FeedbackRow], share: float) -> list[FeedbackRow]:
     """The rows without those that exceed a subject's largest share; its oldest rows stay."""
     counts = Counter(row["subject"] or "" for row in rows)
     limit, so_far, limited = max(1, int(rating_cap(counts.values(), share))), Counter[str](), []

@@ -8,14 +8,15 @@ the name of the subject stays in the ledger.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy import Engine, or_, select
 
+from tidemill.adapters.ledger.base import SqlRow
 from tidemill.adapters.ledger.event_tables import feedback, inference
 from tidemill.data.privacy import is_held_out, redact_row
 from tidemill.data.rows import mark_questions, question_of
+from tidemill.rows import MutableRow
 from tidemill.search import UserComment
 from tidemill.spec.dataset import Privacy
 
@@ -49,7 +50,7 @@ def feedback_comments(
 
 
 def _to_comment(
-    row: Mapping[str, Any], privacy: Privacy, inputs: Sequence[str], key: bytes | None
+    row: SqlRow, privacy: Privacy, inputs: Sequence[str], key: bytes | None
 ) -> UserComment | None:
     """The comment of a row, redacted; None where it may not be read or answers no input."""
     if privacy.require_consent and not row["consent"]:
@@ -61,7 +62,7 @@ def _to_comment(
     if not any(request.get(name) for name in inputs):
         return None
     right = json.loads(row["output"]) if row["output"] else ""
-    texts: dict[str, Any] = {
+    texts: MutableRow = {
         "request": {name: request.get(name, "") for name in inputs},
         "answer": row["answer"] or "",
         "comment": row["comment"] or "",

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, and_, bindparam, select, update
 
-from tidemill.adapters.ledger.base import insert_if_missing
-from tidemill.adapters.ledger.event_parsing import ParsedBatch, Row, headers_to_text
+from tidemill.adapters.ledger.base import SqlRow, insert_if_missing
+from tidemill.adapters.ledger.event_parsing import ParsedBatch, headers_to_text
 from tidemill.adapters.ledger.event_tables import feedback, inference, lifecycle, quarantine
 from tidemill.records import IngestResult
 
@@ -49,7 +49,9 @@ def insert_batch(connection: Connection, batch: ParsedBatch) -> IngestResult:
     )
 
 
-def _join(rows: list[Row], answers: Mapping[str, Mapping[Any, Any]]) -> tuple[list[Row], list[Row]]:
+def _join(
+    rows: list[SqlRow], answers: Mapping[str, Mapping[Any, Any]]
+) -> tuple[list[SqlRow], list[SqlRow]]:
     good, bad = [], []
     for row in rows:
         answer = answers.get(row["response_id"])
@@ -64,7 +66,7 @@ def _join(rows: list[Row], answers: Mapping[str, Mapping[Any, Any]]) -> tuple[li
     return good, bad
 
 
-def _join_row(row: Mapping[Any, Any], answer: Mapping[Any, Any]) -> Row:
+def _join_row(row: Mapping[Any, Any], answer: Mapping[Any, Any]) -> SqlRow:
     return {
         "state": "joined",
         "subject": row["subject"] or answer["subject"],
@@ -77,7 +79,7 @@ def _join_row(row: Mapping[Any, Any], answer: Mapping[Any, Any]) -> Row:
 
 def _wrong_service(
     row: Mapping[Any, Any], answer: Mapping[Any, Any], headers: str, at: float
-) -> Row:
+) -> SqlRow:
     reason = (
         f"response '{row['response_id']}' is of the service '{answer['service']}'; "
         f"feedback on '{row['topic']}' is about '{row['service']}'"
@@ -85,7 +87,7 @@ def _wrong_service(
     return _quarantine_row(row, headers, reason, at)
 
 
-def _quarantine_row(row: Mapping[Any, Any], headers: str, reason: str, at: float) -> Row:
+def _quarantine_row(row: Mapping[Any, Any], headers: str, reason: str, at: float) -> SqlRow:
     source = {name: row[name] for name in ("topic", "partition", "offset", "dead_letter")}
     key = row["subject"].encode() if row["subject"] else None
     cause = {"reason": reason, "at": at}
@@ -144,7 +146,7 @@ def _inferences(
     return first
 
 
-def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
+def insert_new(connection: Connection, table: Table, rows: Sequence[SqlRow]) -> int:
     """Insert the rows that are new; gives their number."""
     if not rows:
         return 0

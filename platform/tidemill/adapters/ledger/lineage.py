@@ -3,9 +3,9 @@ an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, Select, and_, func, or_, select
 
@@ -15,6 +15,7 @@ from tidemill.adapters.ledger.assets import (
     read_materialisation,
     releases,
 )
+from tidemill.adapters.ledger.base import SqlRow
 from tidemill.adapters.ledger.event_tables import from_timestamp, inference
 from tidemill.adapters.ledger.lineage_closure import LineageClosure, lineage_closure
 from tidemill.adapters.ledger.lineage_tables import (
@@ -31,12 +32,14 @@ from tidemill.adapters.ledger.lineage_tables import (
 from tidemill.engine.lineage import BUILD, Direction, Edge
 from tidemill.ports import Materialisation
 
+if TYPE_CHECKING:
+    from tidemill.data.origins import RowOrigin
+
 CHUNK = 500
 HEX_END = "g"
 """Sorts after every hex digit: [x, x + HEX_END) contains what starts with x, by an index."""
 SHORTEST_ID = 8
 """Fewest characters that may stand for a response id."""
-Row = dict[str, Any]
 
 
 class LineageLedger:
@@ -80,7 +83,7 @@ class LineageLedger:
         with self.engine.connect() as connection:
             return [node.removeprefix("commit:") for node in connection.scalars(query)]
 
-    def materialisations_at(self, sha: str) -> dict[int, Row]:
+    def materialisations_at(self, sha: str) -> dict[int, SqlRow]:
         """The materialisations at a commit, by id: columns as `materialisation_rows` gives them."""
         query = select(edges.c.child).where(edges.c.parent == f"commit:{sha}")
         with self.engine.connect() as connection:
@@ -109,7 +112,7 @@ class LineageLedger:
         with self.engine.connect() as connection:
             return list(connection.scalars(query))
 
-    def materialisation_rows(self, keys: Iterable[int]) -> dict[int, Row]:
+    def materialisation_rows(self, keys: Iterable[int]) -> dict[int, SqlRow]:
         """Project, name, kind, artefact, spec digest, start and seconds of materialisations, by
         id."""
         names = ("id", "project", "name", "kind", "artefact", "spec_digest", "started_at")
@@ -121,7 +124,7 @@ class LineageLedger:
         rows = self._by_key(select(materialisations), materialisations.c.id, keys)
         return {row["id"]: read_materialisation(row) for row in rows}
 
-    def artefact_rows(self, digests: Iterable[str]) -> dict[str, Row]:
+    def artefact_rows(self, digests: Iterable[str]) -> dict[str, SqlRow]:
         """Kind, bytes and creation time of artefacts, by digest."""
         query = select(artefacts.c.digest, artefacts.c.kind, artefacts.c.bytes, artefacts.c.created)
         return {row["digest"]: row for row in self._by_key(query, artefacts.c.digest, digests)}
@@ -141,7 +144,7 @@ class LineageLedger:
 
     # Rows.
 
-    def add_dataset_rows(self, digest: str, origins: Sequence[Mapping[str, object]]) -> None:
+    def add_dataset_rows(self, digest: str, origins: Sequence[RowOrigin]) -> None:
         """Store which rows a dataset contains, as `data.origins.read` gives them; a second time
         changes nothing."""
         with self.engine.begin() as connection:
@@ -155,7 +158,7 @@ class LineageLedger:
         with self.engine.connect() as connection:
             return list(connection.scalars(query))
 
-    def row_origin(self, key: str) -> Row | None:
+    def row_origin(self, key: str) -> SqlRow | None:
         """Where a row came from: id, source, line, event, place, answer; None if unknown."""
         return next(iter(self._rows(rows.c.row == row_key(key))), None)
 
@@ -166,12 +169,12 @@ class LineageLedger:
         with self.engine.connect() as connection:
             return [row_id(key) for key in connection.scalars(query.limit(20))]
 
-    def rows_from(self, source: str, value: str) -> list[Row]:
+    def rows_from(self, source: str, value: str) -> list[SqlRow]:
         """Rows that came from an `event`, from the feedback on an `answer`, or from a `subject`."""
         column = rows.c["response_id" if source == "answer" else source]
         return self._rows(column == (subject_number(value) if source == "subject" else value))
 
-    def datasets_with_rows(self, keys: Iterable[str]) -> list[Row]:
+    def datasets_with_rows(self, keys: Iterable[str]) -> list[SqlRow]:
         """(row, dataset, split) for each dataset that contains one of these rows."""
         query = select(dataset_rows.c.row, datasets.c.digest.label("dataset"), dataset_rows.c.split)
         query = query.join(datasets, datasets.c.id == dataset_rows.c.dataset)
@@ -180,7 +183,7 @@ class LineageLedger:
             {**row, "row": row_id(row["row"]), "split": SPLITS[row["split"]]} for row in contents
         ]
 
-    def feedback_rows(self, digest: str, limit: int) -> tuple[int, list[Row]]:
+    def feedback_rows(self, digest: str, limit: int) -> tuple[int, list[SqlRow]]:
         """How many of a dataset's rows came from feedback, and at most `limit` of them."""
         stored = select(datasets.c.id, datasets.c.from_feedback).filter_by(digest=digest)
         with self.engine.connect() as connection:
@@ -217,7 +220,7 @@ class LineageLedger:
                 neighbours += connection.scalars(query.limit(1))
         return [key for key in neighbours if key[:SHORTEST_ID] == response[:SHORTEST_ID]]
 
-    def answers(self, column: str, values: Iterable[str], limit: int | None) -> Iterator[Row]:
+    def answers(self, column: str, values: Iterable[str], limit: int | None) -> Iterator[SqlRow]:
         """Answers by `release` or `subject`, for each value newest first, at most `limit` each."""
         names = ("response_id", "release", "service", "time", "label", "output")
         query = select(*(inference.c[name] for name in names)).order_by(inference.c.time.desc())
@@ -236,7 +239,7 @@ class LineageLedger:
 
     # How.
 
-    def _rows(self, where: Any) -> list[Row]:
+    def _rows(self, where: Any) -> list[SqlRow]:
         columns = (
             *(rows.c[name] for name in ("source", "line", "event")),
             rows.c.feedback_offset.label("place"),
@@ -247,7 +250,7 @@ class LineageLedger:
             origins = connection.execute(query).mappings().all()
         return [{**origin, "id": row_id(origin["id"])} for origin in origins]
 
-    def _by_key(self, query: Select[Any], column: Any, keys: Iterable[Any]) -> list[Row]:
+    def _by_key(self, query: Select[Any], column: Any, keys: Iterable[Any]) -> list[SqlRow]:
         with self.engine.connect() as connection:
             return [
                 dict(row)

@@ -14,7 +14,7 @@ from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, func
 from sqlalchemy.schema import CreateTable
 
 from tidemill.adapters.ledger.assets import artefacts, releases
-from tidemill.adapters.ledger.base import insert_if_missing
+from tidemill.adapters.ledger.base import SqlRow, insert_if_missing
 from tidemill.adapters.ledger.event_tables import inference
 from tidemill.adapters.ledger.lineage_tables import edges
 from tidemill.engine.lineage import Direction, Edge
@@ -25,7 +25,6 @@ _closure = Table(
     Column("node", String(96), primary_key=True),
     prefixes=["TEMPORARY"],
 )
-Row = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -44,11 +43,11 @@ class LineageClosure:
         counts: dict[str, int] = dict(self.connection.execute(query).all())
         return counts
 
-    def artefacts(self, limit: int | None = None) -> list[Row]:
+    def artefacts(self, limit: int | None = None) -> list[SqlRow]:
         """Digest, kind, bytes and creation time of artefacts, newest first."""
         return self._list(artefacts, ("digest", "kind", "bytes", "created"), limit)
 
-    def releases(self, limit: int | None = None) -> list[Row]:
+    def releases(self, limit: int | None = None) -> list[SqlRow]:
         """Digest, project, service and creation time of releases, newest first."""
         return self._list(releases, ("digest", "project", "service", "created"), limit)
 
@@ -69,7 +68,7 @@ class LineageClosure:
         query = select(edges).join(_closure, near == _closure.c.node)
         return sorted(Edge(*row) for row in self.connection.execute(query))
 
-    def _list(self, table: Table, names: Iterable[str], limit: int | None) -> list[Row]:
+    def _list(self, table: Table, names: Iterable[str], limit: int | None) -> list[SqlRow]:
         query = select(*(table.c[name] for name in names))
         query = query.join(_closure, _closure.c.node == table.c.digest)
         query = query.order_by(table.c.created.desc(), table.c.digest.desc()).limit(limit)

@@ -7,8 +7,8 @@ hex digits), where it came from, and 64 bits of a hash of its subject. No text o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     BigInteger,
@@ -24,8 +24,11 @@ from sqlalchemy import (
     select,
 )
 
-from tidemill.adapters.ledger.base import insert_if_missing, metadata
+from tidemill.adapters.ledger.base import SqlRow, insert_if_missing, metadata
 from tidemill.engine.lineage import Edge
+
+if TYPE_CHECKING:
+    from tidemill.data.origins import RowOrigin
 
 SPLITS = ("train", "validation", "test")
 _KEY = BigInteger().with_variant(Integer, "sqlite")
@@ -93,7 +96,7 @@ def write_edges(connection: Connection, new: Iterable[Edge]) -> None:
         connection.execute(insert_if_missing(connection, edges), values)
 
 
-def write_rows(connection: Connection, digest: str, origins: Sequence[Mapping[str, Any]]) -> None:
+def write_rows(connection: Connection, digest: str, origins: Sequence[RowOrigin]) -> None:
     """Store which rows a dataset contains; `origins` as `data.origins.read` gives them."""
     if connection.scalar(select(datasets.c.id).where(datasets.c.digest == digest)) is not None:
         return
@@ -131,7 +134,7 @@ def subject_number(subject: str) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def _row(origin: Mapping[str, Any]) -> dict[str, Any]:
+def _row(origin: RowOrigin) -> SqlRow:
     subject = origin["subject"]
     return {
         "row": row_key(origin["id"]),

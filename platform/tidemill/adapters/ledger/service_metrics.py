@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Engine, and_, func, select
 
+from tidemill.adapters.ledger.base import SqlRow
 from tidemill.adapters.ledger.event_tables import feedback, from_timestamp, inference, to_timestamp
 from tidemill.engine.arm_health import WARM_UP, ArmHealth
 from tidemill.engine.ratings_needed import RatingRate
@@ -18,7 +18,6 @@ from tidemill.triggers.subject_weight import rating_cap
 
 MAX_ANSWERS = 50_000
 """Most answers that a condition gets."""
-Row = dict[str, Any]
 
 
 class ServiceMetrics:
@@ -133,7 +132,7 @@ class ServiceMetrics:
         with self.engine.connect() as connection:
             return dict(connection.execute(query.group_by(inference.c.release)).all())
 
-    def inference_record(self, response_id: str) -> Row | None:
+    def inference_record(self, response_id: str) -> SqlRow | None:
         """The inference record of one answer, its input decoded."""
         query = select(inference).where(inference.c.response_id == response_id)
         with self.engine.connect() as connection:

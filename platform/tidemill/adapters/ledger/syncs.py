@@ -70,7 +70,7 @@ class SyncLedger:
             return newest
         with self.engine.begin() as connection:
             unfinished = update(syncs).where(syncs.c.state.in_(["pending", "applying"]))
-            reason = f"{commit.sha[:10]} came before it was applied"
+            reason = f"superseded by {commit.sha[:10]} before it was applied"
             connection.execute(unfinished.values(state="superseded", reason=reason, updated_at=now))
             connection.execute(
                 insert(syncs).values(

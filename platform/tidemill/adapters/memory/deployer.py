@@ -31,7 +31,9 @@ class MemoryDeployer:
         """Set the shares; the first arm is the live one."""
         for arm in arms:
             if arm.release not in self.running[service]:
-                raise ServiceError(f"{service}: {arm.release} does not run; start it first")
+                raise ServiceError(
+                    f"{service}: release {arm.release} is not running; start it first"
+                )
         self.arms[service], self.shadow[service] = tuple(arms), shadow
 
     def health(self, service: str, since: datetime) -> Mapping[str, ArmHealth]:

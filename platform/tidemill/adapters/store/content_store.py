@@ -110,13 +110,13 @@ class ContentStore(ABC):
     def put(self, folder: Path, *, kind: str, meta: Mapping[str, object] | None = None) -> Artefact:
         """Take a finished folder in; killed in the middle, it leaves nothing registered."""
         if folder.resolve().is_relative_to(self.artefacts.resolve()):
-            raise ArtefactError(f"{folder} belongs to the store; put a copy, or use `get`")
+            raise ArtefactError(f"{folder} is inside the store; put a copy, or use `get`")
         content.refuse_pickles(folder)
         with storage_errors(self.root):
             _materialise_links(folder)
             entries = content.scan(folder)
             if not entries:
-                raise ArtefactError(f"{folder} holds no files; there is nothing to keep")
+                raise ArtefactError(f"{folder} has no files; there is nothing to store")
             digest = content.digest(entries)
             with self._lock():
                 return self._put(folder, digest, entries, kind, meta or {})
@@ -149,7 +149,7 @@ class ContentStore(ABC):
                 f"no {kind} {digest} in {self.root}; it was dropped, or never here"
             )
         if not (self.artefacts / record.name).is_dir():
-            raise MissingArtefact(f"the files of {kind} {digest} are not here; `dvc pull` has them")
+            raise MissingArtefact(f"the files of {kind} {digest} are missing; run `dvc pull`")
         self._check(record, stats={} if every_byte else self._last_stats(record))
         return self._artefact(record)
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from contextlib import redirect_stdout, suppress
 from functools import cached_property
@@ -14,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from tidemill import machine
 from tidemill.adapters.store.content_store import (
     ArtefactRecord,
     ContentStore,
@@ -131,8 +131,8 @@ class DvcStore(ContentStore):
 
     @cached_property
     def _repo(self) -> Any:
-        os.environ.setdefault("DVC_NO_ANALYTICS", "1")
         try:
+            machine.quiet_dvc()
             from dvc.repo import Repo
             from dvc_data.hashfile.state import StateNoop
         except ImportError as error:

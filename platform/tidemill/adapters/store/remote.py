@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from tidemill import machine
 from tidemill.errors import MissingArtefact, MissingExtra, ServiceError
 
 CONFIG = Path(".dvc", "config")
@@ -31,6 +31,7 @@ def default_remote(root: Path) -> str | None:
     Settings of the user and of the machine count, as they do for `dvc` itself. Raises ServiceError.
     """
     try:
+        machine.quiet_dvc()
         from dvc.config import Config, ConfigError
     except ImportError as error:
         raise MissingExtra("dvc", "data") from error
@@ -94,11 +95,11 @@ def _refuse(missing: Collection[str]) -> None:
 
 def _open(root: Path, store: Path) -> Any:
     """A DVC repository over the cache of a store; what DVC notes for itself stays in the store."""
+    machine.quiet_dvc()
     from dvc.repo import Repo
     from dvc.scm import SCM
     from dvc_data.hashfile.state import StateNoop
 
-    os.environ.setdefault("DVC_NO_ANALYTICS", "1")
     notes = {"site_cache_dir": str(store / ".dvc" / "tmp" / "site")}
     cache = {"dir": str(store / ".dvc" / "cache")}
     without_git = SCM(str(root), no_scm=True)  # else DVC would write into .gitignore

@@ -75,7 +75,7 @@ def _merge(source: Path, base_folder: Path, form: ModelForm) -> Any:
     except ImportError as error:
         raise MissingExtra(str(error.name), "train") from None
 
-    classes: dict[str, Any] = {}
+    classes: dict[str, object] = {}
     auto: Any = transformers.AutoModelForCausalLM
     if form.task == "sequence-classification":
         names = dict(enumerate(form.labels))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -13,6 +14,9 @@ from tidemill.errors import ArtefactError, MissingExtra
 from tidemill.form import FORM
 from tidemill.progress import Progress
 from tidemill.spec.base import Frozen
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 VERSION = 1
 KIND = "pruned"
@@ -70,7 +74,7 @@ def compress(
     form.write(out)
 
 
-def _is_prunable(name: str, tensor: Any, options: Options) -> bool:
+def _is_prunable(name: str, tensor: Tensor, options: Options) -> bool:
     embedding = any(part in name for part in _EMBEDDINGS)
     head = any(part in name for part in _HEADS)
     if tensor.dim() != 2 or not tensor.is_floating_point():
@@ -78,7 +82,7 @@ def _is_prunable(name: str, tensor: Any, options: Options) -> bool:
     return (options.embeddings or not embedding) and (options.head or not head)
 
 
-def _mask(tensor: Any, sparsity: float, threshold: float | None) -> Any:
+def _mask(tensor: Tensor, sparsity: float, threshold: float | None) -> Tensor:
     import torch
 
     size = tensor.abs().float()
@@ -106,7 +110,7 @@ def _global_threshold(files: list[Path], options: Options) -> float:
     return float(every.kthvalue(max(1, int(every.numel() * options.sparsity))).values)
 
 
-def _load(file: Path) -> tuple[dict[str, Any], dict[str, str]]:
+def _load(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         from safetensors import safe_open
     except ImportError:
@@ -116,7 +120,7 @@ def _load(file: Path) -> tuple[dict[str, Any], dict[str, str]]:
         return tensors, dict(opened.metadata() or {})
 
 
-def _store(tensors: dict[str, Any], path: Path, metadata: dict[str, str]) -> None:
+def _store(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
     from safetensors.torch import save_file
 
     save_file({name: t.contiguous() for name, t in tensors.items()}, path, metadata=metadata)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tidemill.data.rows import METADATA_COLUMNS, PREFIX, Row
+from tidemill.data.rows import METADATA_COLUMNS, PREFIX
+from tidemill.rows import MutableRow
 
 
 def map_columns(
-    rows: Sequence[Row], columns: tuple[str, ...], to: Callable[[str], str]
-) -> list[Row]:
+    rows: Sequence[MutableRow], columns: tuple[str, ...], to: Callable[[str], str]
+) -> list[MutableRow]:
     """Rows with the text of the named columns changed; of every text column without names."""
     return [
         {k: to(v) if isinstance(v, str) and is_selected(k, columns) else v for k, v in row.items()}

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from tidemill.data.rows import Dropped, Row
+from tidemill.data.rows import Dropped
+from tidemill.rows import MutableRow
 from tidemill.spec.base import Frozen
 
 VERSION = 1
@@ -19,9 +20,9 @@ class Options(Frozen):
     """Columns that must hold something."""
 
 
-def apply(rows: Sequence[Row], options: Options) -> tuple[list[Row], Dropped]:
+def apply(rows: Sequence[MutableRow], options: Options) -> tuple[list[MutableRow], Dropped]:
     """Keep rows where every named column holds more than white space."""
-    remaining: list[Row] = []
+    remaining: list[MutableRow] = []
     dropped: Dropped = []
     for row in rows:
         empty = next((name for name in options.columns if not _has_value(row.get(name))), None)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from tidemill.data.rows import Dropped, Row
+from tidemill.data.rows import Dropped
 from tidemill.errors import DataError, suggest
+from tidemill.rows import MutableRow
 from tidemill.spec.base import Frozen
 
 VERSION = 1
@@ -22,7 +23,7 @@ class Options(Frozen):
     """The values to keep."""
 
 
-def apply(rows: Sequence[Row], options: Options) -> tuple[list[Row], Dropped]:
+def apply(rows: Sequence[MutableRow], options: Options) -> tuple[list[MutableRow], Dropped]:
     """Keep rows with these values; the others were not asked for and are no quarantine."""
     present = {str(row.get(options.column)) for row in rows}
     for value in options.values:

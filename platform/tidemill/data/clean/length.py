@@ -7,7 +7,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from tidemill.data.rows import Dropped, Row
+from tidemill.data.rows import Dropped
+from tidemill.rows import MutableRow
 from tidemill.spec.base import Frozen
 
 VERSION = 1
@@ -32,9 +33,9 @@ class Options(Frozen):
         return self
 
 
-def apply(rows: Sequence[Row], options: Options) -> tuple[list[Row], Dropped]:
+def apply(rows: Sequence[MutableRow], options: Options) -> tuple[list[MutableRow], Dropped]:
     """Keep rows within the limits."""
-    remaining: list[Row] = []
+    remaining: list[MutableRow] = []
     dropped: Dropped = []
     for row in rows:
         text = row.get(options.column)

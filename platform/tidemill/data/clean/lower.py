@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from tidemill.data.clean._columns import map_columns
-from tidemill.data.rows import Dropped, Row
+from tidemill.data.rows import Dropped
+from tidemill.rows import MutableRow
 from tidemill.spec.base import Frozen
 
 VERSION = 1
@@ -20,6 +21,6 @@ class Options(Frozen):
     """Columns to work on."""
 
 
-def apply(rows: Sequence[Row], options: Options) -> tuple[list[Row], Dropped]:
+def apply(rows: Sequence[MutableRow], options: Options) -> tuple[list[MutableRow], Dropped]:
     """Lower case; nothing is dropped."""
     return map_columns(rows, options.columns, str.lower), []

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from tidemill.data.clean._columns import map_columns
-from tidemill.data.rows import Dropped, Row
+from tidemill.data.rows import Dropped
+from tidemill.rows import MutableRow
 from tidemill.spec.base import Frozen
 
 VERSION = 1
@@ -24,7 +25,7 @@ class Options(Frozen):
     """NFC keeps the look; NFKC also folds widths, ligatures and superscripts."""
 
 
-def apply(rows: Sequence[Row], options: Options) -> tuple[list[Row], Dropped]:
+def apply(rows: Sequence[MutableRow], options: Options) -> tuple[list[MutableRow], Dropped]:
     """Normalise; nothing is dropped."""
 
     def to(text: str) -> str:

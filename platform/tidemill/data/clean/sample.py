@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from tidemill.data.rows import SPLIT, Dropped, Row, content_of, hash_fraction
+from tidemill.data.rows import SPLIT, Dropped, content_of, hash_fraction
+from tidemill.rows import MutableRow
 from tidemill.spec.base import Frozen
 from tidemill.spec.dataset import SplitName
 
@@ -26,7 +27,7 @@ class Options(Frozen):
     """Picks one of the possible samples."""
 
 
-def apply(rows: Sequence[Row], options: Options) -> tuple[list[Row], Dropped]:
+def apply(rows: Sequence[MutableRow], options: Options) -> tuple[list[MutableRow], Dropped]:
     """Keep the rows with the smallest hashes, in their old order: adding a row moves few others."""
     strata: dict[str, list[tuple[float, int]]] = {}
     chosen = set()

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 
 from tidemill.data.clean._columns import map_columns
-from tidemill.data.rows import Dropped, Row
+from tidemill.data.rows import Dropped
+from tidemill.rows import MutableRow
 from tidemill.spec.base import Frozen
 
 VERSION = 1
@@ -22,7 +23,7 @@ class Options(Frozen):
     """Also make runs of blanks one space (line breaks stay)."""
 
 
-def apply(rows: Sequence[Row], options: Options) -> tuple[list[Row], Dropped]:
+def apply(rows: Sequence[MutableRow], options: Options) -> tuple[list[MutableRow], Dropped]:
     """Strip; nothing is dropped."""
 
     def to(text: str) -> str:

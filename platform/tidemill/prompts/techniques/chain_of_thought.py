@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from tidemill.answer import Answer
 from tidemill.prompts import PromptProgram, output_parsing
 from tidemill.prompts.conversation import converse
+from tidemill.rows import DatasetRow
 
 VERSION = 1
 EXTRA_TOKENS = 192
@@ -23,12 +22,12 @@ _ANSWER = re.compile(r"^[ \t*]*answer[ \t*]*:[ \t*]*", re.IGNORECASE | re.MULTIL
 _REASONING = re.compile(r"^[ \t*]*reasoning[ \t*]*:\s*", re.IGNORECASE)
 
 
-def messages(program: PromptProgram, row: Mapping[str, Any]) -> list[dict[str, str]]:
+def messages(program: PromptProgram, row: DatasetRow) -> list[dict[str, str]]:
     """System, examples with their reasoning where there are any, question with the instruction."""
     return converse(program, row, ask=lambda one: program.render(one) + _ASK)
 
 
-def target(program: PromptProgram, row: Mapping[str, Any]) -> str:
+def target(program: PromptProgram, row: DatasetRow) -> str:
     """Reasoning, where the row has it, then the answer."""
     answer = f"Answer: {output_parsing.format_target(program.output, row)}"
     thought = row.get(program.reasoning) if program.reasoning else None

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from tidemill.answer import Answer
 from tidemill.prompts import PromptProgram, example_selection, output_parsing, template
 from tidemill.prompts.conversation import converse
+from tidemill.rows import DatasetRow
 
 VERSION = 1
 
 
-def messages(program: PromptProgram, row: Mapping[str, Any]) -> list[dict[str, str]]:
+def messages(program: PromptProgram, row: DatasetRow) -> list[dict[str, str]]:
     """System, examples, question; each question with its own passages.
 
     A template that uses `passages` places them; before any other one they stand as a list.
     """
     placed = template.uses_variable(program.template, "passages")
 
-    def ask(one: Mapping[str, Any]) -> str:
+    def ask(one: DatasetRow) -> str:
         passages = example_selection.select_passages(program, one)
         text = program.render(one, passages=passages)
         if placed or not passages:
@@ -30,7 +28,7 @@ def messages(program: PromptProgram, row: Mapping[str, Any]) -> list[dict[str, s
     return converse(program, row, ask=ask)
 
 
-def target(program: PromptProgram, row: Mapping[str, Any]) -> str:
+def target(program: PromptProgram, row: DatasetRow) -> str:
     """The answer."""
     return output_parsing.format_target(program.output, row)
 

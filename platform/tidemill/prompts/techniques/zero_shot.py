@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from tidemill.answer import Answer
 from tidemill.prompts import PromptProgram, output_parsing
 from tidemill.prompts.conversation import converse
+from tidemill.rows import DatasetRow
 
 VERSION = 1
 
 
-def messages(program: PromptProgram, row: Mapping[str, Any]) -> list[dict[str, str]]:
+def messages(program: PromptProgram, row: DatasetRow) -> list[dict[str, str]]:
     """System and question."""
     return converse(program, row, examples=False)
 
 
-def target(program: PromptProgram, row: Mapping[str, Any]) -> str:
+def target(program: PromptProgram, row: DatasetRow) -> str:
     """The answer."""
     return output_parsing.format_target(program.output, row)
 

@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 
 from tidemill.engine.licence import UNKNOWN, LicenceChain
+from tidemill.report.cards.hub_metadata import HubMetadata
+from tidemill.report.release_facts import SpecValues
 
 _HUB_LICENCES = frozenset(
     [
@@ -93,7 +95,7 @@ _HUB_LICENCES = frozenset(
 _SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"))
 
 
-def block(values: Mapping[str, Any]) -> str:
+def block(values: HubMetadata) -> str:
     """The block between its two lines; keys without a value are left out."""
     present = {
         key: _tidy(value) for key, value in values.items() if value not in (None, "", [], {})
@@ -102,7 +104,7 @@ def block(values: Mapping[str, Any]) -> str:
     return f"---\n{text}---\n"
 
 
-def licence(chain: LicenceChain) -> dict[str, str]:
+def licence(chain: LicenceChain) -> HubMetadata:
     """`license`, and its name where the hub has no word for it."""
     name = chain.licence
     if name in _HUB_LICENCES:
@@ -121,7 +123,7 @@ def size_category(rows: int) -> str:
     return next((name for most, name in _SIZES if rows < most), "n>1M")
 
 
-def languages(*specs: Mapping[str, Any]) -> list[str]:
+def languages(*specs: SpecValues) -> list[str]:
     """What the label `language` of the specs says: `en`, or `en, de`."""
     labels = [str((spec.get("labels") or {}).get("language") or "") for spec in specs]
     codes = [part.strip().lower() for label in labels for part in label.split(",")]

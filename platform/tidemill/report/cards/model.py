@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from tidemill.engine.measurement import Measure
 from tidemill.report import formatting
 from tidemill.report.balance import sources
 from tidemill.report.cards import metadata, usage
+from tidemill.report.cards.hub_metadata import (
+    HubMetadata,
+    IndexedDataset,
+    IndexedMetric,
+    IndexedModel,
+    IndexedResult,
+)
 from tidemill.report.licences import release_chain
 from tidemill.report.limits import limits
-from tidemill.report.release_facts import ReleaseFacts
+from tidemill.report.release_facts import ReleaseFacts, SpecValues
 from tidemill.report.template import markdown
 from tidemill.report.verdict import verdict
 
@@ -29,12 +35,11 @@ def card(story: ReleaseFacts) -> str:
     return metadata.block(metadata_values(story)) + "\n" + body(story)
 
 
-def metadata_values(story: ReleaseFacts) -> dict[str, Any]:
+def metadata_values(story: ReleaseFacts) -> HubMetadata:
     """The metadata as plain values; what is not known is left out."""
     chain = release_chain(story)
     base = base_id(story)
-    return {
-        **metadata.licence(chain),
+    return metadata.licence(chain) | {
         "language": metadata.languages(*story.specs.values()),
         "base_model": [base] if base else None,
         "base_model_relation": relation(story) if base else None,
@@ -82,7 +87,7 @@ def relation(story: ReleaseFacts) -> str | None:
     base itself serves."""
     if story.form and story.form.form == "adapter":
         return "adapter"
-    quantised = any(hop.get("step") == "quantise" for hop in story.hops)
+    quantised = any(hop.step == "quantise" for hop in story.hops)
     if quantised or (story.form and story.form.precision in ("int8", "int4")):
         return "quantized"
     return "finetune" if story.materialisations_of("FineTune") else None
@@ -99,11 +104,11 @@ def dataset_ids(story: ReleaseFacts) -> list[str]:
 def _method_tags(story: ReleaseFacts) -> list[str]:
     """Methods and steps, as tags."""
     methods = [str(spec.get("method", "")) for spec in story.specs_of_kind("FineTune").values()]
-    steps = [str(hop["step"]) for hop in story.hops]
+    steps = [hop.step for hop in story.hops]
     return [*methods, *steps, story.form.precision if story.form else ""]
 
 
-def _index(story: ReleaseFacts) -> list[dict[str, Any]]:
+def _index(story: ReleaseFacts) -> list[IndexedModel]:
     """`model-index`: measures of quality over all test rows, with their intervals in the name."""
     measures = [
         measure
@@ -119,21 +124,22 @@ def _index(story: ReleaseFacts) -> list[dict[str, Any]]:
     ]
 
 
-def _result(story: ReleaseFacts, part: str | None, measures: list[Measure]) -> dict[str, Any]:
+def _result(story: ReleaseFacts, part: str | None, measures: list[Measure]) -> IndexedResult:
     task = _TASKS.get(story.task or "", "other")
     name = dataset_ids(story)[0]
-    about = {
+    about: IndexedDataset = {
         "name": story.data.name,
         "type": metadata.repository(name),
         "split": "test",
         "revision": story.data.digest,
     }
-    config = {"config": part} if part else {}
+    if part:
+        about["config"] = part
     metrics = [_metric(story, measure) for measure in measures]
-    return {"task": {"type": task}, "dataset": {**about, **config}, "metrics": metrics}
+    return {"task": {"type": task}, "dataset": about, "metrics": metrics}
 
 
-def _metric(story: ReleaseFacts, measure: Measure) -> dict[str, Any]:
+def _metric(story: ReleaseFacts, measure: Measure) -> IndexedMetric:
     bounds, rows = formatting.interval(measure), formatting.format_count(measure.rows, "row")
     confidence = f"{100 * story.confidence:g} % interval {bounds}, " if bounds else ""
     return {
@@ -174,18 +180,24 @@ def _step(story: ReleaseFacts, name: str) -> tuple[str, str, str]:
     )
 
 
-def _describe_spec(spec: Mapping[str, Any]) -> list[str]:
+def _describe_spec(spec: SpecValues) -> list[str]:
     """What the spec asked for, in a few words."""
     if spec.get("kind") == "FineTune":
         train = spec["train"]
         options_set = {key: value for key, value in spec["options"].items() if value is not None}
         options = ", ".join(f"{key} {value}" for key, value in options_set.items())
+        method = f"{spec['method']}{f' ({options})' if options else ''}"
+        if "epochs" not in train:  # a head that was fitted at once
+            return [method]
         rate = f"{train['epochs']:g} epochs at learning rate {train['learning_rate']:g}"
-        return [f"{spec['method']}{f' ({options})' if options else ''}", rate]
+        return [method, rate]
     if spec.get("kind") == "Compression":
         targets = [f"for {target['runtime']}" for target in spec["targets"]]
         return [", ".join([*(str(step["type"]) for step in spec["steps"]), *targets])]
     return []
 
 
-_TOLD = ("technique", "origin", "steps", "rows_total", "rows", "precision", "seed", "tokens")
+_TOLD = (
+    "technique", "origin", "steps", "C", "train_accuracy", "validation_accuracy", "rows_total",
+    "rows", "precision", "seed", "tokens",
+)  # fmt: skip

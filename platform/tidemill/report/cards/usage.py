@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
@@ -34,12 +33,12 @@ def _ask(story: ReleaseFacts) -> str:
     return f"curl {shlex.quote(url)} -H 'content-type: application/json' \\\n  -d {payload}"
 
 
-def _chat(story: ReleaseFacts) -> tuple[str, dict[str, Any]]:
+def _chat(story: ReleaseFacts) -> tuple[str, dict[str, object]]:
     message = {"role": "user", "content": "…"}
     return "openai/v1/chat/completions", {"model": story.service, "messages": [message]}
 
 
-def _classify(story: ReleaseFacts) -> tuple[str, dict[str, Any]]:
+def _classify(story: ReleaseFacts) -> tuple[str, dict[str, object]]:
     tensor = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["…"]}
     return f"v2/models/{story.service}/infer", {"inputs": [tensor]}
 

@@ -19,17 +19,16 @@ def render(story: ReleaseFacts) -> Markup:
     return html(
         "sections/metrics.html.j2", tables=tables, note=_note(story) if tables else "",
         empty=story.missing.get(REPORT) or "There was no release to compare with yet.",
-        legend="Right of the line is better. An interval that holds zero shows no difference.",
+        legend="Right of the line is better. An interval that includes zero shows no significant "
+        "difference.",
     )  # fmt: skip
 
 
 def _note(story: ReleaseFacts) -> str:
-    other = story.report.get("baseline") or {}
-    paired = other.get("paired")
-    if paired is None:
+    rows = story.report.baseline
+    if rows.paired is None:
         return ""
-    text = f"Compared on {formatting.format_count(paired, 'row')} that both answered"
-    again = other.get("asked_again")
-    repeated = f"; {again} of them were put to the baseline anew" if again else ""
-    alone = other.get("unpaired")
-    return f"{text}{repeated}{f'; {alone} could not be' if alone else ''}."
+    text = f"Compared on {formatting.format_count(rows.paired, 'row')} that both answered"
+    again = rows.asked_again
+    repeated = f"; {again} of them were answered by the baseline again" if again else ""
+    return f"{text}{repeated}{f'; {rows.unpaired} could not be' if rows.unpaired else ''}."

@@ -16,13 +16,11 @@ def render(story: ReleaseFacts) -> Markup:
     """The largest groups with three examples each, then the worst rows."""
     if FAILURES in story.missing:
         return html("sections/missing.html.j2", reason=story.missing[FAILURES])
-    clusters = list(story.failures.get("clusters") or ())
-    failures = list(story.failures.get("failures") or ())
+    report = story.failures
     return html(
         "sections/failures.html.j2",
-        clusters=clusters[:GROUPS],
-        more=len(clusters) - GROUPS,
-        failures=failures[:WORST],
-        kept=len(failures),
-        rows=story.report.get("rows"),
+        groups=report.groups[:GROUPS],
+        more=len(report.groups) - GROUPS,
+        rows=report.rows[:WORST],
+        total=len(report.rows),
     )

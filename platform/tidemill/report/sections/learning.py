@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from markupsafe import Markup
 
 from tidemill.ports import Materialisation
 from tidemill.report import formatting
+from tidemill.report.build_facts import LossCurve
 from tidemill.report.plots.chart import Frame, Point, dots, line
 from tidemill.report.release_facts import ReleaseFacts
 from tidemill.report.template import html
@@ -29,15 +29,14 @@ def render(story: ReleaseFacts) -> Markup:
 
 def chart(making: Materialisation) -> Markup:
     """Training loss by step (thin: as it was; thick: smoothed) and validation loss."""
-    curve: Mapping[str, Any] = making.facts.get("curve") or {}
-    train, held_out = _points(curve.get("train")), _points(curve.get("validation"))
+    curve = LossCurve.of(making)
+    train, held_out = curve.train, curve.validation
     every = [*train, *held_out]
     if len(every) < 2:
         return Markup("")
-    unit = curve.get("unit") or ""
     frame = Frame(
         (0, max(x for x, _ in every)), (0, 1.05 * (max(y for _, y in every) or 1)),
-        "optimiser step", f"loss, {unit}" if unit else "loss",
+        "optimiser step", f"loss, {curve.unit}" if curve.unit else "loss",
     )  # fmt: skip
     label = f"Loss of {making.name} over {making.facts.get('steps', len(train))} steps"
     last = making.facts.get("validation_loss")
@@ -54,11 +53,3 @@ def smooth(points: Sequence[Point]) -> list[Point]:
     for x, y in points:
         means.append((x, y if not means else _SMOOTH * means[-1][1] + (1 - _SMOOTH) * y))
     return means
-
-
-def _points(raw: Any) -> list[Point]:
-    return [
-        (float(x), float(y))
-        for x, y in raw or ()
-        if formatting.is_finite(x) and formatting.is_finite(y)
-    ]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from tidemill.records import RolloutDecisionRecord
 from tidemill.report import formatting
 from tidemill.report.plots import strip
 from tidemill.report.release_facts import ReleaseFacts
+from tidemill.report.release_traffic import ReleaseTraffic, release_traffic
 from tidemill.report.template import html
 
 TITLE = "Rollout"
@@ -20,27 +21,36 @@ _STATES = {"rolled_back": "rolled back", "requested": "asked for", "running": "u
 def render(story: ReleaseFacts) -> Markup:
     """The decisions of the newest rollout in their order."""
     rollout = story.rollout
-    state = _STATES.get(str(rollout["state"]), str(rollout["state"])) if rollout else ""
+    state = _STATES.get(rollout.state, rollout.state) if rollout else ""
     return html(
         "sections/rollout.html.j2",
-        walk=rollout,
+        rollout=rollout,
         state=state,
-        steps=[_step(step) for step in story.rollout_decisions],
+        rows=[_row(decision) for decision in story.rollout_decisions],
         approved=story.release.approved_by,
     )
 
 
-def _step(step: Mapping[str, Any]) -> dict[str, Any]:
-    share = float(step["percent"]) / 100
-    plot = strip.bar(f"{step['percent']:g} % of the traffic", share, tone="accent")
-    health = (step.get("numbers") or {}).get("health") or {}
-    return {**step, "plot": plot, "arms": [_arm(n, arm) for n, arm in health.items()]}
+@dataclass(frozen=True)
+class Row:
+    """One decision as the page shows it."""
+
+    decision: RolloutDecisionRecord
+    plot: Markup
+    traffic: list[str]
+    """What each release did, in words."""
 
 
-def _arm(name: str, health: Mapping[str, Any]) -> str:
-    parts = [formatting.format_count(health.get("requests") or 0, "request")]
-    if formatting.is_finite(health.get("error_rate")):
-        parts.append(f"{formatting.percent(health['error_rate'])} errors")
-    if formatting.is_finite(health.get("latency_p95")):
-        parts.append(f"p95 {formatting.seconds(health['latency_p95'])}")
-    return f"{name}: {', '.join(parts)}"
+def _row(decision: RolloutDecisionRecord) -> Row:
+    percent = decision.percent
+    plot = strip.bar(f"{percent:g} % of the traffic", percent / 100, tone="accent")
+    return Row(decision, plot, [_traffic(release) for release in release_traffic(decision)])
+
+
+def _traffic(release: ReleaseTraffic) -> str:
+    parts = [formatting.format_count(release.requests, "request")]
+    if formatting.is_finite(release.error_rate):
+        parts.append(f"{formatting.percent(release.error_rate)} errors")
+    if formatting.is_finite(release.latency_p95):
+        parts.append(f"p95 {formatting.seconds(release.latency_p95)}")
+    return f"{release.name}: {', '.join(parts)}"

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tidemill.search import Candidate, Evaluator, Random, Row, best_candidate, row_score
+from tidemill.rows import DatasetRow
+from tidemill.search import Candidate, Evaluator, Random, best_candidate, row_score
 
 VERSION = 1
 TRIES = 200
@@ -34,7 +35,7 @@ def search(evaluator: Evaluator, rng: Random) -> None:
         evaluator.score(replace(base, examples=tuple(examples), k=k, selection="fixed"))
 
 
-def _right(evaluator: Evaluator, base: Candidate, rng: Random) -> list[Row]:
+def _right(evaluator: Evaluator, base: Candidate, rng: Random) -> list[DatasetRow]:
     """Rows of the pool whose own answer is right: asked as they are, else after labelled examples.
 
     A graded metric calls no answer right; of those the better half is taken.
@@ -42,7 +43,7 @@ def _right(evaluator: Evaluator, base: Candidate, rng: Random) -> list[Row]:
     space = evaluator.space
     k = min(space.max_examples, len(space.pool))
     labelled = replace(base, examples=tuple(rng.sample(space.pool, k)), k=k, selection="fixed")
-    scored_rows: list[tuple[float, Row]] = []
+    scored_rows: list[tuple[float, DatasetRow]] = []
     for teacher in dict.fromkeys([base, labelled]) if base.k == 0 else [base]:
         for row, worth in _score_sample(evaluator, teacher, rng):
             scored_rows.append((worth, row))
@@ -57,7 +58,7 @@ def _right(evaluator: Evaluator, base: Candidate, rng: Random) -> list[Row]:
 
 def _score_sample(
     evaluator: Evaluator, teacher: Candidate, rng: Random
-) -> Iterator[tuple[Row, float]]:
+) -> Iterator[tuple[DatasetRow, float]]:
     """A sample of the pool with what each answer is worth, asked block by block; at most a quarter
     of what is left of the budget."""
     space = evaluator.space

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict
 
 from tidemill.errors import MissingExtra, OverBudget, TidemillError
 from tidemill.metrics import Scored
-from tidemill.search import Candidate, Evaluator, Random, Row, UserComment, row_score
+from tidemill.rows import DatasetRow
+from tidemill.search import Candidate, Evaluator, Random, UserComment, row_score
 
 VERSION = 1
 REFLECTS = True
@@ -25,6 +26,11 @@ SAID = 3
 """Remarks of users that each reflection reads beside those on its own rows."""
 FIRST = "Answer the request."
 """Stands for instructions where the prompt has none, because GEPA rewrites a text that is there."""
+
+ReflectiveRecord = TypedDict(
+    "ReflectiveRecord", {"Inputs": dict[str, object], "Generated Outputs": str, "Feedback": str}
+)
+"""One example as GEPA shows it to the reflection model."""
 
 
 def search(evaluator: Evaluator, rng: Random) -> None:
@@ -78,7 +84,7 @@ class _Adapter:
             self.said[_question(comment.inputs, evaluator.space.inputs)].append(comment)
 
     def evaluate(
-        self, batch: list[Row], candidate: dict[str, str], capture_traces: bool = False
+        self, batch: list[DatasetRow], candidate: dict[str, str], capture_traces: bool = False
     ) -> Any:
         """Answers to a batch, each with its worth."""
         from gepa import EvaluationBatch
@@ -100,7 +106,7 @@ class _Adapter:
         candidate: dict[str, str],  # noqa: ARG002 - GEPA's signature
         eval_batch: Any,
         components_to_update: list[str],
-    ) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    ) -> Mapping[str, Sequence[ReflectiveRecord]]:
         """One record for each row of the batch, and a few comments of users beside them."""
         records = [self._record(*trace) for trace in eval_batch.trajectories]
         comments = self.evaluator.space.comments
@@ -125,7 +131,7 @@ class _Adapter:
             self.ended = error  # GEPA goes on without a reflection that failed
             raise
 
-    def _record(self, row: Row, scored: Scored, worth: float) -> dict[str, Any]:
+    def _record(self, row: DatasetRow, scored: Scored, worth: float) -> ReflectiveRecord:
         inputs = self.evaluator.space.inputs
         expected = _text(scored.reference.label, scored.reference.text)
         feedback = [f"Wanted: {expected}", f"{self.evaluator.space.metric}: {worth:.3f}"]
@@ -145,7 +151,7 @@ def _words(comment: UserComment) -> str:
     return "\n".join(part for part in (words, correction) if part)
 
 
-def _question(row: Mapping[str, Any], inputs: Sequence[str]) -> str:
+def _question(row: DatasetRow, inputs: Sequence[str]) -> str:
     return "\n".join(str(row.get(name, "")) for name in inputs)
 
 

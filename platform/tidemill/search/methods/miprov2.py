@@ -15,7 +15,8 @@ from typing import Any
 
 from tidemill.errors import MissingExtra, OverBudget, ServiceError, TidemillError
 from tidemill.metrics import Scored
-from tidemill.search import Candidate, Evaluator, Random, Row, row_score
+from tidemill.rows import DatasetRow
+from tidemill.search import Candidate, Evaluator, Random, row_score
 
 VERSION = 1
 REFLECTS = True
@@ -110,7 +111,7 @@ class _Stage:
         signature = self.dspy.Signature(f"{names} -> {OUTPUT}", space.initial.system or FIRST)
         return self.dspy.Predict(signature)
 
-    def example(self, row: Row) -> Any:
+    def example(self, row: DatasetRow) -> Any:
         """A row as DSPy takes it."""
         inputs = self._inputs(row)
         row_values = self._example_row(row)
@@ -123,7 +124,7 @@ class _Stage:
         score = row_score(self.evaluator, scored) if scored is not None else 0.0
         return score >= 1 if trace is not None else score
 
-    def answer(self, system: str, demos: Sequence[Any], inputs: Mapping[str, Any]) -> str:
+    def answer(self, system: str, demos: Sequence[Any], inputs: Mapping[str, object]) -> str:
         """Our model's text for one row."""
         row, start = self.rows[self._key(inputs)], self.evaluator.space.initial
         rows = [self.rows[self._key(demo)] for demo in demos if self._key(demo) in self.rows]
@@ -159,7 +160,7 @@ class _Stage:
     def _key(self, row: Any) -> str:
         return "\n".join(self._inputs(row).values())
 
-    def _example_row(self, row: Row) -> Row:
+    def _example_row(self, row: DatasetRow) -> DatasetRow:
         pool = self.evaluator.space.pool
         names = pool[0].keys() if pool else row.keys()
         return {name: row[name] for name in names if name in row}
@@ -171,10 +172,10 @@ def _adapter(dspy: Any, stage: _Stage) -> Any:
 
         def __call__(
             self, lm: Any, lm_kwargs: Any, signature: Any, demos: Any, inputs: Any
-        ) -> list[dict[str, Any]]:
+        ) -> list[dict[str, object]]:
             if OUTPUT in signature.output_fields:
                 return [{OUTPUT: stage.answer(signature.instructions.strip(), demos, inputs)}]
-            outputs: list[dict[str, Any]] = super().__call__(
+            outputs: list[dict[str, object]] = super().__call__(
                 lm, lm_kwargs, signature, demos, inputs
             )
             return outputs

@@ -41,7 +41,7 @@ def holds(options: Options, state: TriggerState, now: datetime) -> ConditionResu
     before = [a for a in state.answers if back < a.time <= start]
     fewest = min(len(recent), len(before))
     if fewest < options.at_least:
-        summary = f"{len(recent)} recent and {len(before)} former answers"
+        summary = f"{len(recent)} recent and {len(before)} earlier answers"
         return ConditionResult(False, f"{summary}; {options.at_least} of each are needed")
     if state.last_fired is not None and state.last_fired > start:
         return ConditionResult(False, "the window began before the last firing")

@@ -1,4 +1,4 @@
-"""Users are unhappy: the share of bad ratings is surely above a limit.
+"""Users are unhappy: the lower bound of the share of bad ratings is above a limit.
 
 Ratings of one subject are no independent draws, so the bound is Wilson's for as many ratings as
 would spread like these do from subject to subject (the design effect of Kish 1965).
@@ -38,7 +38,11 @@ class Options(Frozen):
 def holds(options: Options, state: TriggerState, now: datetime) -> ConditionResult:
     """Compare the lower bound of the rate, each subject weighing at most its share."""
     rated = [
-        s for s in state.signals if s.rating is not None and now - options.window <= s.time <= now
+        s
+        for s in state.signals
+        if s.rating is not None
+        and now - options.window <= s.time <= now
+        and _is_about_live(s, state)
     ]
     counting = counted_signals(rated, options.at_least, state.share)
     means = _means(rated)
@@ -48,13 +52,18 @@ def holds(options: Options, state: TriggerState, now: datetime) -> ConditionResu
     if len(counting) < options.at_least:
         reason = f"{len(counting)} of {options.at_least} ratings in the window"
         return ConditionResult(False, reason, None, numbers)
-    summary = f"{rate:.0%} of {len(rated)} ratings are bad, surely above {low:.0%}"
+    summary = f"{rate:.0%} of {len(rated)} ratings are bad (at least {low:.0%})"
     if low <= options.above:
         return ConditionResult(False, f"{summary}; the limit is {options.above:.0%}", None, numbers)
     since = counting[options.at_least - 1].arrived
     return ConditionResult(
         True, f"{summary}, over the limit of {options.above:.0%}", since, numbers
     )
+
+
+def _is_about_live(signal: FeedbackSignal, state: TriggerState) -> bool:
+    """False for a rating of a release that does not serve any more, or not yet."""
+    return None in (signal.release, state.live_release) or signal.release == state.live_release
 
 
 def _means(rated: Sequence[FeedbackSignal]) -> dict[str, tuple[int, float]]:

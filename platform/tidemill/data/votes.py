@@ -1,0 +1,79 @@
+"""What people said about the same question, put together; what becomes of it is decided above.
+
+Each feedback row is a vote for a label, or a thumb about one. Rows of files and other sources that
+ask the same vote too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tidemill.data.deduplicate import twins_of
+from tidemill.data.rows import ANSWER, EVENT, FEEDBACK, VOTE, Dropped
+from tidemill.rows import DatasetRow, MutableRow
+
+CONTESTED = "contested"
+OUTVOTED = "outvoted"
+COUNTED = "counted as a vote"
+REJECTED = "rated bad"
+Prior = Mapping[int, Mapping[str, float]]
+"""Probabilities of labels by the place of a question's first row, see `data.label_noise`."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Rows that ask the same, in their order."""
+
+    item: str
+    places: Sequence[int]
+
+
+@dataclass(frozen=True)
+class SettledRows:
+    """Rows with one label each, what was left out, and how reliable people were."""
+
+    rows: list[MutableRow]
+    dropped: Dropped
+    crowd: float | None = None
+    """Estimated accuracy of a person nobody knows; None where nobody voted."""
+
+    @property
+    def contested(self) -> int:
+        """Rows that wait for a review."""
+        return sum(reason.startswith(CONTESTED) for _, reason in self.dropped)
+
+
+SettleLabels = Callable[[Sequence[MutableRow], Sequence[Question]], SettledRows]
+"""From rows and their questions to one row for each question that people voted on."""
+
+
+def questions(rows: Sequence[DatasetRow], near: float | None) -> list[Question]:
+    """Rows by what they ask; near-equal questions count as one where `near` is a Jaccard
+    similarity."""
+    first = twins_of(rows, near)
+    groups: dict[int, list[int]] = defaultdict(list)
+    for place in range(len(rows)):
+        groups[first.get(place, place)].append(place)
+    return [Question(str(place), members) for place, members in sorted(groups.items())]
+
+
+def newest_answers(rows: Sequence[MutableRow]) -> tuple[list[MutableRow], Dropped]:
+    """Without a label to vote on: of several corrections of one answer the last one counts. Thumbs
+    down say nothing about what would be right."""
+    last: dict[str, MutableRow] = {}
+    for row in sorted(rows, key=lambda row: (str(row.get("time")), str(row.get(EVENT)))):
+        if row.get(FEEDBACK) and row.get(VOTE) != "down":
+            last[str(row.get(ANSWER) or row.get(EVENT))] = row
+    newest = {id(row) for row in last.values()}
+    remaining: list[MutableRow] = []
+    dropped: Dropped = []
+    for row in rows:
+        if not row.get(FEEDBACK) or id(row) in newest:
+            remaining.append(row)
+        elif row.get(VOTE) == "down":
+            dropped.append((row, f"{REJECTED}: nobody said what would be right"))
+        else:
+            dropped.append((row, f"{OUTVOTED}: a later correction of the same answer is used"))
+    return remaining, dropped

@@ -1,0 +1,144 @@
+"""From rows that people said something about to one row for each question, by their votes.
+
+What the votes come to is decided in `engine.consensus`; here rows become votes, and what is left
+out gets its reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from tidemill.data.privacy import parse_time
+from tidemill.data.rows import FEEDBACK, ORIGIN, SPLIT, UNVERIFIED, VOTE
+from tidemill.data.votes import CONTESTED, COUNTED, OUTVOTED, Prior, Question, SettledRows
+from tidemill.engine.consensus import LabelVerdict, Vote, settle
+from tidemill.rows import DatasetRow, MutableRow
+from tidemill.spec.dataset import Consensus as Rules
+
+VERIFIED = 0.95
+"""Probability from which the agreement of two people or more may be tested on."""
+
+
+def settle_labels(
+    rows: Sequence[MutableRow],
+    asked: Sequence[Question],
+    label: str,
+    rules: Rules,
+    *,
+    now: datetime,
+    prior: Prior | None = None,
+) -> SettledRows:
+    """One row for each question that people voted on; questions without a vote stay as they are.
+
+    `label` is the column that is voted on; `prior` is a model's opinion of the questions.
+    """
+    voted = [q for q in asked if any(rows[i].get(FEEDBACK) for i in q.places)]
+    votes = [
+        _vote(rows[i], question.item, label, rules, now)
+        for question in voted
+        for i in question.places
+    ]
+    labels = {str(row.get(label)) for row in rows}
+    known = {q.item: prior[q.places[0]] for q in voted if prior and q.places[0] in prior}
+    consensus = settle(votes, accept=rules.accept, labels=labels, prior=known)
+    rare = _rare_labels(rows, label, rules)
+    outcome: dict[int, MutableRow | tuple[MutableRow, str]] = dict(enumerate(rows))
+    for question in voted:
+        members = [rows[i] for i in question.places]
+        for place, result in zip(
+            question.places,
+            _outcomes(members, consensus.verdicts[question.item], label, rare),
+            strict=True,
+        ):
+            outcome[place] = result
+    ordered = [outcome[place] for place in range(len(rows))]
+    return SettledRows(
+        [row for row in ordered if not isinstance(row, tuple)],
+        [row for row in ordered if isinstance(row, tuple)],
+        consensus.crowd if voted else None,
+    )
+
+
+def _rare_labels(rows: Sequence[DatasetRow], label: str, rules: Rules) -> dict[str, int]:
+    """Labels that no file and no reviewer knows, with the people who chose them, where they are
+    too few."""
+    chosen: dict[str, set[str]] = defaultdict(set)
+    known = set()
+    for row in rows:
+        if not row.get(FEEDBACK) or row.get(VOTE) == "review":
+            known.add(str(row.get(label)))
+        elif row.get(VOTE) == "label":
+            chosen[str(row.get(label))].add(str(row.get("subject") or ""))
+    people = {said: len(voters) for said, voters in chosen.items() if said not in known}
+    return {said: count for said, count in people.items() if count < rules.new_label}
+
+
+def _vote(row: DatasetRow, item: str, label: str, rules: Rules, now: datetime) -> Vote:
+    said = str(row.get(label))
+    if not row.get(FEEDBACK):
+        return Vote(item, str(row.get(ORIGIN)), said, source="file")
+    moment = parse_time(row.get("time"))
+    age = (now - moment).total_seconds() if moment else 0.0
+    half_life = rules.half_life.total_seconds() if rules.half_life else None
+    weight = 0.5 ** (max(age, 0.0) / half_life) if half_life else 1.0
+    order = moment.timestamp() if moment else 0.0
+    voter = str(row.get("subject") or "")
+    if row.get(VOTE) == "review":
+        return Vote(item, voter, said, source="reviewer", order=order)
+    kind = row.get(VOTE, "label")
+    return Vote(item, voter, said, kind=kind, order=order, weight=weight)
+
+
+def _outcomes(
+    members: Sequence[MutableRow], verdict: LabelVerdict, label: str, rare: Mapping[str, int]
+) -> list[MutableRow | tuple[MutableRow, str]]:
+    """For each row of one question: the row that stays, or the row with its reason."""
+    tally = _tally(members, label)
+    if verdict.label in rare and not verdict.verified:
+        people = f"{rare[verdict.label]} {'person' if rare[verdict.label] == 1 else 'people'}"
+        reason = f"{CONTESTED}: new label '{verdict.label}', chosen by {people} so far"
+        return [(row, reason) for row in members]
+    if verdict.contested:
+        return [(row, f"{CONTESTED}: {tally}") for row in members]
+    chosen = _representative(members, verdict, label)
+    results: list[MutableRow | tuple[MutableRow, str]] = []
+    for row in members:
+        if row is chosen:
+            results.append(_settled(row, verdict))
+        elif str(row.get(label)) == verdict.label and row.get(VOTE) != "down":
+            results.append((row, f"{COUNTED}: for {chosen.get(ORIGIN)}"))
+        else:
+            results.append((row, f"{OUTVOTED}: {tally}"))
+    return results
+
+
+def _representative(members: Sequence[MutableRow], verdict: LabelVerdict, label: str) -> MutableRow:
+    """The row that stands for the question: of a file where one is right, else the newest."""
+    right = [
+        row for row in members if str(row.get(label)) == verdict.label and row.get(VOTE) != "down"
+    ]
+    return max(right, key=lambda row: (not row.get(FEEDBACK), str(row.get("time"))))
+
+
+def _settled(row: MutableRow, verdict: LabelVerdict) -> MutableRow:
+    """The row with the weight of its label's probability; only a verified one is tested on."""
+    if not row.get(FEEDBACK):
+        return row
+    settled = {**row, "weight": float(row.get("weight") or 1.0) * verdict.confidence}
+    agreed = verdict.votes > 1 and verdict.confidence >= VERIFIED
+    if not (verdict.verified or agreed or row.get(SPLIT)):
+        settled[UNVERIFIED] = True
+    return settled
+
+
+def _tally(members: Sequence[DatasetRow], label: str) -> str:
+    """`2 votes for 'a', 1 for 'b', 1 against 'a'`, most first."""
+    counts = Counter(
+        ("against" if row.get(VOTE) == "down" else "for", str(row.get(label))) for row in members
+    )
+    ordered = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    first, *rest = [f"{count} {side} '{said}'" for (side, said), count in ordered]
+    number, _, words = first.partition(" ")
+    return ", ".join([f"{number} vote{'' if number == '1' else 's'} {words}", *rest])
