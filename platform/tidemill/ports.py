@@ -13,10 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from tidemill.engine.arm_health import ArmHealth as ArmHealth
 from tidemill.engine.measurement import Check, Measure
 from tidemill.engine.release_record import SpecCommit
 from tidemill.engine.trigger import TriggerVerdict
-from tidemill.metrics import quantile
 from tidemill.records import (
     IngestResult,
     ReadPosition,
@@ -188,24 +188,6 @@ class Arm:
     url: str = ""
 
 
-@dataclass(frozen=True)
-class ArmHealth:
-    """What one arm did since a moment: counts, and latencies in seconds."""
-
-    requests: int = 0
-    errors: int = 0
-    latency_p50: float | None = None
-    latency_p95: float | None = None
-
-    @classmethod
-    def measure(cls, requests: int, errors: int, seconds: Sequence[float]) -> ArmHealth:
-        """Counts, and p50 and p95 of the latencies `seconds` by the quantile that evaluations use;
-        None without latencies."""
-        if not seconds:
-            return cls(requests, errors)
-        return cls(requests, errors, quantile(seconds, 0.5), quantile(seconds, 0.95))
-
-
 class Deployer(Protocol):
     """Where releases run."""
 
@@ -217,7 +199,7 @@ class Deployer(Protocol):
         live one; under `shadow` the others get copies and answer nobody."""
 
     def health(self, service: str, since: datetime) -> Mapping[str, ArmHealth]:
-        """Requests, errors and latencies of each release since a moment."""
+        """Requests, errors, overload and latencies of each release since a moment."""
 
     def stop(self, service: str, release: str) -> None:
         """Take a release down; it must have no traffic."""

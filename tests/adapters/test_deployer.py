@@ -15,6 +15,7 @@ from tests.serving.places import ECHO, make_release
 from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.adapters.local.processes import ProcessFolder, ProcessSpec, free_port, python_command
 from tidemill.adapters.memory.deployer import MemoryDeployer
+from tidemill.engine.arm_health import WARM_UP
 from tidemill.errors import ServiceError
 from tidemill.local.services import responds
 from tidemill.pipeline.release_folder import ServedRelease
@@ -44,7 +45,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
             now = datetime.now(UTC)
             for arm in twin.arms.get(SERVICE, ()):
                 if arm.percent == 100:
-                    twin.record_health(SERVICE, arm.release, now, ArmHealth(1, 0, 0.01, 0.01))
+                    seen = ArmHealth.measure(1, 0, [0.01])
+                    twin.record_health(SERVICE, arm.release, now, seen)
 
         yield Place(twin, observe, one, two)
         return
@@ -68,12 +70,15 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 
 def test_a_release_starts_without_traffic_takes_it_and_hands_it_on(place: Place) -> None:
-    deployer, since = place.deployer, datetime.now(UTC) - timedelta(seconds=1)
+    deployer = place.deployer
     (one, first), (two, second) = place.one, place.two
 
     live = deployer.start(SERVICE, one.digest, first)
     again = deployer.start(SERVICE, one.digest, first)
     deployer.set_traffic(SERVICE, [Arm(one.digest, 100, live.url)])
+    for _ in range(WARM_UP):
+        place.ask()
+    since = datetime.now(UTC)
     place.ask()
     before = deployer.health(SERVICE, since)[one.digest]
     new = deployer.start(SERVICE, two.digest, second)
@@ -88,6 +93,7 @@ def test_a_release_starts_without_traffic_takes_it_and_hands_it_on(place: Place)
 
     assert (live.percent, live.url) == (0, again.url)
     assert (before.requests, before.errors) == (1, 0)
+    assert before.timed == 1
     assert before.latency_p50 is not None
     assert after[two.digest].requests == 1
     assert (

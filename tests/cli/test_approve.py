@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.adapters.places import NOW, PROJECT, SERVICE, Shop, git
+from tests.engine.arms import arm as arm_health
 from tests.spec.conftest import COMPLETE
 
 from tidemill.adapters.clock import SetClock
@@ -27,7 +28,6 @@ from tidemill.control.lock_pull_request import propose
 from tidemill.control.rollout_controller import Controller
 from tidemill.engine.trigger import TriggerVerdict
 from tidemill.errors import NeedsApproval, ServiceError
-from tidemill.ports import ArmHealth
 from tidemill.records import Approval
 from tidemill.terminal.shell import run
 
@@ -321,7 +321,7 @@ class Walk:
             self.clock.advance(timedelta(seconds=seconds))
             for arm in self.deployer.arms.get(SERVICE, ()):
                 self.deployer.record_health(
-                    SERVICE, arm.release, self.clock.now(), ArmHealth(99, 0, 0.1, 0.1)
+                    SERVICE, arm.release, self.clock.now(), arm_health(99, 0, 0.1, 0.1)
                 )
             self.controller.tick()
         return self.ledger.rollouts.newest(SERVICE)[0].percent
@@ -551,7 +551,7 @@ def test_guardrails_are_looked_at_even_while_git_cannot_say_who_agreed(
     walking = walk()
     walking.on()
     monkeypatch.setattr(Agreement, "valid_approvals", lambda *_: down(""))
-    bad = ArmHealth(100, 90, 0.1, 0.1)
+    bad = arm_health(100, 90, 0.1, 0.1)
     for _ in range(4):
         walking.clock.advance(timedelta(seconds=40))
         walking.deployer.record_health(SERVICE, "sha256:" + "c" * 64, walking.clock.now(), bad)

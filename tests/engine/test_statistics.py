@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from tidemill.engine.statistics import (
     combined_statistic,
     mean_of,
     paired_difference,
+    quantile_interval,
     quantile_of,
     wilson,
 )
@@ -41,6 +43,28 @@ def test_wilson_knows_nothing_without_observations() -> None:
     found = wilson(0, 0)
 
     assert (found.low, found.high) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("q", "n"), [(0.5, 20), (0.95, 100), (0.95, 400)])
+def test_each_bound_of_a_quantile_is_missed_as_rarely_as_it_says(q: float, n: int) -> None:
+    """Log-normal latencies; the quantile of the exponential of a normal is that of the normal."""
+    rng, truth, runs = np.random.default_rng(3), NormalDist().inv_cdf(q), 2000
+    found = [quantile_interval(np.sort(rng.normal(size=n)), q) for _ in range(runs)]
+    below, above = (
+        sum(missed) / runs
+        for missed in zip(*((one.low > truth, one.high < truth) for one in found), strict=True)
+    )
+
+    assert max(below, above) <= 0.025 + 3 * (0.025 * 0.975 / runs) ** 0.5
+    assert all(one.low <= one.value <= one.high for one in found)
+
+
+def test_a_bound_that_too_few_values_cannot_give_is_infinite() -> None:
+    """All of 72 values lie below their p95 with a chance of 0.0249."""
+    assert quantile_interval(range(71), 0.95).high == np.inf
+    assert quantile_interval(range(72), 0.95).high == 71
+    assert quantile_interval(range(5), 0.5).low == -np.inf
+    assert quantile_interval([], 0.5).rows == 0
 
 
 @given(st.integers(1, 500), st.data())

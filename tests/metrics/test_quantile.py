@@ -13,10 +13,10 @@ from tests.adapters.streams import NOW, answer, take
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.answer import Answer
+from tidemill.engine.arm_health import WARM_UP, ArmHealth
 from tidemill.engine.estimate import estimate
 from tidemill.engine.statistics import quantile_of
 from tidemill.metrics import Scored, measure, quantile
-from tidemill.ports import ArmHealth
 from tidemill.serving.traffic_metrics import RequestOutcome, health
 
 Source = Callable[[list[float]], tuple[float | None, float | None]]
@@ -34,13 +34,15 @@ def by_interval(seconds: list[float]) -> tuple[float | None, float | None]:
 
 
 def by_guardrail(seconds: list[float]) -> tuple[float | None, float | None]:
-    found = health(RequestOutcome(0.0, one, failed=False) for one in seconds)
+    found = health(RequestOutcome(0.0, one) for one in seconds)
     return found.latency_p50, found.latency_p95
 
 
 def by_ledger(seconds: list[float]) -> tuple[float | None, float | None]:
     ledger = Ledger.open("sqlite://")
-    take(ledger.events, MemoryBus(), [answer(n, latency=one) for n, one in enumerate(seconds)])
+    warm_up = [answer(n, latency=99.0) for n in range(WARM_UP)]
+    answers = [answer(WARM_UP + n, latency=one) for n, one in enumerate(seconds)]
+    take(ledger.events, MemoryBus(), [*warm_up, *answers])
     found = ledger.service_metrics.release_health("chat", NOW)["sha256:one"]
     return found.latency_p50, found.latency_p95
 
@@ -71,4 +73,4 @@ def test_it_is_the_inverse_of_the_distribution_function(values: list[float], q: 
 
 
 def test_without_answers_there_is_no_latency() -> None:
-    assert ArmHealth.measure(3, 3, []) == ArmHealth(3, 3, None, None)
+    assert ArmHealth.measure(3, 3, []) == ArmHealth(3, 3)

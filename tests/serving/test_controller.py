@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engine.arms import arm
 
 from tidemill.adapters.clock import SetClock
 from tidemill.adapters.ledger.base import open_engine
@@ -37,9 +38,9 @@ SPEC: dict[str, Any] = {
     ],
     "interval": "10s",
 }
-GOOD = ArmHealth(100, 0, 0.1, 0.2)
-FAILING = ArmHealth(100, 50, 0.1, 0.2)
-SLOW = ArmHealth(100, 0, 0.5, 0.9)
+GOOD = arm(100, 0, 0.1, 0.2)
+FAILING = arm(100, 50, 0.1, 0.2)
+SLOW = arm(100, 0, 0.5, 0.9)
 
 
 class Stage:
@@ -255,12 +256,16 @@ def test_a_bad_release_is_rolled_back_within_two_looks(walking: Stage, bad: ArmH
     assert walking.ledger.decisions(key)[-1].numbers["health"]["candidate"]["requests"] == 100
 
 
-def test_no_data_holds(walking: Stage) -> None:
+def test_no_data_holds_for_its_time_and_then_the_others_judge(walking: Stage) -> None:
     for _ in range(20):
         walking.pass_time(10)
 
     assert walking.shares == {"one": 90, "two": 10}
     assert "no data" in walking.ledger.newest(CHAT)[0].reason
+
+    for _ in range(160):
+        walking.pass_time(10)
+    assert walking.shares == {"one": 50, "two": 50}
 
 
 def test_a_killed_controller_goes_on_where_it_was(walking: Stage) -> None:
@@ -331,6 +336,92 @@ def test_the_live_release_is_rolled_back_to_the_one_before(walking: Stage) -> No
     assert walking.shares == {"one": 100}
     assert walking.ledger.get(serving.id).state == "rolled_back"
     assert set(walking.deployer.running[CHAT]) == {"one"}
+
+
+def promoted(walking: Stage, **changes: Any) -> int:
+    """`two` is live after its steps and watched; gives its rollout's id."""
+    if changes:
+        walking.ask("three", **changes)
+    candidate = walking.ledger.newest(CHAT)[0]
+    while walking.ledger.live_release(CHAT) != candidate.release:
+        walking.pass_time(10, one=GOOD, **{candidate.release: GOOD})
+    return candidate.id
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_promoted_release_that_turns_bad_goes_back_by_itself(
+    walking: Stage, killed: bool
+) -> None:
+    key = promoted(walking)
+    assert "watched for 86400 s: error_rate at most 0.05" in walking.ledger.get(key).reason
+    if killed:
+        walking.controller = walking.fresh()
+    walking.pass_time(3600, two=GOOD)
+    walking.pass_time(10, two=FAILING)
+    walking.pass_time(10, one=GOOD)
+
+    row = walking.ledger.get(key)
+    assert (row.state, row.percent) == ("rolled_back", 0)
+    assert row.reason.startswith("error_rate at most 0.05: 0.5 > 0.05")
+    assert walking.ledger.live_release(CHAT) == "one"
+    assert walking.shares == {"one": 100}
+    assert walking.told[-1] == "rolled-back"
+    assert set(walking.deployer.running[CHAT]) == {"one"}
+
+
+def test_the_release_that_came_back_is_not_watched_so_that_two_never_take_turns(
+    walking: Stage,
+) -> None:
+    promoted(walking)
+    walking.pass_time(10, two=FAILING)
+    for _ in range(5):
+        walking.pass_time(10, one=FAILING)
+
+    assert walking.ledger.live_release(CHAT) == "one"
+
+
+def test_a_watch_ends_after_its_time_and_without_one_the_release_is_simply_live(
+    walking: Stage,
+) -> None:
+    key = promoted(walking)
+    for _ in range(24):
+        walking.pass_time(3600, two=GOOD)
+    assert walking.ledger.get(key).reason.startswith("the watch is over")
+    other = promoted(walking, watch="0s")
+    for _ in range(3):
+        walking.pass_time(10, two=FAILING, three=FAILING)
+
+    assert walking.ledger.get(other).reason == "every step went well: the candidate is live"
+    assert walking.ledger.live_release(CHAT) == "three"
+
+
+def test_a_person_ends_a_watch_or_takes_the_release_back(walking: Stage) -> None:
+    key = promoted(walking)
+    walking.ledger.send_command(key, "promote", "ann")
+    walking.pass_time(10, two=FAILING)
+    walking.pass_time(10, two=FAILING)
+    assert walking.ledger.get(key).reason == "accepted by ann; it is watched no longer"
+    assert walking.ledger.live_release(CHAT) == "two"
+
+    walking.ledger.send_command(key, "rollback", "bob")
+    walking.pass_time(1)
+    assert walking.ledger.live_release(CHAT) == "one"
+
+
+def test_a_candidate_begins_anew_where_the_watched_release_under_it_went_back(
+    walking: Stage,
+) -> None:
+    promoted(walking)
+    key = walking.ask("three")
+    walking.pass_time(10, two=GOOD, three=GOOD)
+    walking.pass_time(40, two=FAILING, three=GOOD)
+    assert walking.ledger.live_release(CHAT) == "one"
+    walking.pass_time(10, one=GOOD, three=GOOD)
+
+    row = walking.ledger.get(key)
+    assert row.rollout_state is not None
+    assert row.rollout_state.live == "one"
+    assert walking.shares == {"one": 90, "three": 10}
 
 
 def test_with_nothing_before_it_the_live_release_stays(stage: Stage) -> None:

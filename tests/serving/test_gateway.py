@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tidemill.adapters.local.routing import FILE, Route, RouteFile
+from tidemill.engine.arm_health import WARM_UP, ArmHealth
 from tidemill.ports import Arm
 
 CHAT = "/chat/openai/v1/chat/completions"
@@ -48,6 +49,12 @@ class Upstream:
             def _busy(self) -> None:
                 self._send(503, b"{}")
 
+            def _cached(self) -> None:
+                self._send(200, json.dumps({"by": upstream.name}).encode(), cached="true")
+
+            def _refusing(self) -> None:
+                self._send(400, b"{}")
+
             def _late(self) -> None:
                 time.sleep(0.5)
                 self._streaming()
@@ -69,8 +76,10 @@ class Upstream:
                 self.close_connection = True
                 self.connection.shutdown(socket.SHUT_RDWR)
 
-            def _send(self, status: int, body: bytes) -> None:
+            def _send(self, status: int, body: bytes, cached: str = "") -> None:
                 self.send_response(status)
+                if cached:
+                    self.send_header("x-tidemill-cached", cached)
                 self.send_header("content-type", "application/json")
                 self.send_header("x-tidemill-release", upstream.name)
                 self.send_header("content-length", str(len(body)))
@@ -330,14 +339,43 @@ def test_a_shadow_gets_copies_and_answers_nobody(front: Front) -> None:
 
 
 def test_counts_are_since_a_moment(front: Front) -> None:
-    front.ask()
+    for _ in range(WARM_UP + 1):
+        front.ask()
     time.sleep(0.05)
     moment = time.time()
     front.ask()
 
-    assert front.arms()["live"]["requests"] == 2
+    assert front.arms()["live"]["requests"] == WARM_UP + 2
     assert front.arms(moment)["live"]["requests"] == 1
-    assert front.arms(moment)["live"]["latency_p95"] > 0
+    assert front.arms(moment)["live"]["generated"]["p95"]["value"] > 0
+
+
+def test_only_generated_answers_are_timed_and_streams_apart(front: Front) -> None:
+    """The first ones after a start are a warm-up; a cached or refused answer is no work."""
+    for behaviour, times in [("good", WARM_UP + 2), ("cached", 4), ("refusing", 3)]:
+        front.live.behaviour = behaviour
+        for _ in range(times):
+            front.ask()
+    front.live.behaviour = "streaming"
+    front.ask()
+    health = ArmHealth.from_dict(front.arms()["live"])
+
+    assert (health.requests, health.errors) == (WARM_UP + 10, 0)
+    assert health.generated is not None
+    assert health.generated.timed == 2
+    assert health.streamed is not None
+    assert (health.streamed.timed, health.timed) == (1, 3)
+    assert health.streamed.p50.value > 0.4
+
+
+def test_a_full_queue_is_overload_and_no_error(front: Front) -> None:
+    front.share(100)
+    front.new.behaviour = "busy"
+    answers = {front.ask(user=f"u{number}").status_code for number in range(4)}
+    health = ArmHealth.from_dict(front.arms()["new"])
+
+    assert answers == {200}
+    assert (health.requests, health.errors, health.overloaded) == (0, 0, 4)
 
 
 def test_an_unknown_service_gets_the_nearest_name(front: Front) -> None:

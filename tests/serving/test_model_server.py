@@ -92,6 +92,21 @@ def test_a_stream_that_is_asked_for_usage_ends_with_it_made_or_cached(
         assert before[-1]["choices"][0]["finish_reason"] == "length"
 
 
+def test_a_cached_answer_says_so_however_it_is_asked_for(
+    served: tuple[ServedRelease, httpx.Client],
+) -> None:
+    """The gateway times generated answers alone, and goes by this header."""
+    release, client = served
+    tensor = {"name": "prompt", "datatype": "BYTES", "shape": [1], "data": ["asked by v2"]}
+    v2 = f"/v2/models/{release.service}/infer"
+
+    streams = [streamed(client, "asked by stream")[1] for _ in range(2)]
+    answers = [client.post(v2, json={"inputs": [tensor]}).headers for _ in range(2)]
+
+    for headers in (streams, answers):
+        assert [h.get("x-tidemill-cached") for h in headers] == [None, "true"]
+
+
 @pytest.mark.parametrize("options", [None, {}, {"include_usage": False}])
 def test_a_stream_that_is_not_asked_for_usage_says_none(
     served: tuple[ServedRelease, httpx.Client], options: object

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tidemill.adapters.local.routing import Route, RouteFile, bucket
 from tidemill.ports import Arm
-from tidemill.serving.traffic_metrics import RequestOutcome, TrafficMetrics, health
+from tidemill.serving.traffic_metrics import RequestOutcome, Result, TrafficMetrics, health
 
 KEY = b"key"
 
@@ -73,7 +73,8 @@ def test_a_route_written_is_the_route_read_at_once(tmp_path: Path) -> None:
 def test_health_counts_since_a_moment_and_keeps_errors_out_of_latencies() -> None:
     tally = TrafficMetrics()
     for at in range(100):
-        tally.add("chat", "new", RequestOutcome(float(at), seconds=at / 100, failed=at % 10 == 0))
+        result: Result = "failed" if at % 10 == 0 else "answered"
+        tally.add("chat", "new", RequestOutcome(float(at), at / 100, result))
 
     seen = tally.health_since("chat", "new", 50.0)
 

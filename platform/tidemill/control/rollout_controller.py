@@ -9,7 +9,7 @@ a killed controller, model server or gateway costs nothing but the time to come 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -24,25 +24,18 @@ from tidemill.control.deployer_choice import (
     rollback_targets,
 )
 from tidemill.control.release_starts import Starts
+from tidemill.control.rollout_updates import change_of, unwatched
 from tidemill.engine.approval import Identity, refusal_reason
 from tidemill.engine.rollout import Advance, advance
 from tidemill.engine.rollout_commands import STARTING, Command, give_up_start, hold, obey, supersede
-from tidemill.engine.rollout_state import RolloutState, Status
+from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.sequential import RatingSummary
 from tidemill.errors import ServiceError, TidemillError
 from tidemill.ports import Arm, Clock, Deployer, RolloutStore
-from tidemill.records import RolloutRecord, RolloutStatus, RolloutUpdate
+from tidemill.records import RolloutRecord, RolloutUpdate
 from tidemill.spec.rollout import Rollout
 
 _NO_FORMER = "no previous release to roll back to"
-_STATES: Mapping[Status, RolloutStatus] = {
-    "watched": "live",
-    "live": "live",
-    "ended": "ended",
-    "rolled_back": "rolled_back",
-    "failed": "failed",
-    "superseded": "superseded",
-}
 log = logging.getLogger(__name__)
 
 Ratings = Callable[[RolloutRecord, RolloutState, Rollout], RatingSummary]
@@ -107,7 +100,8 @@ class Controller:
             if isinstance(self._place(live), str):
                 return
             arms += self._start(live)
-            self._watch(live)
+            if self._watch(live):  # another release is live now: the next tick begins with it
+                return
         elif candidate is None:
             return
         if candidate is not None:
@@ -155,14 +149,20 @@ class Controller:
         arm = self._starts.up(row, self._deployer(row))
         return [arm] if arm else []
 
-    def _watch(self, live: RolloutRecord) -> None:
-        """Look at a live release whose guardrails are watched still."""
+    def _watch(self, live: RolloutRecord) -> bool:
+        """Look at a live release that is watched still; True where it went back to the one
+        before."""
         if live.rollout_state is None or live.rollout_state.status != "watched":
-            return
+            return False
         rollout = live.spec.parse()
-        if self._is_due(live, rollout):
-            state = self._with_approvals(live, rollout, live.rollout_state)
-            self._record_look(live, self._look(live, rollout, state))
+        if not self._is_due(live, rollout):
+            return False
+        state = self._with_approvals(live, rollout, live.rollout_state)
+        decision = self._look(live, rollout, state)
+        if decision.decision == "roll_back":
+            return self._restore_former(live, decision)
+        self._record_look(live, decision)
+        return False
 
     def _analyse(
         self, row: RolloutRecord, live: RolloutRecord | None, arms: list[Arm]
@@ -230,7 +230,8 @@ class Controller:
     ) -> Advance:
         """With the seconds that the way back takes: the release that was live stays up and is
         ready."""
-        if live is None or decision.state.status != "live" or row.spec.driver != "local":
+        promoted = decision.state.status in ("live", "watched")
+        if live is None or not promoted or row.spec.driver != "local":
             return decision
         began = self.clock.now()
         self.deployer.start(live.service, live.release, Path(live.release_folder))
@@ -297,7 +298,7 @@ class Controller:
             assert row.command is not None
             command, by = row.command.action, row.command.by
             if row.state == "live" and command == "rollback":
-                self._roll_back_live(row, by)
+                self._restore_former(row, self._rolled_back_by(row, by))
             else:
                 self._run_command(row, live, command, by)
         return bool(rows)
@@ -326,19 +327,20 @@ class Controller:
             return refusal_reason(identity, approval, authors=None)
         return self.agreement.refusal(identity, approval, row.release)
 
-    def _roll_back_live(self, live: RolloutRecord, by: str) -> None:
-        """From the live release to the one before."""
-        ready = rollback_targets(
-            live, self.ledger.retired_rollouts(live.service, retired_limit(live))
-        )
+    def _rolled_back_by(self, live: RolloutRecord, by: str) -> Advance:
+        """The end of a live release that a person takes back."""
+        state = live.rollout_state or self._state(live, None)
+        return obey(state, "rollback", by, live.percent, self.clock.now())
+
+    def _restore_former(self, live: RolloutRecord, decision: Advance) -> bool:
+        """Go from the live release to the one before, as `decision` says; False where there is
+        none: then the traffic stays, and a person is asked what a watch cannot do."""
+        retired = self.ledger.retired_rollouts(live.service, retired_limit(live))
+        ready = rollback_targets(live, retired)
         deployer = self._place(live)
         if not ready or isinstance(deployer, str):
-            reason = deployer if isinstance(deployer, str) else _NO_FORMER
-            change = RolloutUpdate(
-                "hold", reason, awaits_person=live.awaits_person, command_done=True
-            )
-            self.ledger.record_decision(live.id, change, self.clock.now())
-            return
+            self._stay(live, decision, deployer if isinstance(deployer, str) else _NO_FORMER)
+            return False
         began = self.clock.now()
         former = ready[0]
         arm = deployer.start(former.service, former.release, Path(former.release_folder))
@@ -347,12 +349,32 @@ class Controller:
         self._traffic[former.service] = (shares, False)
         now = self.clock.now()
         numbers = {"seconds": (now - began).total_seconds(), "from": live.release}
-        change = RolloutUpdate("roll_back", f"rolled back by {by}", numbers=numbers, percent=100.0)
-        self.ledger.restore_release(former.id, change, now)
-        self.ledger.record_decision(
-            live.id, RolloutUpdate("roll_back", change.reason, command_done=True), now
+        restored = RolloutUpdate(
+            "roll_back",
+            decision.reason,
+            percent=100.0,
+            rollout_state=unwatched(former.rollout_state),
+            numbers=numbers,
         )
-        self.tell("rolled-back", live, change)
+        self.ledger.restore_release(former.id, restored, now)
+        change = change_of(decision, live.state, command_done=live.command is not None)
+        self.ledger.record_decision(live.id, change, now)
+        log.info("%s %s: %s", live.service, live.release[:19], decision.reason)
+        self.tell("rolled-back", live, restored)
+        return True
+
+    def _stay(self, live: RolloutRecord, decision: Advance, why_not: str) -> None:
+        """The live release cannot go back."""
+        by_person = live.command is not None
+        change = RolloutUpdate(
+            "hold" if by_person else "ask",
+            why_not if by_person else f"{decision.reason}; {why_not}",
+            awaits_person=live.awaits_person if by_person else True,
+            numbers=decision.numbers,
+            command_done=by_person,
+        )
+        self._analysed_at[live.id] = self.clock.now()
+        self.ledger.record_decision(live.id, change, self.clock.now())
 
     def _record(
         self, row: RolloutRecord, decision: Advance, *, command_done: bool = False
@@ -372,22 +394,3 @@ class Controller:
         """The same, and the next look is due an interval from now."""
         self._analysed_at[row.id] = self.clock.now()
         return self._record(row, decision)
-
-
-def change_of(
-    decision: Advance, state: RolloutStatus, *, command_done: bool = False
-) -> RolloutUpdate:
-    """What a decision changes in the ledger's row, whose state is `state` now."""
-    status = decision.state.status
-    begun: RolloutStatus = "running" if decision.state.step >= 0 else state
-    then = _STATES.get(status, begun)
-    return RolloutUpdate(
-        decision.decision,
-        decision.reason,
-        state=None if then == state else then,
-        percent=float(decision.percent),
-        rollout_state=decision.state,
-        awaits_person=decision.decision == "ask",
-        numbers=decision.numbers,
-        command_done=command_done,
-    )

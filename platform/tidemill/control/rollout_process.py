@@ -6,9 +6,9 @@ import logging
 import shutil
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
 
@@ -53,9 +53,6 @@ class Rates:
         """What was rated since the first step, and whom each arm met in the present one."""
         if rollout.quality is None or state.step < 0:
             return RatingSummary()
-        steps = self.ledger.rollouts.decisions(walking.id)
-        begun = [step.decided_at for step in steps if step.decision == "promote"]
-        starts = begun[-(state.step + 1) :]
         share = self._share(walking.service)
         rated = [
             SubjectRatings(
@@ -65,16 +62,37 @@ class Rates:
                 rating.total,
                 step,
             )
-            for step, (since, until) in enumerate(zip(starts, [*starts[1:], None], strict=True))
+            for step, release, since, until in self._periods(walking, state, rollout)
             for rating in self.ledger.service_metrics.ratings(
                 walking.service, rollout.quality.metric, since, until, share=share
             )
-            if rating.release in (state.candidate, state.live)
+            if rating.release == release
         ]
         met = self.ledger.service_metrics.subject_counts(walking.service, state.step_started)
         return RatingSummary(
             tuple(rated), met.get(state.live or "", 0), met.get(state.candidate, 0)
         )
+
+    def _periods(
+        self, walking: RolloutRecord, state: RolloutState, rollout: Rollout
+    ) -> Iterator[tuple[int, str, datetime, datetime | None]]:
+        """Step, release, begin and end of each time in which a release's ratings count.
+
+        In a watch only the candidate is rated. Its ratings are one step more, and stand beside
+        those that the former release got before the rollout, over as long a time as the watch.
+        """
+        decisions = self.ledger.rollouts.decisions(walking.id)
+        begun = [decision.decided_at for decision in decisions if decision.decision == "promote"]
+        starts = begun[-(state.step + 1) :]
+        is_watched, live = state.status == "watched", state.live or ""
+        ends = [*starts[1:], state.step_started if is_watched else None]
+        for step, (since, until) in enumerate(zip(starts, ends, strict=True)):
+            yield step, state.candidate, since, until
+            yield step, live, since, until
+        if is_watched and starts:
+            watch = state.step + 1
+            yield watch, live, starts[0] - rollout.watch, starts[0]
+            yield watch, state.candidate, state.step_started, None
 
     def _share(self, service: str) -> float:
         """The largest weight of one subject that the service's streams allow."""

@@ -9,6 +9,7 @@ a first release by the rules of every other, with these consequences:
 - Its absolute guardrails are watched from then on, until the last step's `hold` and `min_requests`
   are over and each guardrail was within its limit. Without requests the watch goes on.
 - A guardrail that breaks asks a person, since there is nothing to go back to. The traffic stays.
+  A release that replaced another is watched for `watch` instead, and goes back to that one.
 - `mode: shadow` and `mode: ab` need a live release. Without one they wait and get no request.
 """
 

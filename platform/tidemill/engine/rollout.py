@@ -1,8 +1,7 @@
 """Walking a release to its users: one look at a time, each with its decision and its numbers.
 
-Rules are asked in order and the first that answers decides: a stopped rollout, a mode that needs a
-live release, broken guardrails, ratings that show harm, missing data, an unfinished step, ratings
-that decide nothing, a missing approval. When none objects, the next step is taken.
+The rules of `tidemill.engine.rollout_rules` are asked in order and the first that answers decides.
+When none objects, the next step is taken; after the last one the release is live and watched.
 
 The same rules decide the first release of a service: `tidemill.engine.first_release` says how.
 """
@@ -11,19 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Literal
 
-from tidemill.engine.first_release import missing_baseline, plan_first_release
+from tidemill.engine.arm_health import ArmHealth
+from tidemill.engine.first_release import plan_first_release
 from tidemill.engine.guardrail import (
+    ENOUGH,
     GuardrailReading,
     GuardrailWindow,
-    HealthLike,
+    guardrail_name,
     read_guardrail,
     signal,
+    signal_estimates,
 )
-from tidemill.engine.rollout_state import RolloutState, Status
+from tidemill.engine.rollout_rules import RULES
+from tidemill.engine.rollout_rules import Decision as Decision
+from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.sequential import (
     Comparison,
     RatingSummary,
@@ -33,8 +36,7 @@ from tidemill.engine.sequential import (
 )
 from tidemill.spec.rollout import Rollout
 
-Decision = Literal["promote", "hold", "roll_back", "ask", "done"]
-_SIGNALS = ("error_rate", "latency_p50", "latency_p95")
+_SIGNALS = ("error_rate", "overload_rate", "latency_p50", "latency_p95")
 
 
 @dataclass(frozen=True)
@@ -53,18 +55,18 @@ class Advance:
 def advance(
     rollout: Rollout,
     state: RolloutState,
-    health: Mapping[str, HealthLike],
+    health: Mapping[str, ArmHealth],
     ratings: RatingSummary,
     now: datetime,
 ) -> Advance:
     """Decide one look.
 
-    `health` is by release digest and covers the time since `state.since`. A guardrail's window
-    stays open until it has seen its `min_requests`, then the next one starts, so that a release
-    that turns bad late is not hidden by its good hours.
+    `health` is by release digest and covers the time since `state.since`. That window stays open
+    until every guardrail is judged and has seen enough answers, then the next one starts: bounds
+    get narrow, and a release that turns bad late is not hidden by its good hours.
     """
     scene = Scene(rollout, state, health, ratings, now)
-    for rule in _RULES:
+    for rule in RULES:
         finding = rule(scene)
         if finding is not None:
             return scene.settle(*finding)
@@ -77,22 +79,46 @@ class Scene:
 
     rollout: Rollout
     state: RolloutState
-    health: Mapping[str, HealthLike]
+    health: Mapping[str, ArmHealth]
     ratings: RatingSummary
     now: datetime
 
     @property
     def percent(self) -> int:
         """The candidate's share in the present step; 0 before the first."""
+        if self.is_watched:
+            return 100
         return self.rollout.steps[self.state.step].percent if self.state.step >= 0 else 0
 
     @property
-    def candidate(self) -> HealthLike | None:
+    def is_watched(self) -> bool:
+        """True for a release that is live and looked at still."""
+        return self.state.status == "watched"
+
+    @property
+    def hold(self) -> timedelta:
+        """Shortest time of the present step, or of the watch."""
+        if self.is_watched and self.state.live is not None:
+            return self.rollout.watch
+        return self.rollout.steps[self.state.step].hold
+
+    @property
+    def longest_doubt(self) -> timedelta:
+        """Time in this step after which a limit that is not shown to be exceeded counts as kept."""
+        return max(self.hold, self.rollout.on_no_data.after)
+
+    @property
+    def waited_long_enough(self) -> bool:
+        """True where missing data was waited for as long as the spec says."""
+        return self.now - self.state.since >= self.rollout.on_no_data.after
+
+    @property
+    def candidate(self) -> ArmHealth | None:
         """What the candidate did; None where nothing is known."""
         return self.health.get(self.state.candidate)
 
     @property
-    def live(self) -> HealthLike | None:
+    def live(self) -> ArmHealth | None:
         """What the live release did; None where nothing is known."""
         return self.health.get(self.state.live) if self.state.live else None
 
@@ -109,12 +135,46 @@ class Scene:
         window = GuardrailWindow(
             self.candidate,
             self.live,
-            self.state.live is None,
+            self._no_comparison,
             self.now - self.state.step_started,
-            self.state.live_signals,
             self.state.strikes,
         )
         return tuple(read_guardrail(guardrail, window) for guardrail in self.rollout.guardrails)
+
+    @property
+    def _no_comparison(self) -> str:
+        """Why no other arm has traffic in this time; empty where one has."""
+        if self.state.live is None:
+            return "there is no live release"
+        if self.percent < 100 or self.rollout.mode == "shadow":
+            return ""
+        return "the release before has no traffic"
+
+    @cached_property
+    def missing(self) -> tuple[str, ...]:
+        """The data that this step lacks."""
+        if not self.gets_requests:
+            return ()
+        found = []
+        if self.rollout.guardrails and (self.candidate is None or self.candidate.requests == 0):
+            arm = "release" if self.is_watched else "candidate"
+            found.append(f"no data: the {arm} answered nothing since the last look")
+        step = self.rollout.steps[self.state.step]
+        if self.requests < step.min_requests:
+            found.append(f"{self.requests} of {step.min_requests} answers so far")
+        return (*found, *(f"not judged yet: {reading}" for reading in self._unjudged))
+
+    @property
+    def refused(self) -> int:
+        """Requests that the candidate refused for overload, where it answered none; else 0."""
+        found = self.candidate
+        return found.overloaded if found and found.requests == 0 else 0
+
+    @property
+    def _unjudged(self) -> list[GuardrailReading]:
+        settled = ("within", "unclear", "not applicable")
+        found = [r for r in self.readings if r.outcome not in settled]
+        return [reading for reading in found if reading.name not in self.state.cleared]
 
     @cached_property
     def requests(self) -> int:
@@ -150,7 +210,7 @@ class Scene:
         state = self._state_after_look()
         if decision == "roll_back":
             state = replace(state, status="rolled_back")
-        elif decision == "done" and state.status == "watched":
+        elif decision == "done" and self.is_watched:
             state = replace(state, status="live")
         percent = 0 if state.status == "rolled_back" else self.percent
         return Advance(decision, reason, percent, state, self.numbers())
@@ -171,10 +231,27 @@ class Scene:
     def _end(self) -> Advance:
         if self.state.status == "watched":
             return self.settle("done", f"the watch is over: {self._why()}")
-        status: Status = "ended" if self.rollout.mode == "shadow" else "live"
-        percent = 0 if status == "ended" else 100
-        state = replace(self._state_after_look(), status=status)
-        return Advance("done", _END[status], percent, state, self.numbers())
+        state = self._state_after_look()
+        if self.rollout.mode == "shadow":
+            ended = replace(state, status="ended")
+            return Advance("done", _ENDED, 0, ended, self.numbers())
+        watched = self._watched_signals
+        if not watched:
+            return Advance("done", _LIVE, 100, replace(state, status="live"), self.numbers())
+        state = state.entering(state.step, self.now)
+        state = replace(state, status="watched", approved_step=None)
+        seconds = self.rollout.watch.total_seconds()
+        reason = f"{_LIVE}; {self._why()}; watched for {seconds:.0f} s: {', '.join(watched)}"
+        return Advance("done", reason, 100, state, self.numbers())
+
+    @property
+    def _watched_signals(self) -> list[str]:
+        """What a watch of the promoted release looks at; empty where there is none."""
+        if not self.rollout.watch:
+            return []
+        limits = (limit for limit in self.rollout.guardrails if limit.at_most is not None)
+        ratings = [f"{self.rollout.quality.metric} ratings"] if self.rollout.quality else []
+        return [*map(guardrail_name, limits), *ratings]
 
     def _first(self, last: int) -> Advance:
         """A service's first release: live for everybody, and watched where it has a limit."""
@@ -188,7 +265,8 @@ class Scene:
     def _why(self) -> str:
         if self.state.step < 0:
             return "the rollout begins"
-        parts = [str(reading) for reading in self.readings if reading.outcome == "within"]
+        parts = [str(r) for r in self.readings if r.outcome in ("within", "unclear")]
+        parts += self.missing
         if self.comparison and self.comparison.ratings:
             parts.append(f"ratings say {self.comparison.finding}")
         return "; ".join(parts) or "the step is over and nothing speaks against it"
@@ -196,17 +274,33 @@ class Scene:
     def _state_after_look(self) -> RolloutState:
         """The state after this look: strikes, cleared guardrails, and whether a window closed."""
         state = self.state
-        judged = {r.name: r for r in self.readings if r.outcome in ("within", "beyond")}
+        judged = {r.name: r for r in self.readings if r.outcome in ("within", "beyond", "unclear")}
         strikes = {**state.strikes, **{name: r.strikes for name, r in judged.items()}}
         within = {name for name, r in judged.items() if r.outcome == "within"}
         cleared = (state.cleared - judged.keys()) | within
         looked = replace(state, strikes=strikes, cleared=frozenset(cleared))
-        if not self.readings or any(r.outcome == "no data" for r in self.readings):
-            return looked
-        live_readings = {name: signal(name, self.live) for name in _SIGNALS}
-        measured = {name: value for name, value in live_readings.items() if value is not None}
-        signals = {**state.live_signals, **measured}
-        return replace(looked, since=self.now, requests=self.requests, live_signals=signals)
+        return replace(looked, since=self.now, requests=self.requests) if self._closes else looked
+
+    @property
+    def _closes(self) -> bool:
+        """True where the next look begins a new window."""
+        outcomes = {reading.outcome for reading in self.readings}
+        if not outcomes or "no data" in outcomes:
+            return False
+        if "beyond" in outcomes or ("too early" in outcomes and "unclear" not in outcomes):
+            return True
+        return self._fewest_answers >= ENOUGH
+
+    @property
+    def _fewest_answers(self) -> int:
+        """Answers of the arm that has the fewest for its guardrails."""
+        counts = []
+        for guardrail in self.rollout.guardrails:
+            compares = guardrail.max_ratio_to_live is not None
+            arms = [self.candidate, self.live] if compares else [self.candidate]
+            works = [signal_estimates(guardrail.signal, arm).values() for arm in arms]
+            counts += [max(work.answers for work in found) for found in works if found]
+        return min(counts, default=0)
 
     def numbers(self) -> dict[str, object]:
         """What this look saw; JSON-able."""
@@ -217,7 +311,11 @@ class Scene:
             "seconds_in_step": (self.now - self.state.step_started).total_seconds(),
             "requests": self.requests,
             "health": {
-                name: {"requests": h.requests, **{s: signal(s, h) for s in _SIGNALS}}
+                name: {
+                    "requests": h.requests,
+                    "timed": h.timed,
+                    **{s: signal(s, h) for s in _SIGNALS},
+                }
                 for name, h in arms.items()
                 if h is not None
             },
@@ -227,158 +325,5 @@ class Scene:
         }
 
 
-_END: Mapping[Status, str] = {
-    "live": "every step went well: the candidate is live",
-    "ended": "the shadow run is over; it answered nobody, a canary can follow",
-}
-
-Finding = tuple[Decision, str] | None
-
-
-def _not_running(scene: Scene) -> Finding:
-    status = scene.state.status
-    if status == "paused":
-        return "hold", "paused by a person; resume it with `tidemill rollout promote`"
-    active = status in ("running", "watched")
-    return None if active else ("done", f"this rollout is over: {status}")
-
-
-def _no_baseline(scene: Scene) -> Finding:
-    reason = missing_baseline(scene.rollout) if scene.state.live is None else None
-    return ("hold", reason) if reason else None
-
-
-def _accepted_by_user(scene: Scene) -> Finding:
-    """A person who agrees to a first release that is live already ends its watch."""
-    if scene.state.status != "watched" or not scene.is_approved_in_step:
-        return None
-    return "done", f"accepted by {scene.state.approved_by}; it is watched no longer"
-
-
-def _guardrail_breached(scene: Scene) -> Finding:
-    breaches = "; ".join(str(reading) for reading in scene.readings if reading.broken)
-    if not breaches:
-        return None
-    if scene.state.live is None:
-        return "ask", (
-            f"{breaches}; there is no other release to go back to: run a better one, or accept "
-            f"this one with `tidemill rollout promote {scene.rollout.service}`"
-        )
-    return "roll_back", breaches
-
-
-def _strike(scene: Scene) -> Finding:
-    beyond = [r for r in scene.readings if r.outcome == "beyond"]
-    return ("hold", f"{beyond[0]} (look {beyond[0].strikes})") if beyond else None
-
-
-def _sample_ratio_mismatch(scene: Scene) -> Finding:
-    if scene.comparison is None or scene.split.sound or scene.is_approved_in_step:
-        return None
-    split = scene.split
-    return "ask", (
-        f"the split is wrong, so ratings cannot be trusted: the candidate was to get "
-        f"{split.expected:.1%} of the subjects and got {split.observed:.1%} (p = {split.p:.1e})"
-    )
-
-
-def _harmful(scene: Scene) -> Finding:
-    comparison = scene.comparison
-    if comparison is None or comparison.finding != "harm" or not scene.split.sound:
-        return None
-    return (
-        "roll_back",
-        f"users rate it worse than the live release: {_describe_ratings(comparison)}",
-    )
-
-
-def _blind(scene: Scene) -> Finding:
-    if not scene.gets_requests or not scene.rollout.guardrails:
-        return None
-    if scene.candidate is None or scene.candidate.requests == 0:
-        arm = "release" if scene.state.status == "watched" else "candidate"
-        return "hold", f"no data: the {arm} answered nothing since the last look"
-    return None
-
-
-def _unfinished(scene: Scene) -> Finding:
-    if scene.state.step < 0:
-        return None
-    step = scene.rollout.steps[scene.state.step]
-    remaining = (step.hold - (scene.now - scene.state.step_started)).total_seconds()
-    if remaining > 0:
-        part = "the watch" if scene.state.status == "watched" else "this step"
-        return "hold", f"{remaining:.0f} s of {part} are left"
-    if scene.gets_requests and scene.requests < step.min_requests:
-        return "hold", f"{scene.requests} of {step.min_requests} answers so far"
-    return None
-
-
-def _unjudged(scene: Scene) -> Finding:
-    within = scene.state.cleared | {r.name for r in scene.readings if r.outcome == "within"}
-    open_ = [r for r in scene.readings if r.name not in within and r.outcome != "not applicable"]
-    return ("hold", f"not judged yet: {open_[0]}") if open_ else None
-
-
-def _undecided(scene: Scene) -> Finding:
-    """Ratings decide before the live arm loses its last share: afterwards nothing is learnt."""
-    comparison, quality = scene.comparison, scene.rollout.quality
-    if comparison is None or quality is None or scene.state.step != _deciding_step(scene.rollout):
-        return None
-    if comparison.finding != "inconclusive" or scene.is_approved_in_step:
-        return None
-    message = f"ratings decide nothing yet: {_describe_ratings(comparison)}"
-    if scene.rollout.mode == "ab" and comparison.ratings < quality.expected_ratings:
-        return "hold", f"{message}, {quality.expected_ratings} ratings are expected"
-    policy: dict[str, Finding] = {
-        "hold": ("hold", message),
-        "rollback": ("roll_back", message),
-        "ask": ("ask", message),
-        "promote": None,
-    }
-    return policy[scene.rollout.on_inconclusive]
-
-
-def _deciding_step(rollout: Rollout) -> int:
-    if rollout.mode == "ab":
-        return 0
-    split = [i for i, step in enumerate(rollout.steps) if 0 < step.percent < 100]
-    return split[-1] if split else len(rollout.steps) - 1
-
-
-def _unapproved(scene: Scene) -> Finding:
-    approval = scene.rollout.approval
-    if approval is None or scene.state.approved_by is not None:
-        return None
-    beyond = scene.onwards().percent
-    limit = approval.before_percent or 0
-    if beyond <= limit:
-        return None
-    people = " or ".join(approval.by) or "somebody"
-    if scene.state.live is None:
-        return "ask", f"{people} has to approve the first release before it gets traffic"
-    return "ask", f"{people} has to approve before traffic goes beyond {limit} % (next: {beyond} %)"
-
-
-def _describe_ratings(comparison: Comparison) -> str:
-    return (
-        f"difference {comparison.difference:+.3f} "
-        f"({comparison.low:+.3f} to {comparison.high:+.3f}) "
-        f"over {comparison.ratings} ratings of {comparison.subjects} subjects"
-    )
-
-
-_RULES = (
-    _not_running,
-    _no_baseline,
-    _accepted_by_user,
-    _guardrail_breached,
-    _strike,
-    _sample_ratio_mismatch,
-    _harmful,
-    _blind,
-    _unfinished,
-    _unjudged,
-    _undecided,
-    _unapproved,
-)
+_LIVE = "every step went well: the candidate is live"
+_ENDED = "the shadow run is over; it answered nobody, a canary can follow"

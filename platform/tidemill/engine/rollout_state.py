@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Literal
 
 Status = Literal[
     "running", "paused", "watched", "live", "rolled_back", "failed", "superseded", "ended"
 ]
-"""`watched`: a first release that is live while its guardrails are looked at; `failed`: it did not
+"""`watched`: live, while its guardrails and ratings are looked at still; `failed`: it did not
 start; `superseded`: a newer release took its turn; `ended`: a shadow is over."""
 
 
@@ -33,9 +33,7 @@ class RolloutState:
     strikes: Mapping[str, int] = field(default_factory=dict)
     """Looks in a row beyond its limit, by guardrail."""
     cleared: frozenset[str] = frozenset()
-    """Guardrails whose last judged look in this step was good."""
-    live_signals: Mapping[str, float] = field(default_factory=dict)
-    """The live release's last signals, for steps in which it has no traffic."""
+    """Guardrails whose last look in this step that had data was good."""
     approved_by: str | None = None
     approved_step: int | None = None
     """The step in which a person agreed."""
@@ -79,6 +77,8 @@ class RolloutState:
 
     @classmethod
     def read(cls, record: Mapping[str, Any]) -> RolloutState:
-        """From what `record` gave."""
+        """From what `record` gave, also in a version whose states had other fields."""
         times = {key: datetime.fromisoformat(record[key]) for key in ("step_started", "since")}
-        return cls(**{**record, **times, "cleared": frozenset(record["cleared"])})
+        values = {**record, **times, "cleared": frozenset(record["cleared"])}
+        names = {item.name for item in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in names})

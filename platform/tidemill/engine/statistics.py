@@ -1,4 +1,5 @@
-"""Confidence intervals: Wilson's or the exact one for proportions, the bootstrap for the rest.
+"""Confidence intervals: Wilson's or the exact one for proportions, order statistics for quantiles,
+the bootstrap for the rest.
 
 Intervals are two-sided: at confidence 0.95 each bound is missed 2.5 % of the time. The bootstrap is
 seeded, so the same rows give the same bounds; rows of one subject can be drawn together.
@@ -8,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from math import log, log1p, nan, sqrt
+from math import ceil, nan, sqrt
 from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from tidemill.engine.binomial import log_probabilities, share_of_tail
 
 Array = npt.NDArray[np.float64]
 Statistic = Callable[[Array], Array]
@@ -54,22 +57,28 @@ def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> Interva
     if n == 0:
         return Interval(nan, 0.0, 1.0, 0)
     tail = (1 - confidence) / 2
-    high = 1.0 if successes == n else _share_of_tail(successes, n, tail)
-    low = 0.0 if successes == 0 else 1 - _share_of_tail(n - successes, n, tail)
+    high = 1.0 if successes == n else share_of_tail(successes, n, tail)
+    low = 0.0 if successes == 0 else 1 - share_of_tail(n - successes, n, tail)
     return Interval(successes / n, low, high, n)
 
 
-def _share_of_tail(k: int, n: int, tail: float) -> float:
-    """The p at which at most k of n successes have probability `tail`."""
-    counts = np.arange(k + 1)
-    ways = np.cumsum(np.log((n + 1 - counts[1:]) / counts[1:]))
-    ways = np.concatenate([[0.0], ways])
-    low, high = k / n, 1.0
-    for _ in range(50):
-        p = (low + high) / 2
-        terms = ways + counts * log(p) + (n - counts) * log1p(-p) if 0 < p < 1 else -np.inf
-        low, high = (p, high) if np.exp(terms).sum() > tail else (low, p)
-    return (low + high) / 2
+def quantile_interval(ordered: Sequence[float], q: float, confidence: float = 0.95) -> Interval:
+    """Interval of a quantile, whatever the distribution, from values in ascending order.
+
+    Its bounds are two of the values: how many lie below the true quantile is binomial (Hahn and
+    Meeker, Statistical Intervals, 1991, 5.2). A bound that so few values cannot give is infinite.
+    """
+    n = len(ordered)
+    if n == 0:
+        return Interval(nan, -np.inf, np.inf, 0)
+    tail = (1 - confidence) / 2
+    at_most = np.cumsum(np.exp(log_probabilities(n, q)))
+    lower = int((at_most <= tail).sum())
+    upper = int(np.argmax(1 - at_most[:n] <= tail)) + 1 if 1 - at_most[n - 1] <= tail else n + 1
+    low = ordered[lower - 1] if lower else -np.inf
+    high = ordered[upper - 1] if upper <= n else np.inf
+    value = ordered[max(0, ceil(q * n - 1e-9) - 1)]
+    return Interval(float(value), float(min(low, value)), float(max(high, value)), n)
 
 
 def mean_of(values: Sequence[float]) -> Statistic:

@@ -23,7 +23,7 @@ from tidemill import entry_points
 from tidemill.adapters.local.routing import FILE, Route, RouteFile, bucket
 from tidemill.errors import MissingExtra, suggest
 from tidemill.ports import Arm
-from tidemill.serving.traffic_metrics import RequestOutcome, TrafficMetrics
+from tidemill.serving.traffic_metrics import RequestOutcome, Result, Timing, TrafficMetrics
 from tidemill.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 SUBJECT, ARM = "x-tidemill-subject", "x-tidemill-arm"
 CACHED = "x-tidemill-cached"
 _LONGEST_BODY = 8 * 2**20
+_OVERLOADED = (429, 503)
+"""Statuses of a server whose queue is full or that starts: no error of its release."""
 _HOP = {
     "connection",
     "content-length",
@@ -96,24 +98,32 @@ class Gateway:
         arm: Arm,
         route: Route,
     ) -> web.StreamResponse:
-        """Pass it on; raises Broken as long as nothing was sent to the client."""
-        started, failed, cached = time.perf_counter(), True, request.method == "GET"
+        """Pass it on; raises UpstreamFailed as long as nothing was sent to the client."""
+        started, timing = time.perf_counter(), _UNTIMED
+        result: Result = "failed"
         try:
             async with self._call(request, path, body, arm, route.arm_name(arm)) as answer:
+                result, timing = _result(answer), _timing(request, answer)
                 if answer.status >= 500:
                     raise UpstreamFailed(
                         f"the {route.arm_name(arm)} release returned HTTP {answer.status}; "
                         "try again in a moment, or see its log in run/models in TIDEMILL_HOME"
                     )
-                cached = cached or answer.headers.get(CACHED) == "true"
-                response, failed = await _relay(request, answer)
+                response, broke_off = await _relay(request, answer)
+                result = "failed" if broke_off else result
                 return response
         except _upstream_errors() as error:
+            result = "failed"
             failure = f"the {route.arm_name(arm)} release does not answer ({error})"
             raise UpstreamFailed(f"{failure}; it is being restarted") from error
         finally:
-            took = time.perf_counter() - started
-            self.tally.add(service, arm.release, RequestOutcome(time.time(), took, failed, cached))
+            self._count(service, arm, started, result, timing)
+
+    def _count(
+        self, service: str, arm: Arm, started: float, result: Result, timing: Timing
+    ) -> None:
+        outcome = RequestOutcome(time.time(), time.perf_counter() - started, result, timing)
+        self.tally.add(service, arm.release, outcome, arm.url)
 
     def _call(self, request: web.BaseRequest, path: str, body: bytes, arm: Arm, name: str) -> Any:
         assert self.session is not None
@@ -132,15 +142,15 @@ class Gateway:
         self, request: web.BaseRequest, service: str, path: str, body: bytes, arm: Arm
     ) -> None:
         async def send() -> None:
-            started, failed = time.perf_counter(), True
+            started, timing = time.perf_counter(), _UNTIMED
+            result: Result = "failed"
             try:
                 async with self._call(request, path, body, arm, "shadow") as answer:
                     await answer.read()
-                    failed = answer.status >= 500
+                    result, timing = _result(answer), _timing(request, answer)
             except _upstream_errors():
                 pass
-            took = time.perf_counter() - started
-            self.tally.add(service, arm.release, RequestOutcome(time.time(), took, failed))
+            self._count(service, arm, started, result, timing)
 
         task = asyncio.get_running_loop().create_task(send())
         self._copies.add(task)
@@ -161,7 +171,7 @@ class Gateway:
 
     def _arms(self, service: str, route: Route, since: float) -> dict[str, object]:
         arms = [
-            {**asdict(arm), **asdict(self.tally.health_since(service, arm.release, since))}
+            {**asdict(arm), **self.tally.health_since(service, arm.release, since).to_dict()}
             for arm in route.arms
         ]
         return {"mode": route.mode, "arms": arms}
@@ -180,6 +190,28 @@ async def _read(request: web.BaseRequest) -> bytes | None:
         if size > _LONGEST_BODY:
             return None
     return b"".join(pieces)
+
+
+_UNTIMED: Timing = "untimed"
+
+
+def _result(answer: Any) -> Result:
+    """How an arm took a request, by the status of its answer."""
+    if answer.status in _OVERLOADED:
+        return "overloaded"
+    return "failed" if answer.status >= 500 else "answered"
+
+
+def _timing(request: web.BaseRequest, answer: Any) -> Timing:
+    """Which work the latency of an answer measures: only what was generated is work."""
+    cached = answer.headers.get(CACHED) == "true"
+    if request.method != "POST" or answer.status >= 300 or cached:
+        return "untimed"
+    return "streamed" if _is_stream(answer) else "generated"
+
+
+def _is_stream(answer: Any) -> bool:
+    return "text/event-stream" in answer.headers.get("content-type", "")
 
 
 def _routing_key(headers: Mapping[str, str], body: bytes) -> str:
@@ -205,7 +237,7 @@ async def _relay(request: web.BaseRequest, answer: Any) -> tuple[web.StreamRespo
     from aiohttp import web
 
     headers = {k: v for k, v in answer.headers.items() if k.lower() not in _HOP}
-    if "text/event-stream" not in answer.headers.get("content-type", ""):
+    if not _is_stream(answer):
         body = await answer.read()
         return web.Response(body=body, status=answer.status, headers=headers), False
     response = web.StreamResponse(status=answer.status, headers=headers)

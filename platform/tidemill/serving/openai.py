@@ -124,6 +124,7 @@ def router(queue: RequestQueue) -> APIRouter:
             if chat_request.stream:
                 pieces = await queue.stream(ask)
                 headers = {RELEASE: queue.answerer.release.digest, RESPONSE_ID: pieces.response_id}
+                headers |= {CACHED: "true"} if pieces.cached else {}
                 body = _events(pieces.items(), service, pieces.response_id, chat_request)
                 return StreamingResponse(body, media_type="text/event-stream", headers=headers)
             response = await queue.answer(ask)

@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tidemill.errors import BadRequest, Overloaded, PromptTooLong
-from tidemill.serving.openai import ARM, RELEASE, RESPONSE_ID, SUBJECT
+from tidemill.serving.openai import ARM, CACHED, RELEASE, RESPONSE_ID, SUBJECT
 from tidemill.serving.predictor import InferenceRequest, InferenceResponse
 from tidemill.serving.request_queue import QUEUE_SIZE, RequestQueue
 
@@ -57,6 +57,8 @@ def kserve_model(queue: RequestQueue) -> Model:
                 response_headers[RESPONSE_ID] = ",".join(
                     response.response_id for response in responses
                 )
+                if all(response.cached for response in responses):
+                    response_headers[CACHED] = "true"
             return _response(payload, queue, responses)
 
         def stop(self) -> None:

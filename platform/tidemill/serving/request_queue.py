@@ -25,6 +25,8 @@ class TokenStream:
 
     response_id: str
     queue: asyncio.Queue[Any]
+    cached: bool = False
+    """True where it comes from the cache and nothing is generated."""
     cancelled: Event = field(default_factory=Event)
     first_items: list[Any] = field(default_factory=list)
     """The first item, once it was waited for."""
@@ -73,8 +75,9 @@ class RequestQueue:
     async def stream(self, ask: InferenceRequest) -> TokenStream:
         """A stream that has its first piece; raises BadRequest, Overloaded, PromptTooLong, and what
         the model fails with, before anything is sent."""
-        pieces = TokenStream(uuid4().hex, asyncio.Queue())
-        cached = self.answerer.cached_response(ask, pieces.response_id)
+        response_id = uuid4().hex
+        cached = self.answerer.cached_response(ask, response_id)
+        pieces = TokenStream(response_id, asyncio.Queue(), cached is not None)
         if cached is not None:
             for item in (cached.answer.text, cached, _END):
                 pieces.queue.put_nowait(item)

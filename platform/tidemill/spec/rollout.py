@@ -25,20 +25,28 @@ class RolloutStep(Frozen):
 
 
 class Guardrail(Frozen):
-    """A limit on a dense signal; exactly one of `at_most` and `max_ratio_to_live`."""
+    """A limit on a dense signal; exactly one of `at_most` and `max_ratio_to_live`.
 
-    signal: Literal["error_rate", "latency_p50", "latency_p95"]
-    """Signal to watch; latencies in seconds."""
+    A limit is exceeded where the 95 % bounds say so: the candidate's lower bound lies above it.
+    """
+
+    signal: Literal["error_rate", "overload_rate", "latency_p50", "latency_p95"]
+    """Signal to watch. Latencies are those of generated answers in seconds, without the first ones
+    after a start; streamed answers are compared with streamed ones. `overload_rate` is the share of
+    requests refused by a full queue or a server that starts; they are no errors."""
     at_most: float | None = Field(default=None, ge=0)
-    """Absolute limit."""
+    """Absolute limit. Where the live arm exceeds it in the same time as well, a candidate goes back
+    only if it is clearly worse than live."""
     max_ratio_to_live: float | None = Field(default=None, gt=0)
-    """Limit relative to the live arm."""
+    """Limit relative to the live arm in the same time: the candidate's lower bound may not exceed
+    this many times the live arm's upper bound. Does not apply where live has no traffic."""
     failure_limit: int = Field(default=1, ge=1)
     """Looks in a row beyond the limit before the rollback."""
     initial_delay: Duration = timedelta(0)
     """Time after a step's start before looking."""
     min_requests: int = Field(default=10, ge=1)
-    """Fewest answers for a look to count; no data means hold."""
+    """Fewest answers that carry the signal, of each arm that is compared, for a look to count; for
+    latencies only generated answers do. Fewer are no data: see `on_no_data`."""
 
     @model_validator(mode="after")
     def _check_one_limit(self) -> Self:
@@ -61,6 +69,17 @@ class RatingQuality(Frozen):
     """False alarms allowed over the whole rollout."""
     expected_ratings: int = Field(default=1000, ge=1)
     """Number of ratings the interval is made narrowest for; fixed before the start."""
+
+
+class NoDataRule(Frozen):
+    """What happens when a step lacks the data that judges it."""
+
+    after: Duration = timedelta(minutes=30)
+    """Time to wait for missing answers, and for answers that show a limit exceeded or kept. It
+    begins with the step, or with the last look that judged all."""
+    then: Literal["judge_others", "hold", "roll_back"] = "judge_others"
+    """`judge_others` goes on by the signals that have data, and names the others; `hold` waits
+    until data or a person comes (`tidemill rollout promote`)."""
 
 
 class Direct(Frozen):
@@ -119,6 +138,11 @@ class Rollout(Spec):
     """Time between two looks."""
     on_inconclusive: Literal["hold", "promote", "rollback", "ask"] = "ask"
     """Action when the last step's hold is over and ratings are inconclusive."""
+    on_no_data: Annotated[NoDataRule, AddedLater()] = NoDataRule()
+    """Action when the step's hold is over and a signal or `min_requests` still lacks answers."""
+    watch: Annotated[Duration, AddedLater()] = timedelta(days=1)
+    """Time after the last step in which absolute guardrails, and ratings against those of the
+    former release, still bring that release back by themselves; `0s` ends with the last step."""
     approval: ApprovalRule | None = None
     """A person has to agree."""
     keep_versions: int = Field(default=3, ge=1)

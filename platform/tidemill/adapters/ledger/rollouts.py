@@ -211,7 +211,8 @@ class RolloutLedger:
             former = update(rollouts).where(*_where_live(str(service)))
             connection.execute(former.values(state="rolled_back", percent=0.0, **values))
             restored = update(rollouts).where(rollouts.c.id == key)
-            connection.execute(restored.values(state="live", percent=100.0, **values))
+            values = {**_changed_columns(change, now), **values}
+            connection.execute(restored.values(state="live", **{**values, "percent": 100.0}))
             _log_decision(connection, key, change, now)
 
     def _read(self, query: Select[Any]) -> list[RolloutRecord]:

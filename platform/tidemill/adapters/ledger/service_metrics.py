@@ -10,8 +10,8 @@ from sqlalchemy import Engine, and_, func, select
 
 from tidemill.adapters.ledger.base import SqlRow
 from tidemill.adapters.ledger.event_tables import feedback, from_timestamp, inference, to_timestamp
+from tidemill.engine.arm_health import WARM_UP, ArmHealth
 from tidemill.engine.ratings_needed import RatingRate
-from tidemill.ports import ArmHealth
 from tidemill.records import RatingTotals
 from tidemill.triggers import AnswerRecord
 from tidemill.triggers.subject_weight import rating_cap
@@ -97,7 +97,11 @@ class ServiceMetrics:
     def release_health(
         self, service: str, since: datetime, *, newest: int = 5000
     ) -> dict[str, ArmHealth]:
-        """Requests, errors and latencies of each release, from its inference events."""
+        """Requests, errors and latencies of each release, from its inference events.
+
+        Latencies are those of the model server, of the `newest` answers that it generated; the
+        first ones of a release are its warm-up and not among them.
+        """
         recent = and_(inference.c.service == service, inference.c.time >= to_timestamp(since))
         failed = func.count(inference.c.error)
         counts = select(inference.c.release, func.count(), failed).where(recent)
@@ -106,11 +110,17 @@ class ServiceMetrics:
             for release, requests, errors in connection.execute(
                 counts.group_by(inference.c.release)
             ).all():
-                answered = and_(recent, inference.c.release == release, inference.c.error.is_(None))
-                latest = (
-                    select(inference.c.latency).where(answered).order_by(inference.c.time.desc())
+                generated = select(inference.c.seq, inference.c.latency).where(
+                    inference.c.service == service,
+                    inference.c.release == release,
+                    inference.c.error.is_(None),
+                    inference.c.cached.is_(False),
                 )
-                seconds = list(connection.scalars(latest.limit(newest)))
+                first = generated.order_by(inference.c.time, inference.c.seq).limit(WARM_UP)
+                latest = generated.where(recent).order_by(inference.c.time.desc()).limit(newest)
+                warm_up = {seq for seq, _ in connection.execute(first)}
+                rows = connection.execute(latest)
+                seconds = [latency for seq, latency in rows if seq not in warm_up]
                 health[release] = ArmHealth.measure(requests, errors, seconds)
         return health
 

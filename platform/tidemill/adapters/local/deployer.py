@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -35,9 +35,8 @@ class _ServedArm:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> _ServedArm:
-        """From the gateway's JSON; keys that are no field are left out."""
-        names = [field.name for field in fields(ArmHealth) if field.name in raw]
-        return cls(float(raw["percent"]), ArmHealth(**{name: raw[name] for name in names}))
+        """From the gateway's JSON."""
+        return cls(float(raw["percent"]), ArmHealth.from_dict(raw))
 
 
 @dataclass

@@ -1,0 +1,180 @@
+"""The rules of a look at a rollout, in order: the first that answers decides.
+
+A stopped rollout, a mode that needs a live release, broken guardrails, ratings that show harm, an
+unfinished step, missing data, ratings that decide nothing, a missing approval.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from tidemill.engine.first_release import missing_baseline
+from tidemill.engine.sequential import Comparison
+from tidemill.spec.rollout import Rollout
+
+if TYPE_CHECKING:
+    from tidemill.engine.rollout import Scene
+
+Decision = Literal["promote", "hold", "roll_back", "ask", "done"]
+Finding = tuple[Decision, str] | None
+
+
+def _not_running(scene: Scene) -> Finding:
+    status = scene.state.status
+    if status == "paused":
+        return "hold", "paused by a person; resume it with `tidemill rollout promote`"
+    active = status in ("running", "watched")
+    return None if active else ("done", f"this rollout is over: {status}")
+
+
+def _no_baseline(scene: Scene) -> Finding:
+    reason = missing_baseline(scene.rollout) if scene.state.live is None else None
+    return ("hold", reason) if reason else None
+
+
+def _accepted_by_user(scene: Scene) -> Finding:
+    """A person who agrees to a release that is live already ends its watch."""
+    if not scene.is_watched or not scene.is_approved_in_step:
+        return None
+    return "done", f"accepted by {scene.state.approved_by}; it is watched no longer"
+
+
+def _guardrail_breached(scene: Scene) -> Finding:
+    breaches = "; ".join(str(reading) for reading in scene.readings if reading.broken)
+    if not breaches:
+        return None
+    if scene.state.live is None:
+        return "ask", (
+            f"{breaches}; there is no other release to go back to: run a better one, or accept "
+            f"this one with `tidemill rollout promote {scene.rollout.service}`"
+        )
+    return "roll_back", breaches
+
+
+def _strike(scene: Scene) -> Finding:
+    beyond = [r for r in scene.readings if r.outcome == "beyond"]
+    return ("hold", f"{beyond[0]} (look {beyond[0].strikes})") if beyond else None
+
+
+def _sample_ratio_mismatch(scene: Scene) -> Finding:
+    if scene.comparison is None or scene.split.sound or scene.is_approved_in_step:
+        return None
+    split = scene.split
+    return "ask", (
+        f"the split is wrong, so ratings cannot be trusted: the candidate was to get "
+        f"{split.expected:.1%} of the subjects and got {split.observed:.1%} (p = {split.p:.1e})"
+    )
+
+
+def _harmful(scene: Scene) -> Finding:
+    comparison = scene.comparison
+    if comparison is None or comparison.finding != "harm" or not scene.split.sound:
+        return None
+    other = "release before" if scene.is_watched else "live release"
+    return (
+        "roll_back",
+        f"users rate it worse than the {other}: {_describe_ratings(comparison)}",
+    )
+
+
+def _unfinished(scene: Scene) -> Finding:
+    if scene.state.step < 0:
+        return None
+    remaining = (scene.hold - (scene.now - scene.state.step_started)).total_seconds()
+    if remaining <= 0:
+        return None
+    part = "the watch" if scene.is_watched else "this step"
+    return "hold", f"{remaining:.0f} s of {part} are left"
+
+
+def _no_data(scene: Scene) -> Finding:
+    """What is missing is waited for, and after its time the spec decides."""
+    if not scene.missing:
+        return None
+    rule, missing = scene.rollout.on_no_data, "; ".join(scene.missing)
+    if scene.is_watched or not scene.waited_long_enough:
+        return "hold", scene.missing[0]
+    if scene.refused:
+        return "roll_back", f"the candidate refused all of its {scene.refused} requests as overload"
+    late = f"{missing} after {rule.after.total_seconds():.0f} s"
+    if rule.then == "roll_back":
+        return "roll_back", late
+    if rule.then == "hold" and not scene.is_approved_in_step:
+        way_out = f"go on without it by `tidemill rollout promote {scene.rollout.service}`"
+        return "hold", f"{late}; {way_out}"
+    return None
+
+
+def _unclear(scene: Scene) -> Finding:
+    """A limit that is exceeded by the value alone is looked into for a time, in a watch for good:
+    it ends with the watch."""
+    if scene.is_watched or scene.now - scene.state.step_started >= scene.longest_doubt:
+        return None
+    unclear = [reading for reading in scene.readings if reading.outcome == "unclear"]
+    return ("hold", str(unclear[0])) if unclear else None
+
+
+def _undecided(scene: Scene) -> Finding:
+    """Ratings decide before the live arm loses its last share: afterwards nothing is learnt."""
+    comparison, quality = scene.comparison, scene.rollout.quality
+    if comparison is None or quality is None or scene.is_watched:
+        return None
+    if scene.state.step != _deciding_step(scene.rollout):
+        return None
+    if comparison.finding != "inconclusive" or scene.is_approved_in_step:
+        return None
+    message = f"ratings decide nothing yet: {_describe_ratings(comparison)}"
+    if scene.rollout.mode == "ab" and comparison.ratings < quality.expected_ratings:
+        return "hold", f"{message}, {quality.expected_ratings} ratings are expected"
+    policy: dict[str, Finding] = {
+        "hold": ("hold", message),
+        "rollback": ("roll_back", message),
+        "ask": ("ask", message),
+        "promote": None,
+    }
+    return policy[scene.rollout.on_inconclusive]
+
+
+def _deciding_step(rollout: Rollout) -> int:
+    if rollout.mode == "ab":
+        return 0
+    split = [i for i, step in enumerate(rollout.steps) if 0 < step.percent < 100]
+    return split[-1] if split else len(rollout.steps) - 1
+
+
+def _unapproved(scene: Scene) -> Finding:
+    approval = scene.rollout.approval
+    if approval is None or scene.state.approved_by is not None:
+        return None
+    beyond = scene.onwards().percent
+    limit = approval.before_percent or 0
+    if beyond <= limit:
+        return None
+    people = " or ".join(approval.by) or "somebody"
+    if scene.state.live is None:
+        return "ask", f"{people} has to approve the first release before it gets traffic"
+    return "ask", f"{people} has to approve before traffic goes beyond {limit} % (next: {beyond} %)"
+
+
+def _describe_ratings(comparison: Comparison) -> str:
+    return (
+        f"difference {comparison.difference:+.3f} "
+        f"({comparison.low:+.3f} to {comparison.high:+.3f}) "
+        f"over {comparison.ratings} ratings of {comparison.subjects} subjects"
+    )
+
+
+RULES = (
+    _not_running,
+    _no_baseline,
+    _accepted_by_user,
+    _guardrail_breached,
+    _strike,
+    _sample_ratio_mismatch,
+    _harmful,
+    _unfinished,
+    _no_data,
+    _unclear,
+    _undecided,
+    _unapproved,
+)
