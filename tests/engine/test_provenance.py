@@ -147,7 +147,7 @@ def test_feedback_that_is_among_the_nearest_rows_is_not_told_twice() -> None:
     )
     told = [(link.kind, link.name) for link in found if link.kind in ("row", "feedback")]
 
-    assert told == [("row", "1"), ("feedback", "e2"), ("feedback", "3 more")]
+    assert told == [("row", "1"), ("feedback", "e2"), ("feedback", "3 more in --json")]
 
 
 def test_an_evaluation_is_told_over_all_rows() -> None:
