@@ -58,7 +58,7 @@ def test_a_remote_that_went_away_leaves_what_was_fetched(desk: Remote, mirror: M
     desk.bare.rename(desk.bare.with_name("gone.git"))
 
     with pytest.raises(
-        ServiceError, match="the last fetched commit stays in use; it is tried again"
+        ServiceError, match="the last fetched commit stays in use; the next poll tries again"
     ):
         mirror.fetch()
 
