@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any, Literal
 
-from tidemill.engine.statistics import quantile_interval
-
 Work = Literal["generated", "streamed"]
 WORKS: tuple[Work, ...] = ("generated", "streamed")
 CONFIDENCE = 0.95
@@ -119,6 +117,10 @@ class ArmHealth:
 
 
 def _quantile(ordered: Sequence[float], q: float) -> Estimate:
+    from tidemill.engine.statistics import (
+        quantile_interval,  # with numpy, which commands do without
+    )
+
     found = quantile_interval(ordered, q, CONFIDENCE)
     high = found.high if isfinite(found.high) else None
     return Estimate(found.value, max(0.0, found.low), high, found.rows)
