@@ -70,7 +70,7 @@ def test_pruning_removes_the_smallest_weights(
 def test_an_adapter_has_to_be_merged_first(
     step: str, tiny_adapter: Path, tmp_path: Path, resolve: Resolve
 ) -> None:
-    with pytest.raises(ArtefactError, match="put a `merge` step before it"):
+    with pytest.raises(ArtefactError, match="add a `merge` step before it"):
         compress(step, tiny_adapter, tmp_path / "out", resolve)
 
     assert not (tmp_path / "out").exists()
