@@ -63,7 +63,8 @@ def command() -> None:
 @pass_settings
 def explain(settings: Settings, name: str | None, as_json: bool) -> None:
     """Say why each trigger (or NAME) fires or does not, now; starts nothing."""
-    explanations = [_explain(settings, *explanation) for explanation in _triggers(settings, name)]
+    triggers = _triggers(settings, name)
+    explanations = [_explain(settings, project, trigger) for project, trigger, _ in triggers]
     if as_json:
         print_json([explanation.to_dict() for explanation in explanations])
         return
@@ -139,9 +140,7 @@ def _triggers(settings: Settings, name: str | None) -> list[tuple[str, Trigger, 
     return triggers
 
 
-def _explain(
-    settings: Settings, project: str, trigger: Trigger, _stream: Feedback | None
-) -> _Explanation:
+def _explain(settings: Settings, project: str, trigger: Trigger) -> _Explanation:
     from tidemill.control.trigger_evaluation import explain as verdict_now
     from tidemill.home import Home
 

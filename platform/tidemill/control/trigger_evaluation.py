@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypedDict
 
 from tidemill.control.lifecycle_events import announce
 from tidemill.control.spec_changes import newest_unbuilt_change
@@ -92,34 +93,34 @@ def react(
     return Reaction(decision, recorded)
 
 
+class _Circumstances(TypedDict):
+    """What an evaluation takes of a trigger's project."""
+
+    stream: Feedback | None
+    changed: datetime | None
+    consent_required: bool
+
+
+def _circumstances(home: Home, project: Project, trigger: Trigger) -> _Circumstances:
+    stream = project.spec(trigger.of, Feedback) if trigger.of else None
+    return {
+        "stream": stream,
+        "changed": newest_unbuilt_change(home.builder(project.name), trigger),
+        "consent_required": requires_consent(project, stream),
+    }
+
+
 def explain(home: Home, project: Project, trigger: Trigger, now: datetime) -> TriggerVerdict:
     """What an evaluation would decide now; starts and records nothing."""
-    stream = project.spec(trigger.of, Feedback) if trigger.of else None
-    state = state_of(
-        home.ledger,
-        project.name,
-        trigger,
-        stream,
-        now,
-        changed=newest_unbuilt_change(home.builder(project.name), trigger),
-        consent_required=requires_consent(project, stream),
-    )
-    return evaluate(trigger, state, now)
+    given = _circumstances(home, project, trigger)
+    return evaluate(trigger, state_of(home.ledger, project.name, trigger, now=now, **given), now)
 
 
 def evaluate_and_report(home: Home, project: Project, trigger: Trigger, now: datetime) -> str:
     """Evaluate one trigger, publish a firing or a question to a person, and give the result as a
     sentence."""
-    stream = project.spec(trigger.of, Feedback) if trigger.of else None
-    reaction = react(
-        home.ledger,
-        project.name,
-        trigger,
-        stream,
-        now,
-        changed=newest_unbuilt_change(home.builder(project.name), trigger),
-        consent_required=requires_consent(project, stream),
-    )
+    given = _circumstances(home, project, trigger)
+    reaction = react(home.ledger, project.name, trigger, now=now, **given)
     decision = reaction.decision
     if reaction.recorded:
         facts = {"reason": decision.reason, "numbers": dict(decision.numbers)}

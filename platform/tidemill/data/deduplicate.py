@@ -36,10 +36,7 @@ def apply(rows: Sequence[MutableRow], key: str | None, near: float | None) -> De
     """
     order = sorted(range(len(rows)), key=lambda i: (_RANK.get(str(rows[i].get(SPLIT)), 2), i))
     texts = [question_of(row, key) for row in rows]
-    twins = _exact(order, texts)
-    exact = len(twins)
-    if near is not None and near < 1:
-        twins |= _near([i for i in order if i not in twins], texts, near)
+    twins, exact = _twins(order, texts, near)
     dropped = [
         (rows[i], _reason(rows[i], rows[twins[i]], texts[i] == texts[twins[i]]))
         for i in sorted(twins)
@@ -50,11 +47,19 @@ def apply(rows: Sequence[MutableRow], key: str | None, near: float | None) -> De
 
 def twins_of(rows: Sequence[DatasetRow], near: float | None) -> dict[int, int]:
     """Place of each row that asks what an earlier one asks → the place of the first that does."""
-    order, texts = list(range(len(rows))), [question_of(row) for row in rows]
+    twins, _ = _twins(range(len(rows)), [question_of(row) for row in rows], near)
+    return {place: twins.get(first, first) for place, first in twins.items()}
+
+
+def _twins(
+    order: Sequence[int], texts: Sequence[str], near: float | None
+) -> tuple[dict[int, int], int]:
+    """Place of each row that repeats an earlier one → that one's, and how many are equal."""
     twins = _exact(order, texts)
+    exact = len(twins)
     if near is not None and near < 1:
         twins |= _near([i for i in order if i not in twins], texts, near)
-    return {place: twins.get(first, first) for place, first in twins.items()}
+    return twins, exact
 
 
 def _reason(row: MutableRow, twin: MutableRow, equal: bool) -> str:

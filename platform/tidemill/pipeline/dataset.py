@@ -121,7 +121,7 @@ def _settlement(
     noise = spec.label_noise
     encoder = inputs[noise.encoder].path if noise and noise.encoder in inputs else None
 
-    def settled(rows: Sequence[MutableRow], asked: Sequence[Question]) -> SettledRows:
+    def settle(rows: Sequence[MutableRow], asked: Sequence[Question]) -> SettledRows:
         prior = None
         if encoder is not None:
             from tidemill.data.label_noise import expected_labels
@@ -131,7 +131,7 @@ def _settlement(
         now = bench.clock.now()
         return settle_labels(rows, asked, label, spec.consensus, now=now, prior=prior)
 
-    return settled
+    return settle
 
 
 def read_sources(spec: Dataset, bench: BuildContext) -> SourceRows:
