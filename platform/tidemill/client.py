@@ -20,8 +20,16 @@ from pydantic import ValidationError
 
 from tidemill.adapters.kafka import connect
 from tidemill.errors import EventError
-from tidemill.events import Event, FeedbackEvent, encode, hash_subject, new_id
+from tidemill.events import (
+    Event,
+    FeedbackEvent,
+    ReviewVerdict,
+    encode,
+    hash_subject,
+    new_id,
+)
 from tidemill.ports import Bus, Message
+from tidemill.rows import DatasetRow
 from tidemill.settings import SubjectSettings
 
 _ATTRIBUTES = ("response_id", "kind", "subject", "consent", "time", "event_id")
@@ -30,7 +38,7 @@ _ATTRIBUTES = ("response_id", "kind", "subject", "consent", "time", "event_id")
 class SendArguments(TypedDict, total=False):
     """The arguments of `Tidemill.send`."""
 
-    response_id: Required[str]
+    response_id: Required[str | None]
     kind: Required[str]
     subject: str | None
     consent: bool
@@ -39,7 +47,7 @@ class SendArguments(TypedDict, total=False):
     value: float
     """Of thumbs, score and outcome."""
     output: str | Mapping[str, object]
-    """Of a correction."""
+    """Of a correction or a review."""
     comment: str
     over: str
     """Of a preference."""
@@ -91,9 +99,24 @@ class Tidemill:
         """The result in the world: 0 (bad) to 1 (good), such as a solved ticket."""
         return self.send(response_id, "outcome", value=value, **about)
 
+    def review(
+        self,
+        verdict: ReviewVerdict,
+        *,
+        reviewer: str,
+        response_id: str | None = None,
+        question: DatasetRow | None = None,
+        **about: Any,
+    ) -> str:
+        """What a reviewer decided about an answer, or about a question that only a file has;
+        `output` is the right answer where the verdict is `answer`."""
+        row = None if question is None else dict(question)
+        more = {"reviewer": reviewer, "verdict": verdict, "question": row, **about}
+        return self.send(response_id, "review", **more)
+
     def send(
         self,
-        response_id: str,
+        response_id: str | None,
         kind: str,
         *,
         subject: str | None = None,

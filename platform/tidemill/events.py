@@ -74,30 +74,50 @@ class InferenceEvent(Frozen):
     """Reason why there is no answer."""
 
 
+ReviewVerdict = Literal["answer", "reject", "reopen"]
+"""The right answer; the row is to be left out; no verdict any more, the votes count again."""
+
+
 class FeedbackEvent(Frozen):
-    """A judgement of one answer by a user or a system (`tidemill.feedback.v1`)."""
+    """A judgement of one answer by a user or a system (`tidemill.feedback.v1`).
+
+    A `review` is about an answer (`response_id`) or about a question that only a file has
+    (`question`); all other kinds are about an answer.
+    """
 
     model_config = _STRICT
     TYPE: ClassVar[str] = "tidemill.feedback.v1"
 
-    response_id: Key
-    """The answer it is about."""
+    response_id: Key | None = None
+    """The answer it is about; only a review may have `question` in its place."""
     kind: FeedbackKind
     value: float | None = None
     """thumbs: 0 or 1; score: within the stream's range; outcome: 0 (bad) to 1 (good)."""
     comment: str | None = None
     """Free text; may come with any kind."""
     output: str | dict[str, Any] | None = None
-    """correction: the right output, as text or by column."""
+    """correction, and review with verdict `answer`: the right output, as text or by column."""
     over: Key | None = None
     """preference: the response that this one was preferred to."""
     subject: Key | None = None
     """The user, under a keyed hash."""
     consent: bool = False
     """True where the user agreed to training on it."""
+    reviewer: Key | None = None
+    """review: the person who decided, for example by e-mail address; never hashed."""
+    verdict: ReviewVerdict | None = None
+    """review: what was decided; of several reviews of a question the newest counts."""
+    question: MutableRow | None = None
+    """review: the question by column, where no answer of the service asks it."""
 
     @model_validator(mode="after")
     def _check_payload(self) -> Self:
+        if self.kind == "review":
+            return self._check_review()
+        if self.response_id is None:
+            raise ValueError(f"{self.kind} needs `response_id`")
+        if self.reviewer or self.verdict or self.question:
+            raise ValueError(f"{self.kind} has no `reviewer`, `verdict` or `question`")
         carries = _CARRIES[self.kind]
         value = getattr(self, carries)
         if value is None or value == "" or value == {}:
@@ -106,6 +126,15 @@ class FeedbackEvent(Frozen):
             raise ValueError(f"a thumb's value is 0 or 1, not {value:g}")
         if self.kind == "outcome" and not 0 <= value <= 1:
             raise ValueError(f"an outcome's value is between 0 and 1, not {value:g}")
+        return self
+
+    def _check_review(self) -> Self:
+        if self.reviewer is None or self.verdict is None:
+            raise ValueError("review needs `reviewer` and `verdict`")
+        if (self.response_id is None) == (not self.question):
+            raise ValueError("review needs `response_id` or `question`, one of the two")
+        if (self.verdict == "answer") == (not self.output):
+            raise ValueError("review needs `output` with the verdict 'answer', and with no other")
         return self
 
 

@@ -273,6 +273,62 @@ class RatingTotals:
 
 
 @dataclass(frozen=True)
+class FeedbackSelection:
+    """Feedback that all given fields match; at least one of them is given."""
+
+    topic: str | None = None
+    subjects: tuple[str, ...] = ()
+    """Names of one person: a reviewer or a subject, the subject's pseudonym among them."""
+    response_id: str | None = None
+    since: float | None = None
+    """Seconds since 1970; of the event's own time."""
+    until: float | None = None
+    """The first moment that does not belong."""
+
+
+@dataclass(frozen=True)
+class FeedbackExample:
+    """One of the rows that a withdrawal takes out."""
+
+    time: datetime
+    kind: str
+    person: str
+    """The reviewer, or the subject; empty for somebody anonymous."""
+    content: str
+    """What was said."""
+
+
+@dataclass(frozen=True)
+class SelectedFeedback:
+    """What a withdrawal takes out."""
+
+    rows: int
+    kinds: Mapping[str, int]
+    """Rows by kind."""
+    subjects: int
+    first: datetime | None
+    last: datetime | None
+    withdrawn_before: int
+    """Rows that match as well and are out already."""
+    examples: Sequence[FeedbackExample]
+    """The newest ones."""
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """A withdrawal as the ledger keeps it."""
+
+    id: int
+    selection: FeedbackSelection
+    reason: str
+    principal: str
+    """Who made it."""
+    rows: int
+    withdrawn_at: datetime
+    undone_at: datetime | None
+
+
+@dataclass(frozen=True)
 class SyncRecord:
     """One arrival of a commit at the tip of the followed branch; a commit that comes back after
     another one has a second."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tidemill.cli import _plan_words
+from tidemill.cli._votes_text import VoteContent, vote_lines
 from tidemill.rows import DatasetRow, MutableRow
 from tidemill.terminal.amounts import format_count, format_value, strip_control
 
@@ -31,6 +32,8 @@ class DatasetContent(TypedDict):
     leaking: int
     """Train rows that ask what a test row asks."""
     not_read: list[str]
+    feedback: VoteContent | None
+    """What users say, and what it comes to; None where no feedback was read."""
     examples: dict[str, list[MutableRow]]
     """The first rows of each split."""
 
@@ -49,6 +52,8 @@ def content_lines(content: DatasetContent) -> Iterator[str]:
         yield f"  personal data found: {', '.join(f'{n} {k}' for k, n in content['pii'].items())}"
     if content["not_read"]:
         yield f"  not read: {', '.join(map(strip_control, content['not_read']))}"
+    if content["feedback"]:
+        yield from vote_lines(content["feedback"])
     for split, rows in content["examples"].items():
         yield from (f"  {split}: {_row(row)}" for row in rows)
 

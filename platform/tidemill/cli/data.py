@@ -41,20 +41,22 @@ def command() -> None:
 @json_option
 @pass_settings
 def show(settings: Settings, dataset: str, rows: int, as_json: bool) -> None:
-    """What a dataset would hold now: counts, labels, what is left out and why, a few rows.
+    """What a dataset would hold now: counts, labels, votes, what is left out and why, a few rows.
 
-    Read from its files by its own pipeline; feedback, hub files and expectations come with a run.
+    Read by its own pipeline from its files and all feedback so far, as `run --fresh` does; hub
+    files and expectations come with a run.
     """
-    from tidemill.adapters.clock import SystemClock
     from tidemill.cli._data_text import content_lines
+    from tidemill.cli._votes_text import vote_content
     from tidemill.home import Home
-    from tidemill.pipeline.preview import preview
+    from tidemill.planning.current_dataset import current_dataset
 
     home = Home(settings)
     project, name = home.find_spec(dataset)
     _is_dataset(home.project(project), name)
-    prepared = preview(home.project(project), name, SystemClock(), settings.subject_key)
-    content = _content(project, name, prepared, rows)
+    current = current_dataset(home, project, name)
+    content = _content(project, name, current.preview, rows)
+    content["feedback"] = vote_content(current, rows)
     print_json(content) if as_json else click.echo("\n".join(content_lines(content)))
 
 
@@ -72,6 +74,7 @@ def _content(project: str, name: str, preview: DatasetPreview, rows: int) -> Dat
         "duplicates": dataset.duplicates,
         "leaking": preview.leaking_rows,
         "not_read": list(preview.unread_sources),
+        "feedback": None,
         "examples": {
             split: [columns_of(row) for row in split_rows[:rows]]
             for split, split_rows in dataset.splits.items()

@@ -1,4 +1,4 @@
-"""Send feedback, list it, and manage the quarantine."""
+"""Send feedback, list it, withdraw it, and manage the quarantine."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tidemill.errors import SpecError, TidemillError, UnknownName
+from tidemill.cli._streams import find_stream, streams_by_name
+from tidemill.cli._withdraw import withdraw
 from tidemill.settings import Settings
-from tidemill.spec.feedback import Feedback
 from tidemill.terminal.amounts import strip_control
 from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
@@ -22,7 +22,10 @@ KINDS = ("thumbs", "score", "correction", "comment", "preference", "outcome")
 
 @click.group()
 def command() -> None:
-    """Send feedback, list it, and manage the quarantine."""
+    """Send feedback, list it, withdraw it, and manage the quarantine."""
+
+
+command.add_command(withdraw)
 
 
 @command.command(
@@ -52,7 +55,7 @@ def send(
     """Send one piece of feedback: VALUE is up or down, a number, a text, or a response id."""
     from tidemill.client import Tidemill
 
-    contract = _stream(settings, stream)
+    contract = find_stream(settings, stream)
     topic = contract.topic
     with Tidemill(
         settings.brokers, topic, source="/cli", subject_key=settings.subject_key
@@ -83,7 +86,7 @@ def tail(settings: Settings, stream: str | None, limit: int, follow: bool, as_js
     from tidemill.adapters.ledger import Ledger
 
     feedback = Ledger.open(settings.ledger_url).feedback
-    topic = _stream(settings, stream).topic if stream else None
+    topic = find_stream(settings, stream).topic if stream else None
     rows = feedback.newest_feedback(topic, limit=limit)
     if as_json and not follow:
         print_json(rows)
@@ -136,7 +139,7 @@ def replay(settings: Settings, ids: tuple[int, ...], as_json: bool) -> None:
     from tidemill.adapters.clock import SystemClock
     from tidemill.adapters.ledger import Ledger
 
-    contracts = {spec.topic: spec for spec in _streams(settings).values()}
+    contracts = {spec.topic: spec for spec in streams_by_name(settings).values()}
     result = Ledger.open(settings.ledger_url).events.replay(
         contracts, SystemClock().now(), ids or None
     )
@@ -147,40 +150,6 @@ def replay(settings: Settings, ids: tuple[int, ...], as_json: bool) -> None:
         f"{result.records} replayed: {result.inserted} ingested, {result.duplicates} duplicates, "
         f"{result.quarantined} still in quarantine"
     )
-
-
-def _streams(settings: Settings) -> dict[str, Feedback]:
-    """Streams by project and name; problems of other files are no reason to refuse feedback."""
-    from tidemill.spec.load import read
-
-    reading = read(settings.specs)
-    streams = {
-        f"{project.name}/{loaded.spec.name}": loaded.spec
-        for project in reading.workspace.projects.values()
-        for loaded in project.specs.values()
-        if isinstance(loaded.spec, Feedback)
-    }
-    if reading.problems and not streams:
-        raise SpecError(reading.problems)
-    return streams
-
-
-def _stream(settings: Settings, requested: str | None) -> Feedback:
-    streams = _streams(settings)
-    matches = {
-        name: spec
-        for name, spec in streams.items()
-        if requested in (None, name, name.split("/")[1], spec.topic)
-    }
-    if len(matches) == 1:
-        return next(iter(matches.values()))
-    if not streams:
-        raise TidemillError(f"{settings.specs} has no Feedback spec; add one")
-    if not matches:
-        topics = [spec.topic for spec in streams.values()]
-        raise UnknownName("stream", str(requested), [*streams, *topics])
-    several = ", ".join(sorted(matches))
-    raise TidemillError(f"several streams exist ({several}); choose one with --to")
 
 
 def _payload(kind: str, value: str) -> dict[str, Any]:
@@ -197,8 +166,9 @@ def _payload(kind: str, value: str) -> dict[str, Any]:
 
 
 def _line(row: RecentFeedback) -> str:
-    content = next((row[n] for n in ("output", "comment", "value") if row[n] is not None), "")
-    subject = (row["subject"] or "–")[:8]
+    texts = (row["output"], row["comment"], row["value"], row["verdict"])
+    content = next((text for text in texts if text is not None), "")
+    subject = (row["reviewer"] or row["subject"] or "–")[:8]
     release = (row["release"] or "").removeprefix("sha256:")[:12] or row["state"]
     line = f"{row['time']:%H:%M:%S}  {row['kind']:<10}  {subject:<8}  {release:<12}  {content}"
     return strip_control(line)  # what users write never drives the terminal

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from tidemill.data.rows import ORIGIN, SPLIT, Dropped, question_of
+from tidemill.data.rows import ORIGIN, SPLIT, Dropped, is_review, question_of
 from tidemill.errors import MissingExtra
 from tidemill.rows import DatasetRow, MutableRow
 
@@ -70,12 +70,14 @@ def _reason(row: MutableRow, twin: MutableRow, equal: bool) -> str:
 
 
 def leaks(rows: Sequence[MutableRow]) -> tuple[list[MutableRow], Dropped]:
-    """Rows outside a fixed test split that ask what a row inside it asks."""
+    """Rows outside a fixed test split that ask what a row inside it asks; a review may judge such a
+    row."""
     test_rows = {question_of(row): row for row in rows if row.get(SPLIT) == "test"}
     remaining: list[MutableRow] = []
     dropped: Dropped = []
     for row in rows:
-        twin = test_rows.get(question_of(row)) if test_rows and row.get(SPLIT) != "test" else None
+        judges = row.get(SPLIT) == "test" or is_review(row)
+        twin = test_rows.get(question_of(row)) if test_rows and not judges else None
         if twin is None:
             remaining.append(row)
         else:

@@ -13,8 +13,10 @@ from tidemill.data.rows import (
     FEEDBACK,
     ORIGIN,
     PLACE,
+    REVIEWER,
     SOURCE,
     SPLIT,
+    VERDICT,
     VOTE,
     Dropped,
 )
@@ -49,7 +51,10 @@ class FeedbackRow(TypedDict, total=False):
     region: str | None
     consent: bool
     time: datetime
-    response_id: str
+    response_id: str | None
+    reviewer: str | None
+    verdict: str | None
+    """Of a review: `answer`, `reject` or `reopen`."""
     event_id: str
     place: str
     """The event's `topic/partition/offset`."""
@@ -65,7 +70,9 @@ def feedback_rows(
     for signal in sorted(given, key=lambda row: (str(row.get("time")), str(row.get("event_id")))):
         about = _about(signal, stream, weight)
         question, filled = _question(signal.get("input")), _fill_columns(signal, fill)
-        if question is None:
+        if question is not None and signal.get("verdict") in ("reject", "reopen"):
+            rows.append({**question, **about})
+        elif question is None:
             dropped.append((about, "no inference event: the question is unknown"))
         elif filled is None:
             correction = {**about, "output": signal.get("output")}
@@ -112,4 +119,7 @@ def _about(one: FeedbackRow, stream: str, weight: float) -> MutableRow:
         ANSWER: one.get("response_id"),
         VOTE: _vote(one),
     }
+    if about[VOTE] == "review":
+        about[VERDICT] = one.get("verdict") or "answer"
+        about[REVIEWER] = one.get("reviewer") or one.get("subject")
     return about | ({"region": one["region"]} if one.get("region") else {})

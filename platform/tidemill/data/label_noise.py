@@ -27,7 +27,8 @@ Encode = Callable[[Sequence[str]], Any]
 def expected_labels(
     rows: Sequence[MutableRow], asked: Sequence[Question], label: str, encode: Encode
 ) -> Prior:
-    """Probability of each label for each question with a vote, by the place of its first row."""
+    """Probability of each label for each question whose label can be learnt, by the place of its
+    first row."""
     judged = [_said(rows, question, label) for question in asked]
     counts = Counter(said for said in judged if said is not None)
     learnable = {name for name, count in counts.items() if count >= FEWEST}
@@ -38,16 +39,15 @@ def expected_labels(
     probabilities = _out_of_fold(encode(texts), [str(judged[n]) for n in usable], texts)
     names, prior = sorted(counts), {}
     for n, found in zip(usable, probabilities, strict=True):
-        if any(rows[i].get(FEEDBACK) for i in asked[n].places):
-            floor = (1 - TRUST) / len(names)
-            opinion = {name: TRUST * found.get(name, 0.0) + floor for name in names}
-            prior[asked[n].places[0]] = opinion
+        floor = (1 - TRUST) / len(names)
+        opinion = {name: TRUST * found.get(name, 0.0) + floor for name in names}
+        prior[asked[n].places[0]] = opinion
     return prior
 
 
 def _said(rows: Sequence[MutableRow], question: Question, label: str) -> str | None:
     """The label that most rows of a question name; of a file where there is one."""
-    members = [rows[i] for i in question.places if rows[i].get(VOTE) != "down"]
+    members = [rows[i] for i in question.places if rows[i].get(VOTE) not in ("down", "review")]
     files = [row for row in members if not row.get(FEEDBACK)]
     counts = Counter(str(row.get(label)) for row in files or members)
     return min(counts, key=lambda name: (-counts[name], name)) if counts else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tidemill.data.rows import PREFIX, SOURCE, Dropped
+from tidemill.data.rows import PREFIX, SOURCE, Dropped, is_review
 from tidemill.errors import DataError, suggest
 from tidemill.rows import MutableRow
 
@@ -43,14 +43,15 @@ def _check_columns(rows: Sequence[MutableRow], columns: Mapping[str, str]) -> No
 
 
 def complete(rows: Sequence[MutableRow], form: str) -> tuple[list[MutableRow], Dropped]:
-    """Rows that have what their format needs, and the others with what they lack."""
+    """Rows that have what their format needs, and the others with what they lack. A review that
+    gives no answer lacks nothing."""
     complete_rows: list[MutableRow] = []
     dropped: Dropped = []
     for row in rows:
         lacking = [name for name in REQUIRED[form] if _empty(row.get(name))]
         if form == "chat" and not lacking and not _is_chat(row["messages"]):
             lacking = ["messages (a list of objects with `role` and `content`)"]
-        if lacking:
+        if lacking and not is_review(row):
             dropped.append((row, f"incomplete: no {', '.join(lacking)}"))
         else:
             complete_rows.append(row)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tidemill.data import SPLITS, deduplicate, mapping, privacy, split, votes, weights
+from tidemill.data import SPLITS, cleaning, deduplicate, mapping, privacy, split, votes, weights
 from tidemill.data.expectations import ExpectationResult, validate_rows
 from tidemill.data.rows import (
     FEEDBACK,
@@ -39,6 +39,8 @@ class PreparedDataset:
     """Feedback rows that wait for a review, since people do not agree."""
     crowd: float | None = None
     """Estimated share of right votes of a person nobody knows; None without votes."""
+    questions: Sequence[votes.SettledQuestion] = ()
+    """Questions that people said something about, or whose label a model doubts."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -74,7 +76,8 @@ def prepare(
         remaining
     )  # before a `sample`, so that it gets its full number
     prepared.quarantine.add(dropped)
-    remaining = _clean(remaining, spec, prepared.quarantine)
+    remaining, dropped = cleaning.apply(remaining, spec.clean)
+    prepared.quarantine.add(dropped)
     remaining, dropped, prepared.pii = privacy.apply(remaining, spec.privacy, key=key)
     prepared.quarantine.add(dropped)
     mark_questions(remaining, asks)
@@ -86,13 +89,6 @@ def prepare(
         prepared.weight_capped = weights.cap(prepared.splits["train"], share)
     _hide(prepared.quarantine, spec)
     return prepared
-
-
-def _clean(rows: list[MutableRow], spec: Dataset, quarantine: Quarantine) -> list[MutableRow]:
-    for step in spec.clean:
-        rows, dropped = step.catalog.load(step.type).apply(rows, step.options)
-        quarantine.add(dropped)
-    return rows
 
 
 def _settle(
@@ -114,6 +110,7 @@ def _settle(
     settled = settle_labels(rows, votes.questions(rows, near))
     made.quarantine.add(settled.dropped)
     made.contested, made.crowd = settled.contested, settled.crowd
+    made.questions = settled.questions
     return settled.rows
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tidemill.data.pii import FINDERS
-from tidemill.data.rows import CONSENT, FEEDBACK, PREFIX, Dropped
+from tidemill.data.rows import CONSENT, FEEDBACK, PREFIX, Dropped, is_review
 from tidemill.errors import DataError
 from tidemill.rows import DatasetRow, MutableRow
 from tidemill.spec.dataset import Privacy
@@ -64,12 +64,18 @@ def is_held_out(subject: object, share: float, key: bytes = b"") -> bool:
 def filter_permitted(
     rows: Sequence[MutableRow], privacy: Privacy, now: datetime
 ) -> tuple[list[MutableRow], Dropped]:
-    """Consent, then region, then retention; each row that stays out with its reason."""
+    """Consent, then region, then retention; each row that stays out with its reason.
+
+    A review stays, since it judges rows that others gave; its consent says whether it may be a row
+    of its own.
+    """
     remaining: list[MutableRow] = []
     dropped: Dropped = []
     for row in rows:
         reason = _refusal_reason(row, privacy, now)
-        if reason:
+        if is_review(row):
+            remaining.append({**row, CONSENT: not reason})
+        elif reason:
             dropped.append((row, reason))
         else:
             remaining.append(row)

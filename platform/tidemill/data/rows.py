@@ -28,6 +28,9 @@ VOTE, UNVERIFIED = "__vote", "__unverified"
 """Of a feedback row: whether it is a `label`, a thumb `up` or `down`, or a `review`; and True where
 nobody but one person vouches for its label."""
 
+VERDICT, REVIEWER = "__verdict", "__reviewer"
+"""Of a row that is a review: `answer`, `reject` or `reopen`, and who decided."""
+
 METADATA_COLUMNS = ("id", "subject", "group", "region", "time", "source", "weight", "consent")
 """Columns about a row rather than of it."""
 
@@ -52,6 +55,11 @@ class Quarantine:
             kind = reason.split(":")[0]
             totals[kind] = totals.get(kind, 0) + 1
         return dict(sorted(totals.items(), key=lambda item: (-item[1], item[0])))
+
+
+def is_review(row: DatasetRow) -> bool:
+    """True for the verdict of a reviewer: it judges rows and is not one of them."""
+    return row.get(VOTE) == "review"
 
 
 def columns_of(row: DatasetRow) -> MutableRow:

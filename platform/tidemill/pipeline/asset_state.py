@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tidemill.content import PREFIX
 from tidemill.engine.release_record import ReleaseRecord
@@ -44,6 +44,11 @@ class BuiltAssets:
     service_releases: Callable[[str], ServiceReleases]
     store: Store | None
     """None where the files are on another machine."""
+    withdrawn: Callable[[Sequence[str], Mapping[str, int]], str] = field(
+        default=lambda _topics, _offsets: ""
+    )
+    """A digest over the feedback that is withdrawn of topics below frozen offsets; empty without
+    any."""
 
     @property
     def failed_assets(self) -> set[str]:
@@ -81,7 +86,7 @@ class BuiltAssets:
             record.artefact,
             record.inputs,
             _fields(record.spec_digest, spec, former),
-            self._changed_baseline(spec, record),
+            self._changed_baseline(spec, record) or self._changed_feedback(record),
         )
 
     def _release(self, spec: SpecSnapshot, former: SpecSnapshot | None) -> RecordedAsset | None:
@@ -120,18 +125,33 @@ class BuiltAssets:
         version = asset_version(record.spec_digest, record.inputs, {}, live)
         return "" if version == record.version else f"the live release of '{spec.baseline}'"
 
+    def _changed_feedback(self, record: Materialisation) -> str:
+        """The feedback that a dataset was built from, where rows of it were withdrawn or put back
+        since; empty where it is the same."""
+        if not (topics := record.facts.get("topics")):
+            return ""
+        now = self.withdrawn(topics, record.facts.get("offsets") or {})
+        return "" if now == record.facts.get("withdrawn", "") else "its set of withdrawn feedback"
+
 
 def asset_version(
-    spec_digest: str, inputs: Mapping[str, str], offsets: Mapping[str, int], baseline: str
+    spec_digest: str,
+    inputs: Mapping[str, str],
+    offsets: Mapping[str, int],
+    baseline: str,
+    withdrawn: str = "",
 ) -> str:
     """The digest of everything that an asset is built from: its spec, the artefacts of its inputs
-    by name, the frozen offsets of its feedback, and the release that it is compared with."""
-    content = {
+    by name, the frozen offsets of its feedback, the release that it is compared with, and what was
+    withdrawn of its feedback."""
+    content: dict[str, object] = {
         "spec": spec_digest,
         "inputs": dict(inputs),
         "offsets": dict(offsets),
         "baseline": baseline,
     }
+    if withdrawn:
+        content["withdrawn"] = withdrawn
     return PREFIX + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

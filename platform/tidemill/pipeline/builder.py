@@ -72,6 +72,9 @@ class FeedbackReader(Protocol):
     ) -> Any:
         """Feedback joined to its inference, up to the frozen offsets."""
 
+    def withdrawn_digest(self, topics: Sequence[str], frozen: Mapping[str, int]) -> str:
+        """A digest over what is withdrawn of topics below frozen offsets; empty without any."""
+
 
 @dataclass(frozen=True)
 class ProjectBuilder:
@@ -127,7 +130,7 @@ class ProjectBuilder:
             self._key(name): snapshot(self.project, name, needs_digest=self._key(name) in records)
             for name in closure
         }
-        built = BuiltAssets(records, {}, self.service_releases, self.store)
+        built = BuiltAssets(records, {}, self.service_releases, self.store, self._withdrawn_digest)
         states = built.staleness(desired)
         return {name: states[self._key(name)] for name in closure}
 
@@ -178,11 +181,14 @@ class ProjectBuilder:
     def _build(
         self, spec: Spec, frozen: Mapping[str, int], version: str, progress: Progress
     ) -> BuildResult:
+        withdrawn = self._withdrawn_digest(self._topics(spec), frozen)
         context = self._build_context(spec, frozen, version[7:23], progress)
         kind = import_module(f"tidemill.pipeline.{spec.kind.lower()}")
         result: BuildResult = kind.build(spec, self._inputs(spec.name), context)
         topics = self._topics(spec)
-        frozen_facts = {"offsets": dict(frozen), "topics": topics} if topics else {}
+        if not topics:
+            return result
+        frozen_facts = {"offsets": dict(frozen), "topics": topics, "withdrawn": withdrawn}
         return replace(result, facts={**result.facts, **frozen_facts})
 
     def build_context(
@@ -213,7 +219,13 @@ class ProjectBuilder:
         inputs = {key: parent.artefact for key, parent in parents.items()}
         baseline = self._baseline_release(self.specs[name])
         digest = self.spec_digest(name)
-        return asset_version(digest, inputs, frozen, baseline.digest if baseline else "")
+        withdrawn = self._withdrawn_digest(self._topics(self.specs[name]), frozen)
+        return asset_version(digest, inputs, frozen, baseline.digest if baseline else "", withdrawn)
+
+    def _withdrawn_digest(self, topics: Sequence[str], frozen: Mapping[str, int]) -> str:
+        if self.feedback is None or not topics:
+            return ""
+        return self.feedback.withdrawn_digest(topics, frozen)
 
     def _freeze(self, spec: Spec, requested: Mapping[str, int] | None) -> dict[str, int]:
         if self.feedback is None:

@@ -101,7 +101,7 @@ def prepare_rows(
         share=_share(spec, bench),
         unusable=gathered.dropped,
         asks=prompt.inputs if prompt else (),
-        settle_labels=_settlement(spec, bench, _voted_column(spec, prompt), inputs or {}),
+        settle_labels=_settlement(spec, bench, prompt, inputs or {}),
     )
 
 
@@ -113,11 +113,13 @@ def _voted_column(spec: Dataset, prompt: Prompt | None) -> str | None:
 
 
 def _settlement(
-    spec: Dataset, bench: BuildContext, label: str | None, inputs: Mapping[str, Artefact]
+    spec: Dataset, bench: BuildContext, prompt: Prompt | None, inputs: Mapping[str, Artefact]
 ) -> SettleLabels | None:
     """How votes become labels; the encoder that the spec names has a say where it was built."""
+    label = _voted_column(spec, prompt)
     if label is None:
         return None
+    outputs = output_parsing.output_columns(prompt.output) if prompt else (label,)
     noise = spec.label_noise
     encoder = inputs[noise.encoder].path if noise and noise.encoder in inputs else None
 
@@ -129,7 +131,9 @@ def _settlement(
 
             prior = expected_labels(rows, asked, label, Encoder(encoder).encode)
         now = bench.clock.now()
-        return settle_labels(rows, asked, label, spec.consensus, now=now, prior=prior)
+        return settle_labels(
+            rows, asked, label, spec.consensus, now=now, prior=prior, outputs=outputs
+        )
 
     return settle
 

@@ -54,6 +54,10 @@ class NoFeedback:
         """No rows, and no offsets they came from."""
         return [], {}
 
+    def withdrawn_digest(self, topics: Sequence[str], frozen: Mapping[str, int]) -> str:  # noqa: ARG002
+        """Nothing was withdrawn."""
+        return ""
+
 
 def cheap(builder: ProjectBuilder, names: Iterable[str]) -> Iterator[Result]:
     """One result for each cheap asset of `names` (which are in the order of making), datasets first

@@ -1,13 +1,14 @@
 """What a dataset would hold, found by its own pipeline, without making it.
 
-Files are read and cleaned as a run would; expectations are not judged, feedback stays at its
-frozen offsets, files on the hub stay where they are, and nothing is written.
+Files are read and cleaned as a run would; expectations are not judged, files on the hub stay where
+they are, and nothing is written. Feedback is read where a reader is given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,6 +26,8 @@ from tidemill.spec.dataset import Dataset
 from tidemill.spec.load import Project
 
 READABLE_SOURCES = ("file", "dvc")
+ReadFeedback = Callable[[str, Sequence[str], datetime | None], Any]
+"""Reads feedback rows as `BuildContext.read_feedback` does."""
 SHOWN = 3
 
 
@@ -86,22 +89,37 @@ class _NoStore:
 
 
 def preview(
-    project: Project, name: str, clock: Clock, subject_key: bytes | None = None
+    project: Project,
+    name: str,
+    clock: Clock,
+    subject_key: bytes | None = None,
+    *,
+    read_feedback: ReadFeedback | None = None,
+    inputs: Mapping[str, Artefact] | None = None,
 ) -> DatasetPreview:
-    """The dataset of that name from its files; raises DataError where they cannot be used."""
+    """The dataset of that name from its files, and from feedback where it can be read; raises
+    DataError where they cannot be used. `inputs` has models that the spec names."""
     specs = {key: loaded.spec for key, loaded in project.specs.items()}
     spec = project.spec(name, Dataset)
-    read = tuple(source for source in spec.sources if source.type in READABLE_SOURCES)
-    unread = tuple(_name(source) for source in spec.sources if source.type not in READABLE_SOURCES)
+    readable = (*READABLE_SOURCES, "feedback") if read_feedback else READABLE_SOURCES
+    read = tuple(source for source in spec.sources if source.type in readable)
+    unread = tuple(_name(source) for source in spec.sources if source.type not in readable)
     rehearsed = spec.model_copy(update={"sources": read, "expectations": ()})
     bench = BuildContext(
-        project.folder, Path(), Path(), _NoStore(), clock, specs=specs, subject_key=subject_key
+        project.folder,
+        Path(),
+        Path(),
+        _NoStore(),
+        clock,
+        read_feedback=read_feedback,
+        specs=specs,
+        subject_key=subject_key,
     )
     gathered = read_sources(rehearsed, bench)
     raw = [dict(row) for row in gathered.rows]
     if not raw:
         rehearsed = rehearsed.model_copy(update={"split": type(spec.split)(), "deduplicate": None})
-    prepared = prepare_rows(rehearsed, bench, gathered)
+    prepared = prepare_rows(rehearsed, bench, gathered, inputs)
     both, kept_out = leakage_counts(prepared)
     return DatasetPreview(
         prepared, raw, label_counts(spec, prepared, bench), both, kept_out, unread

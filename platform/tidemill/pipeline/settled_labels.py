@@ -11,9 +11,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from tidemill.data.privacy import parse_time
-from tidemill.data.rows import FEEDBACK, ORIGIN, SPLIT, UNVERIFIED, VOTE
+from tidemill.data.rows import FEEDBACK, ORIGIN, REVIEWER, SPLIT, UNVERIFIED, VOTE, is_review
 from tidemill.data.votes import CONTESTED, COUNTED, OUTVOTED, Prior, Question, SettledRows
-from tidemill.engine.consensus import LabelVerdict, Vote, settle
+from tidemill.engine.consensus import Consensus, LabelVerdict, Vote, settle
+from tidemill.pipeline.reviewed_rows import (
+    Outcome,
+    ReviewedQuestion,
+    open_outcomes,
+    reviewed_outcomes,
+    split_reviews,
+)
+from tidemill.pipeline.settled_questions import settled_questions
 from tidemill.rows import DatasetRow, MutableRow
 from tidemill.spec.dataset import Consensus as Rules
 
@@ -29,47 +37,87 @@ def settle_labels(
     *,
     now: datetime,
     prior: Prior | None = None,
+    outputs: Sequence[str] = (),
 ) -> SettledRows:
     """One row for each question that people voted on; questions without a vote stay as they are.
 
-    `label` is the column that is voted on; `prior` is a model's opinion of the questions.
+    `label` is the column that is voted on; `prior` is a model's opinion of the questions; `outputs`
+    are all columns of an answer, the label alone without it.
     """
-    by_time = sorted(range(len(rows)), key=lambda i: (str(rows[i].get("time")), i))
-    ranks = {place: rank for rank, place in enumerate(by_time)}
-    voted = [q for q in asked if any(rows[i].get(FEEDBACK) for i in q.places)]
-    votes = [
-        _vote(rows[i], question.item, label, rules, now, ranks[i])
-        for question in voted
-        for i in question.places
+    cases = [
+        split_reviews(rows, question)
+        for question in asked
+        if any(rows[place].get(FEEDBACK) for place in question.places)
     ]
-    labels = {str(row.get(label)) for row in rows}
-    known = {q.item: prior[q.places[0]] for q in voted if prior and q.places[0] in prior}
-    consensus = settle(votes, accept=rules.accept, labels=labels, prior=known)
-    rare = _rare_labels(rows, label, rules)
-    outcome: dict[int, MutableRow | tuple[MutableRow, str]] = dict(enumerate(rows))
-    for question in voted:
-        members = [rows[i] for i in question.places]
-        for place, result in zip(
-            question.places,
-            _outcomes(members, consensus.verdicts[question.item], label, rare),
-            strict=True,
-        ):
-            outcome[place] = result
+    consensus = _consensus(rows, cases, label, rules, now, prior or {})
+    rare = _rare_labels(rows, cases, label, rules)
+    columns = (label, *(name for name in outputs if name != label))
+    outcome: dict[int, Outcome] = dict(enumerate(rows))
+    for case in cases:
+        outcome |= _case_outcomes(rows, case, consensus, columns, rare)
     ordered = [outcome[place] for place in range(len(rows))]
     return SettledRows(
         [row for row in ordered if not isinstance(row, tuple)],
         [row for row in ordered if isinstance(row, tuple)],
-        consensus.crowd if voted else None,
+        consensus.crowd if cases else None,
+        settled_questions(rows, asked, cases, consensus, rare, columns, prior or {}),
     )
 
 
-def _rare_labels(rows: Sequence[DatasetRow], label: str, rules: Rules) -> dict[str, int]:
+def _consensus(
+    rows: Sequence[MutableRow],
+    cases: Sequence[ReviewedQuestion],
+    label: str,
+    rules: Rules,
+    now: datetime,
+    prior: Prior,
+) -> Consensus:
+    """What the votes come to, the newest review of a question among them."""
+    by_time = sorted(range(len(rows)), key=lambda i: (str(rows[i].get("time")), i))
+    ranks = {place: rank for rank, place in enumerate(by_time)}
+    votes = [
+        _vote(rows[place], case.question.item, label, rules, now, ranks[place])
+        for case in cases
+        if case.decision != "reject"
+        for place in (*case.members, *case.reviews)
+        if place in case.members or rows[place] is case.verdict
+    ]
+    labels = {str(row[label]) for row in rows if row.get(label) is not None}
+    known = {
+        case.question.item: prior[case.question.places[0]]
+        for case in cases
+        if case.question.places[0] in prior
+    }
+    return settle(votes, accept=rules.accept, labels=labels, prior=known)
+
+
+def _case_outcomes(
+    rows: Sequence[MutableRow],
+    case: ReviewedQuestion,
+    consensus: Consensus,
+    columns: Sequence[str],
+    rare: Mapping[str, int],
+) -> dict[int, Outcome]:
+    """What becomes of the rows of one question, by place."""
+    if case.decision:
+        return reviewed_outcomes(rows, case, columns)
+    if not case.members:
+        return open_outcomes(rows, case)
+    members = [rows[place] for place in case.members]
+    verdict = consensus.verdicts[case.question.item]
+    outcomes = _outcomes(members, verdict, columns[0], rare)
+    return dict(zip(case.members, outcomes, strict=True)) | open_outcomes(rows, case)
+
+
+def _rare_labels(
+    rows: Sequence[DatasetRow], cases: Sequence[ReviewedQuestion], label: str, rules: Rules
+) -> dict[str, int]:
     """Labels that no file and no reviewer knows, with the people who chose them, where they are
     too few."""
     chosen: dict[str, set[str]] = defaultdict(set)
-    known = set()
+    known = {str(case.verdict.get(label)) for case in cases if case.verdict}
     for row in rows:
-        if not row.get(FEEDBACK) or row.get(VOTE) == "review":
+        if not row.get(FEEDBACK):
             known.add(str(row.get(label)))
         elif row.get(VOTE) == "label":
             chosen[str(row.get(label))].add(str(row.get("subject") or ""))
@@ -86,16 +134,16 @@ def _vote(row: DatasetRow, item: str, label: str, rules: Rules, now: datetime, o
     age = (now - moment).total_seconds() if moment else 0.0
     half_life = rules.half_life.total_seconds() if rules.half_life else None
     weight = 0.5 ** (max(age, 0.0) / half_life) if half_life else 1.0
+    if is_review(row):
+        return Vote(item, str(row.get(REVIEWER)), said, source="reviewer", order=order)
     voter = str(row.get("subject") or "")
-    if row.get(VOTE) == "review":
-        return Vote(item, voter, said, source="reviewer", order=order)
     kind = row.get(VOTE, "label")
     return Vote(item, voter, said, kind=kind, order=order, weight=weight)
 
 
 def _outcomes(
     members: Sequence[MutableRow], verdict: LabelVerdict, label: str, rare: Mapping[str, int]
-) -> list[MutableRow | tuple[MutableRow, str]]:
+) -> list[Outcome]:
     """For each row of one question: the row that stays, or the row with its reason."""
     tally = _tally(members, label)
     if verdict.label in rare and not verdict.verified:
@@ -105,7 +153,7 @@ def _outcomes(
     if verdict.contested:
         return [(row, f"{CONTESTED}: {tally}") for row in members]
     chosen = _representative(members, verdict, label)
-    results: list[MutableRow | tuple[MutableRow, str]] = []
+    results: list[Outcome] = []
     for row in members:
         if row is chosen:
             results.append(_settled(row, verdict))

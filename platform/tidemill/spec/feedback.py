@@ -9,7 +9,9 @@ from pydantic import Field, model_validator
 
 from tidemill.spec.base import Duration, FieldConflict, Fraction, Spec
 
-FeedbackKind = Literal["thumbs", "score", "correction", "comment", "preference", "outcome"]
+FeedbackKind = Literal[
+    "thumbs", "score", "correction", "comment", "preference", "outcome", "review"
+]
 
 
 class Feedback(Spec):
@@ -20,8 +22,9 @@ class Feedback(Spec):
     """Kafka topic the applications write to."""
     service: str
     """The service whose answers it is about (the `service` of a Rollout)."""
-    kinds: tuple[FeedbackKind, ...] = ("thumbs", "score", "correction", "comment")
-    """Kinds that are accepted; others go to quarantine."""
+    kinds: tuple[FeedbackKind, ...] = ("thumbs", "score", "correction", "comment", "review")
+    """Kinds that are accepted; others go to quarantine. A `review` outranks all votes: accept it
+    only where those who may write to the topic may settle labels."""
     score_range: tuple[float, float] = (1.0, 5.0)
     """Smallest and largest `score`."""
     join_window: Duration = timedelta(hours=1)

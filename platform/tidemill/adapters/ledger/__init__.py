@@ -20,6 +20,7 @@ from tidemill.adapters.ledger.lineage import LineageLedger
 from tidemill.adapters.ledger.rollouts import RolloutLedger
 from tidemill.adapters.ledger.service_metrics import ServiceMetrics
 from tidemill.adapters.ledger.syncs import SyncLedger
+from tidemill.adapters.ledger.withdrawals import WithdrawalLedger
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Ledger:
     rollouts: RolloutLedger
     service_metrics: ServiceMetrics
     syncs: SyncLedger
+    withdrawals: WithdrawalLedger
 
     @classmethod
     def open(cls, url: str) -> Ledger:
@@ -58,4 +60,5 @@ class Ledger:
             RolloutLedger(engine),
             ServiceMetrics(engine),
             SyncLedger(engine),
+            WithdrawalLedger(engine),
         )

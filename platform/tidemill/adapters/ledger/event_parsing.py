@@ -119,7 +119,7 @@ def _feedback(data: FeedbackEvent, contract: Contract, record: Message, row: Sql
         allowed = ", ".join(contract.kinds)
         raise EventError(f"'{contract.name}' does not accept {data.kind}; it accepts {allowed}")
     return {
-        "response_id": data.response_id,
+        "response_id": data.response_id or "",
         "kind": data.kind,
         "value": data.value,
         "rating": _to_rating(data, contract),
@@ -129,7 +129,7 @@ def _feedback(data: FeedbackEvent, contract: Contract, record: Message, row: Sql
         "subject": data.subject,
         "consent": data.consent,
         "late": row["time"] < row["arrived"] - contract.late_after.total_seconds(),
-        "state": "waiting",
+        "state": "joined" if data.question else "waiting",
         "deadline": row["arrived"] + contract.join_window.total_seconds(),
         "raw": record.value,
         "headers": record.headers,  # packed only where it has to wait
@@ -139,6 +139,9 @@ def _feedback(data: FeedbackEvent, contract: Contract, record: Message, row: Sql
         "inference": None,
         "inference_partition": None,
         "inference_offset": None,
+        "reviewer": data.reviewer,
+        "verdict": data.verdict,
+        "question": json.dumps(data.question, ensure_ascii=False) if data.question else None,
     }
 
 

@@ -100,6 +100,10 @@ feedback = Table(
     Column("inference", BigInteger),
     Column("inference_partition", Integer),
     Column("inference_offset", BigInteger),
+    Column("reviewer", String(200)),
+    Column("verdict", String(8)),
+    Column("question", Text),  # of a review that is about no answer
+    Column("withdrawal", Integer),  # the one that took it out
     Index("feedback_once", "event_id", "source", unique=True),
     Index("feedback_by_kind", "topic", "kind", "seq"),
     Index("feedback_by_service", "service", "arrived"),
@@ -111,6 +115,26 @@ Index(
     feedback.c.response_id,
     sqlite_where=feedback.c.state == "waiting",
     postgresql_where=feedback.c.state == "waiting",
+)
+
+_is_withdrawn = feedback.c.withdrawal.is_not(None)
+Index(
+    "feedback_withdrawn",
+    feedback.c.topic,
+    sqlite_where=_is_withdrawn,
+    postgresql_where=_is_withdrawn,
+)
+
+withdrawals = Table(
+    "withdrawals",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("selection", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("principal", String(200), nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("withdrawn_at", Double, nullable=False),
+    Column("undone_at", Double),
 )
 
 lifecycle = Table(

@@ -17,6 +17,8 @@ from tidemill.adapters.ledger.event_tables import (
     offsets,
     to_timestamp,
 )
+from tidemill.adapters.ledger.offset_ranges import Frozen, is_within
+from tidemill.adapters.ledger.withdrawals import count_withdrawn, withdrawn_digest
 from tidemill.ports import INFERENCE_TOPIC
 from tidemill.triggers import FeedbackSignal
 from tidemill.triggers.subject_weight import rating_cap
@@ -31,8 +33,6 @@ MAX_SIGNALS = 50_000
 """Most signals a condition gets to see; with at most `PER_SUBJECT` of each subject."""
 MAX_PER_SUBJECT = 500
 _SIGNAL = ("kind", "arrived", "time", "subject", "rating", "release", "consent", "seq")
-Frozen = Mapping[str, int]
-"""`topic/partition` → the first of the ledger's offsets that does not belong."""
 
 
 class RecentFeedback(TypedDict):
@@ -48,10 +48,12 @@ class RecentFeedback(TypedDict):
     output: Any
     """The corrected answer: text, or a mapping by column."""
     subject: str | None
+    reviewer: str | None
+    verdict: str | None
     response_id: str
     release: str | None
     state: str
-    """`joined`, `waiting` or `expired`."""
+    """`joined`, `waiting`, `expired` or `withdrawn`."""
     late: bool
 
 
@@ -89,17 +91,23 @@ class FeedbackLedger:
         """Rows for a dataset, and the frozen offset ranges [from, to) they come from.
 
         A correction's output is the corrected one; a score, thumb or outcome is about the output
-        that it was given for. No subject has more rows than its share; the oldest stay.
+        that it was given for; reviews are read whatever the kinds and however old. No subject has
+        more rows than its share; the oldest stay. Nothing that was withdrawn is read.
         """
         frozen = self.frozen_offsets(contract.topic) if until is None else until
-        conditions = [
+        votes = [
             feedback.c.kind.in_(list(kinds)),
-            _within(contract.topic, frozen),
             or_(feedback.c.kind == "correction", feedback.c.rating.is_not(None)),
         ]
         if since is not None:
-            conditions.append(feedback.c.time >= to_timestamp(since))
-        query = select(feedback, *_ANSWER).join(inference, feedback.c.inference == inference.c.seq)
+            votes.append(feedback.c.time >= to_timestamp(since))
+        conditions = [
+            is_within(contract.topic, frozen),
+            feedback.c.withdrawal.is_(None),
+            or_(and_(*votes), feedback.c.kind == "review"),
+        ]
+        answered = feedback.c.inference == inference.c.seq
+        query = select(feedback, *_ANSWER).outerjoin(inference, answered)
         # Not by seq: a replay or an answer that came late must not reorder what was frozen before.
         order = (feedback.c.partition, feedback.c.offset)
         with self.engine.connect() as connection:
@@ -116,6 +124,7 @@ class FeedbackLedger:
             feedback.c.topic == topic,
             feedback.c.state == "joined",
             not_(feedback.c.late),
+            feedback.c.withdrawal.is_(None),
             self._is_beyond(topic, beyond or {}),
         )
         ranked = select(*columns, nth.label("nth")).where(fresh).subquery()
@@ -156,7 +165,8 @@ class FeedbackLedger:
     ) -> list[RecentFeedback]:
         """The newest feedback beyond a sequence number, oldest first."""
         names = ("seq", "time", "topic", "kind", "value", "comment", "output", "subject")
-        columns = [feedback.c[n] for n in (*names, "response_id", "release", "state", "late")]
+        more = ("reviewer", "verdict", "response_id", "release", "state", "late", "withdrawal")
+        columns = [feedback.c[name] for name in (*names, *more)]
         query = select(*columns).where(feedback.c.seq > after)
         if topic is not None:
             query = query.where(feedback.c.topic == topic)
@@ -164,6 +174,14 @@ class FeedbackLedger:
         with self.engine.connect() as connection:
             rows = connection.execute(query).mappings().all()
         return [_recent(row) for row in reversed(rows)]
+
+    def withdrawn_digest(self, topics: Sequence[str], frozen: Frozen) -> str:
+        """A digest over what is withdrawn of topics below frozen offsets; empty without any."""
+        return withdrawn_digest(self.engine, topics, frozen)
+
+    def count_withdrawn(self, topics: Sequence[str]) -> int:
+        """Rows of topics that are withdrawn now."""
+        return count_withdrawn(self.engine, topics)
 
     def comments(
         self, topic: str, privacy: Privacy, inputs: Sequence[str], *, key: bytes | None = None
@@ -187,9 +205,9 @@ _ANSWER = [
 
 
 def _row(row: Mapping[Any, Any]) -> FeedbackRow:
-    corrected = row["kind"] == "correction"
+    corrected = row["kind"] in ("correction", "review")
     return {
-        "input": json.loads(row["of_input"]),
+        "input": json.loads(row["question"] or row["of_input"]),
         "output": _loads(row["output"]) if corrected else row["of_output"],
         "answer": row["of_output"],
         "label": None if corrected else row["of_label"],
@@ -201,7 +219,9 @@ def _row(row: Mapping[Any, Any]) -> FeedbackRow:
         "conversation": row["of_conversation"],
         "consent": row["consent"],
         "time": from_timestamp(row["time"]),
-        "response_id": row["response_id"],
+        "reviewer": row["reviewer"],
+        "verdict": row["verdict"],
+        "response_id": row["response_id"] or None,
         "event_id": row["event_id"],
         "place": f"{row['topic']}/{row['partition']}/{row['offset']}",
     }
@@ -217,41 +237,26 @@ def _recent(row: Mapping[Any, Any]) -> RecentFeedback:
         "comment": row["comment"],
         "output": _loads(row["output"]),
         "subject": row["subject"],
+        "reviewer": row["reviewer"],
+        "verdict": row["verdict"],
         "response_id": row["response_id"],
         "release": row["release"],
-        "state": row["state"],
+        "state": "withdrawn" if row["withdrawal"] else row["state"],
         "late": row["late"],
     }
 
 
 def _limit_subjects(rows: list[FeedbackRow], share: float) -> list[FeedbackRow]:
-    """The rows without those that exceed a subject's largest share; its oldest rows stay."""
-    counts = Counter(row["subject"] or "" for row in rows)
+    """The rows without those that exceed a subject's largest share; its oldest rows stay, and all
+    reviews do."""
+    counts = Counter(row["subject"] or "" for row in rows if row["kind"] != "review")
     limit, so_far, limited = max(1, int(rating_cap(counts.values(), share))), Counter[str](), []
     for row in rows:
         subject = row["subject"] or ""
-        so_far[subject] += 1
-        if so_far[subject] <= limit:
+        so_far[subject] += row["kind"] != "review"
+        if row["kind"] == "review" or so_far[subject] <= limit:
             limited.append(row)
     return limited
-
-
-def _within(topic: str, frozen: Frozen) -> ColumnElement[bool]:
-    """Feedback whose own offset and whose answer's offset both lie below the frozen ones."""
-    partition, offset = feedback.c.inference_partition, feedback.c.inference_offset
-    return and_(
-        feedback.c.topic == topic,
-        feedback.c.state == "joined",
-        _is_below(frozen, topic, feedback.c.partition, feedback.c.offset),
-        _is_below(frozen, INFERENCE_TOPIC, partition, offset),
-    )
-
-
-def _is_below(
-    frozen: Frozen, topic: str, partition: ColumnElement[Any], offset: ColumnElement[Any]
-) -> ColumnElement[bool]:
-    ends = {k.rpartition("/")[2]: end for k, end in frozen.items() if k.rpartition("/")[0] == topic}
-    return or_(false(), *(and_(partition == int(p), offset < end) for p, end in ends.items()))
 
 
 def _loads(text: str | None) -> Any:

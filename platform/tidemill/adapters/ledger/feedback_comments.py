@@ -35,11 +35,15 @@ def feedback_comments(
     """The newest joined comments and corrections of a topic, oldest first."""
     columns = [feedback.c[n] for n in ("kind", "comment", "output", "subject", "consent", "seq")]
     answers = [inference.c.input.label("request"), inference.c.output.label("answer")]
-    has_text = or_(feedback.c.comment.is_not(None), feedback.c.kind == "correction")
+    has_text = or_(
+        feedback.c.comment.is_not(None) & (feedback.c.kind != "review"),
+        feedback.c.kind == "correction",
+    )
+    present = (feedback.c.state == "joined", feedback.c.withdrawal.is_(None))
     query = (
         select(*columns, *answers)
         .join(inference, feedback.c.inference == inference.c.seq)
-        .where(feedback.c.topic == topic, feedback.c.state == "joined", has_text)
+        .where(feedback.c.topic == topic, *present, has_text)
         .order_by(feedback.c.seq.desc())
         .limit(limit)
     )

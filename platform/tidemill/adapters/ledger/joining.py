@@ -55,7 +55,9 @@ def _join(
     good, bad = [], []
     for row in rows:
         answer = answers.get(row["response_id"])
-        if answer is None:
+        if row["state"] == "joined":  # a review with its own question needs no answer
+            row |= {"raw": None, "headers": None}
+        elif answer is None:
             row["headers"] = headers_to_text(row["headers"])
         elif answer["service"] != row["service"]:
             bad.append(_wrong_service(row, answer, headers_to_text(row["headers"]), row["arrived"]))

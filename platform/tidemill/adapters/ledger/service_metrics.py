@@ -18,6 +18,7 @@ from tidemill.triggers.subject_weight import rating_cap
 
 MAX_ANSWERS = 50_000
 """Most answers that a condition gets."""
+_COUNTED = (feedback.c.state == "joined", feedback.c.withdrawal.is_(None))
 
 
 class ServiceMetrics:
@@ -57,7 +58,7 @@ class ServiceMetrics:
         `metric` is thumbs, score or outcome. Anonymous ratings of a release are one subject, ''.
         """
         subject = func.coalesce(feedback.c.subject, "")
-        conditions = [feedback.c.service == service, feedback.c.state == "joined"]
+        conditions = [*_COUNTED, feedback.c.service == service]
         conditions += [feedback.c.kind == metric, feedback.c.arrived >= to_timestamp(since)]
         if until is not None:
             conditions.append(feedback.c.arrived < to_timestamp(until))
@@ -85,7 +86,7 @@ class ServiceMetrics:
     ) -> RatingRate | None:
         """How many ratings of a kind arrived since a moment, over how long, and their mean; None
         without any. Less than a day counts as a day: a burst is no rate."""
-        conditions = [feedback.c.service == service, feedback.c.state == "joined"]
+        conditions = [*_COUNTED, feedback.c.service == service]
         conditions += [feedback.c.kind == metric, feedback.c.arrived >= to_timestamp(since)]
         query = select(func.count(), func.min(feedback.c.arrived), func.avg(feedback.c.rating))
         with self.engine.connect() as connection:

@@ -1,0 +1,91 @@
+"""What `data show` says of users' feedback: rows, votes, and what they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from tidemill.terminal.amounts import format_count, format_value, strip_control
+
+if TYPE_CHECKING:
+    from tidemill.planning.current_dataset import CurrentDataset
+
+_MEANINGS = {
+    "settled": "people agree",
+    "reviewed": "a reviewer decided",
+    "contested": "people do not agree; held back, see `tidemill review`",
+    "new label": "held back until more people or a reviewer confirm the label",
+    "rejected": "a reviewer left them out",
+    "doubted": "a model contradicts the label, see `tidemill review`",
+}
+
+
+class VoteContent(TypedDict):
+    """The JSON form of the feedback of a dataset."""
+
+    rows: int
+    """Feedback rows that were read, reviews among them."""
+    withdrawn: int
+    """Rows that are withdrawn."""
+    votes: int
+    lacks_model: str
+    """The encoder of `label_noise` where it is not built yet."""
+    questions: dict[str, int]
+    """Questions by what became of them."""
+    examples: dict[str, list[dict[str, Any]]]
+    """The first questions of each."""
+
+
+def vote_content(current: CurrentDataset, most: int) -> VoteContent | None:
+    """The feedback of a dataset with `most` examples of each state; None without feedback."""
+    from tidemill.cli._review_text import question_to_dict
+
+    if not current.feedback_rows and not current.withdrawn:
+        return None
+    questions = current.preview.prepared.questions
+    states = {
+        state: [one for one in questions if state in (one.state, "doubted" if one.doubt else "")]
+        for state in _MEANINGS
+    }
+    people = sum(vote.kind not in ("file", "review") for one in questions for vote in one.votes)
+    return {
+        "rows": current.feedback_rows,
+        "withdrawn": current.withdrawn,
+        "votes": people,
+        "lacks_model": current.lacks_model,
+        "questions": {state: len(matches) for state, matches in states.items() if matches},
+        "examples": {
+            state: [question_to_dict(one) for one in matches[:most]]
+            for state, matches in states.items()
+            if matches
+        },
+    }
+
+
+def vote_lines(content: VoteContent) -> Iterator[str]:
+    """Lines of `data show` about feedback."""
+    counts = sum(n for state, n in content["questions"].items() if state != "doubted")
+    yield (
+        f"  feedback: {format_count(content['rows'], 'row')}, "
+        f"{format_count(content['votes'], 'vote')} on {format_count(counts, 'question')}"
+    )
+    if content["withdrawn"]:
+        yield f"  withdrawn: {format_count(content['withdrawn'], 'row')}, not among these"
+    if content["lacks_model"]:
+        model = strip_control(content["lacks_model"])
+        yield f"  label noise: '{model}' is not built yet, so it has no say here"
+    for state, count in content["questions"].items():
+        yield f"  {state}: {count:,} ({_MEANINGS[state]})"
+        yield from (f"    {_line(one)}" for one in content["examples"][state])
+
+
+def _line(question: dict[str, Any]) -> str:
+    from tidemill.cli._review_text import vote_line
+
+    columns = "  ".join(
+        f"{strip_control(name)}={format_value(value)}"
+        for name, value in question["question"].items()
+    )
+    label = strip_control(question["label"])
+    votes = "; ".join(vote_line(vote) for vote in question["votes"][:4])
+    return f"{columns} → '{label}' ({votes})"
