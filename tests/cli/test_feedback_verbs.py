@@ -100,11 +100,13 @@ def test_quarantine_shows_the_reason_and_a_fixed_spec_lets_it_be_replayed(
     spec.write_text(spec.read_text().replace("kinds: [", "kinds: [score, "))
     replayed = run("feedback", "replay")[1]
 
-    refused = "'chat-feedback' does not accept score; it accepts thumbs, correction, comment"
+    refused = (
+        "'chat-feedback' does not accept score; it accepts thumbs, correction, comment, review"
+    )
     assert refused in shown
     assert sent.endswith(
         "it will be quarantined: 'chat-feedback' does not accept score; "
-        "it accepts thumbs, correction, comment\n"
+        "it accepts thumbs, correction, comment, review\n"
     )
     assert replayed == "1 replayed: 1 ingested, 0 duplicates, 0 still in quarantine\n"
     assert run("feedback", "quarantine") == (0, "the quarantine is empty\n")

@@ -44,6 +44,9 @@ class Nothing:
     def rows(self, *_: object) -> object:
         return [], {}
 
+    def withdrawn_digest(self, *_: object) -> str:
+        return ""
+
 
 def builder(project: str, **more: Any) -> ProjectBuilder:
     records = MaterialisationLedger(open_engine("sqlite://"))
@@ -239,6 +242,9 @@ class Corrected:
         said = {"kind": "correction", "output": "no such thing", "consent": True, "subject": "ann"}
         asked = {"event_id": "e1", "response_id": "r1", "input": {"text": "my cat ate it"}}
         return [said | asked], {}
+
+    def withdrawn_digest(self, *_: object) -> str:
+        return ""
 
 
 def test_a_label_that_one_user_alone_chose_waits_and_does_not_stop_the_line(

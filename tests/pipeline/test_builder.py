@@ -12,6 +12,7 @@ from tidemill.adapters.ledger.assets import MaterialisationLedger
 from tidemill.adapters.ledger.base import open_engine
 from tidemill.adapters.store import MemoryStore
 from tidemill.engine.release_record import SpecCommit
+from tidemill.engine.staleness import reason
 from tidemill.errors import MissingArtefact
 from tidemill.pipeline.builder import ProjectBuilder
 from tidemill.spec.load import read
@@ -142,12 +143,16 @@ class Stream:
 
     def __init__(self) -> None:
         self.end = 3
+        self.withdrawn = ""
 
     def frozen_offsets(self, topic: str) -> dict[str, int]:
         return {f"{topic}/0": self.end}
 
     def rows(self, feedback: object, kinds: object, since: object, until: object) -> object:
         return [], {}
+
+    def withdrawn_digest(self, topics: object, frozen: object) -> str:
+        return self.withdrawn
 
 
 FED = """apiVersion: tidemill/v1
@@ -197,3 +202,24 @@ def test_an_edited_dataset_keeps_the_feedback_it_has(home: Path) -> None:
 
     assert not edited.reused
     assert edited.facts["offsets"] == {"shop.said/0": 3}
+
+
+def test_a_withdrawal_makes_a_dataset_stale_and_its_undoing_brings_the_former_one_back(
+    home: Path,
+) -> None:
+    stream = Stream()
+    workshop = fed(home, stream)
+    first = workshop.builder.materialise("rows")
+    stream.withdrawn = "two rows"
+    (state,) = workshop.builder.staleness("rows").values()
+    without = workshop.builder.materialise("rows")
+    again = workshop.builder.materialise("rows")
+    stream.withdrawn = ""
+    back = workshop.builder.materialise("rows")
+
+    assert reason(state) == "its set of withdrawn feedback is another one now"
+    assert not without.reused
+    assert without.facts["offsets"] == first.facts["offsets"]
+    assert again.reused
+    assert back.reused
+    assert back.artefact.digest == first.artefact.digest

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from tidemill.data.corrections import newest_answers
 from tidemill.data.rows import ANSWER, FEEDBACK, ORIGIN, UNVERIFIED, VOTE, mark_questions
-from tidemill.data.votes import SettledRows, newest_answers, questions
+from tidemill.data.votes import SettledRows, questions
 from tidemill.pipeline.settled_labels import settle_labels
 from tidemill.rows import MutableRow
 from tidemill.spec.dataset import Consensus
@@ -134,7 +135,7 @@ def test_without_a_label_the_last_correction_of_an_answer_counts() -> None:
     last = vote("bob", "last", time=str(NOW), __event="2")
     bad = vote("cem", "bad", **{VOTE: "down", "__event": "3"})
 
-    rows, dropped = newest_answers([last, first, bad])
+    rows, dropped = newest_answers([last, first, bad], ["label"])
 
     assert [row["label"] for row in rows] == ["last"]
     assert sorted(reason.split(":")[0] for _, reason in dropped) == ["outvoted", "rated bad"]

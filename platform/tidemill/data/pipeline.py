@@ -6,11 +6,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tidemill.data import SPLITS, cleaning, deduplicate, mapping, privacy, split, votes, weights
+from tidemill.data import (
+    SPLITS,
+    cleaning,
+    corrections,
+    deduplicate,
+    mapping,
+    privacy,
+    split,
+    votes,
+    weights,
+)
 from tidemill.data.expectations import ExpectationResult, validate_rows
 from tidemill.data.rows import (
     FEEDBACK,
     ORIGIN,
+    OUTPUTS,
     SOURCE,
     Quarantine,
     assign_ids,
@@ -101,7 +112,7 @@ def _settle(
     if not any(row.get(FEEDBACK) for row in rows):
         return rows
     if settle_labels is None:
-        rows, dropped = votes.newest_answers(rows)
+        rows, dropped = corrections.newest_answers(rows, OUTPUTS)
         made.quarantine.add(dropped)
         return rows
     rows, dropped = deduplicate.leaks(rows)

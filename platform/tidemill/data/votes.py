@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tidemill.data.deduplicate import twins_of
-from tidemill.data.rows import ANSWER, EVENT, FEEDBACK, VOTE, Dropped
+from tidemill.data.rows import Dropped
 from tidemill.rows import DatasetRow, MutableRow
 
 CONTESTED = "contested"
@@ -108,23 +108,3 @@ def questions(rows: Sequence[DatasetRow], near: float | None) -> list[Question]:
     for place in range(len(rows)):
         groups[first.get(place, place)].append(place)
     return [Question(str(place), members) for place, members in sorted(groups.items())]
-
-
-def newest_answers(rows: Sequence[MutableRow]) -> tuple[list[MutableRow], Dropped]:
-    """Without a label to vote on: of several corrections of one answer the last one counts. Thumbs
-    down say nothing about what would be right."""
-    last: dict[str, MutableRow] = {}
-    for row in sorted(rows, key=lambda row: (str(row.get("time")), str(row.get(EVENT)))):
-        if row.get(FEEDBACK) and row.get(VOTE) != "down":
-            last[str(row.get(ANSWER) or row.get(EVENT))] = row
-    newest = {id(row) for row in last.values()}
-    remaining: list[MutableRow] = []
-    dropped: Dropped = []
-    for row in rows:
-        if not row.get(FEEDBACK) or id(row) in newest:
-            remaining.append(row)
-        elif row.get(VOTE) == "down":
-            dropped.append((row, f"{RATED_BAD}: nobody said what would be right"))
-        else:
-            dropped.append((row, f"{OUTVOTED}: a later correction of the same answer is used"))
-    return remaining, dropped

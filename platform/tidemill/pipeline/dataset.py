@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill.data import SPLITS, SourceFacts, mapping, sources
+from tidemill.data.corrections import newest_answers
 from tidemill.data.feedback import feedback_rows
 from tidemill.data.pipeline import PreparedDataset, prepare
 from tidemill.data.privacy import check_kinds
-from tidemill.data.rows import Dropped, question_of
+from tidemill.data.rows import OUTPUTS, Dropped, question_of
 from tidemill.data.votes import Question, SettledRows, SettleLabels
 from tidemill.data.write import write
 from tidemill.errors import DataError, MissingExtra
@@ -114,12 +115,14 @@ def _voted_column(spec: Dataset, prompt: Prompt | None) -> str | None:
 
 def _settlement(
     spec: Dataset, bench: BuildContext, prompt: Prompt | None, inputs: Mapping[str, Artefact]
-) -> SettleLabels | None:
-    """How votes become labels; the encoder that the spec names has a say where it was built."""
+) -> SettleLabels:
+    """How votes become labels; the encoder that the spec names has a say where it was built. Free
+    answers have no votes: the newest one counts."""
     label = _voted_column(spec, prompt)
+    outputs = output_parsing.output_columns(prompt.output) if prompt else ()
     if label is None:
-        return None
-    outputs = output_parsing.output_columns(prompt.output) if prompt else (label,)
+        columns = outputs or OUTPUTS
+        return lambda rows, _: SettledRows(*newest_answers(rows, columns))
     noise = spec.label_noise
     encoder = inputs[noise.encoder].path if noise and noise.encoder in inputs else None
 

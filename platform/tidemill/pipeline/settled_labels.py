@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from tidemill.data.privacy import parse_time
-from tidemill.data.rows import FEEDBACK, ORIGIN, REVIEWER, SPLIT, UNVERIFIED, VOTE, is_review
-from tidemill.data.votes import CONTESTED, COUNTED, OUTVOTED, Prior, Question, SettledRows
-from tidemill.engine.consensus import Consensus, LabelVerdict, Vote, settle
-from tidemill.pipeline.reviewed_rows import (
+from tidemill.data.reviews import (
     Outcome,
     ReviewedQuestion,
     open_outcomes,
     reviewed_outcomes,
     split_reviews,
 )
+from tidemill.data.rows import FEEDBACK, ORIGIN, REVIEWER, SPLIT, UNVERIFIED, VOTE, is_review
+from tidemill.data.votes import CONTESTED, COUNTED, OUTVOTED, Prior, Question, SettledRows
+from tidemill.engine.consensus import Consensus, LabelVerdict, Vote, settle
 from tidemill.pipeline.settled_questions import settled_questions
 from tidemill.rows import DatasetRow, MutableRow
 from tidemill.spec.dataset import Consensus as Rules

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from tidemill.data.reviews import ReviewedQuestion
 from tidemill.data.rows import (
     ANSWER,
     FEEDBACK,
@@ -21,7 +22,6 @@ from tidemill.data.rows import (
 from tidemill.data.votes import Prior, Question, QuestionState, RecordedVote, SettledQuestion
 from tidemill.engine.consensus import Consensus
 from tidemill.engine.label_doubt import doubts
-from tidemill.pipeline.reviewed_rows import ReviewedQuestion
 from tidemill.rows import DatasetRow, MutableRow
 
 

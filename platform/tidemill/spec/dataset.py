@@ -65,9 +65,10 @@ class FeedbackSource(Frozen):
     """The Feedback spec whose stream is read."""
     kinds: tuple[Literal["correction", "score", "thumbs", "outcome"], ...] = ("correction",)
     """Which kinds become rows: a correction becomes its corrected output, a good score, thumb or
-    outcome confirms the output it was given for."""
+    outcome confirms the output it was given for. Reviews are read with any of them."""
     window: Duration | None = None
-    """Only events of this last stretch of time before the freeze; all of them without it."""
+    """Only events of this last stretch of time before the freeze; all of them without it. Reviews
+    count however old."""
     weight: float = Field(default=1.0, gt=0)
     """Weight of these rows in training, against 1 for a row of a file."""
 
