@@ -1,9 +1,11 @@
-"""`tidemill review` and `tidemill feedback withdraw`, as a person types them, over a real broker."""
+"""`tidemill review` and `tidemill feedback withdraw` as people type them, over a real broker."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from tidemill.events import INFERENCE_TOPIC, Event, InferenceEvent, encode
 from tidemill.home import Home
 from tidemill.ports import Message
 from tidemill.settings import Settings
+from tidemill.terminal.shell import INTERRUPTED
 
 SPECS = Path(__file__).parents[2] / "specs" / "support-chat"
 TOPIC = "support-chat.feedback"
@@ -132,9 +135,7 @@ def test_a_contested_row_reaches_the_queue_and_one_verdict_settles_it(run: Run, 
     assert [one["id"] for one in json.loads(run("review", "requests", "--json")[1])] == [item["id"]]
 
 
-def test_a_withdrawn_subjects_rows_are_gone_from_the_next_dataset(
-    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_withdrawn_subjects_rows_are_gone_from_the_next_dataset(run: Run, desk: Desk) -> None:
     desk.correct(0, RIGHT, "mallory-of-the-depot")
     desk.correct(1, RIGHT, "ann")
     desk.take(4)
@@ -153,14 +154,35 @@ def test_a_withdrawn_subjects_rows_are_gone_from_the_next_dataset(
     assert refused[0] == 1
     assert refused[1].endswith("nothing was withdrawn: nobody can be asked here; add --yes\n")
     assert out[1].startswith("1 row of 1 subject: 1 correction\n")
-    assert "withdrawal 1: 1 row are out" not in out[1]
-    assert again[1] == "nothing to withdraw: no row matches; 1 row withdrawn before\n"
+    assert "\nwithdrawal 1 took out 1 row; " in out[1]
+    assert again[1] == "nothing to withdraw: all feedback that matches is out already (1 row)\n"
     assert first.facts["rows_total"] - second.facts["rows_total"] == 1
     assert (rows_about(content, COURIER), len(rows_about(content, BIKE))) == ([], 1)
     assert content["feedback"]["withdrawn"] == 1
     assert [(one["reason"], one["rows"]) for one in listed] == [("spam", 1)]
-    assert undone == "withdrawal 1 is undone: 1 row is back\n"
+    assert undone == "withdrawal 1 is undone, with 1 row\n"
     assert third.artefact.digest == first.artefact.digest
+
+
+def test_a_person_at_a_terminal_is_asked_and_what_is_decided_before_the_end_is_sent(
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (0, 1):
+        desk.correct(number, RIGHT, "ann")
+        desk.correct(number, WRONG, "bob")
+    desk.take(6)
+    keyboard, terminal = os.openpty()
+    with os.fdopen(terminal, encoding="utf-8") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        os.write(keyboard, b"?\n1\n\x04")  # the second question meets the end of the input
+        code, printed = run("review", "requests", "--reviewer", "ada@x.org")
+    os.close(keyboard)
+    desk.take(1)
+
+    assert code == INTERRUPTED
+    assert "2 of 2 · contested" in printed
+    assert "1 verdict sent; it counts from the next" in printed
+    assert shown(run)["feedback"]["questions"] == {"reviewed": 1, "contested": 1}
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,8 @@ def vote_lines(content: VoteContent) -> Iterator[str]:
         f"{format_count(content['votes'], 'vote')} on {format_count(counts, 'question')}"
     )
     if content["withdrawn"]:
-        yield f"  withdrawn: {format_count(content['withdrawn'], 'row')}, not among these"
+        rows = format_count(content["withdrawn"], "row")
+        yield f"  withdrawn: {rows}, not among these; see `tidemill feedback withdraw --list`"
     if content["lacks_model"]:
         model = strip_control(content["lacks_model"])
         yield f"  label noise: '{model}' is not built yet, so it has no say here"

@@ -81,7 +81,7 @@ def withdraw(
     if undo is not None:
         done = ledger.undo(undo, datetime.now(UTC))
         rows = format_count(done.rows, "row")
-        print_json(done) if as_json else click.echo(f"withdrawal {undo} is undone: {rows} are back")
+        print_json(done) if as_json else click.echo(f"withdrawal {undo} is undone, with {rows}")
         return
     selection = _selection(settings, ledger, subject, response, start, end, stream)
     selected = ledger.select(selection)
@@ -146,12 +146,14 @@ def _withdraw(
     elif done is not None:
         rows = format_count(done.rows, "row")
         click.echo(
-            f"withdrawal {done.id}: {rows} are out; `tidemill status` names the datasets that "
-            f"change, `tidemill feedback withdraw --undo {done.id}` puts the rows back"
+            f"withdrawal {done.id} took out {rows}; the next `tidemill run` of a dataset with such "
+            f"rows builds it without them, `tidemill feedback withdraw --undo {done.id}` undoes it"
         )
-    else:
+    elif selected.withdrawn_before:
         before = format_count(selected.withdrawn_before, "row")
-        click.echo(f"nothing to withdraw: no row matches; {before} withdrawn before")
+        click.echo(f"nothing to withdraw: all feedback that matches is out already ({before})")
+    else:
+        click.echo("nothing to withdraw: no feedback matches")
 
 
 def _selected_lines(selected: SelectedFeedback) -> list[str]:

@@ -23,8 +23,8 @@ TYPICAL = 0.8
 """Accuracy of a person nobody knows yet, where the crowd shows no other."""
 CROWD, PERSON = 20.0, 5.0
 """How many votes the typical accuracy counts for in the crowd's, and the crowd's in a person's."""
-FILE = 0.97
-"""Accuracy of the project's own files."""
+FILE, REVIEWER = 0.97, 0.99
+"""Accuracy of the project's own files, and of a reviewer: people are measured by both."""
 BEST, WORST = 0.95, 0.05
 """No person counts for more or less, however many votes agree."""
 
@@ -178,7 +178,7 @@ class _Problem:
         }
         others = max(len(self.labels) - 1, 1)
         for vote in votes:
-            right = FILE if vote.source == "file" else accuracy.get(vote.voter, crowd)
+            right = _VERIFIED.get(vote.source) or accuracy.get(vote.voter, crowd)
             yes, no = _likelihoods(vote.kind, right, others)
             for label in scores:
                 scores[label] += vote.weight * math.log(yes if label == vote.label else no)
@@ -186,6 +186,9 @@ class _Problem:
         raised = {label: math.exp(score - top) for label, score in scores.items()}
         total = sum(raised.values())
         return {label: value / total for label, value in raised.items()}
+
+
+_VERIFIED: Mapping[Source, float] = {"file": FILE, "reviewer": REVIEWER}
 
 
 def _likelihoods(kind: Kind, right: float, others: int) -> tuple[float, float]:
