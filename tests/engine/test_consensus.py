@@ -53,6 +53,16 @@ def test_one_against_one_is_contested_and_one_review_settles_it() -> None:
     assert (settled.label, settled.contested, settled.verified) == ("b", False, True)
 
 
+def test_who_contradicts_a_reviewer_is_trusted_less() -> None:
+    def accuracy(reviewed: str) -> float:
+        votes = [vote for n in range(8) for vote in (Vote(f"q{n}", "ann", "a", order=1),)]
+        reviews = [Vote(f"q{n}", "ada", reviewed, source="reviewer", order=2) for n in range(8)]
+        return settle([*votes, *reviews], accept=0.7, labels=["b"]).accuracy["ann"]
+
+    assert accuracy("b") < 0.4
+    assert accuracy("a") > 0.85
+
+
 def test_the_newest_review_counts() -> None:
     reviews = [Vote("q", who, label, source="reviewer", order=n)
                for n, (who, label) in enumerate([("ann", "a"), ("bob", "b")])]  # fmt: skip

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from tidemill.terminal.amounts import format_count, format_value, strip_control
 
 if TYPE_CHECKING:
+    from tidemill.data.votes import SettledQuestion
     from tidemill.planning.current_dataset import CurrentDataset
 
 _MEANINGS = {
@@ -43,21 +44,19 @@ def vote_content(current: CurrentDataset, most: int) -> VoteContent | None:
     if not current.feedback_rows and not current.withdrawn:
         return None
     questions = current.preview.prepared.questions
-    states = {
-        state: [one for one in questions if state in (one.state, "doubted" if one.doubt else "")]
-        for state in _MEANINGS
-    }
-    people = sum(vote.kind not in ("file", "review") for one in questions for vote in one.votes)
+    by_state: dict[str, list[SettledQuestion]] = {state: [] for state in _MEANINGS}
+    for question in questions:
+        by_state[question.state].append(question)
+        by_state["doubted"] += [question] if question.doubt else []
+    states = {state: matches for state, matches in by_state.items() if matches}
     return {
         "rows": current.feedback_rows,
         "withdrawn": current.withdrawn,
-        "votes": people,
+        "votes": sum(v.kind not in ("file", "review") for one in questions for v in one.votes),
         "lacks_model": current.lacks_model,
-        "questions": {state: len(matches) for state, matches in states.items() if matches},
+        "questions": {state: len(matches) for state, matches in states.items()},
         "examples": {
-            state: [question_to_dict(one) for one in matches[:most]]
-            for state, matches in states.items()
-            if matches
+            s: [question_to_dict(q) for q in listed[:most]] for s, listed in states.items()
         },
     }
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import click
 
+from tidemill.cli._withdraw_text import result_line, selected_lines, withdrawal_line
 from tidemill.errors import TidemillError
 from tidemill.settings import Settings
-from tidemill.terminal.amounts import format_count, format_value, strip_control
+from tidemill.terminal.amounts import format_count, strip_control
 from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
 
 if TYPE_CHECKING:
     from tidemill.adapters.ledger.withdrawals import WithdrawalLedger
-    from tidemill.records import FeedbackSelection, SelectedFeedback, Withdrawal
+    from tidemill.records import FeedbackSelection
 
 
 class Moment(click.ParamType[datetime]):
@@ -33,6 +33,16 @@ class Moment(click.ParamType[datetime]):
         except ValueError:
             self.fail(f"'{value}' is no time; write 2026-05-01 or 2026-05-01T12:30", param, ctx)
         return moment.replace(tzinfo=moment.tzinfo or UTC)
+
+
+class Chosen(TypedDict):
+    """The options that choose rows."""
+
+    subject: str | None
+    response: str | None
+    start: datetime | None
+    end: datetime | None
+    stream: str | None
 
 
 @click.command(
@@ -55,16 +65,12 @@ class Moment(click.ParamType[datetime]):
 @pass_settings
 def withdraw(
     settings: Settings,
-    subject: str | None,
-    response: str | None,
-    start: datetime | None,
-    end: datetime | None,
-    stream: str | None,
     reason: str,
     yes: bool,
     undo: int | None,
     listing: bool,
     as_json: bool,
+    **chosen: Unpack[Chosen],
 ) -> None:
     """Take feedback out of datasets, triggers and rollouts.
 
@@ -77,47 +83,73 @@ def withdraw(
     ledger = Ledger.open(settings.ledger_url).withdrawals
     if listing:
         _print_all(ledger, as_json=as_json)
-        return
-    if undo is not None:
-        done = ledger.undo(undo, datetime.now(UTC))
-        rows = format_count(done.rows, "row")
-        print_json(done) if as_json else click.echo(f"withdrawal {undo} is undone, with {rows}")
-        return
-    selection = _selection(settings, ledger, subject, response, start, end, stream)
-    selected = ledger.select(selection)
-    if selected.rows and not as_json:
-        click.echo("\n".join(_selected_lines(selected)))
-    if selected.rows:
-        _confirm(yes=yes, as_json=as_json)
-    _withdraw(settings, ledger, selection, selected, reason, as_json=as_json)
+    elif undo is not None:
+        _undo(ledger, undo, as_json=as_json)
+    else:
+        _withdraw(settings, ledger, _selection(settings, ledger, chosen), reason, yes, as_json)
 
 
-def _selection(
+def _withdraw(
     settings: Settings,
     ledger: WithdrawalLedger,
-    subject: str | None,
-    response: str | None,
-    start: datetime | None,
-    end: datetime | None,
-    stream: str | None,
-) -> FeedbackSelection:
-    from tidemill.cli._streams import find_stream
-    from tidemill.events import hash_subject
+    selection: FeedbackSelection,
+    reason: str,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    selected = ledger.select(selection)
+    if selected.rows and not as_json:
+        click.echo("\n".join(selected_lines(selected)))
+    if selected.rows:
+        _confirm(yes=yes, as_json=as_json)
+    done = ledger.withdraw(selection, reason, _principal(settings), datetime.now(UTC))
+    if as_json:
+        print_json({"withdrawal": done, "withdrawn_before": selected.withdrawn_before})
+    else:
+        click.echo(result_line(done, selected.withdrawn_before))
+
+
+def _selection(settings: Settings, ledger: WithdrawalLedger, chosen: Chosen) -> FeedbackSelection:
     from tidemill.records import FeedbackSelection
 
-    if not (subject or response or start or end):
+    start, end = chosen["start"], chosen["end"]
+    if not (chosen["subject"] or chosen["response"] or start or end):
         raise click.UsageError("choose rows with --subject, --response, --from or --to")
-    names: tuple[str, ...] = ()
-    if subject:
-        key = settings.subject_key
-        names = ledger.find_subject([subject, *([hash_subject(subject, key)] if key else [])])
     return FeedbackSelection(
-        topic=find_stream(settings, stream).topic if stream else None,
-        subjects=names,
-        response_id=response,
-        since=start.timestamp() if start else None,
-        until=end.timestamp() if end else None,
+        _topic(settings, chosen["stream"]),
+        _names(settings, ledger, chosen["subject"]),
+        chosen["response"],
+        start.timestamp() if start else None,
+        end.timestamp() if end else None,
     )
+
+
+def _undo(ledger: WithdrawalLedger, number: int, *, as_json: bool) -> None:
+    done = ledger.undo(number, datetime.now(UTC))
+    rows = format_count(done.rows, "row")
+    print_json(done) if as_json else click.echo(f"withdrawal {number} is undone, with {rows}")
+
+
+def _topic(settings: Settings, stream: str | None) -> str | None:
+    from tidemill.cli._streams import find_stream
+
+    return find_stream(settings, stream).topic if stream else None
+
+
+def _names(settings: Settings, ledger: WithdrawalLedger, subject: str | None) -> tuple[str, ...]:
+    """What the ledger may call a person: by name, or by the keyed hash of it."""
+    from tidemill.events import hash_subject
+
+    if not subject:
+        return ()
+    key = settings.subject_key
+    return ledger.find_subject([subject, *([hash_subject(subject, key)] if key else [])])
+
+
+def _principal(settings: Settings) -> str:
+    from tidemill.adapters.git.signed_statements import local_identity
+
+    return local_identity(settings.specs).principal
 
 
 def _confirm(*, yes: bool, as_json: bool) -> None:
@@ -128,65 +160,12 @@ def _confirm(*, yes: bool, as_json: bool) -> None:
     click.confirm("Take them out?", abort=True)
 
 
-def _withdraw(
-    settings: Settings,
-    ledger: WithdrawalLedger,
-    selection: FeedbackSelection,
-    selected: SelectedFeedback,
-    reason: str,
-    *,
-    as_json: bool,
-) -> None:
-    from tidemill.adapters.git.signed_statements import local_identity
-
-    principal = local_identity(settings.specs).principal
-    done = ledger.withdraw(selection, reason, principal, datetime.now(UTC))
-    if as_json:
-        print_json({"withdrawal": done, "withdrawn_before": selected.withdrawn_before})
-    elif done is not None:
-        rows = format_count(done.rows, "row")
-        click.echo(
-            f"withdrawal {done.id} took out {rows}; the next `tidemill run` of a dataset with such "
-            f"rows builds it without them, `tidemill feedback withdraw --undo {done.id}` undoes it"
-        )
-    elif selected.withdrawn_before:
-        before = format_count(selected.withdrawn_before, "row")
-        click.echo(f"nothing to withdraw: all feedback that matches is out already ({before})")
-    else:
-        click.echo("nothing to withdraw: no feedback matches")
-
-
-def _selected_lines(selected: SelectedFeedback) -> list[str]:
-    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(selected.kinds.items()))
-    people = format_count(selected.subjects, "subject")
-    lines = [
-        f"{format_count(selected.rows, 'row')} of {people}: {kinds}",
-        f"  given from {selected.first:%Y-%m-%d %H:%M:%S} to {selected.last:%Y-%m-%d %H:%M:%S} UTC",
-    ]
-    for row in selected.examples:
-        person = (row.person or "–")[:8]
-        line = f"  {row.time:%m-%d %H:%M:%S}  {row.kind:<10}  {person:<8}  "
-        lines.append(strip_control(line) + format_value(row.content))
-    hidden = selected.rows - len(selected.examples)
-    return [*lines, f"  … and {hidden} more"] if hidden > 0 else lines
-
-
 def _print_all(ledger: WithdrawalLedger, *, as_json: bool) -> None:
     all_of_them = ledger.newest()
     if as_json:
         print_json(all_of_them)
         return
     for one in all_of_them:
-        click.echo(strip_control(_line(one)))
+        click.echo(strip_control(withdrawal_line(one)))
     if not all_of_them:
         click.echo("nothing was withdrawn so far")
-
-
-def _line(one: Withdrawal) -> str:
-    state = f", undone {one.undone_at:%Y-%m-%d %H:%M}" if one.undone_at else ""
-    reason = f": {one.reason}" if one.reason else ""
-    chosen = [f"{name} {value}" for name, value in asdict(one.selection).items() if value]
-    return (
-        f"{one.id:>4}  {one.withdrawn_at:%Y-%m-%d %H:%M}  {format_count(one.rows, 'row')}{state}  "
-        f"by {one.principal or 'somebody'}{reason}  ({', '.join(chosen)})"
-    )

@@ -20,7 +20,7 @@ from tidemill.terminal.shell import (
 if TYPE_CHECKING:
     from tidemill.cli._data_text import DatasetContent, Examples
     from tidemill.data.compare import RowChanges
-    from tidemill.pipeline.preview import DatasetPreview
+    from tidemill.planning.current_dataset import CurrentDataset
     from tidemill.spec.load import Project
 
 SHOWN = 5
@@ -47,7 +47,6 @@ def show(settings: Settings, dataset: str, rows: int, as_json: bool) -> None:
     files and expectations come with a run.
     """
     from tidemill.cli._data_text import content_lines
-    from tidemill.cli._votes_text import vote_content
     from tidemill.home import Home
     from tidemill.planning.current_dataset import current_dataset
 
@@ -55,15 +54,16 @@ def show(settings: Settings, dataset: str, rows: int, as_json: bool) -> None:
     project, name = home.find_spec(dataset)
     _is_dataset(home.project(project), name)
     current = current_dataset(home, project, name)
-    content = _content(project, name, current.preview, rows)
-    content["feedback"] = vote_content(current, rows)
+    content = _content(project, name, current, rows)
     print_json(content) if as_json else click.echo("\n".join(content_lines(content)))
 
 
-def _content(project: str, name: str, preview: DatasetPreview, rows: int) -> DatasetContent:
+def _content(project: str, name: str, current: CurrentDataset, rows: int) -> DatasetContent:
+    from tidemill.cli._votes_text import vote_content
     from tidemill.data.rows import columns_of
 
-    dataset = preview.prepared
+    preview = current.preview
+    dataset, splits = preview.prepared, preview.prepared.splits.items()
     return {
         "project": project,
         "name": name,
@@ -74,11 +74,8 @@ def _content(project: str, name: str, preview: DatasetPreview, rows: int) -> Dat
         "duplicates": dataset.duplicates,
         "leaking": preview.leaking_rows,
         "not_read": list(preview.unread_sources),
-        "feedback": None,
-        "examples": {
-            split: [columns_of(row) for row in split_rows[:rows]]
-            for split, split_rows in dataset.splits.items()
-        },
+        "feedback": vote_content(current, rows),
+        "examples": {name: [columns_of(row) for row in rows_of[:rows]] for name, rows_of in splits},
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from tidemill.data.votes import SettledQuestion
     from tidemill.home import Home
     from tidemill.planning.current_dataset import CurrentDataset
-
-Decision = Literal["label", "reject", "reopen"]
 
 
 @click.command(
@@ -55,100 +54,101 @@ def command(
     Keyboard only. Each verdict is an event of the stream as soon as it is made; the newest verdict
     on a row counts, and outranks all votes.
     """
+    from tidemill.cli._review_text import item_to_dict
+    from tidemill.control.reviews import find_dataset
     from tidemill.home import Home
+    from tidemill.planning.review_items import review_items
 
-    decision = _decision(row, label, answer, reject, reopen)
-    if row is None and not as_json and not sys.stdin.isatty():
+    verdict = _verdict(row, label, answer, reject, reopen)
+    if verdict is None and not as_json and not sys.stdin.isatty():
         raise TidemillError(
             "a review asks at a terminal, and there is none; list the rows with --json, and settle "
             "one with --row ID --label LABEL"
         )
     home = Home(settings)
-    project, dataset = _dataset(home, name)
-    if row is not None and decision is not None:
-        desk = _desk(home, project, dataset, reviewer)
-        _settle_row(home, desk, project, dataset, row, decision, label, answer, as_json=as_json)
-        return
-    shown = _current(home, project, dataset)
-    if as_json:
-        _print_queue(shown, limit)
+    target = find_dataset(home, name)
+    if verdict is not None:
+        _settle_row(home, target, reviewer, verdict, as_json=as_json)
+    elif as_json:
+        items = review_items(_current(home, target).preview.prepared.questions)
+        print_json([item_to_dict(item) for item in items[:limit]])
     else:
-        _ask(home, shown, project, dataset, reviewer, limit)
+        _ask(home, target, reviewer, limit)
 
 
-def _decision(
+@dataclass(frozen=True)
+class RowVerdict:
+    """A verdict that the command line gives, without asking."""
+
+    row: str
+    """The beginning of a row's id."""
+    decision: Literal["label", "reject", "reopen"]
+    label: str
+    answer: str | None
+
+
+def _verdict(
     row: str | None, label: str | None, answer: str | None, reject: bool, reopen: bool
-) -> Decision | None:
-    """What is decided without asking; raises UsageError where the options do not go together."""
-    chosen: list[Decision] = [*(["label"] if label else [])]  # type: ignore[list-item]
-    chosen += ["reject"] if reject else []
-    chosen += ["reopen"] if reopen else []
-    if row is None and (chosen or answer):
-        raise click.UsageError("--label, --answer, --reject and --reopen go with --row ID")
-    if row is not None and len(chosen) != 1:
-        raise click.UsageError("--row needs one of --label LABEL, --reject and --reopen")
+) -> RowVerdict | None:
+    """What the options decide; raises UsageError where they do not go together."""
     if answer and not label:
         raise click.UsageError("--answer goes with --label LABEL")
-    return chosen[0] if chosen else None
+    chosen = sum((label is not None, reject, reopen))
+    if row is None:
+        if chosen:
+            raise click.UsageError("--label, --answer, --reject and --reopen go with --row ID")
+        return None
+    if chosen != 1:
+        raise click.UsageError("--row needs one of --label LABEL, --reject and --reopen")
+    return RowVerdict(
+        row, "reject" if reject else "reopen" if reopen else "label", label or "", answer
+    )
 
 
-def _dataset(home: Home, name: str) -> tuple[str, str]:
-    from tidemill.control.reviews import find_dataset
-
-    return find_dataset(home, name)
-
-
-def _current(home: Home, project: str, dataset: str) -> CurrentDataset:
+def _current(home: Home, target: tuple[str, str]) -> CurrentDataset:
     from tidemill.planning.current_dataset import current_dataset
 
-    shown = current_dataset(home, project, dataset)
-    if shown.lacks_model:
+    current = current_dataset(home, *target)
+    if current.lacks_model:
         click.echo(
-            f"'{shown.lacks_model}' is not built yet, so no model says which labels it doubts; "
-            f"build it with `tidemill run {project}/{shown.lacks_model}`",
+            f"'{current.lacks_model}' is not built yet, so no model says which labels it doubts; "
+            f"build it with `tidemill run {target[0]}/{current.lacks_model}`",
             err=True,
         )
-    return shown
+    return current
 
 
-def _desk(home: Home, project: str, dataset: str, reviewer: str | None) -> ReviewDesk:
+def _desk(home: Home, target: tuple[str, str], reviewer: str | None) -> ReviewDesk:
     from tidemill.adapters.kafka import open_bus
     from tidemill.control.reviews import ReviewDesk, open_streams, reviewer_name
     from tidemill.spec.dataset import Dataset
 
-    specs = home.project(project)
-    streams = open_streams(specs, specs.spec(dataset, Dataset))
+    project = home.project(target[0])
+    streams = open_streams(project, project.spec(target[1], Dataset))
     desk = ReviewDesk(open_bus(home.settings), reviewer_name(home.settings, reviewer), streams)
     desk.check_broker()
     return desk
 
 
 def _settle_row(
-    home: Home,
-    desk: ReviewDesk,
-    project: str,
-    dataset: str,
-    row: str,
-    decision: Decision,
-    label: str | None,
-    answer: str | None,
-    *,
-    as_json: bool,
+    home: Home, target: tuple[str, str], reviewer: str | None, verdict: RowVerdict, *, as_json: bool
 ) -> None:
-    question = _find(_current(home, project, dataset).preview.prepared.questions, row)
-    if decision == "label":
-        event = desk.answer(question, str(label), answer)
-    else:
-        event = desk.reject(question) if decision == "reject" else desk.reopen(question)
+    desk = _desk(home, target, reviewer)
+    question = _find(_current(home, target).preview.prepared.questions, verdict.row)
+    event = _send(desk, question, verdict)
     desk.bus.close()
     if as_json:
-        print_json({"row": question.id, "verdict": decision, "label": label, "event_id": event})
+        about = {"row": question.id, "verdict": verdict.decision, "label": verdict.label or None}
+        print_json({**about, "event_id": event})
         return
-    outcome = f"is '{label}'" if decision == "label" else _OUTCOMES[decision]
-    click.echo(f"{question.id} {outcome}, sent as {event}; {_when(project, dataset)}")
+    outcome = {"label": f"is '{verdict.label}'", "reject": "is left out", "reopen": "is open again"}
+    click.echo(f"{question.id} {outcome[verdict.decision]}, sent as {event}; {_when(target)}")
 
 
-_OUTCOMES = {"reject": "is left out", "reopen": "is open again"}
+def _send(desk: ReviewDesk, question: SettledQuestion, verdict: RowVerdict) -> str:
+    if verdict.decision == "label":
+        return desk.answer(question, verdict.label, verdict.answer)
+    return desk.reject(question) if verdict.decision == "reject" else desk.reopen(question)
 
 
 def _find(questions: Sequence[SettledQuestion], row: str) -> SettledQuestion:
@@ -158,45 +158,29 @@ def _find(questions: Sequence[SettledQuestion], row: str) -> SettledQuestion:
     return matches[0]
 
 
-def _print_queue(shown: CurrentDataset, limit: int) -> None:
-    from tidemill.cli._review_text import item_to_dict
-    from tidemill.planning.review_items import review_items
-
-    items = review_items(shown.preview.prepared.questions)
-    print_json([item_to_dict(item) for item in items[:limit]])
-
-
-def _ask(
-    home: Home,
-    shown: CurrentDataset,
-    project: str,
-    dataset: str,
-    reviewer: str | None,
-    limit: int,
-) -> None:
+def _ask(home: Home, target: tuple[str, str], reviewer: str | None, limit: int) -> None:
     from tidemill.cli._review_session import ReviewSession
     from tidemill.planning.review_items import review_items
 
-    items = review_items(shown.preview.prepared.questions)
+    preview = _current(home, target).preview
+    items = review_items(preview.prepared.questions)[:limit]
     if not items:
-        click.echo(f"nothing of {project}/{dataset} waits for a review")
+        click.echo(f"nothing of {'/'.join(target)} waits for a review")
         return
-    labels = {label for counts in shown.preview.labels.values() for label in counts}
-    desk = _desk(home, project, dataset, reviewer)
-    session = ReviewSession(items[:limit], sorted(labels), desk, _read, click.echo)
+    labels = {label for counts in preview.labels.values() for label in counts}
+    desk = _desk(home, target, reviewer)
+    session = ReviewSession(items, sorted(labels), desk, _read, click.echo)
     try:
         session.run()
     finally:
         desk.bus.close()
-        click.echo(f"{session.summary()}; {_when(project, dataset)}")
+        click.echo(f"{session.summary()}; {_when(target)}")
 
 
 def _read(prompt: str) -> str:
     return str(click.prompt(prompt, default="", show_default=False, prompt_suffix=" "))
 
 
-def _when(project: str, dataset: str) -> str:
-    return (
-        f"it counts from the next `tidemill run {project}/{dataset} --fresh`, or when a trigger "
-        "fires"
-    )
+def _when(target: tuple[str, str]) -> str:
+    name = "/".join(target)
+    return f"it counts from the next `tidemill run {name} --fresh`, or when a trigger fires"

@@ -16,7 +16,7 @@ from tidemill.ports import Bus
 from tidemill.settings import Settings
 from tidemill.spec.dataset import Dataset
 from tidemill.spec.feedback import Feedback
-from tidemill.spec.load import Project, display_path
+from tidemill.spec.load import LoadedSpec, Project, display_path
 
 
 @dataclass(frozen=True)
@@ -99,19 +99,16 @@ def open_streams(project: Project, dataset: Dataset) -> dict[str, Feedback]:
             f"'{dataset.name}' reads no feedback, and a review is feedback; add a source "
             "`type: feedback` to it"
         )
-    problems = [
-        Problem(
-            display_path(project.specs[name].path),
-            project.specs[name].line("kinds"),
-            f"'{name}' accepts no review",
-            "add review to its kinds",
-        )
-        for name, stream in streams.items()
-        if "review" not in stream.kinds
-    ]
-    if problems:
-        raise SpecError(problems)
+    closed = [project.specs[name] for name in streams if "review" not in streams[name].kinds]
+    if closed:
+        raise SpecError(map(_accepts_no_review, closed))
     return streams
+
+
+def _accepts_no_review(stream: LoadedSpec) -> Problem:
+    cause = f"'{stream.spec.name}' accepts no review"
+    path = display_path(stream.path)
+    return Problem(path, stream.line("kinds"), cause, "add review to its kinds")
 
 
 def reviewer_name(settings: Settings, name: str | None) -> str:

@@ -21,24 +21,15 @@ def newest_answers(
     reviewed: dict[int, Outcome] = {}
     for question in questions(rows, None):
         case = split_reviews(rows, question)
-        if case.decision:
-            reviewed |= reviewed_outcomes(rows, case, outputs)
-        else:
-            reviewed |= open_outcomes(rows, case)
-    rest = [row for place, row in enumerate(rows) if place not in reviewed]
-    corrected = _newest_corrections(rest)
-    outcomes = (
+        decided = reviewed_outcomes(rows, case, outputs) if case.decision else None
+        reviewed |= open_outcomes(rows, case) if decided is None else decided
+    corrected = _newest_corrections([r for n, r in enumerate(rows) if n not in reviewed])
+    outcomes = [
         reviewed[place] if place in reviewed else _outcome(row, corrected)
         for place, row in enumerate(rows)
-    )
-    remaining: list[MutableRow] = []
-    dropped: Dropped = []
-    for outcome in outcomes:
-        if isinstance(outcome, tuple):
-            dropped.append(outcome)
-        else:
-            remaining.append(outcome)
-    return remaining, dropped
+    ]
+    remaining = [outcome for outcome in outcomes if not isinstance(outcome, tuple)]
+    return remaining, [outcome for outcome in outcomes if isinstance(outcome, tuple)]
 
 
 def _newest_corrections(rows: Sequence[MutableRow]) -> set[int]:

@@ -119,7 +119,10 @@ def _about(one: FeedbackRow, stream: str, weight: float) -> MutableRow:
         ANSWER: one.get("response_id"),
         VOTE: _vote(one),
     }
-    if about[VOTE] == "review":
-        about[VERDICT] = one.get("verdict") or "answer"
-        about[REVIEWER] = one.get("reviewer") or one.get("subject")
-    return about | ({"region": one["region"]} if one.get("region") else {})
+    region = {"region": one["region"]} if one.get("region") else {}
+    return about | region | (_review_of(one) if about[VOTE] == "review" else {})
+
+
+def _review_of(one: FeedbackRow) -> MutableRow:
+    reviewer = one.get("reviewer") or one.get("subject")
+    return {VERDICT: one.get("verdict") or "answer", REVIEWER: reviewer}

@@ -59,21 +59,19 @@ def reviewed_outcomes(
     """
     review = case.verdict
     assert review is not None
-    outcomes: dict[int, Outcome] = {place: _superseded(rows[place]) for place in case.reviews}
     own = next(place for place in case.reviews if rows[place] is review)
+    outcomes: dict[int, Outcome] = {
+        place: (rows[place], f"{OUTVOTED}: a later review counts") for place in case.reviews
+    }
     if case.decision == "reject":
         reason = f"{REJECTED}: by {review.get(REVIEWER)}"
         return outcomes | {place: (rows[place], reason) for place in (*case.members, own)}
     if not case.members:
-        alone = review.get(CONSENT) is True and bool(review.get(ANSWER))
-        reason = f"{UNASKED}: nobody's row asks this any more"
-        return outcomes | {own: dict(review) if alone else (review, reason)}
-    label = outputs[0]
-    base = max(case.members, key=lambda place: _preference(rows[place], review, label))
+        return outcomes | {own: _alone(review)}
+    base = max(case.members, key=lambda place: _preference(rows[place], review, outputs[0]))
     for place in (*case.members, own):
-        outcomes[place] = _counted(rows[place], review, label, rows[base])
-    outcomes[base] = _corrected(rows[base], review, outputs)
-    return outcomes
+        outcomes[place] = _counted(rows[place], review, outputs[0], rows[base])
+    return outcomes | {base: _corrected(rows[base], review, outputs)}
 
 
 def open_outcomes(rows: Sequence[MutableRow], case: ReviewedQuestion) -> dict[int, Outcome]:
@@ -82,8 +80,11 @@ def open_outcomes(rows: Sequence[MutableRow], case: ReviewedQuestion) -> dict[in
     return {place: (rows[place], reason) for place in case.reviews}
 
 
-def _superseded(row: MutableRow) -> Outcome:
-    return row, f"{OUTVOTED}: a later review counts"
+def _alone(review: MutableRow) -> Outcome:
+    """A review of an answer that nobody else said anything about is a row only with consent."""
+    if review.get(CONSENT) is True and review.get(ANSWER):
+        return dict(review)
+    return review, f"{UNASKED}: nobody's row asks this any more"
 
 
 def _moment(row: DatasetRow) -> tuple[str, str]:

@@ -42,17 +42,12 @@ def queue(candidates: Sequence[ReviewCandidate]) -> list[QueueEntry]:
     The first question with a new label stands for all that wait for it: one verdict confirms the
     label for all of them.
     """
-    waiting: Counter[str] = Counter()
-    for candidate in candidates:
-        if candidate.reason == "new label":
-            waiting[candidate.label] += candidate.rows
-    entries: list[QueueEntry] = []
-    confirming: set[str] = set()
-    for candidate in sorted(candidates, key=lambda c: (-c.rows * c.doubt, c.id)):
-        rows, doubt = candidate.rows, candidate.doubt
-        if candidate.reason == "new label":
-            first = candidate.label not in confirming
-            rows, doubt = waiting[candidate.label] if first else rows, EXISTS if first else doubt
-            confirming.add(candidate.label)
-        entries.append(QueueEntry(candidate, rows * doubt))
+    ordered = sorted(candidates, key=lambda c: (-c.rows * c.doubt, c.id))
+    new = [candidate for candidate in ordered if candidate.reason == "new label"]
+    first = {candidate.label: candidate for candidate in reversed(new)}
+    waiting = Counter(label for c in new for label in [c.label] * c.rows)
+    entries = [
+        QueueEntry(c, waiting[c.label] * EXISTS if first.get(c.label) is c else c.rows * c.doubt)
+        for c in ordered
+    ]
     return sorted(entries, key=lambda entry: (-entry.worth, entry.candidate.id))

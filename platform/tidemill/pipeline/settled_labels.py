@@ -73,8 +73,7 @@ def _consensus(
     prior: Prior,
 ) -> Consensus:
     """What the votes come to, the newest review of a question among them."""
-    by_time = sorted(range(len(rows)), key=lambda i: (str(rows[i].get("time")), i))
-    ranks = {place: rank for rank, place in enumerate(by_time)}
+    ranks = _ranks(rows)
     votes = [
         _vote(rows[place], case.question.item, label, rules, now, ranks[place])
         for case in cases
@@ -83,12 +82,15 @@ def _consensus(
         if place in case.members or rows[place] is case.verdict
     ]
     labels = {str(row[label]) for row in rows if row.get(label) is not None}
-    known = {
-        case.question.item: prior[case.question.places[0]]
-        for case in cases
-        if case.question.places[0] in prior
-    }
+    asked = [case.question for case in cases]
+    known = {q.item: prior[q.places[0]] for q in asked if q.places[0] in prior}
     return settle(votes, accept=rules.accept, labels=labels, prior=known)
+
+
+def _ranks(rows: Sequence[DatasetRow]) -> dict[int, int]:
+    """Place in time of each row, by its place in the list."""
+    by_time = sorted(range(len(rows)), key=lambda i: (str(rows[i].get("time")), i))
+    return {place: rank for rank, place in enumerate(by_time)}
 
 
 def _case_outcomes(

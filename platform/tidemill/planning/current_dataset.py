@@ -35,25 +35,28 @@ class CurrentDataset:
 def current_dataset(home: Home, project: str, name: str) -> CurrentDataset:
     """The dataset now; without a ledger from its files alone. Raises DataError where its rows
     cannot be read."""
-    from tidemill.data.rows import FEEDBACK
     from tidemill.pipeline.preview import preview
 
     specs = home.project(project)
-    spec = specs.spec(name, Dataset)
+    spec, key = specs.spec(name, Dataset), home.settings.subject_key
     streams = feedback_streams(specs, spec)
-    key = home.settings.subject_key
     if not streams or not home.has_ledger:
         return CurrentDataset(preview(specs, name, home.clock, key), 0, 0)
+    ledger, inputs = home.ledger.feedback, _encoder(home, project, spec)
 
     def read(stream: str, kinds: Sequence[str], since: datetime | None) -> Any:
-        return home.ledger.feedback.rows(streams[stream], kinds, since)
+        return ledger.rows(streams[stream], kinds, since)
 
-    inputs = _encoder(home, project, spec)
     shown = preview(specs, name, home.clock, key, read_feedback=read, inputs=inputs)
+    withdrawn = ledger.count_withdrawn([stream.topic for stream in streams.values()])
     missing = spec.label_noise.encoder if spec.label_noise and not inputs else ""
-    topics = [stream.topic for stream in streams.values()]
-    count = sum(bool(row.get(FEEDBACK)) for row in shown.raw)
-    return CurrentDataset(shown, count, home.ledger.feedback.count_withdrawn(topics), missing)
+    return CurrentDataset(shown, _count_feedback(shown), withdrawn, missing)
+
+
+def _count_feedback(shown: DatasetPreview) -> int:
+    from tidemill.data.rows import FEEDBACK
+
+    return sum(bool(row.get(FEEDBACK)) for row in shown.raw)
 
 
 def feedback_streams(project: Project, dataset: Dataset) -> dict[str, Feedback]:

@@ -33,6 +33,10 @@ from tidemill.records import (
 
 SHORTEST_PREFIX = 8
 """Characters of a subject that name it; `feedback tail` shows as many."""
+_SHOWN = [
+    feedback.c[name]
+    for name in ("time", "kind", "subject", "reviewer", "output", "comment", "value")
+]
 
 
 class WithdrawalLedger:
@@ -61,51 +65,38 @@ class WithdrawalLedger:
         """What a withdrawal of this selection would take out now."""
         matches = _conditions(selection)
         present = (*matches, feedback.c.withdrawal.is_(None))
-        names = ("time", "kind", "subject", "reviewer", "output", "comment", "value")
-        first_rows = select(*(feedback.c[name] for name in names)).where(*present)
-        times = (func.min(feedback.c.time), func.max(feedback.c.time))
+        people = func.count(feedback.c.subject.distinct())
+        span = select(people, func.min(feedback.c.time), func.max(feedback.c.time)).where(*present)
+        kinds = select(feedback.c.kind, func.count()).where(*present).group_by(feedback.c.kind)
+        out = select(func.count()).where(*matches, feedback.c.withdrawal.is_not(None))
+        newest = select(*_SHOWN).where(*present).order_by(feedback.c.time.desc()).limit(examples)
         with self.engine.connect() as connection:
-            kinds = select(feedback.c.kind, func.count()).where(*present)
-            counts: dict[str, int] = dict(connection.execute(kinds.group_by(feedback.c.kind)).all())
-            people = func.count(feedback.c.subject.distinct())
-            subjects, start, end = connection.execute(select(people, *times).where(*present)).one()
-            out = select(func.count()).where(*matches, feedback.c.withdrawal.is_not(None))
+            counts: dict[str, int] = dict(connection.execute(kinds).all())
+            subjects, start, end = connection.execute(span).one()
             before = connection.scalar(out) or 0
-            newest = first_rows.order_by(feedback.c.time.desc()).limit(examples)
-            rows = connection.execute(newest).all()
-        return SelectedFeedback(
-            rows=sum(counts.values()),
-            kinds=counts,
-            subjects=subjects,
-            first=None if start is None else from_timestamp(start),
-            last=None if end is None else from_timestamp(end),
-            withdrawn_before=before,
-            examples=[_example(row) for row in rows],
-        )
+            rows = [_example(row) for row in connection.execute(newest)]
+        first, last = (None if at is None else from_timestamp(at) for at in (start, end))
+        return SelectedFeedback(sum(counts.values()), counts, subjects, first, last, before, rows)
 
     def withdraw(
         self, selection: FeedbackSelection, reason: str, principal: str, now: datetime
     ) -> Withdrawal | None:
         """Take the selected rows out; None where no row was left to take out."""
-        values = {
-            "selection": json.dumps(asdict(selection)),
-            "reason": reason,
-            "principal": principal,
-            "rows": 0,
-            "withdrawn_at": to_timestamp(now),
-        }
+        about = {"selection": json.dumps(asdict(selection)), "reason": reason, "rows": 0}
+        new = insert(withdrawals).values(
+            **about, principal=principal, withdrawn_at=to_timestamp(now)
+        )
         with self.engine.begin() as connection:
-            key = connection.execute(insert(withdrawals).values(values)).inserted_primary_key
-            assert key is not None
+            (number,) = connection.execute(new).inserted_primary_key or (0,)
             present = (*_conditions(selection), feedback.c.withdrawal.is_(None))
-            mark = update(feedback).where(*present).values(withdrawal=key[0])
+            mark = update(feedback).where(*present).values(withdrawal=number)
             count = connection.execute(mark).rowcount
             if not count:
                 connection.rollback()
                 return None
-            named = withdrawals.c.id == key[0]
+            named = withdrawals.c.id == number
             connection.execute(update(withdrawals).where(named).values(rows=count))
-        return self.get(int(key[0]))
+        return self.get(int(number))
 
     def undo(self, number: int, now: datetime) -> Withdrawal:
         """Put the rows of a withdrawal back; a second time changes nothing. Raises TidemillError
