@@ -280,9 +280,9 @@ class FeedbackSelection:
     subjects: tuple[str, ...] = ()
     """Names of one person: a reviewer or a subject, the subject's pseudonym among them."""
     response_id: str | None = None
-    since: float | None = None
-    """Seconds since 1970; of the event's own time."""
-    until: float | None = None
+    since: datetime | None = None
+    """First moment of the event's own time."""
+    until: datetime | None = None
     """The first moment that does not belong."""
 
 

@@ -82,11 +82,12 @@ def test_a_burst_is_the_feedback_between_two_moments(ledger: Ledger) -> None:
     messages = [correct(n, at=NOW + n * MINUTE) for n in range(5)]
     later = NOW + timedelta(hours=1)
     take(ledger.events, MemoryBus(), [*(answer(n) for n in range(5)), *messages], now=later)
-    burst = {"since": (NOW + MINUTE).timestamp(), "until": (NOW + 3 * MINUTE).timestamp()}
+    burst = {"since": NOW + MINUTE, "until": NOW + 3 * MINUTE}
 
     assert ledger.withdrawals.select(FeedbackSelection(**burst)).rows == 2
     assert taken_out(ledger, **burst) == 2
     assert said(ledger) == ["u0", "u3", "u4"]
+    assert ledger.withdrawals.newest()[0].selection == FeedbackSelection(**burst)
 
 
 def test_undo_puts_exactly_these_rows_back(ledger: Ledger) -> None:

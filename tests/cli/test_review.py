@@ -220,4 +220,7 @@ def test_a_stream_that_takes_no_review_is_named_with_its_line(run: Run, tmp_path
     code, printed = run("review", "requests", "--row", "a", "--reject", "--reviewer", "ada@x.org")
 
     assert code == 1
-    assert "feedback.yaml:10: 'chat-feedback' accepts no review; add review to its kinds" in printed
+    assert printed.endswith(
+        "feedback.yaml:10: 'chat-feedback' accepts no review; "
+        "write `kinds: [thumbs, correction, comment, review]`\n"
+    )

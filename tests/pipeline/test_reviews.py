@@ -11,6 +11,7 @@ import pytest
 from tests.pipeline.test_settled_labels import KNOWN, NOW, new, vote
 
 from tidemill.data.corrections import newest_answers
+from tidemill.data.origins import origin
 from tidemill.data.pipeline import PreparedDataset, prepare
 from tidemill.data.rows import (
     CONSENT,
@@ -104,7 +105,7 @@ def test_a_file_row_gets_the_reviewers_label_and_keeps_its_split() -> None:
     (row,) = [row for row in outcome.rows if row["text"] == text]
 
     assert (row["label"], row[SPLIT], row[ORIGIN]) == ("transfer", "test", fixed[ORIGIN])
-    assert row[EVENT] == "v1"
+    assert (origin({**row, "id": "1"})["line"], row[EVENT]) == (0, "v1")
     assert not row.get(FEEDBACK)
 
 
@@ -201,3 +202,15 @@ def test_a_question_has_the_same_id_while_it_asks_the_same() -> None:
         return question
 
     assert only(settled(CONTESTED)).id == only(settled([*CONTESTED, review("reject")])).id
+
+
+def test_a_review_corrects_a_row_of_a_fixed_test_split_where_it_is() -> None:
+    text = "is my card lost"
+    fixed = {"text": text, "label": "transfer", SPLIT: "test", ORIGIN: "data/test.csv:1"}
+    votes = [vote(f"user-{n}", "card", text, __consent=True) for n in range(3)]
+    made = prepared([fixed, *votes, review("answer", "card", 1, text=text)])
+    (row,) = [row for row in made.splits["test"] if row["text"] == text]
+
+    assert row["label"] == "card"
+    assert [one.state for one in made.questions] == ["reviewed"]
+    assert made.quarantine.counts()["leaks into test"] == 3

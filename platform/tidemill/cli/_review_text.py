@@ -11,7 +11,8 @@ from tidemill.terminal.amounts import format_count, strip_control
 
 SUBJECT = 8
 """Characters of a subject's pseudonym that are shown; `feedback withdraw --subject` takes them."""
-_WORDS = {"up": "agreed with", "down": "rejected", "label": "chose", "review": "decided for"}
+_WORDS = {"up": "agreed with", "down": "rejected", "label": "chose", "answer": "decided for"}
+_VERDICTS = {"reject": "left it out", "reopen": "left it open"}
 _KEYS = (
     "  1–9   the label with this number",
     "  text  any other label; `=s` for a label that is one of these letters",
@@ -43,9 +44,9 @@ def vote_line(vote: RecordedVote) -> str:
     label = strip_control(vote.label)
     if vote.kind == "file":
         return f"{strip_control(vote.voter)} has '{label}'"
-    if vote.kind == "review" and not label:
-        return f"{strip_control(vote.voter)} left no label"
-    is_user = vote.kind != "review"
+    if vote.kind in _VERDICTS:
+        return f"{strip_control(vote.voter)} {_VERDICTS[vote.kind]}"
+    is_user = vote.kind != "answer"
     name = f"user {vote.voter[:SUBJECT]}" if vote.voter and is_user else vote.voter
     known = "" if vote.accuracy is None else f" (right in about {vote.accuracy:.0%})"
     return f"{strip_control(name or 'somebody')} {_WORDS[vote.kind]} '{label}'{known}"

@@ -52,7 +52,7 @@ def vote_content(current: CurrentDataset, most: int) -> VoteContent | None:
     return {
         "rows": current.feedback_rows,
         "withdrawn": current.withdrawn,
-        "votes": sum(v.kind not in ("file", "review") for one in questions for v in one.votes),
+        "votes": sum(v.kind in ("label", "up", "down") for one in questions for v in one.votes),
         "lacks_model": current.lacks_model,
         "questions": {state: len(matches) for state, matches in states.items()},
         "examples": {
@@ -86,6 +86,6 @@ def _line(question: dict[str, Any]) -> str:
         f"{strip_control(name)}={format_value(value)}"
         for name, value in question["question"].items()
     )
-    label = strip_control(question["label"])
+    label = f" → '{strip_control(question['label'])}'" if question["label"] else ""
     votes = "; ".join(vote_line(vote) for vote in question["votes"][:4])
-    return f"{columns} → '{label}' ({votes})"
+    return f"{columns}{label} ({votes})"

@@ -119,8 +119,8 @@ def _selection(settings: Settings, ledger: WithdrawalLedger, chosen: Chosen) -> 
         _topic(settings, chosen["stream"]),
         _names(settings, ledger, chosen["subject"]),
         chosen["response"],
-        start.timestamp() if start else None,
-        end.timestamp() if end else None,
+        start,
+        end,
     )
 
 

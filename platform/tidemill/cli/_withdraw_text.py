@@ -45,7 +45,11 @@ def withdrawal_line(one: Withdrawal) -> str:
     """One withdrawal in a list."""
     state = f", undone {one.undone_at:%Y-%m-%d %H:%M}" if one.undone_at else ""
     reason = f": {one.reason}" if one.reason else ""
-    chosen = [f"{name} {value}" for name, value in asdict(one.selection).items() if value]
+    chosen = [
+        f"{name} {', '.join(value) if isinstance(value, tuple) else value}"
+        for name, value in asdict(one.selection).items()
+        if value
+    ]
     return (
         f"{one.id:>4}  {one.withdrawn_at:%Y-%m-%d %H:%M}  {format_count(one.rows, 'row')}{state}  "
         f"by {one.principal or 'somebody'}{reason}  ({', '.join(chosen)})"

@@ -172,6 +172,9 @@ def _ask(home: Home, target: tuple[str, str], reviewer: str | None, limit: int) 
     session = ReviewSession(items, sorted(labels), desk, _read, click.echo)
     try:
         session.run()
+    except click.Abort:
+        click.echo()  # what follows does not stand behind ^C
+        raise
     finally:
         desk.bus.close()
         click.echo(f"{session.summary()}; {_when(target)}")

@@ -99,16 +99,16 @@ def open_streams(project: Project, dataset: Dataset) -> dict[str, Feedback]:
             f"'{dataset.name}' reads no feedback, and a review is feedback; add a source "
             "`type: feedback` to it"
         )
-    closed = [project.specs[name] for name in streams if "review" not in streams[name].kinds]
+    closed = [stream for stream in streams.values() if "review" not in stream.kinds]
     if closed:
-        raise SpecError(map(_accepts_no_review, closed))
+        raise SpecError(_refusal(stream, project.specs[stream.name]) for stream in closed)
     return streams
 
 
-def _accepts_no_review(stream: LoadedSpec) -> Problem:
-    cause = f"'{stream.spec.name}' accepts no review"
-    path = display_path(stream.path)
-    return Problem(path, stream.line("kinds"), cause, "add review to its kinds")
+def _refusal(stream: Feedback, loaded: LoadedSpec) -> Problem:
+    cause = f"'{stream.name}' accepts no review"
+    way_out = f"write `kinds: [{', '.join([*stream.kinds, 'review'])}]`"
+    return Problem(display_path(loaded.path), loaded.line("kinds"), cause, way_out)
 
 
 def reviewer_name(settings: Settings, name: str | None) -> str:

@@ -40,12 +40,13 @@ class RowOrigin(OriginDetail):
 
 
 def origin(row: DatasetRow) -> OriginDetail:
-    """The line of a finished row: its id, and a line of its source or the event it was."""
+    """The line of a finished row: its id, and a line of its source or the event it was; a row of a
+    file that a reviewer corrected has both."""
     event = row.get(EVENT)
     _, _, line = str(row.get(ORIGIN, "")).rpartition(":")
     return {
         "id": row["id"],
-        "line": int(line) if event is None and line.isdigit() else None,
+        "line": int(line) if line.isdigit() else None,
         "event": event,
         "place": row.get(PLACE),
         "answer": row.get(ANSWER) if event is not None else None,

@@ -42,7 +42,8 @@ out what is `rejected`."""
 class RecordedVote:
     """What one person, one reviewer or a file says of a question."""
 
-    kind: Literal["label", "up", "down", "review", "file"]
+    kind: Literal["label", "up", "down", "file", "answer", "reject", "reopen"]
+    """What a user said; a file's label; or the verdict of a reviewer, which is one of the last."""
     label: str
     voter: str
     """A subject, a reviewer, or the file and line; empty for somebody anonymous."""

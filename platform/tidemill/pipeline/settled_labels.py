@@ -148,12 +148,12 @@ def _outcomes(
 ) -> list[Outcome]:
     """For each row of one question: the row that stays, or the row with its reason."""
     tally = _tally(members, label)
+    if verdict.contested:
+        return [(row, f"{CONTESTED}: {tally}") for row in members]
     if verdict.label in rare and not verdict.verified:
         people = f"{rare[verdict.label]} {'person' if rare[verdict.label] == 1 else 'people'}"
         reason = f"{CONTESTED}: new label '{verdict.label}', chosen by {people} so far"
         return [(row, reason) for row in members]
-    if verdict.contested:
-        return [(row, f"{CONTESTED}: {tally}") for row in members]
     chosen = _representative(members, verdict, label)
     results: list[Outcome] = []
     for row in members:

@@ -15,6 +15,7 @@ from tidemill.data.rows import (
     PREFIX,
     REVIEWER,
     SOURCE,
+    VERDICT,
     VOTE,
     is_review,
     question_of,
@@ -102,9 +103,9 @@ def _verdict(
     verdict = consensus.verdicts.get(case.question.item)
     if verdict is None:  # only files ask it, or a review that was taken back
         return str(rows[case.question.places[0]].get(label) or ""), 1.0, "settled"
-    if verdict.label in rare and not verdict.verified:
-        return verdict.label, verdict.confidence, "new label"
     state: QuestionState = "contested" if verdict.contested else "settled"
+    if verdict.label in rare and not (verdict.contested or verdict.verified):
+        state = "new label"
     return verdict.label, verdict.confidence, state
 
 
@@ -116,11 +117,14 @@ def _unreviewed(question: Question) -> ReviewedQuestion:
 def _recorded(row: DatasetRow, label: str, consensus: Consensus) -> RecordedVote:
     said, moment = str(row.get(label) or ""), str(row.get("time") or "")
     if is_review(row):
-        return RecordedVote("review", said, str(row.get(REVIEWER) or ""), moment)
+        verdict = row.get(VERDICT, "answer")
+        return RecordedVote(verdict, said, str(row.get(REVIEWER) or ""), moment)
     if not row.get(FEEDBACK):
         return RecordedVote("file", said, str(row.get(ORIGIN) or ""))
     voter = str(row.get("subject") or "")
-    return RecordedVote(row.get(VOTE, "label"), said, voter, moment, consensus.accuracy.get(voter))
+    accuracy = consensus.accuracy.get(voter)
+    share = None if accuracy is None else round(accuracy, 3)
+    return RecordedVote(row.get(VOTE, "label"), said, voter, moment, share)
 
 
 def _question_columns(row: DatasetRow, outputs: Sequence[str]) -> MutableRow:

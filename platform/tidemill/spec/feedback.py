@@ -22,9 +22,9 @@ class Feedback(Spec):
     """Kafka topic the applications write to."""
     service: str
     """The service whose answers it is about (the `service` of a Rollout)."""
-    kinds: tuple[FeedbackKind, ...] = ("thumbs", "score", "correction", "comment", "review")
+    kinds: tuple[FeedbackKind, ...] = ("thumbs", "score", "correction", "comment")
     """Kinds that are accepted; others go to quarantine. A `review` outranks all votes: accept it
-    only where those who may write to the topic may settle labels."""
+    where those who may write to the topic may settle labels."""
     score_range: tuple[float, float] = (1.0, 5.0)
     """Smallest and largest `score`."""
     join_window: Duration = timedelta(hours=1)

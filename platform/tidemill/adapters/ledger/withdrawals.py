@@ -33,6 +33,7 @@ from tidemill.records import (
 
 SHORTEST_PREFIX = 8
 """Characters of a subject that name it; `feedback tail` shows as many."""
+_TIMES = ("since", "until")
 _SHOWN = [
     feedback.c[name]
     for name in ("time", "kind", "subject", "reviewer", "output", "comment", "value")
@@ -82,7 +83,11 @@ class WithdrawalLedger:
         self, selection: FeedbackSelection, reason: str, principal: str, now: datetime
     ) -> Withdrawal | None:
         """Take the selected rows out; None where no row was left to take out."""
-        about = {"selection": json.dumps(asdict(selection)), "reason": reason, "rows": 0}
+        about = {
+            "selection": json.dumps(asdict(selection), default=str),
+            "reason": reason,
+            "rows": 0,
+        }
         new = insert(withdrawals).values(
             **about, principal=principal, withdrawn_at=to_timestamp(now)
         )
@@ -158,14 +163,19 @@ def count_withdrawn(engine: Engine, topics: Sequence[str]) -> int:
 
 
 def _example(row: Any) -> FeedbackExample:
-    said = next((text for text in (row.output, row.comment, row.value) if text is not None), "")
-    person = row.reviewer or row.subject or ""
-    return FeedbackExample(from_timestamp(row.time), row.kind, person, str(said))
+    output = None if row.output is None else json.loads(row.output)
+    said = next((one for one in (output, row.comment, row.value) if one is not None), "")
+    text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
+    return FeedbackExample(
+        from_timestamp(row.time), row.kind, row.reviewer or row.subject or "", text
+    )
 
 
 def _to_selection(text: str) -> FeedbackSelection:
     values = json.loads(text)
-    return FeedbackSelection(**{**values, "subjects": tuple(values["subjects"])})
+    since, until = (values[name] and datetime.fromisoformat(values[name]) for name in _TIMES)
+    subjects = tuple(values["subjects"])
+    return FeedbackSelection(values["topic"], subjects, values["response_id"], since, until)
 
 
 def _conditions(selection: FeedbackSelection) -> list[ColumnElement[bool]]:
@@ -181,7 +191,7 @@ def _conditions(selection: FeedbackSelection) -> list[ColumnElement[bool]]:
     if selection.response_id is not None:
         matches.append(feedback.c.response_id == selection.response_id)
     if selection.since is not None:
-        matches.append(feedback.c.time >= selection.since)
+        matches.append(feedback.c.time >= to_timestamp(selection.since))
     if selection.until is not None:
-        matches.append(feedback.c.time < selection.until)
+        matches.append(feedback.c.time < to_timestamp(selection.until))
     return matches
