@@ -204,6 +204,18 @@ def test_what_cannot_be_done_says_the_way_out(run: Run, arguments: list[str], me
     assert "Traceback" not in printed
 
 
+def test_a_model_that_is_not_built_yet_has_no_say_and_is_named(run: Run, tmp_path: Path) -> None:
+    spec = tmp_path / "specs" / "support-chat" / "dataset.yaml"
+    spec.write_text(spec.read_text() + "label_noise: {encoder: smollm2}\n")
+    assert Home(Settings.read()).ledger
+
+    code, printed = run("review", "support-chat/requests", "--json")
+
+    assert code == 0
+    assert "'smollm2' is not built yet, so no model says which labels it doubts" in printed
+    assert printed.startswith("[]")
+
+
 def test_without_a_broker_no_question_is_asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIDEMILL_BOOTSTRAP_SERVERS", f"127.0.0.1:{free_port()}")
 

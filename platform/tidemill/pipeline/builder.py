@@ -188,8 +188,9 @@ class ProjectBuilder:
         topics = self._topics(spec)
         if not topics:
             return result
-        frozen_facts = {"offsets": dict(frozen), "topics": topics, "withdrawn": withdrawn}
-        return replace(result, facts={**result.facts, **frozen_facts})
+        frozen_facts = {"offsets": dict(frozen), "topics": topics}
+        taken_out = {"withdrawn": withdrawn} if withdrawn else {}
+        return replace(result, facts={**result.facts, **frozen_facts, **taken_out})
 
     def build_context(
         self, name: str, purpose: str, progress: Progress = no_progress
