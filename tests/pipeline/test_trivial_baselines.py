@@ -109,10 +109,9 @@ def only(built: BuildResult) -> Check:
 def test_a_classifier_stands_beside_majority_neighbour_and_linear_head(encoder: Place) -> None:
     built = judged(encoder, as_answers(labelled(80, "t"), 4), "sequence-classification")
 
-    assert values(built, "accuracy") == {
-        "majority": 0.5, "nearest-neighbour": 1.0, "linear-head": 1.0
-    }  # fmt: skip
-    assert set(values(built, "macro_f1")) == {"majority", "nearest-neighbour", "linear-head"}
+    wanted = {"majority": 0.5, "nearest-neighbour": 1.0, "linear-head": 1.0}
+    assert values(built, "accuracy").items() >= wanted.items()
+    assert set(values(built, "macro_f1")) >= set(wanted)
     assert "latency_p95" not in {score["measure"]["metric"] for score in table(built)["scores"]}
     assert table(built)["scores"][0]["note"] == "always order status"
 
@@ -144,7 +143,8 @@ def test_a_linear_head_is_not_measured_against_itself(encoder: Place) -> None:
     encoder.inputs["reply"] = encoder.store.put(folder, kind="model")
     built = judged(encoder, as_answers(labelled(80, "t"), 4), "sequence-classification")
 
-    assert set(values(built, "accuracy")) == {"majority", "nearest-neighbour"}
+    assert "linear-head" not in values(built, "accuracy")
+    assert table(built)["absent"] == {}
 
 
 def test_a_baseline_that_cannot_be_made_is_named_and_stops_nothing(encoder: Place) -> None:
@@ -152,7 +152,7 @@ def test_a_baseline_that_cannot_be_made_is_named_and_stops_nothing(encoder: Plac
     encoder.inputs["mini"] = broken
     built = judged(encoder, as_answers(labelled(80, "t"), 4), "sequence-classification")
 
-    assert set(values(built, "accuracy")) == {"majority"}
+    assert "majority" in values(built, "accuracy")
     assert "has no tokenizer" in table(built)["absent"]["nearest labelled neighbour"]
 
 
@@ -212,10 +212,12 @@ def test_a_text_task_stands_beside_a_copy_of_its_input_and_its_neighbour(summari
     built = judged(summaries, written(text_rows(12, "t")), "causal-lm", **TEXTS)
     rouge = values(built, "rouge_l")
 
-    assert set(rouge) == {"copy-input", "nearest-neighbour"}
+    assert "majority" not in rouge
     assert rouge["nearest-neighbour"] == 1.0
     assert 0 < rouge["copy-input"] < 0.5
-    assert table(built)["scores"][-1]["note"] == "TF-IDF"
+    assert {s["note"] for s in table(built)["scores"] if s["baseline"] == "nearest-neighbour"} == {
+        "TF-IDF"
+    }
 
 
 def test_the_base_model_answers_with_few_shots_where_the_spec_asks(
