@@ -73,7 +73,7 @@ def test_a_regression_on_one_slice_is_found_there_and_named(place: Place) -> Non
         slices=[{"name": "refunds", "column": "label", "equals": "refund"}],
         gates=[gate, {**gate, "slice": "refunds"}],
     )
-    whole, part = made.checks
+    whole, part, _ = made.checks
 
     assert whole.passed
     assert not part.passed
