@@ -90,6 +90,15 @@ def test_a_metric_of_texts_is_judged_by_its_mean_fall() -> None:
     assert 0.05 < verdict.groups[0].bound < 0.15
 
 
+def test_a_few_texts_that_got_much_worse_trip_nothing_whatever_the_bootstrap_says() -> None:
+    falls = [0.30, 0.35, 0.4, 0.4, 0.45, 0.5, 0.5, -0.01]
+    rows = tuple(PairedRow(f"r{i}", 0.5, 0.5 - fall) for i, fall in enumerate(falls))
+    verdict = judge_forgetting([RowGroup("slice", "by e-mail", "rouge_l", rows)], margin=0.02)
+
+    assert verdict.groups[0].bound > 0.02
+    assert verdict.result.passed
+
+
 def test_nothing_to_compare_passes_and_says_so() -> None:
     verdict = judge_forgetting([RowGroup("all", "the former test set", "accuracy", ())], margin=0)
 

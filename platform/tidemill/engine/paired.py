@@ -16,7 +16,7 @@ def sign_test(worse: int, better: int) -> float:
     """The chance of at least so many worse of all that changed, if worse and better were equally
     likely: McNemar's exact test, one-sided (McNemar 1947)."""
     changed = worse + better
-    return sum(comb(changed, count) for count in range(worse, changed + 1)) / 2**changed
+    return sum(comb(changed, count) for count in range(worse, changed + 1)) / (1 << changed)
 
 
 def fall_bound(falls: Sequence[float], level: float) -> float:
