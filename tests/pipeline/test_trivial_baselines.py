@@ -116,6 +116,24 @@ def test_a_classifier_stands_beside_majority_neighbour_and_linear_head(encoder: 
     assert table(built)["scores"][0]["note"] == "always order status"
 
 
+def test_without_an_encoder_words_stand_in_for_it(encoder: Place) -> None:
+    built = judged(encoder, as_answers(labelled(80, "t"), 4), "causal-lm")
+    notes = {score["baseline"]: score["note"] for score in table(built)["scores"]}
+
+    assert values(built, "accuracy")["linear-head"] == 1.0
+    assert notes["nearest-neighbour"] == "TF-IDF"
+    assert notes["linear-head"].startswith("TF-IDF, C ")
+
+
+def test_texts_without_words_are_the_reason_for_what_is_missing(place: Place) -> None:
+    rows = [{"id": str(i), "text": "?!", "label": "ab"[i % 2]} for i in range(4)]
+    place.inputs["requests"] = dataset(place, rows, train=rows)
+    built = judged(place, as_answers(rows, 2), "causal-lm")
+
+    assert "nearest-neighbour" not in values(built, "accuracy")
+    assert "hold no words" in table(built)["absent"]["nearest labelled neighbour"]
+
+
 def test_a_model_that_a_neighbour_beats_is_warned_of_and_released(encoder: Place) -> None:
     built = judged(encoder, as_answers(labelled(80, "t"), 4), "sequence-classification")
 

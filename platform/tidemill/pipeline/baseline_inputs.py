@@ -13,7 +13,8 @@ from tidemill.data import read_split
 from tidemill.form import ModelForm
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline.answers import EvaluatedRow
-from tidemill.pipeline.baseline_task import BaselineTask, FrozenEncoder, LabelledExample
+from tidemill.pipeline.baseline_features import FrozenEncoder
+from tidemill.pipeline.baseline_task import BaselineTask, LabelledExample
 from tidemill.pipeline.context import BuildContext
 from tidemill.pipeline.prompt_loading import load_program, prompt_name
 from tidemill.pipeline.sampling import sample_rows

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 from tidemill.answer import Answer
+from tidemill.pipeline.baseline_features import FrozenEncoder, TextFeatures, text_features
 from tidemill.rows import DatasetRow
 
 
@@ -33,21 +32,6 @@ class BaselineAnswers:
 
 
 @dataclass(frozen=True)
-class FrozenEncoder:
-    """A sentence encoder of the project that nothing was trained on."""
-
-    name: str
-    folder: Path
-
-    @cached_property
-    def model(self) -> Any:
-        """The encoder, loaded at first use."""
-        from tidemill.runtimes.sentence import Encoder
-
-        return Encoder(self.folder)
-
-
-@dataclass(frozen=True)
 class BaselineTask:
     """One evaluation as trivial baselines see it."""
 
@@ -63,7 +47,6 @@ class BaselineTask:
     """Examples to show the base model; 0 leaves it out."""
     ask_base: Callable[[Sequence[DatasetRow]], list[Answer]] | None = None
     """The causal base's answers to the test rows after these examples."""
-    _vectors: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def typical_answers(self) -> dict[str, Answer]:
@@ -75,13 +58,8 @@ class BaselineTask:
         labels = sorted(texts, key=lambda label: (-texts[label].total(), label))
         return {label: Answer(texts[label].most_common(1)[0][0], label) for label in labels}
 
-    def vectors(self, examples: Sequence[LabelledExample]) -> Any:
-        """The examples' questions through the encoder, shape (n, d); each text once."""
-        import numpy as np
-
-        assert self.encoder is not None
-        questions = [example.question for example in examples]
-        new = [text for text in dict.fromkeys(questions) if text not in self._vectors]
-        if new:
-            self._vectors.update(zip(new, self.encoder.model.encode(new), strict=True))
-        return np.array([self._vectors[text] for text in questions], dtype=np.float32)
+    @cached_property
+    def features(self) -> TextFeatures:
+        """The questions as vectors; made once for all baselines. Needs training rows."""
+        splits = ([e.question for e in part] for part in (self.train, self.validation, self.test))
+        return text_features(self.encoder, *splits)
