@@ -65,6 +65,16 @@ def test_a_fall_within_the_margin_is_accepted_however_sure_it_is() -> None:
     assert not judge_forgetting([whole], margin=0.0).result.passed
 
 
+def test_a_verdict_says_how_many_rows_a_fall_would_have_taken() -> None:
+    whole = group(36, 3, 2, kind="all", name="the former test set")
+    verdict = judge_forgetting([whole], margin=0.02)
+
+    assert verdict.result.message == (
+        "nothing is shown to have fallen by more than 0.02 below the baseline, of the former test "
+        "set; 6 of 36 rows would show"
+    )
+
+
 def test_rows_of_one_person_count_once() -> None:
     rows = group(40, 20).rows
     one = [PairedRow(r.id, r.baseline, r.candidate, "ada" if i < 20 else None)

@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.stats import binomtest
 
-from tidemill.engine.paired import fall_bound, sign_test
+from tidemill.engine.paired import fall_bound, sign_test, visible_fall
 
 
 def outcomes(worse: int, better: int, rows: int) -> list[float]:
@@ -43,6 +43,21 @@ def test_the_bound_is_where_the_score_test_with_the_likeliest_nuisance_turns(
     share = minimize_scalar(against, bounds=limits, method="bounded", options={"xatol": 1e-12}).x
     variance = rows * (2 * share + bound * (1 - bound))
     assert (worse - better - rows * bound) / sqrt(variance) == pytest.approx(1.96, abs=0.002)
+
+
+@pytest.mark.parametrize(("rows", "margin", "level"), [(36, 0.02, 0.0125), (480, 0.02, 0.0125)])
+def test_the_fewest_rows_that_show_a_fall_show_it_and_one_less_does_not(
+    rows: int, margin: float, level: float
+) -> None:
+    fewest = visible_fall(rows, margin, level)
+    assert fewest is not None
+
+    shows = [
+        sign_test(worse, 0) <= level and fall_bound(outcomes(worse, 0, rows), level) > margin
+        for worse in (fewest - 1, fewest)
+    ]
+    assert shows == [False, True]
+    assert visible_fall(4, 0.02, 0.0125) is None
 
 
 def test_scores_that_are_no_counts_get_the_bootstraps_bound() -> None:

@@ -66,6 +66,16 @@ def test_a_slice_whose_interval_lies_below_zero_is_named_too() -> None:
     assert "It is worse than the release before it on slice 'by e-mail'." in limits(facts)
 
 
+def test_how_small_a_fall_would_have_been_seen_is_a_limit() -> None:
+    whole = {**FELL, "kind": "all", "name": "the former test set", "fell": False, "visible": 7}
+    facts = story(forgetting={**FORGETTING, "groups": [whole]})
+
+    assert (
+        "Of the former test set, 7 of 30 rows would have to get worse for a fall below the release "
+        "before it to be seen."
+    ) in limits(facts)
+
+
 def test_what_did_not_fall_is_no_news() -> None:
     assert "worse" not in verdict(full()).sentence
     assert "none is shown to have fallen by more than 0.02" in str(forgetting.render(full()))

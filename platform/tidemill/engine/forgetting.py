@@ -15,7 +15,7 @@ from typing import Literal
 
 from tidemill.engine.check_names import FORGETTING
 from tidemill.engine.gate import GateResult, number
-from tidemill.engine.paired import fall_bound, sign_test
+from tidemill.engine.paired import fall_bound, sign_test, visible_fall
 
 GroupKind = Literal["all", "label", "slice"]
 _NAMED = 5
@@ -69,6 +69,9 @@ class GroupComparison:
     bound: float
     """The lower bound of its fall, corrected for the number of groups."""
     fell: bool
+    visible: int | None = None
+    """How many of its rows would have to get worse for a fall to be seen; None for scores that are
+    no counts."""
 
     @property
     def worse(self) -> tuple[PairedRow, ...]:
@@ -113,6 +116,7 @@ class GroupComparison:
             "got_better": self.better,
             "got_worse": [row.id for row in self.worse],
             "bound": self.bound,
+            "visible": self.visible,
             "fell": self.fell,
         }
 
@@ -157,9 +161,13 @@ class ForgettingVerdict:
         titles = [group.group.title for group in self.groups]
         names = ", ".join(titles[:_NAMED]) + (", …" if len(titles) > _NAMED else "")
         unjudged = self._unjudged()
+        first = self.groups[0]
+        seen = (
+            f"; {first.visible} of {len(first.group.rows)} rows would show" if first.visible else ""
+        )
         return (
             f"nothing is shown to have fallen by more than {number(self.margin)} below the "
-            f"baseline, of {names}{f'; {unjudged}' if unjudged else ''}"
+            f"baseline, of {names}{seen}{f'; {unjudged}' if unjudged else ''}"
         )
 
     def _unjudged(self) -> str:
@@ -188,7 +196,9 @@ def judge_forgetting(
 def _compare(group: RowGroup, margin: float, level: float) -> GroupComparison:
     falls = group.falls
     bound = fall_bound(falls, level)
-    return GroupComparison(group, bound, _got_worse(falls, level) and bound > margin)
+    counts = all(fall in (-1, 0, 1) for fall in falls)
+    visible = visible_fall(len(falls), margin, level) if counts else None
+    return GroupComparison(group, bound, _got_worse(falls, level) and bound > margin, visible)
 
 
 def _got_worse(falls: Sequence[float], level: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from math import comb, sqrt
 from statistics import NormalDist
@@ -34,6 +35,17 @@ def fall_bound(falls: Sequence[float], level: float) -> float:
     resamples = max(2000, round(20 / level))
     confidence = 1 - 2 * level
     return bootstrap_of(mean_of(falls), len(falls), confidence, resamples=resamples).low
+
+
+def visible_fall(rows: int, margin: float, level: float) -> int | None:
+    """How many of so many rows have to get worse, and none better, for both to show a fall by more
+    than the margin; None where not even all of them would."""
+
+    def shows(worse: int) -> bool:
+        return sign_test(worse, 0) <= level and _tango(worse, 0, rows, level) > margin
+
+    fewest = bisect_left(range(1, rows + 1), True, key=shows) + 1
+    return fewest if fewest <= rows else None
 
 
 def _tango(worse: int, better: int, rows: int, level: float) -> float:

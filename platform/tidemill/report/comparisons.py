@@ -66,11 +66,18 @@ def worse_parts(story: ReleaseFacts) -> list[str]:
 
 
 def fall_sentences(story: ReleaseFacts) -> Iterator[str]:
-    """A sentence for each label or slice that fell, then one for slices that look worse."""
-    fallen = story.report.forgetting.fallen
-    yield from (_fall(group) for group in fallen)
-    titles = {group.title for group in fallen}
+    """A sentence for each label or slice that fell, how small a fall would have been seen, then one
+    for slices that look worse."""
+    report = story.report.forgetting
+    yield from (_fall(group) for group in report.fallen)
+    titles = {group.title for group in report.fallen}
     others = [part for part in worse_parts(story) if part not in titles]
+    for group in report.groups:
+        if group.kind == "all" and group.visible and not group.fell:
+            yield (
+                f"Of {group.name}, {group.visible} of {group.rows} rows would have to get worse "
+                "for a fall below the release before it to be seen."
+            )
     if others:
         yield f"It is worse than the release before it on {formatting.join_names(others)}."
 

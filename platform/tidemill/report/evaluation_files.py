@@ -39,6 +39,8 @@ class GroupReport:
     bound: float
     """Lower bound of the fall, corrected for the number of groups."""
     fell: bool
+    visible: int | None = None
+    """How many rows would have to get worse for a fall to be seen."""
 
     @property
     def title(self) -> str:
