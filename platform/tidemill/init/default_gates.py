@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 
+from tidemill.engine.paired_proportions import smallest_margin
 from tidemill.engine.statistics import wilson
 
 TEST_SHARE = 0.2
@@ -32,6 +33,9 @@ class DefaultGate:
     """About how many rows it will be judged on."""
     reachable: bool
     """False where even `GOOD` has a lower bound below the gate: there are too few rows."""
+    margin: float
+    """The loss against the live release that is accepted: an equally good model stays within it
+    in 95 of 100 cases."""
 
 
 def default_accuracy_gate(counts: Sequence[int], *, confidence: float = 0.95) -> DefaultGate:
@@ -50,7 +54,8 @@ def default_accuracy_gate(counts: Sequence[int], *, confidence: float = 0.95) ->
     target = min(majority_accuracy + _AMBITION * (1 - majority_accuracy), within_reach)
     # Rounded down for the model, but never to where guessing passes.
     value = max(floor(target * 100) / 100, min(1.0, ceil(majority_accuracy * 100 + 1) / 100))
-    return DefaultGate(value, majority_accuracy, test_rows, value <= within_reach)
+    margin = smallest_margin(test_rows)
+    return DefaultGate(value, majority_accuracy, test_rows, value <= within_reach, margin)
 
 
 def overlap_gate(constant: float) -> float:
