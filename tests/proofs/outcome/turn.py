@@ -34,8 +34,8 @@ class Turn:
     reason: str = ""
     live_changed: bool = False
     served: dict[str, Any] = field(default_factory=dict)
-    candidate: dict[str, Any] = field(default_factory=dict)
-    """What the platform's own evaluation said of the candidate."""
+    candidates: list[dict[str, Any]] = field(default_factory=list)
+    """Each candidate that was evaluated: what the platform said of it, and the truth."""
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
