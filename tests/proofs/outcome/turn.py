@@ -67,13 +67,18 @@ def measure(crowd: Crowd, questions: Questions) -> dict[str, Any]:
 
 
 def play(
-    desk: Desk, crowd: Crowd, questions: Questions, pool: Iterator[Question], lies: Lies
+    desk: Desk,
+    crowd: Crowd,
+    questions: Questions,
+    pool: Iterator[Question],
+    lies: Lies,
+    asked: int = ASKED,
 ) -> Turn:
     """One whole turn; ends when the candidate serves, is refused, or hangs."""
     turn, started, home = Turn(lies), time.monotonic(), desk.home()
     before = home.ledger.rollouts.live_release(SERVICE)
     decisions = {one.key for one in home.ledger.trigger_decisions.history(SERVICE, "retrain")}
-    answers = crowd.ask(list(itertools.islice(pool, ASKED)))
+    answers = crowd.ask(list(itertools.islice(pool, asked)))
     turn.corrections = crowd.rate(answers, lies)
     turn.outcome, turn.reason = follow(desk, crowd, decisions, pool, lies, turn)
     turn.live_changed = desk.home().ledger.rollouts.live_release(SERVICE) != before
