@@ -105,6 +105,12 @@ def verdict(result: dict[str, Any], questions: Questions) -> dict[str, Any]:
     gap = best - first["accuracy"] if best else 0
     closed = round((last["accuracy"] - first["accuracy"]) / gap, 3) if gap > 0 else None
     candidates = [c for one in (first, *result["turns"]) for c in one["candidates"]]
+    stuck = [
+        f"{one['outcome']}: {one['reason']}"
+        for one in honest
+        if one["outcome"] in ("asks a person", "held")
+        or (one["outcome"] == "stopped before the canary" and not one["candidates"])
+    ]
     printed = [interval["covers"] for one in candidates for interval in one["printed"]]
     labels = len(questions.first) + max((c["labels_from_people"] for c in candidates), default=0)
     every_label = len(ceiling.everything(questions))
@@ -116,6 +122,8 @@ def verdict(result: dict[str, Any], questions: Questions) -> dict[str, Any]:
         "intervals": len(printed),
         "covered": sum(printed),
         "judged_wrongly": [c["reason"] for c in candidates if c["judged_right"] is False],
+        "stuck": stuck,
+        "is_turning": not stuck,
         "is_closed": closed is None or closed >= 0.9,
         "is_frugal": labels <= every_label / 2,
         "is_remembered": last["known"] >= first["known"] - 0.01,
