@@ -10,6 +10,7 @@ correct every wrong answer.
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import random
 import shutil
@@ -104,7 +105,8 @@ SHAPES: dict[str, Callable[[random.Random], Shape]] = {
 
 def _support(dice: random.Random) -> list[Row]:
     lines = (SPECS / "support-chat/data/requests.jsonl").read_text(encoding="utf-8").splitlines()
-    return dice.sample([json.loads(line) for line in lines if line], len(lines))
+    rows = [row for row in map(json.loads, lines) if row["intent"] and row["reply"]]
+    return dice.sample(rows, len(rows))
 
 
 def play(shape: Shape, folder: Path, seed: int) -> dict[str, Any]:
@@ -119,9 +121,10 @@ def play(shape: Shape, folder: Path, seed: int) -> dict[str, Any]:
         desk.settings, SERVICE, labels, seed, rated=1.0, wrong=0.0, whole_answers=shape.texts
     )
     questions = Questions((), shape.pool, (), frozenset(labels))
+    pool = itertools.cycle(shape.pool)
     try:
         turn.await_service(desk, crowd)
-        done = turn.play(desk, crowd, questions, iter(shape.pool), "none", asked=len(shape.pool))
+        done = turn.play(desk, crowd, questions, pool, "none", asked=len(shape.pool))
     finally:
         desk.types("down")
     return {"ok": done.live_changed, "outcome": done.outcome, "reason": done.reason,
