@@ -160,6 +160,18 @@ def _next(written: WrittenProject) -> list[str]:
     ]
 
 
+def _forecast(written: WrittenProject) -> list[str]:
+    """What the steps of the new rollout see at the expected traffic, and by when."""
+    from tidemill.cli._forecast_text import forecast_lines
+    from tidemill.engine.rollout_forecast import rollout_forecast
+    from tidemill.engine.service_traffic import service_traffic
+
+    rollout = written.rollout
+    forecast = rollout_forecast(rollout, service_traffic(rollout.traffic, None, None))
+    metric = rollout.quality.metric if rollout.quality else None
+    return forecast_lines(forecast, metric) if forecast else []
+
+
 def _plain(written: WrittenProject, choice: ColumnChoice, warnings: list[str]) -> dict[str, object]:
     return {
         "project": written.project,
@@ -177,6 +189,10 @@ def _print_result(written: WrittenProject, choice: ColumnChoice, warnings: list[
     click.echo(f"{choice.task}: '{choice.answer}' from '{choice.question}'")
     for remark in warnings:
         click.echo(f"note: {remark}")
+    rollout = display_path(written.folder / "rollout.yaml")
+    click.echo(f"{rollout}, at the traffic that it expects (edit `traffic`):")
+    for line in _forecast(written):
+        click.echo(f"  {line}")
     click.echo(f"Wrote {written.specs} valid specs to {display_path(written.folder)}. Next:")
     for line in _next(written):
         click.echo(f"  {line}")

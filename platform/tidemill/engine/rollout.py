@@ -201,6 +201,14 @@ class Scene:
         )
 
     @property
+    def rating_wait(self) -> timedelta:
+        """Time that is left in a shared step for ratings to exclude harm; 0 or less: none."""
+        if not 0 < self.percent < 100:
+            return timedelta(0)
+        step = self.rollout.steps[self.state.step]
+        return step.ratings_within - (self.now - self.state.step_started)
+
+    @property
     def is_approved_in_step(self) -> bool:
         """True where a person agreed in this very step."""
         return self.state.approved_step == self.state.step

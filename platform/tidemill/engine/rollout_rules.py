@@ -6,6 +6,7 @@ unfinished step, missing data, ratings that decide nothing, a missing approval.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from tidemill.engine.first_release import missing_baseline
@@ -115,15 +116,19 @@ def _unclear(scene: Scene) -> Finding:
 
 
 def _undecided(scene: Scene) -> Finding:
-    """Ratings decide before the live arm loses its last share: afterwards nothing is learnt."""
+    """The share grows when ratings exclude harm, or when their time is over. They decide before the
+    live arm loses its last share: afterwards nothing is learnt."""
     comparison, quality = scene.comparison, scene.rollout.quality
     if comparison is None or quality is None or scene.is_watched:
-        return None
-    if scene.state.step != _deciding_step(scene.rollout):
         return None
     if comparison.finding != "inconclusive" or scene.is_approved_in_step:
         return None
     message = f"ratings decide nothing yet: {_describe_ratings(comparison)}"
+    if scene.rating_wait > timedelta(0):
+        remaining = f"{scene.rating_wait.total_seconds():.0f} s of the time for ratings are left"
+        return "hold", f"{message}; {remaining}"
+    if scene.state.step != deciding_step(scene.rollout):
+        return None
     if scene.rollout.mode == "ab" and comparison.ratings < quality.expected_ratings:
         return "hold", f"{message}, {quality.expected_ratings} ratings are expected"
     policy: dict[str, Finding] = {
@@ -135,7 +140,8 @@ def _undecided(scene: Scene) -> Finding:
     return policy[scene.rollout.on_inconclusive]
 
 
-def _deciding_step(rollout: Rollout) -> int:
+def deciding_step(rollout: Rollout) -> int:
+    """Index of the step at whose end ratings decide: the last that both arms share."""
     if rollout.mode == "ab":
         return 0
     split = [i for i, step in enumerate(rollout.steps) if 0 < step.percent < 100]

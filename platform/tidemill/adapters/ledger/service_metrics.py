@@ -12,6 +12,7 @@ from tidemill.adapters.ledger.base import SqlRow
 from tidemill.adapters.ledger.event_tables import feedback, from_timestamp, inference, to_timestamp
 from tidemill.engine.arm_health import WARM_UP, ArmHealth
 from tidemill.engine.ratings_needed import RatingRate
+from tidemill.engine.service_traffic import RequestRate
 from tidemill.records import RatingTotals
 from tidemill.triggers import AnswerRecord
 from tidemill.triggers.subject_weight import rating_cap
@@ -93,6 +94,18 @@ class ServiceMetrics:
         if not count:
             return None
         return RatingRate(count, max(1.0, (to_timestamp(now) - first) / 86_400), float(mean or 0.0))
+
+    def request_rate(self, service: str, since: datetime, now: datetime) -> RequestRate | None:
+        """How many answers a service gave since a moment, copies for a shadow left out, and how
+        long ago the first of them was; None without any."""
+        query = select(func.count(), func.min(inference.c.time)).where(
+            inference.c.service == service,
+            inference.c.time >= to_timestamp(since),
+            inference.c.arm != "shadow",
+        )
+        with self.engine.connect() as connection:
+            count, first = connection.execute(query).one()
+        return RequestRate(count, (to_timestamp(now) - first) / 86_400) if count else None
 
     def release_health(
         self, service: str, since: datetime, *, newest: int = 5000
