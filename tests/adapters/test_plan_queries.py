@@ -85,3 +85,14 @@ def test_without_ratings_there_is_no_pace(ledger: Ledger) -> None:
     assert ledger.service_metrics.rating_rate("chat", "score", NOW - DAY, NOW) is None
     assert ledger.service_metrics.rating_rate("other", "thumbs", NOW - DAY, NOW) is None
     assert ledger.service_metrics.rating_rate("chat", "thumbs", NOW + DAY, NOW + 2 * DAY) is None
+
+
+def test_the_rate_of_requests_counts_what_users_got_and_no_copies(ledger: Ledger) -> None:
+    answers = [answer(n, at=NOW - n * DAY / 4) for n in range(9)]
+    copies = [answer(n, at=NOW, event_id=f"s{n}", arm="shadow") for n in range(5)]
+    take(ledger.events, MemoryBus(), [*answers, *copies])
+    found = ledger.service_metrics.request_rate("chat", NOW - 28 * DAY, NOW)
+
+    assert found is not None
+    assert (found.requests, found.days, found.per_day) == (9, 2, 4.5)
+    assert ledger.service_metrics.request_rate("other", NOW - 28 * DAY, NOW) is None

@@ -153,7 +153,8 @@ def _inconclusive(
     tails["rollback"] = f"after {span} even a candidate as good as the live release goes back"
     tail = _limit(rollout) if ends else tails[policy]
     cause = f"{_rating_cause(rollout, index, traffic)}, and {tail}"
-    way_out = _rating_way_out(rollout, index, traffic, most if ends else patience)
+    other_steps = sum(_days(step.hold) for step in rollout.steps if step != rollout.steps[index])
+    way_out = _rating_way_out(rollout, index, traffic, most - other_steps if ends else patience)
     return StepWait(days, RolloutProblem(("on_inconclusive",), cause, way_out))
 
 
