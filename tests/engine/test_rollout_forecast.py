@@ -9,38 +9,20 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.engine.rollout_specs import QUALITY, spec
 
 from tidemill.engine.ratings_needed import RatingRate
 from tidemill.engine.rollout_forecast import RolloutForecast, rollout_forecast
 from tidemill.engine.service_traffic import RequestRate, ServiceTraffic, service_traffic
 from tidemill.engine.statistics import clopper_pearson
 from tidemill.engine.step_evidence import RatingEvidence, visible_error_rate, visible_loss
-from tidemill.spec.rollout import ExpectedTraffic, RatingQuality, Rollout
+from tidemill.spec.rollout import ExpectedTraffic, RatingQuality
 
 SMALL = ServiceTraffic(requests_per_day=100, ratings_per_day=5)
 BUSY = ServiceTraffic(requests_per_day=100_000, ratings_per_day=5_000)
 ERRORS = {"signal": "error_rate", "at_most": 0.02, "min_requests": 20}
 RATIO = {"signal": "latency_p50", "max_ratio_to_live": 2, "min_requests": 30}
-QUALITY = {"margin": 0.05, "alpha": 0.1, "expected_ratings": 150}
-STEPS = [
-    {"percent": 10, "hold": "1h"},
-    {"percent": 50, "hold": "1h"},
-    {"percent": 100, "hold": "1h"},
-]
 HOUR = 1 / 24
-
-
-def spec(**fields: Any) -> Rollout:
-    base = {
-        "apiVersion": "tidemill/v1",
-        "kind": "Rollout",
-        "name": "walk",
-        "of": "model",
-        "judged_by": "check",
-        "service": "support",
-        "steps": STEPS,
-    }
-    return Rollout.model_validate({**base, **fields})
 
 
 def forecast(traffic: ServiceTraffic = SMALL, **fields: Any) -> RolloutForecast:
