@@ -1,7 +1,7 @@
 """The rules of a look at a rollout, in order: the first that answers decides.
 
 A stopped rollout, a mode that needs a live release, broken guardrails, ratings that show harm, an
-unfinished step, missing data, ratings that decide nothing, a missing approval.
+unfinished step, missing data, ratings that exclude no harm or decide nothing, a missing approval.
 """
 
 from __future__ import annotations
@@ -115,20 +115,29 @@ def _unclear(scene: Scene) -> Finding:
     return ("hold", str(unclear[0])) if unclear else None
 
 
+def _harm_not_excluded(scene: Scene) -> Finding:
+    """The share grows when ratings exclude harm, or when the step's time for them is over."""
+    comparison = scene.comparison
+    if comparison is None or comparison.finding != "inconclusive" or scene.is_approved_in_step:
+        return None
+    if scene.rating_wait <= timedelta(0):
+        return None
+    return "hold", (
+        f"ratings do not exclude harm yet: {_describe_ratings(comparison)}; "
+        f"{scene.rating_wait.total_seconds():.0f} s of the time for ratings are left"
+    )
+
+
 def _undecided(scene: Scene) -> Finding:
-    """The share grows when ratings exclude harm, or when their time is over. They decide before the
-    live arm loses its last share: afterwards nothing is learnt."""
+    """Ratings decide before the live arm loses its last share: afterwards nothing is learnt."""
     comparison, quality = scene.comparison, scene.rollout.quality
     if comparison is None or quality is None or scene.is_watched:
+        return None
+    if scene.state.step != deciding_step(scene.rollout):
         return None
     if comparison.finding != "inconclusive" or scene.is_approved_in_step:
         return None
     message = f"ratings decide nothing yet: {_describe_ratings(comparison)}"
-    if scene.rating_wait > timedelta(0):
-        remaining = f"{scene.rating_wait.total_seconds():.0f} s of the time for ratings are left"
-        return "hold", f"{message}; {remaining}"
-    if scene.state.step != deciding_step(scene.rollout):
-        return None
     if scene.rollout.mode == "ab" and comparison.ratings < quality.expected_ratings:
         return "hold", f"{message}, {quality.expected_ratings} ratings are expected"
     policy: dict[str, Finding] = {
@@ -181,6 +190,7 @@ RULES = (
     _unfinished,
     _no_data,
     _unclear,
+    _harm_not_excluded,
     _undecided,
     _unapproved,
 )
