@@ -15,7 +15,11 @@ from tests.engine.rollout_specs import QUALITY, spec
 from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.cli import commands
+from tidemill.control.rollout_updates import change_of
+from tidemill.control.shadow_answers import shadow_pairs
+from tidemill.engine.rollout import advance
 from tidemill.engine.rollout_state import RolloutState, Status
+from tidemill.engine.sequential import RatingSummary
 from tidemill.records import RolloutUpdate
 from tidemill.terminal.shell import run
 
@@ -32,6 +36,36 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
     ledger = Ledger.open(f"sqlite:///{tmp_path / '.tidemill' / 'ledger.db'}")
     yield ledger
     ledger.engine.dispose()
+
+
+def test_a_shadow_shows_its_agreement_and_what_flipped(ledger: Ledger, capsys: Captured) -> None:
+    texts = ("refund", "order", "order")
+    for number, label in enumerate(texts):
+        live = answer(number, at=BEGUN, response_id=f"p{number}", label=label, latency=0.1)
+        copy = answer(
+            number,
+            at=BEGUN,
+            event_id=f"s{number}",
+            response_id=f"p{number}.shadow",
+            release="sha256:two",
+            arm="shadow",
+            label="order",
+            latency=0.2,
+        )
+        take(ledger.events, MemoryBus(), [live, copy], now=BEGUN)
+    rollout = spec(mode="shadow", steps=[{"percent": 0, "hold": "1h"}], service="chat")
+    state = replace(RolloutState.begin("sha256:two", "sha256:one", BEGUN), step=0)
+    pairs = shadow_pairs(ledger)(state, rollout)
+    look = advance(rollout, state, {}, RatingSummary(), BEGUN + timedelta(hours=2), pairs)
+    values = rollout.model_dump(mode="json", by_alias=True)
+    key = ledger.rollouts.request("chat", "sha256:two", "folder", values, BEGUN)
+    ledger.rollouts.record_decision(key, change_of(look, "running"), BEGUN)
+    lines = status_of(capsys)
+    sentence = "3 answers beside the live ones: 66.7 % the same by label (9.4 to 99.2 %)"
+
+    assert look.state.status == "ended"
+    assert lines[-2].startswith(f"  {sentence}; latency_p50 0.1 live, 0.2 shadow")
+    assert lines[-1] == '    p0  {"request": "question 0"}: refund → order'
 
 
 def begin(ledger: Ledger, status: Status = "running", **fields: object) -> None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil, inf, isfinite
 
+from tidemill.engine.evidence_rules import deciding_step
 from tidemill.engine.ratings_needed import format_days, ratings_needed
-from tidemill.engine.rollout_rules import deciding_step
 from tidemill.engine.service_traffic import ServiceTraffic
 from tidemill.engine.step_evidence import RatingEvidence
 from tidemill.spec.rollout import RatingQuality, Rollout, RolloutStep

@@ -164,6 +164,11 @@ class Rollout(Spec):
     watch: Annotated[Duration, AddedLater()] = timedelta(days=1)
     """Time after the last step in which absolute guardrails, and ratings against those of the
     former release, still bring that release back by themselves; `0s` ends with the last step."""
+    min_agreement: Annotated[Fraction | None, AddedLater()] = None
+    """Least agreement of a shadow's answers with those that users got to the same requests: the
+    same label, or ROUGE-L of free texts. Where even the upper 95 % bound lies below it when the
+    step's hold is over, the candidate is rolled back; where the bounds do not decide,
+    `on_inconclusive` does."""
     finish_within: Annotated[Duration, AddedLater()] = timedelta(weeks=4)
     """Longest time to the last step's end. `tidemill validate` refuses a rollout that needs longer
     at the traffic there is: for requests or for ratings that come too slowly."""

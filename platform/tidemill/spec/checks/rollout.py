@@ -36,6 +36,9 @@ def check(spec: Rollout, project: Project) -> Iterator[FieldProblem]:
         yield FieldProblem(
             ("mode",), cause, "use driver local, or a canary that begins at 0 percent"
         )
+    if spec.min_agreement is not None and spec.mode != "shadow":
+        cause = f"'min_agreement' compares a shadow's answers, and 'mode: {spec.mode}' has none"
+        yield FieldProblem(("min_agreement",), cause, "choose mode shadow, or leave it out")
     yield from _idle_waits(spec)
     if spec.mode == "ab" and spec.quality is None:
         way_out = "add 'quality', or choose mode canary"
