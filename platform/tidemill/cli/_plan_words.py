@@ -204,7 +204,8 @@ def traffic_lines(traffic: PlannedTraffic, quote: Quote) -> list[str]:
         lines.append(traffic.blocked)
     lines += _rating_lines(traffic)
     if traffic.forecast:
-        lines += forecast_lines(traffic.forecast, traffic.quality and traffic.quality.metric)
+        metric = traffic.quality.metric if traffic.quality else None
+        lines += forecast_lines(traffic.forecast, metric)
     return lines
 
 

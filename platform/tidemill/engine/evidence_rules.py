@@ -55,7 +55,7 @@ def harm_not_excluded(scene: Scene) -> Finding:
     )
 
 
-def undecided(scene: Scene) -> Finding:
+def ratings_undecided(scene: Scene) -> Finding:
     """Ratings decide before the live arm loses its last share: afterwards nothing is learnt."""
     comparison, quality = scene.comparison, scene.rollout.quality
     if comparison is None or quality is None or scene.is_watched:

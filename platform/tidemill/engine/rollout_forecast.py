@@ -81,8 +81,8 @@ def rollout_forecast(rollout: Rollout, traffic: ServiceTraffic | None) -> Rollou
         evidence = _with_ratings(evidence, rollout, step, traffic.ratings_per_day * days)
         steps.append(_step(rollout, step, traffic, days, evidence))
     total = sum(step.days for step in steps)
-    found = [problem for problem in problems if problem is not None]
-    problem = found[0] if found else total_problem(rollout, total, traffic)
+    step_problem = next((problem for problem in problems if problem is not None), None)
+    problem = step_problem or total_problem(rollout, total, traffic)
     return RolloutForecast(traffic, tuple(steps), _watch(rollout, traffic, evidence), problem)
 
 

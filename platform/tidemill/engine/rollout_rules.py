@@ -14,7 +14,7 @@ from tidemill.engine.evidence_rules import (
     describe_ratings,
     differs_from_live,
     harm_not_excluded,
-    undecided,
+    ratings_undecided,
 )
 from tidemill.engine.first_release import missing_baseline
 
@@ -144,6 +144,6 @@ RULES = (
     _unclear,
     differs_from_live,
     harm_not_excluded,
-    undecided,
+    ratings_undecided,
     _unapproved,
 )

@@ -70,14 +70,14 @@ def compare_shadow(pairs: Sequence[ShadowPair]) -> ShadowComparison | None:
     """Compare the answers of both releases, oldest pair first; None without pairs."""
     if not pairs:
         return None
-    live = [_scored(pair.live, pair) for pair in pairs]
-    candidate = [_scored(pair.candidate, pair) for pair in pairs]
+    live = [_score(pair.live, pair) for pair in pairs]
+    candidate = [_score(pair.candidate, pair) for pair in pairs]
     agreement = agree(live, candidate, LABEL, ())
     flips = [pair.response_id for pair in pairs if _differs(pair, agreement.basis)]
     return ShadowComparison(len(pairs), agreement, tuple(_metrics(pairs)), tuple(flips[:MAX_FLIPS]))
 
 
-def _scored(release: ReleaseAnswer, pair: ShadowPair) -> Scored:
+def _score(release: ReleaseAnswer, pair: ShadowPair) -> Scored:
     return Scored(pair.live.answer, release.answer, release.seconds or 0.0, release.tokens_out)
 
 
@@ -91,15 +91,15 @@ def _differs(pair: ShadowPair, basis: str) -> bool:
 def _metrics(pairs: Sequence[ShadowPair]) -> list[MetricPair]:
     """Every metric that judges an answer alone; times only of requests that both generated."""
     timed = [p for p in pairs if p.live.seconds is not None and p.candidate.seconds is not None]
-    found = []
+    metrics = []
     for name in METRICS.names():
         module = METRICS.load(name)
         rows = timed if module.KIND in ("quantile", "speed") else pairs
         if module.NEEDS_REFERENCE or module.KIND == "size" or not rows:
             continue
         values = [
-            measure(name, [_scored(getattr(pair, arm), pair) for pair in rows])
+            measure(name, [_score(getattr(pair, arm), pair) for pair in rows])
             for arm in ("live", "candidate")
         ]
-        found.append(MetricPair(name, *values))
-    return found
+        metrics.append(MetricPair(name, *values))
+    return metrics

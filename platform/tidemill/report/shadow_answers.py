@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidemill.engine.shadow_pair import shadow_response_id
 from tidemill.records import RolloutDecisionRecord
@@ -53,6 +53,6 @@ def shadow_flips(
             yield ShadowFlip(response_id, live["input"], *texts)
 
 
-def _numbers(decision: RolloutDecisionRecord) -> Mapping[str, object]:
+def _numbers(decision: RolloutDecisionRecord) -> Mapping[str, Any]:
     numbers = (decision.numbers or {}).get("shadow")
     return numbers if isinstance(numbers, Mapping) else {}

@@ -7,7 +7,7 @@ from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Engine, FromClause, and_, func, or_, select
+from sqlalchemy import ColumnElement, Engine, FromClause, and_, func, or_, select
 
 from tidemill.adapters.ledger.base import SqlRow
 from tidemill.adapters.ledger.event_tables import feedback, from_timestamp, inference, to_timestamp
@@ -185,7 +185,7 @@ class ServiceMetrics:
         return {**row, "input": json.loads(row["input"]), "time": from_timestamp(row["time"])}
 
 
-def _answer_columns(table: FromClause) -> tuple[Column[Any], ...]:
+def _answer_columns(table: FromClause) -> tuple[ColumnElement[Any], ...]:
     return tuple(table.c[name] for name in ("output", "label", "latency", "cached", "tokens_out"))
 
 
