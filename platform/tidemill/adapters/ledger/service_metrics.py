@@ -146,12 +146,15 @@ class ServiceMetrics:
         """Requests that both releases answered since a moment, the user the live one: the newest
         ones, oldest first. Answers of which nothing was stored are left out."""
         copy, answer = inference.alias("copy"), inference.alias("answer")
+        # The copy's side is computed: so each answer is found by the index of its id.
+        pair = answer.c.response_id == func.replace(copy.c.response_id, SHADOW_SUFFIX, "")
         query = (
             select(answer.c.response_id, *_answer_columns(answer), *_answer_columns(copy))
-            .join_from(copy, answer, copy.c.response_id == answer.c.response_id + SHADOW_SUFFIX)
+            .join_from(copy, answer, pair)
             .where(
                 copy.c.service == service,
                 copy.c.release == candidate,
+                copy.c.arm == "shadow",
                 copy.c.time >= to_timestamp(since),
                 answer.c.release == live,
                 *(side.c.error.is_(None) for side in (copy, answer)),
