@@ -70,7 +70,7 @@ def test_a_shadow_shows_its_agreement_and_what_flipped(ledger: Ledger, capsys: C
 
 def begin(ledger: Ledger, status: Status = "running", **fields: object) -> None:
     """A rollout in its first step, since the first of March."""
-    rollout = spec(steps=STEPS, service="chat", **fields)
+    rollout = spec(**{"steps": STEPS, "service": "chat", **fields})
     values = rollout.model_dump(mode="json", by_alias=True)
     key = ledger.rollouts.request("chat", "sha256:new", "folder", values, BEGUN)
     state = replace(RolloutState.begin("sha256:new", "sha256:old", BEGUN), step=0, status=status)
@@ -94,6 +94,15 @@ def test_a_rollout_under_way_says_what_comes_and_by_when(ledger: Ledger, capsys:
         "  at 100 %: about 1 day; 100 answers",
         "  the last step is over about 2026-03-04 12:00 UTC",
     ]
+
+
+def test_a_shadow_under_way_says_which_agreement_it_shows(ledger: Ledger, capsys: Captured) -> None:
+    steps, traffic = [{"percent": 0, "hold": "1d"}], {"requests_per_day": 100}
+    begin(ledger, mode="shadow", min_agreement=0.9, steps=steps, traffic=traffic)
+
+    assert "  at 0 %: about 1 day; 100 answers, they show an agreement of 83.0 % to be too low" in (
+        status_of(capsys)
+    )
 
 
 def test_measured_traffic_says_where_it_cannot_finish(ledger: Ledger, capsys: Captured) -> None:

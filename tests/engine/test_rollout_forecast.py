@@ -157,6 +157,21 @@ def test_a_shadow_gets_a_copy_of_every_request_and_no_rating() -> None:
     assert (found.steps[0].ratings, found.watch, found.problem) == (0, None, None)
 
 
+def test_more_copies_of_a_shadow_show_an_agreement_nearer_to_the_limit() -> None:
+    def visible(hold: str) -> float | None:
+        steps = [{"percent": 0, "hold": hold}]
+        return forecast(mode="shadow", steps=steps, min_agreement=0.9).steps[0].visible_agreement
+
+    few, many, most = visible("1d"), visible("4d"), visible("20d")
+    assert few is not None
+    assert many is not None
+    assert few < many < 0.9
+    assert most is not None
+    assert many < most < 0.9
+    assert most == visible("28d")  # a look compares the newest pairs alone
+    assert forecast().steps[0].visible_agreement is None
+
+
 def test_steps_that_end_each_can_be_too_late_together() -> None:
     steps = [{"percent": p, "hold": "11d"} for p in (10, 50, 100)]
 

@@ -63,6 +63,8 @@ def _sight_parts(step: StepForecast, metric: str | None) -> Iterator[str]:
         yield f"{step.answers:,.0f} answers show an error rate of {100 * step.visible_errors:.2g} %"
     else:
         yield f"{step.answers:,.0f} answers"
+    if step.visible_agreement is not None:
+        yield f"they show an agreement of {100 * step.visible_agreement:.1f} % to be too low"
     if metric and step.ratings:
         loss = step.visible_loss
         sight = f"a loss of {loss:.2f}" if loss is not None else "no loss"

@@ -11,8 +11,10 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from math import isfinite
 
+from tidemill.engine.concordance import detectable
 from tidemill.engine.rollout_waits import RolloutProblem, answer_wait, rating_wait, total_problem
 from tidemill.engine.service_traffic import ServiceTraffic
+from tidemill.engine.shadow_pair import MAX_PAIRS
 from tidemill.engine.step_evidence import RatingEvidence, visible_error_rate, visible_loss
 from tidemill.spec.rollout import Rollout, RolloutStep
 
@@ -34,6 +36,8 @@ class StepForecast:
     """Share of failed answers that breaks the tightest limit; None where there is none."""
     visible_loss: float | None
     """Loss of rating that rolls back in half of the cases; None where no loss shows."""
+    visible_agreement: float | None = None
+    """Of a shadow: the largest agreement that is surely below `min_agreement`; None where none."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,7 @@ def _step(
         evidence.ratings,
         _visible_errors(rollout, answers),
         _visible_loss(rollout, traffic, evidence),
+        _visible_agreement(rollout, answers),
     )
 
 
@@ -140,6 +145,12 @@ def _visible_errors(rollout: Rollout, answers: float) -> float | None:
         if answers >= limit.min_requests
     ]
     return visible_error_rate(min(limits), answers) if limits else None
+
+
+def _visible_agreement(rollout: Rollout, answers: float) -> float | None:
+    if rollout.min_agreement is None:
+        return None
+    return detectable(int(min(answers, MAX_PAIRS)), rollout.min_agreement)
 
 
 def _visible_loss(

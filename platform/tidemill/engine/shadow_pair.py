@@ -8,6 +8,8 @@ from tidemill.answer import Answer
 
 SHADOW_SUFFIX = ".shadow"
 """Ends the response id of a copy; before it stands the id of the answer that the user got."""
+MAX_PAIRS = 500
+"""Newest pairs that a look compares."""
 
 
 def shadow_response_id(response_id: str) -> str:

@@ -15,7 +15,7 @@ from tidemill.answer import Answer
 from tidemill.engine.arm_health import WARM_UP, ArmHealth
 from tidemill.engine.ratings_needed import RatingRate
 from tidemill.engine.service_traffic import RequestRate
-from tidemill.engine.shadow_pair import SHADOW_SUFFIX, ReleaseAnswer, ShadowPair
+from tidemill.engine.shadow_pair import MAX_PAIRS, SHADOW_SUFFIX, ReleaseAnswer, ShadowPair
 from tidemill.records import RatingTotals
 from tidemill.triggers import AnswerRecord
 from tidemill.triggers.subject_weight import rating_cap
@@ -141,7 +141,7 @@ class ServiceMetrics:
         return health
 
     def shadow_pairs(
-        self, service: str, live: str, candidate: str, since: datetime, *, newest: int = 500
+        self, service: str, live: str, candidate: str, since: datetime, *, newest: int = MAX_PAIRS
     ) -> list[ShadowPair]:
         """Requests that both releases answered since a moment, the user the live one: the newest
         ones, oldest first. Answers of which nothing was stored are left out."""
