@@ -86,7 +86,7 @@ def planned_traffic(rollout: SpecSnapshot, ledger: Ledger | None, now: datetime)
         name=rollout.name,
         service=fields["service"],
         mode=fields["mode"],
-        steps=tuple(TrafficStep(**step) for step in fields["steps"]),
+        steps=tuple(TrafficStep(**step.model_dump(mode="json")) for step in spec.steps),
         quality=quality,
         ratings=pace,
         waits=step_estimates(_percents(rollout), _judged_by_ratings(rollout), pace),
