@@ -259,6 +259,43 @@ def test_ratings_that_decide_nothing_follow_the_spec(policy: str, decision: str)
     assert look(rollout, state(1), ratings=rated(0.8, 0.8, 20)).decision == decision
 
 
+WAITING = [
+    {"percent": 10, "hold": "10m", "ratings_within": "2h"},
+    {"percent": 50, "hold": "10m", "ratings_within": "2h"},
+    {"percent": 100, "hold": "10m"},
+]
+
+
+@pytest.mark.parametrize(("step", "skew"), [(0, 9), (1, 1)])
+def test_a_share_grows_when_ratings_exclude_harm_or_their_time_is_over(
+    step: int, skew: float
+) -> None:
+    rollout = spec(steps=WAITING, quality=QUALITY, on_inconclusive="promote")
+    few, many = rated(0.8, 0.8, 20, skew), rated(0.8, 0.8, 20_000, skew)
+
+    early = look(rollout, state(step), ratings=few)
+    assert (early.decision, early.percent) == ("hold", (10, 50)[step])
+    assert "s of the time for ratings are left" in early.reason
+    assert look(rollout, state(step), ratings=many).decision == "promote"
+    assert look(rollout, state(step), ratings=few, minutes=120).decision == "promote"
+
+
+def test_after_the_time_for_ratings_the_last_shared_step_follows_the_spec() -> None:
+    rollout = spec(steps=WAITING, quality=QUALITY, on_inconclusive="ask")
+
+    few = rated(0.8, 0.8, 20)
+    assert look(rollout, state(1), minutes=119, ratings=few).decision == "hold"
+    assert look(rollout, state(1), minutes=120, ratings=few).decision == "ask"
+    assert look(rollout, state(0), minutes=120).decision == "promote"
+
+
+def test_harm_and_a_guardrail_do_not_wait_for_the_time_of_ratings() -> None:
+    rollout = spec(steps=WAITING, quality=QUALITY)
+
+    assert look(rollout, state(0), ratings=rated(0.9, 0.5, skew=9)).decision == "roll_back"
+    assert look(rollout, state(0), FAILING).decision == "roll_back"
+
+
 def test_ratings_decide_before_the_live_arm_loses_its_last_share() -> None:
     rollout = spec(quality=QUALITY, on_inconclusive="ask")
 

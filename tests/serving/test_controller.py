@@ -14,8 +14,10 @@ from tidemill.adapters.clock import SetClock
 from tidemill.adapters.ledger.base import open_engine
 from tidemill.adapters.ledger.rollouts import RolloutLedger
 from tidemill.adapters.memory.deployer import MemoryDeployer
+from tidemill.answer import Answer
 from tidemill.control.deployer_choice import NEEDS_CLUSTER, rollback_targets
 from tidemill.control.rollout_controller import Controller
+from tidemill.engine.shadow_pair import ReleaseAnswer, ShadowPair
 from tidemill.errors import ServiceError
 from tidemill.ports import Arm, ArmHealth
 
@@ -469,6 +471,21 @@ def test_a_shadow_answers_nobody_and_ends(stage: Stage) -> None:
 
     assert stage.ledger.get(key).state == "ended"
     assert stage.ledger.live_release(CHAT) == "one"
+
+
+def test_a_shadow_whose_answers_differ_goes_back(stage: Stage) -> None:
+    live, other = (ReleaseAnswer(Answer(label, label), 0.1) for label in ("refund", "order"))
+    stage.controller.pairs = lambda *_: [ShadowPair(f"r{n}", live, other) for n in range(50)]
+    stage.ask("one")
+    stage.controller.tick()
+    shadow = {"mode": "shadow", "steps": [{"percent": 0, "hold": "30s"}], "min_agreement": 0.9}
+    key = stage.ask("two", **shadow)
+    stage.controller.tick()
+    for _ in range(6):
+        stage.pass_time(10, one=GOOD, two=GOOD)
+
+    assert stage.ledger.get(key).state == "rolled_back"
+    assert "the shadow answers differently: 0 of 50 rows" in stage.ledger.get(key).reason
 
 
 def test_trouble_with_one_service_does_not_stop_another(

@@ -25,6 +25,7 @@ from tidemill.control.deployer_choice import (
 )
 from tidemill.control.release_starts import Starts
 from tidemill.control.rollout_updates import change_of, unwatched
+from tidemill.control.shadow_answers import Pairs, no_pairs
 from tidemill.engine.approval import Identity, refusal_reason
 from tidemill.engine.rollout import Advance, advance
 from tidemill.engine.rollout_commands import STARTING, Command, give_up_start, hold, obey, supersede
@@ -63,6 +64,8 @@ class Controller:
     """Where `driver: local` runs."""
     clock: Clock
     ratings: Ratings = _no_ratings
+    pairs: Pairs = no_pairs
+    """What a shadow and the live release answered in this step."""
     tell: Tell = _quiet
     elsewhere: Elsewhere = no_cluster
     """Where the other drivers run."""
@@ -201,8 +204,8 @@ class Controller:
         """What `advance` says now. Nothing is asked of the arms before the first step."""
         begun = state.step >= 0
         health = self._deployer(row).health(row.service, state.since) if begun else {}
-        ratings = self.ratings(row, state, rollout)
-        return advance(rollout, state, health, ratings, self.clock.now())
+        answers = self.ratings(row, state, rollout), self.clock.now(), self.pairs(state, rollout)
+        return advance(rollout, state, health, *answers)
 
     def _is_due(self, row: RolloutRecord, rollout: Rollout) -> bool:
         last = self._analysed_at.get(row.id)

@@ -23,6 +23,7 @@ from tidemill.control.approvals import Agreement
 from tidemill.control.cluster_deployer import elsewhere
 from tidemill.control.lifecycle_events import LifecyclePublisher, lifecycle_publisher
 from tidemill.control.rollout_controller import Controller, Tell
+from tidemill.control.shadow_answers import shadow_pairs
 from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.sequential import RatingSummary, SubjectRatings
 from tidemill.errors import TidemillError
@@ -162,6 +163,7 @@ def run(settings: Settings) -> None:
         deployer=deployer,
         clock=clock,
         ratings=Rates(ledger, settings),
+        pairs=shadow_pairs(ledger),
         tell=rollout_events(publisher),
         elsewhere=elsewhere(ledger, settings),
         agreement=Agreement(ledger, settings, clock, lambda: open_forge(settings)),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tidemill.adapters.local.processes import ProcessFolder, ProcessInfo, is_listening
 from tidemill.errors import BrokerDown, TidemillError
-from tidemill.home import Home, has_ledger
+from tidemill.home import Home
 from tidemill.local.stack import broker_error, is_running
 from tidemill.local.status import (
     FollowedBranch,
@@ -47,7 +47,7 @@ def stack_status(settings: Settings) -> StackStatus:
 
 
 def _open_ledger(settings: Settings) -> Ledger | None:
-    if not has_ledger(settings):
+    if not settings.has_ledger:
         return None
     from tidemill.adapters.ledger import Ledger
 

@@ -192,6 +192,12 @@ class Settings(SubjectSettings):
         named = {"git_remote": remote, "git_branch": branch}
         return self.model_copy(update={name: text for name, text in named.items() if text})
 
+    @property
+    def has_ledger(self) -> bool:
+        """False where the ledger is a file that was never made; opening it would make one."""
+        path = self.ledger_url.removeprefix("sqlite:///")
+        return path == self.ledger_url or Path(path).exists()
+
     def with_specs(self, specs: Path) -> Self:
         """These settings on another folder of specs; the home stays."""
         return self.model_copy(update={"specs": specs})
