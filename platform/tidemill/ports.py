@@ -213,7 +213,8 @@ class Materialisation:
     name: str
     kind: str
     version: str
-    """Digest over the spec's digest, its inputs' digests and the frozen offset ranges."""
+    """Digest over the spec's digest, the identities of its inputs (of a dataset its rows), and the
+    frozen offset ranges."""
     spec_digest: str
     artefact: str
     """Digest of the main artefact."""
@@ -251,6 +252,12 @@ class MaterialisationStore(Protocol):
 
     def by_version(self, project: str, name: str, version: str) -> Materialisation | None:
         """The newest materialisation of an asset with this version."""
+
+    def by_artefact(self, project: str, name: str, artefact: str) -> Materialisation | None:
+        """The newest materialisation of an asset that gave this artefact."""
+
+    def first_with_rows(self, project: str, name: str, rows: str) -> Materialisation | None:
+        """The oldest materialisation of a dataset whose rows have this digest."""
 
     def add(self, materialisation: Materialisation) -> Materialisation:
         """Store it and give it with its id."""

@@ -17,7 +17,8 @@ from tidemill.engine.staleness import (
     Staleness,
     staleness,
 )
-from tidemill.ports import Materialisation, Store
+from tidemill.pipeline.same_rows import identity, identity_of
+from tidemill.ports import Materialisation, MaterialisationStore, Store
 from tidemill.spec.digest import digest_inputs
 from tidemill.spec.evaluation import Evaluation, LiveBaseline
 from tidemill.spec.graph import references
@@ -44,6 +45,8 @@ class BuiltAssets:
     service_releases: Callable[[str], ServiceReleases]
     store: Store | None
     """None where the files are on another machine."""
+    history: MaterialisationStore
+    """Former records."""
 
     @property
     def failed_assets(self) -> set[str]:
@@ -79,10 +82,24 @@ class BuiltAssets:
         return RecordedAsset(
             record.spec_digest,
             record.artefact,
-            record.inputs,
+            self._input_identities(record),
             _fields(record.spec_digest, spec, former),
             self._changed_baseline(spec, record),
+            identity(record),
         )
+
+    def _input_identities(self, record: Materialisation) -> dict[str, str]:
+        """The identity of each input, by spec name; looked up where a dataset was rebuilt since."""
+        inputs = dict(record.inputs)
+        for name, artefact in record.inputs.items():
+            newest = self.records.get(f"{record.project}/{name}")
+            if newest is not None and newest.kind == "Dataset":
+                inputs[name] = (
+                    identity(newest)
+                    if newest.artefact == artefact
+                    else identity_of(self.history, record.project, name, artefact)
+                )
+        return inputs
 
     def _release(self, spec: SpecSnapshot, former: SpecSnapshot | None) -> RecordedAsset | None:
         """The release of the present spec and artefacts if there is one, else the newest."""
@@ -117,14 +134,14 @@ class BuiltAssets:
         if any(release.evaluation.digest == record.artefact for release in used):
             return ""
         live = releases.live.digest if releases.live else ""
-        version = asset_version(record.spec_digest, record.inputs, {}, live)
+        version = asset_version(record.spec_digest, self._input_identities(record), {}, live)
         return "" if version == record.version else f"the live release of '{spec.baseline}'"
 
 
 def asset_version(
     spec_digest: str, inputs: Mapping[str, str], offsets: Mapping[str, int], baseline: str
 ) -> str:
-    """The digest of everything that an asset is built from: its spec, the artefacts of its inputs
+    """The digest of everything that an asset is built from: its spec, the identities of its inputs
     by name, the frozen offsets of its feedback, and the release that it is compared with."""
     content = {
         "spec": spec_digest,

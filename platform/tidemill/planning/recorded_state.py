@@ -21,6 +21,7 @@ def recorded_state(home: Home) -> BuiltAssets:
         releases=releases,
         service_releases=home.service_releases,
         store=home.store if (home.settings.home / "store").is_dir() else None,
+        history=home.ledger.materialisations,
     )
 
 
