@@ -297,6 +297,12 @@ class TriggerDecisionStore(Protocol):
     def history(self, project: str, trigger: str, *, limit: int = 100) -> list[TriggerDecision]:
         """The last decisions of one trigger, newest first."""
 
+    def queued_decisions(self) -> list[TriggerDecision]:
+        """Decisions whose run is still to be launched."""
+
+    def running_decisions(self) -> list[TriggerDecision]:
+        """Decisions whose run was launched and has not ended as far as the ledger knows."""
+
     def last_evaluation(self, project: str, trigger: str) -> TriggerEvaluation | None:
         """The newest evaluation of a trigger's conditions."""
 
