@@ -8,9 +8,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tidemill.errors import GateFailed, TidemillError
+from tidemill.control.bring_out_release import bring_out_release
+from tidemill.control.rejected_releases import retry_release
+from tidemill.errors import CandidateRejected, GateFailed, ServiceError, TidemillError
 from tidemill.home import Home
 from tidemill.pipeline.release import compose
+from tidemill.records import RolloutUpdate
 from tidemill.report import gather
 from tidemill.report.page import page
 from tidemill.report.resolve_name import resolve_name
@@ -40,6 +43,31 @@ def test_the_rollout_shows_the_card_of_the_release_it_asks_for(trained: Home) ->
     assert card.value is not None
     assert card.value.startswith(f"# desk, release {record.digest[7:19]}")
     assert "| accuracy | all |" in card.value
+
+
+def test_what_is_live_is_not_asked_for_and_what_was_rolled_back_does_not_come_again(
+    trained: Home,
+) -> None:
+    builder, rollouts = trained.builder("desk"), trained.ledger.rollouts
+    rollout = builder.project.spec("release", Rollout)
+    now = trained.clock.now()
+    first = bring_out_release(trained, builder, rollout)
+    (asked,) = rollouts.in_progress("desk")
+    rollouts.record_decision(asked.id, RolloutUpdate("done", "well", state="live"), now)
+    again = bring_out_release(trained, builder, rollout)
+    rollouts.record_decision(asked.id, RolloutUpdate("x", "5 % errors", state="rolled_back"), now)
+    with pytest.raises(CandidateRejected, match=r"was rolled back on .* UTC: 5 % errors; change"):
+        bring_out_release(trained, builder, rollout)
+    retried = retry_release(trained, "desk", "ada")
+
+    assert first.message.endswith("asked for its traffic")
+    assert again.message.endswith("is live already: nothing of it changed")
+    assert retried.release == first.record.digest
+    assert bring_out_release(trained, builder, rollout).record.digest == first.record.digest
+    shutil.rmtree(trained.release_folder(first.record.digest))
+    rollouts.record_decision(retried.id, RolloutUpdate("x", "errors", state="rolled_back"), now)
+    with pytest.raises(ServiceError, match=r"is not in .* any more; change the data"):
+        retry_release(trained, "desk", "ada")
 
 
 def test_an_evaluation_that_missed_its_gate_has_a_report_of_its_own(trained: Home) -> None:

@@ -45,6 +45,8 @@ class ServiceRollouts:
     question: str
     """What the live release asks a person; empty where it asks nothing."""
     in_progress: tuple[RolloutRecord, ...]
+    rejected: RolloutRecord | None = None
+    """The newest rollout, where its candidate was rolled back or did not start."""
 
     def to_dict(self) -> dict[str, object]:
         """JSON."""
@@ -63,6 +65,14 @@ class ServiceRollouts:
                 }
                 for rollout in self.in_progress
             ],
+            "rejected": {
+                "release": self.rejected.release,
+                "state": self.rejected.state,
+                "reason": self.rejected.reason,
+                "at": self.rejected.finished_at,
+            }
+            if self.rejected
+            else None,
         }
 
 

@@ -71,6 +71,11 @@ class BuiltAssets:
         missing = self.store.missing({record.artefact for record in built}) if self.store else ()
         return staleness(assets, recorded, missing)
 
+    def present_release(self, spec: SpecSnapshot) -> ReleaseRecord | None:
+        """The release of a rollout's present spec and artefacts; None where there is none."""
+        releases = reversed(self.releases.get(spec.key, ()))
+        return next((release for release in releases if self._is_present(spec, release)), None)
+
     def _recorded_asset(
         self, spec: SpecSnapshot, former: SpecSnapshot | None
     ) -> RecordedAsset | None:
@@ -103,22 +108,23 @@ class BuiltAssets:
 
     def _release(self, spec: SpecSnapshot, former: SpecSnapshot | None) -> RecordedAsset | None:
         """The release of the present spec and artefacts if there is one, else the newest."""
-        releases = [
-            RecordedAsset(
-                release.specs[spec.name],
-                release.digest,
-                {name: item.digest for name, item in release.artefacts.items()},
-                _fields(release.specs[spec.name], spec, former),
-            )
-            for release in self.releases.get(spec.key, ())
-        ]
-        present = (release for release in reversed(releases) if self._is_present(spec, release))
-        return next(present, releases[-1] if releases else None)
+        release = self.present_release(spec) or next(
+            iter(reversed(self.releases.get(spec.key, ()))), None
+        )
+        if release is None:
+            return None
+        return RecordedAsset(
+            release.specs[spec.name],
+            release.digest,
+            {name: item.digest for name, item in release.artefacts.items()},
+            _fields(release.specs[spec.name], spec, former),
+        )
 
-    def _is_present(self, spec: SpecSnapshot, release: RecordedAsset) -> bool:
+    def _is_present(self, spec: SpecSnapshot, release: ReleaseRecord) -> bool:
         newest = {name: self.records.get(f"{spec.project}/{name}") for name in spec.inputs}
-        return release.spec_digest == spec.digest and all(
-            record is not None and record.artefact == release.inputs.get(name)
+        released = {name: item.digest for name, item in release.artefacts.items()}
+        return release.specs[spec.name] == spec.digest and all(
+            record is not None and record.artefact == released.get(name)
             for name, record in newest.items()
         )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tidemill.engine.cost import BudgetExcess, BudgetLimits, Estimate, budget_excess, total
 from tidemill.engine.first_release import missing_baseline
-from tidemill.engine.plan import PlanEntry, PlanState, plan, with_blocked, with_built_state
+from tidemill.engine.plan import PlanEntry, PlanState, plan, with_built_state
 from tidemill.engine.ratings_needed import step_estimates
 from tidemill.engine.spec_snapshot import SpecSnapshot
 from tidemill.engine.staleness import ASSET_KINDS, NeverBuilt, Staleness
@@ -33,6 +33,7 @@ from tidemill.spec.rollout import RatingQuality
 if TYPE_CHECKING:
     from tidemill.adapters.ledger import Ledger
     from tidemill.home import Home
+    from tidemill.pipeline.asset_state import BuiltAssets
     from tidemill.pipeline.preview import DataDifference
 
 HISTORY_WINDOW = timedelta(days=28)
@@ -106,23 +107,27 @@ def _entries(
     summaries = revisions.unchanged_summaries()
     desired = {**summaries, **revisions.desired}
     entries = plan(desired, {**summaries, **revisions.former})
-    states, failed = _built_state(revisions, desired, home)
-    entries = with_blocked(with_built_state(entries, states), desired, failed)
+    states, built = _built_state(revisions, desired, home)
+    entries = with_built_state(entries, states)
+    if home is not None and built is not None:
+        from tidemill.planning.obstacles import with_obstacles
+
+        entries = with_obstacles(entries, desired, built, home)
     projects = {entry.project for entry in entries if entry.state != "reused"}
     return list(entries), {**revisions.unchanged_specs(projects), **revisions.desired}
 
 
 def _built_state(
     revisions: Revisions, desired: Mapping[str, SpecSnapshot], home: Home | None
-) -> tuple[Mapping[str, Staleness], set[str]]:
-    """What is built here, and what of it failed its checks; without a ledger nothing is built."""
+) -> tuple[Mapping[str, Staleness], BuiltAssets | None]:
+    """What is stale of what is built here; without a ledger nothing is built."""
     if home is None:
         assets = (key for key, spec in desired.items() if spec.kind in ASSET_KINDS)
-        return dict.fromkeys(assets, NeverBuilt()), set()
+        return dict.fromkeys(assets, NeverBuilt()), None
     from tidemill.planning.recorded_state import recorded_state
 
     built = recorded_state(home)
-    return built.staleness(desired, revisions.former), built.failed_assets
+    return built.staleness(desired, revisions.former), built
 
 
 def _estimates(

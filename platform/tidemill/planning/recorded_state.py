@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from tidemill.engine.plan import PlanEntry, plan, with_blocked, with_built_state
+from tidemill.engine.plan import PlanEntry, plan, with_built_state
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.home import Home
 from tidemill.pipeline.asset_state import BuiltAssets
 from tidemill.planning.desired_state import desired_state
+from tidemill.planning.obstacles import with_obstacles
 
 
 def recorded_state(home: Home) -> BuiltAssets:
@@ -30,5 +31,5 @@ def out_of_date(home: Home) -> tuple[PlanEntry, ...]:
     where the specs cannot be used."""
     desired, built = desired_state(home.workspace), recorded_state(home)
     entries = with_built_state(plan(desired, desired), built.staleness(desired))
-    entries = with_blocked(entries, desired, built.failed_assets)
+    entries = with_obstacles(entries, desired, built, home)
     return tuple(entry for entry in entries if entry.state != "reused")
