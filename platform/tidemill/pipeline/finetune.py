@@ -171,6 +171,7 @@ def _facts(outcome: TrainingResult, learning: TrainingExamples, low: bool) -> di
         "validation_loss": None if best is None else round(best, 5),
         "best_step": outcome.best_step or outcome.steps,
         "stopped_early": outcome.stop_reason or None,
+        "still_improving": outcome.still_improves,
         "resumed_from": outcome.resumed_from or None,
         "rows": len(learning.train),
         "rows_truncated": learning.truncated,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from tidemill.catalog import METRICS, TRAINING
-from tidemill.spec.base import Fraction, Frozen, NamesTechnique, RefersTo, Spec
+from tidemill.spec.base import AddedLater, Fraction, Frozen, NamesTechnique, RefersTo, Spec
 
 
 class Train(Frozen):
@@ -48,6 +48,9 @@ class EarlyStop(Frozen):
     """Looks without improvement before stopping; the best weights are kept."""
     minimum_gain: float = Field(default=0.0, ge=0)
     """Smaller gains do not count."""
+    max_epochs: Annotated[float | None, AddedLater()] = Field(default=None, gt=0)
+    """Where the last look at the validation rows is the best one, train half as many epochs again,
+    and so on up to this many; without it training ends at `train.epochs`."""
 
 
 class Watchdog(Frozen):

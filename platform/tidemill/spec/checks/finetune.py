@@ -34,6 +34,10 @@ def check(spec: FineTune, project: Project) -> Iterator[FieldProblem]:
         yield from _method(spec, project)
     if spec.sweep is not None:
         yield from _sweep(spec, spec.sweep)
+    most = spec.early_stop.max_epochs if spec.early_stop else None
+    if most is not None and most < spec.train.epochs:
+        cause = f"'max_epochs' {most:g} is less than the {spec.train.epochs:g} of 'train.epochs'"
+        yield FieldProblem(("early_stop", "max_epochs"), cause, "raise it, or lower 'epochs'")
 
 
 def _method(spec: FineTune, project: Project) -> Iterator[FieldProblem]:
