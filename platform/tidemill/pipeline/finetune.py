@@ -44,6 +44,10 @@ def build(spec: FineTune, inputs: Mapping[str, Artefact], bench: BuildContext) -
     A run that is killed goes on from its last checkpoint when it is made again with the same
     inputs; a finished or diverged one leaves no checkpoint behind.
     """
+    if spec.candidates is not None:
+        from tidemill.pipeline import finetune_candidates
+
+        return finetune_candidates.build(spec, spec.candidates, inputs, bench)
     method, options = TRAINING.load(spec.method), TRAINING.options(spec.method, spec.options)
     if hasattr(method, "fit"):
         return head.build(spec, inputs, bench)
