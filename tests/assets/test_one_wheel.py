@@ -145,6 +145,31 @@ def test_a_rollout_and_a_run_by_hand_are_waited_for_by_a_trigger_without_a_strea
     assert [decision.trigger for decision in wheel.fired()] == ["unhappy"]
 
 
+def test_a_run_that_a_commit_asked_for_is_waited_for(wheel: Wheel) -> None:
+    decisions = wheel.home.ledger.trigger_decisions
+    decisions.request_run("@git/1/desk", "desk", "a commit", ["tune"], NOW)
+    decisions.request_run("@git/1/other", "other", "a commit", ["tune"], NOW)
+    wheel.rate(1, 2, 3)
+    waiting = wheel.look("again")
+    decisions.mark_finished("@git/1/desk", NOW, ok=True)
+    wheel.look("again")
+
+    assert "the run that a commit asked for of 2026-03-01 12:00 UTC is still" in waiting
+    assert "again" in [decision.trigger for decision in wheel.fired()]
+
+
+def test_a_question_to_a_person_is_waited_for(wheel: Wheel) -> None:
+    path = wheel.home.settings.specs / "desk" / "trigger.yaml"
+    path.write_text(path.read_text() + "approval: {by: [ada@example.com]}\n")
+    wheel.home = wheel.home.with_fresh_specs()
+    wheel.rate(1, 2, 3)
+    asked = wheel.look("again")
+    waiting = wheel.look("unhappy")
+
+    assert "needs approval" in asked
+    assert "the run of 'again' of 2026-03-01 12:01 UTC waits for an approval" in waiting
+
+
 def test_what_a_trigger_builds_ends_in_the_services_of_its_rollouts(wheel: Wheel) -> None:
     project = wheel.home.project("desk")
 

@@ -78,7 +78,7 @@ def _decisions_beside(
         if isinstance(loaded.spec, Trigger) and loaded.spec.name != trigger.name:
             yield from decisions.history(project.name, loaded.spec.name, limit=RECENT)
     for decision in (*decisions.queued_decisions(), *decisions.running_decisions()):
-        if decision.project == project.name and decision.trigger == SYNC_TRIGGER:
+        if decision.project == project.name and decision.trigger not in project.specs:
             yield decision
 
 
