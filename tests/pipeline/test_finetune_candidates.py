@@ -48,6 +48,7 @@ def test_the_best_on_validation_rows_is_taken_the_cheapest_tried_first(shop: Sho
     assert ModelForm.read(built.artefact.path).pooling == "mean-normalised"
     assert "C" in built.facts
     assert built.tables["Candidates"] == table(built)
+    assert (built.facts["candidate"], built.facts["candidate_base"]) == ("method head", "base")
 
 
 def test_the_first_that_passes_ends_the_search(shop: Shop) -> None:

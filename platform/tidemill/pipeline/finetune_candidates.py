@@ -59,7 +59,8 @@ def build(
         )
     better, limit = METRICS.load(rule.metric).BETTER, rule.limit
     results, built = [], {}
-    for candidate in _in_order(spec, rule, inputs):
+    order = _in_order(spec, rule, inputs)
+    for candidate in order:
         result, outcome = _try(candidate, rule.metric, rows, inputs, context)
         results.append(result)
         built[result.name] = outcome
@@ -69,7 +70,8 @@ def build(
     outcome = built[chosen.name] if chosen else None
     if chosen is None or outcome is None:
         raise TrainingError(f"'{spec.name}': every candidate diverged; lower the learning rates")
-    return _with_table(outcome, rule, results, chosen)
+    base = next(one.spec.base for one in order if one.name == chosen.name)
+    return _with_table(outcome, rule, results, chosen, base)
 
 
 def _in_order(spec: FineTune, rule: Candidates, inputs: Mapping[str, Artefact]) -> list[_Candidate]:
@@ -162,10 +164,13 @@ def _with_table(
     rule: Candidates,
     results: Sequence[CandidateResult],
     chosen: CandidateResult,
+    base: str,
 ) -> BuildResult:
     table = [result.to_dict(chosen=result is chosen) for result in results]
     skipped = [name for name in _names(rule) if name not in {result.name for result in results}]
     facts = {
+        "candidate": chosen.name,
+        "candidate_base": base,
         "candidates": table,
         "candidates_metric": rule.metric,
         "candidates_skipped": skipped,
