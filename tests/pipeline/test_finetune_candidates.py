@@ -77,6 +77,13 @@ def test_a_build_that_was_killed_trains_no_finished_candidate_again(shop: Shop) 
     assert not any("loading" in message or "step" in message for message in shop.said)
 
 
+def test_a_candidate_whose_weights_were_collected_is_trained_again(shop: Shop) -> None:
+    first = build(shop, HEAD)
+    shop.store.drop(first.artefact.digest)
+
+    assert build(shop, HEAD).artefact.digest == first.artefact.digest
+
+
 def test_candidates_need_validation_rows(tmp_path: Path, tiny_encoder: Path) -> None:
     shop = Shop(tmp_path)
     shop.put_base(tiny_encoder)

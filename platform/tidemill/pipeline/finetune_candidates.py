@@ -98,7 +98,7 @@ def _try(
     """Train a candidate and answer the validation rows, or read what came of it before."""
     folder = _folder(candidate.spec, metric, inputs, context)
     note = folder / "candidate.json"
-    if not note.exists():
+    if not _is_tried(note, context):
         context.progress(f"candidate: {candidate.name}")
         write_note(note, _tried(candidate, metric, rows, inputs, replace(context, scratch=folder)))
     found = read_note(note)
@@ -113,6 +113,14 @@ def _try(
     measures = tuple(map(Measure.from_dict, found["measures"]))
     artefact = context.store.get(found["artefact"])
     return result, BuildResult(artefact, measures=measures, facts=found["facts"])
+
+
+def _is_tried(note: Path, context: BuildContext) -> bool:
+    """True where a candidate was tried and its weights are still in the store."""
+    if not note.exists():
+        return False
+    digest = read_note(note).get("artefact")
+    return digest is None or not context.store.missing({digest})
 
 
 def _tried(
