@@ -48,7 +48,7 @@ def test_a_release_is_rejected_while_its_newest_rollout_is(ledger: Ledger) -> No
         key = rollouts.request("chat", f"sha256:{number}", "folder", {}, NOW)
         rollouts.record_decision(key, RolloutUpdate("x", "errors", state=state), NOW + MINUTE)  # type: ignore[arg-type]
 
-    assert sorted(rollouts.rejected()) == ["sha256:0", "sha256:1"]
-    assert rollouts.rejected()["sha256:0"].finished_at == NOW + MINUTE
+    assert sorted(rollouts.rejected_rollouts()) == ["sha256:0", "sha256:1"]
+    assert rollouts.rejected_rollouts()["sha256:0"].finished_at == NOW + MINUTE
     rollouts.request("chat", "sha256:0", "folder", {}, NOW)
-    assert sorted(rollouts.rejected()) == ["sha256:1"]
+    assert sorted(rollouts.rejected_rollouts()) == ["sha256:1"]

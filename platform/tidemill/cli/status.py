@@ -123,7 +123,7 @@ def _rejected_lines(service: ServiceRollouts) -> list[str]:
     """The newest candidate, where it was rolled back: nothing brings it out again by itself."""
     from tidemill.engine.rejected_candidate import rejection_sentence
 
-    rollout = service.rejected
+    rollout = service.rejected_rollout
     if rollout is None:
         return []
     what, ended = f"candidate {_digest(rollout.release)}", rollout.finished_at

@@ -21,13 +21,13 @@ class CandidateResult:
 
     def to_dict(self, *, chosen: bool) -> dict[str, object]:
         """As a record keeps it."""
-        known = self.interval
+        interval = self.interval
         return {
             "name": self.name,
-            "value": known.value if known else None,
-            "low": known.low if known else None,
-            "high": known.high if known else None,
-            "rows": known.rows if known else 0,
+            "value": interval.value if interval else None,
+            "low": interval.low if interval else None,
+            "high": interval.high if interval else None,
+            "rows": interval.rows if interval else 0,
             "seconds": round(self.seconds, 1),
             "chosen": chosen,
         }

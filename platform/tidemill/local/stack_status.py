@@ -87,13 +87,13 @@ def _services(ledger: Ledger) -> tuple[ServiceRollouts, ...]:
             retired=tuple(rollout.release for rollout in rollouts.retired_rollouts(service)),
             question=_question(rollouts.live_rollout(service)),
             in_progress=tuple(rollouts.in_progress(service)),
-            rejected=_rejected(rollouts.newest(service, 1)),
+            rejected_rollout=_rejected_rollout(rollouts.newest(service, 1)),
         )
         for service in rollouts.services()
     )
 
 
-def _rejected(newest: Sequence[RolloutRecord]) -> RolloutRecord | None:
+def _rejected_rollout(newest: Sequence[RolloutRecord]) -> RolloutRecord | None:
     return next((rollout for rollout in newest if rollout.state in REJECTED_STATES), None)
 
 

@@ -45,7 +45,7 @@ class ServiceRollouts:
     question: str
     """What the live release asks a person; empty where it asks nothing."""
     in_progress: tuple[RolloutRecord, ...]
-    rejected: RolloutRecord | None = None
+    rejected_rollout: RolloutRecord | None = None
     """The newest rollout, where its candidate was rolled back or did not start."""
 
     def to_dict(self) -> dict[str, object]:
@@ -66,12 +66,12 @@ class ServiceRollouts:
                 for rollout in self.in_progress
             ],
             "rejected": {
-                "release": self.rejected.release,
-                "state": self.rejected.state,
-                "reason": self.rejected.reason,
-                "at": self.rejected.finished_at,
+                "release": self.rejected_rollout.release,
+                "state": self.rejected_rollout.state,
+                "reason": self.rejected_rollout.reason,
+                "at": self.rejected_rollout.finished_at,
             }
-            if self.rejected
+            if self.rejected_rollout
             else None,
         }
 

@@ -70,7 +70,7 @@ def build(
     outcome = built[chosen.name] if chosen else None
     if chosen is None or outcome is None:
         raise TrainingError(f"'{spec.name}': every candidate diverged; lower the learning rates")
-    base = next(one.spec.base for one in order if one.name == chosen.name)
+    base = next(other.spec.base for other in order if other.name == chosen.name)
     return _with_table(outcome, rule, results, chosen, base)
 
 
@@ -100,19 +100,22 @@ def _try(
     note = folder / "candidate.json"
     if not _is_tried(note, context):
         context.progress(f"candidate: {candidate.name}")
-        write_note(note, _tried(candidate, metric, rows, inputs, replace(context, scratch=folder)))
-    found = read_note(note)
-    bounds = found["interval"]
+        write_note(
+            note,
+            _train_and_answer(candidate, metric, rows, inputs, replace(context, scratch=folder)),
+        )
+    outcome = read_note(note)
+    bounds = outcome["interval"]
     result = CandidateResult(
-        candidate.name, Interval(*bounds) if bounds else None, float(found["seconds"])
+        candidate.name, Interval(*bounds) if bounds else None, float(outcome["seconds"])
     )
     if not bounds:
         return result, None
     value = f"{metric} {bounds[0]:.3f} ({bounds[1]:.3f} to {bounds[2]:.3f})"
     context.progress(f"candidate: {candidate.name}: {value} on {bounds[3]} validation rows")
-    measures = tuple(map(Measure.from_dict, found["measures"]))
-    artefact = context.store.get(found["artefact"])
-    return result, BuildResult(artefact, measures=measures, facts=found["facts"])
+    measures = tuple(map(Measure.from_dict, outcome["measures"]))
+    artefact = context.store.get(outcome["artefact"])
+    return result, BuildResult(artefact, measures=measures, facts=outcome["facts"])
 
 
 def _is_tried(note: Path, context: BuildContext) -> bool:
@@ -123,7 +126,7 @@ def _is_tried(note: Path, context: BuildContext) -> bool:
     return digest is None or not context.store.missing({digest})
 
 
-def _tried(
+def _train_and_answer(
     candidate: _Candidate,
     metric: str,
     rows: Sequence[DatasetRow],

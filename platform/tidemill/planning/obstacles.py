@@ -24,7 +24,7 @@ def with_obstacles(
     to bring out where their release was rolled back or did not start."""
     entries = with_blocked(entries, desired, built.failed_assets)
     settled = [entry for entry in entries if entry.kind == "Rollout" and entry.state == "reused"]
-    rejected = home.ledger.rollouts.rejected() if settled else {}
+    rejected = home.ledger.rollouts.rejected_rollouts() if settled else {}
     reasons = {
         entry.key: _reason(built.present_release(desired[entry.key]), rejected)
         for entry in (settled if rejected else ())

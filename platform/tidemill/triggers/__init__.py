@@ -67,7 +67,7 @@ class TriggerState:
     """Since when a firing waits for an approval; None where none does."""
 
     @property
-    def consented(self) -> Sequence[FeedbackSignal]:
+    def consented_signals(self) -> Sequence[FeedbackSignal]:
         """The signals without those that no dataset may take for want of consent."""
         if not self.consent_required:
             return self.signals

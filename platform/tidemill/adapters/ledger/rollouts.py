@@ -150,7 +150,7 @@ class RolloutLedger:
         query = select(rollouts).where(rollouts.c.release == release)
         return self._read(query.order_by(rollouts.c.id))
 
-    def rejected(self) -> dict[str, RolloutRecord]:
+    def rejected_rollouts(self) -> dict[str, RolloutRecord]:
         """The newest rollout of each release whose candidate was rolled back or did not start, by
         the release's digest."""
         newest = select(func.max(rollouts.c.id)).group_by(rollouts.c.release)

@@ -78,8 +78,8 @@ def _sweep(spec: FineTune, sweep: Sweep) -> Iterator[FieldProblem]:
         path = ("sweep", "space", key)
         model = _model_of(spec, key)
         if model is None:
-            known = suggest(key, _known_fields(spec))
-            yield FieldProblem(path, f"'{key}' is nothing a sweep can vary", known)
+            way_out = suggest(key, _field_names(spec))
+            yield FieldProblem(path, f"'{key}' is nothing a sweep can vary", way_out)
             continue
         if not values:
             yield FieldProblem(path, f"'{key}' has no values to try", "list some")
@@ -118,8 +118,8 @@ def _alternative(
         model = _model_of(variant, key)
         if model is None:
             cause = f"'{key}' is nothing an alternative can set"
-            known = suggest(key, _known_fields(variant))
-            yield FieldProblem((*path, "settings", key), cause, known)
+            way_out = suggest(key, _field_names(variant))
+            yield FieldProblem((*path, "settings", key), cause, way_out)
         else:
             yield from _value((*path, "settings", key), model, key, value)
 
@@ -133,10 +133,10 @@ def _model_of(spec: FineTune, key: str) -> type[BaseModel] | None:
     """The model whose field a dotted name is; None where a spec of this method has no such."""
     head, _, field = key.partition(".")
     model = _models(spec).get(head)
-    return model if key in _known_fields(spec) and model and field in model.model_fields else None
+    return model if key in _field_names(spec) and model and field in model.model_fields else None
 
 
-def _known_fields(spec: FineTune) -> list[str]:
+def _field_names(spec: FineTune) -> list[str]:
     ignored = {".".join(path) for path in ignored_fields(spec)}
     names = [
         f"{head}.{field}"

@@ -39,7 +39,7 @@ def holds(options: Options, state: TriggerState, now: datetime) -> ConditionResu
     """Compare the lower bound of the rate, each subject weighing at most its share."""
     rated = [
         s
-        for s in state.consented
+        for s in state.consented_signals
         if s.rating is not None
         and now - options.window <= s.time <= now
         and _is_about_live(s, state)

@@ -24,5 +24,5 @@ class Options(Frozen):
 
 def holds(options: Options, state: TriggerState, now: datetime) -> ConditionResult:  # noqa: ARG001 - contract
     """Count the feedback of the wanted kinds, nobody beyond their share."""
-    rows = [s for s in state.consented if not options.kinds or s.kind in options.kinds]
+    rows = [s for s in state.consented_signals if not options.kinds or s.kind in options.kinds]
     return at_least_signals(rows, options.at_least, state, "new rows")
