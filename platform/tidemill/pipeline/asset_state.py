@@ -17,7 +17,7 @@ from tidemill.engine.staleness import (
     Staleness,
     staleness,
 )
-from tidemill.pipeline.same_rows import identity, identity_of
+from tidemill.pipeline.same_rows import identity, input_identities
 from tidemill.ports import Materialisation, MaterialisationStore, Store
 from tidemill.spec.digest import digest_inputs
 from tidemill.spec.evaluation import Evaluation, LiveBaseline
@@ -87,24 +87,11 @@ class BuiltAssets:
         return RecordedAsset(
             record.spec_digest,
             record.artefact,
-            self._input_identities(record),
+            input_identities(record, self.records, self.history),
             _fields(record.spec_digest, spec, former),
             self._changed_baseline(spec, record),
             identity(record),
         )
-
-    def _input_identities(self, record: Materialisation) -> dict[str, str]:
-        """The identity of each input, by spec name; looked up where a dataset was rebuilt since."""
-        inputs = dict(record.inputs)
-        for name, artefact in record.inputs.items():
-            newest = self.records.get(f"{record.project}/{name}")
-            if newest is not None and newest.kind == "Dataset":
-                inputs[name] = (
-                    identity(newest)
-                    if newest.artefact == artefact
-                    else identity_of(self.history, record.project, name, artefact)
-                )
-        return inputs
 
     def _release(self, spec: SpecSnapshot, former: SpecSnapshot | None) -> RecordedAsset | None:
         """The release of the present spec and artefacts if there is one, else the newest."""
@@ -140,7 +127,9 @@ class BuiltAssets:
         if any(release.evaluation.digest == record.artefact for release in used):
             return ""
         live = releases.live.digest if releases.live else ""
-        version = asset_version(record.spec_digest, self._input_identities(record), {}, live)
+        version = asset_version(
+            record.spec_digest, input_identities(record, self.records, self.history), {}, live
+        )
         return "" if version == record.version else f"the live release of '{spec.baseline}'"
 
 

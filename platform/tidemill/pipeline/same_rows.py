@@ -7,6 +7,7 @@ This identity is what versions, staleness and releases go by.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from tidemill.errors import ArtefactError
@@ -24,11 +25,19 @@ def identity(record: Materialisation) -> str:
     return str(record.facts.get(SAME_ROWS_AS) or record.artefact)
 
 
-def identity_of(records: MaterialisationStore, project: str, name: str, artefact: str) -> str:
-    """The identity of an artefact that an asset gave at some time; one without a record stands for
-    itself."""
-    record = records.by_artefact(project, name, artefact)
-    return identity(record) if record else artefact
+def input_identities(
+    record: Materialisation, newest: Mapping[str, Materialisation], history: MaterialisationStore
+) -> dict[str, str]:
+    """The identity of each input of an asset, by spec name; `newest` has the newest records by
+    `project/name`, and former ones are looked up where a dataset was rebuilt since."""
+    inputs = dict(record.inputs)
+    for name, artefact in record.inputs.items():
+        last = newest.get(f"{record.project}/{name}")
+        if last is not None and last.kind == "Dataset":
+            same = last.artefact == artefact
+            build = last if same else history.by_artefact(record.project, name, artefact)
+            inputs[name] = identity(build) if build else artefact
+    return inputs
 
 
 def first_build(

@@ -13,7 +13,7 @@ from tidemill.engine.first_release import missing_baseline
 from tidemill.engine.plan import PlanEntry, PlanState, plan, with_built_state
 from tidemill.engine.ratings_needed import step_estimates
 from tidemill.engine.spec_snapshot import SpecSnapshot
-from tidemill.engine.staleness import ASSET_KINDS, NeverBuilt, Staleness
+from tidemill.engine.staleness import ASSET_KINDS, NeverBuilt
 from tidemill.planning.dataset_differences import dataset_differences
 from tidemill.planning.report import (
     KINDS_WITHOUT_ARTEFACT,
@@ -33,7 +33,6 @@ from tidemill.spec.rollout import RatingQuality
 if TYPE_CHECKING:
     from tidemill.adapters.ledger import Ledger
     from tidemill.home import Home
-    from tidemill.pipeline.asset_state import BuiltAssets
     from tidemill.pipeline.preview import DataDifference
 
 HISTORY_WINDOW = timedelta(days=28)
@@ -107,27 +106,24 @@ def _entries(
     summaries = revisions.unchanged_summaries()
     desired = {**summaries, **revisions.desired}
     entries = plan(desired, {**summaries, **revisions.former})
-    states, built = _built_state(revisions, desired, home)
-    entries = with_built_state(entries, states)
-    if home is not None and built is not None:
-        from tidemill.planning.obstacles import with_obstacles
-
-        entries = with_obstacles(entries, desired, built, home)
+    entries = _with_built_state(entries, revisions, desired, home)
     projects = {entry.project for entry in entries if entry.state != "reused"}
     return list(entries), {**revisions.unchanged_specs(projects), **revisions.desired}
 
 
-def _built_state(
-    revisions: Revisions, desired: Mapping[str, SpecSnapshot], home: Home | None
-) -> tuple[Mapping[str, Staleness], BuiltAssets | None]:
-    """What is stale of what is built here; without a ledger nothing is built."""
+def _with_built_state(
+    entries: Sequence[PlanEntry],
+    revisions: Revisions,
+    desired: Mapping[str, SpecSnapshot],
+    home: Home | None,
+) -> tuple[PlanEntry, ...]:
+    """The entries with what is built here; without a ledger nothing is built."""
     if home is None:
         assets = (key for key, spec in desired.items() if spec.kind in ASSET_KINDS)
-        return dict.fromkeys(assets, NeverBuilt()), None
-    from tidemill.planning.recorded_state import recorded_state
+        return with_built_state(entries, dict.fromkeys(assets, NeverBuilt()))
+    from tidemill.planning.recorded_state import built_entries
 
-    built = recorded_state(home)
-    return built.staleness(desired, revisions.former), built
+    return built_entries(home, entries, desired, revisions.former)
 
 
 def _estimates(
