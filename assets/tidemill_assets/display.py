@@ -10,6 +10,7 @@ import dagster as dg
 
 from tidemill.pipeline.checks import CheckSpec, declared_checks
 from tidemill.pipeline.context import BuildResult, Check, Measure
+from tidemill.pipeline.same_rows import SAME_ROWS_AS
 from tidemill.progress import Progress
 
 
@@ -18,8 +19,13 @@ def materialize_result(spec: Any, made: BuildResult) -> dg.MaterializeResult[Any
     return dg.MaterializeResult(
         metadata=metadata(made),
         check_results=[check_result(check) for check in named_checks(spec, made.checks)],
-        data_version=dg.DataVersion(made.artefact.digest.removeprefix("sha256:")[:16]),
+        data_version=dg.DataVersion(_identity(made).removeprefix("sha256:")[:16]),
     )
+
+
+def _identity(made: BuildResult) -> str:
+    """A dataset whose rows did not change is the same version to what is built from it."""
+    return str(made.facts.get(SAME_ROWS_AS) or made.artefact.digest)
 
 
 def metadata(made: BuildResult) -> dict[str, dg.MetadataValue | str | float]:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import dagster as dg
 
-from tidemill.control.trigger_runs import update_decision
+from tidemill.control.trigger_runs import run_outcome, update_decision
 from tidemill.engine.run_verdict import ATTEMPTS, Attempt, Status
 from tidemill.home import Home
 from tidemill.records import TriggerDecision
@@ -49,7 +49,12 @@ def follow(home: Home, instance: dg.DagsterInstance, now: datetime) -> None:
         attempts = [attempt(home, record, now) for record in records]
         failed = bool(attempts) and attempts[0].status == "failed"
         failure = reason(instance, attempts[0].run) if failed else ""
-        verdict = update_decision(decisions, decided, attempts, now, failure=failure)
+        ended = bool(attempts) and attempts[0].status == "succeeded"
+        built = home.ledger.materialisations
+        outcome = run_outcome(built, decided, attempts[0].run) if ended else ""
+        verdict = update_decision(
+            decisions, decided, attempts, now, failure=failure, outcome=outcome
+        )
         if verdict in ("run again", "given up"):
             run = records[0].dagster_run
             instance.report_run_failed(

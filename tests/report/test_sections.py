@@ -20,6 +20,7 @@ from tests.report.stories import (
 
 from tidemill.form import ModelForm
 from tidemill.report import formatting
+from tidemill.report.cards import model
 from tidemill.report.evaluation_files import EvaluationReport, FailureReport
 from tidemill.report.limits import limits
 from tidemill.report.plots.chart import Frame, ticks
@@ -170,6 +171,35 @@ def test_a_curve_is_drawn_with_its_words() -> None:
     assert "<polyline" in shown
     assert "loss, nats per row" in shown
     assert "validation loss 1.200 at best" in shown
+
+
+def test_the_candidates_of_a_fine_tune_stand_in_the_report_and_the_card_names_the_chosen() -> None:
+    story = full()
+    tried = {"name": "method head", "value": 0.9, "low": 0.8, "high": 0.95, "rows": 24,
+             "seconds": 2.0, "chosen": True}  # fmt: skip
+    diverged = {**tried, "name": "as the spec says", "value": None, "chosen": False}
+    tune = story.materialisations["tune"]
+    facts = {
+        **tune.facts,
+        "candidates": [tried, diverged],
+        "candidates_metric": "accuracy",
+        "candidates_passed": False,
+        "candidates_skipped": ["base large"],
+        "candidate": "method head",
+        "candidate_base": "base",
+        "still_improving": True,
+    }
+    makings = {**story.materialisations, "tune": replace(tune, facts=facts)}
+
+    shown = str(learning.render(replace(story, materialisations=makings)))
+
+    assert "method head, chosen" in shown
+    assert "<td>0.900</td><td>0.800 to 0.950</td>" in shown
+    assert "diverged" in shown
+    assert "None reached the limit; the best was taken." in shown
+    assert "Not tried, since a cheaper one passed: base large" in shown
+    assert "the validation loss was still falling" in shown
+    assert "candidate method head" in model.card(replace(story, materialisations=makings))
 
 
 def test_a_run_without_points_says_that_they_were_not_kept() -> None:

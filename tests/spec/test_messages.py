@@ -213,6 +213,42 @@ case(
     tune_yaml=TUNE.replace("prompt: reply\n", "method: full\n").replace("base: base", "base: top"),
     top_yaml=HEAD.replace("name: tune", "name: top"),
 )
+OTHERS = "candidates:\n  metric: accuracy\n  alternatives:\n"
+case("a candidate with an unknown key", tune_yaml=TUNE + OTHERS + "    - {methd: full}\n")
+case(
+    "a first passing candidate without a limit",
+    tune_yaml=TUNE + OTHERS + "    - {method: full}\n  choose: first_passing\n",
+)
+case(
+    "a limit where all candidates are compared",
+    tune_yaml=TUNE + OTHERS + "    - {method: full}\n  at_least: 0.8\n",
+)
+case(
+    "a candidate of a field that is none",
+    tune_yaml=TUNE + OTHERS + "    - {settings: {train.learning_rat: 1}}\n",
+)
+case(
+    "a candidate of a wrong value",
+    tune_yaml=TUNE + OTHERS + "    - {settings: {train.learning_rate: 0}}\n",
+)
+case(
+    "candidates that change nothing, or twice the same",
+    tune_yaml=TUNE + OTHERS + "    - {}\n    - {method: full}\n    - {method: full}\n",
+)
+case(
+    "candidates beside a sweep",
+    tune_yaml=TUNE
+    + OTHERS
+    + "    - {method: full}\nsweep: {metric: accuracy, space: {train.seed: [1]}}\n",
+)
+case(
+    "a candidate for another task",
+    **LABELLED,
+    tune_yaml=HEAD + OTHERS + "    - {base: chat}\n",
+    chat_yaml=BASE.replace("name: base", "name: chat"),
+)
+case("a candidate that its method cannot train", tune_yaml=TUNE + OTHERS + "    - {method: head}\n")
+case("a longest training below its epochs", tune_yaml=TUNE + "early_stop: {max_epochs: 2}\n")
 case(
     "calibration on the test split",
     small_yaml=SMALL + "calibration: {dataset: requests, split: test}\n",

@@ -1,14 +1,14 @@
-"""Show and control rollouts: status, render, promote, pause, rollback."""
+"""Show and control rollouts: status, render, promote, pause, rollback, retry."""
 
 from __future__ import annotations
 
-import getpass
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from tidemill.cli._rollout_retry import by_option, retry
 from tidemill.errors import ServiceError, UnknownName
 from tidemill.settings import Settings
 from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 15.0
 """Seconds until the controller has to have done what it was told."""
-_by_option = click.option(
-    "--by", default=getpass.getuser, help="Your name for the record; default: the user name."
-)
 
 
 @click.group(
@@ -63,7 +60,7 @@ def status(settings: Settings, service: str | None, as_json: bool) -> None:
 
 @command.command(epilog=examples_epilog("tidemill rollout promote support-chat"))
 @click.argument("service")
-@_by_option
+@by_option
 @pass_settings
 def promote(settings: Settings, service: str, by: str) -> None:
     """Let a paused rollout go on, agree to what one asks for, or accept a live release that asks.
@@ -75,7 +72,7 @@ def promote(settings: Settings, service: str, by: str) -> None:
 
 @command.command(epilog=examples_epilog("tidemill rollout pause support-chat"))
 @click.argument("service")
-@_by_option
+@by_option
 @pass_settings
 def pause(settings: Settings, service: str, by: str) -> None:
     """Keep the traffic as it is until `promote` or `rollback`."""
@@ -84,7 +81,7 @@ def pause(settings: Settings, service: str, by: str) -> None:
 
 @command.command(epilog=examples_epilog("tidemill rollout rollback support-chat"))
 @click.argument("service")
-@_by_option
+@by_option
 @pass_settings
 def rollback(settings: Settings, service: str, by: str) -> None:
     """Take the candidate's traffic away; with none under way, go back to the former release."""
@@ -124,6 +121,9 @@ def render(settings: Settings, name: str, driver: Any, out: Path | None, as_json
         path = out / f"{number}-{percent}-percent.yaml"
         path.write_text(text)
         click.echo(str(path))
+
+
+command.add_command(retry)
 
 
 def _manifests(settings: Settings, name: str, driver: Any) -> list[tuple[int, Manifest]]:

@@ -116,7 +116,19 @@ def _service_lines(service: ServiceRollouts) -> list[str]:
         waits = approve if rollout.awaits_person else ""
         share = f"{_digest(rollout.release)} at {rollout.percent:g} %"
         lines.append(f"  {share}: {rollout.reason}{waits}")
-    return lines
+    return [*lines, *_rejected_lines(service)]
+
+
+def _rejected_lines(service: ServiceRollouts) -> list[str]:
+    """The newest candidate, where it was rolled back: nothing brings it out again by itself."""
+    from tidemill.engine.rejected_candidate import rejection_sentence
+
+    rollout = service.rejected_rollout
+    if rollout is None:
+        return []
+    what, ended = f"candidate {_digest(rollout.release)}", rollout.finished_at
+    name, state, reason = service.service, rollout.state, rollout.reason
+    return [f"  {rejection_sentence(what, name, state, ended, reason)}"]
 
 
 def _git_lines(git: FollowedBranch | None) -> list[str]:

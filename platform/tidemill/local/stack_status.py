@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tidemill.adapters.local.processes import ProcessFolder, ProcessInfo, is_listening
+from tidemill.engine.rejected_candidate import REJECTED_STATES
 from tidemill.errors import BrokerDown, TidemillError
 from tidemill.home import Home
 from tidemill.local.stack import broker_error, is_running
@@ -85,9 +87,14 @@ def _services(ledger: Ledger) -> tuple[ServiceRollouts, ...]:
             retired=tuple(rollout.release for rollout in rollouts.retired_rollouts(service)),
             question=_question(rollouts.live_rollout(service)),
             in_progress=tuple(rollouts.in_progress(service)),
+            rejected_rollout=_rejected_rollout(rollouts.newest(service, 1)),
         )
         for service in rollouts.services()
     )
+
+
+def _rejected_rollout(newest: Sequence[RolloutRecord]) -> RolloutRecord | None:
+    return next((rollout for rollout in newest if rollout.state in REJECTED_STATES), None)
 
 
 def _question(live: RolloutRecord | None) -> str:

@@ -45,6 +45,8 @@ class ServiceRollouts:
     question: str
     """What the live release asks a person; empty where it asks nothing."""
     in_progress: tuple[RolloutRecord, ...]
+    rejected_rollout: RolloutRecord | None = None
+    """The newest rollout, where its candidate was rolled back or did not start."""
 
     def to_dict(self) -> dict[str, object]:
         """JSON."""
@@ -63,6 +65,14 @@ class ServiceRollouts:
                 }
                 for rollout in self.in_progress
             ],
+            "rejected": {
+                "release": self.rejected_rollout.release,
+                "state": self.rejected_rollout.state,
+                "reason": self.rejected_rollout.reason,
+                "at": self.rejected_rollout.finished_at,
+            }
+            if self.rejected_rollout
+            else None,
         }
 
 

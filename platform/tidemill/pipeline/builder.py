@@ -23,6 +23,7 @@ from tidemill.pipeline.asset_state import (
 )
 from tidemill.pipeline.context import BuildContext, BuildResult
 from tidemill.pipeline.feedback_offsets import frozen_offsets
+from tidemill.pipeline.same_rows import identity, link_same_rows
 from tidemill.ports import (
     Artefact,
     Clock,
@@ -127,7 +128,7 @@ class ProjectBuilder:
             self._key(name): snapshot(self.project, name, needs_digest=self._key(name) in records)
             for name in closure
         }
-        built = BuiltAssets(records, {}, self.service_releases, self.store)
+        built = BuiltAssets(records, {}, self.service_releases, self.store, self.records)
         states = built.staleness(desired)
         return {name: states[self._key(name)] for name in closure}
 
@@ -170,6 +171,8 @@ class ProjectBuilder:
         started, clock = self.clock.now(), time.monotonic()
         progress(f"{name}: building {spec.kind.lower()}")
         result = self._build(spec, frozen, version, progress)
+        places = (self.project.name, name, self.records, self.store)
+        result = link_same_rows(result, *places, progress)
         self.keep([result.artefact, *result.steps.values()])
         seconds = time.monotonic() - clock
         self._record(name, result, parents, version, started, seconds, run)
@@ -210,7 +213,7 @@ class ProjectBuilder:
     def _version(
         self, name: str, parents: Mapping[str, Materialisation], frozen: Mapping[str, int]
     ) -> str:
-        inputs = {key: parent.artefact for key, parent in parents.items()}
+        inputs = {key: identity(parent) for key, parent in parents.items()}
         baseline = self._baseline_release(self.specs[name])
         digest = self.spec_digest(name)
         return asset_version(digest, inputs, frozen, baseline.digest if baseline else "")
@@ -258,7 +261,7 @@ class ProjectBuilder:
         live = self._baseline_release(spec)
         if not (live and isinstance(spec, Evaluation)):
             return inputs
-        other_rows = live.dataset.digest != inputs[spec.dataset].digest
+        other_rows = live.dataset.digest != identity(self.current(spec.dataset))
         if other_rows and isinstance(spec.baseline, LiveBaseline):
             inputs |= self._live_inputs(spec.baseline.service, live)
         return inputs

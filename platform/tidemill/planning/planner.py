@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tidemill.engine.cost import BudgetExcess, BudgetLimits, Estimate, budget_excess, total
 from tidemill.engine.plan import PlanEntry, PlanState, plan, with_blocked, with_built_state
 from tidemill.engine.spec_snapshot import SpecSnapshot
-from tidemill.engine.staleness import ASSET_KINDS, NeverBuilt, Staleness
+from tidemill.engine.staleness import ASSET_KINDS, NeverBuilt
 from tidemill.planning.dataset_differences import dataset_differences
 from tidemill.planning.planned_traffic import planned_traffic
 from tidemill.planning.report import (
@@ -95,23 +95,24 @@ def _entries(
     summaries = revisions.unchanged_summaries()
     desired = {**summaries, **revisions.desired}
     entries = plan(desired, {**summaries, **revisions.former})
-    states, failed = _built_state(revisions, desired, home)
-    entries = with_blocked(with_built_state(entries, states), desired, failed)
+    entries = _with_built_state(entries, revisions, desired, home)
     projects = {entry.project for entry in entries if entry.state != "reused"}
     return list(entries), {**revisions.unchanged_specs(projects), **revisions.desired}
 
 
-def _built_state(
-    revisions: Revisions, desired: Mapping[str, SpecSnapshot], home: Home | None
-) -> tuple[Mapping[str, Staleness], set[str]]:
-    """What is built here, and what of it failed its checks; without a ledger nothing is built."""
+def _with_built_state(
+    entries: Sequence[PlanEntry],
+    revisions: Revisions,
+    desired: Mapping[str, SpecSnapshot],
+    home: Home | None,
+) -> tuple[PlanEntry, ...]:
+    """The entries with what is built here; without a ledger nothing is built."""
     if home is None:
         assets = (key for key, spec in desired.items() if spec.kind in ASSET_KINDS)
-        return dict.fromkeys(assets, NeverBuilt()), set()
-    from tidemill.planning.recorded_state import recorded_state
+        return with_built_state(entries, dict.fromkeys(assets, NeverBuilt()))
+    from tidemill.planning.recorded_state import built_entries
 
-    built = recorded_state(home)
-    return built.staleness(desired, revisions.former), built.failed_assets
+    return built_entries(home, entries, desired, revisions.former)
 
 
 def _estimates(

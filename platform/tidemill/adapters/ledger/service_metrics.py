@@ -31,12 +31,14 @@ class ServiceMetrics:
         self.engine = engine
 
     def answers(self, service: str, since: datetime) -> list[AnswerRecord]:
-        """Labels and input lengths of a service's answers, oldest first, the newest 50,000."""
+        """Labels and input lengths of the answers that users got of a service, oldest first, the
+        newest 50,000; a shadow answers copies of requests, and nobody."""
         columns = (inference.c.time, inference.c.label, func.length(inference.c.input))
         query = select(*columns).where(
             inference.c.service == service,
             inference.c.time >= to_timestamp(since),
             inference.c.error.is_(None),
+            inference.c.arm != "shadow",
         )
         newest = query.order_by(inference.c.time.desc()).limit(MAX_ANSWERS)
         with self.engine.connect() as connection:

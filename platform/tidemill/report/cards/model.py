@@ -201,6 +201,6 @@ def _describe_spec(spec: SpecValues) -> list[str]:
 
 
 _TOLD = (
-    "technique", "origin", "steps", "C", "train_accuracy", "validation_accuracy", "rows_total",
-    "rows", "precision", "seed", "tokens",
+    "candidate", "technique", "origin", "steps", "C", "train_accuracy", "validation_accuracy",
+    "rows_total", "rows", "precision", "seed", "tokens",
 )  # fmt: skip
