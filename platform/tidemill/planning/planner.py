@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tidemill.engine.cost import BudgetExcess, BudgetLimits, Estimate, budget_excess, total
-from tidemill.engine.plan import PlanEntry, PlanState, plan, with_blocked, with_built_state
+from tidemill.engine.plan import PlanEntry, PlanState, plan, with_built_state
 from tidemill.engine.spec_snapshot import SpecSnapshot
 from tidemill.engine.staleness import ASSET_KINDS, NeverBuilt
 from tidemill.planning.dataset_differences import dataset_differences
