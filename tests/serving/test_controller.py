@@ -16,8 +16,10 @@ from tidemill.adapters.ledger.rollouts import RolloutLedger
 from tidemill.adapters.memory.deployer import MemoryDeployer
 from tidemill.control.deployer_choice import NEEDS_CLUSTER, rollback_targets
 from tidemill.control.rollout_controller import Controller
+from tidemill.control.rollout_events import lifecycle_kind
 from tidemill.errors import ServiceError
 from tidemill.ports import Arm, ArmHealth
+from tidemill.records import RolloutRecord, RolloutUpdate
 
 CHAT = "support-chat"
 SPEC: dict[str, Any] = {
@@ -62,10 +64,15 @@ class Stage:
             ledger=self.ledger,
             deployer=self.deployer,
             clock=self.clock,
-            tell=lambda what, walking, change: self.told.append(what),
+            tell=self.hear,
             elsewhere=lambda spec: self.cluster,
             forget=lambda walking: self.forgotten.append(walking.release),
         )
+
+    def hear(self, _row: RolloutRecord, change: RolloutUpdate) -> None:
+        """Remember which kinds of events were told."""
+        if kind := lifecycle_kind(change):
+            self.told.append(kind)
 
     def ask(self, release: str, **changes: Any) -> int:
         return self.ledger.request(CHAT, release, str(self.folder), {**SPEC, **changes})

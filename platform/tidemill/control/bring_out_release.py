@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tidemill.control.lifecycle_events import announce
 from tidemill.engine.first_release import missing_baseline
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import TidemillError
@@ -41,6 +42,8 @@ def bring_out_release(home: Home, builder: ProjectBuilder, rollout: Rollout) -> 
     served_release(builder, rollout, record).write(home.release_folder(record.digest))
     home.ledger.materialisations.add_release(record)
     request_rollout(home, rollout, record.digest)
+    project, key = builder.project.name, f"release/{rollout.service}/{record.digest[7:39]}"
+    announce(home, "release-made", project, rollout.name, key=key, digest=record.digest)
     message = f"release {record.digest[7:19]} of '{rollout.service}' asked for its traffic"
     first = home.ledger.rollouts.live_release(rollout.service) is None
     reason = missing_baseline(rollout) if first else None

@@ -24,7 +24,7 @@ from tidemill.engine.guardrail import (
     signal,
     signal_estimates,
 )
-from tidemill.engine.rollout_rules import RULES
+from tidemill.engine.rollout_rules import RULES, STALLING_RULES
 from tidemill.engine.rollout_rules import Decision as Decision
 from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.sequential import (
@@ -50,6 +50,8 @@ class Advance:
     state: RolloutState
     numbers: Mapping[str, object] = field(default_factory=dict)
     """What the decision rests on; JSON-able."""
+    is_stalled: bool = False
+    """True for a hold that does not end by itself."""
 
 
 def advance(
@@ -69,7 +71,9 @@ def advance(
     for rule in RULES:
         finding = rule(scene)
         if finding is not None:
-            return scene.settle(*finding)
+            stalls = rule in STALLING_RULES and scene.waited_long_enough and not scene.is_watched
+            settled = scene.settle(*finding)
+            return replace(settled, is_stalled=stalls and settled.decision == "hold")
     return scene.onwards()
 
 

@@ -178,3 +178,5 @@ RULES = (
     _undecided,
     _unapproved,
 )
+STALLING_RULES = (_no_baseline, _no_data)
+"""Rules whose hold, once it has lasted as long as `on_no_data.after`, does not end by itself."""
