@@ -149,7 +149,7 @@ def test_a_first_release_without_requests_is_live_and_stays_watched(stage: Stage
         stage.pass_time(10)
     assert stage.shares == {"one": 100}
     assert stage.ledger.get(key).state == "live"
-    assert "no data" in stage.ledger.get(key).reason
+    assert stage.ledger.get(key).reason.startswith("the watch ends once there is data: ")
 
     stage.pass_time(10, one=FAILING)
 
@@ -268,7 +268,7 @@ def test_no_data_holds_for_its_time_and_then_the_others_judge(walking: Stage) ->
         walking.pass_time(10)
 
     assert walking.shares == {"one": 90, "two": 10}
-    assert "no data" in walking.ledger.newest(CHAT)[0].reason
+    assert "waits for data until" in walking.ledger.newest(CHAT)[0].reason
 
     for _ in range(160):
         walking.pass_time(10)

@@ -162,11 +162,12 @@ class Scene:
         found = []
         if self.rollout.guardrails and (self.candidate is None or self.candidate.requests == 0):
             arm = "release" if self.is_watched else "candidate"
-            found.append(f"no data: the {arm} answered nothing since the last look")
+            found.append(f"the {arm} answered nothing since the last look")
         step = self.rollout.steps[self.state.step]
         if self.requests < step.min_requests:
-            found.append(f"{self.requests} of {step.min_requests} answers so far")
-        return (*found, *(f"not judged yet: {reading}" for reading in self._unjudged))
+            needed = f"{step.min_requests} answers that this step needs"
+            found.append(f"the candidate has {self.requests} of the {needed}")
+        return (*found, *(reading.wait for reading in self._unjudged))
 
     @property
     def refused(self) -> int:
