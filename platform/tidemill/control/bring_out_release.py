@@ -79,8 +79,8 @@ def check_not_replaced(
         current = {}
     if current != specs:
         raise TidemillError(
-            f"'{rollout.name}' was made from {tree.name[:10]}, and a newer commit changed or took "
-            "away what it is made of; its release is not brought out"
+            f"'{rollout.name}' was built from {tree.name[:10]}, and a newer commit changed or took "
+            "away what it is built from; its release is not brought out"
         )
 
 

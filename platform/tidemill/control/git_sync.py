@@ -218,7 +218,7 @@ class Follower:
         restored: dict[str, str],
         asked: dict[str, tuple[str, ...]],
     ) -> str:
-        parts = [f"makes {', '.join(names)} of {project}" for project, names in asked.items()]
+        parts = [f"builds {', '.join(names)} of {project}" for project, names in asked.items()]
         parts += [f"brings release {d[7:19]} of {key} back" for key, d in restored.items()]
         for item in examined.items:
             if item.state == "removed" and item.kind == "Rollout":
