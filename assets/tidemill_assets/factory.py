@@ -79,9 +79,9 @@ def asset(
                     run=run,
                     offsets=frozen_offsets(context),
                     progress=progress(context),
-                    started=events.started,
+                    started=events.announce_start,
                 )
-        events.built(result)
+        events.announce_result(result)
         return materialize_result(spec, result)
 
     return materialize

@@ -9,7 +9,7 @@ from datetime import datetime
 import dagster as dg
 
 from tidemill.control.build_events import announce_end
-from tidemill.control.trigger_runs import given_up, update_decision
+from tidemill.control.trigger_runs import give_up_reason, update_decision
 from tidemill.engine.run_verdict import ATTEMPTS, Attempt, Status, judge_run
 from tidemill.home import Home
 from tidemill.records import TriggerDecision
@@ -66,7 +66,7 @@ def _announce_end(
     """Tell that the run of a decision ended, where it did."""
     verdict = judge_run(attempts)
     if verdict == "given up":
-        failure = given_up(decided.project)
+        failure = give_up_reason(decided.project)
     if verdict in ("succeeded", "failed", "given up"):
         announce_end(home, decided, attempts[0].run, failure=failure)
 

@@ -38,7 +38,7 @@ def run(home: Home, key: str = "") -> str:
 
 
 def messages(home: Home) -> list[NotificationRecord]:
-    return home.ledger.notifications.queued()
+    return home.ledger.notifications.next_queued()
 
 
 def events() -> list[LifecycleEvent]:

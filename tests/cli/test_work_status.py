@@ -79,21 +79,21 @@ def minute(ago: timedelta) -> str:
 def test_runs_under_way_are_shown_with_their_cause_their_step_and_since_when(
     ledger: Ledger, status: Any
 ) -> None:
-    started, hour = fire(ledger, "retrain", timedelta(hours=2)), timedelta(hours=1)
+    started, day = fire(ledger, "retrain", timedelta(hours=40)), timedelta(hours=20)
     ledger.trigger_decisions.mark_started(started, "run-1", NOW)
-    build(ledger, "chat/tune", "run-1", hour)
-    fire(ledger, "weekly", hour)
+    build(ledger, "chat/tune", "run-1", day)
+    fire(ledger, "weekly", day)
     synced = ledger.trigger_decisions.request_run("@git/1/shop", "shop", "commit abc: x", (), NOW)
     ledger.trigger_decisions.mark_started(synced.key, "", NOW)
-    build(ledger, "shop/rows", "run-2", hour)
-    build(ledger, "desk/rows", "run-3", hour)
+    build(ledger, "shop/rows", "run-2", day)
+    build(ledger, "desk/rows", "run-3", day)
     assert ledger.leases.acquire("make:x/y", "host 1 2.00 ab", LENGTH, NOW)  # `tidemill gc`
 
     lines, values = status()
     runs = [line for line in lines if line.startswith("run  ")]
 
-    since, reason = f"since {minute(hour)} (1 h)", "30 of 30 corrections"
-    assert [line.replace("60 min", "1 h") for line in runs] == [
+    since, reason = f"since {minute(day)} (20 h)", "30 of 30 corrections"
+    assert runs == [
         f"run  chat: builds tune, {since}; started by trigger 'retrain': {reason}",
         f"run  shop: builds rows, {since}; started by Git sync: commit abc: x",
         f"run  chat: waits to start, {since}; started by trigger 'weekly': {reason}",
@@ -182,7 +182,7 @@ def test_messages_that_did_not_arrive_are_shown_without_their_destination(
     message = Notification("promoted", "chat: release a is live", "well", "tidemill status")
     for key in ("lost", "waits"):
         assert ledger.notifications.add(key, message, NOW)
-    lost = ledger.notifications.queued()[0]
+    lost = ledger.notifications.next_queued()[0]
     ledger.notifications.record_delivery(lost.id, "failed", (), NOW, "destination 1 (json): 500")
 
     lines, values = status()

@@ -20,12 +20,8 @@ from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.adapters.memory.destination import MemoryDestination
 from tidemill.control.lifecycle_events import LifecyclePublisher, notification_outbox
-from tidemill.control.notification_delivery import (
-    ATTEMPTS,
-    EXPIRY,
-    NotificationSender,
-    SenderThread,
-)
+from tidemill.control.notification_delivery import SenderThread
+from tidemill.control.notification_sender import ATTEMPTS, EXPIRY, NotificationSender
 from tidemill.engine.notification import Notification
 from tidemill.events import LifecycleEvent
 from tidemill.ports import Destination
@@ -91,7 +87,7 @@ def test_an_event_reaches_a_webhook_once_however_often_it_is_published(
             ledger.notifications, destinations, clock, None, wait_none()
         ).send_queued()
     publish(ledger, settings, key="run/8/failed")
-    (queued,) = ledger.notifications.queued()
+    (queued,) = ledger.notifications.next_queued()
 
     (message,) = hook.messages
     assert message["title"] == "desk: a run failed at 'tune'"
@@ -102,10 +98,10 @@ def test_an_event_reaches_a_webhook_once_however_often_it_is_published(
 def test_only_what_somebody_wants_to_hear_is_queued(ledger: Ledger) -> None:
     publish(ledger, NotifySettings())
     publish(ledger, settings_of("json://127.0.0.1:1", on="promoted"))
-    assert ledger.notifications.queued() == []
+    assert ledger.notifications.next_queued() == []
 
     publish(ledger, settings_of("json://127.0.0.1:1", on="run-failed"))
-    assert len(ledger.notifications.queued()) == 1
+    assert len(ledger.notifications.next_queued()) == 1
 
 
 def test_a_ledger_that_refuses_costs_the_message_and_nothing_else(
@@ -128,7 +124,7 @@ def test_a_server_that_fails_is_asked_a_few_times_and_the_loss_is_kept_without_i
     (lost,) = ledger.notifications.undelivered(NOW)
 
     assert len(hook.paths) == ATTEMPTS
-    assert ledger.notifications.queued() == []
+    assert ledger.notifications.next_queued() == []
     assert lost.state == "failed"
     assert lost.error.startswith("destination 1 (json): Failed to send JSON POST notification")
     assert "'chat: release a is live' is not delivered: destination 1 (json)" in caplog.text
@@ -167,13 +163,13 @@ def test_a_sender_that_is_stopped_leaves_the_rest_for_the_next_start(ledger: Led
     down.stop = Stop()
     ledger.notifications.add("one", MESSAGE, NOW)
     sender(ledger, well, down, stop=down.stop).send_queued()
-    assert [one.delivered for one in ledger.notifications.queued()] == [("well",)]
+    assert [one.delivered for one in ledger.notifications.next_queued()] == [("well",)]
     assert down.attempts == 1
 
     down.error = ""
     sender(ledger, well, down).send_queued()
     assert (well.attempts, down.attempts) == (1, 2)
-    assert ledger.notifications.queued() == []
+    assert ledger.notifications.next_queued() == []
 
 
 def test_old_news_is_not_sent(ledger: Ledger) -> None:
@@ -198,7 +194,7 @@ def test_the_controllers_thread_sends_while_decisions_go_on(tmp_path: Path, hook
     while not hook.messages and monotonic() < until:
         sleep(0.05)
     thread.close()
-    left = ledger.notifications.queued()
+    left = ledger.notifications.next_queued()
     ledger.engine.dispose()
 
     assert len(hook.messages) == 1

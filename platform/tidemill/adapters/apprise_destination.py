@@ -98,18 +98,14 @@ def _problem(scheme: str) -> str:
 
     if not scheme:
         return "has no scheme; write an apprise URL such as slack://… or mailto://…"
-    schemes = sorted(_schemes(Apprise().details()))
+    plugins = Apprise().details()["schemas"]
+    names = ("protocols", "secure_protocols")
+    schemes = sorted({word for item in plugins for name in names for word in item[name] or ()})
     if scheme not in schemes:
         near = suggest(scheme, schemes) if len(scheme) > 2 else ""
         tail = near if near.startswith("did") else "apprise's documentation lists them"
         return f"has the scheme '{scheme}', which apprise does not know; {tail}"
     return f"is no complete {scheme}:// URL; see what apprise's documentation of {scheme} asks for"
-
-
-def _schemes(details: dict[str, Any]) -> Iterator[str]:
-    for plugin in details["schemas"]:
-        yield from plugin["protocols"] or ()
-        yield from plugin["secure_protocols"] or ()
 
 
 @contextmanager

@@ -68,10 +68,10 @@ def _work_lines(work: WorkStatus) -> list[str]:
     """Runs under way, triggers that ask a person, and builds whose checks stopped them."""
     lines = [_run_line(run) for run in work.runs]
     lines += [
-        f"trigger  {asked.project}/{asked.trigger} waits for a person since "
-        f"{_minute(asked.since)}: {asked.reason}; "
-        f"`tidemill approve {asked.project}/{asked.trigger}`"
-        for asked in work.approvals
+        f"trigger  {pending.project}/{pending.trigger} waits for a person since "
+        f"{_minute(pending.since)}: {pending.reason}; "
+        f"`tidemill approve {pending.project}/{pending.trigger}`"
+        for pending in work.approvals
     ]
     lines += [
         f"stopped  {build.project}/{build.name} did not pass its checks at "
@@ -83,11 +83,11 @@ def _work_lines(work: WorkStatus) -> list[str]:
 
 def _run_line(run: RunStatus) -> str:
     """What a run does, for how long, and what started it."""
-    what = "waits to start" if run.state == "waits" else "between two assets"
-    what = f"builds {', '.join(run.building)}" if run.building else what
-    since = f", since {_minute(run.since)} ({_elapsed(run.since)})" if run.since else ""
+    work = "waits to start" if run.state == "waits" else "is between two assets"
+    work = f"builds {', '.join(run.building)}" if run.building else work
+    since = f", since {_minute(run.since)} ({_duration(run.since)})" if run.since else ""
     reason = f": {run.reason}" if run.reason else ""
-    return f"run  {run.project}: {what}{since}; {run.cause}{reason}"
+    return f"run  {run.project}: {work}{since}; {run.cause}{reason}"
 
 
 def _notification_lines(notifications: NotificationStatus) -> list[str]:
@@ -106,7 +106,7 @@ def _minute(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _elapsed(moment: datetime) -> str:
+def _duration(moment: datetime) -> str:
     return format_seconds((datetime.now(UTC) - moment).total_seconds())
 
 

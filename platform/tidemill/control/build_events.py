@@ -30,12 +30,12 @@ class BuildEvents:
     log: str
     """Folder with what the run printed."""
 
-    def started(self) -> None:
+    def announce_start(self) -> None:
         """It is built and not reused; only of a fine-tune, which takes long, is this an event."""
         if self.spec.kind == "FineTune":
             self._announce("training-started", f"run/{self.run}/{self.spec.name}/started")
 
-    def built(self, result: BuildResult) -> None:
+    def announce_result(self, result: BuildResult) -> None:
         """It was built or reused, and its checks were made."""
         failed = [check for check in result.checks if check.blocking and not check.passed]
         if failed:
@@ -84,18 +84,21 @@ def announce_end(home: Home, decided: TriggerDecision, run: str, *, failure: str
     again, not never.
     """
     if failure:
-        key = _failure_id(run or decided.key)
-        facts: dict[str, Any] = {"reason": failure}
-        announce(home, "run-failed", decided.project, decided.trigger, key=key, run=run, **facts)
+        key, name = _failure_id(run or decided.key), decided.trigger
+        announce(home, "run-failed", decided.project, name, key=key, run=run, reason=failure)
         return
     by_sync = decided.trigger == SYNC_TRIGGER
-    facts = {
-        "cause": "Git sync" if by_sync else f"trigger '{decided.trigger}'",
-        "reason": decided.reason,
-        "assets": list(decided.assets),
-    }
-    key = f"decision/{decided.key}/finished"
-    announce(home, "run-finished", decided.project, decided.trigger, key=key, run=run, **facts)
+    announce(
+        home,
+        "run-finished",
+        decided.project,
+        decided.trigger,
+        key=f"decision/{decided.key}/finished",
+        run=run,
+        cause="Git sync" if by_sync else f"trigger '{decided.trigger}'",
+        reason=decided.reason,
+        assets=list(decided.assets),
+    )
 
 
 def _failure_id(run: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from tidemill.engine.notification import Notification
 from tidemill.events import LifecycleEvent, LifecycleKind
@@ -22,42 +21,42 @@ _CHECKED_BY: Mapping[str, str] = {"Evaluation": "report", "Dataset": "data show"
 def notification_of(event: LifecycleEvent) -> Notification | None:
     """The message that tells of an event; None for one that nobody has to hear of."""
     write = _WRITERS.get(event.what)
-    return write(event, event.facts) if write else None
+    return write(event) if write else None
 
 
-def _run_failed(event: LifecycleEvent, facts: Mapping[str, Any]) -> Notification:
-    log = f"\nLog: {facts['log']}" if facts.get("log") else ""
+def _run_failed(event: LifecycleEvent) -> Notification:
+    log = f"\nLog: {_fact(event, 'log')}" if _fact(event, "log") else ""
     return Notification(
         "run-failed",
         f"{event.project}: a run failed at '{event.name}'",
-        f"{facts.get('reason', '')}\nWhat is live stays.{log}",
+        f"{_reason(event)}\nWhat is live stays.{log}",
         f"tidemill run {event.project}/{event.name}",
     )
 
 
-def _run_finished(event: LifecycleEvent, facts: Mapping[str, Any]) -> Notification:
+def _run_finished(event: LifecycleEvent) -> Notification:
     return Notification(
         "run-finished",
-        f"{event.project}: the run of {facts.get('cause', event.name)} finished",
-        f"It was started because: {facts.get('reason', '')}\n"
-        f"Built or reused: {', '.join(facts.get('assets', ()))}",
+        f"{event.project}: the run of {_fact(event, 'cause')} finished",
+        f"It was started because: {_reason(event)}\n"
+        f"Built or reused: {', '.join(event.facts.get('assets', ()))}",
         "tidemill status",
     )
 
 
-def _checks_failed(event: LifecycleEvent, facts: Mapping[str, Any]) -> Notification:
+def _checks_failed(event: LifecycleEvent) -> Notification:
     name = f"{event.project}/{event.name}"
-    verb = _CHECKED_BY.get(str(facts.get("kind")), "run")
+    verb = _CHECKED_BY.get(_fact(event, "kind"), "run")
     return Notification(
         "gate-failed",
         f"{name}: the candidate is stopped before the rollout, a check failed",
-        f"{facts.get('reason', '')}\nWhat is live stays.",
+        f"{_reason(event)}\nWhat is live stays.",
         f"tidemill {verb} {name}",
     )
 
 
-def _dataset_built(event: LifecycleEvent, facts: Mapping[str, Any]) -> Notification | None:
-    count = int(facts.get("contested") or 0)
+def _dataset_built(event: LifecycleEvent) -> Notification | None:
+    count = int(event.facts.get("contested") or 0)
     if not count:
         return None
     name = f"{event.project}/{event.name}"
@@ -71,26 +70,26 @@ def _dataset_built(event: LifecycleEvent, facts: Mapping[str, Any]) -> Notificat
     )
 
 
-def _trigger_decided(event: LifecycleEvent, facts: Mapping[str, Any]) -> Notification | None:
-    if facts.get("state") != "needs_approval":
+def _trigger_decided(event: LifecycleEvent) -> Notification | None:
+    if _fact(event, "state") != "needs_approval":
         return None
     name = f"{event.project}/{event.name}"
     return Notification(
         "person-needed",
         f"{name}: the trigger waits for a person",
-        f"It starts its run once somebody approves: {facts.get('reason', '')}",
+        f"It starts its run once somebody approves: {_reason(event)}",
         f"tidemill approve {name}",
     )
 
 
-def _step_advanced(event: LifecycleEvent, facts: Mapping[str, Any]) -> Notification | None:
-    if facts.get("state") != "live":
+def _step_advanced(event: LifecycleEvent) -> Notification | None:
+    if _fact(event, "state") != "live":
         return None
     return Notification("promoted", f"{_release(event)} is live", _reason(event), _status(event))
 
 
-def _rolled_back(event: LifecycleEvent, facts: Mapping[str, Any]) -> Notification:
-    if not facts.get("had_traffic", True):
+def _rolled_back(event: LifecycleEvent) -> Notification:
+    if not event.facts.get("had_traffic", True):
         subject = f"{_release(event)} was stopped before it got traffic"
         return Notification("candidate-stopped", subject, _reason(event), _status(event))
     return Notification(
@@ -98,30 +97,29 @@ def _rolled_back(event: LifecycleEvent, facts: Mapping[str, Any]) -> Notificatio
     )
 
 
-def _decision_needed(event: LifecycleEvent, _facts: Mapping[str, Any]) -> Notification:
+def _decision_needed(event: LifecycleEvent) -> Notification:
     subject = f"{_release(event)} waits for a person"
     return Notification(
         "person-needed", subject, _reason(event), f"tidemill approve {_service(event)}"
     )
 
 
-def _rollout_stalled(event: LifecycleEvent, _facts: Mapping[str, Any]) -> Notification:
+def _rollout_stalled(event: LifecycleEvent) -> Notification:
     subject = f"{_release(event)}: the rollout cannot go on by itself"
     return Notification("stalled", subject, _reason(event), _status(event))
 
 
-def _commit_refused(event: LifecycleEvent, facts: Mapping[str, Any]) -> Notification:
+def _commit_refused(event: LifecycleEvent) -> Notification:
     return Notification(
         "commit-refused",
-        f"commit {str(facts.get('commit', ''))[:10]} on {event.name} does not take effect",
-        f"{facts.get('reason', '')}\nAuthor: {facts.get('author', '')}\n"
-        "The commit before it stays in force.",
-        _AFTER_REFUSAL.get(str(facts.get("refusal")), "tidemill status"),
+        f"commit {_fact(event, 'commit')[:10]} on {event.name} does not take effect",
+        f"{_reason(event)}\nAuthor: {_fact(event, 'author')}\nThe commit before it stays in force.",
+        _AFTER_REFUSAL.get(_fact(event, "refusal"), "tidemill status"),
     )
 
 
 def _service(event: LifecycleEvent) -> str:
-    return str(event.facts.get("service") or event.name)
+    return _fact(event, "service") or event.name
 
 
 def _release(event: LifecycleEvent) -> str:
@@ -129,16 +127,20 @@ def _release(event: LifecycleEvent) -> str:
 
 
 def _reason(event: LifecycleEvent) -> str:
-    return str(event.facts.get("reason", ""))
+    return _fact(event, "reason")
+
+
+def _fact(event: LifecycleEvent, name: str) -> str:
+    """A fact as text; empty where the event does not have it."""
+    value = event.facts.get(name)
+    return "" if value is None else str(value)
 
 
 def _status(event: LifecycleEvent) -> str:
     return f"tidemill rollout status {_service(event)}"
 
 
-_WRITERS: Mapping[
-    LifecycleKind, Callable[[LifecycleEvent, Mapping[str, Any]], Notification | None]
-] = {
+_WRITERS: Mapping[LifecycleKind, Callable[[LifecycleEvent], Notification | None]] = {
     "run-failed": _run_failed,
     "run-finished": _run_finished,
     "checks-failed": _checks_failed,

@@ -56,12 +56,12 @@ def update_decision(
     elif verdict == "run again":
         decisions.requeue(decided.key, now)
     elif verdict == "given up":
-        message = given_up(decided.project)
+        message = give_up_reason(decided.project)
         decisions.mark_finished(decided.key, now, ok=False, message=message)
     return verdict
 
 
-def given_up(project: str) -> str:
+def give_up_reason(project: str) -> str:
     """Why a run is not started again after its process was killed too often."""
     return (
         f"the process of its run was killed {ATTEMPTS} times (is there enough memory?); "

@@ -17,7 +17,7 @@ from tidemill.local.status import (
     ServiceRollouts,
     StackStatus,
 )
-from tidemill.local.work_status import stopped_rollouts, work_status
+from tidemill.local.work_reading import stopped_rollouts, work_status
 from tidemill.settings import Settings
 
 if TYPE_CHECKING:

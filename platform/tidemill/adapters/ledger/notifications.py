@@ -61,7 +61,7 @@ class NotificationLedger:
             added = connection.execute(query.values(**values, created_at=now, updated_at=now))
         return bool(added.rowcount)
 
-    def queued(self, limit: int = 100) -> list[NotificationRecord]:
+    def next_queued(self, limit: int = 100) -> list[NotificationRecord]:
         """Messages that nobody has sent yet, oldest first."""
         query = select(notifications).where(notifications.c.state == "queued")
         return self._read(query.order_by(notifications.c.id).limit(limit))
