@@ -11,16 +11,22 @@ from pathlib import Path
 import pytest
 from tests.serving.places import make_release
 
+from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.ledger.base import open_engine
 from tidemill.adapters.ledger.rollouts import RolloutLedger
 from tidemill.adapters.memory.bus import MemoryBus
-from tidemill.control.lifecycle_events import LifecyclePublisher, lifecycle_publisher
+from tidemill.control.lifecycle_events import (
+    LifecyclePublisher,
+    lifecycle_publisher,
+    notification_outbox,
+)
 from tidemill.control.rollout_events import rollout_events
 from tidemill.engine.rollout_state import RolloutState
 from tidemill.errors import BrokerDown
 from tidemill.events import LIFECYCLE_TOPIC, Event, LifecycleEvent, decode
 from tidemill.ports import Bus, Message
-from tidemill.records import RolloutUpdate
+from tidemill.records import RolloutStatus, RolloutUpdate
+from tidemill.settings import NotifySettings
 
 EVENT = LifecycleEvent(what="commit-applied", project="desk", name="main", facts={"commit": "abc"})
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -126,6 +132,43 @@ def test_what_a_rollout_waits_for_is_published_once_for_each_step(tmp_path: Path
 
     kinds = [event.what for event in opened.events]
     assert kinds == ["decision-needed", "rollout-stalled"] * 2
+
+
+@pytest.mark.parametrize(
+    ("state", "change", "topic"),
+    [
+        ("running", RolloutUpdate("roll_back", "0.5 > 0.05", state="rolled_back"), "rolled-back"),
+        ("requested", RolloutUpdate("roll_back", "no start", state="failed"), "candidate-stopped"),
+        ("live", RolloutUpdate("roll_back", "0.5 > 0.05"), "rolled-back"),
+        ("running", RolloutUpdate("done", "every step went well", state="live"), "promoted"),
+        ("live", RolloutUpdate("done", "the watch is over"), None),
+        ("running", RolloutUpdate("done", "overtaken", state="superseded"), None),
+        ("running", RolloutUpdate("promote", "on to 50 %", state="running"), None),
+        ("running", RolloutUpdate("ask", "ada approves", awaits_person=True), "person-needed"),
+        ("running", RolloutUpdate("hold", "no data", is_stalled=True), "stalled"),
+        ("running", RolloutUpdate("hold", "3 s are left"), None),
+    ],
+)
+def test_a_decision_of_a_rollout_is_told_once_even_where_the_controller_is_restarted(
+    tmp_path: Path, state: RolloutStatus, change: RolloutUpdate, topic: str | None
+) -> None:
+    release, folder = make_release(tmp_path)
+    ledger = Ledger.open("sqlite://")
+    key = ledger.rollouts.request("chat", release.digest, str(folder), {"name": "canary"})
+    row = replace(ledger.rollouts.get(key), state=state)
+    step = -1 if state == "requested" else 0
+    begun = replace(RolloutState.begin(release.digest, "sha256:b", NOW), step=step)
+    settings = NotifySettings.read({"TIDEMILL_NOTIFY_URLS": "json://127.0.0.1:1"})
+    for _ in range(2):
+        outbox = notification_outbox(ledger.notifications, settings)
+        rollout_events(LifecyclePublisher(Opened()), outbox)(
+            row, replace(change, rollout_state=begun)
+        )
+    queued = ledger.notifications.next_queued()
+    ledger.engine.dispose()
+
+    assert [record.notification.topic for record in queued] == ([topic] if topic else [])
+    assert all(record.notification.body == change.reason for record in queued)
 
 
 def test_a_release_whose_folder_is_gone_costs_the_event_and_nothing_else(tmp_path: Path) -> None:
