@@ -54,7 +54,7 @@ def rollout_events(publisher: LifecyclePublisher, outbox: Outbox) -> Tell:
                 "decision": change.decision,
                 "reason": change.reason,
                 "percent": change.percent,
-                "state": change.state or row.state if kind == "rolled-back" else change.state,
+                "state": change.state,
                 "had_traffic": row.state == "live" or _step(change) >= 0,
             },
         )
