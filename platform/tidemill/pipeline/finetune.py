@@ -175,6 +175,7 @@ def _facts(outcome: TrainingResult, learning: TrainingExamples, low: bool) -> di
         "rows": len(learning.train),
         "rows_truncated": learning.truncated,
         "rows_too_long": learning.dropped_too_long,
+        "rows_unscored": learning.unscored,
         "layers_read_once": outcome.layers_saved,
         "precision": "bf16" if low else "fp32",
         "seed": learning.seed,

@@ -102,6 +102,7 @@ def _build_limits(story: ReleaseFacts) -> Iterator[str]:
         for key, problem in (
             ("rows_truncated", "lost the beginning of their prompt"),
             ("rows_too_long", "were left out because their answer is too long"),
+            ("rows_unscored", "of validation were left out: no training row has their label"),
         ):
             count = making.facts.get(key) or 0
             if count:

@@ -47,9 +47,13 @@ class Desk:
         return done.stdout
 
     def begin(self, rows: Sequence[Question]) -> None:
-        """Write the file, and let `init` do the rest."""
+        """Write a file of texts and labels, and let `init` do the rest."""
         file = self.folder / "intents.csv"
         write(file, rows)
+        self.begin_with(file)
+
+    def begin_with(self, file: Path) -> None:
+        """A project for this file as `init` writes it, with shortened waiting times."""
         self.types("init", SERVICE, "--data", str(file), "--yes")
         for spec in sorted(self.specs.glob("*.yaml")):
             shortened = _TIMES.sub(r"\1: 2s", spec.read_text())
