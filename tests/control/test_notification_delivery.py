@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +17,7 @@ from sqlalchemy import text
 from tenacity import wait_none
 from tests.adapters.webhook import TOKEN, Webhook, webhook
 
+from tidemill import entry_points
 from tidemill.adapters.apprise_destination import open_destinations
 from tidemill.adapters.clock import SetClock, SystemClock
 from tidemill.adapters.ledger import Ledger
@@ -184,21 +188,31 @@ def test_old_news_is_not_sent(ledger: Ledger) -> None:
     assert lost.error == "nobody sent it within a day; does `tidemill up` run?"
 
 
-def test_the_controllers_thread_sends_while_decisions_go_on(tmp_path: Path, hook: Webhook) -> None:
+def test_the_controllers_process_sends_what_is_queued_and_ends_when_it_is_told_to(
+    tmp_path: Path, hook: Webhook
+) -> None:
     ledger = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}")
-    settings = settings_of(hook.url)
-    thread = SenderThread(ledger, settings, SystemClock())
-    publish(ledger, settings)
-    thread.start()
-    until = monotonic() + 60
-    while not hook.messages and monotonic() < until:
+    publish(ledger, settings_of(hook.url))
+    variables = {"HOME": tmp_path, "SPECS": tmp_path / "specs", "NOTIFY_URLS": hook.url}
+    environment = {f"TIDEMILL_{name}": str(value) for name, value in variables.items()}
+    process = subprocess.Popen(
+        [sys.executable, "-m", entry_points.ROLLOUTS],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    until = monotonic() + 120
+    while not hook.messages and process.poll() is None and monotonic() < until:
         sleep(0.05)
-    thread.close()
+    process.terminate()
+    output, _ = process.communicate(timeout=60)
     left = ledger.notifications.next_queued()
     ledger.engine.dispose()
 
-    assert len(hook.messages) == 1
-    assert left == []
+    assert [message["title"] for message in hook.messages] == ["desk: a run failed at 'tune'"]
+    assert (process.returncode, left) == (0, [])
+    assert TOKEN not in output
 
 
 def test_a_destination_that_cannot_be_used_stops_no_controller(
