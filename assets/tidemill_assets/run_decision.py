@@ -8,7 +8,7 @@ from datetime import timedelta
 import click
 
 from tidemill.adapters.ledger import lease_owner
-from tidemill.control.build_events import announce_end
+from tidemill.control.run_events import announce_end
 from tidemill.errors import ServiceError
 from tidemill.home import Home
 from tidemill.progress import Progress

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import dagster as dg
 
-from tidemill.control.build_events import announce_end
+from tidemill.control.run_events import announce_end
 from tidemill.control.trigger_runs import give_up_reason, update_decision
 from tidemill.engine.run_verdict import ATTEMPTS, Attempt, Status, judge_run
 from tidemill.home import Home

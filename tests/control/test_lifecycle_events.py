@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from tests.serving.places import make_release
@@ -16,6 +17,7 @@ from tidemill.adapters.ledger.base import open_engine
 from tidemill.adapters.ledger.rollouts import RolloutLedger
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.control.lifecycle_events import (
+    PATIENCE,
     LifecyclePublisher,
     lifecycle_publisher,
     notification_outbox,
@@ -84,6 +86,16 @@ def test_a_broker_that_is_down_costs_the_event_and_nothing_else(
 
     assert "'commit-applied' of desk/main is not on Kafka: no Kafka broker" in caplog.text
     assert opened.events == [EVENT]
+
+
+def test_where_nothing_listens_an_event_costs_no_time(caplog: pytest.LogCaptureFixture) -> None:
+    started = monotonic()
+    with caplog.at_level(logging.INFO):
+        for _ in range(3):
+            lifecycle_publisher("127.0.0.1:1,127.0.0.1:2").publish(EVENT, "/assets/desk")
+
+    assert monotonic() - started < PATIENCE
+    assert caplog.text.count("no Kafka broker answers at 127.0.0.1:1,127.0.0.1:2") == 3
 
 
 def nobody(_event: Event) -> None:

@@ -1,7 +1,4 @@
-"""What runs do as lifecycle events: an asset is built, a check stops it, it fails, a run ends.
-
-One run tells of one failure: all its failures have the same event id, and the first says why.
-"""
+"""What happens to one asset in a run, as lifecycle events: built, stopped by a check, failed."""
 
 from __future__ import annotations
 
@@ -11,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill.control.lifecycle_events import announce
+from tidemill.control.run_events import failure_id
 from tidemill.errors import EquivalenceBroken, GateFailed, TidemillError
 from tidemill.events import LifecycleKind
 from tidemill.home import Home
 from tidemill.pipeline.context import BuildResult
-from tidemill.records import SYNC_TRIGGER, TriggerDecision
 from tidemill.spec.base import Spec
 
 
@@ -41,12 +38,12 @@ class BuildEvents:
         if failed:
             reason = "; ".join(check.message or check.name for check in failed)
             self._announce("checks-failed", self._failure, reason=reason)
-        digest = result.artefact.digest
         if result.reused:
             return
+        digest = result.artefact.digest
         if self.spec.kind == "Dataset":
             facts = {name: result.facts.get(name) for name in ("rows", "contested")}
-            key = f"dataset/{self.spec.name}/{digest[7:39]}"
+            key = f"dataset/{self.project}/{self.spec.name}/{digest[7:23]}"
             self._announce("dataset-built", key, digest=digest, **facts)
         elif self.spec.kind == "FineTune":
             key = f"run/{self.run}/{self.spec.name}/finished"
@@ -70,36 +67,8 @@ class BuildEvents:
 
     @property
     def _failure(self) -> str:
-        return _failure_id(self.run)
+        return failure_id(self.run)
 
     def _announce(self, what: LifecycleKind, key: str, **facts: Any) -> None:
         name, kind = self.spec.name, self.spec.kind
         announce(self.home, what, self.project, name, key=key, run=self.run, kind=kind, **facts)
-
-
-def announce_end(home: Home, decided: TriggerDecision, run: str, *, failure: str = "") -> None:
-    """Publish that the run of a decision ended: finished, or failed for a reason.
-
-    To be called before the ledger says so, so that a process that is killed in between tells it
-    again, not never.
-    """
-    if failure:
-        key, name = _failure_id(run or decided.key), decided.trigger
-        announce(home, "run-failed", decided.project, name, key=key, run=run, reason=failure)
-        return
-    by_sync = decided.trigger == SYNC_TRIGGER
-    announce(
-        home,
-        "run-finished",
-        decided.project,
-        decided.trigger,
-        key=f"decision/{decided.key}/finished",
-        run=run,
-        cause="Git sync" if by_sync else f"trigger '{decided.trigger}'",
-        reason=decided.reason,
-        assets=list(decided.assets),
-    )
-
-
-def _failure_id(run: str) -> str:
-    return f"run/{run}/failed"

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from tidemill.adapters.kafka import MEMORY, connect
+from tidemill.adapters.kafka import connect
 from tidemill.adapters.ledger.notifications import NotificationLedger
 from tidemill.adapters.local.processes import is_listening
 from tidemill.control.notification_messages import notification_of
@@ -80,7 +80,9 @@ def lifecycle_publisher(brokers: str) -> LifecyclePublisher:
 def _connect(brokers: str) -> Bus:
     """The bus; where nothing listens it raises at once, so that a run without a broker is not held
     up at every event."""
-    if brokers != MEMORY and not any(is_listening(server) for server in brokers.split(",")):
+    servers = [server.strip() for server in brokers.split(",")]
+    has_ports = all(server.rpartition(":")[2].isdigit() for server in servers)
+    if has_ports and not any(map(is_listening, servers)):
         raise BrokerDown(f"no Kafka broker answers at {brokers}")
     return connect(brokers, timeout=PATIENCE)
 
