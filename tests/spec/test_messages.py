@@ -237,6 +237,16 @@ case(
     .replace("type: at_least", "type: no_worse_than_baseline")
     .replace("    value: 0.8\n", ""),
 )
+case(
+    "a label to forget without a baseline",
+    quality_yaml=QUALITY.replace("baseline:\n  type: live\n  service: chat\n", "")
+    + "forgetting:\n  margin: 0.1\n",
+)
+case(
+    "few shots for an encoder",
+    base_yaml=BASE + "task: sequence-classification\n",
+    quality_yaml=QUALITY + "trivial_baselines:\n  few_shot: 2\n",
+)
 case("a baseline no rollout serves", quality_yaml=QUALITY.replace("service: chat", "service: chit"))
 case("feedback about no service", stream_yaml=STREAM.replace("service: chat", "service: chit"))
 case("a condition without a stream", retrain_yaml=RETRAIN.replace("of: stream\n", ""))
