@@ -84,7 +84,7 @@ def pause(settings: Settings, service: str, by: str) -> None:
 @by_option
 @pass_settings
 def rollback(settings: Settings, service: str, by: str) -> None:
-    """Take the candidate's traffic away; with none under way, go back to the former release."""
+    """Take the candidate's traffic away; with none under way, go back to the previous release."""
     _send_and_wait(settings, service, "rollback", by)
 
 

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 from tidemill.control.approvals import Agreement
 from tidemill.control.deployer_choice import (
@@ -24,6 +23,7 @@ from tidemill.control.deployer_choice import (
     rollback_targets,
 )
 from tidemill.control.release_starts import Starts
+from tidemill.control.rollout_events import Tell
 from tidemill.control.rollout_updates import change_of, unwatched
 from tidemill.control.shadow_answers import Pairs, no_pairs
 from tidemill.engine.approval import Identity, refusal_reason
@@ -40,7 +40,6 @@ _NO_FORMER = "no previous release to roll back to"
 log = logging.getLogger(__name__)
 
 Ratings = Callable[[RolloutRecord, RolloutState, Rollout], RatingSummary]
-Tell = Callable[[Literal["step-advanced", "rolled-back"], RolloutRecord, RolloutUpdate], None]
 
 
 def _no_ratings(_row: RolloutRecord, _state: RolloutState, _rollout: Rollout) -> RatingSummary:
@@ -51,7 +50,7 @@ def _leave(_row: RolloutRecord) -> None:
     return
 
 
-def _quiet(_what: str, _row: RolloutRecord, _change: RolloutUpdate) -> None:
+def _quiet(_row: RolloutRecord, _change: RolloutUpdate) -> None:
     return
 
 
@@ -134,7 +133,7 @@ class Controller:
         if reason is None:
             return row
         if row.reason != reason:
-            self._record(row, hold(self._state(row, live), row.percent, reason))
+            self._record(row, hold(self._state(row, live), row.percent, reason, stalled=True))
         return None
 
     def _place(self, row: RolloutRecord) -> Deployer | str:
@@ -363,7 +362,7 @@ class Controller:
         change = change_of(decision, live.state, command_done=live.command is not None)
         self.ledger.record_decision(live.id, change, now)
         log.info("%s %s: %s", live.service, live.release[:19], decision.reason)
-        self.tell("rolled-back", live, restored)
+        self.tell(live, restored)
         return True
 
     def _stay(self, live: RolloutRecord, decision: Advance, why_not: str) -> None:
@@ -378,6 +377,7 @@ class Controller:
         )
         self._analysed_at[live.id] = self.clock.now()
         self.ledger.record_decision(live.id, change, self.clock.now())
+        self.tell(live, change)
 
     def _record(
         self, row: RolloutRecord, decision: Advance, *, command_done: bool = False
@@ -387,10 +387,7 @@ class Controller:
         self.ledger.record_decision(row.id, change, self.clock.now())
         if change.decision != "hold":
             log.info("%s %s: %s", row.service, row.release[:19], change.reason)
-        if change.decision in ("promote", "done"):
-            self.tell("step-advanced", row, change)
-        elif change.decision == "roll_back":
-            self.tell("rolled-back", row, change)
+        self.tell(row, change)
         return self.ledger.get(row.id)
 
     def _record_look(self, row: RolloutRecord, decision: Advance) -> RolloutRecord:

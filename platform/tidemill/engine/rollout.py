@@ -24,7 +24,7 @@ from tidemill.engine.guardrail import (
     signal,
     signal_estimates,
 )
-from tidemill.engine.rollout_rules import RULES
+from tidemill.engine.rollout_rules import RULES, STALLING_RULES
 from tidemill.engine.rollout_rules import Decision as Decision
 from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.sequential import (
@@ -52,6 +52,8 @@ class Advance:
     state: RolloutState
     numbers: Mapping[str, object] = field(default_factory=dict)
     """What the decision rests on; JSON-able."""
+    is_stalled: bool = False
+    """True for a hold that does not end by itself."""
 
 
 def advance(
@@ -72,7 +74,9 @@ def advance(
     for rule in RULES:
         finding = rule(scene)
         if finding is not None:
-            return scene.settle(*finding)
+            stalls = rule in STALLING_RULES and scene.waited_long_enough and not scene.is_watched
+            settled = scene.settle(*finding)
+            return replace(settled, is_stalled=stalls and settled.decision == "hold")
     return scene.onwards()
 
 
@@ -162,13 +166,14 @@ class Scene:
         found = []
         if self.rollout.guardrails and (self.candidate is None or self.candidate.requests == 0):
             arm = "release" if self.is_watched else "candidate"
-            found.append(f"no data: the {arm} answered nothing since the last look")
+            found.append(f"the {arm} answered nothing since the last look")
         step = self.rollout.steps[self.state.step]
         if self.requests < step.min_requests:
-            found.append(f"{self.requests} of {step.min_requests} answers so far")
+            needed = f"{step.min_requests} answers that this step needs"
+            found.append(f"the candidate has {self.requests} of the {needed}")
         if self.rollout.min_agreement is not None and self.shadow is None:
             found.append("no request was answered by both releases")
-        return (*found, *(f"not judged yet: {reading}" for reading in self._unjudged))
+        return (*found, *(reading.wait for reading in self._unjudged))
 
     @property
     def refused(self) -> int:

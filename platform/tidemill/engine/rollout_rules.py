@@ -21,6 +21,13 @@ from tidemill.engine.first_release import missing_baseline
 if TYPE_CHECKING:
     from tidemill.engine.rollout import Scene
 
+_THEN = {
+    "judge_others": "the other signals decide",
+    "roll_back": "the candidate is rolled back",
+    "hold": "a person decides",
+}
+"""What follows where data is missing for too long, by the spec's `on_no_data.then`."""
+
 
 def _not_running(scene: Scene) -> Finding:
     status = scene.state.status
@@ -95,11 +102,14 @@ def _no_data(scene: Scene) -> Finding:
     if not scene.missing:
         return None
     rule, missing = scene.rollout.on_no_data, "; ".join(scene.missing)
-    if scene.is_watched or not scene.waited_long_enough:
-        return "hold", scene.missing[0]
+    if scene.is_watched:
+        return "hold", f"the watch ends once there is data: {scene.missing[0]}"
+    if not scene.waited_long_enough:
+        until = f"{scene.state.since + rule.after:%Y-%m-%d %H:%M:%S} UTC"
+        return "hold", f"waits for data until {until}, then {_THEN[rule.then]}: {scene.missing[0]}"
     if scene.refused:
         return "roll_back", f"the candidate refused all of its {scene.refused} requests as overload"
-    late = f"{missing} after {rule.after.total_seconds():.0f} s"
+    late = f"no data after {rule.after.total_seconds():.0f} s: {missing}"
     if rule.then == "roll_back":
         return "roll_back", late
     if rule.then == "hold" and not scene.is_approved_in_step:
@@ -147,3 +157,5 @@ RULES = (
     ratings_undecided,
     _unapproved,
 )
+STALLING_RULES = (_no_baseline, _no_data)
+"""Rules whose hold, once it has lasted as long as `on_no_data.after`, does not end by itself."""

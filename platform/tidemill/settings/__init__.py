@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
 from tidemill.settings.marks import DefaultText, Expects, MayHoldPassword
+from tidemill.settings.notify import NotifySettings
 from tidemill.settings.sections import (
     CiJob,
     ForgeHost,
@@ -34,6 +35,7 @@ __all__ = [
     "ForgeKind",
     "ForgeSettings",
     "KafkaSecurity",
+    "NotifySettings",
     "ReflectionSettings",
     "Settings",
     "SubjectSettings",
@@ -150,6 +152,7 @@ class Settings(SubjectSettings):
     reflection: ReflectionSettings | None = None
     forge: ForgeSettings = ForgeSettings()
     kafka: KafkaSecurity = KafkaSecurity()
+    notify: NotifySettings = NotifySettings()
 
     @classmethod
     def read(
