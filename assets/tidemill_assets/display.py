@@ -8,8 +8,9 @@ from typing import Any
 
 import dagster as dg
 
-from tidemill.pipeline.checks import declared_checks
+from tidemill.pipeline.checks import CheckSpec, declared_checks
 from tidemill.pipeline.context import BuildResult, Check, Measure
+from tidemill.pipeline.same_rows import SAME_ROWS_AS
 from tidemill.progress import Progress
 
 
@@ -18,8 +19,13 @@ def materialize_result(spec: Any, made: BuildResult) -> dg.MaterializeResult[Any
     return dg.MaterializeResult(
         metadata=metadata(made),
         check_results=[check_result(check) for check in named_checks(spec, made.checks)],
-        data_version=dg.DataVersion(made.artefact.digest.removeprefix("sha256:")[:16]),
+        data_version=dg.DataVersion(_identity(made).removeprefix("sha256:")[:16]),
     )
+
+
+def _identity(made: BuildResult) -> str:
+    """A dataset whose rows did not change is the same version to what is built from it."""
+    return str(made.facts.get(SAME_ROWS_AS) or made.artefact.digest)
 
 
 def metadata(made: BuildResult) -> dict[str, dg.MetadataValue | str | float]:
@@ -93,15 +99,16 @@ def measures_table(measures: Sequence[Measure]) -> dg.MarkdownMetadataValue:
 
 
 def named_checks(spec: Any, checks: Sequence[Check]) -> list[Check]:
-    """The declared checks, in order; one that the maker did not answer has not passed."""
+    """The declared checks, in order; one that the builder did not answer has not passed, unless
+    what is reused was built before there was such a check."""
     by_name = {check.name: check for check in checks}
-    return [
-        by_name.get(
-            want.name,
-            Check(want.name, False, "the builder reported no result for this check", want.blocking),
-        )
-        for want in declared_checks(spec)
-    ]
+    return [by_name.get(want.name, _unanswered(want)) for want in declared_checks(spec)]
+
+
+def _unanswered(want: CheckSpec) -> Check:
+    if want.added_later:
+        return Check(want.name, True, "built before there was this check", want.blocking)
+    return Check(want.name, False, "the builder reported no result for this check", want.blocking)
 
 
 def check_result(check: Check) -> dg.AssetCheckResult:

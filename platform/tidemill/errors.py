@@ -25,6 +25,7 @@ TidemillError                 exit 1
 ├── BadRequest                a request to a service that cannot be answered as it stands
 ├── StorageError              no space, or no permission to write
 ├── GateFailed                an evaluation's gates said no; exit 2
+├── CandidateRejected         the same specs and rows were rolled back before; exit 2
 ├── EquivalenceBroken         a transformation changed the answers too much; exit 2
 ├── NeedsApproval             a person has to agree first; exit 3
 └── OverBudget                more than the spec allows; exit 3
@@ -198,6 +199,12 @@ class StorageError(TidemillError):
 
 class GateFailed(TidemillError):
     """An evaluation's gates said no."""
+
+    exit_code = 2
+
+
+class CandidateRejected(TidemillError):
+    """A candidate of the same specs and rows was rolled back before."""
 
     exit_code = 2
 

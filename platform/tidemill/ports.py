@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 from tidemill.engine.arm_health import ArmHealth as ArmHealth
 from tidemill.engine.measurement import Check, Measure
+from tidemill.engine.notification import Notification
 from tidemill.engine.release_record import SpecCommit
 from tidemill.engine.trigger import TriggerVerdict
 from tidemill.records import (
@@ -213,7 +214,8 @@ class Materialisation:
     name: str
     kind: str
     version: str
-    """Digest over the spec's digest, its inputs' digests and the frozen offset ranges."""
+    """Digest over the spec's digest, the identities of its inputs (of a dataset its rows), and the
+    frozen offset ranges."""
     spec_digest: str
     artefact: str
     """Digest of the main artefact."""
@@ -252,6 +254,12 @@ class MaterialisationStore(Protocol):
     def by_version(self, project: str, name: str, version: str) -> Materialisation | None:
         """The newest materialisation of an asset with this version."""
 
+    def by_artefact(self, project: str, name: str, artefact: str) -> Materialisation | None:
+        """The newest materialisation of an asset that gave this artefact."""
+
+    def first_with_rows(self, project: str, name: str, rows: str) -> Materialisation | None:
+        """The oldest materialisation of a dataset whose rows have this digest."""
+
     def add(self, materialisation: Materialisation) -> Materialisation:
         """Store it and give it with its id."""
 
@@ -289,6 +297,12 @@ class TriggerDecisionStore(Protocol):
 
     def history(self, project: str, trigger: str, *, limit: int = 100) -> list[TriggerDecision]:
         """The last decisions of one trigger, newest first."""
+
+    def queued_decisions(self) -> list[TriggerDecision]:
+        """Decisions whose run is still to be launched."""
+
+    def running_decisions(self) -> list[TriggerDecision]:
+        """Decisions whose run was launched and has not ended as far as the ledger knows."""
 
     def last_evaluation(self, project: str, trigger: str) -> TriggerEvaluation | None:
         """The newest evaluation of a trigger's conditions."""
@@ -376,3 +390,14 @@ class TriggerLedger(Protocol):
 
 OFFSETS_TAG = "tidemill/offsets"
 """Tag of a run: the frozen offsets its datasets take feedback up to, as a JSON object."""
+
+
+class Destination(Protocol):
+    """Where people read notifications: a chat channel, a mailbox, a webhook."""
+
+    @property
+    def name(self) -> str:
+        """How messages and logs call it; without anything secret."""
+
+    def send(self, notification: Notification) -> None:
+        """Send one message; raises ServiceError, whose text holds no secret."""

@@ -35,9 +35,9 @@ TABLES = {
     "remotes": "remote_polls",
     "lineage_held": "lineage_dataset_rows",
 }
-LATER = ("withdrawals",)
+LATER = ("notifications", "withdrawals")
 """Tables that came after the first revision."""
-LATER_COLUMNS = {"feedback": 4}
+LATER_COLUMNS = {"leases": 1, "feedback": 4}
 """Columns that came after the first revision, at the end of their table, by its first name."""
 STATES = {"asked": "needs_approval", "decided": "queued", "seen": "pending"}
 

@@ -117,3 +117,14 @@ def test_no_share_limits_the_reviews(ledger: Ledger) -> None:
 
     assert sum(row["kind"] == "review" for row in found) == 50
     assert sum(row["kind"] == "correction" for row in found) == 42
+
+
+def test_feedback_on_an_answer_that_was_erased_is_no_row(ledger: Ledger) -> None:
+    verdict = review(1, response_id="r1", verdict="reject", subject="ada")
+    stream = contract(kinds=("correction", "review"))
+    answers = [answer(1, subject="ann"), answer(2, subject="bob")]
+    corrections = [correct(1, subject="cem"), correct(2, subject="bob")]
+    take(ledger.events, MemoryBus(), [*answers, *corrections, verdict], stream=stream)
+    ledger.events.erase_subject("ann")
+
+    assert [row["subject"] for row in rows(ledger)] == ["bob"]

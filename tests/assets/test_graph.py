@@ -9,8 +9,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from tidemill.engine.check_names import gate_names
 from tidemill.home import Home
+from tidemill.pipeline.context import Check
 from tidemill.settings import Settings
+from tidemill.spec.evaluation import Evaluation
+from tidemill.spec.load import load
+from tidemill_assets import display
 from tidemill_assets.definitions import definitions
 
 SPECS = Path(__file__).parents[2] / "specs"
@@ -64,7 +69,20 @@ def test_gates_and_expectations_are_blocking_checks(loaded: dg.Definitions) -> N
     }
 
     assert checks["accuracy_at_least"]
-    assert all(checks.values())
+    assert [name for name, blocks in checks.items() if not blocks] == ["trivial_baselines"]
+
+
+def test_an_evaluation_from_before_a_check_existed_is_reused_and_says_so() -> None:
+    spec = load(SPECS).projects["support-chat"].spec("reply-quality", Evaluation)
+    gates = [Check(name, True, "") for name in gate_names(spec.gates)]
+    *_, forgetting, trivial = display.named_checks(spec, gates)
+
+    assert (forgetting.name, forgetting.passed) == ("forgetting", True)
+    assert (trivial.name, trivial.message) == (
+        "trivial_baselines",
+        "built before there was this check",
+    )
+    assert not display.named_checks(spec, [])[0].passed
 
 
 def test_sensors_watch_git_and_every_project_with_triggers(loaded: dg.Definitions) -> None:

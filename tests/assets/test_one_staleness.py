@@ -23,10 +23,12 @@ from tidemill.engine.sync import changes
 from tidemill.errors import MissingArtefact
 from tidemill.home import Home
 from tidemill.local.stack_status import stack_status
+from tidemill.pipeline.release import compose
 from tidemill.planning.desired_state import desired_state
 from tidemill.planning.planner import plan_report
 from tidemill.planning.recorded_state import recorded_state
 from tidemill.planning.revisions import open_revisions
+from tidemill.spec.rollout import Rollout
 from tidemill.spec.trigger import Trigger, TriggerConditions
 from tidemill_assets.git_sensors import stale_requests
 
@@ -92,6 +94,20 @@ def test_run_plan_status_sync_and_sensors_agree(stale_home: Home) -> None:
         with pytest.raises(MissingArtefact, match="'rows' was rebuilt after it"):
             builder.current(name)
     assert builder.current("rows").artefact != builder.current("encoder").artefact
+
+
+def test_rows_that_did_not_change_make_nothing_stale_and_no_other_release(
+    stale_home: Home,
+) -> None:
+    home = stale_home
+    rollout = home.builder("desk").project.spec("release", Rollout)
+    (release,) = home.ledger.materialisations.releases("desk")
+    rows = [one for one in home.ledger.materialisations.history("desk") if one.name == "rows"][-1]
+    build(home, "desk", "rows", content="with other offsets", same_rows_as=rows.artefact)
+
+    assert outdated_assets(home.builder("desk")) == {}
+    assert planned(home) == synced(home) == seen_by_status(home) == {}
+    assert compose(home.builder("desk"), rollout).digest == release.digest
 
 
 def test_the_checkout_sensor_asks_for_what_is_stale(stale_home: Home) -> None:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from tests.adapters.streams import answer, contract, correct, take
 
-from tidemill.errors import GateFailed, TidemillError
+from tidemill.adapters.memory.bus import MemoryBus
+from tidemill.control.bring_out_release import bring_out_release
+from tidemill.control.rejected_releases import retry_release
+from tidemill.control.trigger_runs import run_outcome
+from tidemill.engine.trigger import TriggerVerdict
+from tidemill.errors import CandidateRejected, GateFailed, ServiceError, TidemillError
 from tidemill.home import Home
 from tidemill.pipeline.release import compose
+from tidemill.records import RolloutUpdate
 from tidemill.report import gather
 from tidemill.report.page import page
 from tidemill.report.resolve_name import resolve_name
@@ -40,6 +48,65 @@ def test_the_rollout_shows_the_card_of_the_release_it_asks_for(trained: Home) ->
     assert card.value is not None
     assert card.value.startswith(f"# desk, release {record.digest[7:19]}")
     assert "| accuracy | all |" in card.value
+
+
+def test_what_is_live_is_not_asked_for_and_what_was_rolled_back_does_not_come_again(
+    trained: Home,
+) -> None:
+    builder, rollouts = trained.builder("desk"), trained.ledger.rollouts
+    rollout = builder.project.spec("release", Rollout)
+    now = trained.clock.now()
+    first = bring_out_release(trained, builder, rollout)
+    (asked,) = rollouts.in_progress("desk")
+    rollouts.record_decision(asked.id, RolloutUpdate("done", "well", state="live"), now)
+    again = bring_out_release(trained, builder, rollout)
+    rollouts.record_decision(asked.id, RolloutUpdate("x", "5 % errors", state="rolled_back"), now)
+    with pytest.raises(CandidateRejected, match=r"was rolled back on .* UTC: 5 % errors; change"):
+        bring_out_release(trained, builder, rollout)
+    retried = retry_release(trained, "desk", "ada")
+
+    assert first.message.endswith("asked for its traffic")
+    assert again.message.endswith("is live already: nothing of it changed")
+    assert retried.release == first.record.digest
+    assert bring_out_release(trained, builder, rollout).record.digest == first.record.digest
+    shutil.rmtree(trained.release_folder(first.record.digest))
+    rollouts.record_decision(retried.id, RolloutUpdate("x", "errors", state="rolled_back"), now)
+    with pytest.raises(ServiceError, match=r"is not in .* any more; change the data"):
+        retry_release(trained, "desk", "ada")
+
+
+def test_a_firing_without_a_changed_row_trains_nothing_and_moves_no_traffic(
+    trained: Home,
+) -> None:
+    builder, ledger = trained.builder("desk"), trained.ledger
+    rollout = builder.project.spec("release", Rollout)
+    first = bring_out_release(trained, builder, rollout).record
+    (asked,) = ledger.rollouts.in_progress("desk")
+    live = RolloutUpdate("done", "well", state="live")
+    ledger.rollouts.record_decision(asked.id, live, trained.clock.now())
+    stream = contract(topic="desk.feedback", service="desk")
+    said = replace(correct(1, consent=False), topic="desk.feedback")
+    take(ledger.events, MemoryBus(), [answer(1, service="desk"), said], desk=stream)
+    frozen = ledger.feedback.frozen_offsets("desk.feedback")
+    decision = TriggerVerdict(True, "1 of 1 new rows")
+    fired = ledger.trigger_decisions.add(
+        "desk", "again", decision, frozen, ["release"], trained.clock.now()
+    )
+
+    for name in ("rows", "encoder", "tune", "quality"):
+        builder.materialise(name, run="run-2", offsets=frozen)
+    again = bring_out_release(trained, builder, rollout)
+
+    built = [one for one in ledger.materialisations.history("desk") if one.run_id == "run-2"]
+    assert fired is not None
+    assert [one.name for one in built] == ["rows"]
+    assert built[0].facts["offsets"] == frozen
+    assert built[0].facts["quarantined"] == 1
+    assert again.record.digest == first.digest
+    assert again.message.endswith("is live already: nothing of it changed")
+    assert ledger.rollouts.in_progress("desk") == []
+    outcome = run_outcome(ledger.materialisations, fired, "run-2")
+    assert outcome == "no row changed: nothing was trained"
 
 
 def test_an_evaluation_that_missed_its_gate_has_a_report_of_its_own(trained: Home) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import dagster as dg
+from tests.planning.fake_builds import build
 
 from tidemill.engine.trigger import TriggerVerdict
 from tidemill.errors import EquivalenceBroken
@@ -85,6 +87,28 @@ def test_the_end_of_a_run_is_the_end_of_its_decision(
 
     assert home.ledger.trigger_decisions.get(good).state == "finished"
     assert home.ledger.trigger_decisions.get(bad).state == "failed"
+
+
+def test_a_decision_whose_run_changed_no_row_says_that_nothing_was_trained(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    first, second, third = fire(home), fire(home), fire(home)
+    built = build(home, "desk", "rows")
+    runs = [started(instance, key, dg.DagsterRunStatus.SUCCESS) for key in (first, second, third)]
+    same = {**built.facts, "same_rows_as": built.artefact}
+    add = home.ledger.materialisations.add
+    add(replace(built, id=0, run_id=runs[0], facts=same))
+    add(replace(built, id=0, run_id=runs[1]))
+
+    follow(home, instance, NOW)
+    follow(home, instance, NOW)
+
+    messages = [home.ledger.trigger_decisions.get(key).message for key in (first, second, third)]
+    assert messages == [
+        "no row changed: nothing was trained",
+        "",
+        "nothing had changed: nothing was built",
+    ]
 
 
 def test_a_decision_whose_run_failed_says_what_the_failing_step_said(

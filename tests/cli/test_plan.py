@@ -212,6 +212,41 @@ def test_a_changed_live_release_makes_an_unused_evaluation_stale(
     assert "stale     the live release of 'chat' is another one now" in out
 
 
+def test_a_release_that_was_rolled_back_is_blocked_until_somebody_sends_it_out_again(
+    repo: Repo, capsys: Captured
+) -> None:
+    home = home_of(repo)
+    build_all(home, "chat")
+    (release,) = home.ledger.materialisations.releases()
+    rollouts = home.ledger.rollouts
+    key = rollouts.request("chat", release.digest, str(repo.folder), {})
+    worse = RolloutUpdate("roll_back", "users rate it worse", state="rolled_back")
+    rollouts.record_decision(key, worse, datetime(2026, 3, 1, 12, tzinfo=UTC))
+
+    code, out = planned(capsys)
+    status = run(commands, ["status"])
+    shown = capsys.readouterr().out
+    retried = run(commands, ["rollout", "retry", "chat", "--by", "ada"])
+    answer = capsys.readouterr().out
+
+    reason = "was rolled back on 2026-03-01 12:00 UTC: users rate it worse; change the data or"
+    assert code == status == retried == 0
+    assert out.splitlines()[0] == "1 blocked; 8 reused."
+    assert f"blocked   release {release.digest[7:19]} {reason}" in out
+    assert f"candidate {release.digest[7:19]} {reason}" in shown
+    assert "sent out once more by ada; before, it was rolled back: users rate it worse" in answer
+    assert planned(capsys)[1].startswith("Nothing to build: 9 assets")
+    assert [rollout.release for rollout in rollouts.in_progress("chat")] == [release.digest]
+
+
+def test_only_a_candidate_that_was_rejected_is_sent_out_again(repo: Repo, capsys: Captured) -> None:
+    home = home_of(repo)
+    home.ledger.rollouts.request("chat", "sha256:one", str(repo.folder), {})
+
+    assert run(commands, ["rollout", "retry", "chat"]) == 1
+    assert "the newest candidate of 'chat' was not rolled back" in capsys.readouterr().err
+
+
 def test_a_description_plans_nothing_and_shows(repo: Repo, capsys: Captured) -> None:
     build_all(home_of(repo), "chat")
     repo.write("specs/chat/tune.yaml", COMPLETE["tune.yaml"] + "description: better\n")
@@ -354,6 +389,24 @@ def test_traffic_says_how_many_ratings_and_how_many_days(repo: Repo, capsys: Cap
     assert found["ratings"]["per_day"] == pytest.approx(20, abs=0.5)
     assert found["waits"][0]["days"] == pytest.approx(found["waits"][0]["ratings"] / 20, rel=0.05)
     assert "at 20 a day that is about" in after
+
+
+def test_traffic_says_what_each_step_sees_and_that_it_cannot_finish(
+    repo: Repo, capsys: Captured
+) -> None:
+    text = COMPLETE["rollout.yaml"] + QUALITY + "on_inconclusive: hold\n"
+    repo.write("specs/chat/rollout.yaml", text)
+    before = planned(capsys)[0]
+    _rate(repo, 40)
+    code, out = planned(capsys)
+    traffic = reported(capsys)["traffic"][0]
+
+    assert (before, code) == (2, 3)
+    assert "measured: 20 requests and 20 ratings a day" in out
+    assert "at 10 %: about " in out
+    assert "cannot finish: at 10 %: " in out
+    assert "let the guardrails decide with 'on_inconclusive: promote'" in out
+    assert traffic["forecast"]["problem"]["path"] == ["on_inconclusive"]
 
 
 def _rate(repo: Repo, count: int) -> None:

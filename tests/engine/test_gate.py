@@ -100,12 +100,25 @@ def test_a_loss_within_the_margin_passes_and_one_beyond_it_does_not() -> None:
     verdict = judge([], [gain], [no_worse(0.01)])
     assert verdict.message == (
         "accuracy gain of -0.01 on the baseline (200 rows answered by both): "
-        "the lower bound -0.02 is 0.01 below -0.01"
+        "the lower bound -0.02 is 0.01 below -0.01; 200 rows cannot tell so small a loss from "
+        "chance: give it more test rows, or a margin of at least 0.09"
     )
 
 
 def test_an_identical_model_is_no_worse_even_without_a_margin() -> None:
     assert judge([], [Measure("accuracy", 0.0, 0.0, 0.0, 200)], [no_worse(0.0)]).has_passed
+
+
+def test_a_margin_that_not_even_the_same_model_could_keep_judges_by_the_gain() -> None:
+    alike, fewer = (
+        Measure("accuracy", 0.0, -0.07, 0.07, 36),
+        Measure("accuracy", -0.03, -0.1, 0, 36),
+    )
+
+    passed = judge([], [alike], [no_worse(0.05)])
+    assert passed.has_passed
+    assert passed.outcomes[0].message.endswith("it passes, because no loss is seen")
+    assert not judge([], [fewer], [no_worse(0.05)]).has_passed
 
 
 def test_a_baseline_that_answered_none_of_the_rows_cannot_pass_anything() -> None:
@@ -158,7 +171,9 @@ def test_a_gate_has_one_name_in_reports_and_in_dagster() -> None:
     )
     names = [outcome.name for outcome in judge([REFUNDS], None, gates).outcomes]
 
-    assert names == [check.name for check in declared_checks(spec)]
+    *of_gates, trivial = (check.name for check in declared_checks(spec))
+    assert names == of_gates
+    assert trivial == "trivial_baselines"
     assert names == [
         "accuracy_at_least",
         "accuracy_at_least_in_the_app",

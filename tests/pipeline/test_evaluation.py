@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.pipeline.evaluations import Place, answer_all, dataset, spec
 
-from tidemill.adapters.clock import SetClock
-from tidemill.adapters.store.memory import MemoryStore
 from tidemill.answer import Answer
 from tidemill.errors import ArtefactError, DataError
 from tidemill.form import ModelForm
@@ -24,53 +20,11 @@ from tidemill.pipeline import answers as answering
 from tidemill.pipeline import evaluation, failures, pictures
 from tidemill.pipeline.answer_file import read_answers
 from tidemill.pipeline.answers import EvaluatedRow
-from tidemill.pipeline.context import BuildContext, BuildResult, Measure
+from tidemill.pipeline.context import Measure
 from tidemill.pipeline.prompt_loading import prompt_name
-from tidemill.ports import Artefact
 from tidemill.spec.base import Spec
-from tidemill.spec.evaluation import Evaluation
 
-INTENTS = ("order status", "refund", "delivery change", "goodbye")
-ACCURACY = {"type": "at_least", "metric": "accuracy", "value": 0.8}
 PNG = b"\x89PNG\r\n"
-
-
-def spec(**fields: Any) -> Evaluation:
-    known = {
-        "apiVersion": "tidemill/v1",
-        "kind": "Evaluation",
-        "name": "reply-check",
-        "of": "reply",
-        "dataset": "requests",
-        "metrics": ["accuracy", "macro_f1", "exact_match", "rouge_l", "latency_p95", "size"],
-        "gates": [ACCURACY],
-    }
-    return Evaluation.model_validate({**known, **fields})
-
-
-def answer_all(
-    n: int = 120, wrong: Callable[[int], bool] = lambda i: i % 20 == 0
-) -> list[EvaluatedRow]:
-    """Answers to n rows; a wrong one gets the next intent."""
-    found = []
-    for i in range(n):
-        label = INTENTS[i % 4]
-        given = INTENTS[(i + 1) % 4] if wrong(i) else label
-        reply = f"We look after your {given} at once."
-        found.append(
-            EvaluatedRow(
-                id=f"row{i:04}",
-                reference=Answer(f"We look after your {label} at once.", label),
-                answer=Answer(reply, given),
-                output=f"{given} | {reply}",
-                seconds=0.1 + (i % 10) / 100,
-                tokens_in=12,
-                tokens_out=9,
-                finish="stop",
-                row={"id": f"row{i:04}", "text": f"request {i} about {label}", "label": label},
-            )
-        )
-    return found
 
 
 def shuffled(answers: list[EvaluatedRow]) -> list[EvaluatedRow]:
@@ -78,44 +32,6 @@ def shuffled(answers: list[EvaluatedRow]) -> list[EvaluatedRow]:
     given = [one.answer for one in answers]
     random.Random(0).shuffle(given)
     return [replace(one, answer=answer) for one, answer in zip(answers, given, strict=True)]
-
-
-class Place:
-    """A bench with a model in its store."""
-
-    def __init__(self, tmp_path: Path) -> None:
-        self.tmp, self.store = tmp_path, MemoryStore()
-        self.model = self.put("model", {"weights.bin.txt": "x" * 5000}, form="onnx")
-        self.inputs = {"reply": self.model}
-        self.said: list[str] = []
-
-    def put(self, name: str, files: dict[str, str], *, form: str = "", **facts: Any) -> Artefact:
-        folder = self.tmp / f"new-{name}"
-        folder.mkdir()
-        for path, text in files.items():
-            (folder / path).write_text(text)
-        if form:
-            ModelForm(form=form, task=facts.pop("task", "causal-lm"), **facts).write(folder)  # type: ignore[arg-type]
-        return self.store.put(folder, kind="model")
-
-    def bench(self, baseline: Artefact | None = None, specs: Any = None) -> BuildContext:
-        scratch = self.tmp / "scratch"
-        scratch.mkdir(exist_ok=True)
-        return BuildContext(
-            project_folder=self.tmp,
-            scratch=scratch,
-            cache=self.tmp,
-            store=self.store,
-            clock=SetClock(datetime(2026, 1, 1, tzinfo=UTC)),
-            progress=lambda message, *, done=None, total=None: self.said.append(message),
-            baseline_report=lambda _name: baseline,
-            specs=specs or {},
-        )
-
-    def conclude(
-        self, given: list[EvaluatedRow], live: Artefact | None = None, **fields: Any
-    ) -> BuildResult:
-        return evaluation.score_answers(spec(**fields), self.inputs, self.bench(live), given)
 
 
 @pytest.fixture
@@ -128,7 +44,10 @@ def test_a_good_model_passes_with_its_bounds_in_the_report(place: Place) -> None
     report = json.loads((made.artefact.path / "report.json").read_text())
     accuracy = made.measures[0]
 
-    assert [(check.name, check.passed) for check in made.checks] == [("accuracy_at_least", True)]
+    assert [(check.name, check.passed) for check in made.checks] == [
+        ("accuracy_at_least", True),
+        ("trivial_baselines", True),
+    ]
     assert accuracy.value == pytest.approx(0.95)
     assert 0.88 < accuracy.low < 0.95 < accuracy.high < 0.99
     assert report["passed"] is True
@@ -154,7 +73,7 @@ def test_a_regression_on_one_slice_is_found_there_and_named(place: Place) -> Non
         slices=[{"name": "refunds", "column": "label", "equals": "refund"}],
         gates=[gate, {**gate, "slice": "refunds"}],
     )
-    whole, part = made.checks
+    whole, part, _ = made.checks
 
     assert whole.passed
     assert not part.passed
@@ -319,14 +238,6 @@ def test_a_dataset_without_test_rows_is_a_message(place: Place) -> None:
 
     with pytest.raises(DataError, match="'requests' has no test rows"):
         evaluation.build(spec(), place.inputs, place.bench())
-
-
-def dataset(place: Place, rows: list[dict[str, Any]]) -> Artefact:
-    folder = place.tmp / "new-dataset"
-    folder.mkdir()
-    schema = pa.schema([(name, pa.string()) for name in ("id", "text", "label")])
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "test.parquet")
-    return place.store.put(folder, kind="dataset")
 
 
 class Named(Spec):

@@ -264,7 +264,15 @@ def test_a_causal_model_without_a_prompt_is_told_to_name_one(chat_shop: Shop) ->
         chat_shop.train()
 
 
-def test_a_label_that_only_validation_has_stops_the_run(label_shop: Shop) -> None:
+def test_a_validation_row_with_a_label_of_its_own_is_left_out_and_counted(label_shop: Shop) -> None:
+    strange = [{**rows(1)[0], "label": "complaint"}]
+    label_shop.put_rows(rows(12), [*rows(3), *strange])
+
+    facts = label_shop.train(method="full").facts
+    assert facts["rows_unscored"] == 1
+
+
+def test_labels_that_only_validation_has_stop_the_run(label_shop: Shop) -> None:
     strange = [{**rows(1)[0], "label": "complaint"}]
     label_shop.put_rows(rows(12), strange)
 

@@ -10,16 +10,23 @@ from tidemill.engine.staleness import BUILDABLE_KINDS
 from tidemill.home import Home
 from tidemill.pipeline.asset_state import asset_version
 from tidemill.pipeline.release import compose
+from tidemill.pipeline.same_rows import SAME_ROWS_AS
 from tidemill.ports import Materialisation
 from tidemill.spec.graph import build_order
 from tidemill.spec.rollout import Rollout
 
 
 def build(
-    home: Home, project: str, name: str, *, content: str = "", passed: bool = True
+    home: Home,
+    project: str,
+    name: str,
+    *,
+    content: str = "",
+    passed: bool = True,
+    same_rows_as: str = "",
 ) -> Materialisation:
     """Record one asset as built from its spec and its inputs as they stand; `content` is what
-    its artefact holds."""
+    its artefact holds, `same_rows_as` an earlier dataset with the same rows."""
     builder = home.with_fresh_specs().builder(project)
     folder = home.settings.home / "scratch" / name
     folder.mkdir(parents=True)
@@ -45,7 +52,7 @@ def build(
         tools={},
         measures=(),
         checks=(),
-        facts={},
+        facts={SAME_ROWS_AS: same_rows_as} if same_rows_as else {},
         started_at=home.clock.now(),
         seconds=60.0,
     )

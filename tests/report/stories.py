@@ -57,6 +57,39 @@ HOP = {
 }  # fmt: skip
 
 
+def baseline_score(name: str, value: float, gain: float, **more: Any) -> dict[str, Any]:
+    known = {"title": name.replace("-", " "), "note": "always refund", "trivial": True}
+    measures = {"measure": measure("accuracy", value), "gain": measure("accuracy", gain, 0.05)}
+    return {"baseline": name, **known, **measures, **more}
+
+
+TRIVIAL = {
+    "metric": "accuracy",
+    "model": 0.8,
+    "scores": [
+        baseline_score("majority", 0.3, 0.5),
+        baseline_score("live", 0.9, -0.1, trivial=False, note="desk"),
+    ],
+    "absent": {"linear head on the frozen encoder": "it has no tokenizer"},
+}
+FORGETTING = {
+    "margin": 0.02,
+    "groups": [
+        {
+            "kind": "label", "name": "return", "metric": "accuracy", "rows": 30, "baseline": 0.8,
+            "candidate": 0.8, "got_better": 2, "got_worse": ["r7", "r8"], "bound": -0.2,
+            "fell": False,
+        }
+    ],
+    "too_few_rows": {"label 'lost'": 4},
+}  # fmt: skip
+FELL = {
+    "kind": "label", "name": "refund", "metric": "accuracy", "rows": 30, "baseline": 0.9,
+    "candidate": 0.4, "got_better": 1, "got_worse": [f"r{i}" for i in range(16)], "bound": 0.2,
+    "fell": True,
+}  # fmt: skip
+
+
 def making(name: str, kind: str, artefact: str = ROWS, **more: Any) -> Materialisation:
     known: dict[str, Any] = {
         "steps": {}, "inputs": {}, "commit": SpecCommit("f" * 40), "tools": {}, "measures": (),
@@ -247,6 +280,8 @@ def full() -> ReleaseFacts:
             "rows": 60, "confidence": 0.95, "unreadable": 1, "cut_off": 0,
             "gains": [measure("accuracy", 0.2), measure("size", 0.0, 0.0)],
             "baseline": {"paired": 60, "asked_again": 4, "unpaired": 1},
+            "trivial_baselines": TRIVIAL,
+            "forgetting": FORGETTING,
         }),
         failures=FailureReport.from_dict({
             "clusters": [
@@ -343,6 +378,20 @@ def poisoned(story: ReleaseFacts) -> ReleaseFacts:
         release=release,
         specs=told,
         data=replace(story.data, spec=told["rows"], summary=summary),
+        report=EvaluationReport.from_dict(
+            {
+                "trivial_baselines": {
+                    **TRIVIAL,
+                    "absent": {HOSTILE: HOSTILE},
+                    "scores": [baseline_score("majority", 0.9, -0.1, title=HOSTILE, note=HOSTILE)],
+                },
+                "forgetting": {
+                    "margin": 0.02,
+                    "groups": [{**FELL, "name": HOSTILE, "got_worse": ["r1"]}],
+                    "too_few_rows": {HOSTILE: 1},
+                },
+            }
+        ),
         failures=FailureReport.from_dict(
             {
                 "clusters": [cluster, words],

@@ -20,6 +20,7 @@ from tests.report.stories import (
 
 from tidemill.form import ModelForm
 from tidemill.report import formatting
+from tidemill.report.cards import model
 from tidemill.report.evaluation_files import EvaluationReport, FailureReport
 from tidemill.report.limits import limits
 from tidemill.report.plots.chart import Frame, ticks
@@ -172,6 +173,35 @@ def test_a_curve_is_drawn_with_its_words() -> None:
     assert "validation loss 1.200 at best" in shown
 
 
+def test_the_candidates_of_a_fine_tune_stand_in_the_report_and_the_card_names_the_chosen() -> None:
+    story = full()
+    tried = {"name": "method head", "value": 0.9, "low": 0.8, "high": 0.95, "rows": 24,
+             "seconds": 2.0, "chosen": True}  # fmt: skip
+    diverged = {**tried, "name": "as the spec says", "value": None, "chosen": False}
+    tune = story.materialisations["tune"]
+    facts = {
+        **tune.facts,
+        "candidates": [tried, diverged],
+        "candidates_metric": "accuracy",
+        "candidates_passed": False,
+        "candidates_skipped": ["base large"],
+        "candidate": "method head",
+        "candidate_base": "base",
+        "still_improving": True,
+    }
+    makings = {**story.materialisations, "tune": replace(tune, facts=facts)}
+
+    shown = str(learning.render(replace(story, materialisations=makings)))
+
+    assert "method head, chosen" in shown
+    assert "<td>0.900</td><td>0.800 to 0.950</td>" in shown
+    assert "diverged" in shown
+    assert "None reached the limit; the best was taken." in shown
+    assert "Not tried, since a cheaper one passed: base large" in shown
+    assert "the validation loss was still falling" in shown
+    assert "candidate method head" in model.card(replace(story, materialisations=makings))
+
+
 def test_a_run_without_points_says_that_they_were_not_kept() -> None:
     story = full()
     old = {**story.materialisations["tune"].facts, "curve": {}}
@@ -284,6 +314,23 @@ def test_an_unknown_dataset_says_what_it_does_not_know() -> None:
 
     assert "Not known here" in shown
     assert "not known any more" in shown
+
+
+def test_a_shadow_says_how_far_its_answers_agree() -> None:
+    story = full()
+    shadow = {
+        "pairs": 200,
+        "basis": "label",
+        "agreement": 0.9,
+        "low": 0.85,
+        "high": 0.94,
+        "metrics": {"latency_p50": {"live": 0.1, "candidate": 0.2}},
+    }
+    decision = replace(story.rollout_decisions[0], numbers={"shadow": shadow})
+    shown = str(rollout.render(replace(story, rollout_decisions=[decision])))
+
+    assert "200 answers beside the live ones: 90.0 % the same by label (85.0 to 94.0 %)" in shown
+    assert "latency_p50 0.1 live, 0.2 shadow" in shown
 
 
 def test_the_rollout_lists_its_decisions() -> None:

@@ -31,7 +31,7 @@ PINNED = {
     "reply": "927d0af38e84",
     "reply-int8": "d46e58c8318c",
     "requests": "fa6dfb9f9aa8",
-    "retrain": "4cef1a933d2e",
+    "retrain": "d5b723fbfced",
     "rollout": "038074751147",
     "stream": "b957443176d0",
     "tune": "e747339e10fd",

@@ -213,6 +213,42 @@ case(
     tune_yaml=TUNE.replace("prompt: reply\n", "method: full\n").replace("base: base", "base: top"),
     top_yaml=HEAD.replace("name: tune", "name: top"),
 )
+OTHERS = "candidates:\n  metric: accuracy\n  alternatives:\n"
+case("a candidate with an unknown key", tune_yaml=TUNE + OTHERS + "    - {methd: full}\n")
+case(
+    "a first passing candidate without a limit",
+    tune_yaml=TUNE + OTHERS + "    - {method: full}\n  choose: first_passing\n",
+)
+case(
+    "a limit where all candidates are compared",
+    tune_yaml=TUNE + OTHERS + "    - {method: full}\n  at_least: 0.8\n",
+)
+case(
+    "a candidate of a field that is none",
+    tune_yaml=TUNE + OTHERS + "    - {settings: {train.learning_rat: 1}}\n",
+)
+case(
+    "a candidate of a wrong value",
+    tune_yaml=TUNE + OTHERS + "    - {settings: {train.learning_rate: 0}}\n",
+)
+case(
+    "candidates that change nothing, or twice the same",
+    tune_yaml=TUNE + OTHERS + "    - {}\n    - {method: full}\n    - {method: full}\n",
+)
+case(
+    "candidates beside a sweep",
+    tune_yaml=TUNE
+    + OTHERS
+    + "    - {method: full}\nsweep: {metric: accuracy, space: {train.seed: [1]}}\n",
+)
+case(
+    "a candidate for another task",
+    **LABELLED,
+    tune_yaml=HEAD + OTHERS + "    - {base: chat}\n",
+    chat_yaml=BASE.replace("name: base", "name: chat"),
+)
+case("a candidate that its method cannot train", tune_yaml=TUNE + OTHERS + "    - {method: head}\n")
+case("a longest training below its epochs", tune_yaml=TUNE + "early_stop: {max_epochs: 2}\n")
 case(
     "calibration on the test split",
     small_yaml=SMALL + "calibration: {dataset: requests, split: test}\n",
@@ -236,6 +272,16 @@ case(
     quality_yaml=QUALITY.replace("baseline:\n  type: live\n  service: chat\n", "")
     .replace("type: at_least", "type: no_worse_than_baseline")
     .replace("    value: 0.8\n", ""),
+)
+case(
+    "a label to forget without a baseline",
+    quality_yaml=QUALITY.replace("baseline:\n  type: live\n  service: chat\n", "")
+    + "forgetting:\n  margin: 0.1\n",
+)
+case(
+    "few shots for an encoder",
+    base_yaml=BASE + "task: sequence-classification\n",
+    quality_yaml=QUALITY + "trivial_baselines:\n  few_shot: 2\n",
 )
 case("a baseline no rollout serves", quality_yaml=QUALITY.replace("service: chat", "service: chit"))
 case("feedback about no service", stream_yaml=STREAM.replace("service: chat", "service: chit"))
@@ -265,6 +311,16 @@ case(
 )
 case("no way to apply", rollout_yaml=ROLLOUT + "apply: {mode: render}\n")
 case("a shadow on a cluster", rollout_yaml=ROLLOUT + "driver: kserve-knative\nmode: shadow\n")
+case(
+    "a time for ratings that none judge",
+    rollout_yaml=ROLLOUT.replace("- percent: 10\n", "- percent: 10\n    ratings_within: 1d\n"),
+)
+case(
+    "a time for ratings with one release",
+    rollout_yaml=ROLLOUT.replace("- percent: 100", "- percent: 100\n    ratings_within: 1d")
+    + "quality: {}\n",
+)
+case("an agreement without a shadow", rollout_yaml=ROLLOUT + "min_agreement: 0.9\n")
 case("an A/B test without ratings", rollout_yaml=ROLLOUT + "mode: ab\n")
 case("ratings that never come", rollout_yaml=ROLLOUT + "quality: {metric: outcome}\n")
 case(

@@ -15,7 +15,7 @@ from tidemill.errors import Diverged
 from tidemill.spec.finetune import EarlyStop, Train, Watchdog
 from tidemill.training.causal import CausalLearner
 from tidemill.training.examples import Example
-from tidemill.training.loop import TrainingJob, run_training
+from tidemill.training.loop import TrainingJob, _Run, run_training
 from tidemill.training.optimiser import make_optimiser, rate_at
 from tidemill.training.watchdog import LossWatchdog
 
@@ -70,6 +70,74 @@ def test_early_stopping_keeps_the_best_weights(tiny_llm: Path, tmp_path: Path) -
     from tidemill.training.loop import validation_loss
 
     assert validation_loss(learner, opposite) == pytest.approx(min(losses.values()), rel=1e-4)
+
+
+def learning(
+    tiny_llm: Path, folder: Path, stop: EarlyStop, epochs: float = 2, steps: int | None = None
+) -> Any:
+    """A training whose validation rows are those it learns."""
+    learner = CausalLearner(killable.model(tiny_llm), pad=0, low=False)
+    rows = killable.with_starts(killable.rows(8))
+    train = Train(
+        epochs=epochs, max_steps=steps, learning_rate=1e-3, batch_tokens=64, max_length=32,
+        checkpoint_every=1,
+    )  # fmt: skip
+    stopping = TrainingJob(train, stop, Watchdog(max_ratio=100), "x", folder)
+    return run_training(learner, rows, rows, stopping, silent)
+
+
+def test_where_the_last_look_is_the_best_training_goes_on_up_to_its_limit(
+    tiny_llm: Path, tmp_path: Path
+) -> None:
+    short = learning(tiny_llm, tmp_path / "short", EarlyStop())
+    longer = learning(tiny_llm, tmp_path / "longer", EarlyStop(max_epochs=4))
+    capped = learning(tiny_llm, tmp_path / "capped", EarlyStop(max_epochs=4), steps=short.steps)
+
+    assert short.still_improves
+    assert longer.steps == longer.planned_steps == 2 * short.steps
+    assert longer.best < short.best
+    assert longer.losses[: short.steps] == short.losses
+    assert capped.steps == short.steps
+
+
+def test_training_that_learns_nothing_more_is_given_no_more_epochs(
+    tiny_llm: Path, tmp_path: Path
+) -> None:
+    learner = CausalLearner(killable.model(tiny_llm), pad=0, low=False)
+    rows = killable.with_starts(killable.rows(8))
+    opposite = [Example((*row.ids[: row.start], 90, 91, 92), start=row.start) for row in rows]
+    train = Train(epochs=12, learning_rate=5e-3, batch_tokens=64, max_length=32)
+    stop = EarlyStop(patience=2, max_epochs=40)
+
+    outcome = run_training(
+        learner, rows, opposite, TrainingJob(train, stop, Watchdog(max_ratio=100), "x", tmp_path),
+        silent,
+    )  # fmt: skip
+
+    assert not outcome.still_improves
+    assert outcome.steps < outcome.planned_steps
+
+
+def test_a_run_that_was_killed_in_its_added_epochs_goes_on_in_them(
+    tiny_llm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = learning(tiny_llm, tmp_path / "whole", EarlyStop(max_epochs=5))
+    step = _Run._step
+
+    def killed(run: _Run, places: list[int]) -> None:
+        if run.out.steps == whole.steps - 1:
+            raise KeyboardInterrupt
+        step(run, places)
+
+    monkeypatch.setattr(_Run, "_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        learning(tiny_llm, tmp_path / "killed", EarlyStop(max_epochs=5))
+    monkeypatch.undo()
+    resumed = learning(tiny_llm, tmp_path / "killed", EarlyStop(max_epochs=5))
+
+    assert resumed.resumed_from == whole.steps - 1
+    assert resumed.planned_steps == whole.planned_steps
+    assert resumed.validation_losses == whole.validation_losses
 
 
 def test_a_run_without_validation_rows_goes_to_its_end(tiny_llm: Path, tmp_path: Path) -> None:

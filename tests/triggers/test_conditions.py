@@ -73,6 +73,19 @@ def test_corrections_that_no_dataset_may_take_do_not_count() -> None:
     assert (held.holds, held.reason) == (False, "3 of 6 corrections with consent (3 without)")
 
 
+@pytest.mark.parametrize(
+    ("condition", "options"), [("new_rows", {}), ("negative_rate", {"above": 0.1})]
+)
+def test_feedback_without_consent_fires_nothing_where_no_dataset_takes_it(
+    condition: str, options: dict[str, object]
+) -> None:
+    given = [dataclasses.replace(rating(n, 0.0), consent=False) for n in range(40)]
+    strict = TriggerState(signals=given, consent_required=True)
+
+    assert look(condition, TriggerState(signals=given), at_least=40, **options).holds
+    assert not look(condition, strict, at_least=40, **options).holds
+
+
 def test_ratings_of_a_release_that_was_replaced_say_nothing_about_the_one_that_serves() -> None:
     old = [dataclasses.replace(rating(n, 0.0), release="sha256:old") for n in range(40)]
     new = [dataclasses.replace(rating(n, 1.0), release="sha256:new") for n in range(40)]
@@ -201,7 +214,9 @@ def test_drift_is_a_moved_distribution_and_needs_enough_answers() -> None:
     assert look("drift", TriggerState(answers=[*before, *moved]), of="length").holds
     assert not look("drift", TriggerState(answers=moved)).holds
     fired = TriggerState(answers=[*before, *moved], firings=[NOW - MINUTE])
-    assert look("drift", fired).reason == "the window began before the last firing"
+    turned = TriggerState(answers=[*before, *moved], last_turn=NOW - MINUTE)
+    for used in (fired, turned):
+        assert look("drift", used).reason == "the window began before the last firing"
 
 
 def test_the_stability_index_is_zero_for_equal_shares() -> None:

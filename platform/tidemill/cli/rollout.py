@@ -1,16 +1,14 @@
-"""Show and control rollouts: status, render, promote, pause, rollback."""
+"""Show and control rollouts: status, render, promote, pause, rollback, retry."""
 
 from __future__ import annotations
 
-import getpass
 import time
-from collections.abc import Sequence
-from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from tidemill.cli._rollout_retry import by_option, retry
 from tidemill.errors import ServiceError, UnknownName
 from tidemill.settings import Settings
 from tidemill.terminal.shell import examples_epilog, json_option, pass_settings, print_json
@@ -18,13 +16,10 @@ from tidemill.terminal.shell import examples_epilog, json_option, pass_settings,
 if TYPE_CHECKING:
     from tidemill.adapters.kserve.inference_service import Manifest
     from tidemill.adapters.ledger.rollouts import RolloutLedger
-    from tidemill.records import RolloutCommand, RolloutDecisionRecord, RolloutRecord
+    from tidemill.records import RolloutCommand, RolloutRecord
 
 PATIENCE = 15.0
 """Seconds until the controller has to have done what it was told."""
-_by_option = click.option(
-    "--by", default=getpass.getuser, help="Your name for the record; default: the user name."
-)
 
 
 @click.group(
@@ -45,29 +40,27 @@ def command() -> None:
 @json_option
 @pass_settings
 def status(settings: Settings, service: str | None, as_json: bool) -> None:
-    """Every rollout of a service, with its decisions and what they were taken on."""
-    ledger = _ledger(settings)
+    """Every rollout of a service, with its decisions and what they were taken on; of one that is
+    under way also what its steps can see at this traffic, and by when."""
+    from tidemill.adapters.clock import SystemClock
+    from tidemill.cli._rollout_text import rollout_lines, rollout_reports
+    from tidemill.home import Home
+
     if service is not None:
-        _check_service(settings, ledger, service)
-    rollouts = [(walking, ledger.decisions(walking.id)) for walking in ledger.newest(service)]
+        _check_service(settings, _ledger(settings), service)
+    rollouts = rollout_reports(Home(settings).ledger, service, SystemClock().now())
     if as_json:
-        print_json([_to_dict(*rollout) for rollout in rollouts])
+        print_json([rollout.to_dict() for rollout in rollouts])
         return
     if not rollouts:
         click.echo("No rollout yet. Create a release with `tidemill run`.")
-    for walking, decisions in rollouts:
-        click.echo(
-            f"{walking.service} {walking.release[7:19]}: {walking.state}, {walking.percent:g} %"
-        )
-        for step in decisions:
-            looks = f" ({step.repeats} times)" if step.repeats > 1 else ""
-            when = step.decided_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-            click.echo(f"  {when}  {step.decision:<9} {step.reason}{looks}")
+    for line in (line for rollout in rollouts for line in rollout_lines(rollout)):
+        click.echo(line)
 
 
 @command.command(epilog=examples_epilog("tidemill rollout promote support-chat"))
 @click.argument("service")
-@_by_option
+@by_option
 @pass_settings
 def promote(settings: Settings, service: str, by: str) -> None:
     """Let a paused rollout go on, agree to what one asks for, or accept a live release that asks.
@@ -79,7 +72,7 @@ def promote(settings: Settings, service: str, by: str) -> None:
 
 @command.command(epilog=examples_epilog("tidemill rollout pause support-chat"))
 @click.argument("service")
-@_by_option
+@by_option
 @pass_settings
 def pause(settings: Settings, service: str, by: str) -> None:
     """Keep the traffic as it is until `promote` or `rollback`."""
@@ -88,10 +81,10 @@ def pause(settings: Settings, service: str, by: str) -> None:
 
 @command.command(epilog=examples_epilog("tidemill rollout rollback support-chat"))
 @click.argument("service")
-@_by_option
+@by_option
 @pass_settings
 def rollback(settings: Settings, service: str, by: str) -> None:
-    """Take the candidate's traffic away; with none under way, go back to the former release."""
+    """Take the candidate's traffic away; with none under way, go back to the previous release."""
     _send_and_wait(settings, service, "rollback", by)
 
 
@@ -128,6 +121,9 @@ def render(settings: Settings, name: str, driver: Any, out: Path | None, as_json
         path = out / f"{number}-{percent}-percent.yaml"
         path.write_text(text)
         click.echo(str(path))
+
+
+command.add_command(retry)
 
 
 def _manifests(settings: Settings, name: str, driver: Any) -> list[tuple[int, Manifest]]:
@@ -196,9 +192,3 @@ def _ledger(settings: Settings) -> RolloutLedger:
     from tidemill.home import Home
 
     return Home(settings).ledger.rollouts
-
-
-def _to_dict(
-    walking: RolloutRecord, decisions: Sequence[RolloutDecisionRecord]
-) -> dict[str, object]:
-    return {**walking.to_dict(), "decisions": [decision.to_dict() for decision in decisions]}

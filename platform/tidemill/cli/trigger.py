@@ -44,7 +44,13 @@ class _Explanation:
             "numbers": self.decision.numbers,
             "held_since": self.decision.held_since,
             "fired": [
-                {"at": d.decided_at, "state": d.state, "reason": d.reason, "run": d.run_id}
+                {
+                    "at": d.decided_at,
+                    "state": d.state,
+                    "reason": d.reason,
+                    "run": d.run_id,
+                    "message": d.message,
+                }
                 for d in self.history
             ],
         }
@@ -75,7 +81,9 @@ def explain(settings: Settings, name: str | None, as_json: bool) -> None:
         for condition, numbers in decision.numbers.items():
             click.echo(f"    {condition.partition(':')[2]:<14} {_condition_line(numbers)}")
         for past in explanation.history[:3]:
-            click.echo(f"    {past.decided_at:%Y-%m-%d %H:%M} UTC  {past.state}: {past.reason}")
+            outcome = f"; {past.message}" if past.message else ""
+            line = f"{past.decided_at:%Y-%m-%d %H:%M} UTC  {past.state}: {past.reason}{outcome}"
+            click.echo(f"    {line}")
 
 
 @command.command(epilog=examples_epilog("tidemill trigger backtest retrain --days 30"))

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tidemill.control.lifecycle_events import announce
+from tidemill.control.rejected_releases import check_not_rejected
 from tidemill.engine.first_release import missing_baseline
 from tidemill.engine.release_record import ReleaseRecord
 from tidemill.errors import TidemillError
@@ -23,7 +25,7 @@ from tidemill.spec.rollout import Rollout
 
 @dataclass(frozen=True)
 class RequestedRelease:
-    """A release whose rollout was asked for."""
+    """A release whose rollout was asked for, or that is live already."""
 
     record: ReleaseRecord
     message: str
@@ -34,17 +36,27 @@ def bring_out_release(home: Home, builder: ProjectBuilder, rollout: Rollout) -> 
     """Release what a rollout names and ask for its traffic. May be repeated.
 
     Raises `GateFailed` where its evaluation did not pass, `MissingArtefact` where something is
-    stale or not made, and `TidemillError` where a newer commit replaced its specs.
+    stale or not made, `CandidateRejected` where the same candidate was rolled back before, and
+    `TidemillError` where a newer commit replaced its specs.
     """
     record = compose(builder, rollout)
+    if record.digest == home.ledger.rollouts.live_release(rollout.service):
+        return RequestedRelease(record, f"{_name(record)} is live already: nothing of it changed")
+    check_not_rejected(home, record)
     check_not_replaced(home, builder, rollout, record.specs)
     served_release(builder, rollout, record).write(home.release_folder(record.digest))
     home.ledger.materialisations.add_release(record)
     request_rollout(home, rollout, record.digest)
-    message = f"release {record.digest[7:19]} of '{rollout.service}' asked for its traffic"
+    project, key = builder.project.name, f"release/{rollout.service}/{record.digest[7:39]}"
+    announce(home, "release-made", project, rollout.name, key=key, digest=record.digest)
+    message = f"{_name(record)} asked for its traffic"
     first = home.ledger.rollouts.live_release(rollout.service) is None
     reason = missing_baseline(rollout) if first else None
     return RequestedRelease(record, f"{message}; it waits: {reason}" if reason else message)
+
+
+def _name(record: ReleaseRecord) -> str:
+    return f"release {record.digest[7:19]} of '{record.service}'"
 
 
 def request_rollout(home: Home, rollout: Rollout, digest: str) -> None:
@@ -76,8 +88,8 @@ def check_not_replaced(
         current = {}
     if current != specs:
         raise TidemillError(
-            f"'{rollout.name}' was made from {tree.name[:10]}, and a newer commit changed or took "
-            "away what it is made of; its release is not brought out"
+            f"'{rollout.name}' was built from {tree.name[:10]}, and a newer commit changed or took "
+            "away what it is built from; its release is not brought out"
         )
 
 

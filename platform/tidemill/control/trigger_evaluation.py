@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from typing import TypedDict
 
 from tidemill.control.lifecycle_events import announce
+from tidemill.control.service_turns import other_turns
 from tidemill.control.spec_changes import newest_unbuilt_change
 from tidemill.engine.trigger import TriggerVerdict, evaluate
+from tidemill.engine.turns import OtherTurns
 from tidemill.home import Home
 from tidemill.ports import TriggerLedger
 from tidemill.records import TriggerDecision
@@ -18,6 +20,8 @@ from tidemill.spec.feedback import Feedback
 from tidemill.spec.load import Project
 from tidemill.spec.trigger import Trigger
 from tidemill.triggers import AnswerRecord, FeedbackSignal, TriggerState
+
+_ALONE = OtherTurns()
 
 
 @dataclass(frozen=True)
@@ -38,25 +42,27 @@ def state_of(
     *,
     changed: datetime | None = None,
     consent_required: bool = False,
+    others: OtherTurns = _ALONE,
 ) -> TriggerState:
     """Everything the conditions may look at, from the ledger.
 
     `stream` is the Feedback spec that the trigger is `of`; `changed` the newest commit to a spec
     it runs that is not built yet; `consent_required` is true where a dataset leaves out feedback
-    without consent.
+    without consent; `others` are the turns that somebody else gave the same service.
     """
     past = ledger.trigger_decisions.history(project, trigger.name)
     look = ledger.trigger_decisions.last_evaluation(project, trigger.name)
     fired = [d.decided_at for d in reversed(past) if d.state not in ("needs_approval", "refused")]
     asked_at = [d.decided_at for d in past if d.state == "needs_approval"]
     return TriggerState(
-        signals=_signals(ledger, stream, past),
+        signals=_signals(ledger, stream, past, others),
         firings=fired,
         first_evaluated=look.first_at if look else now,
         share=stream.max_weight_per_subject if stream else 1.0,
         spec_changed_at=changed,
         live_release=_live_release(ledger, stream),
-        under_way=_under_way(ledger, past, stream),
+        under_way=_under_way(ledger, past, stream) or others.under_way,
+        last_turn=others.last_turn,
         consent_required=consent_required,
         answers=_answers(ledger, trigger, stream, now),
         held_since=look.verdict.held_since if look else None,
@@ -73,6 +79,7 @@ def react(
     *,
     changed: datetime | None = None,
     consent_required: bool = False,
+    others: OtherTurns = _ALONE,
 ) -> Reaction:
     """One look of the sensor; a firing is kept with its frozen offsets before anything starts.
 
@@ -82,8 +89,9 @@ def react(
     # Frozen first: feedback that joins while we look belongs to the next firing, not to none.
     frozen = ledger.feedback.frozen_offsets(stream.topic) if stream else {}
     state = state_of(
-        ledger, project, trigger, stream, now, changed=changed, consent_required=consent_required
-    )
+        ledger, project, trigger, stream, now,
+        changed=changed, consent_required=consent_required, others=others,
+    )  # fmt: skip
     decision = evaluate(trigger, state, now)
     recorded = None
     if decision.fires or (decision.blocked_by == "approval" and state.approval_asked_at is None):
@@ -99,32 +107,42 @@ class _Circumstances(TypedDict):
     stream: Feedback | None
     changed: datetime | None
     consent_required: bool
+    others: OtherTurns
 
 
-def _circumstances(home: Home, project: Project, trigger: Trigger) -> _Circumstances:
+def _circumstances(home: Home, project: Project, trigger: Trigger, now: datetime) -> _Circumstances:
     stream = project.spec(trigger.of, Feedback) if trigger.of else None
     return {
         "stream": stream,
         "changed": newest_unbuilt_change(home.builder(project.name), trigger),
         "consent_required": requires_consent(project, stream),
+        "others": other_turns(home, project, trigger, now),
     }
 
 
 def explain(home: Home, project: Project, trigger: Trigger, now: datetime) -> TriggerVerdict:
     """What an evaluation would decide now; starts and records nothing."""
-    given = _circumstances(home, project, trigger)
+    given = _circumstances(home, project, trigger, now)
     return evaluate(trigger, state_of(home.ledger, project.name, trigger, now=now, **given), now)
 
 
 def evaluate_and_report(home: Home, project: Project, trigger: Trigger, now: datetime) -> str:
     """Evaluate one trigger, publish a firing or a question to a person, and give the result as a
     sentence."""
-    given = _circumstances(home, project, trigger)
+    given = _circumstances(home, project, trigger, now)
     reaction = react(home.ledger, project.name, trigger, now=now, **given)
     decision = reaction.decision
     if reaction.recorded:
-        facts = {"reason": decision.reason, "numbers": dict(decision.numbers)}
-        announce(home, "trigger-decided", project.name, trigger.name, **facts)
+        announce(
+            home,
+            "trigger-decided",
+            project.name,
+            trigger.name,
+            key=f"decision/{reaction.recorded.key}",
+            reason=decision.reason,
+            state=reaction.recorded.state,
+            numbers=dict(decision.numbers),
+        )
     return f"{trigger.name}: {decision.reason}"
 
 
@@ -157,12 +175,16 @@ def _under_way(
 
 
 def _signals(
-    ledger: TriggerLedger, stream: Feedback | None, past: Sequence[TriggerDecision]
+    ledger: TriggerLedger,
+    stream: Feedback | None,
+    past: Sequence[TriggerDecision],
+    others: OtherTurns,
 ) -> Sequence[FeedbackSignal]:
-    """Feedback that the newest decision did not include."""
+    """Feedback that neither the newest decision nor a turn that built the same includes."""
     if stream is None:
         return ()
-    return ledger.feedback.signals(stream.topic, past[0].offsets if past else None)
+    used = others.used_offsets(stream.topic, past[0].offsets if past else None)
+    return ledger.feedback.signals(stream.topic, used)
 
 
 def _answers(

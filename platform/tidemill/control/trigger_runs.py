@@ -6,11 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from tidemill.adapters.ledger.assets import MaterialisationLedger
 from tidemill.adapters.ledger.decisions import TriggerDecisionLedger
 from tidemill.engine.run_verdict import ATTEMPTS, Attempt, Verdict, judge_run
+from tidemill.pipeline.same_rows import SAME_ROWS_AS
 from tidemill.records import SYNC_TRIGGER, TriggerDecision
 from tidemill.spec.graph import upstream
 from tidemill.spec.load import Project
+
+RECENT = 200
+"""Records of a project among which those of a run that just ended are."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,17 @@ def launches(decisions: TriggerDecisionLedger, project: Project) -> list[Launch]
     ]
 
 
+def run_outcome(materialisations: MaterialisationLedger, decided: TriggerDecision, run: str) -> str:
+    """Why a run that succeeded trained nothing; empty where it built something new."""
+    newest = materialisations.history(decided.project, limit=RECENT)
+    built = [record for record in newest if record.run_id == run]
+    if not built:
+        return "nothing had changed: nothing was built"
+    if all(SAME_ROWS_AS in record.facts for record in built):
+        return "no row changed: nothing was trained"
+    return ""
+
+
 def update_decision(
     decisions: TriggerDecisionLedger,
     decided: TriggerDecision,
@@ -38,11 +54,12 @@ def update_decision(
     now: datetime,
     *,
     failure: str = "",
+    outcome: str = "",
 ) -> Verdict:
     """Carry what the orchestrator knows of a decision's runs, newest first, over to the decision.
 
-    `failure` is why the newest one failed. Gives the verdict: after `run again` and `given up` the
-    run itself has to be ended.
+    `failure` is why the newest one failed, `outcome` what came of one that did not. Gives the
+    verdict: after `run again` and `given up` the run itself has to be ended.
     """
     verdict = judge_run(attempts)
     if verdict == "nothing yet":
@@ -50,15 +67,20 @@ def update_decision(
     if decided.state == "queued":
         decisions.mark_started(decided.key, attempts[0].run, now)
     if verdict == "succeeded":
-        decisions.mark_finished(decided.key, now, ok=True)
+        decisions.mark_finished(decided.key, now, ok=True, message=outcome)
     elif verdict == "failed":
         decisions.mark_finished(decided.key, now, ok=False, message=failure)
     elif verdict == "run again":
         decisions.requeue(decided.key, now)
     elif verdict == "given up":
-        message = (
-            f"the process of its run was killed {ATTEMPTS} times (is there enough memory?); "
-            f"`tidemill run {decided.project}` builds the same in the foreground"
-        )
+        message = give_up_reason(decided.project)
         decisions.mark_finished(decided.key, now, ok=False, message=message)
     return verdict
+
+
+def give_up_reason(project: str) -> str:
+    """Why a run is not started again after its process was killed too often."""
+    return (
+        f"the process of its run was killed {ATTEMPTS} times (is there enough memory?); "
+        f"`tidemill run {project}` builds the same in the foreground"
+    )

@@ -8,6 +8,9 @@ from itertools import chain, count
 
 from tidemill.spec.evaluation import Gate
 
+FORGETTING, TRIVIAL_BASELINES = "forgetting", "trivial_baselines"
+"""The gates of the comparisons that every evaluation makes."""
+
 
 def gate_names(gates: Iterable[Gate]) -> tuple[str, ...]:
     """`accuracy_at_least`, or `accuracy_at_least_refunds` for a slice: a name for each gate of an

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from tidemill.catalog import METRICS
+from tidemill.engine.paired_proportions import half_width_alike, paired_proportion_interval
 from tidemill.engine.statistics import (
     Interval,
     Statistic,
@@ -63,7 +64,9 @@ def gain(
 ) -> Interval:
     """How much better the candidate is on the same rows in the same order; more is always better.
 
-    For a metric of which less is better (latency, size) the gain is what was saved.
+    For a metric of which less is better (latency, size) the gain is what was saved. Proportions
+    have the adjusted Wald interval, everything else the bootstrap's; where no row differs in a
+    metric from 0 to 1, the interval is as wide as that of a proportion.
     """
     metric = METRICS.load(name)
     first, second = (candidate, baseline) if metric.BETTER == "higher" else (baseline, candidate)
@@ -73,8 +76,16 @@ def gain(
         return _exact(None if mine is None or theirs is None else theirs - mine, n)
     if n == 0:
         return bootstrap_of(mean_of(()), 0)
+    if metric.KIND == "proportion":
+        scores = zip(metric.score(first), metric.score(second), strict=True)
+        differences = [mine - theirs for mine, theirs in scores]
+        return paired_proportion_interval(differences, clusters=clusters, confidence=confidence)
     statistic = paired_difference(_statistic(metric, first), _statistic(metric, second))
-    return bootstrap_of(statistic, n, confidence, seed, clusters=clusters, method=_method(metric))
+    drawn = bootstrap_of(statistic, n, confidence, seed, clusters=clusters, method=_method(metric))
+    if drawn.low < drawn.high or metric.RANGE != (0.0, 1.0):
+        return drawn
+    half = half_width_alike(len(set(clusters)) if clusters else n, confidence)
+    return Interval(drawn.value, max(-1.0, drawn.low - half), min(1.0, drawn.high + half), n)
 
 
 def subjects(rows: Sequence[DatasetRow]) -> Clusters:

@@ -8,6 +8,7 @@ from math import isfinite, isnan
 
 from tidemill.engine.check_names import gate_names
 from tidemill.engine.measurement import Measure
+from tidemill.engine.paired_proportions import half_width_alike, smallest_margin
 from tidemill.spec.evaluation import AtLeast, AtMost, Gate, NoWorseThanBaseline
 
 DASH = "\N{EN DASH}"
@@ -158,8 +159,28 @@ def _against_baseline(
         f"{gate.metric} gain of {value} on the baseline{suffix} "
         f"({gain.rows} rows answered by both): the lower bound {low} {verb} {limit}"
     )
+    passed = margin >= 0
+    if not passed and not wording.units.get(gate.metric) and gain.value + gate.margin >= 0:
+        passed, hint = _too_few(gain, gate.margin)
+        message += hint
     numbers = (gain.value, gain.low, -gate.margin, margin, gain.rows)
-    return GateResult(name, margin >= 0, message, gate.metric, gate.slice, *numbers)
+    return GateResult(name, passed, message, gate.metric, gate.slice, *numbers)
+
+
+def _too_few(gain: Measure, margin: float) -> tuple[bool, str]:
+    """Whether the gate passes, and a hint, where the rows show no loss beyond the margin but cannot
+    exclude one. A margin that not even the same model could keep judges by the gain itself."""
+    unreachable = half_width_alike(gain.rows) > margin
+    least = smallest_margin(gain.rows)
+    if least <= margin:
+        return False, ""
+    hint = (
+        f"; {gain.rows} rows cannot tell so small a loss from chance: give it more test rows, or a "
+        f"margin of at least {least:.2f}"
+    )
+    if unreachable and gain.value >= 0:
+        return True, f"{hint}; it passes, because no loss is seen"
+    return False, hint
 
 
 def _not_measured(name: str, gate: Gate, reason: str) -> GateResult:

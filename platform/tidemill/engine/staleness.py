@@ -37,11 +37,18 @@ class RecordedAsset:
     artefact: str
     """Digest of the artefact; of the release for a Rollout."""
     inputs: Mapping[str, str]
-    """Digests of the artefacts it was built from, by spec name."""
+    """Identities of the artefacts it was built from, by spec name."""
     fields: Mapping[str, object] = field(default_factory=dict, repr=False)
     """Fields of the spec it was built from; empty where they are not known."""
     changed_input: str = ""
     """An input outside of the project that has changed since; empty where there is none."""
+    rows_of: str = ""
+    """The first artefact with the rows of this dataset; empty where it is this one."""
+
+    @property
+    def identity(self) -> str:
+        """What stands for it in the inputs of others: a dataset is its rows."""
+        return self.rows_of or self.artefact
 
 
 @dataclass(frozen=True)
@@ -185,7 +192,7 @@ def _changed_inputs(
             case InputChanged() as change:
                 yield InputChanged(change.input, name, change.change, change.distance + 1)
             case Fresh() | ArtefactMissing():
-                if recorded[key].artefact != record.inputs.get(name):
+                if recorded[key].identity != record.inputs.get(name):
                     yield InputChanged(name, name, "rebuilt")
     if record.changed_input:
         yield InputChanged(record.changed_input, record.changed_input, "outside")

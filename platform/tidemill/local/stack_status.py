@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.local.processes import ProcessFolder, ProcessInfo, is_listening
 from tidemill.errors import BrokerDown, TidemillError
-from tidemill.home import Home, has_ledger
+from tidemill.home import Home
 from tidemill.local.stack import broker_error, is_running
 from tidemill.local.status import (
     FollowedBranch,
@@ -16,6 +17,7 @@ from tidemill.local.status import (
     ServiceRollouts,
     StackStatus,
 )
+from tidemill.local.work_reading import stopped_rollouts, work_status
 from tidemill.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ def stack_status(settings: Settings) -> StackStatus:
         services=_services(ledger) if ledger else (),
         ingest=_ingest(settings, ledger) if ledger else None,
         git=_followed_branch(settings, ledger) if ledger else None,
+        work=work_status(ledger, settings.notify, SystemClock().now()) if ledger else None,
         assets=_assets(settings) if ledger else (),
         statuses=states.statuses,
         trouble=states.error,
@@ -47,7 +50,7 @@ def stack_status(settings: Settings) -> StackStatus:
 
 
 def _open_ledger(settings: Settings) -> Ledger | None:
-    if not has_ledger(settings):
+    if not settings.has_ledger:
         return None
     from tidemill.adapters.ledger import Ledger
 
@@ -85,6 +88,7 @@ def _services(ledger: Ledger) -> tuple[ServiceRollouts, ...]:
             retired=tuple(rollout.release for rollout in rollouts.retired_rollouts(service)),
             question=_question(rollouts.live_rollout(service)),
             in_progress=tuple(rollouts.in_progress(service)),
+            stopped=stopped_rollouts(ledger, service),
         )
         for service in rollouts.services()
     )

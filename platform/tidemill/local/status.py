@@ -9,6 +9,7 @@ from functools import cached_property
 from tidemill.engine.config_drift import ConfigDrift, config_drifts
 from tidemill.engine.plan import PlanEntry
 from tidemill.engine.service_status import ServiceStatus
+from tidemill.local.work_status import WorkStatus
 from tidemill.records import RemotePoll, RolloutRecord, SyncRecord
 
 _SYNC_FIELDS = ("commit", "subject", "author", "state", "refusal", "reason", "signer")
@@ -45,6 +46,8 @@ class ServiceRollouts:
     question: str
     """What the live release asks a person; empty where it asks nothing."""
     in_progress: tuple[RolloutRecord, ...]
+    stopped: tuple[RolloutRecord, ...] = ()
+    """Candidates that were rolled back or did not start, newest first."""
 
     def to_dict(self) -> dict[str, object]:
         """JSON."""
@@ -62,6 +65,15 @@ class ServiceRollouts:
                     "waits": rollout.awaits_person,
                 }
                 for rollout in self.in_progress
+            ],
+            "stopped": [
+                {
+                    "release": rollout.release,
+                    "state": rollout.state,
+                    "reason": rollout.reason,
+                    "finished_at": rollout.finished_at,
+                }
+                for rollout in self.stopped
             ],
         }
 
@@ -129,6 +141,8 @@ class StackStatus:
     """None without a ledger."""
     git: FollowedBranch | None
     """None where no branch is followed."""
+    work: WorkStatus | None
+    """Runs, stopped builds, approvals and notifications; None without a ledger."""
     assets: tuple[PlanEntry, ...]
     """Assets that are not up to date; empty where that is not known."""
     statuses: tuple[ServiceStatus, ...]
@@ -150,6 +164,7 @@ class StackStatus:
             "services": [service.to_dict() for service in self.services],
             "ingest": self.ingest.to_dict() if self.ingest else {},
             "git": self.git.to_dict() if self.git else None,
+            **(self.work.to_dict() if self.work else {}),
             "assets": [
                 {name: str(getattr(entry, name)) for name in _ASSET_FIELDS} for entry in self.assets
             ],

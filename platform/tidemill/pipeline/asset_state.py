@@ -17,7 +17,8 @@ from tidemill.engine.staleness import (
     Staleness,
     staleness,
 )
-from tidemill.ports import Materialisation, Store
+from tidemill.pipeline.same_rows import identity, input_identities
+from tidemill.ports import Materialisation, MaterialisationStore, Store
 from tidemill.spec.digest import digest_inputs
 from tidemill.spec.evaluation import Evaluation, LiveBaseline
 from tidemill.spec.graph import references
@@ -44,6 +45,8 @@ class BuiltAssets:
     service_releases: Callable[[str], ServiceReleases]
     store: Store | None
     """None where the files are on another machine."""
+    history: MaterialisationStore
+    """Former records."""
     withdrawn: Callable[[Sequence[str], Mapping[str, int]], str] = field(
         default=lambda _topics, _offsets: ""
     )
@@ -73,6 +76,11 @@ class BuiltAssets:
         missing = self.store.missing({record.artefact for record in built}) if self.store else ()
         return staleness(assets, recorded, missing)
 
+    def present_release(self, spec: SpecSnapshot) -> ReleaseRecord | None:
+        """The release of a rollout's present spec and artefacts; None where there is none."""
+        releases = reversed(self.releases.get(spec.key, ()))
+        return next((release for release in releases if self._is_present(spec, release)), None)
+
     def _recorded_asset(
         self, spec: SpecSnapshot, former: SpecSnapshot | None
     ) -> RecordedAsset | None:
@@ -84,29 +92,31 @@ class BuiltAssets:
         return RecordedAsset(
             record.spec_digest,
             record.artefact,
-            record.inputs,
+            input_identities(record, self.records, self.history),
             _fields(record.spec_digest, spec, former),
             self._changed_baseline(spec, record) or self._changed_feedback(record),
+            identity(record),
         )
 
     def _release(self, spec: SpecSnapshot, former: SpecSnapshot | None) -> RecordedAsset | None:
         """The release of the present spec and artefacts if there is one, else the newest."""
-        releases = [
-            RecordedAsset(
-                release.specs[spec.name],
-                release.digest,
-                {name: item.digest for name, item in release.artefacts.items()},
-                _fields(release.specs[spec.name], spec, former),
-            )
-            for release in self.releases.get(spec.key, ())
-        ]
-        present = (release for release in reversed(releases) if self._is_present(spec, release))
-        return next(present, releases[-1] if releases else None)
+        release = self.present_release(spec) or next(
+            iter(reversed(self.releases.get(spec.key, ()))), None
+        )
+        if release is None:
+            return None
+        return RecordedAsset(
+            release.specs[spec.name],
+            release.digest,
+            {name: item.digest for name, item in release.artefacts.items()},
+            _fields(release.specs[spec.name], spec, former),
+        )
 
-    def _is_present(self, spec: SpecSnapshot, release: RecordedAsset) -> bool:
+    def _is_present(self, spec: SpecSnapshot, release: ReleaseRecord) -> bool:
         newest = {name: self.records.get(f"{spec.project}/{name}") for name in spec.inputs}
-        return release.spec_digest == spec.digest and all(
-            record is not None and record.artefact == release.inputs.get(name)
+        released = {name: item.digest for name, item in release.artefacts.items()}
+        return release.specs[spec.name] == spec.digest and all(
+            record is not None and record.artefact == released.get(name)
             for name, record in newest.items()
         )
 
@@ -122,7 +132,9 @@ class BuiltAssets:
         if any(release.evaluation.digest == record.artefact for release in used):
             return ""
         live = releases.live.digest if releases.live else ""
-        version = asset_version(record.spec_digest, record.inputs, {}, live)
+        version = asset_version(
+            record.spec_digest, input_identities(record, self.records, self.history), {}, live
+        )
         return "" if version == record.version else f"the live release of '{spec.baseline}'"
 
     def _changed_feedback(self, record: Materialisation) -> str:
@@ -141,7 +153,7 @@ def asset_version(
     baseline: str,
     withdrawn: str = "",
 ) -> str:
-    """The digest of everything that an asset is built from: its spec, the artefacts of its inputs
+    """The digest of everything that an asset is built from: its spec, the identities of its inputs
     by name, the frozen offsets of its feedback, the release that it is compared with, and what was
     withdrawn of its feedback."""
     content: dict[str, object] = {

@@ -20,6 +20,8 @@ class Baseline:
     """The baseline's answers by row id, its size, and how many rows it could be asked."""
 
     answers: Mapping[str, EvaluatedRow]
+    recorded: Mapping[str, EvaluatedRow]
+    """Those of its own evaluation, on the test set of that time."""
     size: float | None
     summary: Mapping[str, object]
 
@@ -58,7 +60,7 @@ def load_baseline(
         "asked_again": len(fresh),
         "unpaired": len(answers) - paired,
     }
-    return Baseline(baseline_answers, _size(report, model, bench), summary)
+    return Baseline(baseline_answers, recorded, _size(report, model, bench), summary)
 
 
 def _asked_again(

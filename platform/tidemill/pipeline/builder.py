@@ -23,6 +23,7 @@ from tidemill.pipeline.asset_state import (
 )
 from tidemill.pipeline.context import BuildContext, BuildResult
 from tidemill.pipeline.feedback_offsets import frozen_offsets
+from tidemill.pipeline.same_rows import identity, link_same_rows
 from tidemill.ports import (
     Artefact,
     Clock,
@@ -130,7 +131,9 @@ class ProjectBuilder:
             self._key(name): snapshot(self.project, name, needs_digest=self._key(name) in records)
             for name in closure
         }
-        built = BuiltAssets(records, {}, self.service_releases, self.store, self._withdrawn_digest)
+        built = BuiltAssets(
+            records, {}, self.service_releases, self.store, self.records, self._withdrawn_digest
+        )
         states = built.staleness(desired)
         return {name: states[self._key(name)] for name in closure}
 
@@ -156,11 +159,13 @@ class ProjectBuilder:
         run: str = "",
         offsets: Mapping[str, int] | None = None,
         progress: Progress = no_progress,
+        started: Callable[[], None] = lambda: None,
     ) -> BuildResult:
         """Build the asset, or reuse the artefact that the same inputs gave before.
 
-        `offsets` are those of a trigger's firing or of `--fresh`, see `feedback_offsets`. Raises
-        what the builders of the kinds raise; nothing is recorded then.
+        `offsets` are those of a trigger's firing or of `--fresh`, see `feedback_offsets`; `started`
+        is called where it is not reused. Raises what the builders of the kinds raise; nothing is
+        recorded then.
         """
         spec = self.specs[name]
         parents = {parent: self.current(parent) for parent in self.parents(name)}
@@ -170,12 +175,15 @@ class ProjectBuilder:
             progress(f"{name}: reused {record.artefact[:19]}")
             return reused
         version = self._version(name, parents, frozen)
-        started, clock = self.clock.now(), time.monotonic()
+        started()
+        started_at, clock = self.clock.now(), time.monotonic()
         progress(f"{name}: building {spec.kind.lower()}")
         result = self._build(spec, frozen, version, progress)
+        places = (self.project.name, name, self.records, self.store)
+        result = link_same_rows(result, *places, progress)
         self.keep([result.artefact, *result.steps.values()])
         seconds = time.monotonic() - clock
-        self._record(name, result, parents, version, started, seconds, run)
+        self._record(name, result, parents, version, started_at, seconds, run)
         return result
 
     def _build(
@@ -217,7 +225,7 @@ class ProjectBuilder:
     def _version(
         self, name: str, parents: Mapping[str, Materialisation], frozen: Mapping[str, int]
     ) -> str:
-        inputs = {key: parent.artefact for key, parent in parents.items()}
+        inputs = {key: identity(parent) for key, parent in parents.items()}
         baseline = self._baseline_release(self.specs[name])
         digest = self.spec_digest(name)
         withdrawn = self._withdrawn_digest(self._topics(self.specs[name]), frozen)
@@ -271,7 +279,7 @@ class ProjectBuilder:
         live = self._baseline_release(spec)
         if not (live and isinstance(spec, Evaluation)):
             return inputs
-        other_rows = live.dataset.digest != inputs[spec.dataset].digest
+        other_rows = live.dataset.digest != identity(self.current(spec.dataset))
         if other_rows and isinstance(spec.baseline, LiveBaseline):
             inputs |= self._live_inputs(spec.baseline.service, live)
         return inputs

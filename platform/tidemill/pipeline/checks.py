@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from tidemill.engine.check_names import check_name, gate_names, number_repeats
+from tidemill.engine.check_names import (
+    FORGETTING,
+    TRIVIAL_BASELINES,
+    check_name,
+    gate_names,
+    number_repeats,
+)
 from tidemill.spec.compression import Compression
 from tidemill.spec.dataset import Dataset, Expectation
 from tidemill.spec.evaluation import Evaluation
@@ -18,6 +24,8 @@ class CheckSpec:
 
     name: str
     blocking: bool = True
+    added_later: bool = False
+    """True for a check that builds of earlier versions do not have."""
 
 
 def declared_checks(spec: Any) -> list[CheckSpec]:
@@ -34,7 +42,15 @@ def declared_checks(spec: Any) -> list[CheckSpec]:
         checks += [CheckSpec(f"goal_{goal.metric}") for goal in spec.goals]
     elif isinstance(spec, Evaluation):
         checks = [CheckSpec(name) for name in gate_names(spec.gates)]
+        checks += list(_default_gates(spec))
     return _with_unique_names(checks)
+
+
+def _default_gates(spec: Evaluation) -> Iterator[CheckSpec]:
+    """The comparisons that every evaluation makes; they stop the line where its spec says so."""
+    if spec.baseline is not None:
+        yield CheckSpec(FORGETTING, spec.forgetting.gate, added_later=True)
+    yield CheckSpec(TRIVIAL_BASELINES, spec.trivial_baselines.gate, added_later=True)
 
 
 def expectation_name(expectation: Expectation) -> str:
@@ -44,4 +60,4 @@ def expectation_name(expectation: Expectation) -> str:
 
 def _with_unique_names(checks: Sequence[CheckSpec]) -> list[CheckSpec]:
     names = number_repeats([check.name for check in checks])
-    return [CheckSpec(name, check.blocking) for name, check in zip(names, checks, strict=True)]
+    return [replace(check, name=name) for name, check in zip(names, checks, strict=True)]

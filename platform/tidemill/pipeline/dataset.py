@@ -14,12 +14,14 @@ from tidemill.data.feedback import feedback_rows
 from tidemill.data.pipeline import PreparedDataset, prepare
 from tidemill.data.privacy import check_kinds
 from tidemill.data.rows import OUTPUTS, Dropped, question_of
+from tidemill.data.rows_digest import rows_digest
 from tidemill.data.votes import Question, SettledRows, SettleLabels
 from tidemill.data.write import write
 from tidemill.errors import DataError, MissingExtra
 from tidemill.pipeline.balance import balance_chart
 from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.context import BuildContext, BuildResult, Check
+from tidemill.pipeline.same_rows import ROWS
 from tidemill.pipeline.settled_labels import settle_labels
 from tidemill.ports import Artefact
 from tidemill.prompts import output_parsing
@@ -63,6 +65,7 @@ def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) ->
         facts={
             **counts,
             "rows_total": sum(prepared.counts.values()),
+            ROWS: rows_digest(prepared.splits),
             "duplicates": prepared.duplicates,
             "capped_subjects": prepared.weight_capped,
             "contested": prepared.contested,

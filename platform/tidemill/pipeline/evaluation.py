@@ -6,28 +6,26 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from hashlib import sha256
-from math import isfinite
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tidemill.catalog import METRICS
-from tidemill.engine.estimate import estimate, gain, subjects, units
-from tidemill.engine.gate import GateVerdict, judge
 from tidemill.errors import DataError
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline import pictures
 from tidemill.pipeline.answer_file import write_answers
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.baseline import Baseline, load_baseline
-from tidemill.pipeline.checks import declared_checks
-from tidemill.pipeline.context import BuildContext, BuildResult, Check, Measure
+from tidemill.pipeline.context import BuildContext, BuildResult
+from tidemill.pipeline.evaluation_outcome import EvaluationOutcome, judge_answers, plain
 from tidemill.pipeline.failures import SHOWN, Failures, find_failures
 from tidemill.pipeline.prompt_loading import load_program, prompt_name
+from tidemill.pipeline.sampling import sample_rows
+from tidemill.pipeline.trivial_comparison import compare_with_baselines
 from tidemill.ports import Artefact
 from tidemill.rows import DatasetRow
-from tidemill.spec.evaluation import Evaluation, Slice
+from tidemill.spec.evaluation import Evaluation
 
 _SPEED = ("quantile", "speed", "size")
 
@@ -64,7 +62,10 @@ def score_answers(
     bench.progress(f"{spec.name}: measuring")
     other = load_baseline(spec, answers, inputs, bench)
     size = answering.served_bytes(inputs[spec.of].path, resolve=lambda d: bench.store.get(d).path)
-    judged = _judge(spec, answers, size, other)
+    table = compare_with_baselines(spec, answers, inputs, bench, other)
+    judged = judge_answers(spec, answers, size, other, table)
+    for warning in judged.warnings:
+        bench.progress(f"{spec.name}: warning: {warning}")
     failures = find_failures(answers, spec.metrics)
     report = _report(spec, inputs, judged, other, answers, seconds)
     return _build_result(spec, bench, report, failures, judged, answers)
@@ -80,85 +81,7 @@ def _rows(spec: Evaluation, inputs: Mapping[str, Artefact]) -> list[DatasetRow]:
             f"dataset '{spec.dataset}' has no test rows; give its split a test share, or a source "
             "with `split: test`"
         )
-    if spec.rows is None or spec.rows >= len(rows):
-        return rows
-    places = {answering.row_id(row, index): index for index, row in enumerate(rows)}
-    drawn = sorted(places, key=lambda row: sha256(f"{spec.seed}:{row}".encode()).digest())
-    return [rows[index] for index in sorted(places[row] for row in drawn[: spec.rows])]
-
-
-@dataclass(frozen=True)
-class EvaluationOutcome:
-    """Measures, gains against the baseline and what the gates say."""
-
-    measures: tuple[Measure, ...]
-    gains: tuple[Measure, ...] | None
-    verdict: GateVerdict
-    size: float
-
-
-def _judge(
-    spec: Evaluation, answers: Sequence[EvaluatedRow], size: float, other: Baseline | None
-) -> EvaluationOutcome:
-    names = list(dict.fromkeys([*spec.metrics, *(gate.metric for gate in spec.gates)]))
-    parts = [(name, part) for name in names for part in _parts(spec, name)]
-    measures = tuple(_measure(spec, name, part, answers, size) for name, part in parts)
-    gains = None
-    if other is not None:
-        gains = tuple(_gain(spec, name, part, answers, size, other) for name, part in parts)
-    verdict = judge(measures, gains, spec.gates, units=units(names))
-    return EvaluationOutcome(measures, gains, verdict, size)
-
-
-def _parts(spec: Evaluation, name: str) -> list[Slice | None]:
-    return [None] if METRICS.load(name).KIND == "size" else [None, *spec.slices]
-
-
-def _inside(part: Slice | None, row: DatasetRow) -> bool:
-    if part is None:
-        return True
-    value = row.get(part.column)
-    return value == part.equals if part.equals is not None else value in part.one_of
-
-
-def _measure(
-    spec: Evaluation, name: str, part: Slice | None, answers: Sequence[EvaluatedRow], size: float
-) -> Measure:
-    rows = [answer for answer in answers if _inside(part, answer.row)]
-    interval = estimate(
-        name,
-        [answer.metric_row for answer in rows],
-        confidence=spec.confidence,
-        seed=spec.seed,
-        size=size,
-        clusters=subjects([answer.row for answer in rows]),
-    )
-    label = part.name if part else None
-    return Measure(name, interval.value, interval.low, interval.high, len(rows), label)
-
-
-def _gain(
-    spec: Evaluation,
-    name: str,
-    part: Slice | None,
-    answers: Sequence[EvaluatedRow],
-    size: float,
-    other: Baseline,
-) -> Measure:
-    rows = [
-        answer for answer in answers if _inside(part, answer.row) and answer.id in other.answers
-    ]
-    interval = gain(
-        name,
-        [answer.metric_row for answer in rows],
-        [answer.metric_row for answer in answering.align_baseline(rows, other.answers)],
-        confidence=spec.confidence,
-        seed=spec.seed,
-        sizes=(size, other.size),
-        clusters=subjects([answer.row for answer in rows]),
-    )
-    label = part.name if part else None
-    return Measure(name, interval.value, interval.low, interval.high, len(rows), label)
+    return sample_rows(rows, spec.rows, spec.seed)
 
 
 def _report(
@@ -177,12 +100,15 @@ def _report(
         "confidence": spec.confidence,
         "seed": spec.seed,
         "size": judged.size,
-        "measures": [_plain(asdict(measure)) for measure in judged.measures],
+        "measures": [plain(asdict(measure)) for measure in judged.measures],
         "gains": None
         if judged.gains is None
-        else [_plain(asdict(measure)) for measure in judged.gains],
+        else [plain(asdict(measure)) for measure in judged.gains],
         "baseline": other.summary if other else None,
-        "gates": [_plain(outcome.to_dict()) for outcome in judged.verdict.outcomes],
+        "trivial_baselines": judged.table.to_dict(),
+        "forgetting": judged.forgetting.to_dict() if judged.forgetting else None,
+        "warnings": judged.warnings,
+        "gates": [plain(outcome.to_dict()) for outcome in judged.verdict.outcomes],
         "passed": judged.verdict.has_passed,
         "message": judged.verdict.message,
         "unreadable": sum(not answer.answer.valid for answer in answers),
@@ -208,12 +134,12 @@ def _build_result(
     write_answers(folder, answers)
     for title, png in charts.items():
         (folder / f"{title.split()[0].lower()}.png").write_bytes(png)
-    keys = ("rows", "passed", "unreadable", "cut_off", "seconds", "baseline")
+    keys = ("rows", "passed", "warnings", "unreadable", "cut_off", "seconds", "baseline")
     facts = {key: report[key] for key in keys}
     return BuildResult(
         artefact=bench.store.put(folder, kind="report", meta={"passed": report["passed"]}),
         measures=judged.measures,
-        checks=_checks(spec, judged.verdict),
+        checks=judged.checks,
         facts=facts,
         charts=charts,
         tables=_tables(judged, failures),
@@ -231,28 +157,13 @@ def _pictures(
     return {title: png for title, png in charts.items() if png}
 
 
-def _checks(spec: Evaluation, verdict: GateVerdict) -> tuple[Check, ...]:
-    return tuple(
-        Check(check.name, outcome.passed, outcome.message, facts=_plain(outcome.to_dict()))
-        for check, outcome in zip(declared_checks(spec), verdict.outcomes, strict=True)
-    )
-
-
 def _tables(judged: EvaluationOutcome, failures: Failures) -> dict[str, list[dict[str, object]]]:
     tables = {
         "Gains on the baseline": [asdict(measure) for measure in judged.gains or ()],
         "Worst rows": [row.to_dict() for row in failures.rows[:SHOWN]],
         "Groups of failures": [asdict(group) for group in failures.groups[:SHOWN]],
     }
-    return {title: [_plain(row) for row in table] for title, table in tables.items() if table}
-
-
-def _plain(record: dict[str, object]) -> dict[str, object]:
-    """JSON knows no nan and no infinity: they become null."""
-    return {
-        key: None if isinstance(value, float) and not isfinite(value) else value
-        for key, value in record.items()
-    }
+    return {title: [plain(row) for row in table] for title, table in tables.items() if table}
 
 
 def _write(path: Path, content: Any) -> None:

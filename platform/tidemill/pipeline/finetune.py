@@ -44,6 +44,10 @@ def build(spec: FineTune, inputs: Mapping[str, Artefact], bench: BuildContext) -
     A run that is killed goes on from its last checkpoint when it is made again with the same
     inputs; a finished or diverged one leaves no checkpoint behind.
     """
+    if spec.candidates is not None:
+        from tidemill.pipeline import finetune_candidates
+
+        return finetune_candidates.build(spec, spec.candidates, inputs, bench)
     method, options = TRAINING.load(spec.method), TRAINING.options(spec.method, spec.options)
     if hasattr(method, "fit"):
         return head.build(spec, inputs, bench)
@@ -171,10 +175,12 @@ def _facts(outcome: TrainingResult, learning: TrainingExamples, low: bool) -> di
         "validation_loss": None if best is None else round(best, 5),
         "best_step": outcome.best_step or outcome.steps,
         "stopped_early": outcome.stop_reason or None,
+        "still_improving": outcome.still_improves,
         "resumed_from": outcome.resumed_from or None,
         "rows": len(learning.train),
         "rows_truncated": learning.truncated,
         "rows_too_long": learning.dropped_too_long,
+        "rows_unscored": learning.unscored,
         "layers_read_once": outcome.layers_saved,
         "precision": "bf16" if low else "fp32",
         "seed": learning.seed,

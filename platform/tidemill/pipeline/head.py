@@ -93,6 +93,7 @@ def _facts(fit: HeadFit, rows: TrainingExamples, seconds: float) -> dict[str, ob
         "rows": len(rows.train),
         "rows_validation": len(rows.validation),
         "rows_truncated": rows.truncated,
+        "rows_unscored": rows.unscored,
         "labels": len(rows.labels),
         "seconds": round(seconds, 1),
         "precision": "fp32",

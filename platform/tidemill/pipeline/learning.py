@@ -26,6 +26,8 @@ class TrainingExamples:
     """Training rows whose prompt lost its beginning."""
     dropped_too_long: int = 0
     """Training rows left out because the answer alone is longer than `max_length`."""
+    unscored: int = 0
+    """Validation rows left out because no training row has their label."""
 
 
 def causal_rows(
@@ -66,7 +68,11 @@ def labelled_rows(
     tokenizer: Any,
     base_labels: Sequence[str],
 ) -> TrainingExamples:
-    """Text and label of each row as tokens and class; `known` are the labels the base has."""
+    """Text and label of each row as tokens and class; `base_labels` are those the base has.
+
+    A validation row whose label no training row has cannot be scored: users bring new labels one
+    row at a time. It is left out and counted; raises DataError where no validation row is left.
+    """
     if spec.prompt:
         raise DataError(
             f"'{spec.name}': an encoder reads the `text` column as it is; leave `prompt` out"
@@ -75,8 +81,9 @@ def labelled_rows(
     _columns(spec, [*train, *validation])
     row_labels = {str(row["label"]) for row in train}
     labels = tuple(base_labels) if row_labels <= set(base_labels) else tuple(sorted(row_labels))
-    unseen = sorted({str(row["label"]) for row in validation} - set(labels))
-    if unseen:
+    scored = [row for row in validation if str(row["label"]) in labels]
+    if validation and not scored:
+        unseen = sorted({str(row["label"]) for row in validation})
         raise DataError(
             f"'{spec.name}': validation rows have labels that no training row has: "
             f"{', '.join(unseen)}; split the dataset by `stratified` with `key: label`"
@@ -92,10 +99,11 @@ def labelled_rows(
         )
     return TrainingExamples(
         examples,
-        _texts(validation, tokenizer, classes, spec.train.max_length),
+        _texts(scored, tokenizer, classes, spec.train.max_length),
         seed=spec.train.seed,
         labels=labels,
         truncated=sum(example.truncated for example in examples),
+        unscored=len(validation) - len(scored),
     )
 
 

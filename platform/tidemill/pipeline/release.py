@@ -14,6 +14,7 @@ from tidemill.engine.release_record import (
 )
 from tidemill.errors import GateFailed
 from tidemill.pipeline.builder import ProjectBuilder, tool_versions
+from tidemill.pipeline.same_rows import first_build
 from tidemill.ports import Materialisation
 from tidemill.spec.evaluation import Evaluation
 from tidemill.spec.finetune import FineTune
@@ -34,7 +35,13 @@ def compose(builder: ProjectBuilder, rollout: Rollout) -> ReleaseRecord:
 def candidate(builder: ProjectBuilder, rollout: Rollout) -> ReleaseRecord:
     """The same record whether the gates passed or not, for people to look at."""
     evaluation = builder.current(rollout.judged_by)
-    makings = {name: builder.current(name) for name in behind(builder, rollout)}
+    newest = {name: builder.current(name) for name in behind(builder, rollout)}
+    makings = {
+        name: first_build(builder.records, builder.store, making)
+        if making.kind == "Dataset"
+        else making
+        for name, making in newest.items()
+    }
     prompts = [making for making in makings.values() if making.kind == "Prompt"]
     return ReleaseRecord(
         project=builder.project.name,

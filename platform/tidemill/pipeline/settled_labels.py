@@ -27,6 +27,9 @@ from tidemill.spec.dataset import Consensus as Rules
 
 VERIFIED = 0.95
 """Probability from which the agreement of two people or more may be tested on."""
+WEIGHT_STEPS = 20
+"""Weights of voted labels are multiples of 1/20. Each vote moves every probability a little; a
+finer weight would make new rows of all of them."""
 
 
 def settle_labels(
@@ -167,18 +170,20 @@ def _outcomes(
 
 
 def _representative(members: Sequence[MutableRow], verdict: LabelVerdict, label: str) -> MutableRow:
-    """The row that stands for the question: of a file where one is right, else the newest."""
+    """The row that stands for the question: of a file where one is right, else the oldest, so that
+    one more vote for its label changes no row."""
     right = [
         row for row in members if str(row.get(label)) == verdict.label and row.get(VOTE) != "down"
     ]
-    return max(right, key=lambda row: (not row.get(FEEDBACK), str(row.get("time"))))
+    return min(right, key=lambda row: (bool(row.get(FEEDBACK)), str(row.get("time"))))
 
 
 def _settled(row: MutableRow, verdict: LabelVerdict) -> MutableRow:
     """The row with the weight of its label's probability; only a verified one is tested on."""
     if not row.get(FEEDBACK):
         return row
-    settled = {**row, "weight": float(row.get("weight") or 1.0) * verdict.confidence}
+    weight = round(verdict.confidence * WEIGHT_STEPS) / WEIGHT_STEPS
+    settled = {**row, "weight": float(row.get("weight") or 1.0) * weight}
     agreed = verdict.votes > 1 and verdict.confidence >= VERIFIED
     if not (verdict.verified or agreed or row.get(SPLIT)):
         settled[UNVERIFIED] = True

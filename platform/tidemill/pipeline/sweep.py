@@ -32,11 +32,12 @@ from tidemill.pipeline.candidate_evaluator import rows_digest
 from tidemill.pipeline.context import BuildContext
 from tidemill.pipeline.prompt import normalised_question
 from tidemill.pipeline.prompt_loading import load_program
+from tidemill.pipeline.trial_notes import read_note, write_note
 from tidemill.ports import Artefact, Store
 from tidemill.progress import Progress
 from tidemill.rows import DatasetRow
 from tidemill.spec.digest import with_defaults
-from tidemill.spec.finetune import FineTune, Sweep
+from tidemill.spec.finetune import FineTune, Sweep, with_settings
 from tidemill.spec.prompt import Prompt
 
 
@@ -134,15 +135,6 @@ def current_setting(spec: FineTune, search: Sweep) -> Setting:
     return {name: values[name.split(".")[0]][name.split(".", 1)[1]] for name in search.space}
 
 
-def spec_with_setting(spec: FineTune, setting: Setting) -> FineTune:
-    """The spec under a setting."""
-    values = spec.model_dump(mode="python")
-    for name, value in setting.items():
-        head, _, field = name.partition(".")
-        values[head] = {**values[head], field: value}
-    return FineTune.model_validate(values)
-
-
 def _trials(stage: _Stage, points: Sequence[Setting]) -> tuple[list[Trial], str]:
     """Each setting's value on the ranking rows, as far as the budget goes."""
     better = METRICS.load(stage.search.metric).BETTER
@@ -222,7 +214,7 @@ class _Stage:
         note = self._folder(setting) / "trial.json"
         if not note.exists():
             self._within_hours(setting, note)
-        trial_note: TrialNote = _read(note)
+        trial_note: TrialNote = read_note(note)
         seconds = float(trial_note["seconds"])
         self.purse = self.purse.after(Cost(calls=1, seconds=seconds))
         deciding = (
@@ -259,7 +251,7 @@ class _Stage:
     def _within_hours(self, setting: Setting, note: Path) -> None:
         """A trial that is stopped where the hours end; what it took counts in the next run too."""
         stopped, weights = note.with_name("stopped.json"), note.with_name("weights.json")
-        before = [_read(path)["seconds"] for path in (stopped, weights) if path.exists()]
+        before = [read_note(path)["seconds"] for path in (stopped, weights) if path.exists()]
         started = time.monotonic() - max(before, default=0.0)
 
         def say(message: str, *, done: float | None = None, total: float | None = None) -> None:
@@ -271,7 +263,7 @@ class _Stage:
             self._train(setting, note, started, say)
         except OverBudget:
             seconds = time.monotonic() - started
-            _write(stopped, {"seconds": seconds})
+            write_note(stopped, {"seconds": seconds})
             self.purse = self.purse.after(Cost(seconds=seconds))
             raise
 
@@ -281,13 +273,13 @@ class _Stage:
         if not weights.exists():
             bench = replace(self.bench, scratch=note.parent, progress=say)
             try:
-                result = finetune.build(spec_with_setting(self.spec, setting), self.inputs, bench)
+                result = finetune.build(with_settings(self.spec, setting), self.inputs, bench)
             except Diverged as error:
                 self.bench.progress(f"{describe_setting(setting)} diverged: {error}")
                 self._note(note, setting, None, time.monotonic() - started, 0.0)
                 return
             seconds = time.monotonic() - started
-            _write(weights, {"artefact": result.artefact.digest, "seconds": seconds})
+            write_note(weights, {"artefact": result.artefact.digest, "seconds": seconds})
         answering_from = time.monotonic()
         answers = self.answers(setting, self.ranking, say)
         value = measure(self.search.metric, [answer.metric_row for answer in answers])
@@ -304,11 +296,11 @@ class _Stage:
             "seconds": seconds,
             "answering": answering,
         }
-        _write(note, trial_note)
+        write_note(note, trial_note)
 
     def _folder(self, setting: Setting) -> Path:
         """One folder for each training: its name is the digest of all that decides the weights."""
-        train = spec_with_setting(self.spec, setting).model_dump(
+        train = with_settings(self.spec, setting).model_dump(
             mode="json", exclude={"sweep", "budget"}
         )
         identity = [
@@ -338,13 +330,3 @@ def _without_deciding_rows(folder: Path, ranking: Sequence[int], out: Path) -> A
     for name, table in tables.items():
         pq.write_table(table, out / f"{name}.parquet")
     return Artefact(digest_of(out), "dataset", out, 0)
-
-
-def _read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _write(path: Path, content: Mapping[str, object]) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content), encoding="utf-8")
-    partial.replace(path)

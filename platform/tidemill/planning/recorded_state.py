@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from tidemill.engine.plan import PlanEntry, plan, with_blocked, with_built_state
+from collections.abc import Iterable, Mapping
+
+from tidemill.engine.plan import PlanEntry, plan, with_built_state
 from tidemill.engine.release_record import ReleaseRecord
+from tidemill.engine.spec_snapshot import SpecSnapshot
 from tidemill.home import Home
 from tidemill.pipeline.asset_state import BuiltAssets
 from tidemill.planning.desired_state import desired_state
+from tidemill.planning.obstacles import with_obstacles
 
 
 def recorded_state(home: Home) -> BuiltAssets:
@@ -21,14 +25,27 @@ def recorded_state(home: Home) -> BuiltAssets:
         releases=releases,
         service_releases=home.service_releases,
         store=home.store if (home.settings.home / "store").is_dir() else None,
+        history=home.ledger.materialisations,
         withdrawn=home.ledger.feedback.withdrawn_digest,
     )
+
+
+def built_entries(
+    home: Home,
+    entries: Iterable[PlanEntry],
+    desired: Mapping[str, SpecSnapshot],
+    former: Mapping[str, SpecSnapshot] | None = None,
+) -> tuple[PlanEntry, ...]:
+    """The entries of a plan with what is built in a home that has a ledger, and what no run would
+    bring on; `former` has specs that assets may have been built from."""
+    built = recorded_state(home)
+    entries = with_built_state(entries, built.staleness(desired, former))
+    return with_obstacles(entries, desired, built, home)
 
 
 def out_of_date(home: Home) -> tuple[PlanEntry, ...]:
     """Every asset of the specs that is not up to date in a home that has a ledger; raises SpecError
     where the specs cannot be used."""
-    desired, built = desired_state(home.workspace), recorded_state(home)
-    entries = with_built_state(plan(desired, desired), built.staleness(desired))
-    entries = with_blocked(entries, desired, built.failed_assets)
+    desired = desired_state(home.workspace)
+    entries = built_entries(home, plan(desired, desired), desired)
     return tuple(entry for entry in entries if entry.state != "reused")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tidemill.engine.measurement import Measure
+from tidemill.engine.trivial_baseline import BaselineTable
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,56 @@ class BaselineRows:
     """Rows that were put to the baseline anew."""
     unpaired: int = 0
     """Rows that could not be compared."""
+
+
+@dataclass(frozen=True)
+class GroupReport:
+    """A label, a slice or the former test set beside the live release."""
+
+    kind: str
+    """`label`, `slice` or `all`."""
+    name: str
+    metric: str
+    rows: int
+    baseline: float
+    candidate: float
+    got_worse: tuple[str, ...]
+    """Ids of the rows."""
+    got_better: int
+    bound: float
+    """Lower bound of the fall, corrected for the number of groups."""
+    fell: bool
+    visible: int | None = None
+    """How many rows would have to get worse for a fall to be seen."""
+
+    @property
+    def title(self) -> str:
+        """`label 'refund'`; a group of all known rows has its own name."""
+        return self.name if self.kind == "all" else f"{self.kind} '{self.name}'"
+
+
+@dataclass(frozen=True)
+class ForgettingReport:
+    """Which groups fell below the live release; empty without one."""
+
+    margin: float = 0.0
+    groups: tuple[GroupReport, ...] = ()
+    too_few: Mapping[str, int] = field(default_factory=dict)
+    """Groups with too few rows to judge, and how many they have."""
+
+    @property
+    def fallen(self) -> tuple[GroupReport, ...]:
+        """The groups that fell by more than the margin."""
+        return tuple(group for group in self.groups if group.fell)
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> ForgettingReport:
+        """From the report's `forgetting`; raises KeyError or TypeError where that is damaged."""
+        groups = (
+            GroupReport(**{**group, "got_worse": tuple(group["got_worse"])})
+            for group in raw.get("groups") or ()
+        )
+        return cls(raw.get("margin") or 0.0, tuple(groups), raw.get("too_few_rows") or {})
 
 
 @dataclass(frozen=True)
@@ -35,6 +86,9 @@ class EvaluationReport:
     gains: tuple[Measure, ...] = ()
     """Gains on the baseline, more is better; empty without a baseline."""
     baseline: BaselineRows = BaselineRows()
+    trivial: BaselineTable = field(default_factory=BaselineTable)
+    """Trivial baselines and the live release; empty for a report of an earlier version."""
+    forgetting: ForgettingReport = ForgettingReport()
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> EvaluationReport:
@@ -51,6 +105,8 @@ class EvaluationReport:
                 baseline.get("asked_again") or 0,
                 baseline.get("unpaired") or 0,
             ),
+            trivial=BaselineTable.from_dict(raw.get("trivial_baselines") or {}),
+            forgetting=ForgettingReport.from_dict(raw.get("forgetting") or {}),
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tidemill.report import formatting
 from tidemill.report.build_facts import CompressionHop
+from tidemill.report.comparisons import baseline_sentence, beaten_by, fall_sentences
 from tidemill.report.release_facts import ReleaseFacts
 from tidemill.report.verdict import headline
 
@@ -18,12 +19,20 @@ FEW_PER_LABEL = 5
 def limits(story: ReleaseFacts) -> list[str]:
     """Sentences, the most important first; never empty: what was not looked at is a limit too."""
     return [
+        *_comparisons(story),
         *_rows(story),
         *_slices(story),
         *_clusters(story),
         *_answers(story),
         *_build_limits(story),
     ]
+
+
+def _comparisons(story: ReleaseFacts) -> Iterator[str]:
+    """What it does worse than others do: trivial baselines, and the release before it."""
+    if beaten_by(story):
+        yield baseline_sentence(story)
+    yield from fall_sentences(story)
 
 
 def _rows(story: ReleaseFacts) -> Iterator[str]:
@@ -102,6 +111,7 @@ def _build_limits(story: ReleaseFacts) -> Iterator[str]:
         for key, problem in (
             ("rows_truncated", "lost the beginning of their prompt"),
             ("rows_too_long", "were left out because their answer is too long"),
+            ("rows_unscored", "of validation were left out: no training row has their label"),
         ):
             count = making.facts.get(key) or 0
             if count:

@@ -152,7 +152,8 @@ class ReleaseFacts:
 
     @property
     def base(self) -> BaseModel | None:
-        """The base model of the weights: the one that fine-tunes start from, or the only one."""
+        """The base model of the weights: the one that fine-tunes start from (of several candidates
+        the chosen one), or the only one."""
         bases = self.release.bases
         base_names = {spec.get("base") for spec in self.specs_of_kind("FineTune").values()}
         inputs = {
@@ -160,5 +161,7 @@ class ReleaseFacts:
             for making in self.materialisations_of("FineTune").values()
             for name in making.inputs
         }
-        tuned = [base for base in bases if base.name in base_names | inputs]
+        tunings = self.materialisations_of("FineTune").values()
+        chosen = {making.facts.get("candidate_base") for making in tunings} - {None}
+        tuned = [base for base in bases if base.name in (chosen or base_names | inputs)]
         return next(iter(tuned or bases), None)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from tidemill.engine.measurement import Measure
 from tidemill.report import formatting
+from tidemill.report.comparisons import beaten_by, worse_parts
 from tidemill.report.release_facts import ReleaseFacts
 
 Tone = Literal["good", "bad", "open"]
@@ -31,10 +32,12 @@ def verdict(story: ReleaseFacts) -> ReleaseVerdict:
     stands, tone = _stands(story)
     if failed:
         missed = formatting.format_count(len(failed), "gate")
-        return ReleaseVerdict(f"Missed {missed} of {len(story.gates)}: {failed[0].message}.", "bad")
-    gates = len(story.gates)
+        gates = sum(gate.blocking for gate in story.gates)
+        return ReleaseVerdict(f"Missed {missed} of {gates}: {failed[0].message}.", "bad")
+    gates = sum(gate.blocking for gate in story.gates)
     passed = f"Passed {'its gate' if gates == 1 else f'all {gates} gates'}" if gates else "No gates"
-    return ReleaseVerdict(f"{passed}{_headline(story)}{_gain(story)}; {stands}.", tone)
+    about = f"{_headline(story)}{_gain(story)}{_warnings(story)}"
+    return ReleaseVerdict(f"{passed}{about}; {stands}.", tone)
 
 
 def headline(story: ReleaseFacts) -> Measure | None:
@@ -73,6 +76,13 @@ def _gain(story: ReleaseFacts) -> str:
         worse = replace(gain, value=-gain.value, low=-gain.high, high=-gain.low)
         return f", worse than its baseline by {formatting.with_interval(worse)}"
     return ", no significant difference from its baseline"
+
+
+def _warnings(story: ReleaseFacts) -> str:
+    """What a reader should not miss behind a good number."""
+    worse = formatting.join_names(worse_parts(story))
+    warnings = [f"worse on {worse}" if worse else "", beaten_by(story)]
+    return "".join(f"; {warning}" for warning in warnings if warning)
 
 
 def _stands(story: ReleaseFacts) -> tuple[str, Tone]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from tidemill.catalog import METRICS
-from tidemill.spec.base import FieldConflict, Frozen, NamesTechnique, RefersTo, Spec
+from tidemill.spec.base import (
+    AddedLater,
+    FieldConflict,
+    Frozen,
+    NamesTechnique,
+    RefersTo,
+    Spec,
+)
 
 MetricName = Annotated[str, NamesTechnique(METRICS)]
 
@@ -30,6 +38,11 @@ class Slice(Frozen):
             way_out = "give exactly one of equals and one_of"
             raise FieldConflict("name", f"the slice '{self.name}' needs one condition", way_out)
         return self
+
+    def includes(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row is in the slice."""
+        value = row.get(self.column)
+        return bool(value == self.equals if self.equals is not None else value in self.one_of)
 
 
 class AtLeast(Frozen):
@@ -90,6 +103,26 @@ class PinnedBaseline(Frozen):
 Baseline = Annotated[LiveBaseline | PinnedBaseline, Field(discriminator="type")]
 
 
+class TrivialBaselines(Frozen):
+    """The comparison with answers that cost next to nothing, such as the commonest label."""
+
+    gate: bool = False
+    """Make it a gate: the model has to beat the best of them on the first metric of quality, so the
+    paired difference has to lie above zero. Without it the evaluation says so and goes on."""
+    few_shot: int = Field(default=0, ge=0, le=32)
+    """Ask the causal base model as well, with so many worked examples; it answers every test row,
+    so it is left out at 0."""
+
+
+class Forgetting(Frozen):
+    """The comparison of each label and slice, and of the former test set, with the baseline."""
+
+    gate: bool = True
+    """Refuse a model where one of them fell; without it the evaluation says so and goes on."""
+    margin: float = Field(default=0.02, ge=0)
+    """Fall that is accepted, in the metric's unit; a lower bound above it is a fall."""
+
+
 class Evaluation(Spec):
     """Is it good enough, and for whom."""
 
@@ -106,6 +139,10 @@ class Evaluation(Spec):
     """Parts measured on their own."""
     baseline: Baseline | None = None
     """The release that the candidate is compared with, on the same rows."""
+    trivial_baselines: Annotated[TrivialBaselines, AddedLater()] = TrivialBaselines()
+    """What is asked of the comparison with trivial baselines, which is always made."""
+    forgetting: Annotated[Forgetting, AddedLater()] = Forgetting()
+    """What is asked of each label and slice and of the former test set, where `baseline` is set."""
     gates: tuple[Gate, ...] = ()
     """Conditions that a release has to meet."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)

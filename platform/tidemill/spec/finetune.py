@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tidemill.catalog import METRICS, TRAINING
-from tidemill.spec.base import Fraction, Frozen, NamesTechnique, RefersTo, Spec
+from tidemill.spec.base import (
+    AddedLater,
+    FieldConflict,
+    Fraction,
+    Frozen,
+    NamesTechnique,
+    RefersTo,
+    Spec,
+)
 
 
 class Train(Frozen):
@@ -48,6 +57,9 @@ class EarlyStop(Frozen):
     """Looks without improvement before stopping; the best weights are kept."""
     minimum_gain: float = Field(default=0.0, ge=0)
     """Smaller gains do not count."""
+    max_epochs: Annotated[float | None, AddedLater()] = Field(default=None, gt=0)
+    """Where the last look at the validation rows is the best one, train half as many epochs again,
+    and so on up to this many; without it training ends at `train.epochs`."""
 
 
 class Watchdog(Frozen):
@@ -74,6 +86,62 @@ class Sweep(Frozen):
     """Hard limit of trials."""
 
 
+class Alternative(Frozen):
+    """Another way to make a fine-tune; what it does not name is as the spec says."""
+
+    base: Annotated[str, RefersTo(("Model", "FineTune"))] | None = None
+    """Another model to start from, for the same task."""
+    method: Annotated[str, NamesTechnique(TRAINING)] | None = None
+    """Another method; it starts from its own default options."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Dotted field names, e.g. `train.learning_rate`, and their values."""
+
+    @property
+    def label(self) -> str:
+        """What it changes, in words: `method head, options.C 10`."""
+        named = {"base": self.base, "method": self.method, **self.settings}
+        return ", ".join(f"{key} {value}" for key, value in named.items() if value is not None)
+
+    def applied_to(self, spec: FineTune) -> FineTune:
+        """The spec with this alternative and without candidates; raises pydantic's
+        ValidationError where a setting does not fit."""
+        changes: dict[str, Any] = {"candidates": None}
+        if self.base is not None:
+            changes["base"] = self.base
+        if self.method is not None and self.method != spec.method:
+            changes |= {"method": self.method, "options": {}}
+        return with_settings(spec.model_copy(update=changes), self.settings)
+
+
+class Candidates(Frozen):
+    """Several ways to make a fine-tune: the validation rows choose one of them."""
+
+    metric: Annotated[str, NamesTechnique(METRICS)]
+    """What they are compared by, on the validation split."""
+    choose: Literal["best", "first_passing"] = "best"
+    """`best` tries them all; `first_passing` begins with the cheapest and stops at the first whose
+    confidence bound reaches `at_least`, and takes the best where none does."""
+    at_least: float | None = None
+    """The limit of `first_passing`."""
+    alternatives: tuple[Alternative, ...] = Field(min_length=1, max_length=16)
+    """What is tried beside the spec's own values."""
+
+    @property
+    def limit(self) -> float | None:
+        """The limit that ends the search; None where all are compared."""
+        return self.at_least if self.choose == "first_passing" else None
+
+    @model_validator(mode="after")
+    def _check_limit(self) -> Self:
+        if self.choose == "first_passing" and self.at_least is None:
+            cause = "'choose: first_passing' needs a limit"
+            raise FieldConflict("choose", cause, "add 'at_least', or write 'choose: best'")
+        if self.choose == "best" and self.at_least is not None:
+            cause = "'at_least' has no effect with 'choose: best'"
+            raise FieldConflict("at_least", cause, "delete it, or write 'choose: first_passing'")
+        return self
+
+
 class FineTune(Spec):
     """Weights from a base, a dataset and a prompt."""
 
@@ -97,5 +165,17 @@ class FineTune(Spec):
     """Rule for aborting a diverged training."""
     sweep: Sweep | None = None
     """Search space of a sweep."""
+    candidates: Annotated[Candidates | None, AddedLater()] = None
+    """Alternatives that are trained and compared when it is built; the choice is recorded with the
+    table of all, and confirmed on test rows by the Evaluation."""
     resume: bool = True
     """Go on from the last checkpoint of a killed run with the same inputs."""
+
+
+def with_settings(spec: FineTune, settings: Mapping[str, object]) -> FineTune:
+    """The spec with other values of dotted fields; raises pydantic's ValidationError."""
+    values = spec.model_dump(mode="python")
+    for name, value in settings.items():
+        head, _, field = name.partition(".")
+        values[head] = {**values[head], field: value}
+    return FineTune.model_validate(values)

@@ -93,10 +93,17 @@ def takes_no_steps(spec: FineTune) -> bool:
     return spec.method in TRAINING.names() and hasattr(TRAINING.load(spec.method), "fit")
 
 
+def _has_stepping_candidate(spec: FineTune) -> bool:
+    """True where an alternative is trained step by step, by the spec's own `train`."""
+    others = spec.candidates.alternatives if spec.candidates else ()
+    methods = (other.method for other in others if other.method in TRAINING.names())
+    return any(not hasattr(TRAINING.load(str(method)), "fit") for method in methods)
+
+
 def ignored_fields(spec: FineTune) -> tuple[tuple[str, ...], ...]:
     """Paths of fields that have no effect on a fine-tune with this method: what only the training
     loop reads, where the method takes no steps."""
-    if not takes_no_steps(spec):
+    if not takes_no_steps(spec) or _has_stepping_candidate(spec):
         return ()
     used = TRAINING.load(spec.method).TRAIN_FIELDS
     train = (("train", name) for name in Train.model_fields if name not in used)

@@ -6,6 +6,7 @@ the same steps as one that was not.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -78,6 +79,11 @@ class TrainingResult:
         """The lowest validation loss."""
         return min((loss for _, loss in self.validation_losses), default=None)
 
+    @property
+    def still_improves(self) -> bool:
+        """True where the last look at the validation rows was the best one: it could learn more."""
+        return bool(self.validation_losses) and self.best_step == self.steps
+
 
 def run_training(
     learner: Learner,
@@ -109,16 +115,11 @@ class _Run:
         self.learner, self.rows, self.held_out, self.job, self.tell = (
             learner, rows, held_out, job, tell
         )  # fmt: skip
-        train = job.train
-        self.batches, ends = run_batches(
-            rows, batch_tokens=train.batch_tokens, epochs=train.epochs,
-            max_steps=train.max_steps, seed=train.seed,
-        )  # fmt: skip
-        self.looks = set(ends) | set(range(_LOOK_AT_LEAST, len(self.batches), _LOOK_AT_LEAST))
+        self.out = TrainingResult()
+        self._plan(job.train.epochs)
         self.trained = {n: p for n, p in learner.model.named_parameters() if p.requires_grad}
-        self.optimiser = make_optimiser(self.trained, train)
+        self.optimiser = make_optimiser(self.trained, job.train)
         self.guard = LossWatchdog(job.watchdog)
-        self.out = TrainingResult(planned_steps=len(self.batches))
         self.best: Mapping[str, Tensor] = {}
 
     def go(self) -> TrainingResult:
@@ -129,7 +130,7 @@ class _Run:
                 "reading rows through frozen layers", done=done, total=total
             ),
         )
-        while self.out.steps < len(self.batches) and not self.out.stop_reason:
+        while not self.out.stop_reason and (self._has_steps() or self._add_epochs()):
             self._step(self.batches[self.out.steps])
             if self.out.steps in self.looks:
                 self._validate()
@@ -137,6 +138,30 @@ class _Run:
                 self._save()
         self._keep_best()
         return self.out
+
+    def _plan(self, epochs: float) -> None:
+        """The steps of so many epochs; those of fewer are their beginning."""
+        train = self.job.train
+        self.epochs = epochs
+        self.batches, ends = run_batches(
+            self.rows, batch_tokens=train.batch_tokens, epochs=epochs,
+            max_steps=train.max_steps, seed=train.seed,
+        )  # fmt: skip
+        self.looks = set(ends) | set(range(_LOOK_AT_LEAST, len(self.batches), _LOOK_AT_LEAST))
+        self.out.planned_steps = len(self.batches)
+
+    def _has_steps(self) -> bool:
+        return self.out.steps < len(self.batches)
+
+    def _add_epochs(self, *, resumed: bool = False) -> bool:
+        """Plan half as many epochs again where the last look was the best one and the spec allows
+        it, so that the learning rate rises once more; False where there is nothing to train."""
+        limit = self.job.early_stop.max_epochs if self.job.early_stop else None
+        if limit is None or self.epochs >= limit or not (resumed or self.out.still_improves):
+            return False
+        former = len(self.batches)
+        self._plan(min(self.epochs + max(1, math.ceil(self.epochs / 2)), limit))
+        return len(self.batches) > former
 
     def _step(self, places: list[int]) -> None:
         import torch
@@ -218,6 +243,8 @@ class _Run:
         saved.restore(self.trained, self.optimiser)
         self.guard.restore(state.watchdog)
         self.out.steps = self.out.resumed_from = state.step
+        while state.step > len(self.batches) and self._add_epochs(resumed=True):
+            pass  # it had been given more epochs before it was killed
         self.out.tokens, self.out.best_step = state.tokens, state.best_step
         self.out.losses = list(state.losses)
         self.out.validation_losses = list(state.validation_losses)

@@ -56,13 +56,22 @@ class TriggerState:
     live_release: str | None = None
     """Digest of the release that serves; ratings of another one say nothing about it."""
     under_way: str = ""
-    """What a former firing is still doing; empty where nothing is."""
+    """Which turn of the service is still under way; empty where none is."""
+    last_turn: datetime | None = None
+    """The newest turn of another trigger that built everything of this one."""
     consent_required: bool = False
     """True where a dataset that reads the stream leaves out feedback without consent."""
     held_since: datetime | None = None
     """Since when the conditions held at every trigger evaluation; None where they did not."""
     approval_asked_at: datetime | None = None
     """Since when a firing waits for an approval; None where none does."""
+
+    @property
+    def consented_signals(self) -> Sequence[FeedbackSignal]:
+        """The signals without those that no dataset may take for want of consent."""
+        if not self.consent_required:
+            return self.signals
+        return [signal for signal in self.signals if signal.consent]
 
     @property
     def last_fired(self) -> datetime | None:

@@ -14,7 +14,11 @@ import click
 from tests.proofs.outcome import ceiling, turn
 from tests.proofs.outcome.crowd import Crowd
 from tests.proofs.outcome.project import SERVICE, Desk
-from tests.proofs.outcome.questions import deal
+from tests.proofs.outcome.questions import Questions, deal
+from tests.proofs.outcome.truth import Truth
+
+COVERED = 0.93
+"""The share of all printed 95 % intervals, over all seeds, that has to cover the truth."""
 
 
 @click.command()
@@ -43,7 +47,10 @@ def main(
             one_seed(data.resolve(), folder.resolve() / f"seed-{seed}", seed, plan, ceilings)
         )
         (folder / "outcome.json").write_text(json.dumps(results, indent=1))
-    sys.exit(0 if all(result["ok"] for result in results) else 2)
+    counts = [(r["verdict"]["covered"], r["verdict"]["intervals"]) for r in results]
+    covered, printed = (sum(column) for column in zip(*counts, strict=True))
+    print(f"{covered} of {printed} printed 95 % intervals cover the truth")
+    sys.exit(0 if all(r["ok"] for r in results) and covered >= COVERED * printed else 2)
 
 
 def one_seed(
@@ -64,13 +71,16 @@ def one_seed(
     desk.types("run", SERVICE)
     desk.types("up")
     crowd, pool = Crowd(desk.settings, SERVICE, labels, seed), iter(questions.pool)
+    truth, seen = Truth(desk, questions), 0
     try:
         turn.await_service(desk, crowd)
         result["first"] = turn.measure(crowd, questions)
         tell(seed, "first", result["first"])
+        result["first"]["candidates"], seen = truth.candidates(seen)
         result["turns"] = []
         for lies in plan:
             done = turn.play(desk, crowd, questions, pool, lies)  # type: ignore[arg-type]
+            done.candidates, seen = truth.candidates(seen)
             result["turns"].append(done.to_dict())
             tell(seed, f"turn {len(result['turns'])} ({lies})", done.to_dict())
     finally:
@@ -78,22 +88,48 @@ def one_seed(
     if ceilings:
         result["all_labels"]["recipe"] = ceiling.recipe(folder / "ceiling", questions, crowd)
     result["seconds"] = round(time.monotonic() - started, 1)
-    result |= verdict(result, plan)
-    tell(seed, "verdict", {key: result[key] for key in ("gap_closed", "ok")})
+    result["verdict"] = verdict(result, questions)
+    result["ok"] = all(value for key, value in result["verdict"].items() if key.startswith("is_"))
+    tell(seed, "verdict", {**result["verdict"], "ok": result["ok"]})
     return result
 
 
-def verdict(result: dict[str, Any], plan: list[str]) -> dict[str, Any]:
-    """The share of the gap that the honest turns closed, and whether no lie was served."""
+def verdict(result: dict[str, Any], questions: Questions) -> dict[str, Any]:
+    """Whether the honest turns closed the gap with few labels, no lie was served, no good candidate
+    was stopped or held, known labels stayed, and the printed intervals covered the truth."""
     honest = [one for one in result["turns"] if one["lies"] == "none"]
     lied = [one for one in result["turns"] if one["lies"] != "none"]
-    first = result["first"]["accuracy"]
-    last = honest[-1]["served"]["accuracy"] if honest else first
-    harmed = [one for one in lied if one["served"]["accuracy"] < last - 0.01]
+    first = result["first"]
+    last = honest[-1]["served"] if honest else first
     best = max((found["accuracy"] for found in ceilings_of(result)), default=None)
-    closed = round((last - first) / (best - first), 3) if best and best > first else None
-    ok = not harmed and (closed is None or closed >= 0.9)
-    return {"gap_closed": closed, "best_all_labels": best, "ok": ok}
+    gap = best - first["accuracy"] if best else 0
+    closed = round((last["accuracy"] - first["accuracy"]) / gap, 3) if gap > 0 else None
+    candidates = [c for one in (first, *result["turns"]) for c in one["candidates"]]
+    stuck = [
+        f"{one['outcome']}: {one['reason']}"
+        for one in honest
+        if one["outcome"] in ("asks a person", "held")
+        or (one["outcome"] == "stopped before the canary" and not one["candidates"])
+    ]
+    printed = [interval["covers"] for one in candidates for interval in one["printed"]]
+    labels = len(questions.first) + max((c["labels_from_people"] for c in candidates), default=0)
+    every_label = len(ceiling.everything(questions))
+    return {
+        "gap_closed": closed,
+        "best_all_labels": best,
+        "labels_share": round(labels / every_label, 3),
+        "known_change": round(last["known"] - first["known"], 4),
+        "intervals": len(printed),
+        "covered": sum(printed),
+        "judged_wrongly": [c["reason"] for c in candidates if c["judged_right"] is False],
+        "stuck": stuck,
+        "is_turning": not stuck,
+        "is_closed": closed is None or closed >= 0.9,
+        "is_frugal": labels <= every_label / 2,
+        "is_remembered": last["known"] >= first["known"] - 0.01,
+        "is_judged_right": all(c["judged_right"] is not False for c in candidates),
+        "is_unharmed": all(one["served"]["accuracy"] >= last["accuracy"] - 0.01 for one in lied),
+    }
 
 
 def ceilings_of(result: dict[str, Any]) -> list[dict[str, Any]]:

@@ -48,6 +48,8 @@ class Crowd:
     """Share of the answers that get any feedback."""
     wrong: float = 0.2
     """Share of the feedback that is wrong, by accident."""
+    whole_answers: bool = False
+    """True where the right answer is a text, not a label."""
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=PATIENCE))
 
     def __post_init__(self) -> None:
@@ -76,7 +78,9 @@ class Crowd:
         }
         answer = self.http.post(f"{self.url}/openai/v1/chat/completions", json=body)
         answer.raise_for_status()
-        headers, label = answer.headers, answer.json()["tidemill"]["label"]
+        headers, content = answer.headers, answer.json()
+        text = content["choices"][0]["message"]["content"]
+        label = text if self.whole_answers else content["tidemill"]["label"]
         release = headers["x-tidemill-release"]
         return Answered(question, user, headers["x-tidemill-response-id"], release, label)
 

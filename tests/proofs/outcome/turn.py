@@ -34,8 +34,8 @@ class Turn:
     reason: str = ""
     live_changed: bool = False
     served: dict[str, Any] = field(default_factory=dict)
-    candidate: dict[str, Any] = field(default_factory=dict)
-    """What the platform's own evaluation said of the candidate."""
+    candidates: list[dict[str, Any]] = field(default_factory=list)
+    """Each candidate that was evaluated: what the platform said of it, and the truth."""
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,13 +67,18 @@ def measure(crowd: Crowd, questions: Questions) -> dict[str, Any]:
 
 
 def play(
-    desk: Desk, crowd: Crowd, questions: Questions, pool: Iterator[Question], lies: Lies
+    desk: Desk,
+    crowd: Crowd,
+    questions: Questions,
+    pool: Iterator[Question],
+    lies: Lies,
+    asked: int = ASKED,
 ) -> Turn:
     """One whole turn; ends when the candidate serves, is refused, or hangs."""
     turn, started, home = Turn(lies), time.monotonic(), desk.home()
     before = home.ledger.rollouts.live_release(SERVICE)
     decisions = {one.key for one in home.ledger.trigger_decisions.history(SERVICE, "retrain")}
-    answers = crowd.ask(list(itertools.islice(pool, ASKED)))
+    answers = crowd.ask(list(itertools.islice(pool, asked)))
     turn.corrections = crowd.rate(answers, lies)
     turn.outcome, turn.reason = follow(desk, crowd, decisions, pool, lies, turn)
     turn.live_changed = desk.home().ledger.rollouts.live_release(SERVICE) != before

@@ -109,6 +109,11 @@ class MaterialisationLedger:
         query = _of_asset(project, name).where(materialisations.c.artefact == artefact)
         return self._first(query.order_by(materialisations.c.id.desc()))
 
+    def first_with_rows(self, project: str, name: str, rows: str) -> Materialisation | None:
+        """The oldest materialisation of a dataset whose rows have this digest."""
+        same = materialisations.c.facts["rows_digest"].as_string() == rows
+        return self._first(_of_asset(project, name).where(same).order_by(materialisations.c.id))
+
     def first_build(self, project: str, name: str, artefact: str) -> Materialisation | None:
         """The materialisation that built an artefact under this name; later ones reused it."""
         query = _of_asset(project, name).where(materialisations.c.artefact == artefact)

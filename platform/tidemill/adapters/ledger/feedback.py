@@ -8,7 +8,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, false, func, not_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    and_,
+    exists,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+)
 
 from tidemill.adapters.ledger.event_tables import (
     feedback,
@@ -105,6 +116,7 @@ class FeedbackLedger:
             is_within(contract.topic, frozen),
             feedback.c.withdrawal.is_(None),
             or_(and_(*votes), feedback.c.kind == "review"),
+            or_(inference.c.seq.is_not(None), feedback.c.question.is_not(None)),
         ]
         answered = feedback.c.inference == inference.c.seq
         query = select(feedback, *_ANSWER).outerjoin(inference, answered)
@@ -117,7 +129,8 @@ class FeedbackLedger:
         return rows, {k: (0, v) for k, v in sorted(frozen.items()) if k.startswith(topics)}
 
     def signals(self, topic: str, beyond: Frozen | None = None) -> list[FeedbackSignal]:
-        """Joined feedback beyond the frozen offsets, oldest first; late feedback is left out."""
+        """Joined feedback beyond the frozen offsets, oldest first; late feedback is left out, and
+        what is said of a shadow's answers, which no user got."""
         columns = [feedback.c[n] for n in _SIGNAL]
         nth = func.row_number().over(partition_by=feedback.c.subject, order_by=feedback.c.arrived)
         fresh = and_(
@@ -125,6 +138,7 @@ class FeedbackLedger:
             feedback.c.state == "joined",
             not_(feedback.c.late),
             feedback.c.withdrawal.is_(None),
+            not_(_SHADOWED),
             self._is_beyond(topic, beyond or {}),
         )
         ranked = select(*columns, nth.label("nth")).where(fresh).subquery()
@@ -199,6 +213,7 @@ def _partitions(connection: Connection, topic: str) -> list[int]:
     return list(connection.scalars(query.order_by(offsets.c.partition)))
 
 
+_SHADOWED = exists().where(inference.c.seq == feedback.c.inference, inference.c.arm == "shadow")
 _ANSWER = [
     inference.c[name].label(f"of_{name}") for name in ("input", "output", "label", "conversation")
 ]

@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from tidemill.adapters.ledger.base import metadata, utc
+from tidemill.engine.rejected_candidate import REJECTED_STATES
 from tidemill.engine.rollout_state import RolloutState
 from tidemill.errors import UnknownName
 from tidemill.records import (
@@ -148,6 +149,14 @@ class RolloutLedger:
         """The rollouts of a release, oldest first."""
         query = select(rollouts).where(rollouts.c.release == release)
         return self._read(query.order_by(rollouts.c.id))
+
+    def rejected_rollouts(self) -> dict[str, RolloutRecord]:
+        """The newest rollout of each release whose candidate was rolled back or did not start, by
+        the release's digest."""
+        newest = select(func.max(rollouts.c.id)).group_by(rollouts.c.release)
+        states = rollouts.c.state.in_(list(REJECTED_STATES))
+        query = select(rollouts).where(states, rollouts.c.id.in_(newest))
+        return {record.release: record for record in self._read(query)}
 
     def services(self) -> list[str]:
         """Names of the services that ever had a rollout, sorted."""

@@ -15,6 +15,7 @@ from tidemill.report.cards.hub_metadata import (
     IndexedModel,
     IndexedResult,
 )
+from tidemill.report.comparisons import baseline_lines, baseline_sentence
 from tidemill.report.licences import release_chain
 from tidemill.report.limits import limits
 from tidemill.report.release_facts import ReleaseFacts, SpecValues
@@ -63,6 +64,8 @@ def body(story: ReleaseFacts) -> str:
         method=[_step(story, name) for name in story.materialisations],
         sources=sources(story.data),
         limits=limits(story),
+        baselines=baseline_lines(story),
+        baseline_sentence=baseline_sentence(story),
         chain=release_chain(story),
         usage=usage.release_usage(story),
         unknown=sorted(set(release.specs) - set(story.specs)),
@@ -198,6 +201,6 @@ def _describe_spec(spec: SpecValues) -> list[str]:
 
 
 _TOLD = (
-    "technique", "origin", "steps", "C", "train_accuracy", "validation_accuracy", "rows_total",
-    "rows", "precision", "seed", "tokens",
+    "candidate", "technique", "origin", "steps", "C", "train_accuracy", "validation_accuracy",
+    "rows_total", "rows", "precision", "seed", "tokens",
 )  # fmt: skip

@@ -7,17 +7,30 @@ from collections.abc import Iterator
 from tidemill.errors import suggest
 from tidemill.spec.evaluation import Evaluation, NoWorseThanBaseline
 from tidemill.spec.load import Project
-from tidemill.spec.neighbours import lacks_prompt
+from tidemill.spec.neighbours import base_of, lacks_prompt
 from tidemill.spec.options import FieldProblem
+
+_ADD_BASELINE = "add 'baseline', e.g. {type: live, service: …}"
 
 
 def check(spec: Evaluation, project: Project) -> Iterator[FieldProblem]:
     """Problems of one evaluation."""
     yield from _names(spec)
     yield from _gates(spec)
+    yield from _comparisons(spec, project)
     if lacks_prompt(project, spec.of, spec.prompt):
         cause = f"'{spec.of}' brings no prompt to ask it with"
         yield FieldProblem(("of",), cause, "add 'prompt' with the name of a Prompt")
+
+
+def _comparisons(spec: Evaluation, project: Project) -> Iterator[FieldProblem]:
+    if "forgetting" in spec.model_fields_set and spec.baseline is None:
+        cause = "there is no baseline whose labels could be forgotten"
+        yield FieldProblem(("forgetting",), cause, _ADD_BASELINE)
+    base = base_of(project, spec.of)
+    if spec.trivial_baselines.few_shot and (base is None or base.task != "causal-lm"):
+        cause = f"'{spec.of}' has no causal language model as its base to show examples to"
+        yield FieldProblem(("trivial_baselines", "few_shot"), cause, "leave it out")
 
 
 def _names(spec: Evaluation) -> Iterator[FieldProblem]:
@@ -43,7 +56,5 @@ def _gates(spec: Evaluation) -> Iterator[FieldProblem]:
             cause = f"'slice: {gate.slice}' names no slice"
             yield FieldProblem((*path, "slice"), cause, suggest(gate.slice, slices))
         if isinstance(gate, NoWorseThanBaseline) and spec.baseline is None:
-            way_out = "add 'baseline', e.g. {type: live, service: …}"
-            yield FieldProblem(
-                (*path, "type"), "the gate compares with a baseline, there is none", way_out
-            )
+            cause = "the gate compares with a baseline, there is none"
+            yield FieldProblem((*path, "type"), cause, _ADD_BASELINE)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from tidemill.catalog import TRAINING
 from tidemill.errors import suggest
 from tidemill.spec.dataset import Dataset
-from tidemill.spec.finetune import FineTune, Sweep, Train
+from tidemill.spec.finetune import Alternative, Candidates, FineTune, Sweep, Train
 from tidemill.spec.load import Project
 from tidemill.spec.neighbours import base_of, find_spec
 from tidemill.spec.options import FieldProblem, ignored_fields, options_model, takes_no_steps
@@ -34,9 +34,22 @@ def check(spec: FineTune, project: Project) -> Iterator[FieldProblem]:
         yield from _method(spec, project)
     if spec.sweep is not None:
         yield from _sweep(spec, spec.sweep)
+    if spec.candidates is not None:
+        yield from _candidates(spec, spec.candidates, project)
+    most = spec.early_stop.max_epochs if spec.early_stop else None
+    if most is not None and most < spec.train.epochs:
+        cause = f"'max_epochs' {most:g} is less than the {spec.train.epochs:g} of 'train.epochs'"
+        yield FieldProblem(("early_stop", "max_epochs"), cause, "raise it, or lower 'epochs'")
 
 
 def _method(spec: FineTune, project: Project) -> Iterator[FieldProblem]:
+    problems = list(_fits(spec, project))
+    yield from problems
+    if not any(problem.path == ("method",) for problem in problems):
+        yield from _without_effect(spec)
+
+
+def _fits(spec: FineTune, project: Project) -> Iterator[FieldProblem]:
     """What the method cannot train or go on from."""
     tasks = getattr(TRAINING.load(spec.method), "TASKS", None)
     base, tuned = base_of(project, spec.base), find_spec(project, spec.base, FineTune)
@@ -48,7 +61,6 @@ def _method(spec: FineTune, project: Project) -> Iterator[FieldProblem]:
     if tuned and takes_no_steps(tuned) and not takes_no_steps(spec):
         cause = f"'{spec.base}' is a linear head on '{tuned.base}', and {spec.method} cannot use it"
         yield FieldProblem(("base",), cause, f"write 'base: {tuned.base}'")
-    yield from _without_effect(spec)
 
 
 def _without_effect(spec: FineTune) -> Iterator[FieldProblem]:
@@ -62,34 +74,85 @@ def _without_effect(spec: FineTune) -> Iterator[FieldProblem]:
 
 
 def _sweep(spec: FineTune, sweep: Sweep) -> Iterator[FieldProblem]:
-    method = spec.method if spec.method in TRAINING.names() else None
-    options = options_model(TRAINING, method) if method else None
-    ignored = {".".join(path) for path in ignored_fields(spec)}
     for key, values in sweep.space.items():
         path = ("sweep", "space", key)
-        head, _, field = key.partition(".")
-        model: type[BaseModel] | None = {"train": Train, "options": options}.get(head)
-        if model is None or field not in model.model_fields or key in ignored:
-            fields = _fields("train", Train) + _fields("options", options)
-            fields = [name for name in fields if name not in ignored]
-            yield FieldProblem(path, f"'{key}' is nothing a sweep can vary", suggest(key, fields))
+        model = _model_of(spec, key)
+        if model is None:
+            way_out = suggest(key, _field_names(spec))
+            yield FieldProblem(path, f"'{key}' is nothing a sweep can vary", way_out)
             continue
         if not values:
             yield FieldProblem(path, f"'{key}' has no values to try", "list some")
-        yield from _values(path, model, field, values)
+        for index, value in enumerate(values):
+            yield from _value((*path, index), model, key, value)
 
 
-def _values(
-    path: tuple[str, ...], model: type[BaseModel], field: str, values: tuple[Any, ...]
+def _candidates(spec: FineTune, candidates: Candidates, project: Project) -> Iterator[FieldProblem]:
+    if spec.sweep is not None:
+        cause = "'sweep' cannot be used beside 'candidates'"
+        yield FieldProblem(("sweep",), cause, "delete it, or list its values as alternatives")
+    labels: set[str] = set()
+    for index, alternative in enumerate(candidates.alternatives):
+        path = ("candidates", "alternatives", index)
+        if not alternative.label or alternative.label in labels:
+            cause = "an alternative changes nothing, or is there twice"
+            yield FieldProblem(path, cause, "name a base, a method or settings, or delete it")
+        labels.add(alternative.label)
+        yield from _alternative(spec, alternative, path, project)
+
+
+def _alternative(
+    spec: FineTune, alternative: Alternative, path: tuple[str | int, ...], project: Project
 ) -> Iterator[FieldProblem]:
-    for index, value in enumerate(values):
-        try:
-            model.model_validate({field: value})
-        except ValidationError as error:
-            wrong = [d for d in error.errors() if d["loc"] == (field,)]
-            for details in wrong:
-                yield FieldProblem((*path, index), *explain_error(details, (path[-1],), model))
+    if alternative.method is not None and alternative.method not in TRAINING.names():
+        return
+    variant = alternative.model_copy(update={"settings": {}}).applied_to(spec)
+    own, other = base_of(project, spec.base), base_of(project, variant.base)
+    if own and other and own.task != other.task:
+        cause = f"'{variant.base}' is for {other.task}, '{spec.base}' for {own.task}"
+        yield FieldProblem((*path, "base"), cause, "name a model for the same task")
+        return
+    for problem in _fits(variant, project):
+        yield FieldProblem(path, problem.cause, problem.way_out)
+    for key, value in alternative.settings.items():
+        model = _model_of(variant, key)
+        if model is None:
+            cause = f"'{key}' is nothing an alternative can set"
+            way_out = suggest(key, _field_names(variant))
+            yield FieldProblem((*path, "settings", key), cause, way_out)
+        else:
+            yield from _value((*path, "settings", key), model, key, value)
 
 
-def _fields(head: str, model: type[BaseModel] | None) -> list[str]:
-    return [f"{head}.{name}" for name in model.model_fields] if model else []
+def _models(spec: FineTune) -> dict[str, type[BaseModel] | None]:
+    method = spec.method if spec.method in TRAINING.names() else None
+    return {"train": Train, "options": options_model(TRAINING, method) if method else None}
+
+
+def _model_of(spec: FineTune, key: str) -> type[BaseModel] | None:
+    """The model whose field a dotted name is; None where a spec of this method has no such."""
+    head, _, field = key.partition(".")
+    model = _models(spec).get(head)
+    return model if key in _field_names(spec) and model and field in model.model_fields else None
+
+
+def _field_names(spec: FineTune) -> list[str]:
+    ignored = {".".join(path) for path in ignored_fields(spec)}
+    names = [
+        f"{head}.{field}"
+        for head, model in _models(spec).items()
+        for field in (model.model_fields if model else ())
+    ]
+    return [name for name in names if name not in ignored]
+
+
+def _value(
+    path: tuple[str | int, ...], model: type[BaseModel], key: str, value: Any
+) -> Iterator[FieldProblem]:
+    field = key.partition(".")[2]
+    try:
+        model.model_validate({field: value})
+    except ValidationError as error:
+        for details in error.errors():
+            if details["loc"] == (field,):
+                yield FieldProblem(path, *explain_error(details, (key,), model))

@@ -22,7 +22,7 @@ class Options(Frozen):
 def holds(options: Options, state: TriggerState, now: datetime) -> ConditionResult:  # noqa: ARG001 - contract
     """Count the corrections, nobody beyond their share."""
     given = [signal for signal in state.signals if signal.kind == "correction"]
-    rows = [signal for signal in given if signal.consent or not state.consent_required]
+    rows = [signal for signal in state.consented_signals if signal.kind == "correction"]
     left_out = len(given) - len(rows)
     what = "corrections" + (f" with consent ({left_out} without)" if left_out else "")
     return at_least_signals(rows, options.at_least, state, what)

@@ -14,7 +14,7 @@ from pydantic import Field
 from tidemill.spec.base import Duration, Frozen
 from tidemill.triggers import AnswerRecord, ConditionResult, TriggerState
 
-VERSION = 1
+VERSION = 2
 _BINS = 10
 
 
@@ -43,7 +43,7 @@ def holds(options: Options, state: TriggerState, now: datetime) -> ConditionResu
     if fewest < options.at_least:
         summary = f"{len(recent)} recent and {len(before)} earlier answers"
         return ConditionResult(False, f"{summary}; {options.at_least} of each are needed")
-    if state.last_fired is not None and state.last_fired > start:
+    if any(turn is not None and turn > start for turn in (state.last_fired, state.last_turn)):
         return ConditionResult(False, "the window began before the last firing")
     index = psi(*_bin_values(options.of, before, recent))
     numbers = {"psi": index, "recent": len(recent), "reference": len(before)}

@@ -18,7 +18,7 @@ from tidemill.spec.base import Duration, Fraction, Frozen
 from tidemill.triggers import ConditionResult, FeedbackSignal, TriggerState, counted_signals
 from tidemill.triggers.subject_weight import capped_weights, weighted_mean
 
-VERSION = 2
+VERSION = 3
 
 
 class Options(Frozen):
@@ -39,7 +39,7 @@ def holds(options: Options, state: TriggerState, now: datetime) -> ConditionResu
     """Compare the lower bound of the rate, each subject weighing at most its share."""
     rated = [
         s
-        for s in state.signals
+        for s in state.consented_signals
         if s.rating is not None
         and now - options.window <= s.time <= now
         and _is_about_live(s, state)

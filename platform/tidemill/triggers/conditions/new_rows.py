@@ -10,7 +10,7 @@ from tidemill.spec.base import Frozen
 from tidemill.spec.feedback import FeedbackKind
 from tidemill.triggers import ConditionResult, TriggerState, at_least_signals
 
-VERSION = 1
+VERSION = 2
 
 
 class Options(Frozen):
@@ -24,5 +24,5 @@ class Options(Frozen):
 
 def holds(options: Options, state: TriggerState, now: datetime) -> ConditionResult:  # noqa: ARG001 - contract
     """Count the feedback of the wanted kinds, nobody beyond their share."""
-    rows = [s for s in state.signals if not options.kinds or s.kind in options.kinds]
+    rows = [s for s in state.consented_signals if not options.kinds or s.kind in options.kinds]
     return at_least_signals(rows, options.at_least, state, "new rows")

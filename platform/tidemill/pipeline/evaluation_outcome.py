@@ -1,0 +1,132 @@
+"""What an evaluation found: measures, gains, comparisons, and what its gates say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from tidemill.catalog import METRICS
+from tidemill.engine.check_names import FORGETTING
+from tidemill.engine.estimate import estimate, gain, subjects, units
+from tidemill.engine.forgetting import ForgettingVerdict
+from tidemill.engine.gate import GateResult, GateVerdict, judge
+from tidemill.engine.trivial_baseline import BaselineTable
+from tidemill.pipeline import answers as answering
+from tidemill.pipeline.answers import EvaluatedRow
+from tidemill.pipeline.baseline import Baseline
+from tidemill.pipeline.checks import CheckSpec, declared_checks
+from tidemill.pipeline.context import Check, Measure
+from tidemill.pipeline.forgetting import compare_groups
+from tidemill.spec.evaluation import Evaluation, Slice
+
+
+@dataclass(frozen=True)
+class EvaluationOutcome:
+    """Measures, gains against the baseline, both tables, and what the gates say."""
+
+    measures: tuple[Measure, ...]
+    gains: tuple[Measure, ...] | None
+    verdict: GateVerdict
+    size: float
+    table: BaselineTable
+    forgetting: ForgettingVerdict | None
+    warnings: tuple[str, ...]
+    """What failed and stops nothing."""
+    checks: tuple[Check, ...]
+
+
+def judge_answers(
+    spec: Evaluation,
+    answers: Sequence[EvaluatedRow],
+    size: float,
+    other: Baseline | None,
+    table: BaselineTable,
+) -> EvaluationOutcome:
+    """Measure the answers over all rows and slices, compare them, and judge every gate."""
+    names = list(dict.fromkeys([*spec.metrics, *(gate.metric for gate in spec.gates)]))
+    parts = [(name, part) for name in names for part in _parts(spec, name)]
+    measures = tuple(_measure(spec, name, part, answers, size) for name, part in parts)
+    gains = None
+    if other is not None:
+        gains = tuple(_gain(spec, name, part, answers, size, other) for name, part in parts)
+    verdict = judge(measures, gains, spec.gates, units=units(names))
+    forgetting = compare_groups(spec, answers, other) if other else None
+    outcomes = [*verdict.outcomes, *_default_outcomes(spec, table, forgetting)]
+    declared = list(zip(declared_checks(spec), outcomes, strict=True))
+    warnings = (o.message for check, o in declared if not (check.blocking or o.passed))
+    return EvaluationOutcome(
+        measures, gains, GateVerdict(tuple(o for check, o in declared if check.blocking)), size,
+        table, forgetting, tuple(warnings),
+        tuple(_check(check, outcome) for check, outcome in declared),
+    )  # fmt: skip
+
+
+def _default_outcomes(
+    spec: Evaluation, table: BaselineTable, forgetting: ForgettingVerdict | None
+) -> Iterator[GateResult]:
+    """What the comparisons say that every evaluation makes, in the order of `declared_checks`."""
+    if forgetting is not None:
+        yield forgetting.result
+    elif spec.baseline is not None:
+        yield GateResult(FORGETTING, True, "skipped: first release, no baseline", "")
+    yield table.result(required=spec.trivial_baselines.gate)
+
+
+def _parts(spec: Evaluation, name: str) -> list[Slice | None]:
+    return [None] if METRICS.load(name).KIND == "size" else [None, *spec.slices]
+
+
+def _measure(
+    spec: Evaluation, name: str, part: Slice | None, answers: Sequence[EvaluatedRow], size: float
+) -> Measure:
+    rows = [answer for answer in answers if part is None or part.includes(answer.row)]
+    interval = estimate(
+        name,
+        [answer.metric_row for answer in rows],
+        confidence=spec.confidence,
+        seed=spec.seed,
+        size=size,
+        clusters=subjects([answer.row for answer in rows]),
+    )
+    label = part.name if part else None
+    return Measure(name, interval.value, interval.low, interval.high, len(rows), label)
+
+
+def _gain(
+    spec: Evaluation,
+    name: str,
+    part: Slice | None,
+    answers: Sequence[EvaluatedRow],
+    size: float,
+    other: Baseline,
+) -> Measure:
+    rows = [
+        answer
+        for answer in answers
+        if answer.id in other.answers and (part is None or part.includes(answer.row))
+    ]
+    interval = gain(
+        name,
+        [answer.metric_row for answer in rows],
+        [answer.metric_row for answer in answering.align_baseline(rows, other.answers)],
+        confidence=spec.confidence,
+        seed=spec.seed,
+        sizes=(size, other.size),
+        clusters=subjects([answer.row for answer in rows]),
+    )
+    label = part.name if part else None
+    return Measure(name, interval.value, interval.low, interval.high, len(rows), label)
+
+
+def _check(check: CheckSpec, outcome: GateResult) -> Check:
+    facts = plain(outcome.to_dict())
+    return Check(check.name, outcome.passed, outcome.message, check.blocking, facts)
+
+
+def plain(record: dict[str, object]) -> dict[str, object]:
+    """JSON knows no nan and no infinity: they become null."""
+    return {
+        key: None if isinstance(value, float) and not isfinite(value) else value
+        for key, value in record.items()
+    }
