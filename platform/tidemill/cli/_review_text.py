@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TypedDict
 
-from tidemill.data.votes import RecordedVote, SettledQuestion
+from tidemill.data.votes import QuestionState, RecordedVote, SettledQuestion
+from tidemill.engine.review_queue import Reason
 from tidemill.planning.review_items import ReviewItem
+from tidemill.rows import DatasetRow
 from tidemill.terminal.amounts import format_count, strip_control
 
 SUBJECT = 8
@@ -21,6 +23,29 @@ _KEYS = (
     "  u     undo the last verdict",
     "  q     quit; what is decided stays decided",
 )
+
+
+class QuestionContent(TypedDict):
+    """The JSON form of a question with its votes."""
+
+    id: str
+    question: DatasetRow
+    """Its columns, without the answer's."""
+    state: QuestionState
+    label: str
+    confidence: float
+    votes: list[RecordedVote]
+    opinion: dict[str, float]
+    """What a model thinks, by label."""
+    response_id: str | None
+
+
+class QueueContent(QuestionContent):
+    """The JSON form of a question that waits for a review."""
+
+    reason: Reason
+    worth: float
+    choices: list[str]
 
 
 def item_lines(item: ReviewItem, progress: str) -> Iterator[str]:
@@ -58,18 +83,21 @@ def help_lines(labels: Sequence[str]) -> Iterator[str]:
     yield f"  {format_count(len(labels), 'label')}: {', '.join(map(strip_control, labels))}"
 
 
-def item_to_dict(item: ReviewItem) -> dict[str, Any]:
+def item_to_dict(item: ReviewItem) -> QueueContent:
     """A question of the queue for machines."""
-    entry = item.entry
-    about = {"reason": entry.candidate.reason, "worth": round(entry.worth, 3)}
-    return {**question_to_dict(item.question), **about, "choices": item.choices}
+    return {
+        **question_to_dict(item.question),
+        "reason": item.entry.candidate.reason,
+        "worth": round(item.entry.worth, 3),
+        "choices": item.choices,
+    }
 
 
-def question_to_dict(question: SettledQuestion) -> dict[str, Any]:
+def question_to_dict(question: SettledQuestion) -> QuestionContent:
     """What became of a question, for machines."""
     return {
         "id": question.id,
-        "question": dict(question.question),
+        "question": question.question,
         "state": question.state,
         "label": question.label,
         "confidence": round(question.confidence, 3),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from tidemill.terminal.amounts import format_count, format_value, strip_control
 
 if TYPE_CHECKING:
+    from tidemill.cli._review_text import QuestionContent
     from tidemill.data.votes import SettledQuestion
     from tidemill.planning.current_dataset import CurrentDataset
 
@@ -33,7 +34,7 @@ class VoteContent(TypedDict):
     """The encoder of `label_noise` where it is not built yet."""
     questions: dict[str, int]
     """Questions by what became of them."""
-    examples: dict[str, list[dict[str, Any]]]
+    examples: dict[str, list[QuestionContent]]
     """The first questions of each."""
 
 
@@ -79,7 +80,7 @@ def vote_lines(content: VoteContent) -> Iterator[str]:
         yield from (f"    {_line(one)}" for one in content["examples"][state])
 
 
-def _line(question: dict[str, Any]) -> str:
+def _line(question: QuestionContent) -> str:
     from tidemill.cli._review_text import vote_line
 
     columns = "  ".join(
