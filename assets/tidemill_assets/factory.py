@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from tidemill.control.build_events import BuildEvents
 from tidemill.engine.staleness import BUILDABLE_KINDS
 from tidemill.home import Home
 from tidemill.pipeline.checks import declared_checks
@@ -65,16 +66,22 @@ def asset(
     )
     # Dagster takes no generic here: it would read it as several outputs.
     def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        builder = home.builder(project.name)
-        if spec.kind not in BUILDABLE_KINDS:
-            return STEERING[spec.kind](home, builder, spec.name, context)
-        with home.lock_asset(project.name, spec.name, context.run.run_id):
-            result = builder.materialise(
-                spec.name,
-                run=context.run.run_id,
-                offsets=frozen_offsets(context),
-                progress=progress(context),
-            )
+        run = context.run.run_id
+        log = f"{context.instance.storage_directory()}/{run}"
+        events = BuildEvents(home, project.name, spec, run, log)
+        with events.failures():
+            builder = home.builder(project.name)
+            if spec.kind not in BUILDABLE_KINDS:
+                return STEERING[spec.kind](home, builder, spec.name, context)
+            with home.lock_asset(project.name, spec.name, run):
+                result = builder.materialise(
+                    spec.name,
+                    run=run,
+                    offsets=frozen_offsets(context),
+                    progress=progress(context),
+                    started=events.announce_start,
+                )
+        events.announce_result(result)
         return materialize_result(spec, result)
 
     return materialize

@@ -8,6 +8,7 @@ from datetime import timedelta
 import click
 
 from tidemill.adapters.ledger import lease_owner
+from tidemill.control.run_events import announce_end
 from tidemill.errors import ServiceError
 from tidemill.home import Home
 from tidemill.progress import Progress
@@ -44,6 +45,7 @@ def run_decision(home: Home, key: str, commit: str, say: Progress) -> None:
         except Exception as error:
             decisions.mark_finished(key, home.clock.now(), ok=False, message=str(error))
             raise
+        announce_end(home, decided, decided.run_id)
         decisions.mark_finished(key, home.clock.now(), ok=True)
 
 

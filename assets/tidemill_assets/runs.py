@@ -8,8 +8,9 @@ from datetime import datetime
 
 import dagster as dg
 
-from tidemill.control.trigger_runs import run_outcome, update_decision
-from tidemill.engine.run_verdict import ATTEMPTS, Attempt, Status
+from tidemill.control.run_events import announce_end
+from tidemill.control.trigger_runs import give_up_reason, run_outcome, update_decision
+from tidemill.engine.run_verdict import ATTEMPTS, Attempt, Status, judge_run
 from tidemill.home import Home
 from tidemill.records import TriggerDecision
 
@@ -49,6 +50,7 @@ def follow(home: Home, instance: dg.DagsterInstance, now: datetime) -> None:
         attempts = [attempt(home, record, now) for record in records]
         failed = bool(attempts) and attempts[0].status == "failed"
         failure = reason(instance, attempts[0].run) if failed else ""
+        _announce_end(home, decided, attempts, failure)
         ended = bool(attempts) and attempts[0].status == "succeeded"
         built = home.ledger.materialisations
         outcome = run_outcome(built, decided, attempts[0].run) if ended else ""
@@ -61,6 +63,17 @@ def follow(home: Home, instance: dg.DagsterInstance, now: datetime) -> None:
                 run, "the run's process was killed: it holds no lease and sends no heartbeat"
             )
             instance.add_run_tags(run.run_id, {LOST_TAG: "killed"})
+
+
+def _announce_end(
+    home: Home, decided: TriggerDecision, attempts: Sequence[Attempt], failure: str
+) -> None:
+    """Tell that the run of a decision ended, where it did."""
+    verdict = judge_run(attempts)
+    if verdict == "given up":
+        failure = give_up_reason(decided.project)
+    if verdict in ("succeeded", "failed", "given up"):
+        announce_end(home, decided, attempts[0].run, failure=failure)
 
 
 def attempt(home: Home, record: dg.RunRecord, now: datetime) -> Attempt:

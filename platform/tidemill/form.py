@@ -43,7 +43,9 @@ class ModelForm:
                 f"{folder} has no {FORM}: it is not a model artefact; rebuild it"
             ) from None
         except (ValueError, TypeError, AttributeError) as error:
-            raise ArtefactError(f"{path}: cannot be read ({error}); make the model again") from None
+            raise ArtefactError(
+                f"{path}: cannot be read ({error}); build the model again"
+            ) from None
 
     def write(self, folder: Path) -> None:
         """Put `form.json` into a folder that is being made."""

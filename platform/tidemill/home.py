@@ -53,7 +53,7 @@ class Home:
     @property
     def has_ledger(self) -> bool:
         """False where a ledger in a file was never made."""
-        return has_ledger(self.settings)
+        return self.settings.has_ledger
 
     @cached_property
     def store(self) -> DvcStore:
@@ -183,12 +183,6 @@ class Home:
         rollouts = self.ledger.rollouts.in_progress(service)
         records = (self.ledger.materialisations.release(one.release) for one in rollouts)
         return ServiceReleases(self.live_record(service), [one for one in records if one])
-
-
-def has_ledger(settings: Settings) -> bool:
-    """False where the ledger is a file that was never made; opening it would make one."""
-    path = settings.ledger_url.removeprefix("sqlite:///")
-    return path == settings.ledger_url or Path(path).exists()
 
 
 def check_writable(home: Path, *below: str) -> None:

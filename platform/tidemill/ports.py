@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 from tidemill.engine.arm_health import ArmHealth as ArmHealth
 from tidemill.engine.measurement import Check, Measure
+from tidemill.engine.notification import Notification
 from tidemill.engine.release_record import SpecCommit
 from tidemill.engine.trigger import TriggerVerdict
 from tidemill.records import (
@@ -389,3 +390,14 @@ class TriggerLedger(Protocol):
 
 OFFSETS_TAG = "tidemill/offsets"
 """Tag of a run: the frozen offsets its datasets take feedback up to, as a JSON object."""
+
+
+class Destination(Protocol):
+    """Where people read notifications: a chat channel, a mailbox, a webhook."""
+
+    @property
+    def name(self) -> str:
+        """How messages and logs call it; without anything secret."""
+
+    def send(self, notification: Notification) -> None:
+        """Send one message; raises ServiceError, whose text holds no secret."""

@@ -12,6 +12,7 @@ from typing import Literal
 
 from tidemill.engine.approval import Identity, Method
 from tidemill.engine.approval_evidence import ApprovalEvidence
+from tidemill.engine.notification import Notification
 from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.trigger import TriggerVerdict
 from tidemill.spec.rollout import Rollout
@@ -145,6 +146,8 @@ class RolloutUpdate:
     percent: float | None = None
     rollout_state: RolloutState | None = None
     awaits_person: bool = False
+    is_stalled: bool = False
+    """True for a hold that does not end by itself."""
     numbers: Mapping[str, object] = field(default_factory=dict)
     """The evidence the decision was made on, JSON-able."""
     command_done: bool = False
@@ -304,3 +307,30 @@ class RemotePoll:
     error: str
     """Why it did not answer; empty where it did."""
     polled_at: datetime
+
+
+NotificationStatus = Literal["queued", "sent", "failed", "expired"]
+"""queued → sent, failed (the attempts were used up) or expired (nobody sent it in time)."""
+
+
+@dataclass(frozen=True)
+class NotificationRecord:
+    """A notification on its way to its destinations."""
+
+    id: int
+    key: str
+    """The id of the event that it tells of: an event is told once."""
+    notification: Notification
+    state: NotificationStatus
+    created_at: datetime
+    delivered: tuple[str, ...] = ()
+    """Names of the destinations that have it."""
+    error: str = ""
+    """Why the last attempt failed, without secrets; empty where none did."""
+
+    def to_dict(self) -> dict[str, object]:
+        """The facts of a notification under the keys of `--json`."""
+        names = ("key", "state", "created_at", "error")
+        values = {name: getattr(self, name) for name in names}
+        parts = ("topic", "subject", "body", "command")
+        return {**values, **{name: getattr(self.notification, name) for name in parts}}

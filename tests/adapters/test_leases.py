@@ -67,6 +67,19 @@ def test_leases_of_owners_that_are_gone_do_not_pile_up() -> None:
         with leases.show_alive(f"run-{number}", length=timedelta(0)):
             pass
     with leases.show_alive("newest"):
-        names = leases.with_prefix(ALIVE, NOW - timedelta(days=9999))
+        found = leases.with_prefix(ALIVE, NOW - timedelta(days=9999))
 
-    assert set(names.values()) <= {"run-4", "newest"}
+    assert {lease.owner for lease in found} <= {"run-4", "newest"}
+
+
+def test_a_lease_says_since_when_its_owner_has_it() -> None:
+    leases, length = LeaseLedger(open_engine("sqlite://")), timedelta(seconds=30)
+    assert leases.acquire("make:a/b", "first", length, NOW)
+    assert leases.acquire("make:a/b", "first", length, NOW + timedelta(seconds=20))
+    (renewed,) = leases.with_prefix("make:", NOW)
+    later = NOW + timedelta(seconds=90)
+    assert leases.acquire("make:a/b", "second", length, later)
+    (taken_over,) = leases.with_prefix("make:", later)
+
+    assert (renewed.owner, renewed.acquired_at) == ("first", NOW)
+    assert (taken_over.owner, taken_over.acquired_at) == ("second", later)

@@ -85,3 +85,36 @@ def test_without_ratings_there_is_no_pace(ledger: Ledger) -> None:
     assert ledger.service_metrics.rating_rate("chat", "score", NOW - DAY, NOW) is None
     assert ledger.service_metrics.rating_rate("other", "thumbs", NOW - DAY, NOW) is None
     assert ledger.service_metrics.rating_rate("chat", "thumbs", NOW + DAY, NOW + 2 * DAY) is None
+
+
+def test_the_rate_of_requests_counts_what_users_got_and_no_copies(ledger: Ledger) -> None:
+    answers = [answer(n, at=NOW - n * DAY / 4) for n in range(9)]
+    copies = [answer(n, at=NOW, event_id=f"s{n}", arm="shadow") for n in range(5)]
+    take(ledger.events, MemoryBus(), [*answers, *copies])
+    found = ledger.service_metrics.request_rate("chat", NOW - 28 * DAY, NOW)
+
+    assert found is not None
+    assert (found.requests, found.days, found.per_day) == (9, 2, 4.5)
+    assert ledger.service_metrics.request_rate("other", NOW - 28 * DAY, NOW) is None
+
+
+def _pair(number: int, label: str, shadow: str, **copy: Any) -> list[Any]:
+    """What the user got of request `number`, and the copy of it."""
+    live = answer(number, at=NOW, response_id=f"p{number}", label=label, latency=0.1)
+    fields = {"release": "sha256:two", "arm": "shadow", "label": shadow, "latency": 0.3, **copy}
+    twin = answer(number, at=NOW, event_id=f"s{number}", response_id=f"p{number}.shadow", **fields)
+    return [live, twin]
+
+
+def test_a_copy_is_paired_with_the_answer_that_the_user_got(ledger: Ledger) -> None:
+    lonely = answer(7, at=NOW, event_id="s7", response_id="p7.shadow", release="sha256:two")
+    events = [*_pair(1, "refund", "refund"), *_pair(2, "refund", "order", cached=True), lonely]
+    take(ledger.events, MemoryBus(), [*events, *_pair(3, "order", "order", error="planted")])
+    first, second = ledger.service_metrics.shadow_pairs(
+        "chat", "sha256:one", "sha256:two", NOW - DAY
+    )
+
+    assert (first.response_id, first.live.answer.label, first.live.seconds) == ("p1", "refund", 0.1)
+    assert (second.candidate.answer.label, second.candidate.seconds) == ("order", None)
+    assert ledger.service_metrics.shadow_pairs("chat", "sha256:one", "sha256:two", NOW + DAY) == []
+    assert ledger.service_metrics.shadow_pairs("chat", "sha256:x", "sha256:two", NOW - DAY) == []

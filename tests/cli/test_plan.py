@@ -391,6 +391,24 @@ def test_traffic_says_how_many_ratings_and_how_many_days(repo: Repo, capsys: Cap
     assert "at 20 a day that is about" in after
 
 
+def test_traffic_says_what_each_step_sees_and_that_it_cannot_finish(
+    repo: Repo, capsys: Captured
+) -> None:
+    text = COMPLETE["rollout.yaml"] + QUALITY + "on_inconclusive: hold\n"
+    repo.write("specs/chat/rollout.yaml", text)
+    before = planned(capsys)[0]
+    _rate(repo, 40)
+    code, out = planned(capsys)
+    traffic = reported(capsys)["traffic"][0]
+
+    assert (before, code) == (2, 3)
+    assert "measured: 20 requests and 20 ratings a day" in out
+    assert "at 10 %: about " in out
+    assert "cannot finish: at 10 %: " in out
+    assert "let the guardrails decide with 'on_inconclusive: promote'" in out
+    assert traffic["forecast"]["problem"]["path"] == ["on_inconclusive"]
+
+
 def _rate(repo: Repo, count: int) -> None:
     """Ratings of the last two days."""
     ledger = Ledger.open(f"sqlite:///{repo.folder / '.tidemill' / 'ledger.db'}")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
+from tests.adapters.streams import answer, take
 from tests.spec.conftest import COMPLETE, write_project
 
+from tidemill.adapters.ledger import Ledger
+from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.cli import commands
 from tidemill.terminal.shell import run
 
@@ -20,15 +24,82 @@ Captured = pytest.CaptureFixture[str]
 @pytest.fixture
 def specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TIDEMILL_SPECS", raising=False)
+    for name in ("SPECS", "HOME", "LEDGER_URL"):
+        monkeypatch.delenv(f"TIDEMILL_{name}", raising=False)
     return write_project(tmp_path / "specs" / "support-chat").parent
 
 
-def test_good_specs_are_one_line(specs: Path, capsys: Captured) -> None:
+VALID = """9 specs in 1 project: valid
+chat: how long a rollout takes is unknown without a day of traffic; say what you expect by \
+'traffic: {requests_per_day: 100, rating_rate: 0.05}'
+"""
+
+
+def test_good_specs_are_one_line_and_one_about_their_rollouts(
+    specs: Path, capsys: Captured
+) -> None:
     code = run(commands, ["validate"])
 
     assert code == 0
-    assert capsys.readouterr().out == "9 specs in 1 project: valid\n"
+    assert capsys.readouterr().out == VALID
+
+
+EXPECTED = "traffic: {requests_per_day: 100, rating_rate: 0.05}\n"
+
+
+def _write_rollout(specs: Path, text: str) -> None:
+    path = specs / "support-chat" / "rollout.yaml"
+    path.write_text(COMPLETE["rollout.yaml"].replace("percent: 10\n", "percent: 50\n") + text)
+
+
+def test_expected_traffic_says_what_each_step_sees_and_by_when(
+    specs: Path, capsys: Captured
+) -> None:
+    limit = "guardrails: [{signal: error_rate, at_most: 0.02}]\non_no_data: {after: 1d}\n"
+    _write_rollout(specs, EXPECTED + limit)
+    code = run(commands, ["validate"])
+    lines = capsys.readouterr().out.splitlines()
+    run(commands, ["validate", "--json"])
+    report = json.loads(capsys.readouterr().out)
+
+    assert code == 0
+    assert lines[1:] == [
+        "chat",
+        "  expected: 100 requests and 5 ratings a day",
+        "  at 50 %: less than a day; 10 answers show an error rate of 20 %",
+        "  at 100 %: less than a day; 10 answers show an error rate of 20 %",
+        "  watch: about 1 day; 100 answers show an error rate of 6 %",
+        "  the last step is over after less than a day",
+    ]
+    assert report["rollouts"][0]["service"] == "chat"
+    assert report["rollouts"][0]["forecast"]["days"] == pytest.approx(0.3)
+
+
+def test_a_rollout_that_cannot_finish_is_refused_with_the_numbers_and_the_way_out(
+    specs: Path, capsys: Captured
+) -> None:
+    _write_rollout(specs, EXPECTED + "quality: {margin: 0.05}\non_inconclusive: hold\n")
+    code = run(commands, ["validate"])
+
+    assert code == 1
+    assert capsys.readouterr().err == (
+        "specs/support-chat/rollout.yaml:12: at 50 %: 3,905 ratings are needed to show thumbs "
+        "within 0.05, about 781 days at 5 a day, and finish_within is 28 days; let the "
+        "guardrails decide with 'on_inconclusive: promote', or widen the margin to 0.31\n"
+        "1 problem in 1 file\n"
+    )
+
+
+def test_measured_traffic_counts_more_than_what_is_expected(specs: Path, capsys: Captured) -> None:
+    _write_rollout(specs, EXPECTED + "quality: {margin: 0.05}\non_inconclusive: hold\n")
+    ledger = Ledger.open(f"sqlite:///{Path('.tidemill/ledger.db').absolute()}")
+    begun = datetime.now(UTC) - timedelta(days=2)
+    take(ledger.events, MemoryBus(), [answer(n, at=begun) for n in range(60)], now=begun)
+    ledger.engine.dispose()
+    code = run(commands, ["validate"])
+
+    assert code == 1
+    assert "about 2,604 days at 1.5 a day" in capsys.readouterr().err
 
 
 def test_problems_are_lines_and_a_count_and_exit_1(specs: Path, capsys: Captured) -> None:
@@ -168,4 +239,4 @@ def test_the_entry_point_is_the_module(specs: Path) -> None:
     found = subprocess.run([sys.executable, "-m", "tidemill", "validate"], capture_output=True)
 
     assert found.returncode == 0
-    assert found.stdout == b"9 specs in 1 project: valid\n"
+    assert found.stdout == VALID.encode()

@@ -28,6 +28,12 @@ GOOD = arm(100, 0, 0.1, 0.2)
 SLOW = arm(100, 0, 0.5, 0.9)
 FAILING = arm(100, 40, 0.1, 0.2)
 NO_RATINGS = RatingSummary()
+WAITS = "waits for data until 2026-01-01 00:30:00 UTC, then the other signals decide"
+"""How a step without enough data begins its reason, at T0."""
+TOO_FEW = (
+    "'latency_p95 at most 0.5' has too little data to be judged: 3 of 10 generated answers of the "
+    "candidate release"
+)
 
 
 def spec(**fields: Any) -> Rollout:
@@ -122,10 +128,7 @@ def test_a_look_with_too_few_answers_does_not_count_and_its_window_stays_open() 
     found = look(spec(), state(), few)
 
     assert found.decision == "hold"
-    assert found.reason == (
-        "not judged yet: latency_p95 at most 0.5: no data "
-        "(3 of 10 generated answers of the candidate release)"
-    )
+    assert found.reason == f"{WAITS}: {TOO_FEW}"
     assert found.state.since == T0
 
 
@@ -150,7 +153,9 @@ def test_no_data_holds(silence: ArmHealth | None) -> None:
     found = look(spec(), judged.state, silence)
 
     assert found.decision == "hold"
-    assert found.reason.startswith("no data")
+    assert found.reason.endswith(
+        "then the other signals decide: the candidate answered nothing since the last look"
+    )
 
 
 def test_an_initial_delay_spares_a_cold_start_and_holds_the_step() -> None:
@@ -167,7 +172,9 @@ def test_a_step_waits_for_its_fewest_answers_over_all_windows() -> None:
     first = look(rollout, state(), arm(500, 0, 0.1, 0.2), minutes=2)
     second = look(rollout, first.state, minutes=3)
 
-    assert first.reason == "500 of 550 answers so far"
+    assert first.reason == (
+        f"{WAITS}: the candidate has 500 of the 550 answers that this step needs"
+    )
     assert second.decision == "promote"
 
 
@@ -182,7 +189,7 @@ def test_without_data_of_live_a_relative_limit_holds() -> None:
     found = look(spec(guardrails=[RATIO]), state(), GOOD, None)
 
     assert found.decision == "hold"
-    assert found.reason.endswith("(0 of 10 generated answers of the live release)")
+    assert found.reason.endswith(": 0 of 10 generated answers of the live release")
 
 
 def test_at_full_traffic_a_relative_limit_has_nothing_to_compare_with() -> None:
@@ -257,6 +264,43 @@ def test_ratings_that_decide_nothing_follow_the_spec(policy: str, decision: str)
     rollout = spec(quality=QUALITY, on_inconclusive=policy)
 
     assert look(rollout, state(1), ratings=rated(0.8, 0.8, 20)).decision == decision
+
+
+WAITING = [
+    {"percent": 10, "hold": "10m", "ratings_within": "2h"},
+    {"percent": 50, "hold": "10m", "ratings_within": "2h"},
+    {"percent": 100, "hold": "10m"},
+]
+
+
+@pytest.mark.parametrize(("step", "skew"), [(0, 9), (1, 1)])
+def test_a_share_grows_when_ratings_exclude_harm_or_their_time_is_over(
+    step: int, skew: float
+) -> None:
+    rollout = spec(steps=WAITING, quality=QUALITY, on_inconclusive="promote")
+    few, many = rated(0.8, 0.8, 20, skew), rated(0.8, 0.8, 20_000, skew)
+
+    early = look(rollout, state(step), ratings=few)
+    assert (early.decision, early.percent) == ("hold", (10, 50)[step])
+    assert "s of the time for ratings are left" in early.reason
+    assert look(rollout, state(step), ratings=many).decision == "promote"
+    assert look(rollout, state(step), ratings=few, minutes=120).decision == "promote"
+
+
+def test_after_the_time_for_ratings_the_last_shared_step_follows_the_spec() -> None:
+    rollout = spec(steps=WAITING, quality=QUALITY, on_inconclusive="ask")
+
+    few = rated(0.8, 0.8, 20)
+    assert look(rollout, state(1), minutes=119, ratings=few).decision == "hold"
+    assert look(rollout, state(1), minutes=120, ratings=few).decision == "ask"
+    assert look(rollout, state(0), minutes=120).decision == "promote"
+
+
+def test_harm_and_a_guardrail_do_not_wait_for_the_time_of_ratings() -> None:
+    rollout = spec(steps=WAITING, quality=QUALITY)
+
+    assert look(rollout, state(0), ratings=rated(0.9, 0.5, skew=9)).decision == "roll_back"
+    assert look(rollout, state(0), FAILING).decision == "roll_back"
 
 
 def test_ratings_decide_before_the_live_arm_loses_its_last_share() -> None:
@@ -448,8 +492,7 @@ def test_a_guardrail_that_was_broken_once_has_to_be_good_again_before_the_next_s
 
     assert (quiet.decision, quiet.reason) == (
         "hold",
-        "not judged yet: latency_p95 at most 0.5: no data "
-        "(3 of 10 generated answers of the candidate release)",
+        f"waits for data until 2026-01-01 00:32:00 UTC, then the other signals decide: {TOO_FEW}",
     )
 
 
@@ -468,10 +511,31 @@ def test_missing_data_is_named_and_follows_the_spec_after_its_time() -> None:
     assert early.decision == "hold"
     assert [end.decision for end in ends.values()] == ["promote", "hold", "roll_back"]
     for end in ends.values():
-        assert "latency_p95 at most 1.5 times live: no data (0 of 10 generated answers of" in (
-            end.reason
+        assert (
+            "'latency_p95 at most 1.5 times live' has too little data to be judged: 0 of 10 "
+            "generated answers of the live release" in end.reason
         )
+    assert [end.is_stalled for end in (early, *ends.values())] == [False, False, True, False]
+    assert ends["hold"].reason.startswith("no data after 1200 s: ")
     assert found("hold", 21, state().approve("ada")).decision == "promote"
+
+
+@pytest.mark.parametrize(
+    ("then", "follows"),
+    [
+        ("judge_others", "the other signals decide"),
+        ("roll_back", "the candidate is rolled back"),
+        ("hold", "a person decides"),
+    ],
+)
+def test_a_step_that_waits_says_for_what_until_when_and_what_follows(
+    then: str, follows: str
+) -> None:
+    rollout = spec(on_no_data={"after": "20m", "then": then})
+    found = look(rollout, state(), arm(3, 0, 0.1, 0.1), minutes=11)
+
+    wait = f"waits for data until {T0 + 20 * MINUTE:%Y-%m-%d %H:%M:%S} UTC"
+    assert found.reason == f"{wait}, then {follows}: {TOO_FEW}"
 
 
 def test_a_candidate_that_refuses_every_request_is_never_judged_by_others() -> None:

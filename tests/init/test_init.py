@@ -93,6 +93,22 @@ def test_a_project_of_each_task_is_valid_and_its_dataset_can_be_made(
     assert (place / "specs" / "schema.json").read_text() == text()
 
 
+def test_init_says_what_the_steps_of_the_rollout_see_and_by_when(
+    place: Path, init: Init, capsys: Captured
+) -> None:
+    (place / "rows.csv").write_text(table())
+    init("desk", "--data", "rows.csv", "--yes")
+    lines = capsys.readouterr().out
+    init("other", "--data", "rows.csv", "--yes", "--json")
+    forecast = json.loads(capsys.readouterr().out)["rollout"]
+
+    assert "specs/desk/rollout.yaml, at the traffic that it expects (edit `traffic`):\n" in lines
+    assert "  expected: 100 requests and 5 ratings a day\n" in lines
+    assert "  at 50 %: about 7 days; 350 answers show an error rate of 4 %" in lines
+    assert "  the last step is over after about 10 days\n" in lines
+    assert forecast["problem"] is None
+
+
 def test_the_project_is_a_dvc_repository_whose_remote_every_clone_on_the_machine_finds(
     place: Path, init: Init
 ) -> None:

@@ -110,7 +110,7 @@ def test_a_dataset_card_tells_what_was_kept_out_and_expected() -> None:
         "correction of the last 1 day",
         "| return | 20 | 0 | 30 | 50 |",
         "Dropped: 2 exact, 1 near duplicates.",
-        "- made: 24 Nov 2026",
+        "- built: 24 Nov 2026",
     ):
         assert words in text, words
 

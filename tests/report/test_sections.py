@@ -316,6 +316,23 @@ def test_an_unknown_dataset_says_what_it_does_not_know() -> None:
     assert "not known any more" in shown
 
 
+def test_a_shadow_says_how_far_its_answers_agree() -> None:
+    story = full()
+    shadow = {
+        "pairs": 200,
+        "basis": "label",
+        "agreement": 0.9,
+        "low": 0.85,
+        "high": 0.94,
+        "metrics": {"latency_p50": {"live": 0.1, "candidate": 0.2}},
+    }
+    decision = replace(story.rollout_decisions[0], numbers={"shadow": shadow})
+    shown = str(rollout.render(replace(story, rollout_decisions=[decision])))
+
+    assert "200 answers beside the live ones: 90.0 % the same by label (85.0 to 94.0 %)" in shown
+    assert "latency_p50 0.1 live, 0.2 shadow" in shown
+
+
 def test_the_rollout_lists_its_decisions() -> None:
     shown = str(rollout.render(full()))
 

@@ -40,6 +40,18 @@ def test_an_answer_has_its_own_id_and_tells_its_event(answerer: Predictor) -> No
     assert told == [first, second]
 
 
+def test_the_copy_of_a_request_has_the_id_of_its_answer_and_says_that_it_is_the_copy(
+    answerer: Predictor,
+) -> None:
+    user, copy = ask("a b", pair="0" * 32), ask("a b", pair="0" * 32, arm="shadow")
+
+    assert answerer.predict(user).response_id == "0" * 32
+    assert answerer.predict(copy).response_id == "0" * 32 + ".shadow"
+    cached = answerer.cached_response(copy)
+    assert cached is not None
+    assert cached.response_id == "0" * 32 + ".shadow"
+
+
 def test_the_same_request_is_answered_from_memory(answerer: Predictor) -> None:
     async def twice() -> tuple[InferenceResponse, InferenceResponse, int]:
         work = RequestQueue(answerer)

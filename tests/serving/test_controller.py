@@ -14,10 +14,14 @@ from tidemill.adapters.clock import SetClock
 from tidemill.adapters.ledger.base import open_engine
 from tidemill.adapters.ledger.rollouts import RolloutLedger
 from tidemill.adapters.memory.deployer import MemoryDeployer
+from tidemill.answer import Answer
 from tidemill.control.deployer_choice import NEEDS_CLUSTER, rollback_targets
 from tidemill.control.rollout_controller import Controller
+from tidemill.control.rollout_events import lifecycle_kind
+from tidemill.engine.shadow_pair import ReleaseAnswer, ShadowPair
 from tidemill.errors import ServiceError
 from tidemill.ports import Arm, ArmHealth
+from tidemill.records import RolloutRecord, RolloutUpdate
 
 CHAT = "support-chat"
 SPEC: dict[str, Any] = {
@@ -62,10 +66,15 @@ class Stage:
             ledger=self.ledger,
             deployer=self.deployer,
             clock=self.clock,
-            tell=lambda what, walking, change: self.told.append(what),
+            tell=self.hear,
             elsewhere=lambda spec: self.cluster,
             forget=lambda walking: self.forgotten.append(walking.release),
         )
+
+    def hear(self, _row: RolloutRecord, change: RolloutUpdate) -> None:
+        """Remember which kinds of events were told."""
+        if kind := lifecycle_kind(change):
+            self.told.append(kind)
 
     def ask(self, release: str, **changes: Any) -> int:
         return self.ledger.request(CHAT, release, str(self.folder), {**SPEC, **changes})
@@ -142,7 +151,7 @@ def test_a_first_release_without_requests_is_live_and_stays_watched(stage: Stage
         stage.pass_time(10)
     assert stage.shares == {"one": 100}
     assert stage.ledger.get(key).state == "live"
-    assert "no data" in stage.ledger.get(key).reason
+    assert stage.ledger.get(key).reason.startswith("the watch ends once there is data: ")
 
     stage.pass_time(10, one=FAILING)
 
@@ -261,7 +270,7 @@ def test_no_data_holds_for_its_time_and_then_the_others_judge(walking: Stage) ->
         walking.pass_time(10)
 
     assert walking.shares == {"one": 90, "two": 10}
-    assert "no data" in walking.ledger.newest(CHAT)[0].reason
+    assert "waits for data until" in walking.ledger.newest(CHAT)[0].reason
 
     for _ in range(160):
         walking.pass_time(10)
@@ -469,6 +478,21 @@ def test_a_shadow_answers_nobody_and_ends(stage: Stage) -> None:
 
     assert stage.ledger.get(key).state == "ended"
     assert stage.ledger.live_release(CHAT) == "one"
+
+
+def test_a_shadow_whose_answers_differ_goes_back(stage: Stage) -> None:
+    live, other = (ReleaseAnswer(Answer(label, label), 0.1) for label in ("refund", "order"))
+    stage.controller.pairs = lambda *_: [ShadowPair(f"r{n}", live, other) for n in range(50)]
+    stage.ask("one")
+    stage.controller.tick()
+    shadow = {"mode": "shadow", "steps": [{"percent": 0, "hold": "30s"}], "min_agreement": 0.9}
+    key = stage.ask("two", **shadow)
+    stage.controller.tick()
+    for _ in range(6):
+        stage.pass_time(10, one=GOOD, two=GOOD)
+
+    assert stage.ledger.get(key).state == "rolled_back"
+    assert "the shadow answers differently: 0 of 50 rows" in stage.ledger.get(key).reason
 
 
 def test_trouble_with_one_service_does_not_stop_another(

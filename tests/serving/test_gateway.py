@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -336,6 +337,24 @@ def test_a_shadow_gets_copies_and_answers_nobody(front: Front) -> None:
     assert answers == {"live"}
     assert front.arms()["new"]["requests"] == 5
     assert {headers["x-tidemill-arm"] for _, headers, _ in front.new.seen} == {"shadow"}
+
+
+def test_a_request_and_its_copy_share_an_id_that_no_client_can_set(front: Front) -> None:
+    theirs = {"x-tidemill-pair": "f" * 32}
+    front.client.post(CHAT, json={}, headers=theirs)
+    front.share(0, "shadow")
+    for _ in range(3):
+        front.client.post(CHAT, json={}, headers=theirs)
+    until = time.monotonic() + 5
+    while len(front.new.seen) < 3 and time.monotonic() < until:
+        time.sleep(0.05)
+    alone, *shared = [headers.get("x-tidemill-pair") for _, headers, _ in front.live.seen]
+
+    assert alone is None
+    assert len(set(shared)) == 3
+    assert all(re.fullmatch("[0-9a-f]{32}", pair) for pair in shared)
+    assert theirs["x-tidemill-pair"] not in shared
+    assert {headers["x-tidemill-pair"] for _, headers, _ in front.new.seen} == set(shared)
 
 
 def test_counts_are_since_a_moment(front: Front) -> None:

@@ -153,6 +153,28 @@ def test_the_inference_protocol_answers_each_row(
     assert answer.headers["x-tidemill-release"] == release.digest
 
 
+def test_an_answer_of_a_pair_has_the_pairs_id_and_no_other_header_gives_one(
+    served: tuple[ServedRelease, httpx.Client],
+) -> None:
+    release, client = served
+    pair = "0123456789abcdef" * 2
+    copy = {"x-tidemill-pair": pair, "x-tidemill-arm": "shadow"}
+    tensor = {"name": "prompt", "datatype": "BYTES", "shape": [2], "data": ["a", "b"]}
+
+    def chat_id(headers: dict[str, str]) -> str:
+        answer = client.post(CHAT, json={"messages": messages("hi")}, headers=headers)
+        return str(answer.headers["x-tidemill-response-id"])
+
+    infer = f"/v2/models/{release.service}/infer"
+    batch = client.post(infer, json={"inputs": [tensor]}, headers=copy).json()
+    outputs = {item["name"]: item["data"] for item in batch["outputs"]}
+
+    assert chat_id({"x-tidemill-pair": pair}) == pair
+    assert chat_id(copy) == f"{pair}.shadow"
+    assert outputs["response_id"] == [f"{pair}.shadow", f"{pair}-1.shadow"]
+    assert chat_id({"x-tidemill-pair": "mine"}) != "mine"
+
+
 def test_health_metadata_models_and_metrics_are_there(
     served: tuple[ServedRelease, httpx.Client],
 ) -> None:

@@ -311,6 +311,16 @@ case(
 )
 case("no way to apply", rollout_yaml=ROLLOUT + "apply: {mode: render}\n")
 case("a shadow on a cluster", rollout_yaml=ROLLOUT + "driver: kserve-knative\nmode: shadow\n")
+case(
+    "a time for ratings that none judge",
+    rollout_yaml=ROLLOUT.replace("- percent: 10\n", "- percent: 10\n    ratings_within: 1d\n"),
+)
+case(
+    "a time for ratings with one release",
+    rollout_yaml=ROLLOUT.replace("- percent: 100", "- percent: 100\n    ratings_within: 1d")
+    + "quality: {}\n",
+)
+case("an agreement without a shadow", rollout_yaml=ROLLOUT + "min_agreement: 0.9\n")
 case("an A/B test without ratings", rollout_yaml=ROLLOUT + "mode: ab\n")
 case("ratings that never come", rollout_yaml=ROLLOUT + "quality: {metric: outcome}\n")
 case(

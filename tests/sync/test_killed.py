@@ -86,14 +86,14 @@ def test_it_ends_in_the_same_state(
     assert outcome.came in ("applied", "in-sync")
     found = seen(follow)
     assert found["syncs"] == [(sha, "applied")]
-    assert found["reason"] == "makes others, rows of desk"
+    assert found["reason"] == "builds others, rows of desk"
     assert found["current"] == sha
     assert found["asked"] == [("@git/1/desk", ("others", "rows"))]
     assert sha in found["trees"]
     assert not any(name.startswith(".") for name in found["trees"])
     tree = follow().trees.folder / sha
     assert [path for path in tree.rglob("*") if path.stat().st_mode & 0o222] == []  # made whole
-    assert status(desk, sha) == "tidemill/sync\tsuccess\tmakes others, rows of desk"
+    assert status(desk, sha) == "tidemill/sync\tsuccess\tbuilds others, rows of desk"
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

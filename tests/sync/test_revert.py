@@ -129,7 +129,7 @@ def test_a_revert_asks_for_the_former_release_and_makes_nothing(
     classifier.git("push", "--quiet", "origin", "HEAD")
     again = sync(follow)
 
-    assert again.reason == "makes tune, quality, release of desk"
+    assert again.reason == "builds tune, quality, release of desk"
     assert trained(follow()) == 2
 
 

@@ -64,7 +64,7 @@ def test_the_first_commit_is_applied_and_its_assets_are_asked_for(
     outcome = follow().look()
 
     assert (outcome.came, outcome.code) == ("applied", 2)
-    assert outcome.reason == "makes others, rows of desk"
+    assert outcome.reason == "builds others, rows of desk"
     assert asked(follow()) == [("desk", ("others", "rows"), "queued")]
     assert (follow().home.settings.specs / "desk/rows.yaml").exists()
 
@@ -281,7 +281,7 @@ def test_the_commit_status_and_the_event_say_what_came_of_it(desk: Remote, follo
     seeing.look()
     seeing.look()
 
-    assert forge.statuses[str(first), CONTEXT] == ("success", "makes others, rows of desk")
+    assert forge.statuses[str(first), CONTEXT] == ("success", "builds others, rows of desk")
     assert forge.statuses[broken, CONTEXT][0] == "failure"
     assert events == [("commit-applied", first), ("commit-refused", broken)]
 

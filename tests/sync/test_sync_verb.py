@@ -42,7 +42,7 @@ def test_exit_codes_say_what_came_of_it(call: CliRunner, desk: Remote) -> None:
 
     assert (applied.exit_code, refused.exit_code, away.exit_code) == (2, 1, 1)
     assert "never built desk/rows" in applied.output
-    assert "makes others, rows of desk" in applied.output
+    assert "builds others, rows of desk" in applied.output
     assert "refused (broken): a problem: specs/desk/rows.yaml:2:" in refused.output
     assert "the live releases are unchanged" in refused.output
     assert "the last fetched commit stays in use" in away.output

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from tidemill.cli._forecast_text import forecast_lines
 from tidemill.engine.cost import BudgetExcess, Estimate
 from tidemill.engine.plan import PlanState
 from tidemill.engine.ratings_needed import RatingRate, StepEstimate, format_days
 from tidemill.engine.spec_snapshot import FieldChange
-from tidemill.planning.report import (
-    PlannedApproval,
-    PlannedAsset,
-    PlannedTraffic,
-    PlanReport,
-    QualityLimit,
-)
+from tidemill.planning.planned_traffic import PlannedTraffic, QualityLimit
+from tidemill.planning.report import PlannedApproval, PlannedAsset, PlanReport
 from tidemill.terminal.amounts import (
     format_bytes,
     format_count,
@@ -206,15 +202,22 @@ def traffic_lines(traffic: PlannedTraffic, quote: Quote) -> list[str]:
     lines = [f"{quote(traffic.service)}: {traffic.mode} {steps}"]
     if traffic.blocked:
         lines.append(traffic.blocked)
+    lines += _rating_lines(traffic)
+    if traffic.forecast:
+        metric = traffic.quality.metric if traffic.quality else None
+        lines += forecast_lines(traffic.forecast, metric)
+    return lines
+
+
+def _rating_lines(traffic: PlannedTraffic) -> list[str]:
     quality = traffic.quality
     if not quality:
-        return [*lines, "guardrails only, no user ratings"]
-    lines += [_wait_line(wait, quality, traffic.ratings) for wait in traffic.waits]
-    if not traffic.ratings:
-        lines.append(
-            f"no {quality.metric} ratings in the last 28 days: how many days it takes is unknown"
-        )
-    return lines
+        return ["guardrails only, no user ratings"]
+    lines = [_wait_line(wait, quality, traffic.ratings) for wait in traffic.waits]
+    if traffic.ratings or traffic.forecast:
+        return lines
+    unknown = f"no {quality.metric} ratings in the last 28 days: how many days it takes is unknown"
+    return [*lines, unknown]
 
 
 def _wait_line(wait: StepEstimate, quality: QualityLimit, pace: RatingRate | None) -> str:

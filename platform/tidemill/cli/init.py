@@ -19,6 +19,7 @@ from tidemill.terminal.shell import examples_epilog, json_option, pass_settings,
 
 if TYPE_CHECKING:
     from tidemill.data.file_profile import FileProfile
+    from tidemill.engine.rollout_forecast import RolloutForecast
     from tidemill.init.column_inference import ColumnChoice
     from tidemill.init.project import WrittenProject
 
@@ -160,13 +161,31 @@ def _next(written: WrittenProject) -> list[str]:
     ]
 
 
+def _forecast(written: WrittenProject) -> RolloutForecast | None:
+    """What the steps of the new rollout see at the expected traffic, and by when."""
+    from tidemill.engine.rollout_forecast import rollout_forecast
+    from tidemill.engine.service_traffic import service_traffic
+
+    traffic = service_traffic(written.rollout.traffic, None, None)
+    return rollout_forecast(written.rollout, traffic)
+
+
+def _forecast_lines(written: WrittenProject) -> list[str]:
+    from tidemill.cli._forecast_text import forecast_lines
+
+    forecast, quality = _forecast(written), written.rollout.quality
+    return forecast_lines(forecast, quality.metric if quality else None) if forecast else []
+
+
 def _plain(written: WrittenProject, choice: ColumnChoice, warnings: list[str]) -> dict[str, object]:
+    forecast = _forecast(written)
     return {
         "project": written.project,
         "task": choice.task,
         "columns": {"asked": choice.question, "answered": choice.answer, "label": choice.label},
         "files": [str(file) for file in written.files],
         "remarks": warnings,
+        "rollout": forecast.to_dict() if forecast else None,
         "next": _next(written),
     }
 
@@ -177,6 +196,10 @@ def _print_result(written: WrittenProject, choice: ColumnChoice, warnings: list[
     click.echo(f"{choice.task}: '{choice.answer}' from '{choice.question}'")
     for remark in warnings:
         click.echo(f"note: {remark}")
+    rollout = display_path(written.folder / "rollout.yaml")
+    click.echo(f"{rollout}, at the traffic that it expects (edit `traffic`):")
+    for line in _forecast_lines(written):
+        click.echo(f"  {line}")
     click.echo(f"Wrote {written.specs} valid specs to {display_path(written.folder)}. Next:")
     for line in _next(written):
         click.echo(f"  {line}")

@@ -44,7 +44,7 @@ def command(
 
     The specs are compared with those of the merge base, so that what others have merged since does
     not show, and with what is built here. Exit codes: 0 nothing to build, 2 changes, 1 an error, 3
-    a person has to agree or a budget is exceeded.
+    a person has to agree, a budget is exceeded or a rollout cannot finish.
     """
     from tidemill.adapters.clock import SystemClock
     from tidemill.planning.planner import plan_report

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +16,7 @@ from tidemill.terminal.shell import examples_epilog, json_option, pass_settings,
 if TYPE_CHECKING:
     from tidemill.adapters.kserve.inference_service import Manifest
     from tidemill.adapters.ledger.rollouts import RolloutLedger
-    from tidemill.records import RolloutCommand, RolloutDecisionRecord, RolloutRecord
+    from tidemill.records import RolloutCommand, RolloutRecord
 
 PATIENCE = 15.0
 """Seconds until the controller has to have done what it was told."""
@@ -42,24 +40,22 @@ def command() -> None:
 @json_option
 @pass_settings
 def status(settings: Settings, service: str | None, as_json: bool) -> None:
-    """Every rollout of a service, with its decisions and what they were taken on."""
-    ledger = _ledger(settings)
+    """Every rollout of a service, with its decisions and what they were taken on; of one that is
+    under way also what its steps can see at this traffic, and by when."""
+    from tidemill.adapters.clock import SystemClock
+    from tidemill.cli._rollout_text import rollout_lines, rollout_reports
+    from tidemill.home import Home
+
     if service is not None:
-        _check_service(settings, ledger, service)
-    rollouts = [(walking, ledger.decisions(walking.id)) for walking in ledger.newest(service)]
+        _check_service(settings, _ledger(settings), service)
+    rollouts = rollout_reports(Home(settings).ledger, service, SystemClock().now())
     if as_json:
-        print_json([_to_dict(*rollout) for rollout in rollouts])
+        print_json([rollout.to_dict() for rollout in rollouts])
         return
     if not rollouts:
         click.echo("No rollout yet. Create a release with `tidemill run`.")
-    for walking, decisions in rollouts:
-        click.echo(
-            f"{walking.service} {walking.release[7:19]}: {walking.state}, {walking.percent:g} %"
-        )
-        for step in decisions:
-            looks = f" ({step.repeats} times)" if step.repeats > 1 else ""
-            when = step.decided_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-            click.echo(f"  {when}  {step.decision:<9} {step.reason}{looks}")
+    for line in (line for rollout in rollouts for line in rollout_lines(rollout)):
+        click.echo(line)
 
 
 @command.command(epilog=examples_epilog("tidemill rollout promote support-chat"))
@@ -88,7 +84,7 @@ def pause(settings: Settings, service: str, by: str) -> None:
 @by_option
 @pass_settings
 def rollback(settings: Settings, service: str, by: str) -> None:
-    """Take the candidate's traffic away; with none under way, go back to the former release."""
+    """Take the candidate's traffic away; with none under way, go back to the previous release."""
     _send_and_wait(settings, service, "rollback", by)
 
 
@@ -196,9 +192,3 @@ def _ledger(settings: Settings) -> RolloutLedger:
     from tidemill.home import Home
 
     return Home(settings).ledger.rollouts
-
-
-def _to_dict(
-    walking: RolloutRecord, decisions: Sequence[RolloutDecisionRecord]
-) -> dict[str, object]:
-    return {**walking.to_dict(), "decisions": [decision.to_dict() for decision in decisions]}

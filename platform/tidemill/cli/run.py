@@ -1,7 +1,7 @@
 """Build assets: missing and stale ones are built, fresh ones are reused.
 
 NAMES are specs (`reply-eval` or `support-chat/reply-eval`) or whole projects (`support-chat`).
-Everything a name needs is made first. Feedback that has come since a dataset was made waits for a
+Everything a name needs is built first. Feedback that has come since a dataset was built waits for a
 trigger, or for `--fresh`. The run shows in Dagster's UI.
 """
 
@@ -48,7 +48,7 @@ def command(
 ) -> None:
     """Build assets: missing and stale ones are built, fresh ones are reused.
 
-    A dataset keeps the feedback it was made with until a trigger, or `--fresh`, takes in more.
+    A dataset keeps the feedback it was built with until a trigger, or `--fresh`, takes in more.
     """
     home = Home(settings)
     selection = [pair for name in names for pair in select_assets(home, name, only)]

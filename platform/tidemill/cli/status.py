@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from tidemill.settings import Settings
-from tidemill.terminal.amounts import strip_control
+from tidemill.terminal.amounts import format_count, format_seconds, strip_control
 from tidemill.terminal.shell import (
     examples_epilog,
     json_option,
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from tidemill.engine.plan import PlanEntry
     from tidemill.engine.service_status import ServiceStatus
     from tidemill.local.status import FollowedBranch, IngestStatus, ServiceRollouts, StackStatus
-    from tidemill.records import SyncRecord
+    from tidemill.local.work_status import NotificationStatus, RunStatus, WorkStatus
+    from tidemill.records import RolloutRecord, SyncRecord
 
 
 @click.command(epilog=examples_epilog("tidemill status", "tidemill status --json | jq .services"))
@@ -52,12 +54,60 @@ def _lines(status: StackStatus) -> list[str]:
         lines.append(
             "The supervisor is not running, so stopped services stay stopped; run `tidemill up`."
         )
+    lines += _work_lines(status.work) if status.work else []
     for service in status.services:
         lines += _service_lines(service)
     if not status.services:
         lines.append("no release yet; create one with `tidemill run`")
     lines += _ingest_lines(status.ingest) if status.ingest else []
+    lines += _notification_lines(status.work.notifications) if status.work else []
     return [*lines, *_asset_lines(status.assets), *_drift_lines(status)]
+
+
+def _work_lines(work: WorkStatus) -> list[str]:
+    """Runs under way, triggers that ask a person, and builds whose checks stopped them."""
+    lines = [_run_line(run) for run in work.runs]
+    lines += [
+        f"trigger  {pending.project}/{pending.trigger} waits for a person since "
+        f"{_minute(pending.since)}: {pending.reason}; "
+        f"`tidemill approve {pending.project}/{pending.trigger}`"
+        for pending in work.approvals
+    ]
+    lines += [
+        f"stopped  {build.project}/{build.name} did not pass its checks at "
+        f"{_minute(build.built_at)}, so nothing of it is released: {build.reason}"
+        for build in work.stopped
+    ]
+    return lines
+
+
+def _run_line(run: RunStatus) -> str:
+    """What a run does, for how long, and what started it."""
+    work = "waits to start" if run.state == "waits" else "is between two assets"
+    work = f"builds {', '.join(run.building)}" if run.building else work
+    since = f", since {_minute(run.since)} ({_duration(run.since)})" if run.since else ""
+    reason = f": {run.reason}" if run.reason else ""
+    return f"run  {run.project}: {work}{since}; {run.cause}{reason}"
+
+
+def _notification_lines(notifications: NotificationStatus) -> list[str]:
+    """How many wait, and which did not arrive; nothing where nobody is notified."""
+    if not notifications.destinations and not notifications.undelivered:
+        return []
+    count = format_count(notifications.destinations, "destination")
+    lines = [f"notifications  {count}, {notifications.queued} waiting to be sent"]
+    return lines + [
+        f"  not delivered: {record.notification.subject}: {record.error}"
+        for record in notifications.undelivered
+    ]
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _duration(moment: datetime) -> str:
+    return format_seconds((datetime.now(UTC) - moment).total_seconds())
 
 
 def _ingest_lines(ingest: IngestStatus) -> list[str]:
@@ -116,19 +166,16 @@ def _service_lines(service: ServiceRollouts) -> list[str]:
         waits = approve if rollout.awaits_person else ""
         share = f"{_digest(rollout.release)} at {rollout.percent:g} %"
         lines.append(f"  {share}: {rollout.reason}{waits}")
-    return [*lines, *_rejected_lines(service)]
+    return lines + [_stopped_line(rollout) for rollout in service.stopped]
 
 
-def _rejected_lines(service: ServiceRollouts) -> list[str]:
-    """The newest candidate, where it was rolled back: nothing brings it out again by itself."""
-    from tidemill.engine.rejected_candidate import rejection_sentence
-
-    rollout = service.rejected_rollout
-    if rollout is None:
-        return []
-    what, ended = f"candidate {_digest(rollout.release)}", rollout.finished_at
-    name, state, reason = service.service, rollout.state, rollout.reason
-    return [f"  {rejection_sentence(what, name, state, ended, reason)}"]
+def _stopped_line(rollout: RolloutRecord) -> str:
+    """A candidate that is out of the race, and why."""
+    progress = rollout.rollout_state
+    begun = progress is not None and progress.step >= 0
+    how = "was rolled back" if begun else "was stopped before it got traffic"
+    when = f" at {_minute(rollout.finished_at)}" if rollout.finished_at else ""
+    return f"  {_digest(rollout.release)} {how}{when}: {rollout.reason}"
 
 
 def _git_lines(git: FollowedBranch | None) -> list[str]:

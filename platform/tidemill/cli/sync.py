@@ -3,7 +3,7 @@
 Each new commit of TIDEMILL_GIT_REMOTE is checked out beside the one in force; its signatures,
 specs, plan and budget are validated before it takes effect. One that is refused changes
 nothing.
-A revert brings the release back that the same specs made before.
+A revert brings the release back that the same specs built before.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tidemill.control.lifecycle_events import announce
 from tidemill.control.rejected_releases import check_not_rejected
 from tidemill.engine.first_release import missing_baseline
 from tidemill.engine.release_record import ReleaseRecord
@@ -46,6 +47,8 @@ def bring_out_release(home: Home, builder: ProjectBuilder, rollout: Rollout) -> 
     served_release(builder, rollout, record).write(home.release_folder(record.digest))
     home.ledger.materialisations.add_release(record)
     request_rollout(home, rollout, record.digest)
+    project, key = builder.project.name, f"release/{rollout.service}/{record.digest[7:39]}"
+    announce(home, "release-made", project, rollout.name, key=key, digest=record.digest)
     message = f"{_name(record)} asked for its traffic"
     first = home.ledger.rollouts.live_release(rollout.service) is None
     reason = missing_baseline(rollout) if first else None
@@ -85,8 +88,8 @@ def check_not_replaced(
         current = {}
     if current != specs:
         raise TidemillError(
-            f"'{rollout.name}' was made from {tree.name[:10]}, and a newer commit changed or took "
-            "away what it is made of; its release is not brought out"
+            f"'{rollout.name}' was built from {tree.name[:10]}, and a newer commit changed or took "
+            "away what it is built from; its release is not brought out"
         )
 
 

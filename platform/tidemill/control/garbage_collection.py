@@ -41,7 +41,7 @@ def collection(home: Home) -> Iterator[Collection]:
     now, leases = home.clock.now(), home.ledger.leases
     assets = [f"{p.name}/{spec}" for p in home.workspace.projects.values() for spec in p.specs]
     names = [f"{BUILD_LEASES}{asset}" for asset in assets]
-    others = leases.with_prefix(BUILD_LEASES, now).keys() - set(names)
+    others = {lease.name for lease in leases.with_prefix(BUILD_LEASES, now)} - set(names)
     with leases.hold_all(names, lease_owner.current_owner()) as busy:
         if other := busy or next(iter(others), None):
             raise ServiceError(

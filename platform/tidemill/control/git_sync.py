@@ -11,6 +11,7 @@ A commit that is refused changes nothing of all that: the link and what is live 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -146,7 +147,8 @@ class Follower:
         reason = examined.judgement.reason
         news = (sync.state, sync.reason) != ("refused", reason)
         if news:
-            self._publish("commit-refused", replace(sync, reason=reason), "failure")
+            refused = replace(sync, reason=reason, refusal=str(examined.judgement.refusal))
+            self._publish("commit-refused", refused, "failure")
         sync = self.home.ledger.syncs.set_state(
             sync.id,
             "refused",
@@ -216,7 +218,7 @@ class Follower:
         restored: dict[str, str],
         asked: dict[str, tuple[str, ...]],
     ) -> str:
-        parts = [f"makes {', '.join(names)} of {project}" for project, names in asked.items()]
+        parts = [f"builds {', '.join(names)} of {project}" for project, names in asked.items()]
         parts += [f"brings release {d[7:19]} of {key} back" for key, d in restored.items()]
         for item in examined.items:
             if item.state == "removed" and item.kind == "Rollout":
@@ -235,8 +237,10 @@ class Follower:
     def _publish(self, what: Any, sync: SyncRecord, state: Literal["success", "failure"]) -> None:
         """Tell the lifecycle topic and the forge; neither may stop the work. Before the ledger says
         that it is done, so that one that was killed in between tells it again, not never."""
-        facts = {"commit": sync.commit, "reason": sync.reason, "author": sync.author}
-        self.tell(self.home, what, "git", sync.branch, **facts)
+        names = ("commit", "reason", "author", "refusal")
+        key = f"sync/{sync.id}/{what}/{hashlib.sha256(sync.reason.encode()).hexdigest()[:16]}"
+        facts = {name: getattr(sync, name) for name in names}
+        self.tell(self.home, what, "git", sync.branch, key=key, **facts)
         if self.forge is None:
             return
         try:

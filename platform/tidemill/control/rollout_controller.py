@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 from tidemill.control.approvals import Agreement
 from tidemill.control.deployer_choice import (
@@ -24,7 +23,9 @@ from tidemill.control.deployer_choice import (
     rollback_targets,
 )
 from tidemill.control.release_starts import Starts
+from tidemill.control.rollout_events import Tell
 from tidemill.control.rollout_updates import change_of, unwatched
+from tidemill.control.shadow_answers import Pairs, no_pairs
 from tidemill.engine.approval import Identity, refusal_reason
 from tidemill.engine.rollout import Advance, advance
 from tidemill.engine.rollout_commands import STARTING, Command, give_up_start, hold, obey, supersede
@@ -39,7 +40,6 @@ _NO_FORMER = "no previous release to roll back to"
 log = logging.getLogger(__name__)
 
 Ratings = Callable[[RolloutRecord, RolloutState, Rollout], RatingSummary]
-Tell = Callable[[Literal["step-advanced", "rolled-back"], RolloutRecord, RolloutUpdate], None]
 
 
 def _no_ratings(_row: RolloutRecord, _state: RolloutState, _rollout: Rollout) -> RatingSummary:
@@ -50,7 +50,7 @@ def _leave(_row: RolloutRecord) -> None:
     return
 
 
-def _quiet(_what: str, _row: RolloutRecord, _change: RolloutUpdate) -> None:
+def _quiet(_row: RolloutRecord, _change: RolloutUpdate) -> None:
     return
 
 
@@ -63,6 +63,8 @@ class Controller:
     """Where `driver: local` runs."""
     clock: Clock
     ratings: Ratings = _no_ratings
+    pairs: Pairs = no_pairs
+    """What a shadow and the live release answered in this step."""
     tell: Tell = _quiet
     elsewhere: Elsewhere = no_cluster
     """Where the other drivers run."""
@@ -131,7 +133,7 @@ class Controller:
         if reason is None:
             return row
         if row.reason != reason:
-            self._record(row, hold(self._state(row, live), row.percent, reason))
+            self._record(row, hold(self._state(row, live), row.percent, reason, stalled=True))
         return None
 
     def _place(self, row: RolloutRecord) -> Deployer | str:
@@ -201,8 +203,8 @@ class Controller:
         """What `advance` says now. Nothing is asked of the arms before the first step."""
         begun = state.step >= 0
         health = self._deployer(row).health(row.service, state.since) if begun else {}
-        ratings = self.ratings(row, state, rollout)
-        return advance(rollout, state, health, ratings, self.clock.now())
+        answers = self.ratings(row, state, rollout), self.clock.now(), self.pairs(state, rollout)
+        return advance(rollout, state, health, *answers)
 
     def _is_due(self, row: RolloutRecord, rollout: Rollout) -> bool:
         last = self._analysed_at.get(row.id)
@@ -360,7 +362,7 @@ class Controller:
         change = change_of(decision, live.state, command_done=live.command is not None)
         self.ledger.record_decision(live.id, change, now)
         log.info("%s %s: %s", live.service, live.release[:19], decision.reason)
-        self.tell("rolled-back", live, restored)
+        self.tell(live, restored)
         return True
 
     def _stay(self, live: RolloutRecord, decision: Advance, why_not: str) -> None:
@@ -375,6 +377,7 @@ class Controller:
         )
         self._analysed_at[live.id] = self.clock.now()
         self.ledger.record_decision(live.id, change, self.clock.now())
+        self.tell(live, change)
 
     def _record(
         self, row: RolloutRecord, decision: Advance, *, command_done: bool = False
@@ -384,10 +387,7 @@ class Controller:
         self.ledger.record_decision(row.id, change, self.clock.now())
         if change.decision != "hold":
             log.info("%s %s: %s", row.service, row.release[:19], change.reason)
-        if change.decision in ("promote", "done"):
-            self.tell("step-advanced", row, change)
-        elif change.decision == "roll_back":
-            self.tell("rolled-back", row, change)
+        self.tell(row, change)
         return self.ledger.get(row.id)
 
     def _record_look(self, row: RolloutRecord, decision: Advance) -> RolloutRecord:

@@ -21,14 +21,15 @@ from tidemill.adapters.ledger import Ledger
 from tidemill.adapters.local.deployer import LocalDeployer
 from tidemill.control.approvals import Agreement
 from tidemill.control.cluster_deployer import elsewhere
-from tidemill.control.lifecycle_events import LifecyclePublisher, lifecycle_publisher
-from tidemill.control.rollout_controller import Controller, Tell
+from tidemill.control.lifecycle_events import lifecycle_publisher, notification_outbox
+from tidemill.control.notification_delivery import SenderThread
+from tidemill.control.rollout_controller import Controller
+from tidemill.control.rollout_events import rollout_events
+from tidemill.control.shadow_answers import shadow_pairs
 from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.sequential import RatingSummary, SubjectRatings
 from tidemill.errors import TidemillError
-from tidemill.events import LifecycleEvent, LifecycleKind
-from tidemill.pipeline.release_folder import ServedRelease
-from tidemill.records import RolloutRecord, RolloutUpdate
+from tidemill.records import RolloutRecord
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.load import load
@@ -105,27 +106,6 @@ class Rates:
         return min(shares, default=CAUTIOUS)
 
 
-def rollout_events(publisher: LifecyclePublisher) -> Tell:
-    """Publishes the decisions of a controller; without its release folder one is only logged."""
-
-    def tell(what: LifecycleKind, row: RolloutRecord, change: RolloutUpdate) -> None:
-        try:
-            project = ServedRelease.read(Path(row.release_folder)).project
-        except TidemillError as error:
-            log.warning("no event '%s' of %s: %s", what, row.service, error)
-            return
-        event = LifecycleEvent(
-            what=what,
-            project=project,
-            name=row.spec.name,
-            digest=row.release,
-            facts={"decision": change.decision, "reason": change.reason, "percent": change.percent},
-        )
-        publisher.publish(event, f"/services/{row.service}")
-
-    return tell
-
-
 def forgetting(home: Path) -> Callable[[RolloutRecord], None]:
     """Removes the folder of a release that is not kept ready any more.
 
@@ -157,12 +137,15 @@ def run(settings: Settings) -> None:
     gateway = f"http://{settings.host}:{settings.gateway_port}"
     deployer = LocalDeployer(settings.home, gateway, settings.brokers)
     publisher = lifecycle_publisher(settings.brokers)
+    outbox = notification_outbox(ledger.notifications, settings.notify)
+    sender = SenderThread(ledger, settings.notify, clock)
     controller = Controller(
         ledger=ledger.rollouts,
         deployer=deployer,
         clock=clock,
         ratings=Rates(ledger, settings),
-        tell=rollout_events(publisher),
+        pairs=shadow_pairs(ledger),
+        tell=rollout_events(publisher, outbox),
         elsewhere=elsewhere(ledger, settings),
         agreement=Agreement(ledger, settings, clock, lambda: open_forge(settings)),
         forget=forgetting(settings.home),
@@ -173,11 +156,13 @@ def run(settings: Settings) -> None:
         if ledger.leases.acquire("controller", owner, LEASE, clock.now()):
             controller.tick()
 
+    sender.start()
     trouble = ""
     while not stopping.wait(TICK):
         with suppress(KeyboardInterrupt):
             trouble = waited_out(turn, trouble)
     controller.close()
+    sender.close()
     publisher.close()
 
 

@@ -38,6 +38,7 @@ def change_of(
         percent=float(decision.percent),
         rollout_state=decision.state,
         awaits_person=decision.decision == "ask",
+        is_stalled=decision.is_stalled,
         numbers=decision.numbers,
         command_done=command_done,
     )

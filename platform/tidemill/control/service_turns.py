@@ -36,7 +36,8 @@ def _rollout(home: Home, project: Project, trigger: Trigger) -> str:
 
 def _build(home: Home, project: Project, trigger: Trigger, now: datetime) -> str:
     prefix = f"make:{project.name}/"
-    names = {name.removeprefix(prefix) for name in home.ledger.leases.with_prefix(prefix, now)}
+    leases = home.ledger.leases.with_prefix(prefix, now)
+    names = {lease.name.removeprefix(prefix) for lease in leases}
     for name in sorted(names.intersection(upstream(project, *trigger.run))):
         return f"a run is building '{name}'"
     return ""

@@ -133,8 +133,16 @@ def evaluate_and_report(home: Home, project: Project, trigger: Trigger, now: dat
     reaction = react(home.ledger, project.name, trigger, now=now, **given)
     decision = reaction.decision
     if reaction.recorded:
-        facts = {"reason": decision.reason, "numbers": dict(decision.numbers)}
-        announce(home, "trigger-decided", project.name, trigger.name, **facts)
+        announce(
+            home,
+            "trigger-decided",
+            project.name,
+            trigger.name,
+            key=f"decision/{reaction.recorded.key}",
+            reason=decision.reason,
+            state=reaction.recorded.state,
+            numbers=dict(decision.numbers),
+        )
     return f"{trigger.name}: {decision.reason}"
 
 

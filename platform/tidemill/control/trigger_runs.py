@@ -73,9 +73,14 @@ def update_decision(
     elif verdict == "run again":
         decisions.requeue(decided.key, now)
     elif verdict == "given up":
-        message = (
-            f"the process of its run was killed {ATTEMPTS} times (is there enough memory?); "
-            f"`tidemill run {decided.project}` builds the same in the foreground"
-        )
+        message = give_up_reason(decided.project)
         decisions.mark_finished(decided.key, now, ok=False, message=message)
     return verdict
+
+
+def give_up_reason(project: str) -> str:
+    """Why a run is not started again after its process was killed too often."""
+    return (
+        f"the process of its run was killed {ATTEMPTS} times (is there enough memory?); "
+        f"`tidemill run {project}` builds the same in the foreground"
+    )

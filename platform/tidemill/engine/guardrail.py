@@ -48,6 +48,13 @@ class GuardrailReading:
     note: str = ""
     """Which data is missing, or what the live arm has to do with it."""
 
+    @property
+    def wait(self) -> str:
+        """What a guardrail without a judgement waits for."""
+        if self.outcome == "too early":
+            return f"'{self.name}' is not judged before its initial delay is over"
+        return f"'{self.name}' has too little data to be judged: {self.note}"
+
     def __str__(self) -> str:
         note = f" ({self.note})" if self.note else ""
         if self.value is None or self.limit is None:

@@ -110,4 +110,4 @@ def step_estimates(
 def format_days(days: float) -> str:
     """`less than a day`, `about 12 days`."""
     count = ceil(days)
-    return "less than a day" if days < 1 else f"about {count} day{'s' if count > 1 else ''}"
+    return "less than a day" if days < 1 else f"about {count:,} day{'s' if count > 1 else ''}"

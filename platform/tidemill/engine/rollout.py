@@ -8,7 +8,7 @@ The same rules decide the first release of a service: `tidemill.engine.first_rel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -24,7 +24,7 @@ from tidemill.engine.guardrail import (
     signal,
     signal_estimates,
 )
-from tidemill.engine.rollout_rules import RULES
+from tidemill.engine.rollout_rules import RULES, STALLING_RULES
 from tidemill.engine.rollout_rules import Decision as Decision
 from tidemill.engine.rollout_state import RolloutState
 from tidemill.engine.sequential import (
@@ -34,6 +34,8 @@ from tidemill.engine.sequential import (
     compare,
     sample_ratio_test,
 )
+from tidemill.engine.shadow_comparison import ShadowComparison, compare_shadow
+from tidemill.engine.shadow_pair import ShadowPair
 from tidemill.spec.rollout import Rollout
 
 _SIGNALS = ("error_rate", "overload_rate", "latency_p50", "latency_p95")
@@ -50,6 +52,8 @@ class Advance:
     state: RolloutState
     numbers: Mapping[str, object] = field(default_factory=dict)
     """What the decision rests on; JSON-able."""
+    is_stalled: bool = False
+    """True for a hold that does not end by itself."""
 
 
 def advance(
@@ -58,18 +62,21 @@ def advance(
     health: Mapping[str, ArmHealth],
     ratings: RatingSummary,
     now: datetime,
+    pairs: Sequence[ShadowPair] = (),
 ) -> Advance:
-    """Decide one look.
+    """Decide one look; `pairs` are what a shadow and the live release answered in this step.
 
     `health` is by release digest and covers the time since `state.since`. That window stays open
     until every guardrail is judged and has seen enough answers, then the next one starts: bounds
     get narrow, and a release that turns bad late is not hidden by its good hours.
     """
-    scene = Scene(rollout, state, health, ratings, now)
+    scene = Scene(rollout, state, health, ratings, now, pairs)
     for rule in RULES:
         finding = rule(scene)
         if finding is not None:
-            return scene.settle(*finding)
+            stalls = rule in STALLING_RULES and scene.waited_long_enough and not scene.is_watched
+            settled = scene.settle(*finding)
+            return replace(settled, is_stalled=stalls and settled.decision == "hold")
     return scene.onwards()
 
 
@@ -82,6 +89,7 @@ class Scene:
     health: Mapping[str, ArmHealth]
     ratings: RatingSummary
     now: datetime
+    pairs: Sequence[ShadowPair] = ()
 
     @property
     def percent(self) -> int:
@@ -158,11 +166,14 @@ class Scene:
         found = []
         if self.rollout.guardrails and (self.candidate is None or self.candidate.requests == 0):
             arm = "release" if self.is_watched else "candidate"
-            found.append(f"no data: the {arm} answered nothing since the last look")
+            found.append(f"the {arm} answered nothing since the last look")
         step = self.rollout.steps[self.state.step]
         if self.requests < step.min_requests:
-            found.append(f"{self.requests} of {step.min_requests} answers so far")
-        return (*found, *(f"not judged yet: {reading}" for reading in self._unjudged))
+            needed = f"{step.min_requests} answers that this step needs"
+            found.append(f"the candidate has {self.requests} of the {needed}")
+        if self.rollout.min_agreement is not None and self.shadow is None:
+            found.append("no request was answered by both releases")
+        return (*found, *(reading.wait for reading in self._unjudged))
 
     @property
     def refused(self) -> int:
@@ -191,7 +202,7 @@ class Scene:
     def comparison(self) -> Comparison | None:
         """What the ratings say; None where the rollout does not look at them."""
         quality = self.rollout.quality
-        if quality is None or self.state.live is None:
+        if quality is None or self.state.live is None or self.rollout.mode == "shadow":
             return None
         return compare(
             self.ratings.rated,
@@ -199,6 +210,19 @@ class Scene:
             alpha=quality.alpha,
             expected_ratings=quality.expected_ratings,
         )
+
+    @cached_property
+    def shadow(self) -> ShadowComparison | None:
+        """What the shadow answered beside the live release; None where nothing is paired."""
+        return compare_shadow(self.pairs) if self.rollout.mode == "shadow" else None
+
+    @property
+    def rating_wait(self) -> timedelta:
+        """Time that is left in a shared step for ratings to exclude harm; 0 or less: none."""
+        if not 0 < self.percent < 100:
+            return timedelta(0)
+        step = self.rollout.steps[self.state.step]
+        return step.ratings_within - (self.now - self.state.step_started)
 
     @property
     def is_approved_in_step(self) -> bool:
@@ -234,7 +258,8 @@ class Scene:
         state = self._state_after_look()
         if self.rollout.mode == "shadow":
             ended = replace(state, status="ended")
-            return Advance("done", _ENDED, 0, ended, self.numbers())
+            reason = f"{_ENDED}: {self._why()}" if self.shadow else _ENDED
+            return Advance("done", reason, 0, ended, self.numbers())
         watched = self._watched_signals
         if not watched:
             return Advance("done", _LIVE, 100, replace(state, status="live"), self.numbers())
@@ -269,6 +294,7 @@ class Scene:
         parts += self.missing
         if self.comparison and self.comparison.ratings:
             parts.append(f"ratings say {self.comparison.finding}")
+        parts += [str(self.shadow.agreement)] if self.shadow else []
         return "; ".join(parts) or "the step is over and nothing speaks against it"
 
     def _state_after_look(self) -> RolloutState:
@@ -322,6 +348,7 @@ class Scene:
             "guardrails": [asdict(reading) for reading in self.readings],
             "ratings": asdict(self.comparison) if self.comparison else None,
             "split": asdict(self.split) if self.comparison else None,
+            "shadow": self.shadow.to_dict() if self.shadow else None,
         }
 
 

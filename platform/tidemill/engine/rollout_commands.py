@@ -58,9 +58,9 @@ def give_up_start(state: RolloutState, failures: int, error: str) -> Advance | N
     return _end(state, "roll_back", error, "failed")
 
 
-def hold(state: RolloutState, percent: float, reason: str) -> Advance:
-    """Nothing moves, for this reason."""
-    return Advance("hold", reason, round(percent), state)
+def hold(state: RolloutState, percent: float, reason: str, *, stalled: bool = False) -> Advance:
+    """Nothing moves, for this reason; `stalled` where that does not end by itself."""
+    return Advance("hold", reason, round(percent), state, is_stalled=stalled)
 
 
 def _end(state: RolloutState, decision: Decision, reason: str, status: Status) -> Advance:

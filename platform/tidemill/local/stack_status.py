@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.local.processes import ProcessFolder, ProcessInfo, is_listening
-from tidemill.engine.rejected_candidate import REJECTED_STATES
 from tidemill.errors import BrokerDown, TidemillError
-from tidemill.home import Home, has_ledger
+from tidemill.home import Home
 from tidemill.local.stack import broker_error, is_running
 from tidemill.local.status import (
     FollowedBranch,
@@ -18,6 +17,7 @@ from tidemill.local.status import (
     ServiceRollouts,
     StackStatus,
 )
+from tidemill.local.work_reading import stopped_rollouts, work_status
 from tidemill.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def stack_status(settings: Settings) -> StackStatus:
         services=_services(ledger) if ledger else (),
         ingest=_ingest(settings, ledger) if ledger else None,
         git=_followed_branch(settings, ledger) if ledger else None,
+        work=work_status(ledger, settings.notify, SystemClock().now()) if ledger else None,
         assets=_assets(settings) if ledger else (),
         statuses=states.statuses,
         trouble=states.error,
@@ -49,7 +50,7 @@ def stack_status(settings: Settings) -> StackStatus:
 
 
 def _open_ledger(settings: Settings) -> Ledger | None:
-    if not has_ledger(settings):
+    if not settings.has_ledger:
         return None
     from tidemill.adapters.ledger import Ledger
 
@@ -87,14 +88,10 @@ def _services(ledger: Ledger) -> tuple[ServiceRollouts, ...]:
             retired=tuple(rollout.release for rollout in rollouts.retired_rollouts(service)),
             question=_question(rollouts.live_rollout(service)),
             in_progress=tuple(rollouts.in_progress(service)),
-            rejected_rollout=_rejected_rollout(rollouts.newest(service, 1)),
+            stopped=stopped_rollouts(ledger, service),
         )
         for service in rollouts.services()
     )
-
-
-def _rejected_rollout(newest: Sequence[RolloutRecord]) -> RolloutRecord | None:
-    return next((rollout for rollout in newest if rollout.state in REJECTED_STATES), None)
 
 
 def _question(live: RolloutRecord | None) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 from tidemill.engine.config_drift import ConfigDrift, config_drifts
 from tidemill.engine.plan import PlanEntry
 from tidemill.engine.service_status import ServiceStatus
+from tidemill.local.work_status import WorkStatus
 from tidemill.records import RemotePoll, RolloutRecord, SyncRecord
 
 _SYNC_FIELDS = ("commit", "subject", "author", "state", "refusal", "reason", "signer")
@@ -45,8 +46,8 @@ class ServiceRollouts:
     question: str
     """What the live release asks a person; empty where it asks nothing."""
     in_progress: tuple[RolloutRecord, ...]
-    rejected_rollout: RolloutRecord | None = None
-    """The newest rollout, where its candidate was rolled back or did not start."""
+    stopped: tuple[RolloutRecord, ...] = ()
+    """Candidates that were rolled back or did not start, newest first."""
 
     def to_dict(self) -> dict[str, object]:
         """JSON."""
@@ -65,14 +66,15 @@ class ServiceRollouts:
                 }
                 for rollout in self.in_progress
             ],
-            "rejected": {
-                "release": self.rejected_rollout.release,
-                "state": self.rejected_rollout.state,
-                "reason": self.rejected_rollout.reason,
-                "at": self.rejected_rollout.finished_at,
-            }
-            if self.rejected_rollout
-            else None,
+            "stopped": [
+                {
+                    "release": rollout.release,
+                    "state": rollout.state,
+                    "reason": rollout.reason,
+                    "finished_at": rollout.finished_at,
+                }
+                for rollout in self.stopped
+            ],
         }
 
 
@@ -139,6 +141,8 @@ class StackStatus:
     """None without a ledger."""
     git: FollowedBranch | None
     """None where no branch is followed."""
+    work: WorkStatus | None
+    """Runs, stopped builds, approvals and notifications; None without a ledger."""
     assets: tuple[PlanEntry, ...]
     """Assets that are not up to date; empty where that is not known."""
     statuses: tuple[ServiceStatus, ...]
@@ -160,6 +164,7 @@ class StackStatus:
             "services": [service.to_dict() for service in self.services],
             "ingest": self.ingest.to_dict() if self.ingest else {},
             "git": self.git.to_dict() if self.git else None,
+            **(self.work.to_dict() if self.work else {}),
             "assets": [
                 {name: str(getattr(entry, name)) for name in _ASSET_FIELDS} for entry in self.assets
             ],

@@ -154,11 +154,13 @@ class ProjectBuilder:
         run: str = "",
         offsets: Mapping[str, int] | None = None,
         progress: Progress = no_progress,
+        started: Callable[[], None] = lambda: None,
     ) -> BuildResult:
         """Build the asset, or reuse the artefact that the same inputs gave before.
 
-        `offsets` are those of a trigger's firing or of `--fresh`, see `feedback_offsets`. Raises
-        what the builders of the kinds raise; nothing is recorded then.
+        `offsets` are those of a trigger's firing or of `--fresh`, see `feedback_offsets`; `started`
+        is called where it is not reused. Raises what the builders of the kinds raise; nothing is
+        recorded then.
         """
         spec = self.specs[name]
         parents = {parent: self.current(parent) for parent in self.parents(name)}
@@ -168,14 +170,15 @@ class ProjectBuilder:
             progress(f"{name}: reused {record.artefact[:19]}")
             return reused
         version = self._version(name, parents, frozen)
-        started, clock = self.clock.now(), time.monotonic()
+        started()
+        started_at, clock = self.clock.now(), time.monotonic()
         progress(f"{name}: building {spec.kind.lower()}")
         result = self._build(spec, frozen, version, progress)
         places = (self.project.name, name, self.records, self.store)
         result = link_same_rows(result, *places, progress)
         self.keep([result.artefact, *result.steps.values()])
         seconds = time.monotonic() - clock
-        self._record(name, result, parents, version, started, seconds, run)
+        self._record(name, result, parents, version, started_at, seconds, run)
         return result
 
     def _build(

@@ -4,39 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tidemill.engine.cost import BudgetExcess, BudgetLimits, Estimate, budget_excess, total
-from tidemill.engine.first_release import missing_baseline
 from tidemill.engine.plan import PlanEntry, PlanState, plan, with_built_state
-from tidemill.engine.ratings_needed import step_estimates
 from tidemill.engine.spec_snapshot import SpecSnapshot
 from tidemill.engine.staleness import ASSET_KINDS, NeverBuilt
 from tidemill.planning.dataset_differences import dataset_differences
+from tidemill.planning.planned_traffic import planned_traffic
 from tidemill.planning.report import (
     KINDS_WITHOUT_ARTEFACT,
     PlannedApproval,
     PlannedAsset,
-    PlannedTraffic,
     PlanReport,
     PlanTotals,
-    QualityLimit,
-    TrafficStep,
 )
 from tidemill.planning.revisions import Revisions
 from tidemill.ports import Clock
 from tidemill.settings import Settings
-from tidemill.spec.rollout import RatingQuality
 
 if TYPE_CHECKING:
     from tidemill.adapters.ledger import Ledger
     from tidemill.home import Home
     from tidemill.pipeline.preview import DataDifference
-
-HISTORY_WINDOW = timedelta(days=28)
-"""Ratings of this time say how quickly they come."""
 
 
 def plan_report(settings: Settings, revisions: Revisions, clock: Clock) -> PlanReport:
@@ -69,7 +59,7 @@ def plan_report(settings: Settings, revisions: Revisions, clock: Clock) -> PlanR
         ),
         totals=_totals(rebuilt, estimates),
         over_budget=tuple(over_budget),
-        traffic=tuple(_traffic(rollout, ledger, clock) for rollout in rollouts),
+        traffic=tuple(planned_traffic(rollout, ledger, clock.now()) for rollout in rollouts),
         approvals=tuple(_approvals(rollouts)),
     )
 
@@ -84,10 +74,9 @@ def _counts(revisions: Revisions, entries: Sequence[PlanEntry]) -> Mapping[PlanS
 
 def _home(settings: Settings) -> Home | None:
     """The home, where it has a ledger; a plan begins none."""
-    from tidemill.home import Home, has_ledger
-
-    if not has_ledger(settings):
+    if not settings.has_ledger:
         return None
+    from tidemill.home import Home
 
     return Home(settings)
 
@@ -155,39 +144,6 @@ def _totals(rebuilt: Sequence[PlanEntry], estimates: Mapping[str, Estimate]) -> 
     builds = [entry.key for entry in rebuilt if entry.kind not in KINDS_WITHOUT_ARTEFACT]
     without_history = tuple(key for key in builds if key not in estimates)
     return PlanTotals(len(builds), total(estimates.values()), without_history)
-
-
-def _traffic(rollout: SpecSnapshot, ledger: Ledger | None, clock: Clock) -> PlannedTraffic:
-    fields = rollout.fields
-    quality = QualityLimit(**fields["quality"]) if fields.get("quality") else None
-    pace = None
-    if ledger is not None and quality:
-        now = clock.now()
-        since = now - HISTORY_WINDOW
-        pace = ledger.service_metrics.rating_rate(fields["service"], quality.metric, since, now)
-    traffic = PlannedTraffic(
-        project=rollout.project,
-        name=rollout.name,
-        service=fields["service"],
-        mode=fields["mode"],
-        steps=tuple(TrafficStep(**step) for step in fields["steps"]),
-        quality=quality,
-        ratings=pace,
-        waits=step_estimates(_percents(rollout), _judged_by_ratings(rollout), pace),
-    )
-    live = ledger.rollouts.live_release(traffic.service) if ledger is not None else None
-    return replace(traffic, blocked=missing_baseline(traffic)) if live is None else traffic
-
-
-def _percents(rollout: SpecSnapshot) -> list[int]:
-    return [step["percent"] for step in rollout.fields["steps"]]
-
-
-def _judged_by_ratings(rollout: SpecSnapshot) -> RatingQuality | None:
-    """What ratings have to show; None where none count, as nobody sees a shadow's answers."""
-    fields = rollout.fields
-    quality = fields["quality"] if fields["mode"] != "shadow" else None
-    return RatingQuality(**quality) if quality else None
 
 
 def _approvals(rollouts: Iterable[SpecSnapshot]) -> Iterator[PlannedApproval]:

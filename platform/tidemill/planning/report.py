@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 from tidemill.engine.cost import BudgetExcess, BudgetLimits, Estimate
 from tidemill.engine.plan import PlanEntry, PlanState
-from tidemill.engine.ratings_needed import RatingRate, StepEstimate
+from tidemill.planning.planned_traffic import PlannedTraffic
 
 if TYPE_CHECKING:
     from tidemill.pipeline.preview import DataDifference
@@ -65,51 +65,6 @@ class PlanTotals:
 
 
 @dataclass(frozen=True)
-class TrafficStep:
-    """One step of a rollout."""
-
-    percent: int
-    hold: str
-    """ISO 8601 duration."""
-    min_requests: int
-
-
-@dataclass(frozen=True)
-class QualityLimit:
-    """How users' ratings judge the candidate, see `spec.rollout.Quality`."""
-
-    metric: str
-    margin: float
-    alpha: float
-    expected_ratings: int
-
-
-@dataclass(frozen=True)
-class PlannedTraffic:
-    """What a rollout would do to the traffic of its service."""
-
-    project: str
-    name: str
-    service: str
-    mode: str
-    steps: tuple[TrafficStep, ...]
-    quality: QualityLimit | None
-    ratings: RatingRate | None
-    """How quickly ratings came lately; None where that is not known."""
-    waits: tuple[StepEstimate, ...]
-    blocked: str | None = None
-    """Why the rollout cannot start as it is, with the way out; None where it can."""
-
-    def to_dict(self) -> dict[str, object]:
-        """JSON."""
-        pace = self.ratings
-        return {
-            **asdict(self),
-            "ratings": {**asdict(pace), "per_day": pace.per_day} if pace else None,
-        }
-
-
-@dataclass(frozen=True)
 class PlannedApproval:
     """A rollout that a person has to approve."""
 
@@ -145,8 +100,9 @@ class PlanReport:
 
     @property
     def exit_code(self) -> int:
-        """3 where a person has to agree or a budget is exceeded, 2 where something changes."""
-        if self.approvals or self.over_budget:
+        """3 where a person has to agree, a budget is exceeded or a rollout cannot finish, 2 where
+        something changes."""
+        if self.approvals or self.over_budget or any(t.cannot_finish for t in self.traffic):
             return 3
         quiet = ("cosmetic", "blocked")
         return 2 if any(asset.entry.state not in quiet for asset in self.assets) else 0

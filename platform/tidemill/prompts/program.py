@@ -81,7 +81,7 @@ class PromptProgram:
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ArtefactError(
-                f"{folder}: not a prompt artefact ({error}); make the prompt again"
+                f"{folder}: not a prompt artefact ({error}); build the prompt again"
             ) from error
 
     def save(self, folder: Path) -> None:

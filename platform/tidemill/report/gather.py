@@ -150,11 +150,11 @@ def _folder(home: Home, known: str, part: str, missing: dict[str, str]) -> Path 
     except MissingArtefact:
         missing[part] = (
             f"The bytes of {known[:19]} are not in this home; `dvc pull` in its store brings them "
-            "back, or `tidemill run` makes them again."
+            "back, or `tidemill run` builds them again."
         )
     except ArtefactError:
         missing[part] = (
-            f"The bytes of {known[:19]} are not those that were made: they do not match their "
+            f"The bytes of {known[:19]} are not those that were built: they do not match their "
             "digest, so nothing of them is shown here."
         )
     return None

@@ -46,7 +46,7 @@ def key_facts(story: ReleaseFacts) -> list[tuple[str, str]]:
     rows = story.data.rows
     pairs = [
         ("service", release.service),
-        ("made", formatting.format_time(release.created)),
+        ("built", formatting.format_time(release.created)),
         ("commit", release.commit.sha[:12] or "not in Git"),
         ("base model", story.base.name if story.base else "none"),
         ("serves", _serves(story)),

@@ -21,7 +21,9 @@ def tokenizer(folder: Path) -> Any:
     try:
         loaded = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError) as error:
-        raise ArtefactError(f"{folder}: has no tokenizer ({error}); make the model again") from None
+        raise ArtefactError(
+            f"{folder}: has no tokenizer ({error}); build the model again"
+        ) from None
     if loaded.pad_token is None:
         loaded.pad_token = loaded.eos_token
     return loaded

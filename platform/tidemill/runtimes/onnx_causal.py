@@ -35,7 +35,7 @@ def open(folder: Path, form: ModelForm, resolve: Resolve) -> OnnxCausal:  # noqa
     )
     if not any(tensor.name.startswith("past_key_values") for tensor in session.get_inputs()):
         raise ArtefactError(
-            f"{folder}: the graph keeps no KV cache; make the Compression again from its weights"
+            f"{folder}: the graph keeps no KV cache; build the Compression again from its weights"
         )
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     limit = int(config.get("max_position_embeddings") or 0)

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from tidemill import entry_points
 from tidemill.adapters.local.routing import FILE, Route, RouteFile, bucket
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession, web
 
 SUBJECT, ARM = "x-tidemill-subject", "x-tidemill-arm"
+PAIR = "x-tidemill-pair"
+"""The id that a request shares with its copies; none is taken from a client."""
 CACHED = "x-tidemill-cached"
 _LONGEST_BODY = 8 * 2**20
 _OVERLOADED = (429, 503)
@@ -44,6 +47,7 @@ _HOP = {
     "transfer-encoding",
     "upgrade",
 }
+_NOT_PASSED_ON = _HOP | {PAIR}
 
 
 class UpstreamFailed(Exception):
@@ -77,6 +81,8 @@ class Gateway:
         self, request: web.BaseRequest, service: str, path: str, body: bytes, route: Route
     ) -> web.StreamResponse:
         arm = route.arm_for(bucket(self.key, route.salt, _routing_key(request.headers, body)))
+        if route.shadows:
+            request[PAIR] = uuid4().hex
         for shadow in route.shadows:
             self._copy(request, service, path, body, shadow)
         try:
@@ -127,8 +133,8 @@ class Gateway:
 
     def _call(self, request: web.BaseRequest, path: str, body: bytes, arm: Arm, name: str) -> Any:
         assert self.session is not None
-        headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP}
-        headers[ARM] = name
+        headers = {k: v for k, v in request.headers.items() if k.lower() not in _NOT_PASSED_ON}
+        headers |= {ARM: name} | ({PAIR: request[PAIR]} if PAIR in request else {})
         query = f"?{request.query_string}" if request.query_string else ""
         return self.session.request(
             request.method,

@@ -7,6 +7,7 @@ left out in silence. These are the same routes on the same KServe application.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 RESPONSE_ID, RELEASE = "x-tidemill-response-id", "x-tidemill-release"
 SUBJECT, ARM = "x-tidemill-subject", "x-tidemill-arm"
+PAIR = "x-tidemill-pair"
+_PAIR_ID = re.compile(r"[0-9a-f]{32}")
 CACHED = "x-tidemill-cached"
 
 
@@ -92,7 +95,14 @@ class ChatRequest(BaseModel):
             subject=self.tidemill.subject or headers.get(SUBJECT) or self.user,
             conversation=self.tidemill.conversation,
             arm=headers.get(ARM, "live"),
+            pair=read_pair(headers),
         )
+
+
+def read_pair(headers: Any) -> str | None:
+    """The id that the gateway gave a request and its copies; None for anything else."""
+    pair = str(headers.get(PAIR, ""))
+    return pair if _PAIR_ID.fullmatch(pair) else None
 
 
 def parse_request(body: bytes) -> ChatRequest:

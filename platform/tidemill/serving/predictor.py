@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from tidemill.answer import Answer
+from tidemill.engine.shadow_pair import shadow_response_id
 from tidemill.errors import BadRequest
 from tidemill.pipeline.release_folder import ServedRelease
 from tidemill.prompts import PromptProgram
@@ -32,6 +33,15 @@ class InferenceRequest:
     subject: str | None = None
     conversation: str | None = None
     arm: str = "live"
+    pair: str | None = None
+    """The id that it shares with its copies for a shadow; None where there are none."""
+
+    @property
+    def response_id(self) -> str:
+        """The id of its answer: of a pair both releases' ids say that they belong together."""
+        if self.pair is None:
+            return uuid4().hex
+        return shadow_response_id(self.pair) if self.arm == "shadow" else self.pair
 
 
 @dataclass(frozen=True)
@@ -202,7 +212,7 @@ class Predictor:
         response_id: str | None,
     ) -> InferenceResponse:
         return InferenceResponse(
-            response_id=response_id or uuid4().hex,
+            response_id=response_id or ask.response_id,
             request=ask,
             messages=messages,
             raw_text=reply.text,

@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tidemill.errors import BadRequest, Overloaded, PromptTooLong
-from tidemill.serving.openai import ARM, CACHED, RELEASE, RESPONSE_ID, SUBJECT
+from tidemill.serving.openai import ARM, CACHED, RELEASE, RESPONSE_ID, SUBJECT, read_pair
 from tidemill.serving.predictor import InferenceRequest, InferenceResponse
 from tidemill.serving.request_queue import QUEUE_SIZE, RequestQueue
 
@@ -87,6 +87,7 @@ def _asks(payload: Any, queue: RequestQueue, headers: dict[str, str]) -> list[In
     if len(rows) > QUEUE_SIZE:
         raise BadRequest(f"{len(rows)} rows in one request; send at most {QUEUE_SIZE}")
     subject = parameters.get("subject") or headers.get(SUBJECT)
+    pair = read_pair(headers)
     return [
         InferenceRequest(
             inputs=None if takes_text else row,
@@ -95,8 +96,9 @@ def _asks(payload: Any, queue: RequestQueue, headers: dict[str, str]) -> list[In
             subject=str(subject) if subject else None,
             conversation=parameters.get("conversation"),
             arm=headers.get(ARM, "live"),
+            pair=f"{pair}-{number}" if pair and number else pair,
         )
-        for row in rows
+        for number, row in enumerate(rows)
     ]
 
 

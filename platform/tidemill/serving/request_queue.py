@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
 from typing import Any
-from uuid import uuid4
 
 from tidemill.errors import Overloaded
 from tidemill.serving.predictor import InferenceRequest, InferenceResponse, Predictor
@@ -75,7 +74,7 @@ class RequestQueue:
     async def stream(self, ask: InferenceRequest) -> TokenStream:
         """A stream that has its first piece; raises BadRequest, Overloaded, PromptTooLong, and what
         the model fails with, before anything is sent."""
-        response_id = uuid4().hex
+        response_id = ask.response_id
         cached = self.answerer.cached_response(ask, response_id)
         pieces = TokenStream(response_id, asyncio.Queue(), cached is not None)
         if cached is not None:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
 from tidemill.settings.marks import DefaultText, Expects, MayHoldPassword
+from tidemill.settings.notify import NotifySettings
 from tidemill.settings.sections import (
     CiJob,
     ForgeHost,
@@ -34,6 +35,7 @@ __all__ = [
     "ForgeKind",
     "ForgeSettings",
     "KafkaSecurity",
+    "NotifySettings",
     "ReflectionSettings",
     "Settings",
     "SubjectSettings",
@@ -150,6 +152,7 @@ class Settings(SubjectSettings):
     reflection: ReflectionSettings | None = None
     forge: ForgeSettings = ForgeSettings()
     kafka: KafkaSecurity = KafkaSecurity()
+    notify: NotifySettings = NotifySettings()
 
     @classmethod
     def read(
@@ -191,6 +194,12 @@ class Settings(SubjectSettings):
         """These settings on another Git remote and branch; None keeps what is set."""
         named = {"git_remote": remote, "git_branch": branch}
         return self.model_copy(update={name: text for name, text in named.items() if text})
+
+    @property
+    def has_ledger(self) -> bool:
+        """False where the ledger is a file that was never made; opening it would make one."""
+        path = self.ledger_url.removeprefix("sqlite:///")
+        return path == self.ledger_url or Path(path).exists()
 
     def with_specs(self, specs: Path) -> Self:
         """These settings on another folder of specs; the home stays."""

@@ -9,7 +9,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tidemill.spec.base import AddedLater, Duration, FieldConflict, Frozen, Name, RefersTo, Spec
+from tidemill.spec.base import (
+    AddedLater,
+    Duration,
+    FieldConflict,
+    Fraction,
+    Frozen,
+    Name,
+    RefersTo,
+    Spec,
+)
 from tidemill.spec.trigger import ApprovalRule
 
 
@@ -22,6 +31,9 @@ class RolloutStep(Frozen):
     """Shortest time at this share."""
     min_requests: int = Field(default=0, ge=0)
     """Fewest answers of the candidate before the next step."""
+    ratings_within: Annotated[Duration, AddedLater()] = timedelta(0)
+    """Longest time at this share in which the next one waits for `quality` to exclude a loss beyond
+    the margin. After it the guardrails decide, in the last shared step `on_inconclusive`."""
 
 
 class Guardrail(Frozen):
@@ -80,6 +92,15 @@ class NoDataRule(Frozen):
     then: Literal["judge_others", "hold", "roll_back"] = "judge_others"
     """`judge_others` goes on by the signals that have data, and names the others; `hold` waits
     until data or a person comes (`tidemill rollout promote`)."""
+
+
+class ExpectedTraffic(Frozen):
+    """The traffic that a service is expected to have, for as long as none is measured."""
+
+    requests_per_day: float = Field(gt=0)
+    """Requests of all users together."""
+    rating_rate: Fraction = 0.0
+    """Share of the answers that users rate, 0 to 1."""
 
 
 class Direct(Frozen):
@@ -143,6 +164,17 @@ class Rollout(Spec):
     watch: Annotated[Duration, AddedLater()] = timedelta(days=1)
     """Time after the last step in which absolute guardrails, and ratings against those of the
     former release, still bring that release back by themselves; `0s` ends with the last step."""
+    min_agreement: Annotated[Fraction | None, AddedLater()] = None
+    """Least agreement of a shadow's answers with those that users got to the same requests: the
+    same label, or ROUGE-L of free texts. Where even the upper 95 % bound lies below it when the
+    step's hold is over, the candidate is rolled back; where the bounds do not decide,
+    `on_inconclusive` does."""
+    finish_within: Annotated[Duration, AddedLater()] = timedelta(weeks=4)
+    """Longest time to the last step's end. `tidemill validate` refuses a rollout that needs longer
+    at the traffic there is: for requests or for ratings that come too slowly."""
+    traffic: Annotated[ExpectedTraffic | None, AddedLater()] = None
+    """The expected traffic. What was measured in the last 28 days counts instead, where a service
+    has answered for a day."""
     approval: ApprovalRule | None = None
     """A person has to agree."""
     keep_versions: int = Field(default=3, ge=1)

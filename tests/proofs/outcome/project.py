@@ -15,6 +15,7 @@ from tidemill.settings import Settings
 
 SERVICE = "desk"
 _TIMES = re.compile(r"\b(hold|quiet|max_wait|cooldown|initial_delay): \d+(s|m|h|d)\b")
+_WAITS = re.compile(r"\b(ratings_within|after): \d+(s|m|h|d)\b")
 _DAILY = re.compile(r"\bdaily_limit: \d+")
 
 
@@ -56,5 +57,5 @@ class Desk:
         """A project for this file as `init` writes it, with shortened waiting times."""
         self.types("init", SERVICE, "--data", str(file), "--yes")
         for spec in sorted(self.specs.glob("*.yaml")):
-            shortened = _TIMES.sub(r"\1: 2s", spec.read_text())
+            shortened = _WAITS.sub(r"\1: 60s", _TIMES.sub(r"\1: 2s", spec.read_text()))
             spec.write_text(_DAILY.sub("daily_limit: 100", shortened))

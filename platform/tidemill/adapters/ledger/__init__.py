@@ -17,6 +17,7 @@ from tidemill.adapters.ledger.events import EventLedger
 from tidemill.adapters.ledger.feedback import FeedbackLedger
 from tidemill.adapters.ledger.leases import LeaseLedger
 from tidemill.adapters.ledger.lineage import LineageLedger
+from tidemill.adapters.ledger.notifications import NotificationLedger
 from tidemill.adapters.ledger.rollouts import RolloutLedger
 from tidemill.adapters.ledger.service_metrics import ServiceMetrics
 from tidemill.adapters.ledger.syncs import SyncLedger
@@ -34,6 +35,7 @@ class Ledger:
     feedback: FeedbackLedger
     leases: LeaseLedger
     lineage: LineageLedger
+    notifications: NotificationLedger
     rollouts: RolloutLedger
     service_metrics: ServiceMetrics
     syncs: SyncLedger
@@ -55,6 +57,7 @@ class Ledger:
             FeedbackLedger(engine),
             LeaseLedger(engine),
             LineageLedger(engine),
+            NotificationLedger(engine),
             RolloutLedger(engine),
             ServiceMetrics(engine),
             SyncLedger(engine),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 from time import monotonic, sleep
@@ -11,7 +12,7 @@ from time import monotonic, sleep
 from sqlalchemy import Column, DateTime, Engine, String, Table, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from tidemill.adapters.ledger.base import metadata
+from tidemill.adapters.ledger.base import metadata, utc
 
 ALIVE = "alive:"
 """What the name of an owner's own lease begins with."""
@@ -22,7 +23,18 @@ leases = Table(
     Column("name", String(200), primary_key=True),
     Column("owner", String(200), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("acquired_at", DateTime(timezone=True)),
 )
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A lease that has not expired."""
+
+    name: str
+    owner: str
+    acquired_at: datetime | None
+    """Since when this owner has it; None for one that an older version acquired."""
 
 
 class LeaseLedger:
@@ -34,12 +46,13 @@ class LeaseLedger:
     def acquire(self, name: str, owner: str, length: timedelta, now: datetime) -> bool:
         """Take or renew the lease; False while another owner holds it."""
         values = {"owner": owner, "expires_at": now + length}
-        free = (leases.c.owner == owner) | (leases.c.expires_at < now)
+        own, expired = leases.c.owner == owner, leases.c.expires_at < now
         with self.engine.begin() as connection:
-            renewed = connection.execute(
-                update(leases).where(leases.c.name == name, free).values(**values)
-            )
-            if renewed.rowcount:
+            named = update(leases).where(leases.c.name == name)
+            if connection.execute(named.where(own).values(**values)).rowcount:
+                return True
+            values = {**values, "acquired_at": now}
+            if connection.execute(named.where(expired).values(**values)).rowcount:
                 return True
             if connection.scalar(select(leases.c.owner).where(leases.c.name == name)):
                 return False
@@ -67,13 +80,15 @@ class LeaseLedger:
         with self.engine.begin() as connection:
             connection.execute(delete(leases).where(leases.c.name == name, leases.c.owner == owner))
 
-    def with_prefix(self, prefix: str, now: datetime) -> dict[str, str]:
-        """Owner by name of the leases that have not expired and whose name has the prefix."""
-        query = select(leases.c.name, leases.c.owner).where(
+    def with_prefix(self, prefix: str, now: datetime) -> list[Lease]:
+        """The leases that have not expired and whose name has the prefix, by name."""
+        columns = (leases.c.name, leases.c.owner, leases.c.acquired_at)
+        query = select(*columns).where(
             leases.c.name.startswith(prefix, autoescape=True), leases.c.expires_at >= now
         )
         with self.engine.connect() as connection:
-            return dict(connection.execute(query).all())
+            rows = connection.execute(query.order_by(leases.c.name)).all()
+        return [Lease(name, owner, utc(since) if since else None) for name, owner, since in rows]
 
     @contextmanager
     def hold(

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Engine, and_, func, select
+from sqlalchemy import ColumnElement, Engine, FromClause, and_, func, or_, select
 
 from tidemill.adapters.ledger.base import SqlRow
 from tidemill.adapters.ledger.event_tables import feedback, from_timestamp, inference, to_timestamp
+from tidemill.answer import Answer
 from tidemill.engine.arm_health import WARM_UP, ArmHealth
 from tidemill.engine.ratings_needed import RatingRate
+from tidemill.engine.service_traffic import RequestRate
+from tidemill.engine.shadow_pair import MAX_PAIRS, SHADOW_SUFFIX, ReleaseAnswer, ShadowPair
 from tidemill.records import RatingTotals
 from tidemill.triggers import AnswerRecord
 from tidemill.triggers.subject_weight import rating_cap
@@ -96,6 +100,18 @@ class ServiceMetrics:
             return None
         return RatingRate(count, max(1.0, (to_timestamp(now) - first) / 86_400), float(mean or 0.0))
 
+    def request_rate(self, service: str, since: datetime, now: datetime) -> RequestRate | None:
+        """How many answers a service gave since a moment, copies for a shadow left out, and how
+        long ago the first of them was; None without any."""
+        query = select(func.count(), func.min(inference.c.time)).where(
+            inference.c.service == service,
+            inference.c.time >= to_timestamp(since),
+            inference.c.arm != "shadow",
+        )
+        with self.engine.connect() as connection:
+            count, first = connection.execute(query).one()
+        return RequestRate(count, (to_timestamp(now) - first) / 86_400) if count else None
+
     def release_health(
         self, service: str, since: datetime, *, newest: int = 5000
     ) -> dict[str, ArmHealth]:
@@ -126,6 +142,36 @@ class ServiceMetrics:
                 health[release] = ArmHealth.measure(requests, errors, seconds)
         return health
 
+    def shadow_pairs(
+        self, service: str, live: str, candidate: str, since: datetime, *, newest: int = MAX_PAIRS
+    ) -> list[ShadowPair]:
+        """Requests that both releases answered since a moment, the user the live one: the newest
+        ones, oldest first. Answers of which nothing was stored are left out."""
+        copy, answer = inference.alias("copy"), inference.alias("answer")
+        # The copy's side is computed: so each answer is found by the index of its id.
+        pair = answer.c.response_id == func.replace(copy.c.response_id, SHADOW_SUFFIX, "")
+        query = (
+            select(answer.c.response_id, *_answer_columns(answer), *_answer_columns(copy))
+            .join_from(copy, answer, pair)
+            .where(
+                copy.c.service == service,
+                copy.c.release == candidate,
+                copy.c.arm == "shadow",
+                copy.c.time >= to_timestamp(since),
+                answer.c.release == live,
+                *(side.c.error.is_(None) for side in (copy, answer)),
+                *(or_(side.c.label.is_not(None), side.c.output != "") for side in (copy, answer)),
+            )
+            .order_by(copy.c.time.desc(), copy.c.seq.desc())
+        )
+        with self.engine.connect() as connection:
+            rows = connection.execute(query.limit(newest)).all()
+        sides = [(row[0], row[1:6], row[6:]) for row in reversed(rows)]
+        return [
+            ShadowPair(key, _release_answer(*user), _release_answer(*shadow))
+            for key, user, shadow in sides
+        ]
+
     def subject_counts(self, service: str, since: datetime) -> dict[str, int]:
         """How many subjects each release answered since a moment (for the sample-ratio test)."""
         query = select(inference.c.release, func.count(inference.c.subject.distinct())).where(
@@ -142,3 +188,13 @@ class ServiceMetrics:
         if row is None:
             return None
         return {**row, "input": json.loads(row["input"]), "time": from_timestamp(row["time"])}
+
+
+def _answer_columns(table: FromClause) -> tuple[ColumnElement[Any], ...]:
+    return tuple(table.c[name] for name in ("output", "label", "latency", "cached", "tokens_out"))
+
+
+def _release_answer(
+    text: str, label: str | None, latency: float, cached: bool, tokens_out: int
+) -> ReleaseAnswer:
+    return ReleaseAnswer(Answer(text, label), None if cached else latency, tokens_out)

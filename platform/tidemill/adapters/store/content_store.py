@@ -232,7 +232,7 @@ class ContentStore(ABC):
         record = self._find(digest)
         if record is None:
             raise MissingArtefact(
-                f"no artefact {digest} in {self.root}; make it again with `tidemill run`, or copy "
+                f"no artefact {digest} in {self.root}; build it again with `tidemill run`, or copy "
                 f"its pointer `*-{short_hex(digest)}.dvc` into {self.artefacts} and `dvc pull` "
                 "there"
             )
@@ -329,7 +329,7 @@ def record_from_dict(name: str, data: Mapping[str, Any]) -> ArtefactRecord:
 
 def _tampered_message(record: ArtefactRecord, path: Path, what: str) -> str:
     return (
-        f"{path}: {what} of {record.kind} {record.digest}; make it again with `tidemill run`, or "
+        f"{path}: {what} of {record.kind} {record.digest}; build it again with `tidemill run`, or "
         "delete its folder and its files in DVC's cache and `dvc pull`"
     )
 

@@ -102,7 +102,7 @@ class DvcStore(ContentStore):
             raise MissingArtefact(
                 f"the files of {record.kind} {record.digest} are not here; fetch them with "
                 f"`cd {self.root} && dvc pull artefacts/{record.name}.dvc`, "
-                "or make them again with `tidemill run`"
+                "or build them again with `tidemill run`"
             ) from error
 
     def _is_backed(self, record: ArtefactRecord) -> bool:

@@ -46,5 +46,5 @@ class MemoryStore(ContentStore):
     def _restore(self, record: ArtefactRecord) -> None:
         raise MissingArtefact(
             f"the files of {record.kind} {record.digest} are gone from {self.root}; "
-            "make it again with `tidemill run`"
+            "build it again with `tidemill run`"
         )

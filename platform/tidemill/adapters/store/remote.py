@@ -89,7 +89,7 @@ def _refuse(missing: Collection[str]) -> None:
     if missing:
         raise MissingArtefact(
             f"{len(missing)} files of live releases are not in the store's cache, "
-            f"{min(missing)} for one; make them again with `tidemill run`"
+            f"{min(missing)} for one; build them again with `tidemill run`"
         )
 
 

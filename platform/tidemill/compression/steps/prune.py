@@ -51,7 +51,7 @@ def compress(
     form = check_full_weights(source, "prune")
     files = sorted(source.glob("*.safetensors"))
     if not files:
-        raise ArtefactError(f"{source}: there are no safetensors in it; make it again")
+        raise ArtefactError(f"{source}: there are no safetensors in it; build it again")
     say(f"pruning {options.sparsity:.0%} of the weights")
     threshold = _global_threshold(files, options) if options.scope == "global" else None
     out.mkdir(parents=True)

@@ -11,6 +11,7 @@ from tidemill.report import formatting
 from tidemill.report.plots import strip
 from tidemill.report.release_facts import ReleaseFacts
 from tidemill.report.release_traffic import ReleaseTraffic, release_traffic
+from tidemill.report.shadow_answers import shadow_sentence
 from tidemill.report.template import html
 
 TITLE = "Rollout"
@@ -44,7 +45,9 @@ class Row:
 def _row(decision: RolloutDecisionRecord) -> Row:
     percent = decision.percent
     plot = strip.bar(f"{percent:g} % of the traffic", percent / 100, tone="accent")
-    return Row(decision, plot, [_traffic(release) for release in release_traffic(decision)])
+    traffic = [_traffic(release) for release in release_traffic(decision)]
+    sentence = shadow_sentence(decision)
+    return Row(decision, plot, [*traffic, sentence] if sentence else traffic)
 
 
 def _traffic(release: ReleaseTraffic) -> str:

@@ -36,8 +36,24 @@ def check(spec: Rollout, project: Project) -> Iterator[FieldProblem]:
         yield FieldProblem(
             ("mode",), cause, "use driver local, or a canary that begins at 0 percent"
         )
+    if spec.min_agreement is not None and spec.mode != "shadow":
+        cause = f"'min_agreement' compares a shadow's answers, and 'mode: {spec.mode}' has none"
+        yield FieldProblem(("min_agreement",), cause, "choose mode shadow, or leave it out")
+    yield from _idle_waits(spec)
     if spec.mode == "ab" and spec.quality is None:
         way_out = "add 'quality', or choose mode canary"
         yield FieldProblem(
             ("mode",), "mode ab is decided by ratings, and there is no 'quality'", way_out
         )
+
+
+def _idle_waits(spec: Rollout) -> Iterator[FieldProblem]:
+    """Times for ratings in which no ratings are compared."""
+    for index, step in enumerate(spec.steps):
+        path = ("steps", index, "ratings_within")
+        if step.ratings_within and spec.quality is None:
+            cause = "'ratings_within' waits for nothing: there is no 'quality'"
+            yield FieldProblem(path, cause, "add 'quality', or leave it out")
+        elif step.ratings_within and not 0 < step.percent < 100:
+            cause = f"'ratings_within' waits for nothing: {step.percent} % compares no ratings"
+            yield FieldProblem(path, cause, "leave it out")

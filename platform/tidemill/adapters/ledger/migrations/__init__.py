@@ -7,6 +7,6 @@ function of the rest of the code, which goes on changing.
 
 from __future__ import annotations
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every revision that this version can read, oldest first; the last one is what it writes."""
 HEAD = REVISIONS[-1]
