@@ -9,10 +9,10 @@ from typing import Any
 import dagster as dg
 
 from tidemill.control.build_events import BuildEvents
+from tidemill.control.trigger_runs import OFFSETS_TAG
 from tidemill.engine.staleness import BUILDABLE_KINDS
 from tidemill.home import Home
 from tidemill.pipeline.checks import declared_checks
-from tidemill.ports import OFFSETS_TAG
 from tidemill.spec.base import Spec
 from tidemill.spec.digest import spec_digest
 from tidemill.spec.graph import references

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from tidemill.control.trigger_evaluation import evaluate_and_report
-from tidemill.control.trigger_runs import launches
+from tidemill.control.trigger_runs import OFFSETS_TAG, launches
 from tidemill.home import Home
-from tidemill.ports import OFFSETS_TAG
 from tidemill.spec.load import Project
 from tidemill.spec.trigger import Trigger
 from tidemill_assets.runs import DECISION_TAG, follow, group, key, run_key

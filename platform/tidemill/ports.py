@@ -388,10 +388,6 @@ class TriggerLedger(Protocol):
         """Which releases serve, and which are on their way."""
 
 
-OFFSETS_TAG = "tidemill/offsets"
-"""Tag of a run: the frozen offsets its datasets take feedback up to, as a JSON object."""
-
-
 class Destination(Protocol):
     """Where people read notifications: a chat channel, a mailbox, a webhook."""
 

@@ -10,10 +10,10 @@ from threading import Thread
 import dagster as dg
 from tests.planning.fake_builds import build
 
+from tidemill.control.trigger_runs import OFFSETS_TAG
 from tidemill.engine.trigger import TriggerVerdict
 from tidemill.errors import EquivalenceBroken
 from tidemill.home import Home
-from tidemill.ports import OFFSETS_TAG
 from tidemill_assets.runs import DECISION_TAG, follow
 from tidemill_assets.sensors import pending, trigger_sensor
 

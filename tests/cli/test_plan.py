@@ -233,7 +233,8 @@ def test_a_release_that_was_rolled_back_is_blocked_until_somebody_sends_it_out_a
     assert code == status == retried == 0
     assert out.splitlines()[0] == "1 blocked; 8 reused."
     assert f"blocked   release {release.digest[7:19]} {reason}" in out
-    assert f"candidate {release.digest[7:19]} {reason}" in shown
+    assert "at 2026-03-01 12:00 UTC: users rate it worse" in shown
+    assert "send it out once more with `tidemill rollout retry chat`" in shown
     assert "sent out once more by ada; before, it was rolled back: users rate it worse" in answer
     assert planned(capsys)[1].startswith("Nothing to build: 9 assets")
     assert [rollout.release for rollout in rollouts.in_progress("chat")] == [release.digest]

@@ -17,9 +17,9 @@ from itertools import groupby
 import click
 
 from tidemill import entry_points
+from tidemill.control.trigger_runs import OFFSETS_TAG
 from tidemill.home import Home
 from tidemill.local.dagster_home import environment
-from tidemill.ports import OFFSETS_TAG
 from tidemill.settings import Settings
 from tidemill.spec.feedback import Feedback
 from tidemill.terminal.shell import (

@@ -166,7 +166,13 @@ def _service_lines(service: ServiceRollouts) -> list[str]:
         waits = approve if rollout.awaits_person else ""
         share = f"{_digest(rollout.release)} at {rollout.percent:g} %"
         lines.append(f"  {share}: {rollout.reason}{waits}")
-    return lines + [_stopped_line(rollout) for rollout in service.stopped]
+    lines += [_stopped_line(rollout) for rollout in service.stopped]
+    if service.may_retry:
+        lines.append(
+            "  the same specs and rows do not bring it out again; change the data or a spec, or "
+            f"send it out once more with `tidemill rollout retry {service.service}`"
+        )
+    return lines
 
 
 def _stopped_line(rollout: RolloutRecord) -> str:

@@ -14,6 +14,8 @@ from tidemill.records import SYNC_TRIGGER, TriggerDecision
 from tidemill.spec.graph import upstream
 from tidemill.spec.load import Project
 
+OFFSETS_TAG = "tidemill/offsets"
+"""Tag of a run: the frozen offsets its datasets take feedback up to, as a JSON object."""
 RECENT = 200
 """Records of a project among which those of a run that just ended are."""
 

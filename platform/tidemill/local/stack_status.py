@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.local.processes import ProcessFolder, ProcessInfo, is_listening
+from tidemill.engine.rejected_candidate import REJECTED_STATES
 from tidemill.errors import BrokerDown, TidemillError
 from tidemill.home import Home
 from tidemill.local.stack import broker_error, is_running
@@ -89,6 +90,7 @@ def _services(ledger: Ledger) -> tuple[ServiceRollouts, ...]:
             question=_question(rollouts.live_rollout(service)),
             in_progress=tuple(rollouts.in_progress(service)),
             stopped=stopped_rollouts(ledger, service),
+            may_retry=any(r.state in REJECTED_STATES for r in rollouts.newest(service, 1)),
         )
         for service in rollouts.services()
     )

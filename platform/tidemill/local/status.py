@@ -48,6 +48,8 @@ class ServiceRollouts:
     in_progress: tuple[RolloutRecord, ...]
     stopped: tuple[RolloutRecord, ...] = ()
     """Candidates that were rolled back or did not start, newest first."""
+    may_retry: bool = False
+    """True where the newest candidate is one of these: only a person sends it out again."""
 
     def to_dict(self) -> dict[str, object]:
         """JSON."""
