@@ -78,7 +78,8 @@ def test_feedback_is_sent_seen_and_fires_the_trigger(
     assert run("trigger", "explain", "retrain")[1].startswith(
         "support-chat/retrain: does not fire: 0 of 1 new rows"
     )
-    code, said = run("feedback", "send", "r1", "thumbs", "down", "--subject", "ann", "--json")
+    thumb = ("feedback", "send", "r1", "thumbs", "down", "--subject", "ann", "--consent")
+    code, said = run(*thumb, "--json")
     taken_in()
     tail = run("feedback", "tail")[1]
     explained = run("trigger", "explain", "--json")[1]

@@ -98,7 +98,7 @@ CASES: list[tuple[str, LifecycleKind, str, dict[str, Any], str, str]] = [
         "rows",
         {"contested": 12},
         "desk/rows: 12 rows wait for a review of the label",
-        "tidemill data show desk/rows",
+        "tidemill review desk/rows",
     ),
 ]
 

@@ -86,6 +86,13 @@ def test_feedback_without_consent_fires_nothing_where_no_dataset_takes_it(
     assert not look(condition, strict, at_least=40, **options).holds
 
 
+def test_a_review_counts_as_a_new_row_without_consent() -> None:
+    reviews = [FeedbackSignal("review", NOW, NOW, f"u{n}", consent=False) for n in range(5)]
+    strict = TriggerState(signals=reviews, consent_required=True)
+
+    assert look("new_rows", strict, at_least=5).holds
+
+
 def test_ratings_of_a_release_that_was_replaced_say_nothing_about_the_one_that_serves() -> None:
     old = [dataclasses.replace(rating(n, 0.0), release="sha256:old") for n in range(40)]
     new = [dataclasses.replace(rating(n, 1.0), release="sha256:new") for n in range(40)]

@@ -66,7 +66,7 @@ def _dataset_built(event: LifecycleEvent) -> Notification | None:
         f"{name}: {rows} for a review of the label",
         "People disagree about the label, so this version of the dataset leaves them out of "
         "training and of tests.",
-        f"tidemill data show {name}",
+        f"tidemill review {name}",
     )
 
 

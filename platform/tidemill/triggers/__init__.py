@@ -68,10 +68,11 @@ class TriggerState:
 
     @property
     def consented_signals(self) -> Sequence[FeedbackSignal]:
-        """The signals without those that no dataset may take for want of consent."""
+        """The signals without those that no dataset may take for want of consent; a review needs
+        none, since it judges rows of others."""
         if not self.consent_required:
             return self.signals
-        return [signal for signal in self.signals if signal.consent]
+        return [signal for signal in self.signals if signal.consent or signal.kind == "review"]
 
     @property
     def last_fired(self) -> datetime | None:
