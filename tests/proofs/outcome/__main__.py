@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import sys
@@ -70,7 +71,7 @@ def one_seed(
         result["head_at_first"] = ceiling.head(desk, questions, questions.first)
     desk.types("run", SERVICE)
     desk.types("up")
-    crowd, pool = Crowd(desk.settings, SERVICE, labels, seed), iter(questions.pool)
+    crowd, pool = Crowd(desk.settings, SERVICE, labels, seed), itertools.cycle(questions.pool)
     truth, seen = Truth(desk, questions), 0
     try:
         turn.await_service(desk, crowd)

@@ -100,7 +100,9 @@ class Truth:
 
     def _fate(self, home: Home, evaluated: Materialisation) -> tuple[str, str]:
         """What became of a candidate, and why."""
-        failed = [check.message for check in evaluated.checks if not check.passed]
+        failed = [
+            check.message for check in evaluated.checks if check.blocking and not check.passed
+        ]
         if failed:
             return "stopped before the canary", "; ".join(failed)
         for rollout in home.ledger.rollouts.newest(SERVICE, limit=100):

@@ -16,8 +16,8 @@ from tidemill.demo.pulse import signs
 from tidemill.engine.standstill import Standstill
 from tidemill.errors import TidemillError
 
-ASKED, BESIDE, STILL, PATIENT = 600, 25, 180.0, 4000
-"""Questions a turn; questions between two looks at a rollout; seconds without any progress, and
+ASKED, BESIDE, STILL, PATIENT = 600, 10, 180.0, 4000
+"""Questions a turn; questions a second beside a rollout; seconds without any progress, and
 questions beside one rollout, after which it counts as held."""
 
 
@@ -118,8 +118,7 @@ def follow(
             beside += BESIDE
             if beside > PATIENT:
                 return "held", walking[0].reason
-        else:
-            time.sleep(1)
+        time.sleep(1)  # people do not ask as fast as a loop can
         still = still.look(signs(home, SERVICE, SERVICE), time.monotonic())
         if still.over(time.monotonic()):
             return (
