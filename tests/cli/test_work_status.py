@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +28,12 @@ from tidemill.terminal.shell import run
 LENGTH = timedelta(minutes=1)
 NOW = datetime.now(UTC)
 URL = f"json://127.0.0.1:1/{TOKEN}"
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ages are counted from when a test begins, not from when the suite did."""
+    monkeypatch.setattr(sys.modules[__name__], "NOW", datetime.now(UTC))
 
 
 @pytest.fixture
