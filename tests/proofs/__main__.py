@@ -1,4 +1,7 @@
-"""`make prove`: the slow proofs, each with a summary; `python -m tests.proofs NAME …` runs some."""
+"""`make prove`: the slow proofs, each with a summary; `python -m tests.proofs NAME …` runs some.
+
+`python -m tests.proofs outcome --data FOLDER …` needs data of yours; see `tests.proofs.outcome`.
+"""
 
 from __future__ import annotations
 
@@ -31,4 +34,6 @@ def run(name: str) -> Iterator[dict[str, Any]]:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["outcome"]:
+        import_module("tests.proofs.outcome.__main__").main(sys.argv[2:])
     sys.exit(main(sys.argv[1:]))
