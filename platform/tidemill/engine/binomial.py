@@ -6,6 +6,7 @@ from math import log, log1p
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import betaincinv
 
 Array = npt.NDArray[np.float64]
 
@@ -13,26 +14,17 @@ Array = npt.NDArray[np.float64]
 def log_probabilities(n: int, p: float) -> Array:
     """Log-probabilities of 0 to n successes of n, 0 < p < 1."""
     counts = np.arange(n + 1)
-    values: Array = _log_ways(n, n) + counts * log(p) + (n - counts) * log1p(-p)
+    values: Array = _log_ways(n) + counts * log(p) + (n - counts) * log1p(-p)
     return values
 
 
-def _log_ways(k: int, n: int) -> Array:
-    """Logarithms of the numbers of ways to choose 0 to k of n."""
-    counts = np.arange(1, k + 1)
+def _log_ways(n: int) -> Array:
+    """Logarithms of the numbers of ways to choose 0 to n of n."""
+    counts = np.arange(1, n + 1)
     ways: Array = np.concatenate([[0.0], np.cumsum(np.log((n + 1 - counts) / counts))])
     return ways
 
 
 def share_of_tail(k: int, n: int, tail: float) -> float:
     """The p at which at most k of n successes have probability `tail`."""
-    few = k <= n // 2  # of the two sides the one with fewer terms is added up
-    counts = np.arange(k + 1) if few else np.arange(k + 1, n + 1)
-    ways = _log_ways(k, n) if few else _log_ways(n - k - 1, n)[::-1]
-    low, high = k / n, 1.0
-    for _ in range(50):
-        p = (low + high) / 2
-        terms = ways + counts * log(p) + (n - counts) * log1p(-p) if 0 < p < 1 else -np.inf
-        side = np.exp(terms).sum()
-        low, high = (p, high) if (side if few else 1 - side) > tail else (low, p)
-    return (low + high) / 2
+    return float(betaincinv(k + 1, n - k, 1 - tail))
