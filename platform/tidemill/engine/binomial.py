@@ -6,7 +6,6 @@ from math import log, log1p
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaincinv
 
 Array = npt.NDArray[np.float64]
 
@@ -27,4 +26,6 @@ def _log_ways(n: int) -> Array:
 
 def share_of_tail(k: int, n: int, tail: float) -> float:
     """The p at which at most k of n successes have probability `tail`."""
+    from scipy.special import betaincinv
+
     return float(betaincinv(k + 1, n - k, 1 - tail))

@@ -16,7 +16,6 @@ from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import gammaln
 
 from tidemill.engine.statistics import Array, Interval
 
@@ -58,6 +57,8 @@ def smallest_margin(
     """The margin, in hundredths, that an equally good model keeps within with probability `power`
     on so many paired rows: that quantile of the interval's lower bound, over all counts of rows
     won and lost."""
+    from scipy.special import gammaln
+
     rows = max(1, min(rows, _MOST_ROWS))
     won, lost = np.meshgrid(*[_likely_counts(rows, disagreement / 2)] * 2, indexing="ij")
     alike = rows - won - lost
