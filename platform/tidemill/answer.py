@@ -17,3 +17,7 @@ class Answer:
     """Reasoning before the answer (chain-of-thought); users never get it."""
     valid: bool = True
     """False where the text does not have the shape the prompt asked for."""
+    ranking: tuple[str, ...] = ()
+    """Item ids, the best first (recommendations only)."""
+    candidates: int = 0
+    """Items that there were to rank."""

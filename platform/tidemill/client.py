@@ -96,7 +96,8 @@ class Tidemill:
         return self.send(response_id, "preference", over=over, **about)
 
     def outcome(self, response_id: str, value: float, **about: Any) -> str:
-        """The result in the world: 0 (bad) to 1 (good), such as a solved ticket."""
+        """The result in the world: 0 (bad) to 1 (good), such as a solved ticket; of recommendations
+        `output` is the item that was clicked or bought."""
         return self.send(response_id, "outcome", value=value, **about)
 
     def review(

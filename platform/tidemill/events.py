@@ -96,7 +96,8 @@ class FeedbackEvent(Frozen):
     comment: str | None = None
     """Free text; may come with any kind."""
     output: str | dict[str, Any] | None = None
-    """correction, and review with verdict `answer`: the right output, as text or by column."""
+    """correction, and review with verdict `answer`: the right output, as text or by column;
+    outcome of a recommendation: the item that was taken up."""
     over: Key | None = None
     """preference: the response that this one was preferred to."""
     subject: Key | None = None

@@ -17,12 +17,12 @@ class ModelForm:
     """Architecture, task and labels of a model folder (its `form.json`)."""
 
     form: Literal["safetensors", "adapter", "onnx", "genai", "engine"]
-    task: Literal["causal-lm", "sequence-classification"]
+    task: Literal["causal-lm", "sequence-classification", "ranking"]
     precision: Literal["fp32", "bf16", "fp16", "int8", "int4"] = "fp32"
     base: str | None = None
     """Digest of the base model's artefact (adapters only)."""
     labels: tuple[str, ...] = ()
-    """Classes of a classifier, in the order of its outputs."""
+    """Classes of a classifier, or items of a recommender, in the order of its outputs."""
     chat: bool = False
     """True where the tokenizer has a chat template."""
     parameters: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import json
 import random
 import shutil
 import tempfile
@@ -26,7 +26,7 @@ def prove(folder: Path) -> dict[str, Any]:
     honest, planted = folder / "honest", folder / "planted"
     for root in (honest, planted):
         shutil.copytree(PROJECT, root / "specs" / PROJECT.name)
-    shuffle(planted / "specs" / PROJECT.name / "data" / "signals.csv", "category")
+    shuffle(planted / "specs" / PROJECT.name / "data" / "visits.jsonl", "next")
     good = Person(honest / "specs", honest / "home").types("run", "product-recs")
     bad = Person(planted / "specs", planted / "home").types("run", "product-recs")
     return {
@@ -40,11 +40,8 @@ def prove(folder: Path) -> dict[str, Any]:
 
 def shuffle(path: Path, column: str) -> None:
     """Deal one column's values anew; everything else stays."""
-    with path.open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     values = [row[column] for row in rows]
     random.Random(1).shuffle(values)
-    with path.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, rows[0])
-        writer.writeheader()
-        writer.writerows({**row, column: value} for row, value in zip(rows, values, strict=True))
+    dealt = ({**row, column: value} for row, value in zip(rows, values, strict=True))
+    path.write_text("".join(json.dumps(row) + "\n" for row in dealt), encoding="utf-8")

@@ -41,7 +41,7 @@ def test_fields_without_effect_are_neither_shown_nor_in_the_digest() -> None:
     spec = (
         load(SPECS)
         .projects["product-recs"]
-        .specs["recs-encoder"]
+        .specs["recs-ranker"]
         .spec.model_copy(update={"method": "head", "options": {}})
     )
 

@@ -125,12 +125,11 @@ def test_traffic_covers_every_intent_and_repeats_no_row_of_the_dataset() -> None
     assert not {plain(r) for r in requests("traffic")} & {plain(r) for r in requests("requests")}
 
 
-def test_product_signals_are_balanced_and_all_different() -> None:
-    signals = rows("product-recs/data/signals.csv")
-    counts = Counter(row["category"] for row in signals)
+def test_the_catalogue_has_400_different_products_in_20_categories() -> None:
+    items = rows("product-recs/data/catalogue.jsonl")
 
-    assert (len(counts), set(counts.values())) == (8, {38})
-    assert len({plain(row["signal"]) for row in signals}) == len(signals)
+    assert len({item["id"] for item in items}) == len({plain(i["title"]) for i in items}) == 400
+    assert set(Counter(item["category"] for item in items).values()) == {20}
 
 
 def test_summaries_are_shorter_than_their_clauses_and_all_different() -> None:
@@ -148,7 +147,8 @@ def test_summaries_are_shorter_than_their_clauses_and_all_different() -> None:
         "support-chat/data/requests.jsonl",
         "support-chat/data/traffic.jsonl",
         "support-chat/data/shift.jsonl",
-        "product-recs/data/signals.csv",
+        "product-recs/data/catalogue.jsonl",
+        "product-recs/data/visits.jsonl",
         "legal-summaries/data/clauses.jsonl",
         "legal-summaries/data/glossary.jsonl",
     ],

@@ -14,6 +14,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "completion": (),
     "chat": ("messages",),
     "preference": ("prompt", "chosen", "rejected"),
+    "ranking": ("label",),
 }
 
 

@@ -11,14 +11,15 @@ from pathlib import Path
 
 from tidemill.content import PREFIX
 from tidemill.data import SPLITS
+from tidemill.data.catalogue import FILE
 from tidemill.errors import MissingExtra
 from tidemill.rows import DatasetRow
 
 
-def rows_digest(splits: Mapping[str, Iterable[DatasetRow]]) -> str:
+def rows_digest(splits: Mapping[str, Iterable[DatasetRow]], catalogue: bytes = b"") -> str:
     """`sha256:` and 64 hex digits over each row's split, id and weight, in any order; the id of a
-    row covers its other columns."""
-    content = hashlib.sha256()
+    row covers its other columns. The catalogue of a ranking dataset counts as well."""
+    content = hashlib.sha256(catalogue)
     for split in SPLITS:
         for row in sorted(f"{row['id']} {row['weight']:.6g}" for row in splits.get(split, ())):
             content.update(f"{split} {row}\n".encode())
@@ -32,11 +33,12 @@ def read_rows_digest(folder: Path) -> str:
     except ImportError as error:
         raise MissingExtra("pyarrow", "data") from error
     paths = {split: folder / f"{split}.parquet" for split in SPLITS}
-    columns = ["id", "weight"]
+    columns, catalogue = ["id", "weight"], folder / FILE
     return rows_digest(
         {
             split: pq.read_table(path, columns=columns).to_pylist()
             for split, path in paths.items()
             if path.exists()
-        }
+        },
+        catalogue.read_bytes() if catalogue.exists() else b"",
     )

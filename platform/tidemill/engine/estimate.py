@@ -18,7 +18,7 @@ from tidemill.engine.statistics import (
     quantile_of,
     wilson,
 )
-from tidemill.metrics import Scored
+from tidemill.metrics import Scored, measure
 from tidemill.rows import DatasetRow
 
 Clusters = Sequence[Hashable] | None
@@ -33,7 +33,8 @@ def estimate(
     size: float | None = None,
     clusters: Clusters = None,
 ) -> Interval:
-    """Wilson's interval for a proportion, the bootstrap's for everything else.
+    """Wilson's interval for a proportion, none for an `EXACT` metric, the bootstrap's for
+    everything else.
 
     `size` is the artefact's, for the metric of that name; `clusters` are the rows' subjects, where
     one subject has several rows.
@@ -42,6 +43,8 @@ def estimate(
     n = len(answers)
     if metric.KIND == "size":
         return _exact(size, n)
+    if getattr(metric, "EXACT", False):
+        return _exact(measure(name, answers), n)
     if metric.KIND == "proportion" and clusters is None:
         return wilson(sum(metric.score(answers)), n, confidence)
     statistic = _statistic(metric, answers) if n else mean_of(())
@@ -76,6 +79,8 @@ def gain(
         return _exact(None if mine is None or theirs is None else theirs - mine, n)
     if n == 0:
         return bootstrap_of(mean_of(()), 0)
+    if getattr(metric, "EXACT", False):
+        return _exact(measure(name, first) - measure(name, second), n)
     if metric.KIND == "proportion":
         scores = zip(metric.score(first), metric.score(second), strict=True)
         differences = [mine - theirs for mine, theirs in scores]

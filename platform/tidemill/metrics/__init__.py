@@ -13,6 +13,9 @@ largest value, the largest None where there is none), `UNIT` ("", "s", "tokens/s
 - `speed`       as `corpus`: a ratio of sums over rows
 - `size`        `folder_bytes(folder) -> float`: looks at the artefact, not at answers
 
+A metric that describes the rows and estimates nothing, such as coverage, has `EXACT = True`: its
+value comes without an interval.
+
 `measure` gives any metric's plain value; intervals are made in `tidemill.engine.statistics`.
 """
 

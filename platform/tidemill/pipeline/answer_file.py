@@ -30,5 +30,9 @@ def read_answers(folder: Path) -> dict[str, EvaluatedRow]:
 
 
 def _from_record(record: dict[str, Any]) -> EvaluatedRow:
-    reference, answer = (Answer(**record[key]) for key in ("reference", "answer"))
+    reference, answer = (_answer(record[key]) for key in ("reference", "answer"))
     return EvaluatedRow(**{**record, "reference": reference, "answer": answer})
+
+
+def _answer(raw: dict[str, Any]) -> Answer:
+    return Answer(**{**raw, "ranking": tuple(raw.get("ranking") or ())})

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tidemill.answer import Answer
 from tidemill.errors import ArtefactError, DataError
@@ -17,7 +17,7 @@ from tidemill.rows import DatasetRow
 
 if TYPE_CHECKING:
     from tidemill.prompts import PromptProgram
-    from tidemill.runtimes import Reply, Runtime
+    from tidemill.runtimes import Ranker, Reply, Runtime
 
 BLOCK = 64
 
@@ -56,7 +56,8 @@ def answer_rows(
 ) -> list[EvaluatedRow]:
     """Answers to all rows, in their order; identical conversations are answered once.
 
-    A causal language model needs the prompt's program; an encoder classifies the `text` column.
+    A causal language model needs the prompt's program; an encoder classifies the `text` column, a
+    recommender ranks items for the `history`.
     Raises ArtefactError for a TensorRT engine, which needs its GPU.
     """
     form = ModelForm.read(folder)
@@ -86,6 +87,10 @@ def answer_rows_with(
     warm: bool = True,
 ) -> list[EvaluatedRow]:
     """Answers to rows from an open runtime; `warm` runs one unmeasured request first."""
+    if runtime.form.task == "ranking":
+        from tidemill.pipeline.ranked_answers import answer_histories
+
+        return answer_histories(cast("Ranker", runtime), rows, say, title)
     if runtime.form.task == "sequence-classification":
         return _answer_classifier(runtime, rows, say, title)
     if program is None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tidemill.answer import Answer
 from tidemill.data import read_split
+from tidemill.data.catalogue import FILE, Catalogue
 from tidemill.form import ModelForm
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline.answers import EvaluatedRow
@@ -42,8 +43,10 @@ def baseline_task(
     name = prompt_name(spec, context.specs)
     program = load_program(name, inputs, context.specs)
     folder = inputs[dataset].path if dataset in inputs else None
+    items = _items(folder)
     train, validation = (
-        _examples(folder, part, program, spec.seed) for part in ("train", "validation")
+        _examples(folder, part, program, spec.seed, ranks=bool(items))
+        for part in ("train", "validation")
     )
     test = [LabelledExample(_question(a.row, program), a.reference, a.row) for a in answers]
     base = next((s.name for s in line if isinstance(s, Model) and s.task == "causal-lm"), None)
@@ -52,6 +55,7 @@ def baseline_task(
         train, validation, test,
         is_free_text=program is not None and program.output.type == "text"
         and not any(example.answer.label for example in test),
+        items=items,
         encoder=_frozen_encoder(line, inputs, context.specs),
         model_is_head=any(_is_head(inputs, s.name) for s in line),
         few_shot=spec.trivial_baselines.few_shot,
@@ -69,20 +73,28 @@ def _ancestry(specs: Mapping[str, Spec], name: str) -> Iterator[Spec]:
         name = getattr(specs[name], "of", None) or getattr(specs[name], "base", None) or ""
 
 
+def _items(folder: Path | None) -> tuple[str, ...]:
+    """The ids of a ranking dataset's catalogue; none for other datasets."""
+    if folder is None or not (folder / FILE).exists():
+        return ()
+    return Catalogue.read(folder / FILE).ids
+
+
 def _examples(
-    folder: Path | None, split: str, program: Any, seed: int
+    folder: Path | None, split: str, program: Any, seed: int, *, ranks: bool
 ) -> tuple[LabelledExample, ...]:
     """The rows of a split that have a question and an answer, and a weight above 0."""
     if folder is None or not (folder / f"{split}.parquet").exists():
         return ()
     from tidemill.prompts import output_parsing
 
-    columns = output_parsing.output_columns(program.output) if program else ("text", "label")
+    labelled = ("label",) if ranks else ("text", "label")
+    columns = output_parsing.output_columns(program.output) if program else labelled
     rows = [row for row in read_split(folder, split) if all(row.get(name) for name in columns)]
     weighted = [row for row in rows if _weight(row) > 0]
     return tuple(
         LabelledExample(_question(row, program), _reference(row, program), row, _weight(row))
-        for row in sample_rows(weighted, MOST_ROWS, seed)
+        for row in (weighted if ranks else sample_rows(weighted, MOST_ROWS, seed))
     )
 
 

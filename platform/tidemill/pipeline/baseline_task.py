@@ -40,6 +40,8 @@ class BaselineTask:
     test: Sequence[LabelledExample]
     is_free_text: bool
     """True where an answer is a text without a label."""
+    items: tuple[str, ...] = ()
+    """The ids of the catalogue, where items are recommended; the rows have a `history` then."""
     encoder: FrozenEncoder | None = None
     model_is_head: bool = False
     """True where the model is a linear head on a frozen encoder itself."""

@@ -14,6 +14,7 @@ from tidemill.engine.concordance import ANSWER, LABEL, TEXT
 from tidemill.engine.equivalence import judge
 from tidemill.engine.estimate import estimate
 from tidemill.errors import EquivalenceBroken
+from tidemill.form import ModelForm
 from tidemill.pipeline.checks import declared_checks
 from tidemill.pipeline.compression_chain import Chain
 from tidemill.pipeline.compression_rows import calibration_conversations, comparison_rows
@@ -45,7 +46,7 @@ def build(spec: Compression, inputs: Mapping[str, Artefact], bench: BuildContext
         program=program,
         metrics=_quality(spec, bench.specs),
         source=inputs[spec.of],
-        basis=_basis(program),
+        basis=_basis(program, ModelForm.read(inputs[spec.of].path)),
     )
     calibration = calibration_conversations(spec, inputs, program)
     try:
@@ -145,8 +146,10 @@ def _measures(spec: Compression, chain: Chain) -> tuple[Measure, ...]:
     return tuple(measures)
 
 
-def _basis(program: Any) -> str:
-    """What an answer is about: a label, data, or a text that metrics judge."""
+def _basis(program: Any, form: ModelForm) -> str:
+    """What an answer is about: a label, data, or a text or ranking that metrics judge."""
+    if form.task == "ranking":
+        return TEXT
     if program is None or output_parsing.label_column(program.output):
         return LABEL
     return ANSWER if isinstance(program.output, JsonOutput) else TEXT

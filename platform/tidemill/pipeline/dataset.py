@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tidemill.data import SPLITS, SourceFacts, mapping, sources
+from tidemill.data import SPLITS, SourceFacts, histories, mapping, sources
+from tidemill.data.catalogue import Catalogue
 from tidemill.data.corrections import newest_answers
 from tidemill.data.feedback import feedback_rows
 from tidemill.data.pipeline import PreparedDataset, prepare
 from tidemill.data.privacy import check_kinds
 from tidemill.data.rows import OUTPUTS, Dropped, question_of
-from tidemill.data.rows_digest import rows_digest
+from tidemill.data.rows_digest import read_rows_digest
 from tidemill.data.votes import Question, SettledRows, SettleLabels
 from tidemill.data.write import write
 from tidemill.errors import DataError, MissingExtra
@@ -52,6 +53,9 @@ def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) ->
     folder = bench.scratch / "dataset"
     shutil.rmtree(folder, ignore_errors=True)
     summary = write(folder, prepared, facts)
+    catalogue = read_catalogue(spec, bench)
+    if catalogue:
+        catalogue.write(folder)
     checks = _checks(spec, prepared)
     counts = {
         "rows": prepared.counts,
@@ -65,7 +69,7 @@ def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) ->
         facts={
             **counts,
             "rows_total": sum(prepared.counts.values()),
-            ROWS: rows_digest(prepared.splits),
+            ROWS: read_rows_digest(folder),
             "duplicates": prepared.duplicates,
             "capped_subjects": prepared.weight_capped,
             "contested": prepared.contested,
@@ -97,16 +101,27 @@ def prepare_rows(
 ) -> PreparedDataset:
     """The gathered rows through every gate; a model has a say on labels where `inputs` has it."""
     prompt = _prompt_of(bench, _columns(gathered.rows))
+    catalogue = read_catalogue(spec, bench)
+    rows, unusable = (
+        histories.with_histories(gathered.rows, catalogue) if catalogue else (gathered.rows, [])
+    )
     return prepare(
-        gathered.rows,
+        rows,
         spec,
         now=bench.clock.now(),
         key=bench.subject_key,
         share=_share(spec, bench),
-        unusable=gathered.dropped,
-        asks=prompt.inputs if prompt else (),
+        unusable=[*gathered.dropped, *unusable],
+        asks=histories.QUESTION if catalogue else prompt.inputs if prompt else (),
         settle_labels=_settlement(spec, bench, prompt, inputs or {}),
     )
+
+
+def read_catalogue(spec: Dataset, bench: BuildContext) -> Catalogue | None:
+    """The items that a ranking dataset recommends; None for any other format."""
+    if spec.catalogue is None:
+        return None
+    return Catalogue.read(bench.project_folder / spec.catalogue, spec.catalogue)
 
 
 def _voted_column(spec: Dataset, prompt: Prompt | None) -> str | None:
@@ -121,6 +136,8 @@ def _settlement(
 ) -> SettleLabels:
     """How votes become labels; the encoder that the spec names has a say where it was built. Free
     answers have no votes: the newest one counts."""
+    if spec.format == "ranking":
+        return lambda rows, _: histories.chosen_items(rows)
     label = _voted_column(spec, prompt)
     outputs = output_parsing.output_columns(prompt.output) if prompt else ()
     if label is None:
@@ -194,7 +211,7 @@ def _filler(
     if prompt is not None:
         output = prompt.output
         return lambda said, label: output_parsing.columns_from_feedback(output, said, label)
-    column = "label" if spec.format == "classification" else "completion"
+    column = "label" if spec.format in ("classification", "ranking") else "completion"
 
     def whole(answer: Any, label: str | None) -> Mapping[str, object] | None:
         if isinstance(answer, Mapping):
@@ -234,7 +251,9 @@ def _name(source: Any) -> str:
 def label_counts(
     spec: Dataset, prepared: PreparedDataset, bench: BuildContext
 ) -> dict[str, dict[str, int]]:
-    """Rows per label and split, where the rows have a label."""
+    """Rows per label and split, where the rows have a label; items are too many to count."""
+    if spec.format == "ranking":
+        return {}
     columns = _columns(row for rows in prepared.splits.values() for row in rows)
     prompt = _prompt_of(bench, columns)
     candidates = (

@@ -100,8 +100,9 @@ def worst_rows(answers: Sequence[EvaluatedRow], metrics: Sequence[str]) -> list[
 def failure_groups(
     answers: Sequence[EvaluatedRow], failed: Sequence[FailedRow]
 ) -> Sequence[FailureGroup]:
-    """Groups of failures, largest first: by (wanted, given) label, or by words without labels."""
-    if not failed:
+    """Groups of failures, largest first: by (wanted, given) label, or by words without labels; of
+    recommendations none, since one other item is as good a guess as the next."""
+    if not failed or any(answer.answer.ranking for answer in answers):
         return []
     if any(answer.reference.label for answer in answers):
         return _confusions(answers)

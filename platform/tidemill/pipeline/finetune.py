@@ -15,7 +15,7 @@ from tidemill.catalog import TRAINING
 from tidemill.data import read_split
 from tidemill.errors import Diverged
 from tidemill.form import ModelForm
-from tidemill.pipeline import head
+from tidemill.pipeline import head, ranker
 from tidemill.pipeline.context import BuildContext, BuildResult, Measure
 from tidemill.pipeline.learning import TrainingExamples, causal_rows, labelled_rows
 from tidemill.pipeline.loss_curve import curve_points, loss_chart
@@ -49,6 +49,8 @@ def build(spec: FineTune, inputs: Mapping[str, Artefact], bench: BuildContext) -
 
         return finetune_candidates.build(spec, spec.candidates, inputs, bench)
     method, options = TRAINING.load(spec.method), TRAINING.options(spec.method, spec.options)
+    if getattr(method, "RANKS", False):
+        return ranker.build(spec, inputs, bench)
     if hasattr(method, "fit"):
         return head.build(spec, inputs, bench)
     artefact = inputs[spec.base]

@@ -29,8 +29,8 @@ def compare_groups(
 ) -> ForgettingVerdict:
     """Each group of the rows that both releases answered.
 
-    A label is known where the baseline was tested on it. Rows are scored by the first metric that
-    judges rows, those of a label by whether the label is right.
+    A label is known where the baseline was tested on it; an item of a catalogue is none.
+    Rows are scored by the first metric that judges rows, those of a label by whether it is right.
     """
     paired = [answer for answer in answers if answer.id in other.answers]
     theirs = answering.align_baseline(paired, other.answers)
@@ -53,7 +53,9 @@ def _groups(
     """Kind, name and row numbers of each group; the same rows are not judged twice as a whole."""
     former = [index for index, row in enumerate(paired) if row.id in other.recorded]
     yield "all", FORMER, former
-    known_labels = {answer.reference.label for answer in other.recorded.values()} - {None}
+    known_labels = {
+        answer.reference.label for answer in other.recorded.values() if not answer.answer.ranking
+    } - {None}
     by_label: dict[str, list[int]] = defaultdict(list)
     for index, row in enumerate(paired):
         if row.reference.label in known_labels:

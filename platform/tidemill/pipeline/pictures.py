@@ -100,11 +100,11 @@ def slice_chart(measures: Sequence[Measure], metric: str) -> bytes | None:
 
 
 def _pairs(answers: Sequence[EvaluatedRow]) -> list[tuple[str, str]]:
-    """(wanted, given) label of each row that has one."""
+    """(wanted, given) label of each row that has one; an item of a ranking is no label."""
     return [
         (answer.reference.label or NONE, answer.answer.label or NONE)
         for answer in answers
-        if answer.reference.label is not None
+        if answer.reference.label is not None and not answer.answer.ranking
     ]
 
 

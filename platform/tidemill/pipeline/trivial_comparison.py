@@ -41,7 +41,7 @@ def compare_with_baselines(
     task = baseline_task(spec, answers, inputs, context)
     scores: list[BaselineScore] = []
     absent: dict[str, str] = {}
-    for name, module in trivial_baselines():
+    for name, module in trivial_baselines(ranks=bool(task.items)):
         context.progress(f"{spec.name}: comparing with the {name} baseline")
         try:
             trivial = module.answer(task)

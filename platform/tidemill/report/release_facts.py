@@ -146,7 +146,7 @@ class ReleaseFacts:
 
     @property
     def task(self) -> str | None:
-        """causal-lm or sequence-classification, as the served form or the base's spec says."""
+        """The task of the served form, or what the base's spec says."""
         base_task = self.specs.get(self.base.name, {}).get("task") if self.base else None
         return self.form.task if self.form else base_task
 

@@ -41,6 +41,15 @@ class LabelScores:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class RankedItems:
+    """Recommended items, the best first, with their probabilities."""
+
+    ids: tuple[str, ...]
+    scores: tuple[float, ...]
+    seconds: float = 0.0
+
+
 class Runtime(Protocol):
     """A model that is loaded and answers. Decoding is greedy."""
 
@@ -64,6 +73,13 @@ class Runtime(Protocol):
         """Free its memory."""
 
 
+class Ranker(Runtime, Protocol):
+    """A loaded recommender."""
+
+    def rank(self, histories: Sequence[Sequence[str]]) -> list[RankedItems]:
+        """The best items for each history of item ids (oldest first), in their order."""
+
+
 def open_runtime(folder: Path, *, resolve: Resolve) -> Runtime:
     """The runtime for a model artefact; `resolve` finds an adapter's base by digest.
 
@@ -83,6 +99,8 @@ def _module(folder: Path, form: ModelForm) -> str:
             f"{folder}: a TensorRT engine runs on the NVIDIA GPU it was built for, not here; "
             "evaluate and serve the ONNX Runtime form instead"
         )
+    if form.task == "ranking":
+        return "ranking"
     if form.task == "sequence-classification":
         return "encoder" if form.form in ("safetensors", "adapter") else "encoder_onnx"
     return {"onnx": "onnx_causal", "genai": "genai"}.get(form.form, "transformers_causal")
@@ -90,7 +108,9 @@ def _module(folder: Path, form: ModelForm) -> str:
 
 def unsupported(what: str, form: ModelForm) -> ArtefactError:
     """The error of a runtime that is asked for what its model cannot do."""
-    needed = "a causal language model" if what in ("answer", "stream") else "a classifier"
+    needed = {"classify": "a classifier", "rank": "a recommender"}.get(
+        what, "a causal language model"
+    )
     return ArtefactError(
         f"'{what}' needs {needed}; this model's task is {form.task}. "
         "Use a Model of the other task as the base"

@@ -42,7 +42,7 @@ def load(
     program = _program(release) if release.prompt else None
     runtime = open_model(release.model.folder, resolve=release.artefact_folder)
     answerer = Predictor(release, runtime, program)
-    if not answerer.is_classifier:  # a first generation maps memory and is many times slower
+    if answerer.generates:  # a first generation maps memory and is many times slower
         runtime.answer([[{"role": "user", "content": "hello"}]], max_tokens=2)
     return answerer
 

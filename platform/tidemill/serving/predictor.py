@@ -14,6 +14,7 @@ from tidemill.pipeline.release_folder import ServedRelease
 from tidemill.prompts import PromptProgram
 from tidemill.rows import DatasetRow
 from tidemill.runtimes import Reply, Runtime
+from tidemill.serving import recommendations
 from tidemill.serving.response_cache import LruCache, request_key
 
 CACHE_SIZE = 4096
@@ -77,9 +78,19 @@ class Predictor:
     )
 
     @property
+    def generates(self) -> bool:
+        """True for a causal language model; other models answer at once and cannot stream."""
+        return self.runtime.form.task == "causal-lm"
+
+    @property
     def is_classifier(self) -> bool:
-        """True for an encoder: it labels texts and cannot stream."""
+        """True for an encoder that labels texts."""
         return self.runtime.form.task == "sequence-classification"
+
+    @property
+    def is_recommender(self) -> bool:
+        """True for a model that ranks items for a history."""
+        return self.runtime.form.task == "ranking"
 
     def cached_response(
         self, ask: InferenceRequest, response_id: str | None = None
@@ -113,7 +124,7 @@ class Predictor:
         """Pieces of the text users see, then the `Given`; the event is told at the end."""
         started = time.perf_counter()
         messages = self.messages(ask)
-        if self.is_classifier:
+        if not self.generates:
             response = self.predict(ask, response_id)
             yield from (response.answer.text, response)
             return
@@ -148,6 +159,8 @@ class Predictor:
                 f"`tidemill.inputs` lacks {', '.join(missing)}; "
                 f"{self.release.service} takes {', '.join(self.columns)}"
             )
+        if self.is_recommender:
+            return (recommendations.history_message(row),)
         if self.is_classifier:  # as in evaluation: a classifier reads the text itself
             return ({"role": "user", "content": str(row["text"])},)
         if self.program is None:
@@ -157,6 +170,8 @@ class Predictor:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of a row; none where only whole conversations are taken."""
+        if self.is_recommender:
+            return recommendations.COLUMNS
         if self.is_classifier:
             return ("text",)
         return self.program.inputs if self.program else ()
@@ -175,7 +190,9 @@ class Predictor:
     def _generate(
         self, ask: InferenceRequest, messages: tuple[Mapping[str, str], ...]
     ) -> tuple[Reply, float | None]:
-        if not self.is_classifier:
+        if self.is_recommender:
+            return recommendations.recommend(self.runtime, messages[-1]["content"])
+        if self.generates:
             limit = self._max_tokens(ask)
             return self.runtime.answer([messages], max_tokens=limit, stop=ask.stop)[0], None
         scores = self.runtime.classify([messages[-1]["content"]])[0]
@@ -191,6 +208,8 @@ class Predictor:
         return request_key(self.release.digest, messages, parameters)
 
     def _parse(self, raw: str) -> Answer:
+        if self.is_recommender:
+            return recommendations.parse_recommendations(raw)
         if self.is_classifier:
             return Answer(raw, label=raw)
         return self.program.parse(raw) if self.program else Answer(raw.strip())

@@ -201,9 +201,13 @@ class Dataset(Spec):
     kind: Literal["Dataset"]
     sources: tuple[DatasetSource, ...] = Field(min_length=1)
     """Sources of rows, in order; of duplicates the first one stays."""
-    format: Literal["chat", "completion", "classification", "preference"]
+    format: Literal["chat", "completion", "classification", "preference", "ranking"]
     """`classification` rows have `text` and `label`; `completion` rows any input columns and
-    `completion`; `chat` rows `messages`; `preference` rows `prompt`, `chosen`, `rejected`."""
+    `completion`; `chat` rows `messages`; `preference` rows `prompt`, `chosen`, `rejected`;
+    `ranking` rows a `history` of item ids, oldest first, and the item that came next as `label`."""
+    catalogue: Annotated[FilePath | None, AddedLater()] = None
+    """The items of a `ranking` dataset, JSON lines with `id` and `title`, and `text`, `category` or
+    `price` where there are any. An item needs no row, so new ones can be recommended."""
     map: dict[str, str] = Field(default_factory=dict)
     """Column names: ours on the left, the source's on the right. `subject`, `group`, `region`,
     `time` are known names too. Columns not named here keep their name."""

@@ -93,6 +93,11 @@ def takes_no_steps(spec: FineTune) -> bool:
     return spec.method in TRAINING.names() and hasattr(TRAINING.load(spec.method), "fit")
 
 
+def ranks(method: str) -> bool:
+    """True where a fine-tuning method makes a recommender."""
+    return method in TRAINING.names() and getattr(TRAINING.load(method), "RANKS", False)
+
+
 def _has_stepping_candidate(spec: FineTune) -> bool:
     """True where an alternative is trained step by step, by the spec's own `train`."""
     others = spec.candidates.alternatives if spec.candidates else ()

@@ -72,7 +72,8 @@ def two_labels(dice: random.Random) -> Shape:
 
 def ranking(dice: random.Random) -> Shape:
     """What a visitor looks for, and the category that was bought."""
-    rows = list(csv.DictReader((SPECS / "product-recs/data/signals.csv").open(encoding="utf-8")))
+    signals = Path(__file__).with_name("signals.csv")
+    rows = list(csv.DictReader(signals.open(encoding="utf-8")))
     rows = dice.sample(rows, len(rows))
     pool = [Question(row["signal"], row["category"]) for row in rows[120:]]
     return Shape("signals.csv", rows[:120], pool)

@@ -102,8 +102,9 @@ class FeedbackLedger:
         """Rows for a dataset, and the frozen offset ranges [from, to) they come from.
 
         A correction's output is the corrected one; a score, thumb or outcome is about the output
-        that it was given for; reviews are read whatever the kinds and however old. No subject has
-        more rows than its share; the oldest stay. Nothing that was withdrawn is read.
+        that it was given for, an outcome also about the item of it that it names. Reviews are read
+        whatever the kinds and however old. No subject has more rows than its share; the oldest
+        stay. Nothing that was withdrawn is read.
         """
         frozen = self.frozen_offsets(contract.topic) if until is None else until
         votes = [
@@ -220,12 +221,13 @@ _ANSWER = [
 
 
 def _row(row: Mapping[Any, Any]) -> FeedbackRow:
-    corrected = row["kind"] in ("correction", "review")
+    taken_up = row["kind"] == "outcome" and row["output"] is not None
+    own = taken_up or row["kind"] in ("correction", "review")
     return {
         "input": json.loads(row["question"] or row["of_input"]),
-        "output": _loads(row["output"]) if corrected else row["of_output"],
+        "output": _loads(row["output"]) if own else row["of_output"],
         "answer": row["of_output"],
-        "label": None if corrected else row["of_label"],
+        "label": None if own else row["of_label"],
         "kind": row["kind"],
         "value": row["value"],
         "rating": row["rating"],

@@ -6,7 +6,9 @@ A module has:
 - `TITLE: str` and `ORDER: int`, its name for people and its place in tables,
 - `answer(task) -> BaselineAnswers | None`: an answer to each of `task.test`, in order, from what
   `task.train` teaches (see `pipeline.baseline_task`); None where it does not fit the task. It may
-  raise a `TidemillError`; the table then says why it is missing.
+  raise a `TidemillError`; the table then says why it is missing,
+- `RANKS = True`, where it recommends items of a catalogue; such a baseline is compared with models
+  that recommend, and no other is.
 
 It reads no test reference.
 """
@@ -20,7 +22,9 @@ from tidemill.catalog import Catalog
 TRIVIAL_BASELINES = Catalog(__name__, "trivial baseline", separator="-")
 
 
-def trivial_baselines() -> list[tuple[str, ModuleType]]:
-    """(name, module) of all of them, in order."""
+def trivial_baselines(*, ranks: bool | None = None) -> list[tuple[str, ModuleType]]:
+    """(name, module) of all of them, in order; only those that recommend items, or only those that
+    do not, where `ranks` says so."""
     modules = [(name, TRIVIAL_BASELINES.load(name)) for name in TRIVIAL_BASELINES.names()]
-    return sorted(modules, key=lambda pair: (pair[1].ORDER, pair[0]))
+    chosen = [pair for pair in modules if ranks in (None, getattr(pair[1], "RANKS", False))]
+    return sorted(chosen, key=lambda pair: (pair[1].ORDER, pair[0]))

@@ -12,6 +12,7 @@ from tidemill.report.template import markdown
 
 _TASKS = {
     "classification": "text-classification",
+    "ranking": "text-ranking",
     "completion": "text-generation",
     "chat": "text-generation",
     "preference": "text-generation",

@@ -22,7 +22,10 @@ from tidemill.report.release_facts import ReleaseFacts, SpecValues
 from tidemill.report.template import markdown
 from tidemill.report.verdict import verdict
 
-_TASKS = {"causal-lm": "text-generation", "sequence-classification": "text-classification"}
+_TASKS = {
+    "causal-lm": "text-generation", "sequence-classification": "text-classification",
+    "ranking": "text-ranking",
+}  # fmt: skip
 _LIBRARIES = {
     "safetensors": "transformers", "adapter": "peft", "onnx": "onnx", "genai": "onnx",
     "engine": "tensorrt",

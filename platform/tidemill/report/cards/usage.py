@@ -26,8 +26,9 @@ def release_usage(story: ReleaseFacts) -> Usage:
 
 
 def _ask(story: ReleaseFacts) -> str:
-    classifies = story.task == "sequence-classification"
-    path, body = _classify(story) if classifies else _chat(story)
+    tensors = {"sequence-classification": ("text", "…"), "ranking": ("history", '["…", "…"]')}
+    tensor = tensors.get(story.task or "")
+    path, body = _infer(story, *tensor) if tensor else _chat(story)
     url = f"http://127.0.0.1:8600/{story.service}/{path}"
     payload = shlex.quote(json.dumps(body, ensure_ascii=False))
     return f"curl {shlex.quote(url)} -H 'content-type: application/json' \\\n  -d {payload}"
@@ -38,8 +39,8 @@ def _chat(story: ReleaseFacts) -> tuple[str, dict[str, object]]:
     return "openai/v1/chat/completions", {"model": story.service, "messages": [message]}
 
 
-def _classify(story: ReleaseFacts) -> tuple[str, dict[str, object]]:
-    tensor = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["…"]}
+def _infer(story: ReleaseFacts, name: str, value: str) -> tuple[str, dict[str, object]]:
+    tensor = {"name": name, "shape": [1], "datatype": "BYTES", "data": [value]}
     return f"v2/models/{story.service}/infer", {"inputs": [tensor]}
 
 

@@ -27,6 +27,7 @@ from tidemill.spec.prompt import Prompt, TextOutput
 
 OURS = {"id", "subject", "group", "source", "weight", "region", "time", "consent"}
 """Columns every finished row may have."""
+_NEEDED = {"classification": ("text", "label"), "ranking": ("history", "label")}
 MAX_BYTES = 1 << 18
 """A larger JSONL file is not read: any of its rows may have one column more."""
 
@@ -69,9 +70,10 @@ class Columns:
             if theirs not in raw:
                 cause = f"'{ours}: {theirs}' names no column of the sources"
                 yield FieldProblem(("map", ours), cause, suggest(theirs, sorted(raw)))
-        needed = ("text", "label") if dataset.format == "classification" else ()
-        for column in set(needed) - (self.columns_of(dataset.name) or set()):
-            cause = f"format classification needs a column '{column}'"
+        for column in set(_NEEDED.get(dataset.format, ())) - (
+            self.columns_of(dataset.name) or set()
+        ):
+            cause = f"format {dataset.format} needs a column '{column}'"
             yield FieldProblem(("format",), cause, f"map a column to it: 'map: {{{column}: …}}'")
         if dataset.deduplicate:
             yield from self._column_problems(

@@ -16,6 +16,7 @@ def check(spec: Dataset, project: Project) -> Iterator[FieldProblem]:
     if spec.privacy.pii != "keep" and "name" in spec.privacy.kinds:
         cause = "'name' needs a named-entity model, and none can be pinned by version and licence"
         yield FieldProblem(("privacy", "kinds"), cause, "take it out, and mask names at the source")
+    yield from _catalogue(spec)
     paths: set[str] = set()
     for index, source in enumerate(spec.sources):
         if isinstance(source, FeedbackSource):
@@ -26,6 +27,15 @@ def check(spec: Dataset, project: Project) -> Iterator[FieldProblem]:
             cause = f"'path: {source.path}' is a source twice"
             yield FieldProblem(("sources", index, "path"), cause, "take one of them out")
         paths.add(key)
+
+
+def _catalogue(spec: Dataset) -> Iterator[FieldProblem]:
+    if spec.format == "ranking" and spec.catalogue is None:
+        cause = "format ranking needs the items there are to recommend"
+        yield FieldProblem(("format",), cause, "add 'catalogue' with the path of a JSONL file")
+    if spec.format != "ranking" and spec.catalogue is not None:
+        cause = f"a dataset with format {spec.format} recommends no items"
+        yield FieldProblem(("catalogue",), cause, "delete it, or write 'format: ranking'")
 
 
 def _kinds(source: FeedbackSource, index: int, project: Project) -> Iterator[FieldProblem]:

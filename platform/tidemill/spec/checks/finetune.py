@@ -13,7 +13,13 @@ from tidemill.spec.dataset import Dataset
 from tidemill.spec.finetune import Alternative, Candidates, FineTune, Sweep, Train
 from tidemill.spec.load import Project
 from tidemill.spec.neighbours import base_of, find_spec
-from tidemill.spec.options import FieldProblem, ignored_fields, options_model, takes_no_steps
+from tidemill.spec.options import (
+    FieldProblem,
+    ignored_fields,
+    options_model,
+    ranks,
+    takes_no_steps,
+)
 from tidemill.spec.validation_messages import explain_error
 
 
@@ -27,9 +33,8 @@ def check(spec: FineTune, project: Project) -> Iterator[FieldProblem]:
     if base and base.task != "causal-lm" and spec.prompt is not None:
         cause = f"'{spec.base}' classifies the column 'text', it takes no prompt"
         yield FieldProblem(("prompt",), cause, "delete 'prompt'")
-    if base and base.task != "causal-lm" and dataset and dataset.format != "classification":
-        cause = f"'{spec.base}' classifies, and '{spec.dataset}' has format {dataset.format}"
-        yield FieldProblem(("dataset",), cause, "name a dataset with format classification")
+    if base and base.task != "causal-lm" and dataset:
+        yield from _format(spec, dataset)
     if spec.method in TRAINING.names():
         yield from _method(spec, project)
     if spec.sweep is not None:
@@ -40,6 +45,16 @@ def check(spec: FineTune, project: Project) -> Iterator[FieldProblem]:
     if most is not None and most < spec.train.epochs:
         cause = f"'max_epochs' {most:g} is less than the {spec.train.epochs:g} of 'train.epochs'"
         yield FieldProblem(("early_stop", "max_epochs"), cause, "raise it, or lower 'epochs'")
+
+
+def _format(spec: FineTune, dataset: Dataset) -> Iterator[FieldProblem]:
+    """An encoder classifies, or recommends items where the method ranks."""
+    needed = "ranking" if ranks(spec.method) else "classification"
+    if dataset.format != needed:
+        does = f"recommends with method {spec.method}" if ranks(spec.method) else "classifies"
+        cause = f"'{spec.base}' {does}, and '{spec.dataset}' has format {dataset.format}"
+        other = ", or write 'method: ranker'" if dataset.format == "ranking" else ""
+        yield FieldProblem(("dataset",), cause, f"name a dataset with format {needed}{other}")
 
 
 def _method(spec: FineTune, project: Project) -> Iterator[FieldProblem]:
@@ -111,6 +126,10 @@ def _alternative(
     if own and other and own.task != other.task:
         cause = f"'{variant.base}' is for {other.task}, '{spec.base}' for {own.task}"
         yield FieldProblem((*path, "base"), cause, "name a model for the same task")
+        return
+    if ranks(variant.method) != ranks(spec.method):
+        cause = f"method {variant.method} is for another format of rows than {spec.method}"
+        yield FieldProblem((*path, "method"), cause, "name a method for the same rows")
         return
     for problem in _fits(variant, project):
         yield FieldProblem(path, problem.cause, problem.way_out)

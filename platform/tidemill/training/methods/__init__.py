@@ -15,4 +15,7 @@ Or it fits a head to the frozen encoder at once, without steps:
 - `fit(model, train, validation, options, pad=…, say=…) -> HeadFit`: the head for these rows,
 - `TRAIN_FIELDS`: the fields of `train` that have an effect; a spec that sets another, or a rule of
   the loop, is refused.
+
+A method with `RANKS = True` makes a recommender of a `ranking` dataset; it has `Options` and
+`TRAIN_FIELDS`, and `fit` as `ranker` has it.
 """
