@@ -37,12 +37,17 @@ class SparseRows:
         values = np.array([cells[cell] for cell in ordered], np.float32)
         return cls(np.cumsum(start), columns, values)
 
+    def cells(self, row: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """The columns and values of a row that are not 0."""
+        cells = slice(self.start[row], self.start[row + 1])
+        return self.columns[cells], self.values[cells]
+
     def weighted_sum(self, rows: Sequence[int], weights: Sequence[float]) -> Floats:
         """The sum of these rows, each times its weight: (size,)."""
         total = np.zeros(len(self.start) - 1)
         for row, weight in zip(rows, weights, strict=True):
-            cells = slice(self.start[row], self.start[row + 1])
-            total[self.columns[cells]] += weight * self.values[cells]
+            columns, values = self.cells(row)
+            total[columns] += weight * values
         return total
 
     def cosine(self, counts: Floats) -> SparseRows:

@@ -112,7 +112,11 @@ def failure_groups(
 def row_question(record: EvaluatedRow) -> str:
     """The row's input as people read it: its columns but the answer and the bookkeeping."""
     answer = {record.reference.text, record.reference.label}
-    parts = {k: v for k, v in record.row.items() if k not in _HIDDEN and v and v not in answer}
+    parts = {
+        name: ", ".join(map(str, value)) if isinstance(value, list) else value
+        for name, value in record.row.items()
+        if name not in _HIDDEN and value and str(value) not in answer
+    }
     if len(parts) == 1:
         return _truncate(str(next(iter(parts.values()))))
     return _truncate("; ".join(f"{key}: {value}" for key, value in parts.items()))

@@ -1,4 +1,4 @@
-"""Making a FineTune that recommends: visits become counts, the catalogue comes along."""
+"""Making a FineTune that recommends: the visits are remembered, the catalogue comes along."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tidemill.metrics import Answer, Scored
 from tidemill.pipeline.context import BuildContext, BuildResult, Measure
 from tidemill.ports import Artefact
 from tidemill.rows import DatasetRow
+from tidemill.runtimes.item_files import save_scorer
 from tidemill.runtimes.item_scores import ItemScorer
 from tidemill.spec.finetune import FineTune
 
@@ -47,7 +48,7 @@ def build(spec: FineTune, inputs: Mapping[str, Artefact], context: BuildContext)
     measures = _measures(scorer, catalogue, validation)
     facts: dict[str, object] = {
         "items": len(catalogue.items),
-        "items_without_visits": len(lenders),
+        "items_without_visits": len({borrower for borrower, _ in lenders}),
         "rows": len(train),
         "rows_validation": len(validation),
         "weights": weights.weights,
@@ -93,9 +94,7 @@ def _write(scorer: ItemScorer, catalogue: Catalogue, folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     catalogue.write(folder)
-    scorer.save(folder)
-    numbers = len(scorer.counts.popularity) + sum(
-        len(rows.values) for rows in (scorer.counts.follows, scorer.counts.together)
-    )
+    save_scorer(scorer, folder)
+    numbers = len(scorer.weights) + len(scorer.memory.follows.values)
     ModelForm("safetensors", "ranking", labels=catalogue.ids, parameters=numbers).write(folder)
     return folder

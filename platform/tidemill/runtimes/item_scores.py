@@ -1,104 +1,121 @@
-"""Scores of items for a history: what came after its items in other visits, what was with them in
-any order, and what is popular.
+"""Scores of items for a history, from the visits of others.
 
-Each is a distribution over the catalogue; the score is the weighted sum of their logarithms, as in
-a product of experts (Hinton 2002). In an artefact the weights are `ranking.json`, the counts
-`ranking.safetensors`.
+Four experts each give every item a share: what came after the history's items (`follows`), what
+similar visits hold (`neighbours`) and what came next in them (`after`), and what is popular. The
+score is the weighted sum of the shares' logarithms, as in a product of experts (Hinton 2002). An
+item that is in no visit has the shares of the items that lend it theirs.
 """
 
 from __future__ import annotations
 
-import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 
 from tidemill.data.item_counts import Floats, SparseRows, recency_weights
-from tidemill.errors import ArtefactError
+from tidemill.data.visit_index import SimilarVisits, VisitIndex
 
-WEIGHTS, COUNTS = "ranking.json", "ranking.safetensors"
-EXPERTS = ("follows", "together", "popularity")
+EXPERTS = ("follows", "neighbours", "after", "popularity")
 FLOOR = 1e-3
 """Added to a share before its logarithm: what was never seen is rare, not impossible."""
-_MATRICES = ("follows", "together")
+NEIGHBOURS = 100
+"""Similar visits that are looked at."""
+SPACING = 0.9
+"""What an item further on in a visit counts against the one before it."""
 
 
 @dataclass(frozen=True)
-class ItemCounts:
+class ItemMemory:
     """What visits say of the items, by place in the catalogue."""
 
-    popularity: Floats
-    """(items,): share of each item in all visits; adds up to 1."""
+    visits: VisitIndex
     follows: SparseRows
     """How often the column's item came after the row's, over the root of both items' visits."""
-    together: SparseRows
-    """The same in any order: their cosine."""
+    lenders: SparseRows
+    """Row: an item without visits; columns: those that lend it theirs, with shares that add up
+    to 1. Empty for an item with visits."""
 
-    def experts(self, places: Sequence[int], decay: float) -> Floats:
-        """(experts, items): the logarithm of each expert's share, for a history of these places. A
-        history that says nothing leaves the same value everywhere."""
-        weights = recency_weights(len(places), decay)
-        shares = [
-            _share(self.follows.weighted_sum(places, weights)),
-            _share(self.together.weighted_sum(places, weights)),
-            self.popularity,
-        ]
-        return np.log(FLOOR + np.stack(shares))
+    def experts(self, places: Sequence[int], decay: float) -> Floats | None:
+        """(experts, items): the logarithm of each expert's share, for a history of these places;
+        None where the visits know nothing of it."""
+        history = self._history(places, decay)
+        followed = self.follows.weighted_sum(list(history), list(history.values()))
+        nearest = self.visits.nearest(history, NEIGHBOURS)
+        if not len(nearest.similarity):
+            return None
+        shares = [followed, self._neighbours(nearest), self._after(nearest, history)]
+        lent = [_share(self._lend(share)) for share in (*shares, self.visits.counts)]
+        return np.log(FLOOR + np.stack(lent))
+
+    @cached_property
+    def popularity(self) -> Floats:
+        """(items,): share of each item in all visits; adds up to 1."""
+        return _share(self._lend(self.visits.counts))
+
+    def _history(self, places: Sequence[int], decay: float) -> dict[int, float]:
+        """Weight of each place; an item without visits stands for those that lend it theirs."""
+        history: dict[int, float] = defaultdict(float)
+        for place, weight in zip(places, recency_weights(len(places), decay), strict=True):
+            lenders, shares = self.lenders.cells(place)
+            if not len(lenders):
+                history[place] += weight
+            for lender, share in zip(lenders.tolist(), shares.tolist(), strict=True):
+                history[lender] += weight * share
+        return dict(history)
+
+    def _neighbours(self, nearest: SimilarVisits) -> Floats:
+        """Items of similar visits; a common one counts less."""
+        weights = nearest.similarity[nearest.visit] ** 2
+        total = np.bincount(nearest.items, weights, minlength=self.visits.size)
+        return total / np.sqrt(np.maximum(self.visits.counts, 1))
+
+    def _after(self, nearest: SimilarVisits, history: Mapping[int, float]) -> Floats:
+        """Items of similar visits after the last one that the history has too."""
+        shared = np.isin(nearest.items, list(history))
+        last = np.zeros(len(nearest.similarity), dtype=np.int64)
+        np.maximum.at(last, nearest.visit[shared], nearest.step[shared])
+        steps = nearest.step - last[nearest.visit] - 1
+        later = steps >= 0
+        weights = nearest.similarity[nearest.visit[later]] * SPACING ** steps[later]
+        return np.bincount(nearest.items[later], weights, minlength=self.visits.size)
+
+    def _lend(self, share: Floats) -> Floats:
+        """The share with that of borrowers filled in."""
+        lent = share.copy()
+        for place in self._borrowers:
+            lenders, shares = self.lenders.cells(place)
+            lent[place] = share[lenders] @ shares
+        return lent
+
+    @cached_property
+    def _borrowers(self) -> list[int]:
+        return np.flatnonzero(np.diff(self.lenders.start)).tolist()
 
 
 @dataclass(frozen=True)
 class ItemScorer:
-    """The counts and how much each expert says."""
+    """The memory, and how much each expert says."""
 
-    counts: ItemCounts
+    memory: ItemMemory
     weights: Mapping[str, float]
     """Weight of each of `EXPERTS`."""
     decay: float
     """Weight of an item of the history against the one after it."""
 
     def probabilities(self, places: Sequence[int]) -> Floats:
-        """(items,): how probable each item is to come next; 0 for those of the history."""
-        weights = np.array([self.weights[name] for name in EXPERTS])
-        scores = weights @ self.counts.experts(places, self.decay)
-        powers = np.exp(scores - scores.max())
+        """(items,): how probable each item is to come next; 0 for those of the history. Popularity
+        alone decides where the visits know nothing of the history."""
+        experts = self.memory.experts(places, self.decay)
+        if experts is None:
+            powers = self.memory.popularity.copy()
+        else:
+            scores = np.array([self.weights[name] for name in EXPERTS]) @ experts
+            powers = np.exp(scores - scores.max())
         powers[list(places)] = 0
         return _share(powers)
-
-    def save(self, folder: Path) -> None:
-        """Write both files; equal scorers give equal bytes."""
-        from safetensors.numpy import save_file
-
-        facts = {"weights": dict(self.weights), "decay": self.decay}
-        text = json.dumps(facts, indent=1, sort_keys=True)
-        (folder / WEIGHTS).write_text(text + "\n", encoding="utf-8")
-        tensors = {"popularity": self.counts.popularity.astype(np.float32)}
-        for name in _MATRICES:
-            rows: SparseRows = getattr(self.counts, name)
-            tensors |= {f"{name}.{part}": values for part, values in vars(rows).items()}
-        save_file(tensors, folder / COUNTS)
-
-    @classmethod
-    def load(cls, folder: Path) -> ItemScorer:
-        """From an artefact; raises ArtefactError where it is damaged."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
-        try:
-            facts = json.loads((folder / WEIGHTS).read_text(encoding="utf-8"))
-            tensors = load_file(folder / COUNTS)
-            matrices = (
-                SparseRows(*(tensors[f"{name}.{part}"] for part in ("start", "columns", "values")))
-                for name in _MATRICES
-            )
-            counts = ItemCounts(tensors["popularity"].astype(np.float64), *matrices)
-            weights = {name: float(facts["weights"][name]) for name in EXPERTS}
-            return cls(counts, weights, float(facts["decay"]))
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise ArtefactError(
-                f"{folder}: holds no counts to recommend by ({error}); train it again"
-            ) from error
 
 
 def _share(values: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Recommends items of a catalogue for a visitor's history; counts of other visits say which."""
+"""Recommends items of a catalogue for a visitor's history; the visits of others say which."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from tidemill.data.item_counts import rank_items
 from tidemill.errors import ArtefactError
 from tidemill.form import ModelForm
 from tidemill.runtimes import LabelScores, Messages, RankedItems, Reply, Resolve, unsupported
+from tidemill.runtimes.item_files import load_scorer
 from tidemill.runtimes.item_scores import ItemScorer
 
 
 def open(folder: Path, form: ModelForm, resolve: Resolve) -> Ranking:  # noqa: A001
-    """Load catalogue and counts; raises ArtefactError where they do not fit together."""
-    catalogue, scorer = Catalogue.read(folder / FILE), ItemScorer.load(folder)
-    if not len(scorer.counts.popularity) == len(catalogue.items) == len(form.labels):
-        raise ArtefactError(f"{folder}: its counts are of another catalogue; train it again")
+    """Load catalogue and visits; raises ArtefactError where they do not fit together."""
+    catalogue, scorer = Catalogue.read(folder / FILE), load_scorer(folder)
+    if not scorer.memory.visits.size == len(catalogue.items) == len(form.labels):
+        raise ArtefactError(f"{folder}: its visits are of another catalogue; train it again")
     return Ranking(form, catalogue, scorer)
 
 
 class Ranking:
-    """A `Ranker` that holds everything in memory; an answer takes well under a millisecond."""
+    """A `Ranker` that holds everything in memory; an answer takes milliseconds."""
 
     def __init__(self, form: ModelForm, catalogue: Catalogue, scorer: ItemScorer) -> None:
         self.form, self.catalogue, self.scorer = form, catalogue, scorer

@@ -1,5 +1,5 @@
 """How much each expert says in a recommendation: a conditional logit over the catalogue
-(McFadden 1974), on rows whose own visit is not in the counts."""
+(McFadden 1974), on rows whose own visit is not in the memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tidemill.data.item_counts import Floats
 from tidemill.data.rows import hash_fraction
 from tidemill.rows import DatasetRow
 from tidemill.runtimes.item_scores import EXPERTS
-from tidemill.training.item_counts import Lenders, count_items
+from tidemill.training.item_memory import Lenders, remember
 
 FOLDS = 5
 MOST_ROWS = 2000
@@ -64,22 +64,25 @@ def _examples(
     rows: Sequence[DatasetRow], catalogue: Catalogue, lenders: Lenders, decay: float, seed: int
 ) -> Iterator[Floats]:
     """(experts, 1 + others) of each row: of the item that came next, and of items that did not. The
-    counts are of the visitors in the other folds."""
+    memory is of the visitors in the other folds."""
     draw = np.random.default_rng(seed)
     chosen = sorted(range(len(rows)), key=lambda n: hash_fraction(str(seed), str(n)))[:MOST_ROWS]
     folds = [_fold(row, number) for number, row in enumerate(rows)]
     for fold in range(FOLDS):
         others = [row for row, f in zip(rows, folds, strict=True) if f != fold]
-        counts = count_items(sequences(others), catalogue, lenders)
+        memory = remember(sequences(others), catalogue, lenders)
         for number in sorted(n for n in chosen if folds[n] == fold):
             places = catalogue.places(rows[number]["history"])
+            experts = memory.experts(places, decay)
+            if experts is None:  # popularity alone decides there
+                continue
             label = catalogue.place[str(rows[number]["label"])]
             free = np.ones(len(catalogue.items), dtype=bool)
             free[[*places, label]] = False
             compared = np.flatnonzero(free)
             if len(compared) > MOST_ITEMS:
                 compared = draw.choice(compared, MOST_ITEMS, replace=False)
-            yield counts.experts(places, decay)[:, [label, *compared]]
+            yield experts[:, [label, *compared]]
 
 
 def _fold(row: DatasetRow, number: int) -> int:

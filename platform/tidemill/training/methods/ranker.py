@@ -1,9 +1,10 @@
 """Recommends items of a catalogue from a visitor's history, by what other visitors had.
 
-What came after the items of the history, what was with them in any order, and what is popular are
-counted and weighted; it takes seconds. The encoder, as it is, lends an item without visits the
-counts of the items whose words are alike. On visits of a few thousand people this ranks better than
-vectors of texts or items that are trained with in-batch negatives, which added nothing to it.
+What came after the items of the history, what similar visits hold, what came next in those, and
+what is popular are weighted against each other; it takes seconds. The encoder, as it is, finds the
+items that lend theirs to one without visits, by their words. On visits of a few thousand people
+this ranks better than vectors of texts or of items that are trained with in-batch negatives, which
+added nothing to it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tidemill.rows import DatasetRow
 from tidemill.runtimes.item_scores import ItemScorer
 from tidemill.spec.base import Frozen
 from tidemill.training.expert_weights import ExpertWeights, fit_weights
-from tidemill.training.item_counts import Encode, Lenders, count_items, find_lenders
+from tidemill.training.item_memory import Encode, Lenders, find_lenders, remember
 
 VERSION = 1
 FORM = "safetensors"
@@ -47,5 +48,5 @@ def fit(
     visits = sequences(rows)
     lenders = find_lenders(visits, catalogue, encode)
     weights = fit_weights(rows, catalogue, lenders, decay=options.decay, seed=seed)
-    counts = count_items(visits, catalogue, lenders)
-    return ItemScorer(counts, weights.weights, options.decay), weights, lenders
+    memory = remember(visits, catalogue, lenders)
+    return ItemScorer(memory, weights.weights, options.decay), weights, lenders
