@@ -23,7 +23,8 @@ from tidemill.training.linear_head import GRID, EmbeddedRows, fit_head
 from tidemill.training.loop import TrainingJob, run_training
 
 METHODS = [name for name in TRAINING.names() if hasattr(TRAINING.load(name), "prepare")]
-AT_ONCE = [name for name in TRAINING.names() if name not in METHODS]
+RANKERS = [name for name in TRAINING.names() if getattr(TRAINING.load(name), "RANKS", False)]
+AT_ONCE = [name for name in TRAINING.names() if name not in (*METHODS, *RANKERS)]
 TASKS = ("causal-lm", "sequence-classification")
 
 

@@ -56,6 +56,7 @@ def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) ->
     catalogue = read_catalogue(spec, bench)
     if catalogue:
         catalogue.write(folder)
+    digest = read_rows_digest(folder)
     checks = _checks(spec, prepared)
     counts = {
         "rows": prepared.counts,
@@ -69,7 +70,7 @@ def build(spec: Dataset, inputs: Mapping[str, Artefact], bench: BuildContext) ->
         facts={
             **counts,
             "rows_total": sum(prepared.counts.values()),
-            ROWS: read_rows_digest(folder),
+            ROWS: digest,
             "duplicates": prepared.duplicates,
             "capped_subjects": prepared.weight_capped,
             "contested": prepared.contested,
