@@ -265,3 +265,19 @@ def test_erasing_a_subject_leaves_no_row_of_it(ledger: Ledger) -> None:
     assert events.erase_subject("u1") == 2
     assert ledger.service_metrics.inference_record("r1") is None
     assert events.event_counts()["feedback"] == 1
+
+
+def test_an_outcome_is_about_the_item_that_it_names_or_else_about_the_whole_answer(
+    ledger: Ledger,
+) -> None:
+    shop = contract(kinds=("outcome",))
+    bought = thumb(1, kind="outcome", value=1.0, output="third", consent=True)
+    solved = thumb(2, kind="outcome", value=1.0, consent=True)
+    answers = [answer(number, label="best") for number in (1, 2)]
+    take(ledger.events, MemoryBus(), [*answers, bought, solved], shop=shop)
+    rows = ledger.feedback.rows(shop, ("outcome",), None)[0]
+
+    assert [(row["output"], row["label"]) for row in rows] == [
+        ("third", None),
+        ("answer 2", "best"),
+    ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tidemill.data.catalogue import FILE, Catalogue, Item
+from tidemill.data.catalogue import FILE, Catalogue, CatalogueItem
 from tidemill.errors import DataError
 
 LINES = [
@@ -27,7 +27,7 @@ def test_items_keep_their_order_and_what_is_known_of_them(tmp_path: Path) -> Non
     catalogue = Catalogue.read(written(tmp_path, *LINES))
 
     assert catalogue.ids == ("lamp", "chair", "desk")
-    assert catalogue.items[0] == Item("lamp", "Desk lamp", "Bends.", "", 20.0)
+    assert catalogue.items[0] == CatalogueItem("lamp", "Desk lamp", "Bends.", "", 20.0)
     assert catalogue.items[0].description == "Desk lamp. Bends."
     assert catalogue.places(["desk", "gone", "lamp"]) == [2, 0]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tidemill.data.catalogue import Catalogue, Item
+from tidemill.data.catalogue import Catalogue, CatalogueItem
 from tidemill.data.histories import chosen_items, read_history, sequences, with_histories
 from tidemill.data.rows import ANSWER, FEEDBACK, UNVERIFIED, VOTE
 
-SHOP = Catalogue(tuple(Item(name, name.title()) for name in ("lamp", "chair", "desk")))
+SHOP = Catalogue(tuple(CatalogueItem(name, name.title()) for name in ("lamp", "chair", "desk")))
 
 
 def visit(history: object, label: str = "desk", **more: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from tidemill.adapters.clock import SystemClock
 from tidemill.adapters.store.memory import MemoryStore
-from tidemill.data.catalogue import Catalogue, Item
+from tidemill.data.catalogue import Catalogue, CatalogueItem
 from tidemill.pipeline import dataset, ranker
 from tidemill.pipeline.context import BuildContext, BuildResult
 from tidemill.spec.dataset import Dataset
@@ -22,9 +22,9 @@ from tidemill.training.methods.ranker import Options, fit
 TEA = ["kettle", "teapot", "cups", "tea", "honey", "tray"]
 DESK = ["desk", "chair", "monitor", "cable", "pens", "paper"]
 SHOP = Catalogue(
-    tuple(Item(name, name.title(), category="tea") for name in TEA)
-    + tuple(Item(name, name.title(), category="desk") for name in DESK)
-    + (Item("lamp", "Lamp"), Item("new-cups", "New cups", "Cups for tea."))
+    tuple(CatalogueItem(name, name.title(), category="tea") for name in TEA)
+    + tuple(CatalogueItem(name, name.title(), category="desk") for name in DESK)
+    + (CatalogueItem("lamp", "Lamp"), CatalogueItem("new-cups", "New cups", "Cups for tea."))
 )
 API = {"apiVersion": "tidemill/v1"}
 

@@ -10,7 +10,7 @@ import pytest
 from tests.pipeline.rankings import API, SHOP, Bench, rows
 
 from tidemill.data import read_split, summary
-from tidemill.data.catalogue import FILE, Catalogue, Item
+from tidemill.data.catalogue import FILE, Catalogue, CatalogueItem
 from tidemill.form import ModelForm
 from tidemill.pipeline import evaluation
 from tidemill.pipeline.answers import answer_rows
@@ -88,7 +88,7 @@ def test_rows_that_cannot_be_recommended_are_in_quarantine(bench: Bench) -> None
 def test_another_catalogue_is_another_dataset(bench: Bench) -> None:
     before = bench.build_dataset().facts[ROWS]
     again = bench.build_dataset().facts[ROWS]
-    Catalogue((*SHOP.items, Item("vase", "Vase"))).write(bench.root)
+    Catalogue((*SHOP.items, CatalogueItem("vase", "Vase"))).write(bench.root)
 
     assert before == again
     assert bench.build_dataset().facts[ROWS] != before
@@ -151,16 +151,32 @@ def test_a_runtime_leaves_out_the_history_and_ignores_unknown_ids(
     assert len(new.ids) == len(SHOP.items)
 
 
+def evaluate(bench: Bench, encoder: Path, live: Any = None, **fields: Any) -> Any:
+    """The evaluation of a recommender on the test visits."""
+    model = bench.build_ranker(encoder).artefact
+    inputs = {"visits": bench.build_dataset().artefact, "ranker": model}
+    given = {"kind": "Evaluation", "name": "judge", "of": "ranker", "dataset": "visits"}
+    spec = Evaluation.model_validate({**API, **given, "metrics": METRICS, **fields})
+    return evaluation.build(spec, inputs, bench.context(baseline_report=lambda _name: live))
+
+
+def test_items_are_no_labels_that_could_be_forgotten(bench: Bench, tiny_encoder: Path) -> None:
+    first = evaluate(bench, tiny_encoder)
+    again = evaluate(
+        bench, tiny_encoder, first.artefact, baseline={"type": "live", "service": "shop"}
+    )
+    report = json.loads((again.artefact.path / "report.json").read_text())
+
+    assert {group["kind"] for group in report["forgetting"]["groups"]} == {"all"}
+    assert report["forgetting"]["too_few_rows"] == {}
+    assert {gain["value"] for gain in report["gains"]} == {0.0}
+
+
 def test_the_report_has_ranking_metrics_and_the_baselines_of_recommendations(
     bench: Bench, tiny_encoder: Path
 ) -> None:
-    model = bench.build_ranker(tiny_encoder).artefact
-    inputs = {"visits": bench.build_dataset().artefact, "ranker": model}
-    spec = Evaluation.model_validate(
-        {**API, "kind": "Evaluation", "name": "judge", "of": "ranker", "dataset": "visits",
-         "metrics": METRICS, "gates": [{"type": "at_least", "metric": "mrr", "value": 0.2}]}
-    )  # fmt: skip
-    built = evaluation.build(spec, inputs, bench.context())
+    gates = [{"type": "at_least", "metric": "mrr", "value": 0.2}]
+    built = evaluate(bench, tiny_encoder, gates=gates)
     report = json.loads((built.artefact.path / "report.json").read_text())
 
     values = {

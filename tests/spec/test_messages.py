@@ -333,6 +333,18 @@ case("a slice of no column", quality_yaml=QUALITY.replace("intent", "intend"))
 case(
     "classification without labels", requests_yaml=REQUESTS.replace("completion", "classification")
 )
+case("a ranking without items", requests_yaml=REQUESTS.replace("completion", "ranking"))
+case("items that nobody ranks", requests_yaml=REQUESTS + "catalogue: data/requests.jsonl\n")
+case(
+    "a ranking for a classifier",
+    base_yaml=BASE + "task: sequence-classification\n",
+    tune_yaml=TUNE.replace("requests", "visits").replace("prompt: reply\n", ""),
+    visits_yaml=REQUESTS.replace("name: requests", "name: visits").replace(
+        "completion",
+        "ranking\ncatalogue: data/requests.jsonl\nmap: {history: request, label: intent}",
+    ),
+    quality_yaml=QUALITY.replace("requests", "visits").replace("intent", "label"),
+)
 case(
     "an encoder that talks",
     reply_yaml=REPLY

@@ -17,7 +17,7 @@ MOST_ID = 200
 
 
 @dataclass(frozen=True)
-class Item:
+class CatalogueItem:
     """One thing that can be recommended."""
 
     id: str
@@ -36,11 +36,11 @@ class Item:
 class Catalogue:
     """Items in a fixed order; a place in it stands for an item in vectors and scores."""
 
-    items: tuple[Item, ...]
+    items: tuple[CatalogueItem, ...]
 
     @cached_property
     def place(self) -> dict[str, int]:
-        """Item id → its place."""
+        """Id of an item → its place."""
         return {item.id: place for place, item in enumerate(self.items)}
 
     @property
@@ -55,7 +55,7 @@ class Catalogue:
     @classmethod
     def read(cls, path: Path, name: str = "") -> Catalogue:
         """From JSON lines; raises DataError with every line that is no item, or has an id twice."""
-        items: dict[str, Item] = {}
+        items: dict[str, CatalogueItem] = {}
         problems: list[str] = []
         for number, line in enumerate(_lines(path, name or str(path)), start=1):
             item = _item(line) if line.strip() else None
@@ -85,7 +85,7 @@ def _lines(path: Path, name: str) -> list[str]:
         raise DataError(f"{name}: {error.strerror or error}; check the path") from error
 
 
-def _item(line: str) -> Item | str:
+def _item(line: str) -> CatalogueItem | str:
     """The item of a line, or why it is none."""
     try:
         raw = json.loads(line)
@@ -98,9 +98,11 @@ def _item(line: str) -> Item | str:
         return "an item needs an `id` and a `title`; add them"
     if len(texts["id"]) > MOST_ID or any(sign.isspace() or sign == "," for sign in texts["id"]):
         return f"the id '{texts['id'][:40]}' has spaces or commas, or over {MOST_ID} letters"
-    price = raw.get("price")
-    number = isinstance(price, (int, float)) and not isinstance(price, bool)
-    return Item(**texts, price=float(price) if number else None)
+    return CatalogueItem(**texts, price=_price(raw.get("price")))
+
+
+def _price(value: Any) -> float | None:
+    return float(value) if type(value) in (int, float) else None
 
 
 def _text(value: Any) -> str:

@@ -30,9 +30,8 @@ def read_answers(folder: Path) -> dict[str, EvaluatedRow]:
 
 
 def _from_record(record: dict[str, Any]) -> EvaluatedRow:
-    reference, answer = (_answer(record[key]) for key in ("reference", "answer"))
+    reference, answer = (
+        Answer(**{**record[key], "ranking": tuple(record[key].get("ranking") or ())})
+        for key in ("reference", "answer")
+    )
     return EvaluatedRow(**{**record, "reference": reference, "answer": answer})
-
-
-def _answer(raw: dict[str, Any]) -> Answer:
-    return Answer(**{**raw, "ranking": tuple(raw.get("ranking") or ())})

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from tidemill.data.item_counts import SparseRows
 from tidemill.data.visit_index import VisitIndex
@@ -26,7 +27,7 @@ def save_scorer(scorer: ItemScorer, folder: Path) -> None:
     }  # fmt: skip
     text = json.dumps(facts, indent=1, sort_keys=True)
     (folder / WEIGHTS).write_text(text + "\n", encoding="utf-8")
-    tensors = {
+    tensors: dict[str, npt.NDArray[np.generic]] = {
         "visits.start": memory.visits.start,
         "visits.items": memory.visits.items.astype(np.int32),
     }

@@ -69,7 +69,7 @@ class ItemMemory:
     def _neighbours(self, nearest: SimilarVisits) -> Floats:
         """Items of similar visits; a common one counts less."""
         weights = nearest.similarity[nearest.visit] ** 2
-        total = np.bincount(nearest.items, weights, minlength=self.visits.size)
+        total = np.bincount(nearest.items, weights, minlength=self.visits.size).astype(np.float64)
         return total / np.sqrt(np.maximum(self.visits.counts, 1))
 
     def _after(self, nearest: SimilarVisits, history: Mapping[int, float]) -> Floats:
@@ -80,7 +80,8 @@ class ItemMemory:
         steps = nearest.step - last[nearest.visit] - 1
         later = steps >= 0
         weights = nearest.similarity[nearest.visit[later]] * SPACING ** steps[later]
-        return np.bincount(nearest.items[later], weights, minlength=self.visits.size)
+        counted = np.bincount(nearest.items[later], weights, minlength=self.visits.size)
+        return counted.astype(np.float64)
 
     def _lend(self, share: Floats) -> Floats:
         """The share with that of borrowers filled in."""

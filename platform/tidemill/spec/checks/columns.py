@@ -70,9 +70,10 @@ class Columns:
             if theirs not in raw:
                 cause = f"'{ours}: {theirs}' names no column of the sources"
                 yield FieldProblem(("map", ours), cause, suggest(theirs, sorted(raw)))
-        for column in set(_NEEDED.get(dataset.format, ())) - (
-            self.columns_of(dataset.name) or set()
-        ):
+        columns = self.columns_of(dataset.name) or set()
+        for column in _NEEDED.get(dataset.format, ()):
+            if column in columns:
+                continue
             cause = f"format {dataset.format} needs a column '{column}'"
             yield FieldProblem(("format",), cause, f"map a column to it: 'map: {{{column}: …}}'")
         if dataset.deduplicate:
