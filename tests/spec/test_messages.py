@@ -346,6 +346,16 @@ case(
     quality_yaml=QUALITY.replace("requests", "visits").replace("intent", "label"),
 )
 case(
+    "a recommender in eight bits",
+    base_yaml=BASE + "task: sequence-classification\n",
+    tune_yaml=TUNE.replace("requests", "visits").replace("prompt: reply", "method: ranker"),
+    visits_yaml=REQUESTS.replace("name: requests", "name: visits").replace(
+        "completion",
+        "ranking\ncatalogue: data/requests.jsonl\nmap: {history: request, label: intent}",
+    ),
+    quality_yaml=QUALITY.replace("requests", "visits").replace("intent", "label"),
+)
+case(
     "an encoder that talks",
     reply_yaml=REPLY
     + "technique: few-shot\nexamples: {source: requests, selection: similar, encoder: base}\n",

@@ -40,9 +40,9 @@ class VisitIndex:
     @classmethod
     def of(cls, visits: Iterable[Sequence[str]], place: Mapping[str, int]) -> VisitIndex:
         """From item ids; what the catalogue does not have is left out."""
-        known = [list(dict.fromkeys(place[i] for i in visit if i in place)) for visit in visits]
-        start = np.cumsum([0, *map(len, known)], dtype=np.int64)
-        items = np.array([item for visit in known for item in visit], dtype=np.int64)
+        placed = [list(dict.fromkeys(place[i] for i in visit if i in place)) for visit in visits]
+        start = np.cumsum([0, *map(len, placed)], dtype=np.int64)
+        items = np.array([item for visit in placed for item in visit], dtype=np.int64)
         return cls(start, items, len(place))
 
     @cached_property

@@ -13,7 +13,10 @@ from tidemill.errors import UnknownName
 
 _SPEED = ("quantile", "speed", "size")
 ALL = "all rows"
-_NAMES = {"macro_f1": "macro F1", "rouge_l": "ROUGE-L", "bleu": "BLEU"}
+_NAMES = {
+    "macro_f1": "macro F1", "rouge_l": "ROUGE-L", "bleu": "BLEU", "ndcg_at_10": "nDCG@10",
+    "recall_at_10": "recall@10", "mrr": "MRR", "coverage_at_10": "coverage@10",
+}  # fmt: skip
 _TREATED = {
     "redact": "looked for and replaced by its kind",
     "drop": "looked for, and its rows are left out",

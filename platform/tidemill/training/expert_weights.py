@@ -55,9 +55,9 @@ def fit_weights(
         return loss, slope
 
     start = np.ones(len(EXPERTS))
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 100})
-    weights = {name: round(float(w), 6) for name, w in zip(EXPERTS, found.x, strict=True)}
-    return ExpertWeights(weights, float(found.fun), len(examples))
+    result = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 100})
+    weights = {name: round(float(w), 6) for name, w in zip(EXPERTS, result.x, strict=True)}
+    return ExpertWeights(weights, float(result.fun), len(examples))
 
 
 def _examples(

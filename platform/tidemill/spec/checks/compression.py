@@ -9,7 +9,7 @@ from tidemill.spec.compression import Compression
 from tidemill.spec.finetune import FineTune
 from tidemill.spec.load import Project
 from tidemill.spec.neighbours import base_of, find_spec, fine_tune_of, lacks_prompt
-from tidemill.spec.options import FieldProblem
+from tidemill.spec.options import FieldProblem, ranks
 
 
 def check(spec: Compression, project: Project) -> Iterator[FieldProblem]:
@@ -19,6 +19,10 @@ def check(spec: Compression, project: Project) -> Iterator[FieldProblem]:
         cause = f"calibration looks at the {calibration.split} split"
         way_out = "write 'split: train': other splits are for evaluation"
         yield FieldProblem(("calibration", "split"), cause, way_out)
+    tune = fine_tune_of(project, spec.of)
+    if tune and ranks(tune.method):
+        cause = f"'{spec.of}' recommends by what visitors did and has no weights to compress"
+        yield FieldProblem(("of",), cause, "delete this spec and serve the recommender as it is")
     if spec.of in project.specs:
         yield from _checked_with(spec, project)
     yield from _steps(spec, project)
