@@ -284,6 +284,34 @@ def test_every_baseline_answers_each_row_or_says_that_it_does_not_fit(name: str)
     assert module.answer(BaselineTask((), (), test, is_free_text=False)) is None
 
 
+RANKING = [name for name, _ in trivial_baselines(ranks=True)]
+
+
+@pytest.mark.parametrize("name", RANKING)
+def test_a_baseline_of_recommendations_ranks_what_the_visitor_has_not_had(name: str) -> None:
+    items = ("a", "b", "c", "d")
+    visits = [
+        LabelledExample("", Answer(label, label), {"history": history, "label": label})
+        for history, label in ((["a", "b"], "c"), (["a"], "c"), (["b"], "d"), ([], "a"))
+    ]
+    module = TRIVIAL_BASELINES.load(name)
+    found = module.answer(BaselineTask(visits, (), visits, is_free_text=False, items=items))
+    unknown = module.answer(BaselineTask((), (), visits, is_free_text=False, items=items))
+
+    for visit, answer in zip(visits, found.answers, strict=True):
+        assert set(answer.ranking) == set(items) - set(visit.row["history"])
+        assert answer.label == answer.ranking[0]
+    assert unknown is None
+
+
+def test_recommendations_are_compared_with_recommendations_only() -> None:
+    others = [name for name, _ in trivial_baselines(ranks=False)]
+
+    assert RANKING == ["popularity", "item-to-item"]
+    assert not set(RANKING) & set(others)
+    assert len(trivial_baselines()) == len(RANKING) + len(others)
+
+
 def test_tables_have_them_in_order_with_a_name_for_people() -> None:
     orders = [module.ORDER for _, module in trivial_baselines()]
 

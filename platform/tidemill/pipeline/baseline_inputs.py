@@ -81,7 +81,7 @@ def _items(folder: Path | None) -> tuple[str, ...]:
 
 
 def _examples(
-    folder: Path | None, split: str, program: Any, seed: int, *, ranks: bool
+    folder: Path | None, split: str, program: Any, seed: int, *, ranks: bool = False
 ) -> tuple[LabelledExample, ...]:
     """The rows of a split that have a question and an answer, and a weight above 0."""
     if folder is None or not (folder / f"{split}.parquet").exists():

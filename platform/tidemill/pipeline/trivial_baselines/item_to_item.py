@@ -23,8 +23,8 @@ _TIES = 1e-6
 
 
 def answer(task: BaselineTask) -> BaselineAnswers | None:
-    """Popular items break ties and fill up; None without training rows."""
-    if not task.train:
+    """Popular items break ties and fill up; None without training rows or a catalogue."""
+    if not (task.train and task.items):
         return None
     visits = sequences([example.row for example in task.train])
     recommend = _recommender(visits, task.items)

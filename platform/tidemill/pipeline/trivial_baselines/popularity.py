@@ -12,8 +12,8 @@ RANKS = True
 
 
 def answer(task: BaselineTask) -> BaselineAnswers | None:
-    """The same order for everybody; None without training rows."""
-    if not task.train:
+    """The same order for everybody; None without training rows or a catalogue."""
+    if not (task.train and task.items):
         return None
     visits = sequences([example.row for example in task.train])
     scores = count_visits(visits, {item: place for place, item in enumerate(task.items)})
