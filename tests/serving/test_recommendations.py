@@ -74,7 +74,9 @@ def test_k_says_how_many_and_another_k_is_another_request(predictor: Predictor) 
 
     assert predictor.cached_response(ask(["kettle"])) is not None
     assert predictor.cached_response(ask(["kettle"], k=3)) is None
-    assert len(content(predictor.predict(ask(["kettle"], k=3)))["items"]) == 3
+    fewer = predictor.predict(ask(["kettle"], k=3, device="phone"))
+    assert len(content(fewer)["items"]) == 3
+    assert request_row(predictor, fewer) == {"history": ["kettle"], "device": "phone"}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tidemill.events import INFERENCE_TOPIC, Event, InferenceEvent, encode, hash
 from tidemill.pipeline.release_folder import EventPrivacy, ServedRelease
 from tidemill.ports import Bus, Message
 from tidemill.serving.predictor import InferenceResponse, Predictor
+from tidemill.serving.recommendations import COUNT
 
 QUEUE_SIZE = 10_000
 """Events that may wait for the broker; more are dropped and counted."""
@@ -140,5 +141,6 @@ def request_row(answerer: Predictor, response: InferenceResponse) -> dict[str, o
     """The request as a row: the prompt's input columns, else the conversation."""
     row = answerer.row(response.request)
     if row is not None:
-        return dict(row)
+        hidden = COUNT if answerer.is_recommender else None
+        return {name: value for name, value in row.items() if name != hidden}
     return {"messages": [dict(message) for message in response.request.messages]}

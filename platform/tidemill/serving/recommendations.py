@@ -19,6 +19,8 @@ from tidemill.runtimes import Reply, Runtime
 from tidemill.runtimes.ranking import Ranking
 
 COLUMNS = ("history",)
+COUNT = "k"
+"""Of a request: how many items are wanted. It is no part of the question."""
 MOST_ITEMS = 1000
 """Items that a history may have; the newest say most."""
 
@@ -30,7 +32,7 @@ def history_message(row: DatasetRow) -> dict[str, str]:
         raise BadRequest("`history` is a list of item ids, oldest first; send [] for a new visitor")
     if len(history) > MOST_ITEMS:
         raise BadRequest(f"`history` has {len(history)} items; send the last {MOST_ITEMS}")
-    return {"role": "user", "content": json.dumps([history, _count(row.get("k"))])}
+    return {"role": "user", "content": json.dumps([history, _count(row.get(COUNT))])}
 
 
 def recommend(runtime: Runtime, message: str) -> tuple[Reply, float | None]:
