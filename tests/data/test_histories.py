@@ -68,11 +68,13 @@ def test_what_nobody_took_up_is_no_row() -> None:
     assert settled.dropped[0][1].startswith("rated bad")
 
 
-def test_of_visits_that_begin_alike_only_the_longest_counts() -> None:
+def test_a_visitor_counts_once_for_the_same_visit_and_for_its_beginnings() -> None:
     rows = [
         visit(["lamp"], "chair", subject="ann"),
         visit(["lamp", "chair"], "desk", subject="ann"),
+        visit(["lamp", "chair"], "desk", subject="ann"),
         visit(["lamp"], "chair", subject="bob"),
+        visit(["lamp"], "desk", subject="eve", weight=0.0),
         visit(["lamp"], "chair"),
     ]
 

@@ -90,13 +90,12 @@ def chosen_items(rows: Sequence[MutableRow]) -> SettledRows:
 
 
 def sequences(rows: Sequence[DatasetRow]) -> list[list[str]]:
-    """The items of each visit in order, what came next last; of a visitor's visits that begin alike
-    only the longest."""
-    visits = [
-        (str(row.get("subject") or f"row {number}"), [*row["history"], str(row["label"])])
+    """The items of each visit in order, what came next last; a visitor's equal visits are one, and
+    of those that begin alike only the longest counts. Rows of weight 0 are left out."""
+    visits = dict.fromkeys(
+        (str(row.get("subject") or f"row {number}"), (*row["history"], str(row["label"])))
         for number, row in enumerate(rows)
-    ]
-    begun = {
-        (subject, tuple(items[:end])) for subject, items in visits for end in range(1, len(items))
-    }
-    return [items for subject, items in visits if (subject, tuple(items)) not in begun]
+        if row.get("weight") != 0
+    )
+    begun = {(subject, items[:end]) for subject, items in visits for end in range(1, len(items))}
+    return [list(items) for subject, items in visits if (subject, items) not in begun]
