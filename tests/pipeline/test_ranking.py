@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.adapters.streams import answer, contract, take, thumb
 from tests.pipeline.rankings import API, SHOP, Bench, rows
 
+from tidemill.adapters.ledger import Ledger
+from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.data import read_split, summary
 from tidemill.data.catalogue import FILE, Catalogue, CatalogueItem
 from tidemill.form import ModelForm
@@ -109,6 +112,28 @@ def test_a_click_becomes_a_row_of_the_history_and_that_item_and_never_a_test_row
     assert not [row for row in test if row["source"] == "feedback:clicks"]
     assert [row["label"] for row in clicks if row["subject"] == "bob"] in (["honey"], [])
     assert summary(folder)["quarantined"]["counted as a vote"] == 1
+
+
+def test_a_purchase_goes_from_its_event_into_the_training_rows(bench: Bench) -> None:
+    shop = contract(name="clicks", kinds=("outcome",))
+    asked = answer(1, input={"history": ["kettle"]}, output='{"items": []}', label="teapot")
+    bought = thumb(1, kind="outcome", value=1.0, output="honey", consent=True)
+    ledger = Ledger.open("sqlite://")
+    take(ledger.events, MemoryBus(), [asked, bought], shop=shop)
+    read = ledger.feedback.rows
+    context = bench.context(
+        read_feedback=lambda _name, kinds, since: read(shop, kinds, since), specs={"clicks": shop}
+    )
+    source = {"type": "feedback", "of": "clicks", "kinds": ["outcome"]}
+    built = bench.build_dataset(
+        context, sources=[{"type": "file", "path": "visits.jsonl"}, source],
+        split={"by": "group", "key": "subject", "ratios": {"train": 1, "validation": 0, "test": 0}},
+    )  # fmt: skip
+    ledger.engine.dispose()
+
+    row = read_split(built.artefact.path, "train")[-1]
+    assert (row["history"], row["label"], row["subject"]) == (["kettle"], "honey", "u1")
+    assert row["source"] == "feedback:clicks"
 
 
 def test_what_was_not_taken_up_and_what_is_not_sold_is_no_row(bench: Bench) -> None:
