@@ -137,8 +137,10 @@ def _gate_change(
     after: tuple[GateState, GateResult] | None,
     before: tuple[GateState, GateResult] | None,
 ) -> GateChange:
-    state, result = after or before  # type: ignore[misc]
-    return GateChange(name, before[0] if before else None, after and state, result.message)
+    newest = after or before
+    assert newest is not None
+    states = [side[0] if side else None for side in (before, after)]
+    return GateChange(name, states[0], states[1], newest[1].message)
 
 
 def _table(measures: Sequence[Measure]) -> MeasureTable:

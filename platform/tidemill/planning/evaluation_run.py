@@ -31,7 +31,7 @@ from tidemill.ports import Materialisation
 from tidemill.progress import Progress, no_progress
 from tidemill.rows import DatasetRow
 
-_NOT_BUILT = "the former version is not built here, so there is nothing to compare with"
+_NO_FORMER = "the former version cannot be asked here, so there is nothing to compare with"
 
 
 @dataclass
@@ -91,7 +91,7 @@ class EvaluationRun:
     def _compare(
         self, versions: ProjectVersions, item: ChangedEvaluation, allowance: float
     ) -> EvaluationChange | SkippedEvaluation:
-        new, former = versions.new_version(item.name), versions.former_version(item.name)
+        new, former = versions.new_version(item.name), _former_version(versions, item.name)
         rows = test_rows(new.spec, new.inputs)
         order = [rows[at] for at in sample_order(rows, new.spec.seed)][: self.most_rows]
         records = versions.records.get(item.name, ())
@@ -101,9 +101,8 @@ class EvaluationRun:
             reason = "the budget was used up before its first row; raise --budget"
             return SkippedEvaluation(item.project, item.name, item.causes, reason)
         change = compare_versions(answers[0], answers[1] if former else None, len(rows))
-        notes = change.notes
-        if former is None and item.key in self.revisions.former:
-            notes = (*notes, _NOT_BUILT)
+        is_known = item.key in self.revisions.former
+        notes = (_NO_FORMER,) if former is None and is_known else ()
         return EvaluationChange(item.project, item.name, item.causes, change, new_answers, notes)
 
     def _answers(
@@ -118,9 +117,10 @@ class EvaluationRun:
         memory = SearchMemory(self.home.settings.home / "search" / "memory.db")
         store = self.home.store
         pool = RuntimePool(memory, lambda digest: store.get(digest).path, self.progress)
+        different = {version.answers_key: version for version in reversed(versions)}
         sources = {
-            version.answers_key: VersionAnswers(version, recorded_answers(version, records), pool)
-            for version in versions
+            key: VersionAnswers(version, recorded_answers(version, records), pool)
+            for key, version in different.items()
         }
         with closing(pool):
             self._ask(list(sources.values()), rows, allowance)
@@ -142,3 +142,12 @@ class EvaluationRun:
                 source.answer(rows[start : start + BLOCK])
             last = time.monotonic() - block_start
             self.progress(title, done=min(start + BLOCK, len(rows)), total=len(rows))
+
+
+def _former_version(versions: ProjectVersions, name: str) -> EvaluatedVersion | None:
+    """The version of the merge base; None where there is none, or where it is broken: a change may
+    be what mends it."""
+    try:
+        return versions.former_version(name)
+    except TidemillError:
+        return None
