@@ -17,6 +17,7 @@ from tests.spec.conftest import COMPLETE, write_project
 from tidemill.adapters import forge
 from tidemill.adapters.forge import MemoryForge
 from tidemill.cli import commands
+from tidemill.errors import PromptTooLong
 from tidemill.home import Home
 from tidemill.runtimes import Messages, Reply
 from tidemill.settings import Settings
@@ -271,12 +272,45 @@ def test_a_new_evaluation_is_measured_without_a_comparison(shop: Shop, capsys: C
     assert change["comparison"]["gates"][0]["before"] is None
 
 
-def test_a_broken_template_is_an_error_that_names_its_line(shop: Shop, capsys: Captured) -> None:
-    shop.repo.write("specs/shop/ask.j2", "{{ txt }}\n")
-    code = shop.run()
+def test_what_breaks_is_an_error_beside_what_was_compared(
+    shop: Shop, model: Model, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.edit("ask.yaml", SYSTEM, "")
+    text = FILES["quality.yaml"].replace("name: quality", "name: other")
+    shop.repo.write("specs/shop/other.yaml", text.replace("prompt: ask", "prompt: long"))
+    long = FILES["ask.yaml"].replace("name: ask", "name: long").replace("Choose", "Be long. Choose")
+    shop.repo.write("specs/shop/long.yaml", long)
+
+    def refuse(conversations: Sequence[Messages], *, max_tokens: int, **_: object) -> list[Reply]:
+        if any("Be long" in turn["content"] for messages in conversations for turn in messages):
+            raise PromptTooLong("the conversation has 9,000 tokens; shorten the prompt")
+        return Model.answer(model, conversations, max_tokens=max_tokens)
+
+    monkeypatch.setattr(model, "answer", refuse)
+    code, report = shop.report(capsys)
 
     assert code == 1
-    assert "specs/shop/ask.j2:1: " in capsys.readouterr().out
+    assert [item["name"] for item in report["compared"]] == ["quality"]
+    (broken,) = report["skipped"]
+    assert (broken["name"], broken["is_error"]) == ("other", True)
+    assert broken["reason"] == "the conversation has 9,000 tokens; shorten the prompt"
+
+
+def test_a_former_version_that_cannot_be_asked_leaves_the_new_one_alone(
+    shop: Shop, capsys: Captured
+) -> None:
+    shop.edit("tiny.yaml", "Apache-2.0", "MIT")
+    shop.repo.commit("another licence")
+    shop.repo.git("branch", "--force", "main")
+    shop.edit("tiny.yaml", "MIT", "Apache-2.0")
+    code, report = shop.report(capsys)
+    (change,) = report["compared"]
+
+    assert code == 0
+    assert change["comparison"]["metrics"][0]["gain"] is None
+    assert change["notes"] == [
+        "the former version cannot be asked here, so there is nothing to compare with"
+    ]
 
 
 def test_what_has_to_be_trained_is_named_with_its_time_and_the_command(
@@ -305,7 +339,7 @@ def test_without_a_ledger_nothing_is_evaluated_and_none_begins(
     code = shop.run()
 
     assert code == 0
-    assert "needs 'rows', 'tiny' built: tidemill run shop/quality" in capsys.readouterr().out
+    assert "needs 'tiny', 'rows' built: tidemill run shop/quality" in capsys.readouterr().out
     assert not (tmp_path / "home" / "ledger.db").exists()
 
 

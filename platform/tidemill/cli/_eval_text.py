@@ -27,7 +27,7 @@ def _lines(report: EvaluationReport) -> Iterator[str]:
     if report.skipped:
         yield "not evaluated"
         for item in report.skipped:
-            causes = f" ({_joined(item.causes)})" if item.causes else ""
+            causes = f" ({_join_causes(item.causes)})" if item.causes else ""
             line = words.skip_line(item, strip_control)
             yield f"  {item.project}/{item.name}{causes}: {line}"
         yield ""
@@ -36,7 +36,7 @@ def _lines(report: EvaluationReport) -> Iterator[str]:
 
 def _change_lines(change: EvaluationChange, report: EvaluationReport) -> Iterator[str]:
     comparison = change.comparison
-    yield f"{change.project}/{change.name}  {_joined(change.causes)}"
+    yield f"{change.project}/{change.name}  {_join_causes(change.causes)}"
     yield f"  {words.rows_line(change, report)}"
     yield from _metric_lines(comparison)
     if comparison.gates:
@@ -83,5 +83,5 @@ def _flip(title: str, flip: AnswerFlip) -> Iterator[str]:
     yield f"      after         {strip_control(flip.after)}"
 
 
-def _joined(causes: Sequence[str]) -> str:
+def _join_causes(causes: Sequence[str]) -> str:
     return strip_control("; ".join(causes))

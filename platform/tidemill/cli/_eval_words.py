@@ -51,27 +51,27 @@ def rows_line(change: EvaluationChange, report: EvaluationReport) -> str:
     total = format_count(comparison.total_rows, "test row")
     rows = f"all {total}"
     if comparison.is_sample:
-        left = comparison.total_rows - comparison.rows
-        rows = f"{comparison.rows:,} of {total}, drawn at random; {left:,} not asked"
+        rest = comparison.total_rows - comparison.rows
+        rows = f"{comparison.rows:,} of {total}, drawn at random; {rest:,} not asked"
         rows += f" (budget {format_seconds(report.budget)})"
-    asked = f"{format_count(change.new_answers, 'new answer')}" if change.new_answers else ""
-    return f"{rows}; {asked or 'no model was asked: every answer was there'}"
+    answers = format_count(change.new_answers, "new answer") if change.new_answers else ""
+    return f"{rows}; {answers or 'no model was asked: every answer was there'}"
 
 
 def skip_line(item: SkippedEvaluation, quote: Quote) -> str:
     """Why an evaluation was not run, with the way out."""
     line = quote(item.reason) if item.is_error or not item.command else item.reason
     if item.command:
-        known = item.build_seconds is not None
-        line += f" of about {format_seconds(item.build_seconds or 0)}" if known else ""
+        if item.build_seconds is not None:
+            line += f" of about {format_seconds(item.build_seconds)}"
         line += f": {quote(item.command)}"
     return line
 
 
 def shown_metrics(comparison: VersionComparison) -> tuple[list[MetricChange], int]:
     """All metrics over all rows, and of slices those that surely differ; how many are left out."""
-    shown = [metric for metric in comparison.metrics if _is_shown(metric)]
-    return shown, len(comparison.metrics) - len(shown)
+    metrics = [metric for metric in comparison.metrics if _is_shown(metric)]
+    return metrics, len(comparison.metrics) - len(metrics)
 
 
 def _is_shown(metric: MetricChange) -> bool:
@@ -97,7 +97,7 @@ def gain_text(gain: Measure | None) -> str:
     """A paired gain with its interval: more is better."""
     if gain is None:
         return "–"
-    value, low, high = (_signed(bound, gain) for bound in (gain.value, gain.low, gain.high))
+    value, low, high = (_signed_text(bound, gain) for bound in (gain.value, gain.low, gain.high))
     return value if gain.low == gain.high else f"{value} ({low} to {high})"
 
 
@@ -127,7 +127,7 @@ def rest_line(count: int, items: Sequence[object], noun: str) -> str:
     return f"… and {rest:,} more {noun}" if rest > 0 else ""
 
 
-def _signed(value: float, gain: Measure) -> str:
+def _signed_text(value: float, gain: Measure) -> str:
     text = number(value, _unit(gain), _DIGITS)
     return f"+{text}" if value > 0 else text.replace("-", "−")
 

@@ -61,8 +61,8 @@ class EvaluationRun:
         desired = self.revisions.desired
         changed = changed_evaluations(list(self.entries.values()), desired, selection)
         for position, item in enumerate(changed):
-            left = self.budget - (time.monotonic() - started)
-            result = self._evaluate(item, max(0.0, left) / (len(changed) - position))
+            remaining = self.budget - (time.monotonic() - started)
+            result = self._evaluate(item, max(0.0, remaining) / (len(changed) - position))
             if isinstance(result, SkippedEvaluation):
                 report = replace(report, skipped=(*report.skipped, result))
             else:
@@ -95,8 +95,8 @@ class EvaluationRun:
         rows = test_rows(new.spec, new.inputs)
         order = [rows[at] for at in sample_order(rows, new.spec.seed)][: self.most_rows]
         records = versions.records.get(item.name, ())
-        asked = [version for version in (new, former) if version is not None]
-        answers, new_answers = self._answers(asked, records, order, allowance)
+        both = [version for version in (new, former) if version is not None]
+        answers, new_answers = self._answers(both, records, order, allowance)
         if not answers[0].answers:
             reason = "the budget was used up before its first row; raise --budget"
             return SkippedEvaluation(item.project, item.name, item.causes, reason)

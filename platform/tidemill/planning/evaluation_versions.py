@@ -51,12 +51,12 @@ class ProjectVersions:
     @cached_property
     def after(self) -> BuiltRevision:
         """What is built of the working tree's specs."""
-        return self._built(self.revisions.desired)
+        return self._built_revision(self.revisions.desired)
 
     @cached_property
     def before(self) -> BuiltRevision:
         """What is built of the merge base's specs."""
-        return self._built(self.revisions.former)
+        return self._built_revision(self.revisions.former)
 
     @cached_property
     def _after_builder(self) -> ProjectBuilder:
@@ -113,7 +113,7 @@ class ProjectVersions:
         digests = {name: built.artefact(name) for name in names if name != spec.name}
         return {name: self.home.store.get(digest) for name, digest in digests.items() if digest}
 
-    def _built(self, specs: Mapping[str, SpecSnapshot]) -> BuiltRevision:
+    def _built_revision(self, specs: Mapping[str, SpecSnapshot]) -> BuiltRevision:
         own = {spec.name: spec for spec in specs.values() if spec.project == self.project}
         history = {name: list(map(_recorded_asset, items)) for name, items in self.records.items()}
         return BuiltRevision(own, history)
