@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -71,13 +72,14 @@ class Model(Planted):
 
     def __init__(self, base: float = 0.2, told: float = 0.7, suffix: str = "") -> None:
         super().__init__(base, told=told)
-        self.suffix, self.loaded = suffix, 0
+        self.suffix, self.loaded, self.pause = suffix, 0, 0.0
 
     def answer(
         self, conversations: Sequence[Messages], *, max_tokens: int, stop: Sequence[str] = ()
     ) -> list[Reply]:
         if max_tokens == 2:  # the warm-up
             return [Reply("", 1, 1, 0.0, "stop") for _ in conversations]
+        time.sleep(self.pause)
         replies = super().answer(conversations, max_tokens=max_tokens, stop=stop)
         return [
             Reply(r.text if r.text in LABELS[:2] else r.text + self.suffix, 4, 1, 0.1, "stop")
@@ -239,6 +241,36 @@ def test_a_budget_that_is_used_up_is_a_reason_and_no_error(shop: Shop, capsys: C
     assert "the budget was used up before its first row" in report["skipped"][0]["reason"]
     assert shop.run("--budget", "soon") == 1
     assert "--budget: " in capsys.readouterr().err
+
+
+def test_rows_that_a_slow_model_does_not_reach_in_time_are_counted(
+    shop: Shop, model: Model, capsys: Captured
+) -> None:
+    model.pause = 0.3
+    shop.edit("ask.yaml", SYSTEM, "")
+    _, report = shop.report(capsys, "--budget", "0.2s")
+    (change,) = report["compared"]
+
+    assert (change["comparison"]["rows"], change["comparison"]["total_rows"]) == (16, 36)
+    assert change["comparison"]["is_sample"]
+    assert len(model.asked) == 16
+
+
+def test_a_comparison_with_trivial_baselines_is_made_where_it_is_a_gate(
+    shop: Shop, model: Model, capsys: Captured
+) -> None:
+    shop.edit("quality.yaml", GATE, f"{GATE}trivial_baselines: {{gate: true, few_shot: 2}}\n")
+    code, report = shop.report(capsys)
+    (change,) = report["compared"]
+    gates = {gate["name"]: gate for gate in change["comparison"]["gates"]}
+
+    assert code == 2  # the label stands in the question
+    assert (gates["trivial_baselines"]["before"], gates["trivial_baselines"]["after"]) == (
+        None, "failed"
+    )  # fmt: skip
+    assert "does not beat the " in gates["trivial_baselines"]["message"]
+    assert "the few-shot baseline is left out" in change["comparison"]["notes"][1]
+    assert model.loaded == 0
 
 
 def test_nothing_that_differs_is_one_line_and_exit_0(shop: Shop, capsys: Captured) -> None:

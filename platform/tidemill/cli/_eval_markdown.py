@@ -77,7 +77,7 @@ def _metric_table(comparison: VersionComparison) -> Iterator[str]:
 
 def _gate_table(comparison: VersionComparison) -> Iterator[str]:
     if comparison.gates:
-        yield from _head("gate before", "after", "")
+        yield from _head("gates: before", "after", "")
         yield from (_row(cells) for cells in words.gate_lines(comparison, _quote))
         yield ""
 

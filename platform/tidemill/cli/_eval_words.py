@@ -22,7 +22,7 @@ Quote = Callable[[str], str]
 GATE_WORDS: dict[GateState | None, str] = {
     "passed": "passes",
     "failed": "fails",
-    "open": "open: more rows would tell",
+    "open": "undecided (more rows would tell)",
     None: "–",
 }
 _DIGITS = 3

@@ -21,7 +21,7 @@ from tidemill.errors import MissingArtefact, TidemillError
 from tidemill.home import Home
 from tidemill.pipeline.cached_runtime import BLOCK
 from tidemill.pipeline.evaluated_version import EvaluatedVersion, recorded_answers
-from tidemill.pipeline.evaluation import test_rows
+from tidemill.pipeline.evaluation import evaluation_rows
 from tidemill.pipeline.evaluation_comparison import AnsweredVersion, compare_versions
 from tidemill.pipeline.sampling import sample_order
 from tidemill.pipeline.version_answers import RuntimePool, VersionAnswers
@@ -92,7 +92,7 @@ class EvaluationRun:
         self, versions: ProjectVersions, item: ChangedEvaluation, allowance: float
     ) -> EvaluationChange | SkippedEvaluation:
         new, former = versions.new_version(item.name), _former_version(versions, item.name)
-        rows = test_rows(new.spec, new.inputs)
+        rows = evaluation_rows(new.spec, new.inputs)
         order = [rows[at] for at in sample_order(rows, new.spec.seed)][: self.most_rows]
         records = versions.records.get(item.name, ())
         both = [version for version in (new, former) if version is not None]
