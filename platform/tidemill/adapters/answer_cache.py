@@ -1,4 +1,5 @@
-"""What searches remember below the home: answers by what was asked, and who decided on which rows.
+"""What searches remember below the home: answers by what was asked, who decided on which rows, and
+what came of a search.
 
 A small SQLite file of its own: it may be deleted at any time, and asking again costs what it costs.
 """
@@ -20,6 +21,7 @@ create table if not exists looks (
     rows text not null, candidate text not null, place integer not null,
     primary key (rows, candidate)
 ) without rowid;
+create table if not exists outcomes (search text primary key, outcome text not null) without rowid;
 """
 _BATCH = 500
 _WAIT = 60.0
@@ -64,6 +66,19 @@ class SearchMemory:
             query = "select place from looks where rows = ? and candidate = ?"
             return int(connection.execute(query, (rows, candidate)).fetchone()[0])
 
+    def outcome(self, search: str) -> Mapping[str, str] | None:
+        """What came of a search, by its key; None where it was never finished."""
+        with self._open() as connection:
+            query = "select outcome from outcomes where search = ?"
+            row = connection.execute(query, (search,)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def record_outcome(self, search: str, outcome: Mapping[str, str]) -> None:
+        """Keep what came of a search."""
+        with self._open() as connection:
+            values = (search, json.dumps(dict(outcome)))
+            connection.execute("insert or replace into outcomes values (?, ?)", values)
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """One transaction."""
@@ -83,6 +98,7 @@ class PassingMemory:
     def __init__(self) -> None:
         self.answers: dict[str, StoredAnswer] = {}
         self.looks: dict[str, list[str]] = {}
+        self.outcomes: dict[str, Mapping[str, str]] = {}
 
     def get_many(self, keys: Sequence[str]) -> Mapping[str, StoredAnswer]:
         """The kept answers among these keys."""
@@ -98,3 +114,11 @@ class PassingMemory:
         if candidate not in candidates:
             candidates.append(candidate)
         return candidates.index(candidate) + 1
+
+    def outcome(self, search: str) -> Mapping[str, str] | None:
+        """What came of a search, by its key; None where it was never finished."""
+        return self.outcomes.get(search)
+
+    def record_outcome(self, search: str, outcome: Mapping[str, str]) -> None:
+        """Keep what came of a search."""
+        self.outcomes[search] = outcome

@@ -9,6 +9,7 @@ from typing import Any
 
 from tidemill.catalog import SEARCH
 from tidemill.data import SPLITS, read_split
+from tidemill.data.example_order import KIND, VERIFIED, example_rows
 from tidemill.engine.estimate import subjects
 from tidemill.engine.search import (
     FEWEST,
@@ -208,10 +209,10 @@ def _parts(spec: Prompt, search: Optimise, inputs: Mapping[str, Artefact], seed:
     train, held_out = (
         [
             (normalised_question(row, spec.inputs), row)
-            for row in read_split(folder, split)
+            for row in rows
             if candidates.has_example_columns(spec, row)
         ]
-        for split in (search.train, search.validate_on)
+        for rows in (example_rows(folder, search.train), read_split(folder, search.validate_on))
     )
     parts = divide_rows(
         train, held_out, rank_on=search.rank_on, decide_on=search.decide_on, seed=seed
@@ -253,6 +254,7 @@ def _ground(
     return SearchSpace(
         initial=start,
         pool=tuple(candidates.example_columns(spec, row) for row in parts.example_pool),
+        verified=sum(row.get(KIND) in VERIFIED for row in parts.example_pool),
         ranking_rows=parts.ranking,
         inputs=spec.inputs,
         metric=search.metric,
