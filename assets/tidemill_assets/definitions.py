@@ -44,7 +44,7 @@ def project_definitions(
                 for project in projects
                 for loaded in project.specs.values()
             ),
-            *(one for project in projects for one in search_assets(home, project, prefix)),
+            *(search for project in projects for search in search_assets(home, project, prefix)),
         ],
         sensors=[
             *trigger_sensors(home, projects, prefix),

@@ -31,11 +31,11 @@ def search_asset(
 ) -> dg.AssetsDefinition:
     """The search of one prompt."""
     inputs = search_inputs(project, name)
-    built = [one for one in inputs if project.specs[one].spec.kind in BUILDABLE_KINDS]
+    built = [item for item in inputs if project.specs[item].spec.kind in BUILDABLE_KINDS]
 
     @dg.asset(
         key=search_key(project.name, name, prefix),
-        deps=[key(project.name, one, prefix) for one in built],
+        deps=[key(project.name, item, prefix) for item in built],
         group_name=group(project.name),
         kinds={"prompt", "search"},
         description=f"Searches a better prompt than '{name}'; a gain becomes a pull request.",

@@ -80,11 +80,11 @@ def _outcome(home: Home, instance: dg.DagsterInstance, decided: TriggerDecision,
 def search_outcomes(instance: dg.DagsterInstance, run: str) -> list[str]:
     """What came of the prompt searches of a run, a line each."""
     entries = instance.all_logs(run, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-    shown = [entry.asset_materialization for entry in entries]
+    records = [entry.asset_materialization for entry in entries]
     return [
-        str(one.metadata[OUTCOME].value)
-        for one in shown
-        if one is not None and OUTCOME in one.metadata
+        str(record.metadata[OUTCOME].value)
+        for record in records
+        if record is not None and OUTCOME in record.metadata
     ]
 
 

@@ -106,7 +106,7 @@ class PromptSearch:
     def run(self, home: Home, inputs: SearchInputs, say: Progress) -> PromptSearchResult:
         """Search within the budget; raises what `tidemill.pipeline.optimise` raises."""
         reflection = home.settings.reflection
-        artefacts = {name: _artefact(home, one) for name, one in inputs.records.items()}
+        artefacts = {name: _artefact(home, record) for name, record in inputs.records.items()}
         request = SearchRequest(
             self.method, self.seed, self.limits, inputs.comments, inputs.encoder
         )

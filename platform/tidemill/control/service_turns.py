@@ -57,8 +57,8 @@ def turns_beside(
         assets = [name for name in decision.assets if name in project.specs]
         if services & services_of(project, assets, _stream(project, decision.trigger)):
             by_commit = decision.trigger == SYNC_TRIGGER
-            made = set(upstream(project, *assets)) if by_commit else _targets(project, assets)
-            turns.append(_turn(decision, built <= made))
+            targets = set(upstream(project, *assets)) if by_commit else _targets(project, assets)
+            turns.append(_turn(decision, built <= targets))
     return tuple(turns)
 
 

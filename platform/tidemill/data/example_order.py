@@ -34,12 +34,12 @@ def example_rows(folder: Path, split: str = "train") -> list[DatasetRow]:
 def ordered_rows(rows: Sequence[tuple[DatasetRow, OriginDetail]]) -> list[DatasetRow]:
     """Rows with their origins, in the order of preference."""
     kinds = [_kind(row, detail) for row, detail in rows]
-    said_at = [detail["said_at"] or "" for _, detail in rows]
-    order = sorted(range(len(rows)), key=lambda place: str(rows[place][0].get("id")))
-    order.sort(key=lambda place: said_at[place], reverse=True)
-    verified = [place for place in order if kinds[place] in VERIFIED]
-    of_files = [place for place in range(len(rows)) if kinds[place] == FILE]
-    others = [place for place in order if kinds[place] == ONE_PERSON]
+    times = [detail["said_at"] or "" for _, detail in rows]
+    order = sorted(range(len(rows)), key=lambda index: str(rows[index][0].get("id")))
+    order.sort(key=lambda index: times[index], reverse=True)
+    verified = [index for index in order if kinds[index] in VERIFIED]
+    of_files = [index for index in range(len(rows)) if kinds[index] == FILE]
+    others = [index for index in order if kinds[index] == ONE_PERSON]
     return [{**rows[n][0], KIND: kinds[n]} for n in (*verified, *of_files, *others)]
 
 

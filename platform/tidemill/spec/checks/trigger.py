@@ -57,7 +57,7 @@ def _searches(spec: Trigger, project: Project) -> Iterator[FieldProblem]:
             )
             yield FieldProblem(path, cause, way_out)
             continue
-        models = search_models({key: one.spec for key, one in project.specs.items()}, prompt)
+        models = search_models({key: loaded.spec for key, loaded in project.specs.items()}, prompt)
         if len(models) != 1:
             evaluated = f"{', '.join(models)} are" if models else "no model is"
             cause = f"the search of '{name}' has no model: {evaluated} evaluated with it"
