@@ -66,7 +66,7 @@ cooldown: 0s
 }
 
 
-class Desk:
+class BusyShop:
     """A shop whose users correct answers, and whose trigger is looked at minute by minute."""
 
     def __init__(self, shop: Shop, instance: dg.DagsterInstance) -> None:
@@ -110,16 +110,16 @@ class Desk:
 
 
 @pytest.fixture
-def desk(
+def busy(
     tmp_path: Path,
     tiny_llm: Path,
     instance: dg.DagsterInstance,
     monkeypatch: pytest.MonkeyPatch,
-) -> Desk:
+) -> BusyShop:
     monkeypatch.setenv("TIDEMILL_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TIDEMILL_BOOTSTRAP_SERVERS", "x:1")
     monkeypatch.setenv("TIDEMILL_NOTIFY_URLS", "json://127.0.0.1:1")
-    return Desk(Shop(tmp_path, tiny_llm, MORE), instance)
+    return BusyShop(Shop(tmp_path, tiny_llm, MORE), instance)
 
 
 @pytest.fixture
@@ -135,80 +135,82 @@ Plant = Callable[[Planted], Planted]
 
 
 def test_corrections_start_a_search_and_a_gain_is_a_pull_request_and_nothing_else(
-    desk: Desk, plant: Plant
+    busy: BusyShop, plant: Plant
 ) -> None:
     plant(Planted(0.1, told=0.8))
-    desk.correct(201, 202, 203)
-    before = git(desk.shop.bare, "rev-parse", "main")
-    decision = desk.turn()
-    rows = desk.home.ledger.materialisations.latest("shop", "rows")
+    busy.correct(201, 202, 203)
+    before = git(busy.shop.bare, "rev-parse", "main")
+    decision = busy.turn()
+    rows = busy.home.ledger.materialisations.latest("shop", "rows")
 
     assert decision.state == "finished"
     assert decision.message.startswith("'ask': a gain: accuracy +0.")
     assert decision.message.endswith(BRANCH)
     assert rows is not None
     assert rows.facts["offsets"] == dict(decision.offsets)
-    assert git(desk.shop.bare, "diff", "--name-only", "main", BRANCH).split() == [
+    assert git(busy.shop.bare, "diff", "--name-only", "main", BRANCH).split() == [
         "specs/shop/ask.yaml"
     ]
-    assert git(desk.shop.bare, "rev-parse", "main") == before
-    assert git(desk.shop.clone, "status", "--porcelain") == ""
-    assert desk.home.ledger.materialisations.latest("shop", "tune") is None
-    subjects = [n.notification.subject for n in desk.home.ledger.notifications.next_queued()]
+    assert git(busy.shop.bare, "rev-parse", "main") == before
+    assert git(busy.shop.clone, "status", "--porcelain") == ""
+    assert busy.home.ledger.materialisations.latest("shop", "tune") is None
+    subjects = [n.notification.subject for n in busy.home.ledger.notifications.next_queued()]
     assert "shop/ask: a search found a better prompt" in subjects
 
 
 def test_without_a_gain_the_decision_says_so_and_nothing_is_proposed(
-    desk: Desk, plant: Plant
+    busy: BusyShop, plant: Plant
 ) -> None:
     plant(Planted(0.5))
-    desk.correct(201, 202)
-    decision = desk.turn()
+    busy.correct(201, 202)
+    decision = busy.turn()
 
     assert decision.message.startswith("'ask': no ")
     assert decision.message.endswith("nothing is proposed")
-    assert desk.shop.branches() == ["main"]
+    assert busy.shop.branches() == ["main"]
 
 
-def test_a_search_whose_inputs_did_not_change_is_not_run_again(desk: Desk, plant: Plant) -> None:
+def test_a_search_whose_inputs_did_not_change_is_not_run_again(
+    busy: BusyShop, plant: Plant
+) -> None:
     model = plant(Planted(0.5))
-    desk.correct(201, 202)
-    desk.turn()
+    busy.correct(201, 202)
+    busy.turn()
     asked = len(model.asked)
-    desk.take([thumb(201, event_id="t1"), thumb(202, event_id="t2")])
-    decision = desk.turn()
+    busy.take([thumb(201, event_id="t1"), thumb(202, event_id="t2")])
+    decision = busy.turn()
 
-    assert len(desk.decisions()) == 2
+    assert len(busy.decisions()) == 2
     assert decision.message.startswith(
         "'ask': not searched again: no row, comment, model or spec changed since the search of"
     )
     assert len(model.asked) == asked
-    desk.correct(204, 205)
-    desk.turn()
+    busy.correct(204, 205)
+    busy.turn()
     assert len(model.asked) > asked
 
 
-def test_a_search_reads_the_comments_up_to_the_firing_and_no_later_ones(desk: Desk) -> None:
-    desk.correct(201, 202)
-    desk.look()
-    (decision,) = desk.decisions()
-    builder = desk.home.builder("shop")
+def test_a_search_reads_the_comments_up_to_the_firing_and_no_later_ones(busy: BusyShop) -> None:
+    busy.correct(201, 202)
+    busy.look()
+    (decision,) = busy.decisions()
+    builder = busy.home.builder("shop")
     for name in ("rows", "ask"):
         builder.materialise(name, offsets=decision.offsets)
-    desk.take([thumb(201, kind="comment", value=None, comment="late", consent=True, event_id="l")])
+    busy.take([thumb(201, kind="comment", value=None, comment="late", consent=True, event_id="l")])
     search = PromptSearch(builder, builder.project.spec("ask", Prompt), "tiny", "gepa")
-    frozen, now = (search.read_inputs(desk.home, frozen=frozen) for frozen in (True, False))
+    frozen, now = (search.read_inputs(busy.home, frozen=frozen) for frozen in (True, False))
 
     assert [comment.correction for comment in frozen.comments] == ["refund", "refund"]
     assert [comment.comment for comment in now.comments] == ["", "", "late"]
-    assert search.key(desk.home, frozen) != search.key(desk.home, now)
+    assert search.key(busy.home, frozen) != search.key(busy.home, now)
 
 
-def test_the_run_builds_what_the_search_reads_and_searches_last(desk: Desk) -> None:
-    desk.correct(201, 202)
-    desk.look()
-    (request,) = pending(desk.home, desk.home.project("shop"), desk.instance)
-    graph = definitions(desk.home).get_repository_def().asset_graph
+def test_the_run_builds_what_the_search_reads_and_searches_last(busy: BusyShop) -> None:
+    busy.correct(201, 202)
+    busy.look()
+    (request,) = pending(busy.home, busy.home.project("shop"), busy.instance)
+    graph = definitions(busy.home).get_repository_def().asset_graph
 
     names = ("ask", "rows", "stream", "tiny")
     assert set(request.asset_selection or ()) == {
@@ -220,26 +222,26 @@ def test_the_run_builds_what_the_search_reads_and_searches_last(desk: Desk) -> N
     }
 
 
-def test_a_retraining_leaves_the_feedback_to_the_search(desk: Desk) -> None:
+def test_a_retraining_leaves_the_feedback_to_the_search(busy: BusyShop) -> None:
     text = MORE["trigger.yaml"].replace("better-prompt", "retrain").replace("[ask]", "[release]")
-    (desk.shop.project / "retrain.yaml").write_text(text)
-    desk.correct(201, 202)
-    desk.home = Home(desk.home.settings)
-    project = desk.home.project("shop")
-    evaluate_and_report(desk.home, project, project.spec("retrain", Trigger), NOW)
-    waiting = desk.look()
-    (retraining,) = desk.home.ledger.trigger_decisions.queued_decisions()
-    desk.home.ledger.trigger_decisions.mark_finished(retraining.key, NOW, ok=True)
+    (busy.shop.project / "retrain.yaml").write_text(text)
+    busy.correct(201, 202)
+    busy.home = Home(busy.home.settings)
+    project = busy.home.project("shop")
+    evaluate_and_report(busy.home, project, project.spec("retrain", Trigger), NOW)
+    waiting = busy.look()
+    (retraining,) = busy.home.ledger.trigger_decisions.queued_decisions()
+    busy.home.ledger.trigger_decisions.mark_finished(retraining.key, NOW, ok=True)
 
     assert "the run of 'retrain' of 2026-03-01 12:00 UTC is still under way" in waiting
-    assert desk.look() == "better-prompt: 2 of 2 new rows"
-    assert len(desk.decisions()) == 1
+    assert busy.look() == "better-prompt: 2 of 2 new rows"
+    assert len(busy.decisions()) == 1
 
 
 def test_explain_names_what_is_searched_and_its_budget(
-    desk: Desk, capsys: pytest.CaptureFixture[str]
+    busy: BusyShop, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    specs = str(desk.shop.clone / "specs")
+    specs = str(busy.shop.clone / "specs")
 
     assert run(commands, ["trigger", "explain", "better-prompt", "--specs", specs]) == 0
     assert (

@@ -58,13 +58,13 @@ def command(
         command_line,
         prompt_branch,
         prompt_report,
-        search_desk,
+        pull_requests,
     )
     from tidemill.home import Home
     from tidemill.terminal.progress import terminal_progress
 
     home = Home(settings)
-    desk = search_desk(home) if open_pr else None
+    desk = pull_requests(home) if open_pr else None
     search = _search_of(home, prompt, model, method, seed, calls)
     project = search.builder.project
     if desk is not None:

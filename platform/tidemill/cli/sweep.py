@@ -39,7 +39,7 @@ def command(
     from tidemill.adapters.answer_cache import SearchMemory
     from tidemill.adapters.store import DvcStore
     from tidemill.cli import _search
-    from tidemill.control.search_proposals import command_line, search_desk, stale_specs
+    from tidemill.control.search_proposals import command_line, pull_requests, stale_specs
     from tidemill.home import Home
     from tidemill.pipeline import sweep_proposal
     from tidemill.pipeline.sweep import sweep
@@ -47,7 +47,7 @@ def command(
     from tidemill.terminal.progress import terminal_progress
 
     home = Home(settings)
-    desk = search_desk(home) if open_pr else None
+    desk = pull_requests(home) if open_pr else None
     builder, spec = _search.find_searchable(
         home, finetune, FineTune, "sweep", "a metric and a space"
     )

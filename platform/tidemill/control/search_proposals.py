@@ -19,7 +19,7 @@ from tidemill.ports import PullRequest
 LONGEST_TITLE = 72
 
 
-def search_desk(home: Home) -> Desk:
+def pull_requests(home: Home) -> Desk:
     """The repository that holds the specs, with its forge; raises ServiceError."""
     from tidemill.adapters.forge import open_forge
 

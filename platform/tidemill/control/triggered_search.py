@@ -12,7 +12,7 @@ from tidemill.control.search_proposals import (
     prompt_branch,
     prompt_report,
     propose,
-    search_desk,
+    pull_requests,
 )
 from tidemill.home import Home
 from tidemill.pipeline.builder import ProjectBuilder
@@ -57,7 +57,7 @@ def search_and_propose(
     if former is not None:
         say(f"{name}: nothing that the search reads has changed")
         return SearchOutcome(_repeated(former), former["pull_request"], searched=False)
-    desk, folder = search_desk(home), builder.project.folder
+    desk, folder = pull_requests(home), builder.project.folder
     desk.clean(folder)
     result = search.run(home, inputs, say)
     command = command_line("optimise", f"{builder.project.name}/{name}", model=search.model, seed=0)

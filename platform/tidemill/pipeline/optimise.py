@@ -27,7 +27,7 @@ from tidemill.form import ModelForm
 from tidemill.pipeline import candidates
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.cached_runtime import AnswerMemory, CachedRuntime, SearchAccount
-from tidemill.pipeline.candidate_evaluator import CandidateEvaluator, ReflectionModel, rows_digest
+from tidemill.pipeline.candidate_evaluator import CandidateEvaluator, ReflectionModel, row_digests
 from tidemill.pipeline.context import BuildContext
 from tidemill.pipeline.prompt import normalised_question
 from tidemill.pipeline.search_report import AnswerChange
@@ -169,7 +169,7 @@ def _decide(
     before, after = (
         arena.answer_rows(candidate, parts.deciding) for candidate in (start, first.candidate)
     )
-    look = memory.record_comparison(rows_digest(digest, parts.deciding), first.candidate.digest)
+    look = memory.record_comparison(row_digests(digest, parts.deciding), first.candidate.digest)
     decision = decide(
         search.metric,
         [candidate.metric_row for candidate in before],
