@@ -145,7 +145,8 @@ def test_corrections_start_a_search_and_a_gain_is_a_pull_request_and_nothing_els
 
     assert decision.state == "finished"
     assert decision.message.startswith("'ask': a gain: accuracy +0.")
-    assert decision.message.endswith(BRANCH)
+    assert decision.message.endswith(BRANCH.replace("/", "%2F"))
+    assert "; pull request: " in decision.message
     assert rows is not None
     assert rows.facts["offsets"] == dict(decision.offsets)
     assert git(busy.shop.bare, "diff", "--name-only", "main", BRANCH).split() == [
@@ -177,7 +178,7 @@ def test_a_search_whose_inputs_did_not_change_is_not_run_again(
     busy.correct(201, 202)
     busy.turn()
     asked = len(model.asked)
-    busy.take([thumb(201, event_id="t1"), thumb(202, event_id="t2")])
+    busy.take([thumb(n, event_id=f"t{n}", consent=True) for n in (201, 202)])
     decision = busy.turn()
 
     assert len(busy.decisions()) == 2

@@ -37,7 +37,8 @@ class SearchOutcome:
     @property
     def message(self) -> str:
         """One line for the decision and for people."""
-        return f"{self.verdict}: {self.pull_request}" if self.pull_request else self.verdict
+        address = self.pull_request
+        return f"{self.verdict}; pull request: {address}" if address else self.verdict
 
 
 def search_and_propose(
