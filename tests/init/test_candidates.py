@@ -47,8 +47,8 @@ def test_with_many_rows_the_head_comes_first_and_tuning_after_it(
     assert spec.candidates.choose == "first_passing"
     assert spec.candidates.at_least == pytest.approx(0.77)
     text = (place / "specs" / "desk" / "finetune.yaml").read_text()
-    assert "# the upper 2 layers: at most about 3 min" in text
-    assert "# all weights: at most about 10 min" in text
+    assert "# the upper 2 layers: at most about 2 min" in text
+    assert "# all weights: at most about 5 min" in text
 
 
 def test_with_few_rows_the_head_is_alone_and_a_sweep_may_try_its_settings(
@@ -63,7 +63,7 @@ def test_with_few_rows_the_head_is_alone_and_a_sweep_may_try_its_settings(
 
 
 def test_what_would_take_too_long_here_is_left_out() -> None:
-    one, many = (propose_candidates([3000] * 5, cores) for cores in (2, 64))
+    one, many = (propose_candidates([6000] * 5, cores) for cores in (2, 64))
     slow = propose_candidates([100_000] * 5, 1)
 
     assert one is not None
