@@ -12,13 +12,18 @@ from tests.adapters.streams import NOW, answer, contract, correct, take, thumb
 from tests.search.planted import Planted
 from tests.search.shop import BRANCH, PROMPT, Shop, git
 
+from tidemill.adapters.git.mirror import Mirror
+from tidemill.adapters.git.worktrees import Worktrees
 from tidemill.adapters.memory.bus import MemoryBus
 from tidemill.cli import commands
 from tidemill.control.prompt_search import PromptSearch
 from tidemill.control.trigger_evaluation import evaluate_and_report
+from tidemill.control.triggered_search import search_and_propose
 from tidemill.home import Home
 from tidemill.pipeline import optimise
+from tidemill.progress import no_progress
 from tidemill.records import TriggerDecision
+from tidemill.settings import Settings
 from tidemill.spec.prompt import Prompt
 from tidemill.spec.trigger import Trigger
 from tidemill.terminal.shell import run
@@ -237,6 +242,27 @@ def test_a_retraining_leaves_the_feedback_to_the_search(busy: BusyShop) -> None:
     assert "the run of 'retrain' of 2026-03-01 12:00 UTC is still under way" in waiting
     assert busy.look() == "better-prompt: 2 of 2 new rows"
     assert len(busy.decisions()) == 1
+
+
+def test_where_a_remote_is_followed_the_proposal_is_based_on_the_commit_that_was_applied(
+    busy: BusyShop, plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(Planted(0.1, told=0.8))
+    monkeypatch.setenv("TIDEMILL_GIT_REMOTE", str(busy.shop.bare))
+    settings = Settings.read()
+    mirror = Mirror(settings.git_home / "mirror.git", str(busy.shop.bare), "main")
+    trees, tip = Worktrees(settings.git_home / "trees", mirror), mirror.fetch()
+    trees.add(tip)
+    trees.make_current(tip)
+    home = Home(settings)
+    builder = home.builder("shop")
+    for name in ("rows", "tiny", "ask"):
+        builder.materialise(name)
+    outcome = search_and_propose(home, builder, "ask", no_progress)
+
+    assert outcome.pull_request
+    assert git(busy.shop.bare, "rev-parse", f"{BRANCH}^").strip() == tip
+    assert git(busy.shop.bare, "diff", "--name-only", "main", BRANCH) == "specs/shop/ask.yaml\n"
 
 
 def test_explain_names_what_is_searched_and_its_budget(
