@@ -45,7 +45,8 @@ def search_asset(
     def search(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
         run = context.run.run_id
         log = f"{context.instance.storage_directory()}/{run}"
-        events = BuildEvents(home, project.name, project.specs[name].spec, run, log)
+        again = f"tidemill optimise {project.name}/{name}"
+        events = BuildEvents(home, project.name, project.specs[name].spec, run, log, again)
         with events.failures(), home.lock_asset(project.name, f"{name}{ENDING}", run):
             outcome = search_and_propose(home, home.builder(project.name), name, progress(context))
         return search_result(name, outcome)

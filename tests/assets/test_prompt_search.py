@@ -19,6 +19,7 @@ from tidemill.cli import commands
 from tidemill.control.prompt_search import PromptSearch
 from tidemill.control.trigger_evaluation import evaluate_and_report
 from tidemill.control.triggered_search import search_and_propose
+from tidemill.errors import ServiceError
 from tidemill.home import Home
 from tidemill.pipeline import optimise
 from tidemill.progress import no_progress
@@ -194,6 +195,20 @@ def test_a_search_whose_inputs_did_not_change_is_not_run_again(
     busy.correct(204, 205)
     busy.turn()
     assert len(model.asked) > asked
+
+
+def test_a_search_that_cannot_be_proposed_fails_before_it_asks_the_model(
+    busy: BusyShop, plant: Plant
+) -> None:
+    model = plant(Planted(0.1, told=0.8))
+    busy.correct(201, 202)
+    (busy.shop.project / "ask.j2").write_text("{{ text }} please\n")
+    with pytest.raises(ServiceError, match=r"ask\.j2 is not committed; commit or stash"):
+        busy.turn()
+    (failure,) = busy.home.ledger.notifications.next_queued()
+
+    assert not model.asked
+    assert failure.notification.command == "tidemill optimise shop/ask"
 
 
 def test_a_search_reads_the_comments_up_to_the_firing_and_no_later_ones(busy: BusyShop) -> None:

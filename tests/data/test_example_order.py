@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemill.data.example_order import KIND, kind_counts, ordered_rows
+from tidemill.data.example_order import KIND, kind_counts, ordered_rows, prepared_kind_counts
 from tidemill.data.origins import OriginDetail
+from tidemill.data.rows import VOUCHED
 from tidemill.rows import DatasetRow
 
 Row = tuple[DatasetRow, OriginDetail]
@@ -49,3 +50,15 @@ def test_rows_of_files_alone_keep_their_order() -> None:
     rows = [row(str(number), "rows.csv") for number in (3, 1, 2)]
 
     assert [one["id"] for one in ordered_rows(rows)] == ["3", "1", "2"]
+
+
+def test_rows_in_preparation_are_counted_alike() -> None:
+    rows = [
+        {"id": "1", "source": "rows.csv"},
+        {"id": "2", "source": "rows.csv", VOUCHED: "review"},
+        {"id": "3", "source": "feedback:stream", VOUCHED: "consensus"},
+        {"id": "4", "source": "feedback:stream"},
+    ]
+
+    counts = {"reviewed": 1, "consensus": 1, "file": 1, "one person": 1}
+    assert prepared_kind_counts(rows) == counts

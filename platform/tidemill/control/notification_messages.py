@@ -30,7 +30,7 @@ def _run_failed(event: LifecycleEvent) -> Notification:
         "run-failed",
         f"{event.project}: a run failed at '{event.name}'",
         f"{_reason(event)}\nWhat is live stays.{log}",
-        f"tidemill run {event.project}/{event.name}",
+        _fact(event, "command") or f"tidemill run {event.project}/{event.name}",
     )
 
 
