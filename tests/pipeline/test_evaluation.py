@@ -21,9 +21,9 @@ from tidemill.pipeline import evaluation, failures, pictures
 from tidemill.pipeline.answer_file import read_answers
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.context import Measure
-from tidemill.pipeline.prompt_loading import prompt_name
 from tidemill.pipeline.sampling import sample_order, sample_rows
 from tidemill.spec.base import Spec
+from tidemill.spec.neighbours import prompt_name
 
 PNG = b"\x89PNG\r\n"
 

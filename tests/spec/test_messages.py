@@ -16,6 +16,7 @@ TUNE = COMPLETE["tune.yaml"]
 BASE = COMPLETE["base.yaml"]
 STREAM = COMPLETE["stream.yaml"]
 RETRAIN = COMPLETE["retrain.yaml"]
+RUNS_PROMPT = RETRAIN.replace("run: [rollout]", "run: [reply]")
 
 CASES: dict[str, dict[str, str | None]] = {}
 
@@ -291,6 +292,18 @@ case(
     retrain_yaml=RETRAIN.replace("new_rows", "corrections"),
     stream_yaml=STREAM + "kinds: [thumbs]\n",
     requests_yaml=REQUESTS.replace("    of: stream", "    of: stream\n    kinds: [thumbs]"),
+)
+case("a trigger that searches a prompt without a search", retrain_yaml=RUNS_PROMPT)
+case(
+    "a trigger that searches a prompt of two models",
+    retrain_yaml=RUNS_PROMPT,
+    reply_yaml=REPLY + "optimise: {dataset: requests}\n",
+    second_yaml=QUALITY.replace("name: quality", "name: second").replace("reply-int8", "tune"),
+)
+case(
+    "a search that a classifier answers",
+    reply_yaml=REPLY + "optimise: {dataset: requests, model: coder}\n",
+    coder_yaml=BASE.replace("name: base", "name: coder") + "task: sequence-classification\n",
 )
 case("a trigger that moves traffic", retrain_yaml=RETRAIN + "approval: {before_percent: 50}\n")
 case("a judge of something else", quality_yaml=QUALITY.replace("of: reply-int8", "of: tune"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from tidemill.amounts import format_seconds
 from tidemill.catalog import METRICS
 from tidemill.engine.evaluation_change import (
     EvaluationChange,
@@ -15,7 +16,7 @@ from tidemill.engine.evaluation_change import (
 )
 from tidemill.engine.gate import number
 from tidemill.engine.measurement import Measure
-from tidemill.terminal.amounts import format_count, format_seconds
+from tidemill.terminal.amounts import format_count
 
 Quote = Callable[[str], str]
 """Makes text from specs and rows harmless where it is shown."""

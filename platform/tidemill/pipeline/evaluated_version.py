@@ -13,10 +13,10 @@ from tidemill.pipeline import prompt as prompts
 from tidemill.pipeline.answer_file import read_answers
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.context import BuildContext
-from tidemill.pipeline.prompt_loading import prompt_name
 from tidemill.ports import Artefact, Materialisation
 from tidemill.prompts import PromptProgram
 from tidemill.spec.evaluation import Evaluation
+from tidemill.spec.neighbours import prompt_name
 from tidemill.spec.prompt import Prompt
 
 

@@ -20,12 +20,13 @@ from tidemill.pipeline.baseline import Baseline, load_baseline
 from tidemill.pipeline.context import BuildContext, BuildResult
 from tidemill.pipeline.evaluation_outcome import EvaluationOutcome, judge_answers, plain
 from tidemill.pipeline.failures import SHOWN, Failures, find_failures
-from tidemill.pipeline.prompt_loading import load_program, prompt_name
+from tidemill.pipeline.prompt_loading import load_program
 from tidemill.pipeline.sampling import sample_rows
 from tidemill.pipeline.trivial_comparison import compare_with_baselines
 from tidemill.ports import Artefact
 from tidemill.rows import DatasetRow
 from tidemill.spec.evaluation import Evaluation
+from tidemill.spec.neighbours import prompt_name
 
 _SPEED = ("quantile", "speed", "size")
 

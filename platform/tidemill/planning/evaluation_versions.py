@@ -16,13 +16,13 @@ from tidemill.engine.staleness import RecordedAsset
 from tidemill.home import Home
 from tidemill.pipeline.builder import ProjectBuilder
 from tidemill.pipeline.evaluated_version import EvaluatedVersion, prepare_version
-from tidemill.pipeline.prompt_loading import prompt_name
 from tidemill.planning.costs import CostEstimator
 from tidemill.planning.dataset_differences import read_project
 from tidemill.planning.revisions import Revision, Revisions
 from tidemill.ports import Artefact, Materialisation
 from tidemill.progress import Progress
 from tidemill.spec.evaluation import Evaluation
+from tidemill.spec.neighbours import prompt_name
 
 _RECORDS = 5000
 """Newest records of a project that are searched for artefacts."""
