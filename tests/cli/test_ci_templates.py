@@ -70,10 +70,10 @@ def test_evaluations_run_only_where_the_data_is_and_stand_in_the_same_comment(pa
     assert "eval.md" in text.partition("--post --section ")[2].splitlines()[0]
     if path == GITHUB:
         (step,) = [s for s in jobs["plan"]["steps"] if s.get("id") == "eval"]
-        assert step["if"] == "vars.TIDEMILL_RUNNER != ''"
+        assert step["if"] == "vars.EVAL_RUNNER != ''"
         assert "GITHUB_TOKEN" not in str(step)
     else:
-        assert jobs["tidemill:eval"]["rules"][0]["if"].startswith("$TIDEMILL_RUNNER && ")
+        assert jobs["tidemill:eval"]["rules"][0]["if"].startswith("$EVAL_RUNNER && ")
 
 
 def test_the_workflow_has_what_github_requires() -> None:
