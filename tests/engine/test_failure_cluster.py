@@ -55,6 +55,16 @@ def test_a_name_is_of_words_that_the_others_do_not_have() -> None:
     assert "late" not in names[0]  # one of its texts has it, and the other group too
 
 
+def test_words_that_are_common_where_nothing_goes_wrong_name_no_cluster() -> None:
+    asked = ["my parcel is here", "my parcel is gone", "my parcel is late"]
+    failures = [failed(question, n) for n, question in enumerate(asked)]
+    usual = [f"is my {thing} good" for thing in ("lamp", "chair", "desk", "sofa")]
+
+    (cluster,) = build_clusters(failures, [0, 0, 0], WEEKS, usual)
+
+    assert cluster.words[0] == "parcel"
+
+
 def test_a_group_without_a_shared_word_is_named_all_the_same() -> None:
     assert distinctive_words({0: ["one apple", "two pears"]})[0] == ("apple", "one", "pears")
 

@@ -129,7 +129,9 @@ def _propose(
     proposal = propose_slice(home, groups, cluster, name)
     branch = f"tidemill/slice/{project.name}/{proposal.name}"
     body = slice_markdown(groups, cluster, proposal, trend_text(cluster.trend))
-    opened = desk.open(branch, project.folder, proposal.files, slice_title(groups, proposal), body)
+    title = slice_title(groups, proposal)
+    files = proposal.files
+    opened = desk.open(branch, project.folder, files, title, body) if files else None
     if as_json:
         content = {"slice": proposal.name, "rows": len(proposal.rows), "proposal": opened}
         print_json({**content, "added": len(proposal.added), "left_out": proposal.left_out})
@@ -138,4 +140,7 @@ def _propose(
     click.echo(f"slice '{proposal.name}': {rows} test rows, {added} of them new")
     for reason, count in proposal.left_out.items():
         click.echo(f"  left out: {count} {reason}")
-    click.echo(f"opened pull request {opened.url or opened.branch}")
+    if opened is None:
+        click.echo("nothing is proposed: the slice has all of them already")
+    else:
+        click.echo(f"opened pull request {opened.url or opened.branch}")

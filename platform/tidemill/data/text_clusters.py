@@ -2,7 +2,7 @@
 
 Words: TF-IDF projected onto its main directions (latent semantic analysis, Deerwester and others
 1990). Groups: agglomerative clustering by average cosine distance, cut where two groups are nearly
-as far apart as any two texts are. Nothing is drawn at random; the same texts give the same groups.
+as far apart as any two texts are. The same texts give the same groups.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from tidemill.errors import MissingExtra
 NOWHERE = -1
 SMALLEST = 3
 """Fewer texts are no group."""
-BY_MEANING, BY_WORDS = 0.8, 0.9
-"""Distance from which two groups are not joined, as a share of the mean distance of two texts: for
-vectors of an encoder, and for those of words, which lie farther apart where the meaning is one."""
+CUT = 0.85
+"""Distance from which two groups are not joined, as a share of the mean distance of two texts."""
+MAX_BACKGROUND = 5000
 _DIRECTIONS = 50
 _WORDS = {"token_pattern": r"(?u)\w+"}
 Vectors = npt.NDArray[np.float64]
 
 
-def word_vectors(texts: Sequence[str]) -> Vectors:
+def word_vectors(texts: Sequence[str], background: Sequence[str] = ()) -> Vectors:
     """Vectors of length one by the words of the texts, shape (texts, directions); zeros for a text
-    without words."""
+    without words. What words are rare, and which go together, is learnt from the `background` as
+    well: other texts of the same kind."""
     try:
         from sklearn.decomposition import TruncatedSVD
         from sklearn.feature_extraction.text import TfidfVectorizer
@@ -38,16 +39,18 @@ def word_vectors(texts: Sequence[str]) -> Vectors:
     words = TfidfVectorizer(sublinear_tf=True, **_WORDS)
     if not any(map(words.build_analyzer(), texts)):
         return np.zeros((len(texts), 1))
-    counts = words.fit_transform(texts)
+    counts = words.fit_transform([*texts, *background[:MAX_BACKGROUND]])
     directions = min(_DIRECTIONS, *(side - 1 for side in counts.shape))
     if directions < 2:
-        return np.asarray(counts.toarray(), dtype=np.float64)
-    return _unit(TruncatedSVD(directions, random_state=0).fit_transform(counts))
+        return np.asarray(counts.toarray(), dtype=np.float64)[: len(texts)]
+    with np.errstate(invalid="ignore"):  # it divides by the variance, which equal texts lack
+        projected = TruncatedSVD(directions, random_state=0).fit_transform(counts)
+    return _unit(projected[: len(texts)])
 
 
-def group_vectors(vectors: Any, cut: float, smallest: int = SMALLEST) -> list[int]:
+def group_vectors(vectors: Any, smallest: int = SMALLEST) -> list[int]:
     """The group of each vector (texts, width), numbered from 0 in their order; `NOWHERE` for one
-    that is like fewer than `smallest` - 1 others. `cut` is `BY_MEANING` or `BY_WORDS`."""
+    that is like fewer than `smallest` - 1 others."""
     units = _unit(np.asarray(vectors, dtype=np.float64))
     if len(units) < smallest:
         return [NOWHERE] * len(units)
@@ -62,7 +65,7 @@ def group_vectors(vectors: Any, cut: float, smallest: int = SMALLEST) -> list[in
         n_clusters=None,
         metric="precomputed",
         linkage="average",
-        distance_threshold=max(cut * apart, 1e-6),
+        distance_threshold=max(CUT * apart, 1e-6),
     )
     return _numbered(clustering.fit_predict(distances).tolist(), smallest)
 

@@ -16,6 +16,7 @@ from tidemill.engine.weekly_trend import WeeklyTrend, weekly_trend
 NOWHERE = "fits nowhere"
 """The name of the group of failures that are like no others."""
 WEEK = timedelta(days=7)
+_BACKGROUND = -2
 _NAMED_BY = 3
 """Words in a name."""
 
@@ -78,16 +79,21 @@ class TrafficWeeks:
 
 
 def build_clusters(
-    failures: Sequence[Failure], labels: Sequence[int], weeks: TrafficWeeks
+    failures: Sequence[Failure],
+    labels: Sequence[int],
+    weeks: TrafficWeeks,
+    background: Sequence[str] = (),
 ) -> tuple[FailureCluster, ...]:
     """The clusters, largest first, what fits nowhere last.
 
-    `labels` has the group of each failure; those below 0 fit nowhere.
+    `labels` has the group of each failure; those below 0 fit nowhere. Words that are common in the
+    `background`, other questions of the service, name no cluster.
     """
     groups: dict[int, list[Failure]] = defaultdict(list)
     for failure, label in zip(failures, labels, strict=True):
         groups[max(label, -1)].append(failure)
-    names = distinctive_words({n: [f.question for f in group] for n, group in groups.items()})
+    texts: dict[int, Sequence[str]] = {n: [f.question for f in groups[n]] for n in groups}
+    names = distinctive_words({**texts, _BACKGROUND: background} if background else texts)
     order = sorted(groups, key=lambda n: (n < 0, -len(groups[n]), names[n]))
     return tuple(
         _cluster(0 if n < 0 else place, () if n < 0 else names[n], groups[n], len(failures), weeks)

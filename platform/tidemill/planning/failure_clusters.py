@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemill.data import text_clusters
+from tidemill.data.text_clusters import group_vectors, word_vectors
 from tidemill.engine.failure_cluster import FailureCluster, build_clusters
 from tidemill.errors import ArtefactError, MissingExtra, UnknownName
 from tidemill.form import ModelForm
@@ -41,16 +41,26 @@ class FailureClusters:
 def cluster_failures(home: Home, source: ServiceFailures) -> FailureClusters:
     """Equal questions have one place; the project's encoder compares them where it is built."""
     questions = list(dict.fromkeys(failure.question for failure in source.failures))
-    vectors, cut, compared_by = _vectors(home, source.specs, questions)
+    background = _background(source)
+    vectors, compared_by = _vectors(home, source.specs, questions, background)
     index = {question: n for n, question in enumerate(questions)}
     rows = [index[failure.question] for failure in source.failures]
-    labels = text_clusters.group_vectors(vectors[rows], cut) if rows else []
-    clusters = build_clusters(source.failures, labels, source.weeks)
+    labels = group_vectors(vectors[rows]) if rows else []
+    clusters = build_clusters(source.failures, labels, source.weeks, background)
     return FailureClusters(source, clusters, compared_by)
 
 
-def _vectors(home: Home, specs: ServiceSpecs, questions: list[str]) -> tuple[Any, float, str]:
-    """The vectors of questions, where to cut between groups of them, and what they come from."""
+def _background(source: ServiceFailures) -> list[str]:
+    """What the dataset's rows ask: how people ask here when nothing goes wrong."""
+    splits = source.current.preview.prepared.splits.values() if source.current else ()
+    form = source.specs.form
+    return [form.text(form.columns(row)) for rows in splits for row in rows]
+
+
+def _vectors(
+    home: Home, specs: ServiceSpecs, questions: list[str], background: list[str]
+) -> tuple[Any, str]:
+    """The vectors of questions, and what they come from."""
     for name in _encoder_names(specs):
         folder = _encoder_folder(home, specs.project.name, name)
         if folder is not None and questions:
@@ -58,9 +68,8 @@ def _vectors(home: Home, specs: ServiceSpecs, questions: list[str]) -> tuple[Any
                 from tidemill.runtimes.sentence import Encoder
             except ImportError as error:
                 raise MissingExtra(error.name or "torch", "train") from error
-            vectors = Encoder(folder).encode(questions)
-            return vectors, text_clusters.BY_MEANING, f"the encoder '{name}'"
-    return text_clusters.word_vectors(questions), text_clusters.BY_WORDS, BY_WORDS
+            return Encoder(folder).encode(questions), f"the encoder '{name}'"
+    return word_vectors(questions, background), BY_WORDS
 
 
 def _encoder_names(specs: ServiceSpecs) -> Iterator[str]:

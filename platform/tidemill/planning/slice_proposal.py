@@ -11,11 +11,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from tidemill.data.rows import METADATA_COLUMNS, columns_of
 from tidemill.engine.failure_cluster import FailureCluster
 from tidemill.errors import TidemillError
 from tidemill.home import Home
+from tidemill.pipeline.slice_members import question_key
 from tidemill.planning.current_dataset import current_dataset
 from tidemill.planning.failure_clusters import FailureClusters
 from tidemill.planning.service_failures import ServiceSpecs
@@ -25,7 +27,7 @@ from tidemill.spec.dataset import Dataset, FileSource
 from tidemill.spec.load import LoadedSpec, display_path
 from tidemill.spec.positions import Path_
 from tidemill.spec.rewrite import APPEND, rewrite
-from tidemill.spec.slice_rows import write_slice_rows
+from tidemill.spec.slice_rows import NamedRow, read_slice_rows, write_slice_rows
 
 FOLDER = "slices"
 TEST_ROWS = f"{FOLDER}/test-rows.jsonl"
@@ -41,7 +43,7 @@ class SliceProposal:
     left_out: Mapping[str, int]
     """Failures of the cluster that are not in it, by the reason."""
     files: Mapping[str, bytes | None]
-    """Path below the project's folder → new content."""
+    """Path below the project's folder → new content; empty where the slice has all of its rows."""
 
     @property
     def added(self) -> tuple[VouchedRow, ...]:
@@ -62,7 +64,7 @@ def propose_slice(
     finder = RowFinder.build(current.preview.prepared, specs.form)
     rows: dict[object, VouchedRow] = {}
     left_out: dict[str, int] = {}
-    for failure in cluster.failures:
+    for failure in reversed(cluster.failures):  # the oldest stands for its question for good
         outcome = finder.find(failure)
         if isinstance(outcome, VouchedRow):
             rows.setdefault(outcome.key, outcome)
@@ -84,7 +86,7 @@ def _slug(text: str) -> str:
 
 def _files(specs: ServiceSpecs, name: str, rows: tuple[VouchedRow, ...]) -> dict[str, bytes | None]:
     path = f"{FOLDER}/{name}.jsonl"
-    files: dict[str, bytes | None] = {path: write_slice_rows([_line(row) for row in rows])}
+    files = _slice_file(specs.project.folder, path, rows)
     loaded = specs.project.specs[specs.evaluation.name]
     part = {"name": name, "rows_file": path}
     slices = [entry.name for entry in specs.evaluation.slices]
@@ -98,6 +100,20 @@ def _files(specs: ServiceSpecs, name: str, rows: tuple[VouchedRow, ...]) -> dict
     return files | _test_rows(specs, added) if added else files
 
 
+def _slice_file(folder: Path, path: str, rows: tuple[VouchedRow, ...]) -> dict[str, bytes | None]:
+    """The slice's file with the rows that it does not name yet: a slice only grows."""
+    lines = list(read_slice_rows(folder / path)) if (folder / path).is_file() else []
+    present = {question_key(row.question) for _, row in lines if isinstance(row, NamedRow)}
+    added = [_line(row) for row in rows if row.key not in present]
+    return {path: _lines_of(folder / path) + write_slice_rows(added)} if added else {}
+
+
+def _lines_of(path: Path) -> bytes:
+    """The bytes of a file, its last line complete; empty where there is none."""
+    content = path.read_bytes() if path.is_file() else b""
+    return content + b"\n" if content and not content.endswith(b"\n") else content
+
+
 def _line(row: VouchedRow) -> dict[str, object]:
     """A line of the slice's file; what is wanted, and where it was seen, is for people."""
     origin = {} if row.failure.is_test_row else {"response": row.failure.id}
@@ -107,8 +123,7 @@ def _line(row: VouchedRow) -> dict[str, object]:
 def _test_rows(specs: ServiceSpecs, rows: list[DatasetRow]) -> dict[str, bytes | None]:
     """The file with the rows added, and the Dataset that reads it."""
     project, dataset = specs.project, specs.dataset
-    path = project.folder / TEST_ROWS
-    before = path.read_bytes() if path.is_file() else b""
+    before = _lines_of(project.folder / TEST_ROWS)
     lines = (json.dumps(_columns(row, dataset), ensure_ascii=False, default=str) for row in rows)
     files: dict[str, bytes | None] = {TEST_ROWS: before + "".join(f"{x}\n" for x in lines).encode()}
     paths = [source.path for source in dataset.sources if isinstance(source, FileSource)]
