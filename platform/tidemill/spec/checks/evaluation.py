@@ -10,7 +10,7 @@ from tidemill.spec.evaluation import Evaluation, NoWorseThanBaseline
 from tidemill.spec.load import Project
 from tidemill.spec.neighbours import base_of, lacks_prompt
 from tidemill.spec.options import FieldProblem
-from tidemill.spec.slice_rows import WAY_OUT, read_slice_rows
+from tidemill.spec.slice_rows import ENDING, WAY_OUT, read_slice_rows
 
 _ADD_BASELINE = "add 'baseline', e.g. {type: live, service: …}"
 
@@ -49,13 +49,15 @@ def _names(spec: Evaluation) -> Iterator[FieldProblem]:
 
 
 def _slice_files(spec: Evaluation, project: Project) -> Iterator[FieldProblem]:
-    """The first line of each slice's file that names no row; a missing file has its own message."""
+    """The first line of each slice's file that names no row; a file that is missing, or of another
+    kind, has its own message."""
     for index, part in enumerate(spec.slices):
-        if part.rows_file is None or not lies_in(project.folder, part.rows_file):
+        name = part.rows_file or ""
+        if not (name.lower().endswith(ENDING) and lies_in(project.folder, name)):
             continue
-        for number, row in read_slice_rows(project.folder / part.rows_file):
+        for number, row in read_slice_rows(project.folder / name):
             if isinstance(row, str):
-                cause = f"line {number} of '{part.rows_file}' {row}"
+                cause = f"line {number} of '{name}' {row}"
                 yield FieldProblem(("slices", index, "rows_file"), cause, WAY_OUT)
                 break
 
