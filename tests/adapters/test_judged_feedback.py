@@ -24,7 +24,7 @@ def test_feedback_comes_with_the_answer_that_it_is_about(ledger: Ledger) -> None
 
     rows = judged_feedback(ledger.engine, [TOPIC], SINCE)
 
-    assert {(row["kind"], row["rating"], row["said"]) for row in rows} == {
+    assert {(row["kind"], row["rating"], row["content"]) for row in rows} == {
         ("correction", None, "right 1"), ("thumbs", 0.0, None),
     }  # fmt: skip
     assert {row["label"] for row in rows} == {"card"}

@@ -48,7 +48,7 @@ def prepared(*rows: Any, questions: Any = (), dropped: Any = ()) -> PreparedData
 
 def feedback(event: str = "e1", **fields: Any) -> JudgedFeedback:
     row: Any = {
-        "event_id": event, "kind": "correction", "rating": None, "said": "loan", "verdict": "",
+        "event_id": event, "kind": "correction", "rating": None, "content": "loan", "verdict": "",
         "person": "ann", "time": NOW, "response_id": "r1", "question": {"text": "Q  one"},
         "output": "card", "label": "card", "release": "r", "subject": "ann", "answered_at": NOW,
         "arm": "live",
@@ -99,7 +99,11 @@ def test_what_was_said_of_one_answer_comes_together_with_what_became_of_it() -> 
     settled = read_settlements(
         prepared(questions=[question("q ONE", vote("loan"))], dropped=dropped), CLASSIFIER
     )
-    rows = [feedback(), feedback("e2", said="cash"), feedback("e9", response_id="r2", arm="shadow")]
+    rows = [
+        feedback(),
+        feedback("e2", content="cash"),
+        feedback("e9", response_id="r2", arm="shadow"),
+    ]
 
     first, second = judged_answers(rows, CLASSIFIER, settled)
 

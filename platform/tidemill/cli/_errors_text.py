@@ -113,8 +113,8 @@ def _cluster_lines(
     yield f"     {strip_control(cluster.name)} · {_people(cluster.people)}{tests}"
     mistake = cluster.mistake
     if mistake is not None:
-        said, right = format_value(mistake.answered), format_value(mistake.expected)
-        yield f"     answered '{said}', wanted '{right}': {mistake.count:,}"
+        answered, expected = format_value(mistake.answered), format_value(mistake.expected)
+        yield f"     answered '{answered}', wanted '{expected}': {mistake.count:,}"
     questions = dict.fromkeys(failure.question for failure in cluster.failures)
     yield from (f"     “{format_value(text)}”" for text in list(questions)[:examples])
 

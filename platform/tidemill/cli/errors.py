@@ -134,9 +134,9 @@ def _propose(
     opened = desk.open(branch, project.folder, files, title, body) if files else None
     if as_json:
         content = {"slice": proposal.name, "rows": len(proposal.rows), "proposal": opened}
-        print_json({**content, "added": len(proposal.added), "left_out": proposal.left_out})
+        print_json({**content, "added": len(proposal.added_rows), "left_out": proposal.left_out})
         return
-    rows, added = len(proposal.rows), len(proposal.added)
+    rows, added = len(proposal.rows), len(proposal.added_rows)
     click.echo(f"slice '{proposal.name}': {rows} test rows, {added} of them new")
     for reason, count in proposal.left_out.items():
         click.echo(f"  left out: {count} {reason}")

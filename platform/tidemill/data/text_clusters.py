@@ -67,10 +67,10 @@ def group_vectors(vectors: Any, smallest: int = SMALLEST) -> list[int]:
         linkage="average",
         distance_threshold=max(CUT * apart, 1e-6),
     )
-    return _numbered(clustering.fit_predict(distances).tolist(), smallest)
+    return _number_groups(clustering.fit_predict(distances).tolist(), smallest)
 
 
-def _numbered(labels: Sequence[int], smallest: int) -> list[int]:
+def _number_groups(labels: Sequence[int], smallest: int) -> list[int]:
     sizes = Counter(labels)
     large = dict.fromkeys(label for label in labels if sizes[label] >= smallest)
     numbers = {label: number for number, label in enumerate(large)}

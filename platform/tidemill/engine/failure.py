@@ -141,13 +141,13 @@ def judge_answer(answer: JudgedAnswer) -> Failure | str | None:
     counted = [signal for signal in complaints if not _is_outvoted(signal, answer)]
     if not counted:
         return OUTVOTED
-    return _failure(answer, _expected(answer, counted), _agreement(settled))
+    return _failure(answer, _right_answer(answer, counted), _agreement(settled))
 
 
 def is_same(answer: Answer, expected: Answer) -> bool:
     """True where label and words are the same, but for case and white space."""
-    return _folded(answer.label) == _folded(expected.label) and (
-        _folded(answer.text) == _folded(expected.text)
+    return _fold(answer.label) == _fold(expected.label) and (
+        _fold(answer.text) == _fold(expected.text)
     )
 
 
@@ -168,18 +168,18 @@ def _is_outvoted(signal: AnswerSignal, answer: JudgedAnswer) -> bool:
     if signal.is_outvoted or settled is None or settled.agreement not in ("reviewed", "agreed"):
         return signal.is_outvoted
     if signal.expected is not None:
-        return _folded(signal.expected.label) != _folded(settled.label)
+        return _fold(signal.expected.label) != _fold(settled.label)
     is_label_alone = answer.answer.text in ("", label)
-    return is_label_alone and _folded(label) == _folded(settled.label)
+    return is_label_alone and _fold(label) == _fold(settled.label)
 
 
-def _expected(answer: JudgedAnswer, complaints: Sequence[AnswerSignal]) -> Answer | None:
+def _right_answer(answer: JudgedAnswer, complaints: Sequence[AnswerSignal]) -> Answer | None:
     """The newest correction that counts; without one the label that was settled."""
     corrections = [signal for signal in complaints if signal.expected is not None]
     if corrections:
         return max(corrections, key=lambda signal: signal.time).expected
     settled = answer.settlement
-    differs = settled and _folded(settled.label) != _folded(answer.answer.label)
+    differs = settled and _fold(settled.label) != _fold(answer.answer.label)
     return Answer(settled.label, settled.label) if settled and settled.label and differs else None
 
 
@@ -198,5 +198,5 @@ def _failure(answer: JudgedAnswer, expected: Answer | None, agreement: Agreement
     )  # fmt: skip
 
 
-def _folded(text: str | None) -> str:
+def _fold(text: str | None) -> str:
     return " ".join((text or "").split()).casefold()

@@ -96,8 +96,8 @@ def build_clusters(
     names = distinctive_words({**texts, _BACKGROUND: background} if background else texts)
     order = sorted(groups, key=lambda n: (n < 0, -len(groups[n]), names[n]))
     return tuple(
-        _cluster(0 if n < 0 else place, () if n < 0 else names[n], groups[n], len(failures), weeks)
-        for place, n in enumerate(order, start=1)
+        _cluster(0 if n < 0 else rank, () if n < 0 else names[n], groups[n], len(failures), weeks)
+        for rank, n in enumerate(order, start=1)
     )
 
 

@@ -85,10 +85,12 @@ def judged_answers(
     """Feedback put together by the answer that it is about, oldest answer first."""
     ordered = sorted(rows, key=lambda row: (row["answered_at"], row["response_id"]))
     groups = groupby(ordered, key=lambda row: row["response_id"])
-    return [_judged(list(group), form, settled) for _, group in groups]
+    return [_join_signals(list(group), form, settled) for _, group in groups]
 
 
-def _judged(rows: Sequence[JudgedFeedback], form: AnswerForm, settled: Settlements) -> JudgedAnswer:
+def _join_signals(
+    rows: Sequence[JudgedFeedback], form: AnswerForm, settled: Settlements
+) -> JudgedAnswer:
     first = rows[0]
     columns = form.columns(first["question"])
     answer = form.read(first["output"], first["label"])
@@ -112,7 +114,7 @@ def _signal(row: JudgedFeedback, form: AnswerForm, settled: Settlements) -> Answ
         time=row["time"],
         person=row["person"],
         rating=row["rating"],
-        expected=form.read(row["said"]) if row["said"] else None,
+        expected=form.read(row["content"]) if row["content"] else None,
         verdict=row["verdict"],
         is_outvoted=row["event_id"] in settled.outvoted,
     )

@@ -46,7 +46,7 @@ class SliceProposal:
     """Path below the project's folder → new content; empty where the slice has all of its rows."""
 
     @property
-    def added(self) -> tuple[VouchedRow, ...]:
+    def added_rows(self) -> tuple[VouchedRow, ...]:
         """Rows that were no test rows before."""
         return tuple(row for row in self.rows if row.split != "test")
 
@@ -91,7 +91,7 @@ def _files(specs: ServiceSpecs, name: str, rows: tuple[VouchedRow, ...]) -> dict
     part = {"name": name, "rows_file": path}
     slices = [entry.name for entry in specs.evaluation.slices]
     if name not in slices:
-        files |= _appended(loaded, "slices", part, empty=not slices)
+        files |= _append_item(loaded, "slices", part, empty=not slices)
     elif specs.evaluation.slices[slices.index(name)].rows_file != path:
         raise TidemillError(
             f"'{specs.evaluation.name}' has a slice '{name}' of other rows; choose another --name"
@@ -129,13 +129,13 @@ def _test_rows(specs: ServiceSpecs, rows: list[DatasetRow]) -> dict[str, bytes |
     paths = [source.path for source in dataset.sources if isinstance(source, FileSource)]
     if TEST_ROWS not in paths:
         source = {"type": "file", "path": TEST_ROWS, "split": "test"}
-        files |= _appended(project.specs[dataset.name], "sources", source)
+        files |= _append_item(project.specs[dataset.name], "sources", source)
     return files
 
 
 def _columns(row: DatasetRow, dataset: Dataset) -> MutableRow:
     """A row as its file has it: under the sources' own names, and without the user."""
-    needed = set(_needed(dataset))
+    needed = set(_needed_columns(dataset))
     columns = {
         name: value
         for name, value in columns_of(row).items()
@@ -145,7 +145,7 @@ def _columns(row: DatasetRow, dataset: Dataset) -> MutableRow:
     return {**columns, **renamed}
 
 
-def _needed(dataset: Dataset) -> Iterator[str]:
+def _needed_columns(dataset: Dataset) -> Iterator[str]:
     """Columns about a row without which the dataset would leave it out."""
     if dataset.privacy.regions:
         yield "region"
@@ -153,7 +153,7 @@ def _needed(dataset: Dataset) -> Iterator[str]:
         yield str(dataset.split.key)
 
 
-def _appended(
+def _append_item(
     loaded: LoadedSpec, key: str, item: Mapping[str, object], *, empty: bool = False
 ) -> dict[str, bytes | None]:
     """A spec with one more item in a list of it."""

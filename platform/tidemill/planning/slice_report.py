@@ -42,7 +42,7 @@ def slice_markdown(
 
 
 def _rows(groups: FailureClusters, proposal: SliceProposal) -> Iterator[str]:
-    specs, added = groups.source.specs, proposal.added
+    specs, added = groups.source.specs, proposal.added_rows
     before = len(proposal.rows) - len(added)
     yield (
         f"The slice `{proposal.name}` of `{specs.evaluation.name}` names {len(proposal.rows)} test "

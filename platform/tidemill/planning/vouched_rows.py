@@ -78,9 +78,9 @@ class RowFinder:
             verified = not row.get(UNVERIFIED) if self.has_votes else _is_reviewed(failure)
             if not verified:
                 return ONE_PERSON
-        return VouchedRow(failure, row, split, self.form.columns(row), self._expected(row))
+        return VouchedRow(failure, row, split, self.form.columns(row), self._reference(row))
 
-    def _expected(self, row: DatasetRow) -> str:
+    def _reference(self, row: DatasetRow) -> str:
         output = self.form.output
         if output is None:
             return str(row.get("label") or "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ def read_slice_rows(path: Path) -> Iterator[tuple[int, NamedRow | str]]:
                 yield number, _parse(line)
 
 
-def write_slice_rows(rows: list[Mapping[str, object]]) -> bytes:
+def write_slice_rows(rows: Iterable[Mapping[str, object]]) -> bytes:
     """The bytes of such a file."""
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 

@@ -23,7 +23,7 @@ class JudgedFeedback(TypedDict):
     event_id: str
     kind: str
     rating: float | None
-    said: Any
+    content: Any
     """Of a correction or a review: text, or a mapping by column; else None."""
     verdict: str
     person: str
@@ -98,7 +98,7 @@ def _row(row: Any) -> JudgedFeedback:
         "event_id": row["said_event_id"],
         "kind": row["said_kind"],
         "rating": row["said_rating"],
-        "said": json.loads(row["said_output"]) if row["said_output"] else None,
+        "content": json.loads(row["said_output"]) if row["said_output"] else None,
         "verdict": row["said_verdict"] or "",
         "person": row["said_reviewer"] or row["said_subject"] or "",
         "time": from_timestamp(row["said_time"]),
