@@ -181,10 +181,28 @@ def test_failures_of_users_and_of_the_evaluation_are_clustered_named_and_sized(
     }
     assert (content["failures"], content["release"]) == (13, "sha256:abc")
     assert (first["words"][0], first["size"], first["share"]) == ("lost", 10, 0.7692)
-    assert first["mistake"] == {"answered": "refund", "expected": "track", "count": 10}
+    assert first["mistake"] == {"answered": "refund", "wanted": "track", "count": 10}
     assert (first["people"], first["test_rows"], first["weeks"][-1]) == (3, 1, 3)
     assert (second["words"][0], second["size"], second["mistake"]) == ("refund", 3, None)
     assert first["trend"] is None
+
+
+def test_the_projects_encoder_compares_the_questions_where_it_is_built(
+    shop: Shop, tiny_encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in tiny_encoder.iterdir():
+        (shop.project / "weights" / path.name).write_bytes(path.read_bytes())
+    shop.commit()
+    fill(shop)
+    shop.run("chat", "--json")
+    by_words = json.loads(capsys.readouterr().out)
+    shop.home.builder("shop").materialise("encoder")
+
+    assert shop.run("chat", "--json") == 0
+    by_meaning = json.loads(capsys.readouterr().out)
+    assert by_words["compared_by"] == "their words (TF-IDF)"
+    assert by_meaning["compared_by"] == "the encoder 'encoder'"
+    assert sum(cluster["size"] for cluster in by_meaning["clusters"]) == 12
 
 
 def test_the_table_shows_each_cluster_and_the_rows_of_one_come_with_their_ids(
