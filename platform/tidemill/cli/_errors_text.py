@@ -64,10 +64,12 @@ def cluster_rows(groups: FailureClusters, cluster: FailureCluster) -> Iterator[s
 
 
 def trend_text(trend: WeeklyTrend | None) -> str:
-    """`+35 % (+4 to +76 %)`, or that there are too few to say."""
+    """`+35% (+4% to +76%)`, or that there are too few to say."""
     if trend is None:
         return TOO_FEW
-    middle, low, high = (_percent(part) for part in (trend.factor, trend.low, trend.high))
+    if not isfinite(trend.high):
+        return f"at least {trend.low - 1:+.0%}"
+    middle, low, high = (f"{part - 1:+.0%}" for part in (trend.factor, trend.low, trend.high))
     return f"{middle} ({low} to {high})"
 
 
@@ -172,10 +174,6 @@ def _mistake(failure: Failure) -> str:
 
 def _people(count: int) -> str:
     return "1 person" if count == 1 else f"{count:,} people"
-
-
-def _percent(factor: float) -> str:
-    return f"{factor - 1:+.0%}" if isfinite(factor) else "no bound"
 
 
 def _bar(share: float, most: float) -> str:

@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import exp, inf, log
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
-WIDEST = log(2.0)
-"""An interval from halving to doubling each week says nothing."""
+WIDEST = log(1.5)
+"""Half the width of an interval that still says something: it reaches a third less and a half more
+each week."""
 _STEEPEST = log(1024.0)
 """A change beyond this is unbounded."""
 Array = npt.NDArray[np.float64]
@@ -41,18 +43,28 @@ def weekly_trend(
     """
     exposed = np.array([max(pair) for pair in zip(affected, answered, strict=True)], dtype=float)
     total = int(sum(affected))
-    if not total or np.count_nonzero(exposed) < 2:
+    if not _is_enough(exposed, total, confidence):
         return None
     moment = int(sum(week * count for week, count in enumerate(affected)))
     tail = (1 - confidence) / 2
     low = _solve(lambda rise: _above(exposed, rise, total, moment) - tail)
     high = _solve(lambda rise: tail - (1 - _above(exposed, rise, total, moment + 1)))
-    if low < -WIDEST and high > WIDEST:
-        return None
     middle = _solve(
         lambda rise: float(_shares(exposed, rise) @ np.arange(len(exposed))) * total - moment
     )
     return WeeklyTrend(_factor(middle), _factor(low), _factor(high))
+
+
+def _is_enough(exposed: Array, total: int, confidence: float) -> bool:
+    """True where a steady share would get an interval that says something. What was seen in which
+    week has no part in it: else the intervals that are shown would be the lucky ones."""
+    if not exposed.sum():
+        return False
+    weeks = np.arange(len(exposed))
+    shares = _shares(exposed, 0.0)
+    variance = float(shares @ (weeks - shares @ weeks) ** 2)
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    return total * variance * WIDEST**2 >= z**2
 
 
 def _shares(exposed: Array, rise: float) -> Array:
