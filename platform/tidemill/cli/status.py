@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tidemill.amounts import format_seconds
 from tidemill.settings import Settings
-from tidemill.terminal.amounts import format_count, format_seconds, strip_control
+from tidemill.terminal.amounts import format_count, strip_control
 from tidemill.terminal.shell import (
     examples_epilog,
     json_option,

@@ -38,7 +38,7 @@ def build(spec: Evaluation, inputs: Mapping[str, Artefact], bench: BuildContext)
     releases refuses a report whose checks failed.
     """
     started = time.monotonic()
-    rows = _rows(spec, inputs)
+    rows = evaluation_rows(spec, inputs)
     model = inputs[spec.of]
     program = load_program(prompt_name(spec, bench.specs), inputs, bench.specs)
     answers = answering.answer_rows(
@@ -73,7 +73,7 @@ def score_answers(
     return _build_result(spec, bench, report, failures, judged, answers)
 
 
-def _rows(spec: Evaluation, inputs: Mapping[str, Artefact]) -> list[DatasetRow]:
+def evaluation_rows(spec: Evaluation, inputs: Mapping[str, Artefact]) -> list[DatasetRow]:
     """All test rows, or the sample of them whose hashes under the seed are smallest."""
     from tidemill.data import read_split
 

@@ -43,16 +43,12 @@ def judge_answers(
     size: float,
     other: Baseline | None,
     table: BaselineTable,
-    slices: Sequence[SliceMembers] = (),
+    slices: Sequence[SliceMembers],
 ) -> EvaluationOutcome:
     """Measure the answers over all rows and slices, compare them, and judge every gate."""
-    names = list(dict.fromkeys([*spec.metrics, *(gate.metric for gate in spec.gates)]))
-    parts = [(name, part) for name in names for part in _parts(slices, name)]
-    measures = tuple(_measure(spec, name, part, answers, size) for name, part in parts)
-    gains = None
-    if other is not None:
-        gains = tuple(_gain(spec, name, part, answers, size, other) for name, part in parts)
-    verdict = judge(measures, gains, spec.gates, units=units(names))
+    measures = measure_answers(spec, answers, size, slices)
+    gains = None if other is None else gains_on(spec, answers, size, other, slices)
+    verdict = judge(measures, gains, spec.gates, units=units(_metrics(spec)))
     forgetting = compare_groups(spec, answers, other, slices) if other else None
     outcomes = [*verdict.outcomes, *_default_outcomes(spec, table, forgetting)]
     declared = list(zip(declared_checks(spec), outcomes, strict=True))
@@ -62,6 +58,37 @@ def judge_answers(
         table, forgetting, tuple(warnings),
         tuple(_check(check, outcome) for check, outcome in declared),
     )  # fmt: skip
+
+
+def measure_answers(
+    spec: Evaluation, answers: Sequence[EvaluatedRow], size: float, slices: Sequence[SliceMembers]
+) -> tuple[Measure, ...]:
+    """Each metric of an evaluation and its gates, over all rows and over each slice."""
+    parts = _all_parts(spec, slices)
+    return tuple(_measure(spec, name, part, answers, size) for name, part in parts)
+
+
+def gains_on(
+    spec: Evaluation,
+    answers: Sequence[EvaluatedRow],
+    size: float,
+    other: Baseline,
+    slices: Sequence[SliceMembers],
+) -> tuple[Measure, ...]:
+    """How much better the answers are than those of `other` on the rows that both have, in the
+    order of `measure_answers`; more is better whatever the metric."""
+    parts = _all_parts(spec, slices)
+    return tuple(_gain(spec, name, part, answers, size, other) for name, part in parts)
+
+
+def _metrics(spec: Evaluation) -> list[str]:
+    return list(dict.fromkeys([*spec.metrics, *(gate.metric for gate in spec.gates)]))
+
+
+def _all_parts(
+    spec: Evaluation, slices: Sequence[SliceMembers]
+) -> list[tuple[str, SliceMembers | None]]:
+    return [(name, part) for name in _metrics(spec) for part in _parts(slices, name)]
 
 
 def _default_outcomes(

@@ -29,7 +29,7 @@ def compare_groups(
     spec: Evaluation,
     answers: Sequence[EvaluatedRow],
     other: Baseline,
-    slices: Sequence[SliceMembers] = (),
+    slices: Sequence[SliceMembers],
 ) -> ForgettingVerdict:
     """Each group of the rows that both releases answered.
 

@@ -24,15 +24,7 @@ POOL = 2048
 
 def build(spec: Prompt, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
     """The prompt as an artefact; raises SpecError with the template's line, DataError."""
-    path = bench.project_folder / spec.template
-    try:
-        source = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        way_out = "`template` is a UTF-8 text file, relative to the project's folder"
-        raise SpecError([Problem(path, 1, f"cannot be read ({error})", way_out)]) from error
-    passages = ("passages",) if spec.context else ()
-    template.check(source, path, (*spec.inputs, "labels", *passages))
-    program, left_out = build_program(spec, source, inputs, bench.project_folder)
+    program, left_out = read_program(spec, inputs, bench.project_folder)
     rendered = _preview(program)
     folder = bench.scratch / "prompt"
     shutil.rmtree(folder, ignore_errors=True)
@@ -49,6 +41,22 @@ def build(spec: Prompt, inputs: Mapping[str, Artefact], bench: BuildContext) -> 
     return BuildResult(
         artefact, facts=facts, tables={"a rendered row": rendered} if rendered else {}
     )
+
+
+def read_program(
+    spec: Prompt, inputs: Mapping[str, Artefact], project: Path
+) -> tuple[PromptProgram, int]:
+    """The program of a prompt with its template as it is in the project's folder, and how many
+    chosen examples were left out; raises SpecError with the template's line, DataError."""
+    path = project / spec.template
+    try:
+        source = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        way_out = "`template` is a UTF-8 text file, relative to the project's folder"
+        raise SpecError([Problem(path, 1, f"cannot be read ({error})", way_out)]) from error
+    passages = ("passages",) if spec.context else ()
+    template.check(source, path, (*spec.inputs, "labels", *passages))
+    return build_program(spec, source, inputs, project)
 
 
 def build_program(
