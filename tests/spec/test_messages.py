@@ -99,6 +99,26 @@ case(
 )
 case("a goal without a limit", small_yaml=SMALL + "goals:\n  - metric: accuracy\n")
 case("a slice of nothing", quality_yaml=QUALITY.replace("    equals: refund\n", ""))
+BY_COLUMN = "    column: intent\n    equals: refund\n"
+case("a slice of a value in no column", quality_yaml=QUALITY.replace("    column: intent\n", ""))
+case(
+    "a slice of named rows with a column",
+    quality_yaml=QUALITY.replace("equals: refund", "rows_file: data/requests.jsonl"),
+)
+case(
+    "a slice of a file that is not there",
+    quality_yaml=QUALITY.replace(BY_COLUMN, "    rows_file: slices/refunds.jsonl\n"),
+)
+case(
+    "a slice of a table",
+    quality_yaml=QUALITY.replace(BY_COLUMN, "    rows_file: refunds.csv\n"),
+    **{"refunds.csv": "id\n"},
+)
+case(
+    "a slice of a file with a line that names no row",
+    quality_yaml=QUALITY.replace(BY_COLUMN, "    rows_file: refunds.jsonl\n"),
+    **{"refunds.jsonl": '{"id": "a"}\n{"ids": "a"}\n'},
+)
 case("a certain confidence", quality_yaml=QUALITY + "confidence: 1\n")
 case("both any and all", retrain_yaml=RETRAIN.replace("run:", "  all: [{type: spec_change}]\nrun:"))
 case("a debounce that never ends", retrain_yaml=RETRAIN + "debounce: {quiet: 2h, max_wait: 1h}\n")

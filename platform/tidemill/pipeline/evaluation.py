@@ -22,6 +22,7 @@ from tidemill.pipeline.evaluation_outcome import EvaluationOutcome, judge_answer
 from tidemill.pipeline.failures import SHOWN, Failures, find_failures
 from tidemill.pipeline.prompt_loading import load_program
 from tidemill.pipeline.sampling import sample_rows
+from tidemill.pipeline.slice_members import slice_members
 from tidemill.pipeline.trivial_comparison import compare_with_baselines
 from tidemill.ports import Artefact
 from tidemill.rows import DatasetRow
@@ -64,7 +65,8 @@ def score_answers(
     other = load_baseline(spec, answers, inputs, bench)
     size = answering.served_bytes(inputs[spec.of].path, resolve=lambda d: bench.store.get(d).path)
     table = compare_with_baselines(spec, answers, inputs, bench, other)
-    judged = judge_answers(spec, answers, size, other, table)
+    slices = slice_members(spec.slices, answers, bench.project_folder)
+    judged = judge_answers(spec, answers, size, other, table, slices)
     for warning in judged.warnings:
         bench.progress(f"{spec.name}: warning: {warning}")
     failures = find_failures(answers, spec.metrics)

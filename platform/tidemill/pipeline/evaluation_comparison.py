@@ -27,6 +27,7 @@ from tidemill.pipeline.evaluation_outcome import (
     measure_answers,
 )
 from tidemill.pipeline.flipped_rows import flipped_rows
+from tidemill.pipeline.slice_members import SliceMembers, slice_members
 from tidemill.pipeline.trivial_comparison import compare_with_baselines
 from tidemill.spec.dataset import Dataset, Privacy
 from tidemill.spec.evaluation import Evaluation
@@ -49,6 +50,12 @@ class AnsweredVersion:
             self.version.model.path, resolve=lambda digest: store.get(digest).path
         )
 
+    @property
+    def slices(self) -> tuple[SliceMembers, ...]:
+        """The rows of each slice of the version's spec."""
+        folder = self.version.context.project_folder
+        return slice_members(self.version.spec.slices, self.answers, folder)
+
     def judge(self) -> EvaluationOutcome:
         """Measures and gates, with the live release as the version's spec names it.
 
@@ -62,7 +69,7 @@ class AnsweredVersion:
             quick = spec.trivial_baselines.model_copy(update={"few_shot": 0})
             quick_spec = spec.model_copy(update={"trivial_baselines": quick})
             table = compare_with_baselines(quick_spec, self.answers, inputs, context, other)
-        return judge_answers(spec, self.answers, self.size, other, table)
+        return judge_answers(spec, self.answers, self.size, other, table, self.slices)
 
 
 def compare_versions(
@@ -96,8 +103,8 @@ def _metric_changes(
     after: AnsweredVersion, before: AnsweredVersion | None
 ) -> tuple[MetricChange, ...]:
     """Each metric of the new version's spec, over all rows and over each slice."""
-    spec = after.version.spec
-    measures = measure_answers(spec, after.answers, after.size)
+    spec, slices = after.version.spec, after.slices
+    measures = measure_answers(spec, after.answers, after.size, slices)
     quality = quality_metrics([measure.metric for measure in measures])
     former: Sequence[Measure | None] = [None] * len(measures)
     gains: Sequence[Measure | None] = former
@@ -105,8 +112,8 @@ def _metric_changes(
         by_id = {row.id: row for row in before.answers}
         answers = answering.align_baseline(after.answers, by_id)
         other = Baseline(by_id, {}, before.size, {})
-        former = measure_answers(spec, answers, before.size)
-        gains = gains_on(spec, after.answers, after.size, other)
+        former = measure_answers(spec, answers, before.size, slices)
+        gains = gains_on(spec, after.answers, after.size, other, slices)
     rows = zip(measures, former, gains, strict=True)
     return tuple(MetricChange(new, old, gain, new.metric in quality) for new, old, gain in rows)
 
