@@ -73,13 +73,13 @@ def command(
     contradicts, and a test row that the live release got wrong. With --open-pr the cluster's rows
     that people or a reviewer vouch for become a slice that gates may name, as a pull request.
     """
-    from tidemill.cli import _search
+    from tidemill.control.search_proposals import pull_requests
     from tidemill.home import Home
 
     if (open_pr and number is None) or (name and not open_pr):
         raise click.UsageError("--open-pr goes with --cluster N, and --name with --open-pr")
     home = Home(settings)
-    desk = _search.pull_requests(home) if open_pr else None
+    desk = pull_requests(home) if open_pr else None
     groups = _find(home, service, since)
     cluster = None if number is None else groups.find(number)
     if desk is not None and cluster is not None:

@@ -19,7 +19,6 @@ from tidemill.errors import AmbiguousName, ArtefactError, TidemillError, Unknown
 from tidemill.home import Home
 from tidemill.pipeline.answer_file import read_answers
 from tidemill.pipeline.answers import EvaluatedRow
-from tidemill.pipeline.prompt_loading import prompt_name
 from tidemill.pipeline.wrong_rows import wrong_rows
 from tidemill.planning.current_dataset import CurrentDataset, current_dataset, feedback_streams
 from tidemill.planning.failure_evidence import (
@@ -32,7 +31,7 @@ from tidemill.spec.dataset import Dataset
 from tidemill.spec.evaluation import Evaluation
 from tidemill.spec.feedback import Feedback
 from tidemill.spec.load import Project
-from tidemill.spec.neighbours import find_spec, specs_of_kind
+from tidemill.spec.neighbours import find_spec, prompt_name, specs_of_kind
 from tidemill.spec.prompt import Prompt
 from tidemill.spec.rollout import Rollout
 
