@@ -12,6 +12,7 @@ from tidemill.home import Home
 from tidemill.settings import Settings
 from tidemill_assets.factory import asset
 from tidemill_assets.git_sensors import git_sensor
+from tidemill_assets.prompt_search import search_assets
 from tidemill_assets.sensors import trigger_sensors
 
 
@@ -38,9 +39,12 @@ def project_definitions(
         raise dg.DagsterInvalidDefinitionError(str(error)) from error
     return dg.Definitions(
         assets=[
-            asset(home, project, loaded, prefix)
-            for project in projects
-            for loaded in project.specs.values()
+            *(
+                asset(home, project, loaded, prefix)
+                for project in projects
+                for loaded in project.specs.values()
+            ),
+            *(search for project in projects for search in search_assets(home, project, prefix)),
         ],
         sensors=[
             *trigger_sensors(home, projects, prefix),

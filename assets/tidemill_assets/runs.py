@@ -17,11 +17,18 @@ from tidemill.records import TriggerDecision
 DECISION_TAG = "tidemill/decision"
 COMMIT_TAG = "tidemill/commit"
 LOST_TAG = "tidemill/lost"
+OUTCOME = "search outcome"
+"""Metadata of a prompt search: what came of it, in one line."""
 
 
 def key(project: str, name: str, prefix: Sequence[str] = ()) -> dg.AssetKey:
     """The asset key of a spec: what a code location puts first, its project, then its name."""
     return dg.AssetKey([*prefix, project, name])
+
+
+def search_key(project: str, prompt: str, prefix: Sequence[str] = ()) -> dg.AssetKey:
+    """The asset key of the search of a prompt."""
+    return dg.AssetKey([*key(project, prompt, prefix).path, "search"])
 
 
 def group(project: str) -> str:
@@ -50,10 +57,9 @@ def follow(home: Home, instance: dg.DagsterInstance, now: datetime) -> None:
         attempts = [attempt(home, record, now) for record in records]
         failed = bool(attempts) and attempts[0].status == "failed"
         failure = reason(instance, attempts[0].run) if failed else ""
-        _announce_end(home, decided, attempts, failure)
         ended = bool(attempts) and attempts[0].status == "succeeded"
-        built = home.ledger.materialisations
-        outcome = run_outcome(built, decided, attempts[0].run) if ended else ""
+        outcome = _outcome(home, instance, decided, attempts[0].run) if ended else ""
+        _announce_end(home, decided, attempts, failure, outcome)
         verdict = update_decision(
             decisions, decided, attempts, now, failure=failure, outcome=outcome
         )
@@ -65,15 +71,36 @@ def follow(home: Home, instance: dg.DagsterInstance, now: datetime) -> None:
             instance.add_run_tags(run.run_id, {LOST_TAG: "killed"})
 
 
+def _outcome(home: Home, instance: dg.DagsterInstance, decided: TriggerDecision, run: str) -> str:
+    """What came of a run that succeeded, as far as that is not what was asked for."""
+    searches = search_outcomes(instance, run)
+    return run_outcome(home.ledger.materialisations, decided, run, searches)
+
+
+def search_outcomes(instance: dg.DagsterInstance, run: str) -> list[str]:
+    """What came of the prompt searches of a run, a line each."""
+    entries = instance.all_logs(run, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    records = [entry.asset_materialization for entry in entries]
+    return [
+        str(record.metadata[OUTCOME].value)
+        for record in records
+        if record is not None and OUTCOME in record.metadata
+    ]
+
+
 def _announce_end(
-    home: Home, decided: TriggerDecision, attempts: Sequence[Attempt], failure: str
+    home: Home,
+    decided: TriggerDecision,
+    attempts: Sequence[Attempt],
+    failure: str,
+    outcome: str,
 ) -> None:
     """Tell that the run of a decision ended, where it did."""
     verdict = judge_run(attempts)
     if verdict == "given up":
         failure = give_up_reason(decided.project)
     if verdict in ("succeeded", "failed", "given up"):
-        announce_end(home, decided, attempts[0].run, failure=failure)
+        announce_end(home, decided, attempts[0].run, failure=failure, outcome=outcome)
 
 
 def attempt(home: Home, record: dg.RunRecord, now: datetime) -> Attempt:

@@ -11,7 +11,7 @@ from tidemill.control.trigger_runs import OFFSETS_TAG, launches
 from tidemill.home import Home
 from tidemill.spec.load import Project
 from tidemill.spec.trigger import Trigger
-from tidemill_assets.runs import DECISION_TAG, follow, group, key, run_key
+from tidemill_assets.runs import DECISION_TAG, follow, group, key, run_key, search_key
 
 TRIGGER_SECONDS = 5
 
@@ -60,7 +60,10 @@ def pending(
     for launch in launches(home.ledger.trigger_decisions, project):
         yield dg.RunRequest(
             run_key=run_key(launch.decided, instance),
-            asset_selection=[key(project.name, name, prefix) for name in launch.assets],
+            asset_selection=[
+                *(key(project.name, name, prefix) for name in launch.assets),
+                *(search_key(project.name, name, prefix) for name in launch.searches),
+            ],
             tags={
                 DECISION_TAG: launch.decided.key,
                 OFFSETS_TAG: json.dumps(dict(launch.decided.offsets)),

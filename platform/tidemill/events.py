@@ -154,6 +154,7 @@ LifecycleKind = Literal[
     "trigger-decided",
     "training-started",
     "training-finished",
+    "prompt-searched",
     "run-failed",
     "run-finished",
     "release-made",

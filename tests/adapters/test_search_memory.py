@@ -34,11 +34,14 @@ def test_an_answer_is_kept_under_its_key(memory: AnswerMemory) -> None:
     assert found["key 7"] == kept_answer("7")
 
 
+ROWS = [f"row {n}" for n in range(10)]
+
+
 def test_each_new_candidate_is_another_look_at_the_same_rows(memory: AnswerMemory) -> None:
-    looks = [memory.record_comparison("rows", one) for one in ("a", "b", "a", "c", "b")]
+    looks = [memory.record_comparison(ROWS, one) for one in ("a", "b", "a", "c", "b")]
 
     assert looks == [1, 2, 1, 3, 2]
-    assert memory.record_comparison("other rows", "c") == 1
+    assert memory.record_comparison([f"other {n}" for n in range(10)], "c") == 1
 
 
 def test_two_processes_share_one_file(tmp_path: Path) -> None:
@@ -72,3 +75,24 @@ def test_who_is_held_out_of_training_is_held_out_here(ledger: Ledger) -> None:
 
     assert len(feedback_comments(ledger.engine, TOPIC, Privacy(), ["text"])) == 1
     assert feedback_comments(ledger.engine, TOPIC, Privacy(holdout_subjects=1.0), ["text"]) == ()
+
+
+def test_rows_that_are_mostly_the_same_have_been_looked_at_before(memory: AnswerMemory) -> None:
+    first = memory.record_comparison(ROWS, "a")
+    grown = memory.record_comparison([*ROWS, "row 10", "row 11"], "b")
+    reordered = memory.record_comparison(ROWS[::-1], "a")
+    half_new = memory.record_comparison([*ROWS[:5], *(f"new {n}" for n in range(20))], "c")
+    other = memory.record_comparison([*ROWS[:4], *(f"next {n}" for n in range(20))], "d")
+
+    few = memory.record_comparison(ROWS[:2], "e")
+
+    assert (first, grown, reordered, half_new, other) == (1, 2, 1, 2, 1)
+    assert few == 5
+
+
+def test_the_outcome_of_a_search_is_kept_under_its_key(memory: SearchMemory) -> None:
+    memory.record_outcome("key", {"verdict": "no gain"})
+    memory.record_outcome("key", {"verdict": "a gain"})
+
+    assert memory.outcome("key") == {"verdict": "a gain"}
+    assert memory.outcome("another key") is None

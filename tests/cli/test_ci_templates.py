@@ -61,6 +61,21 @@ def test_both_templates_validate_plan_post_and_check(path: Path) -> None:
     assert " --post " in text
 
 
+@pytest.mark.parametrize("path", [GITHUB, GITLAB])
+def test_evaluations_run_only_where_the_data_is_and_stand_in_the_same_comment(path: Path) -> None:
+    text = path.read_text()
+    jobs = read(path).get("jobs") or read(path)
+
+    assert "tidemill eval --against" in text
+    assert "eval.md" in text.partition("--post --section ")[2].splitlines()[0]
+    if path == GITHUB:
+        (step,) = [s for s in jobs["plan"]["steps"] if s.get("id") == "eval"]
+        assert step["if"] == "vars.EVAL_RUNNER != ''"
+        assert "GITHUB_TOKEN" not in str(step)
+    else:
+        assert jobs["tidemill:eval"]["rules"][0]["if"].startswith("$EVAL_RUNNER && ")
+
+
 def test_the_workflow_has_what_github_requires() -> None:
     workflow = read(GITHUB)
 
@@ -104,7 +119,7 @@ def test_the_gitlab_jobs_leave_forks_without_a_token_and_see_the_whole_history()
     jobs = read(GITLAB)
 
     assert jobs[".tidemill"]["variables"]["GIT_DEPTH"] == "0"
-    for name in ("tidemill:check", "tidemill:plan"):
+    for name in ("tidemill:check", "tidemill:eval", "tidemill:plan"):
         assert jobs[name]["extends"] == ".tidemill"
         assert "merge_request_event" in jobs[name]["rules"][0]["if"]
     assert (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.search.planted import ROWS, Planted
+from tests.search.planted import Planted
+from tests.search.shop import BRANCH, FILES, Shop, git
 
 from tidemill.adapters.forge import MemoryForge, open_forge
 from tidemill.cli import commands
@@ -16,80 +16,6 @@ from tidemill.home import Home
 from tidemill.pipeline import optimise
 from tidemill.settings import Settings
 from tidemill.terminal.shell import run
-
-PROMPT = """\
-# How a request is put.
-apiVersion: tidemill/v1
-kind: Prompt
-name: ask
-template: ask.j2 # the template
-inputs: [text]
-output: {type: label}
-optimise:
-  metric: accuracy
-  dataset: rows
-  rank_on: 16
-  calls: 400
-"""
-FILES = {
-    "ask.yaml": PROMPT,
-    "ask.j2": "{{ text }}\n",
-    "rows.yaml": """\
-apiVersion: tidemill/v1
-kind: Dataset
-name: rows
-format: classification
-sources: [{type: file, path: rows.jsonl}]
-split: {ratios: {train: 0.5, validation: 0.25, test: 0.25}}
-""",
-    "tiny.yaml": """\
-apiVersion: tidemill/v1
-kind: Model
-name: tiny
-source: {type: path, path: weights}
-licence: Apache-2.0
-""",
-    "rows.jsonl": "".join(json.dumps(row) + "\n" for row in ROWS),
-}
-
-
-def git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True
-    )
-    return done.stdout
-
-
-class Shop:
-    """A clone of a bare remote with one project, made up to the prompt."""
-
-    def __init__(self, folder: Path, weights: Path) -> None:
-        self.bare, self.clone = folder / "remote.git", folder / "clone"
-        git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(self.bare))
-        git(folder, "init", "--quiet", "--initial-branch=main", str(self.clone))
-        git(self.clone, "config", "user.email", "ada@example.com")
-        git(self.clone, "config", "user.name", "Ada")
-        git(self.clone, "remote", "add", "origin", str(self.bare))
-        self.project = self.clone / "specs" / "shop"
-        self.project.mkdir(parents=True)
-        for name, text in FILES.items():
-            (self.project / name).write_text(text)
-        (self.project / "weights").mkdir()
-        for path in weights.iterdir():
-            (self.project / "weights" / path.name).write_bytes(path.read_bytes())
-        self.commit()
-        home = Home(Settings.read(specs=self.clone / "specs"))
-        for name in ("rows", "tiny", "ask"):
-            home.builder("shop").materialise(name)
-
-    def commit(self) -> None:
-        git(self.clone, "add", "-A")
-        git(self.clone, "commit", "--quiet", "-m", "the shop")
-        git(self.clone, "push", "--quiet", "origin", "main")
-
-    def run(self, *arguments: str) -> int:
-        options = ["--model", "tiny", "--specs", str(self.clone / "specs")]
-        return run(commands, ["optimise", "shop/ask", *options, *arguments])
 
 
 @pytest.fixture
@@ -99,7 +25,6 @@ def shop(tmp_path: Path, tiny_llm: Path, monkeypatch: pytest.MonkeyPatch) -> Sho
 
 
 Plant = Callable[[Planted], Planted]
-BRANCH = "tidemill/optimise/shop/ask"
 
 
 @pytest.fixture
@@ -285,5 +210,6 @@ def test_a_prompt_that_nobody_asks_through_needs_a_model(
 
     assert run(commands, arguments) == 1
     assert (
-        "no model is evaluated with 'ask'; choose one with --model NAME" in capsys.readouterr().err
+        "no model is evaluated with 'ask'; choose one with --model NAME, or name it as "
+        "`optimise.model`" in capsys.readouterr().err
     )

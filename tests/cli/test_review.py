@@ -147,6 +147,7 @@ def test_a_withdrawn_subjects_rows_are_gone_from_the_next_dataset(run: Run, desk
     again = run(*chosen)
     second = builder.materialise("requests")
     content = shown(run)
+    text = run("data", "show", "requests", "-n", "0")[1]
     listed = json.loads(run("feedback", "withdraw", "--list", "--json")[1])
     undone = run("feedback", "withdraw", "--undo", "1")[1]
     third = builder.materialise("requests")
@@ -159,6 +160,9 @@ def test_a_withdrawn_subjects_rows_are_gone_from_the_next_dataset(run: Run, desk
     assert first.facts["rows_total"] - second.facts["rows_total"] == 1
     assert (rows_about(content, COURIER), len(rows_about(content, BIKE))) == ([], 1)
     assert content["feedback"]["withdrawn"] == 1
+    assert content["vouched"]["one person"] == 1
+    assert "  train rows by who vouches for the answer: file " in text
+    assert ", one person 1\n" in text
     assert [(one["reason"], one["rows"]) for one in listed] == [("spam", 1)]
     assert undone == "withdrawal 1 is undone, with 1 row\n"
     assert third.artefact.digest == first.artefact.digest

@@ -100,6 +100,18 @@ CASES: list[tuple[str, LifecycleKind, str, dict[str, Any], str, str]] = [
         "desk/rows: 12 rows wait for a review of the label",
         "tidemill review desk/rows",
     ),
+    (
+        "proposal",
+        "prompt-searched",
+        "ask",
+        {
+            "reason": "a gain: accuracy +0.3 (+0.1 to +0.5)",
+            "pull_request": "https://forge/7",
+            "command": "tidemill optimise desk/ask --model tiny --seed 0",
+        },
+        "desk/ask: a search found a better prompt",
+        "tidemill optimise desk/ask --model tiny --seed 0",
+    ),
 ]
 
 
@@ -138,6 +150,7 @@ def test_every_topic_has_an_event() -> None:
         ("dataset-built", {"contested": 0}),
         ("dataset-built", {}),
         ("training-started", {}),
+        ("prompt-searched", {"reason": "no gain: nothing is proposed", "pull_request": ""}),
         ("release-made", {}),
         ("commit-applied", {"commit": "abc"}),
     ],
@@ -146,3 +159,12 @@ def test_what_goes_its_way_is_not_told(kind: LifecycleKind, facts: dict[str, Any
     event = LifecycleEvent(what=kind, project="desk", name="x", facts=facts)
 
     assert notification_of(event) is None
+
+
+def test_the_end_of_a_run_says_what_its_search_came_to() -> None:
+    facts = {"cause": "trigger 'again'", "reason": "30 corrections", "outcome": "'ask': no gain"}
+    event = LifecycleEvent(what="run-finished", project="desk", name="again", facts=facts)
+    message = notification_of(event)
+
+    assert message is not None
+    assert message.body.splitlines()[-1] == "'ask': no gain"

@@ -101,7 +101,7 @@ def test_a_step_is_held_as_long_as_it_says() -> None:
     found = look(spec(), state(), minutes=4)
 
     assert found.decision == "hold"
-    assert found.reason == "360 s of this step are left"
+    assert found.reason == "6 min of this step are left"
 
 
 @pytest.mark.parametrize("health", [SLOW, FAILING])
@@ -282,7 +282,7 @@ def test_a_share_grows_when_ratings_exclude_harm_or_their_time_is_over(
 
     early = look(rollout, state(step), ratings=few)
     assert (early.decision, early.percent) == ("hold", (10, 50)[step])
-    assert "s of the time for ratings are left" in early.reason
+    assert " of the time for ratings are left" in early.reason
     assert look(rollout, state(step), ratings=many).decision == "promote"
     assert look(rollout, state(step), ratings=few, minutes=120).decision == "promote"
 
@@ -516,7 +516,7 @@ def test_missing_data_is_named_and_follows_the_spec_after_its_time() -> None:
             "generated answers of the live release" in end.reason
         )
     assert [end.is_stalled for end in (early, *ends.values())] == [False, False, True, False]
-    assert ends["hold"].reason.startswith("no data after 1200 s: ")
+    assert ends["hold"].reason.startswith("no data after 20 min: ")
     assert found("hold", 21, state().approve("ada")).decision == "promote"
 
 
@@ -569,7 +569,7 @@ def test_a_promoted_release_is_watched_by_absolute_limits_and_ratings() -> None:
         return look(rollout, at, new, None, minutes=minutes, ratings=ratings)
 
     assert (begun.decision, begun.percent, at.status) == ("done", 100, "watched")
-    assert begun.reason.endswith("watched for 7200 s: error_rate at most 0.05, thumbs ratings")
+    assert begun.reason.endswith("watched for 2 h: error_rate at most 0.05, thumbs ratings")
     assert watched(20, SLOW).decision == "hold"
     assert watched(20, FAILING).decision == "roll_back"
     assert watched(20, GOOD, rated(0.9, 0.5)).reason.startswith(

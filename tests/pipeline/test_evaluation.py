@@ -21,8 +21,9 @@ from tidemill.pipeline import evaluation, failures, pictures
 from tidemill.pipeline.answer_file import read_answers
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.context import Measure
-from tidemill.pipeline.prompt_loading import prompt_name
+from tidemill.pipeline.sampling import sample_order, sample_rows
 from tidemill.spec.base import Spec
+from tidemill.spec.neighbours import prompt_name
 
 PNG = b"\x89PNG\r\n"
 
@@ -223,14 +224,25 @@ def test_the_sample_of_rows_is_fixed_by_the_seed_and_keeps_their_order(place: Pl
     rows = [{"id": f"r{i:03}", "text": f"t{i}", "label": "a"} for i in range(50)]
     place.inputs["requests"] = dataset(place, rows)
     ten, again, other = (
-        [row["id"] for row in evaluation._rows(spec(rows=10, seed=seed), place.inputs)]
+        [row["id"] for row in evaluation.evaluation_rows(spec(rows=10, seed=seed), place.inputs)]
         for seed in (1, 1, 2)
     )
 
     assert ten == again == sorted(ten)
     assert len(ten) == 10
     assert ten != other
-    assert len(evaluation._rows(spec(rows=999), place.inputs)) == 50
+    assert len(evaluation.evaluation_rows(spec(rows=999), place.inputs)) == 50
+
+
+def test_a_longer_sample_begins_with_every_shorter_one() -> None:
+    rows = [{"id": f"r{i:03}", "text": f"t{i}", "label": "a"} for i in range(50)]
+    order = sample_order(rows, 3)
+
+    assert sorted(order) == list(range(50))
+    assert order != sorted(order)
+    for most in (1, 7, 20):
+        ids = {row["id"] for row in sample_rows(rows, most, 3)}
+        assert ids == {rows[at]["id"] for at in order[:most]}
 
 
 def test_a_dataset_without_test_rows_is_a_message(place: Place) -> None:

@@ -95,7 +95,7 @@ def test_a_label_that_live_was_never_tested_on_is_no_group_and_new_rows_are_not_
     live = Baseline({a.id: a for a in every}, recorded, None, {"name": "support"})
     groups = {
         g.group.name: len(g.group.rows)
-        for g in compare_groups(spec(**RULES), forgets(160, 4), live).groups
+        for g in compare_groups(spec(**RULES), forgets(160, 4), live, ()).groups
     }
 
     assert groups == {

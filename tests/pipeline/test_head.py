@@ -217,7 +217,7 @@ class Memory:
     def put_many(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
         """Forget them."""
 
-    def record_comparison(self, rows: str, candidate: str) -> int:
+    def record_comparison(self, rows: Sequence[str], candidate: str) -> int:
         return 1
 
 

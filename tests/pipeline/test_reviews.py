@@ -105,7 +105,9 @@ def test_a_file_row_gets_the_reviewers_label_and_keeps_its_split() -> None:
     (row,) = [row for row in outcome.rows if row["text"] == text]
 
     assert (row["label"], row[SPLIT], row[ORIGIN]) == ("transfer", "test", fixed[ORIGIN])
-    assert (origin({**row, "id": "1"})["line"], row[EVENT]) == (0, "v1")
+    shown = origin({**row, "id": "1"})
+    assert (shown["line"], row[EVENT]) == (0, "v1")
+    assert (shown["vouched"], shown["said_at"]) == ("review", str(NOW + timedelta(minutes=1)))
     assert not row.get(FEEDBACK)
 
 

@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from tidemill.data.corrections import newest_answers
-from tidemill.data.rows import ANSWER, FEEDBACK, ORIGIN, UNVERIFIED, VOTE, mark_questions
+from tidemill.data.rows import (
+    ANSWER,
+    FEEDBACK,
+    ORIGIN,
+    UNVERIFIED,
+    VOTE,
+    VOUCHED,
+    VOUCHED_AT,
+    mark_questions,
+)
 from tidemill.data.votes import SettledRows, questions
 from tidemill.pipeline.settled_labels import settle_labels
 from tidemill.rows import MutableRow
@@ -139,3 +148,11 @@ def test_without_a_label_the_last_correction_of_an_answer_counts() -> None:
 
     assert [row["label"] for row in rows] == ["last"]
     assert sorted(reason.split(":")[0] for _, reason in dropped) == ["outvoted", "rated bad"]
+
+
+def test_a_label_of_several_people_is_verified_and_that_of_one_is_not() -> None:
+    (alone,) = new(settled([vote("ann", "card")]))
+    (agreed,) = new(settled([vote(f"user-{n}", "card") for n in range(5)]))
+
+    assert alone.get(VOUCHED) is None
+    assert (agreed[VOUCHED], agreed[VOUCHED_AT]) == ("consensus", str(NOW - timedelta(minutes=5)))

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-PROOFS = ("ingest_kill", "shuffled_labels", "banking77", "gitops")
+PROOFS = ("ingest_kill", "shuffled_labels", "banking77", "gitops", "aa")
 
 
 def main(wanted: list[str]) -> int:

@@ -362,7 +362,7 @@ def test_a_promoted_release_that_turns_bad_goes_back_by_itself(
     walking: Stage, killed: bool
 ) -> None:
     key = promoted(walking)
-    assert "watched for 86400 s: error_rate at most 0.05" in walking.ledger.get(key).reason
+    assert "watched for 24 h: error_rate at most 0.05" in walking.ledger.get(key).reason
     if killed:
         walking.controller = walking.fresh()
     walking.pass_time(3600, two=GOOD)

@@ -103,6 +103,17 @@ def test_the_bytes_of_a_named_file_count(chat: Write) -> None:
     assert changed(chat, reply_j2="Answer: {{ request }}\n") == {"reply"}
 
 
+def test_the_rows_that_a_slice_names_count(chat: Write) -> None:
+    column = "    column: intent\n    equals: refund\n"
+    by_file = COMPLETE["quality.yaml"].replace(column, "    rows_file: refunds.jsonl\n")
+    first, second = (
+        digests(chat(quality_yaml=by_file, **{"refunds.jsonl": f'{{"id": "{row}"}}\n'}))
+        for row in ("a", "b")
+    )
+
+    assert {name for name in first if first[name] != second[name]} == {"quality"}
+
+
 def test_bytes_written_within_the_same_second_count(chat: Write) -> None:
     folder = chat()
     rows = folder / "data" / "requests.jsonl"

@@ -16,6 +16,7 @@ TUNE = COMPLETE["tune.yaml"]
 BASE = COMPLETE["base.yaml"]
 STREAM = COMPLETE["stream.yaml"]
 RETRAIN = COMPLETE["retrain.yaml"]
+RUNS_PROMPT = RETRAIN.replace("run: [rollout]", "run: [reply]")
 
 CASES: dict[str, dict[str, str | None]] = {}
 
@@ -98,6 +99,26 @@ case(
 )
 case("a goal without a limit", small_yaml=SMALL + "goals:\n  - metric: accuracy\n")
 case("a slice of nothing", quality_yaml=QUALITY.replace("    equals: refund\n", ""))
+BY_COLUMN = "    column: intent\n    equals: refund\n"
+case("a slice of a value in no column", quality_yaml=QUALITY.replace("    column: intent\n", ""))
+case(
+    "a slice of named rows with a column",
+    quality_yaml=QUALITY.replace("equals: refund", "rows_file: data/requests.jsonl"),
+)
+case(
+    "a slice of a file that is not there",
+    quality_yaml=QUALITY.replace(BY_COLUMN, "    rows_file: slices/refunds.jsonl\n"),
+)
+case(
+    "a slice of a table",
+    quality_yaml=QUALITY.replace(BY_COLUMN, "    rows_file: refunds.csv\n"),
+    **{"refunds.csv": "id\n"},
+)
+case(
+    "a slice of a file with a line that names no row",
+    quality_yaml=QUALITY.replace(BY_COLUMN, "    rows_file: refunds.jsonl\n"),
+    **{"refunds.jsonl": '{"id": "a"}\n{"ids": "a"}\n'},
+)
 case("a certain confidence", quality_yaml=QUALITY + "confidence: 1\n")
 case("both any and all", retrain_yaml=RETRAIN.replace("run:", "  all: [{type: spec_change}]\nrun:"))
 case("a debounce that never ends", retrain_yaml=RETRAIN + "debounce: {quiet: 2h, max_wait: 1h}\n")
@@ -291,6 +312,18 @@ case(
     retrain_yaml=RETRAIN.replace("new_rows", "corrections"),
     stream_yaml=STREAM + "kinds: [thumbs]\n",
     requests_yaml=REQUESTS.replace("    of: stream", "    of: stream\n    kinds: [thumbs]"),
+)
+case("a trigger that searches a prompt without a search", retrain_yaml=RUNS_PROMPT)
+case(
+    "a trigger that searches a prompt of two models",
+    retrain_yaml=RUNS_PROMPT,
+    reply_yaml=REPLY + "optimise: {dataset: requests}\n",
+    second_yaml=QUALITY.replace("name: quality", "name: second").replace("reply-int8", "tune"),
+)
+case(
+    "a search that a classifier answers",
+    reply_yaml=REPLY + "optimise: {dataset: requests, model: coder}\n",
+    coder_yaml=BASE.replace("name: base", "name: coder") + "task: sequence-classification\n",
 )
 case("a trigger that moves traffic", retrain_yaml=RETRAIN + "approval: {before_percent: 50}\n")
 case("a judge of something else", quality_yaml=QUALITY.replace("of: reply-int8", "of: tune"))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tidemill.errors import SpecError
 from tidemill.spec.positions import parse
-from tidemill.spec.rewrite import REMOVE, rewrite
+from tidemill.spec.rewrite import APPEND, REMOVE, rewrite
 
 HERE = Path("prompt.yaml")
 TEXT = """\
@@ -48,6 +48,31 @@ def test_a_value_inside_is_changed_where_it_stands() -> None:
     after = changed(TEXT, ("output", "max_tokens"), 64)
 
     assert after == TEXT.replace("max_tokens: 40", "max_tokens: 64")
+
+
+LISTS = """\
+sources: # all of them
+  - type: file
+    path: a.jsonl # ours
+
+  # and of users
+  - type: feedback
+    of: stream
+gates: [{type: at_least}]
+slices:
+- {name: b}
+"""
+
+
+def test_an_item_is_appended_where_the_list_ends_as_the_list_is_written() -> None:
+    item = {"name": "x", "rows_file": "slices/x.jsonl"}
+    changes = {(key, APPEND): item for key in ("sources", "gates", "slices")}
+    after = rewrite(LISTS.encode(), changes, HERE).decode()
+    written = "{name: x, rows_file: slices/x.jsonl}"
+
+    assert after == LISTS.replace("of: stream\n", f"of: stream\n  - {written}\n").replace(
+        "at_least}]", f"at_least}}, {written}]"
+    ).replace("- {name: b}\n", f"- {{name: b}}\n- {written}\n")
 
 
 def test_a_new_block_comes_last_in_its_parent() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from tidemill.cli import _plan_words
 from tidemill.cli._votes_text import VoteContent, vote_lines
+from tidemill.data.example_order import FILE
 from tidemill.rows import DatasetRow, MutableRow
 from tidemill.terminal.amounts import format_count, format_value, strip_control
 
@@ -32,6 +33,8 @@ class DatasetContent(TypedDict):
     leaking: int
     """Train rows that ask what a test row asks."""
     not_read: list[str]
+    vouched: dict[str, int]
+    """Train rows by who vouches for their answer, in the order in which prompts show examples."""
     feedback: VoteContent | None
     """What users say, and what it comes to; None where no feedback was read."""
     examples: dict[str, list[MutableRow]]
@@ -52,6 +55,9 @@ def content_lines(content: DatasetContent) -> Iterator[str]:
         yield f"  personal data found: {', '.join(f'{n} {k}' for k, n in content['pii'].items())}"
     if content["not_read"]:
         yield f"  not read: {', '.join(map(strip_control, content['not_read']))}"
+    if set(content["vouched"]) - {FILE}:
+        kinds = ", ".join(f"{kind} {count:,}" for kind, count in content["vouched"].items())
+        yield f"  train rows by who vouches for the answer: {kinds}"
     if content["feedback"]:
         yield from vote_lines(content["feedback"])
     for split, rows in content["examples"].items():

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from tidemill.amounts import format_number
 from tidemill.engine.ratings_needed import format_days
-from tidemill.terminal.amounts import format_number
 
 if TYPE_CHECKING:
     from tidemill.engine.rollout_forecast import RolloutForecast, StepForecast

@@ -15,12 +15,16 @@ from tidemill.terminal.amounts import format_count, strip_control
 MARKER = "<!-- tidemill-plan -->"
 MAX_ROWS = 60
 """Rows of the table; a comment has an end."""
+MAX_SECTION = 36_000
+"""Characters of an added section."""
 _BAR = "\u00a6"
 
 
-def plan_markdown(report: PlanReport) -> str:
-    """The whole comment; begins with the marker by which it is found again."""
-    return "\n".join([MARKER, *_blocks(report)]).rstrip() + "\n"
+def plan_markdown(report: PlanReport, section: str = "") -> str:
+    """The whole comment; begins with the marker by which it is found again. A section is Markdown
+    of another command, put at the end and cut where it is too long for a comment."""
+    added = ["", section[:MAX_SECTION]] if section else []
+    return "\n".join([MARKER, *_blocks(report), *added]).rstrip() + "\n"
 
 
 def code(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from tidemill.amounts import format_number, format_seconds
 from tidemill.cli._forecast_text import forecast_lines
 from tidemill.engine.cost import BudgetExcess, Estimate
 from tidemill.engine.plan import PlanState
@@ -15,8 +16,6 @@ from tidemill.planning.report import PlannedApproval, PlannedAsset, PlanReport
 from tidemill.terminal.amounts import (
     format_bytes,
     format_count,
-    format_number,
-    format_seconds,
     format_spread,
     format_value,
     strip_control,

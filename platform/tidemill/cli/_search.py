@@ -1,8 +1,7 @@
-"""Code that `optimise` and `sweep` share: pull requests and output."""
+"""Code that `optimise` and `sweep` share: what may be searched, and output."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,25 +9,13 @@ from typing import Any
 import click
 
 from tidemill.control.pull_requests import Desk
+from tidemill.control.search_proposals import propose
 from tidemill.errors import TidemillError
 from tidemill.home import Home
 from tidemill.pipeline.builder import ProjectBuilder
-from tidemill.pipeline.search_report import (
-    SearchReport,
-    report_markdown,
-    report_text,
-    report_to_dict,
-)
+from tidemill.pipeline.search_report import SearchReport, report_text, report_to_dict
 from tidemill.spec.base import Spec
 from tidemill.terminal.shell import CHANGES, DONE, exit_with, print_json
-
-
-def pull_requests(home: Home) -> Desk:
-    """The repository that holds the specs, with its forge; raises ServiceError."""
-    from tidemill.adapters.forge import open_forge
-
-    settings = home.settings
-    return Desk(settings.specs, settings.forge.remote, open_forge(settings))
 
 
 def find_searchable(
@@ -51,6 +38,7 @@ def find_searchable(
 
 
 def show_outcome(
+    home: Home,
     report: SearchReport,
     files: Mapping[str, bytes | None],
     branch: str,
@@ -61,8 +49,7 @@ def show_outcome(
     """Show the outcome; with a desk and a gain, propose it. Exits 0 without a gain, 2 with one."""
     proposal = None
     if at is not None and report.has_proposal:
-        title = f"{report.title}: {report.leader}"
-        proposal = at.open(branch, folder, files, _title(title), report_markdown(report))
+        proposal = propose(home, at, report, branch, folder, files)
     if as_json:
         print_json({**report_to_dict(report), "proposal": proposal})
     else:
@@ -72,22 +59,3 @@ def show_outcome(
         elif report.has_proposal:
             click.echo("no files changed; use --open-pr to open a pull request")
     exit_with(CHANGES if report.has_proposal else DONE)
-
-
-def stale_specs(builder: ProjectBuilder, name: str) -> list[str]:
-    """Specs that a change of this one makes stale."""
-    return [other for other in builder.specs if name in builder.upstream(other)]
-
-
-def command_line(verb: str, name: str, **options: object) -> str:
-    """The command that does it again."""
-    parts = ["tidemill", verb, name]
-    for key, value in options.items():
-        if value is not None:
-            parts += [f"--{key}", str(value)]
-    return shlex.join(parts)
-
-
-def _title(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 72 else f"{line[:71]}…"

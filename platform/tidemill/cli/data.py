@@ -60,6 +60,7 @@ def show(settings: Settings, dataset: str, rows: int, as_json: bool) -> None:
 
 def _content(project: str, name: str, current: CurrentDataset, rows: int) -> DatasetContent:
     from tidemill.cli._votes_text import vote_content
+    from tidemill.data.example_order import prepared_kind_counts
     from tidemill.data.rows import columns_of
 
     preview = current.preview
@@ -74,6 +75,7 @@ def _content(project: str, name: str, current: CurrentDataset, rows: int) -> Dat
         "duplicates": dataset.duplicates,
         "leaking": preview.leaking_rows,
         "not_read": list(preview.unread_sources),
+        "vouched": prepared_kind_counts(dataset.splits["train"]),
         "feedback": vote_content(current, rows),
         "examples": {name: [columns_of(row) for row in rows_of[:rows]] for name, rows_of in splits},
     }

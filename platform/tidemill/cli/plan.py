@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from tidemill.errors import ServiceError
+from tidemill.errors import ServiceError, TidemillError
 from tidemill.settings import Settings
 from tidemill.terminal.shell import examples_epilog, exit_with, pass_settings, print_json
 
@@ -31,6 +33,12 @@ from tidemill.terminal.shell import examples_epilog, exit_with, pass_settings, p
 @click.option(
     "--post", is_flag=True, help="Also write the comment on the pull request of this job."
 )
+@click.option(
+    "--section",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Markdown to add to the comment, such as that of `eval`; left out where there is none.",
+)
 @pass_settings
 def command(
     settings: Settings,
@@ -39,6 +47,7 @@ def command(
     shape: str,
     as_json: bool,
     post: bool,
+    section: Path | None,
 ) -> None:
     """What a change would do: what is rebuilt and why, what it takes, what users would see.
 
@@ -57,7 +66,7 @@ def command(
     elif shape == "md":
         from tidemill.cli._plan_markdown import plan_markdown
 
-        click.echo(plan_markdown(report))
+        click.echo(plan_markdown(report, _read_section(section)))
     else:
         from tidemill.cli._plan_text import plan_text
 
@@ -65,8 +74,18 @@ def command(
     if post:
         from tidemill.cli._plan_markdown import plan_markdown
 
-        click.echo(_post(settings, plan_markdown(report)), err=True)
+        click.echo(_post(settings, plan_markdown(report, _read_section(section))), err=True)
     exit_with(report.exit_code)
+
+
+def _read_section(path: Path | None) -> str:
+    """The text of a section; empty without one."""
+    if path is None or not path.exists():
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TidemillError(f"{path}: {error}; --section is a UTF-8 Markdown file") from error
 
 
 def _post(settings: Settings, body: str) -> str:

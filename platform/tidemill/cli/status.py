@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tidemill.amounts import format_seconds
 from tidemill.settings import Settings
-from tidemill.terminal.amounts import format_count, format_seconds, strip_control
+from tidemill.terminal.amounts import format_count, strip_control
 from tidemill.terminal.shell import (
     examples_epilog,
     json_option,
@@ -83,11 +84,9 @@ def _work_lines(work: WorkStatus) -> list[str]:
 
 def _run_line(run: RunStatus) -> str:
     """What a run does, for how long, and what started it."""
-    work = "waits to start" if run.state == "waits" else "is between two assets"
-    work = f"builds {', '.join(run.building)}" if run.building else work
     since = f", since {_minute(run.since)} ({_duration(run.since)})" if run.since else ""
     reason = f": {run.reason}" if run.reason else ""
-    return f"run  {run.project}: {work}{since}; {run.cause}{reason}"
+    return f"run  {run.project}: {run.activity}{since}; {run.cause}{reason}"
 
 
 def _notification_lines(notifications: NotificationStatus) -> list[str]:

@@ -39,6 +39,7 @@ def command(
     from tidemill.adapters.answer_cache import SearchMemory
     from tidemill.adapters.store import DvcStore
     from tidemill.cli import _search
+    from tidemill.control.search_proposals import command_line, pull_requests, stale_specs
     from tidemill.home import Home
     from tidemill.pipeline import sweep_proposal
     from tidemill.pipeline.sweep import sweep
@@ -46,7 +47,7 @@ def command(
     from tidemill.terminal.progress import terminal_progress
 
     home = Home(settings)
-    desk = _search.pull_requests(home) if open_pr else None
+    desk = pull_requests(home) if open_pr else None
     builder, spec = _search.find_searchable(
         home, finetune, FineTune, "sweep", "a metric and a space"
     )
@@ -66,7 +67,8 @@ def command(
             seed=seed,
         )
     changed = sweep_proposal.changed_files(swept, loaded) if swept.has_proposal else {}
-    again = _search.command_line("sweep", f"{project}/{name}", trials=trials, seed=seed)
-    stale = [name, *_search.stale_specs(builder, name)]
+    again = command_line("sweep", f"{project}/{name}", trials=trials, seed=seed)
+    stale = [name, *stale_specs(builder, name)]
     report = sweep_proposal.sweep_report(swept, search, project, loaded, changed, again, stale)
-    _search.show_outcome(report, changed, f"tidemill/sweep/{project}/{name}", folder, desk, as_json)
+    branch = f"tidemill/sweep/{project}/{name}"
+    _search.show_outcome(home, report, changed, branch, folder, desk, as_json)

@@ -23,6 +23,7 @@ from tidemill.errors import TidemillError
 from tidemill.records import TriggerDecision
 from tidemill.settings import Settings
 from tidemill.terminal.amounts import strip_control_lines
+from tidemill.terminal.durations import parse_duration
 from tidemill.terminal.progress import terminal_progress
 from tidemill.terminal.shell import (
     examples_epilog,
@@ -72,7 +73,7 @@ def command(
     if once and follow:
         raise click.UsageError("choose one of --once and --follow")
     settings = settings.with_remote(remote, branch)
-    pause = parse_interval(interval)
+    pause = parse_duration("--interval", interval)
     with terminal_progress() as say:
         following = follower(settings, say=say)
         if not follow:
@@ -195,16 +196,3 @@ def outcome_to_dict(following: Follower, outcome: Outcome) -> dict[str, object]:
             for decision in runs
         ],
     }
-
-
-def parse_interval(interval: str) -> float:
-    """A duration such as `30s`; raises UsageError."""
-    from pydantic import TypeAdapter, ValidationError
-
-    from tidemill.spec.base import Duration
-
-    try:
-        duration: timedelta = TypeAdapter(Duration).validate_python(interval)
-    except ValidationError as error:
-        raise click.UsageError(f"--interval: {error.errors()[0]['msg']}") from None
-    return duration.total_seconds()

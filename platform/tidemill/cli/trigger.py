@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,17 @@ from tidemill.terminal.shell import examples_epilog, json_option, pass_settings,
 if TYPE_CHECKING:
     from tidemill.engine.trigger import TriggerVerdict
     from tidemill.records import TriggerDecision
+    from tidemill.spec.load import Project
+
+
+@dataclass(frozen=True)
+class _Search:
+    prompt: str
+    method: str
+    model: str
+    """What answers."""
+    calls: int
+    """Most model calls."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +38,9 @@ class _Explanation:
     decision: TriggerVerdict
     history: tuple[TriggerDecision, ...]
     """What it decided before, newest first."""
+    run: tuple[str, ...] = ()
+    searches: tuple[_Search, ...] = ()
+    """Prompts among what it runs, which are searched."""
 
     @property
     def verdict(self) -> str:
@@ -43,6 +57,8 @@ class _Explanation:
             "reason": self.decision.reason,
             "numbers": self.decision.numbers,
             "held_since": self.decision.held_since,
+            "run": self.run,
+            "searches": [asdict(search) for search in self.searches],
             "fired": [
                 {
                     "at": d.decided_at,
@@ -80,6 +96,11 @@ def explain(settings: Settings, name: str | None, as_json: bool) -> None:
         click.echo(f"{explanation.trigger}: {verdict}: {decision.reason}")
         for condition, numbers in decision.numbers.items():
             click.echo(f"    {condition.partition(':')[2]:<14} {_condition_line(numbers)}")
+        for search in explanation.searches:
+            click.echo(
+                f"    {'searches':<14} '{search.prompt}' by {search.method}, answered by "
+                f"'{search.model}', at most {search.calls:,} calls; a gain is a pull request"
+            )
         for past in explanation.history[:3]:
             outcome = f"; {past.message}" if past.message else ""
             line = f"{past.decided_at:%Y-%m-%d %H:%M} UTC  {past.state}: {past.reason}{outcome}"
@@ -155,7 +176,21 @@ def _explain(settings: Settings, project: str, trigger: Trigger) -> _Explanation
     home = Home(settings)
     verdict = verdict_now(home, home.project(project), trigger, home.clock.now())
     past = home.ledger.trigger_decisions.history(project, trigger.name, limit=10)
-    return _Explanation(f"{project}/{trigger.name}", verdict, tuple(past))
+    searches = _searches(home.project(project), trigger)
+    key = f"{project}/{trigger.name}"
+    return _Explanation(key, verdict, tuple(past), trigger.run, tuple(searches))
+
+
+def _searches(project: Project, trigger: Trigger) -> Iterator[_Search]:
+    from tidemill.spec.prompt import Prompt
+    from tidemill.spec.searches import search_models, searched_prompts
+
+    specs = {name: loaded.spec for name, loaded in project.specs.items()}
+    for name in searched_prompts(project, trigger.run):
+        prompt = project.spec(name, Prompt)
+        search = prompt.optimise
+        assert search is not None
+        yield _Search(name, search.method, search_models(specs, prompt)[0], search.calls)
 
 
 def _condition_line(numbers: Mapping[str, object]) -> str:

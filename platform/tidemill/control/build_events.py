@@ -26,6 +26,8 @@ class BuildEvents:
     run: str
     log: str
     """Folder with what the run printed."""
+    command: str = ""
+    """What helps after a failure; building the asset in the foreground without it."""
 
     def announce_start(self) -> None:
         """It is built and not reused; only of a fine-tune, which takes long, is this an event."""
@@ -58,12 +60,15 @@ class BuildEvents:
             self._announce("checks-failed", self._failure, reason=str(error))
             raise
         except TidemillError as error:
-            self._announce("run-failed", self._failure, reason=str(error), log=self.log)
+            self._announce_failure(str(error))
             raise
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            self._announce("run-failed", self._failure, reason=reason, log=self.log)
+            self._announce_failure(f"{type(error).__name__}: {error}")
             raise
+
+    def _announce_failure(self, reason: str) -> None:
+        facts = {"command": self.command} if self.command else {}
+        self._announce("run-failed", self._failure, reason=reason, log=self.log, **facts)
 
     @property
     def _failure(self) -> str:

@@ -30,16 +30,17 @@ def _run_failed(event: LifecycleEvent) -> Notification:
         "run-failed",
         f"{event.project}: a run failed at '{event.name}'",
         f"{_reason(event)}\nWhat is live stays.{log}",
-        f"tidemill run {event.project}/{event.name}",
+        _fact(event, "command") or f"tidemill run {event.project}/{event.name}",
     )
 
 
 def _run_finished(event: LifecycleEvent) -> Notification:
+    outcome = f"\n{_fact(event, 'outcome')}" if _fact(event, "outcome") else ""
     return Notification(
         "run-finished",
         f"{event.project}: the run of {_fact(event, 'cause')} finished",
         f"It was started because: {_reason(event)}\n"
-        f"Built or reused: {', '.join(event.facts.get('assets', ()))}",
+        f"Built or reused: {', '.join(event.facts.get('assets', ()))}{outcome}",
         "tidemill status",
     )
 
@@ -67,6 +68,19 @@ def _dataset_built(event: LifecycleEvent) -> Notification | None:
         "People disagree about the label, so this version of the dataset leaves them out of "
         "training and of tests.",
         f"tidemill review {name}",
+    )
+
+
+def _prompt_searched(event: LifecycleEvent) -> Notification | None:
+    """A search without a gain proposes nothing: the message of its run says so."""
+    if not _fact(event, "pull_request"):
+        return None
+    return Notification(
+        "proposal",
+        f"{event.project}/{event.name}: a search found a better prompt",
+        f"{_reason(event)}\nPull request: {_fact(event, 'pull_request')}\n"
+        "Nothing changes before somebody merges it.",
+        _fact(event, "command"),
     )
 
 
@@ -145,6 +159,7 @@ _WRITERS: Mapping[LifecycleKind, Callable[[LifecycleEvent], Notification | None]
     "run-finished": _run_finished,
     "checks-failed": _checks_failed,
     "dataset-built": _dataset_built,
+    "prompt-searched": _prompt_searched,
     "trigger-decided": _trigger_decided,
     "step-advanced": _step_advanced,
     "rolled-back": _rolled_back,

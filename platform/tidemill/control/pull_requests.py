@@ -43,10 +43,14 @@ class Desk:
         files: Mapping[str, bytes | None],
         title: str,
         body: str,
+        base: str = "",
     ) -> PullRequest:
         """Commit files of a project's folder to the branch, push it, open the proposal or bring the
-        open one up to date. May be run again at any point; never makes a second one."""
-        base = current_branch(self.folder)
+        open one up to date. May be run again at any point; never makes a second one.
+
+        `base` is the branch to merge into, the one that is checked out without it.
+        """
+        base = base or current_branch(self.folder)
         below = folder.resolve().relative_to(self.root.resolve())
         written = {(below / path).as_posix(): content for path, content in files.items()}
         commit_and_push(self.root, self.remote, "HEAD", branch, written, title)

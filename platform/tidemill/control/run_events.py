@@ -10,8 +10,10 @@ from tidemill.home import Home
 from tidemill.records import SYNC_TRIGGER, TriggerDecision
 
 
-def announce_end(home: Home, decided: TriggerDecision, run: str, *, failure: str = "") -> None:
-    """Publish that the run of a decision ended: finished, or failed for a reason.
+def announce_end(
+    home: Home, decided: TriggerDecision, run: str, *, failure: str = "", outcome: str = ""
+) -> None:
+    """Publish that the run of a decision ended: finished with an outcome, or failed for a reason.
 
     To be called before the ledger says so, so that a process that is killed in between tells it
     again, not never.
@@ -31,6 +33,7 @@ def announce_end(home: Home, decided: TriggerDecision, run: str, *, failure: str
         cause="Git sync" if by_sync else f"trigger '{decided.trigger}'",
         reason=decided.reason,
         assets=list(decided.assets),
+        outcome=outcome,
     )
 
 

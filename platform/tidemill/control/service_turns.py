@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from tidemill.engine.turns import OtherTurns, Turn
@@ -13,6 +13,7 @@ from tidemill.spec.feedback import Feedback
 from tidemill.spec.graph import downstream, upstream
 from tidemill.spec.load import Project
 from tidemill.spec.rollout import Rollout
+from tidemill.spec.searches import ENDING, searched_prompts
 from tidemill.spec.trigger import Trigger
 
 RECENT = 5
@@ -38,8 +39,10 @@ def _build(home: Home, project: Project, trigger: Trigger, now: datetime) -> str
     prefix = f"make:{project.name}/"
     leases = home.ledger.leases.with_prefix(prefix, now)
     names = {lease.name.removeprefix(prefix) for lease in leases}
-    for name in sorted(names.intersection(upstream(project, *trigger.run))):
-        return f"a run is building '{name}'"
+    for name in sorted(names & _targets(project, trigger.run)):
+        prompt = name.removesuffix(ENDING)
+        work = f"building '{name}'" if prompt == name else f"searching a prompt for '{prompt}'"
+        return f"a run is {work}"
     return ""
 
 
@@ -48,13 +51,21 @@ def turns_beside(
 ) -> tuple[Turn, ...]:
     """The turns that other triggers of the project and commits gave the services of a trigger."""
     services = services_of(project, trigger.run, trigger.of)
-    built = set(upstream(project, *trigger.run))
+    built = _targets(project, trigger.run)
     turns = []
     for decision in _decisions_beside(decisions, project, trigger):
         assets = [name for name in decision.assets if name in project.specs]
         if services & services_of(project, assets, _stream(project, decision.trigger)):
-            turns.append(_turn(decision, built <= set(upstream(project, *assets))))
+            by_commit = decision.trigger == SYNC_TRIGGER
+            targets = set(upstream(project, *assets)) if by_commit else _targets(project, assets)
+            turns.append(_turn(decision, built <= targets))
     return tuple(turns)
+
+
+def _targets(project: Project, run: Sequence[str]) -> set[str]:
+    """Everything that a trigger's run builds or searches."""
+    searches = {f"{name}{ENDING}" for name in searched_prompts(project, run)}
+    return searches.union(upstream(project, *run))
 
 
 def services_of(project: Project, assets: Iterable[str], stream: str | None) -> set[str]:

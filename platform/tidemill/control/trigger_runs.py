@@ -13,6 +13,7 @@ from tidemill.pipeline.same_rows import SAME_ROWS_AS
 from tidemill.records import SYNC_TRIGGER, TriggerDecision
 from tidemill.spec.graph import upstream
 from tidemill.spec.load import Project
+from tidemill.spec.searches import search_inputs, searched_prompts
 
 OFFSETS_TAG = "tidemill/offsets"
 """Tag of a run: the frozen offsets its datasets take feedback up to, as a JSON object."""
@@ -27,19 +28,39 @@ class Launch:
     decided: TriggerDecision
     assets: tuple[str, ...]
     """What to make, parents before children."""
+    searches: tuple[str, ...] = ()
+    """Prompts to search once that is made."""
 
 
 def launches(decisions: TriggerDecisionLedger, project: Project) -> list[Launch]:
     """A run for each firing of a project's triggers that has none yet; Git sync starts its own."""
     return [
-        Launch(decided, tuple(upstream(project, *decided.assets)))
+        _launch(decided, project)
         for decided in decisions.queued_decisions()
         if decided.project == project.name and decided.trigger != SYNC_TRIGGER
     ]
 
 
-def run_outcome(materialisations: MaterialisationLedger, decided: TriggerDecision, run: str) -> str:
-    """Why a run that succeeded trained nothing; empty where it built something new."""
+def _launch(decided: TriggerDecision, project: Project) -> Launch:
+    searches = searched_prompts(project, decided.assets)
+    before = [name for prompt in searches for name in search_inputs(project, prompt)]
+    return Launch(decided, upstream(project, *decided.assets, *before), searches)
+
+
+def run_outcome(
+    materialisations: MaterialisationLedger,
+    decided: TriggerDecision,
+    run: str,
+    searches: Sequence[str] = (),
+) -> str:
+    """Why a run that succeeded trained nothing, and what its prompt searches came to; empty where
+    it built something new and searched nothing."""
+    only_searched = len(searches) == len(decided.assets)
+    trained = "" if only_searched else _untrained(materialisations, decided, run)
+    return "; ".join(filter(None, (trained, *searches)))
+
+
+def _untrained(materialisations: MaterialisationLedger, decided: TriggerDecision, run: str) -> str:
     newest = materialisations.history(decided.project, limit=RECENT)
     built = [record for record in newest if record.run_id == run]
     if not built:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TypedDict
 
 from tidemill.data import SPLITS
-from tidemill.data.rows import ANSWER, EVENT, ORIGIN, PLACE
+from tidemill.data.rows import ANSWER, EVENT, FEEDBACK, ORIGIN, PLACE, VOUCHED, VOUCHED_AT
 from tidemill.errors import MissingExtra
 from tidemill.rows import DatasetRow
 
 FILE = "origins.parquet"
-COLUMNS = ("id", "line", "event", "place", "answer")
+COLUMNS = ("id", "line", "event", "place", "answer", "vouched", "said_at")
 
 
 class OriginDetail(TypedDict):
@@ -29,6 +29,10 @@ class OriginDetail(TypedDict):
     """That event's `topic/partition/offset`."""
     answer: str | None
     """Response id of the answer that the event is about."""
+    vouched: str | None
+    """`review` or `consensus` where people verified the label of a row."""
+    said_at: str | None
+    """When that was said, or the feedback that the row was; None for a row of a file."""
 
 
 class RowOrigin(OriginDetail):
@@ -50,14 +54,17 @@ def origin(row: DatasetRow) -> OriginDetail:
         "event": event,
         "place": row.get(PLACE),
         "answer": row.get(ANSWER) if event is not None else None,
+        "vouched": row.get(VOUCHED),
+        "said_at": row.get(VOUCHED_AT) or (row.get("time") if row.get(FEEDBACK) else None),
     }
 
 
 def read(folder: Path) -> list[RowOrigin]:
-    """For each row of a dataset artefact: id, split, source, subject, line, event, place, answer.
+    """For each row of a dataset artefact: id, split, source, subject, line, event, place, answer,
+    and who verified its label.
 
-    A dataset of an older version has no lines and no events; a split that is not there has no
-    rows. Raises MissingExtra without pyarrow.
+    A dataset of an older version has no lines, events or verifications; a split that is not there
+    has no rows. Raises MissingExtra without pyarrow.
     """
     try:
         import pyarrow.parquet as pq
@@ -82,6 +89,8 @@ def _without_detail(row: DatasetRow, split: str) -> RowOrigin:
         "event": None,
         "place": None,
         "answer": None,
+        "vouched": None,
+        "said_at": None,
         "id": row["id"],
         "source": row["source"],
         "subject": row["subject"],

@@ -28,6 +28,9 @@ VOTE, UNVERIFIED = "__vote", "__unverified"
 """Of a feedback row: whether it is a `label`, a thumb `up` or `down`, or a `review`; and True where
 nobody but one person vouches for its label."""
 
+VOUCHED, VOUCHED_AT = "__vouched", "__vouched_at"
+"""Of a row whose label people verified: by a `review` or by `consensus`, and when that was said."""
+
 VERDICT, REVIEWER = "__verdict", "__reviewer"
 """Of a row that is a review: `answer`, `reject` or `reopen`, and who decided."""
 

@@ -6,8 +6,10 @@ What is shown decides; what is not shown is waited for, and then `on_inconclusiv
 from __future__ import annotations
 
 from datetime import timedelta
+from math import ceil
 from typing import TYPE_CHECKING, Literal
 
+from tidemill.amounts import format_seconds
 from tidemill.engine.sequential import Comparison
 from tidemill.spec.rollout import Rollout
 
@@ -49,9 +51,10 @@ def harm_not_excluded(scene: Scene) -> Finding:
         return None
     if scene.rating_wait <= timedelta(0):
         return None
+    remaining = format_seconds(ceil(scene.rating_wait.total_seconds()))
     return "hold", (
         f"ratings do not exclude harm yet: {describe_ratings(comparison)}; "
-        f"{scene.rating_wait.total_seconds():.0f} s of the time for ratings are left"
+        f"{remaining} of the time for ratings are left"
     )
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from tidemill.amounts import format_seconds
 from tidemill.engine.guardrail import guardrail_name
 from tidemill.spec.rollout import Rollout
 
@@ -36,7 +37,7 @@ class FirstRelease:
     def __str__(self) -> str:
         parts = ["the first release of this service: it is live for everybody"]
         if self.watches:
-            parts.append(f"watched for {self.seconds:.0f} s: {', '.join(self.watches)}")
+            parts.append(f"watched for {format_seconds(self.seconds)}: {', '.join(self.watches)}")
         if self.skips:
             parts.append(f"skipped: first release, no baseline ({', '.join(self.skips)})")
         return "; ".join(parts)

@@ -17,8 +17,10 @@ Topic = Literal[
     "rolled-back",
     "commit-refused",
     "contested-labels",
+    "proposal",
 ]
-"""`candidate-stopped`: before it got traffic; `stalled`: a rollout that cannot go on by itself."""
+"""`candidate-stopped`: before it got traffic; `stalled`: a rollout that cannot go on by itself;
+`proposal`: a pull request that a search opened."""
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 Severity = Literal["success", "warning", "failure"]
 _SEVERITIES: Mapping[Topic, Severity] = {
@@ -32,6 +34,7 @@ _SEVERITIES: Mapping[Topic, Severity] = {
     "rolled-back": "failure",
     "commit-refused": "failure",
     "contested-labels": "warning",
+    "proposal": "success",
 }
 LONGEST = 1500
 """Characters of a body; chat services cut or refuse more."""

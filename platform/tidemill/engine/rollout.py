@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from tidemill.amounts import format_seconds
 from tidemill.engine.arm_health import ArmHealth
 from tidemill.engine.first_release import plan_first_release
 from tidemill.engine.guardrail import (
@@ -265,8 +266,8 @@ class Scene:
             return Advance("done", _LIVE, 100, replace(state, status="live"), self.numbers())
         state = state.entering(state.step, self.now)
         state = replace(state, status="watched", approved_step=None)
-        seconds = self.rollout.watch.total_seconds()
-        reason = f"{_LIVE}; {self._why()}; watched for {seconds:.0f} s: {', '.join(watched)}"
+        length = format_seconds(self.rollout.watch.total_seconds())
+        reason = f"{_LIVE}; {self._why()}; watched for {length}: {', '.join(watched)}"
         return Advance("done", reason, 100, state, self.numbers())
 
     @property

@@ -6,8 +6,10 @@ unfinished step, missing data, ratings that exclude no harm or decide nothing, a
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING
 
+from tidemill.amounts import format_seconds
 from tidemill.engine.evidence_rules import Decision as Decision
 from tidemill.engine.evidence_rules import (
     Finding,
@@ -94,7 +96,7 @@ def _unfinished(scene: Scene) -> Finding:
     if remaining <= 0:
         return None
     part = "the watch" if scene.is_watched else "this step"
-    return "hold", f"{remaining:.0f} s of {part} are left"
+    return "hold", f"{format_seconds(ceil(remaining))} of {part} are left"
 
 
 def _no_data(scene: Scene) -> Finding:
@@ -109,7 +111,7 @@ def _no_data(scene: Scene) -> Finding:
         return "hold", f"waits for data until {until}, then {_THEN[rule.then]}: {scene.missing[0]}"
     if scene.refused:
         return "roll_back", f"the candidate refused all of its {scene.refused} requests as overload"
-    late = f"no data after {rule.after.total_seconds():.0f} s: {missing}"
+    late = f"no data after {format_seconds(rule.after.total_seconds())}: {missing}"
     if rule.then == "roll_back":
         return "roll_back", late
     if rule.then == "hold" and not scene.is_approved_in_step:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import isfinite
+from math import ceil, isfinite
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ ALPHA = 0.05
 """Probability that a search over equal prompts proposes one, however often it is run."""
 FEWEST = 6
 """Fewest deciding rows: with fewer, chance explains any result (5 of 5 comes one time in 32)."""
-SWAPS = 4000
+SWAPS, MOST_SWAPS = 4000, 50_000
 Row = Mapping[str, object]
 
 
@@ -150,8 +150,9 @@ def decide(
         estimate(metric, answers, **with_)  # type: ignore[arg-type]
         for answers in (current, candidate)
     )
-    chance = swap_test(metric, candidate, current, clusters=clusters, seed=seed)
     level = (1 - sure) / 2
+    swaps = min(MOST_SWAPS, max(SWAPS, ceil(4 / level)))
+    chance = swap_test(metric, candidate, current, clusters=clusters, seed=seed, swaps=swaps)
     reason = ""
     if len(current) < FEWEST:
         reason = f"{len(current)} comparison rows are too few; {FEWEST} are needed"

@@ -56,7 +56,7 @@ def default_accuracy_gate(counts: Sequence[int], *, confidence: float = 0.95) ->
     majority_accuracy = max(counts) / total
     test_rows = max(1, round(total * TEST_SHARE))
     guessing = wilson(round(majority_accuracy * test_rows), test_rows, confidence).low
-    within_reach = wilson(_unlucky(GOOD, test_rows), test_rows, confidence).low
+    within_reach = wilson(unlucky(GOOD, test_rows), test_rows, confidence).low
     target = min(majority_accuracy + _AMBITION * (1 - majority_accuracy), within_reach)
     # Rounded down for the model, but never to where guessing passes.
     value = max(floor(target * 100) / 100, min(1.0, ceil(guessing * 100 + 1) / 100))
@@ -64,7 +64,7 @@ def default_accuracy_gate(counts: Sequence[int], *, confidence: float = 0.95) ->
     return DefaultGate(value, majority_accuracy, test_rows, value <= within_reach, margin)
 
 
-def _unlucky(share: float, rows: int) -> int:
+def unlucky(share: float, rows: int) -> int:
     """How many of the rows a model of this accuracy has right at least, in 95 of 100 cases."""
     at_most = np.cumsum(np.exp(log_probabilities(rows, share)))
     return int(np.argmax(at_most > 1 - SURE))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tidemill import machine
 from tidemill.data.file_profile import FileProfile
 from tidemill.errors import TidemillError
 from tidemill.init.column_inference import ColumnChoice
@@ -119,7 +120,9 @@ def _render(
     """Write every file of the project below `folder`; gives their names."""
     ending = ".csv" if look.path.suffix.lower() == ".csv" else ".jsonl"
     data = f"data/{slug(look.path.stem) or 'rows'}{ending}"
-    template_vars = template_values(look, choice, name=name, owner=owner, data=data)
+    template_vars = template_values(
+        look, choice, name=name, owner=owner, data=data, cores=machine.cores()
+    )
     family = "causal" if choice.task == "generation" else "encoder"
     texts = {f"{kind}.yaml": f"shared/{kind}" for kind in _SHARED}
     texts |= {f"{kind}.yaml": f"{family}/{kind}" for kind in _OWN[family]}

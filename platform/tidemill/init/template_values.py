@@ -9,6 +9,7 @@ from typing import Any
 
 from tidemill.answer import Answer
 from tidemill.data.file_profile import ColumnProfile, FileProfile, personal_data
+from tidemill.init.candidates import propose_candidates
 from tidemill.init.column_inference import ColumnChoice
 from tidemill.init.default_gates import default_accuracy_gate, epochs, minimum_rows, overlap_gate
 from tidemill.init.names import variable
@@ -29,9 +30,9 @@ class SliceGuess:
 
 
 def template_values(
-    look: FileProfile, choice: ColumnChoice, *, name: str, owner: str, data: str
+    look: FileProfile, choice: ColumnChoice, *, name: str, owner: str, data: str, cores: int
 ) -> dict[str, object]:
-    """Everything the templates are filled with."""
+    """Everything the templates are filled with; `cores` are those of the machine that trains."""
     mapped = _map(look, choice)
     usable = look.complete_rows(*filter(None, (choice.question, choice.answer, choice.label)))
     distinct = len({str(row[choice.question]).strip() for row in usable})
@@ -54,7 +55,7 @@ def template_values(
     return shared | (
         _texts(look, choice, ours)
         if choice.task == "generation"
-        else _labels(look.column(choice.answer))
+        else _labels(look.column(choice.answer), choice.task, cores)
     )
 
 
@@ -83,11 +84,13 @@ def _weighs(column: ColumnProfile) -> bool:
         return False
 
 
-def _labels(label: ColumnProfile) -> dict[str, object]:
+def _labels(label: ColumnProfile, task: str, cores: int) -> dict[str, object]:
+    counts = list(label.counts.values())
     return {
         "labels": sorted(label.counts, key=lambda value: (str(type(value)), value)),
         "commonest": f"'{next(iter(label.counts))}'".replace("\n", " "),
-        "first_gate": default_accuracy_gate(list(label.counts.values())),
+        "first_gate": default_accuracy_gate(counts),
+        "candidates": propose_candidates(counts, cores) if task == "classification" else None,
     }
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from tidemill.records import NotificationRecord
+from tidemill.spec.searches import ENDING
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,19 @@ class RunStatus:
     since: datetime | None
     """Since when it is in this state; None where nobody wrote it down."""
     building: tuple[str, ...]
-    """Assets that it builds just now."""
+    """Assets that it builds just now; a prompt that it searches as `reply-prompt/search`."""
     run: str
     """Dagster's id; empty where it is not known."""
+
+    @property
+    def activity(self) -> str:
+        """What it does, such as `builds rows, tune`."""
+        searched = [name.removesuffix(ENDING) for name in self.building if name.endswith(ENDING)]
+        built = [name for name in self.building if not name.endswith(ENDING)]
+        parts = [f"builds {', '.join(built)}"] if built else []
+        parts += [f"searches a better prompt than '{name}'" for name in searched]
+        idle = "waits to start" if self.state == "waits" else "is between two assets"
+        return " and ".join(parts) or idle
 
 
 @dataclass(frozen=True)

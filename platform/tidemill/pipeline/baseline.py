@@ -10,9 +10,10 @@ from tidemill.pipeline import answers as answering
 from tidemill.pipeline.answer_file import read_answers
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.context import BuildContext
-from tidemill.pipeline.prompt_loading import load_program, prompt_name
+from tidemill.pipeline.prompt_loading import load_program
 from tidemill.ports import Artefact
 from tidemill.spec.evaluation import Evaluation, LiveBaseline
+from tidemill.spec.neighbours import prompt_name
 
 
 @dataclass(frozen=True)

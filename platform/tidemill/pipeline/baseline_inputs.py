@@ -17,7 +17,7 @@ from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.baseline_features import FrozenEncoder
 from tidemill.pipeline.baseline_task import BaselineTask, LabelledExample
 from tidemill.pipeline.context import BuildContext
-from tidemill.pipeline.prompt_loading import load_program, prompt_name
+from tidemill.pipeline.prompt_loading import load_program
 from tidemill.pipeline.sampling import sample_rows
 from tidemill.ports import Artefact
 from tidemill.rows import DatasetRow
@@ -25,6 +25,7 @@ from tidemill.spec.base import Spec
 from tidemill.spec.evaluation import Evaluation
 from tidemill.spec.finetune import FineTune
 from tidemill.spec.model import Model
+from tidemill.spec.neighbours import prompt_name
 
 MOST_ROWS = 5000
 """Training rows that baselines learn from: a fixed sample where there are more."""

@@ -23,7 +23,7 @@ from tidemill.pipeline.asset_state import (
 )
 from tidemill.pipeline.context import BuildContext, BuildResult
 from tidemill.pipeline.feedback_offsets import frozen_offsets
-from tidemill.pipeline.same_rows import identity, link_same_rows
+from tidemill.pipeline.same_rows import first_build, identity, link_same_rows
 from tidemill.ports import (
     Artefact,
     Clock,
@@ -274,7 +274,12 @@ class ProjectBuilder:
         )
 
     def _inputs(self, name: str) -> dict[str, Artefact]:
-        inputs = {up: self.store.get(self.current(up).artefact) for up in self.upstream(name)}
+        # Of builds with the same rows the first one, so that a version always has the same bytes.
+        builds = {
+            up: first_build(self.records, self.store, self.current(up))
+            for up in self.upstream(name)
+        }
+        inputs = {up: self.store.get(build.artefact) for up, build in builds.items()}
         spec = self.specs[name]
         live = self._baseline_release(spec)
         if not (live and isinstance(spec, Evaluation)):

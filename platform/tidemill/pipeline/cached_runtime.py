@@ -41,9 +41,10 @@ class AnswerMemory(Protocol):
     def put_many(self, answers: Mapping[str, StoredAnswer]) -> None:
         """Keep answers; all of them or none."""
 
-    def record_comparison(self, rows: str, candidate: str) -> int:
-        """The how-manieth candidate this is that these rows decide on, from 1; asking about one
-        again gives the same number."""
+    def record_comparison(self, rows: Sequence[str], candidate: str) -> int:
+        """The how-manieth candidate this is that these rows decide on, from 1, with those that
+        were decided on rows that share half or more with them; asking about one again gives the
+        same number."""
 
 
 @dataclass

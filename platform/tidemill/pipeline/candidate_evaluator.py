@@ -165,7 +165,8 @@ class CandidateEvaluator:
         self.progress(f"candidate {len(self.trials)}: {value_text}", done=spent, total=limit)
 
 
-def rows_digest(model: str, rows: Sequence[DatasetRow]) -> str:
-    """Names a set of deciding rows for one model."""
-    text = json.dumps([model, [dict(row) for row in rows]], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+def row_digests(model: str, rows: Sequence[DatasetRow]) -> list[str]:
+    """Names each deciding row for one model; a row's weight is no part of it."""
+    contents = ({name: row[name] for name in row if name != "weight"} for row in rows)
+    texts = (json.dumps([model, content], sort_keys=True, default=str) for content in contents)
+    return [hashlib.sha256(text.encode()).hexdigest()[:24] for text in texts]

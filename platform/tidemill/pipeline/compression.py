@@ -20,12 +20,13 @@ from tidemill.pipeline.compression_chain import Chain
 from tidemill.pipeline.compression_rows import calibration_conversations, comparison_rows
 from tidemill.pipeline.context import BuildContext, BuildResult, Check, Measure
 from tidemill.pipeline.hop_picture import compression_chart
-from tidemill.pipeline.prompt_loading import load_program, prompt_name
+from tidemill.pipeline.prompt_loading import load_program
 from tidemill.ports import Artefact
 from tidemill.prompts import output_parsing
 from tidemill.spec.base import Spec
 from tidemill.spec.compression import Compression
 from tidemill.spec.evaluation import Evaluation
+from tidemill.spec.neighbours import prompt_name
 from tidemill.spec.prompt import JsonOutput
 
 _SPEED = ("quantile", "speed")

@@ -20,12 +20,14 @@ from tidemill.pipeline.baseline import Baseline, load_baseline
 from tidemill.pipeline.context import BuildContext, BuildResult
 from tidemill.pipeline.evaluation_outcome import EvaluationOutcome, judge_answers, plain
 from tidemill.pipeline.failures import SHOWN, Failures, find_failures
-from tidemill.pipeline.prompt_loading import load_program, prompt_name
+from tidemill.pipeline.prompt_loading import load_program
 from tidemill.pipeline.sampling import sample_rows
+from tidemill.pipeline.slice_members import slice_members
 from tidemill.pipeline.trivial_comparison import compare_with_baselines
 from tidemill.ports import Artefact
 from tidemill.rows import DatasetRow
 from tidemill.spec.evaluation import Evaluation
+from tidemill.spec.neighbours import prompt_name
 
 _SPEED = ("quantile", "speed", "size")
 
@@ -37,7 +39,7 @@ def build(spec: Evaluation, inputs: Mapping[str, Artefact], bench: BuildContext)
     releases refuses a report whose checks failed.
     """
     started = time.monotonic()
-    rows = _rows(spec, inputs)
+    rows = evaluation_rows(spec, inputs)
     model = inputs[spec.of]
     program = load_program(prompt_name(spec, bench.specs), inputs, bench.specs)
     answers = answering.answer_rows(
@@ -63,7 +65,8 @@ def score_answers(
     other = load_baseline(spec, answers, inputs, bench)
     size = answering.served_bytes(inputs[spec.of].path, resolve=lambda d: bench.store.get(d).path)
     table = compare_with_baselines(spec, answers, inputs, bench, other)
-    judged = judge_answers(spec, answers, size, other, table)
+    slices = slice_members(spec.slices, answers, bench.project_folder)
+    judged = judge_answers(spec, answers, size, other, table, slices)
     for warning in judged.warnings:
         bench.progress(f"{spec.name}: warning: {warning}")
     failures = find_failures(answers, spec.metrics)
@@ -71,7 +74,7 @@ def score_answers(
     return _build_result(spec, bench, report, failures, judged, answers)
 
 
-def _rows(spec: Evaluation, inputs: Mapping[str, Artefact]) -> list[DatasetRow]:
+def evaluation_rows(spec: Evaluation, inputs: Mapping[str, Artefact]) -> list[DatasetRow]:
     """All test rows, or the sample of them whose hashes under the seed are smallest."""
     from tidemill.data import read_split
 

@@ -18,7 +18,8 @@ from tidemill.pipeline.baseline import Baseline
 from tidemill.pipeline.checks import CheckSpec, declared_checks
 from tidemill.pipeline.context import Check, Measure
 from tidemill.pipeline.forgetting import compare_groups
-from tidemill.spec.evaluation import Evaluation, Slice
+from tidemill.pipeline.slice_members import SliceMembers
+from tidemill.spec.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,13 @@ def judge_answers(
     size: float,
     other: Baseline | None,
     table: BaselineTable,
+    slices: Sequence[SliceMembers],
 ) -> EvaluationOutcome:
     """Measure the answers over all rows and slices, compare them, and judge every gate."""
-    names = list(dict.fromkeys([*spec.metrics, *(gate.metric for gate in spec.gates)]))
-    parts = [(name, part) for name in names for part in _parts(spec, name)]
-    measures = tuple(_measure(spec, name, part, answers, size) for name, part in parts)
-    gains = None
-    if other is not None:
-        gains = tuple(_gain(spec, name, part, answers, size, other) for name, part in parts)
-    verdict = judge(measures, gains, spec.gates, units=units(names))
-    forgetting = compare_groups(spec, answers, other) if other else None
+    measures = measure_answers(spec, answers, size, slices)
+    gains = None if other is None else gains_on(spec, answers, size, other, slices)
+    verdict = judge(measures, gains, spec.gates, units=units(_metrics(spec)))
+    forgetting = compare_groups(spec, answers, other, slices) if other else None
     outcomes = [*verdict.outcomes, *_default_outcomes(spec, table, forgetting)]
     declared = list(zip(declared_checks(spec), outcomes, strict=True))
     warnings = (o.message for check, o in declared if not (check.blocking or o.passed))
@@ -60,6 +58,37 @@ def judge_answers(
         table, forgetting, tuple(warnings),
         tuple(_check(check, outcome) for check, outcome in declared),
     )  # fmt: skip
+
+
+def measure_answers(
+    spec: Evaluation, answers: Sequence[EvaluatedRow], size: float, slices: Sequence[SliceMembers]
+) -> tuple[Measure, ...]:
+    """Each metric of an evaluation and its gates, over all rows and over each slice."""
+    parts = _all_parts(spec, slices)
+    return tuple(_measure(spec, name, part, answers, size) for name, part in parts)
+
+
+def gains_on(
+    spec: Evaluation,
+    answers: Sequence[EvaluatedRow],
+    size: float,
+    other: Baseline,
+    slices: Sequence[SliceMembers],
+) -> tuple[Measure, ...]:
+    """How much better the answers are than those of `other` on the rows that both have, in the
+    order of `measure_answers`; more is better whatever the metric."""
+    parts = _all_parts(spec, slices)
+    return tuple(_gain(spec, name, part, answers, size, other) for name, part in parts)
+
+
+def _metrics(spec: Evaluation) -> list[str]:
+    return list(dict.fromkeys([*spec.metrics, *(gate.metric for gate in spec.gates)]))
+
+
+def _all_parts(
+    spec: Evaluation, slices: Sequence[SliceMembers]
+) -> list[tuple[str, SliceMembers | None]]:
+    return [(name, part) for name in _metrics(spec) for part in _parts(slices, name)]
 
 
 def _default_outcomes(
@@ -73,14 +102,18 @@ def _default_outcomes(
     yield table.result(required=spec.trivial_baselines.gate)
 
 
-def _parts(spec: Evaluation, name: str) -> list[Slice | None]:
-    return [None] if METRICS.load(name).KIND == "size" else [None, *spec.slices]
+def _parts(slices: Sequence[SliceMembers], name: str) -> list[SliceMembers | None]:
+    return [None] if METRICS.load(name).KIND == "size" else [None, *slices]
 
 
 def _measure(
-    spec: Evaluation, name: str, part: Slice | None, answers: Sequence[EvaluatedRow], size: float
+    spec: Evaluation,
+    name: str,
+    part: SliceMembers | None,
+    answers: Sequence[EvaluatedRow],
+    size: float,
 ) -> Measure:
-    rows = [answer for answer in answers if part is None or part.includes(answer.row)]
+    rows = list(answers) if part is None else part.of(answers)
     interval = estimate(
         name,
         [answer.metric_row for answer in rows],
@@ -96,16 +129,13 @@ def _measure(
 def _gain(
     spec: Evaluation,
     name: str,
-    part: Slice | None,
+    part: SliceMembers | None,
     answers: Sequence[EvaluatedRow],
     size: float,
     other: Baseline,
 ) -> Measure:
-    rows = [
-        answer
-        for answer in answers
-        if answer.id in other.answers and (part is None or part.includes(answer.row))
-    ]
+    members = answers if part is None else part.of(answers)
+    rows = [answer for answer in members if answer.id in other.answers]
     interval = gain(
         name,
         [answer.metric_row for answer in rows],

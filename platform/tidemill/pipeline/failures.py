@@ -122,15 +122,24 @@ def row_question(record: EvaluatedRow) -> str:
     return _truncate("; ".join(f"{key}: {value}" for key, value in parts.items()))
 
 
+def reference_text(record: EvaluatedRow) -> str:
+    """The right answer as people read it, with its label in front where there is one."""
+    return _truncate(_text(record.reference.label, record.reference.text))
+
+
+def answer_text(record: EvaluatedRow) -> str:
+    """The model's answer as people read it; its output as it stands where rows have no label."""
+    labelled = record.reference.label is not None
+    text = _text(record.answer.label, record.answer.text) if labelled else record.output
+    return _truncate(text)
+
+
 def _failed_row(answer: EvaluatedRow, scores: Mapping[str, float]) -> FailedRow:
-    labelled = answer.reference.label is not None
     return FailedRow(
         id=answer.id,
         asked=row_question(answer),
-        wanted=_truncate(_text(answer.reference.label, answer.reference.text)),
-        given=_truncate(
-            _text(answer.answer.label, answer.answer.text) if labelled else answer.output
-        ),
+        wanted=reference_text(answer),
+        given=answer_text(answer),
         valid=answer.answer.valid,
         cut_off=answer.finish == "length",
         scores=scores,

@@ -18,6 +18,7 @@ from tidemill.metrics import Scored
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.baseline import Baseline
+from tidemill.pipeline.slice_members import SliceMembers
 from tidemill.spec.evaluation import Evaluation
 
 FORMER, KNOWN = "the former test set", "the rows with known labels"
@@ -25,7 +26,10 @@ _LABELS = "accuracy"
 
 
 def compare_groups(
-    spec: Evaluation, answers: Sequence[EvaluatedRow], other: Baseline
+    spec: Evaluation,
+    answers: Sequence[EvaluatedRow],
+    other: Baseline,
+    slices: Sequence[SliceMembers],
 ) -> ForgettingVerdict:
     """Each group of the rows that both releases answered.
 
@@ -37,7 +41,7 @@ def compare_groups(
     metric = next((name for name in spec.metrics if _judges_rows(name)), _LABELS)
     general = _compare_rows(metric, paired, theirs)
     labelled = general if metric == _LABELS else _compare_rows(_LABELS, paired, theirs)
-    groups = _groups(spec, paired, other)
+    groups = _groups(slices, paired, other)
     judged = [
         RowGroup(kind, name, used, tuple(scores[index] for index in places))
         for kind, name, places in groups
@@ -48,7 +52,7 @@ def compare_groups(
 
 
 def _groups(
-    spec: Evaluation, paired: Sequence[EvaluatedRow], other: Baseline
+    slices: Sequence[SliceMembers], paired: Sequence[EvaluatedRow], other: Baseline
 ) -> Iterator[tuple[GroupKind, str, list[int]]]:
     """Kind, name and row numbers of each group; the same rows are not judged twice as a whole."""
     former = [index for index, row in enumerate(paired) if row.id in other.recorded]
@@ -65,8 +69,8 @@ def _groups(
         yield "all", KNOWN, labelled
     for label, places in sorted(by_label.items()):
         yield "label", label, places
-    for part in spec.slices:
-        yield "slice", part.name, [i for i, row in enumerate(paired) if part.includes(row.row)]
+    for part in slices:
+        yield "slice", part.name, [i for i, row in enumerate(paired) if row.id in part.ids]
 
 
 def _judges_rows(metric: str) -> bool:

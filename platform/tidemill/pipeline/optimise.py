@@ -9,6 +9,7 @@ from typing import Any
 
 from tidemill.catalog import SEARCH
 from tidemill.data import SPLITS, read_split
+from tidemill.data.example_order import KIND, VERIFIED, example_rows
 from tidemill.engine.estimate import subjects
 from tidemill.engine.search import (
     FEWEST,
@@ -26,7 +27,7 @@ from tidemill.form import ModelForm
 from tidemill.pipeline import candidates
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.cached_runtime import AnswerMemory, CachedRuntime, SearchAccount
-from tidemill.pipeline.candidate_evaluator import CandidateEvaluator, ReflectionModel, rows_digest
+from tidemill.pipeline.candidate_evaluator import CandidateEvaluator, ReflectionModel, row_digests
 from tidemill.pipeline.context import BuildContext
 from tidemill.pipeline.prompt import normalised_question
 from tidemill.pipeline.search_report import AnswerChange
@@ -168,7 +169,7 @@ def _decide(
     before, after = (
         arena.answer_rows(candidate, parts.deciding) for candidate in (start, first.candidate)
     )
-    look = memory.record_comparison(rows_digest(digest, parts.deciding), first.candidate.digest)
+    look = memory.record_comparison(row_digests(digest, parts.deciding), first.candidate.digest)
     decision = decide(
         search.metric,
         [candidate.metric_row for candidate in before],
@@ -208,10 +209,10 @@ def _parts(spec: Prompt, search: Optimise, inputs: Mapping[str, Artefact], seed:
     train, held_out = (
         [
             (normalised_question(row, spec.inputs), row)
-            for row in read_split(folder, split)
+            for row in rows
             if candidates.has_example_columns(spec, row)
         ]
-        for split in (search.train, search.validate_on)
+        for rows in (example_rows(folder, search.train), read_split(folder, search.validate_on))
     )
     parts = divide_rows(
         train, held_out, rank_on=search.rank_on, decide_on=search.decide_on, seed=seed
@@ -253,6 +254,7 @@ def _ground(
     return SearchSpace(
         initial=start,
         pool=tuple(candidates.example_columns(spec, row) for row in parts.example_pool),
+        verified=sum(row.get(KIND) in VERIFIED for row in parts.example_pool),
         ranking_rows=parts.ranking,
         inputs=spec.inputs,
         metric=search.metric,

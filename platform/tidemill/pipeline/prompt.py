@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.data import read_split
+from tidemill.data.example_order import example_rows, kind_counts
 from tidemill.data.rows import ORIGIN, mark_questions, question_of
 from tidemill.data.sources import read_file
 from tidemill.errors import DataError, Problem, SpecError
@@ -24,15 +25,7 @@ POOL = 2048
 
 def build(spec: Prompt, inputs: Mapping[str, Artefact], bench: BuildContext) -> BuildResult:
     """The prompt as an artefact; raises SpecError with the template's line, DataError."""
-    path = bench.project_folder / spec.template
-    try:
-        source = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        way_out = "`template` is a UTF-8 text file, relative to the project's folder"
-        raise SpecError([Problem(path, 1, f"cannot be read ({error})", way_out)]) from error
-    passages = ("passages",) if spec.context else ()
-    template.check(source, path, (*spec.inputs, "labels", *passages))
-    program, left_out = build_program(spec, source, inputs, bench.project_folder)
+    program, left_out = read_program(spec, inputs, bench.project_folder)
     rendered = _preview(program)
     folder = bench.scratch / "prompt"
     shutil.rmtree(folder, ignore_errors=True)
@@ -44,11 +37,28 @@ def build(spec: Prompt, inputs: Mapping[str, Artefact], bench: BuildContext) -> 
         "passages": len(program.passages),
         "labels": len(program.labels),
         **({"examples_left_out": left_out} if left_out else {}),
+        **_kinds(spec, inputs),
     }
     artefact = bench.store.put(folder, kind="prompt", meta=facts)
     return BuildResult(
         artefact, facts=facts, tables={"a rendered row": rendered} if rendered else {}
     )
+
+
+def read_program(
+    spec: Prompt, inputs: Mapping[str, Artefact], project: Path
+) -> tuple[PromptProgram, int]:
+    """The program of a prompt with its template as it is in the project's folder, and how many
+    chosen examples were left out; raises SpecError with the template's line, DataError."""
+    path = project / spec.template
+    try:
+        source = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        way_out = "`template` is a UTF-8 text file, relative to the project's folder"
+        raise SpecError([Problem(path, 1, f"cannot be read ({error})", way_out)]) from error
+    passages = ("passages",) if spec.context else ()
+    template.check(source, path, (*spec.inputs, "labels", *passages))
+    return build_program(spec, source, inputs, project)
 
 
 def build_program(
@@ -64,7 +74,7 @@ def build_program(
     validation row asks is left out: the prompt would be measured on what it shows.
     """
     folder = inputs[spec.examples.source].path if spec.examples else None
-    train = read_split(folder, "train") if folder else []
+    train = example_rows(folder) if folder else []
     if examples is None and spec.examples and spec.examples.file:
         examples = file_rows(spec, project / spec.examples.file)
     safe = _safe(spec, examples, folder) if examples is not None and folder else examples
@@ -80,6 +90,19 @@ def build_program(
     )
     program = _examples(program, spec, train, safe, inputs)
     return _context(program, spec, project, inputs), len(examples or ()) - len(safe or ())
+
+
+def _kinds(spec: Prompt, inputs: Mapping[str, Artefact]) -> dict[str, object]:
+    """Who vouches for the examples: for those that are shown where they are fixed, else for all
+    that are chosen from; nothing where a file has them."""
+    examples = spec.examples
+    if examples is None or examples.file:
+        return {}
+    columns = [*spec.inputs, *output_parsing.output_columns(spec.output)]
+    rows = example_rows(inputs[examples.source].path)
+    usable = [row for row in rows if all(row.get(name) for name in columns)]
+    most = examples.k if examples.selection == "fixed" else POOL
+    return {"examples_from": kind_counts(usable[:most])}
 
 
 def file_rows(spec: Prompt, path: Path) -> list[dict[str, object]]:

@@ -1,4 +1,4 @@
-"""Finds the prompt of a model and loads its program."""
+"""Loads the program of a prompt."""
 
 from __future__ import annotations
 
@@ -7,17 +7,6 @@ from typing import Any
 
 from tidemill.ports import Artefact
 from tidemill.spec.base import Spec
-
-
-def prompt_name(spec: Spec | None, specs: Mapping[str, Spec]) -> str | None:
-    """The spec's own prompt, or that of the fine-tune behind it; None where there is none."""
-    names = set()
-    while spec is not None and spec.name not in names:
-        names.add(spec.name)
-        if prompt := getattr(spec, "prompt", None):
-            return str(prompt)
-        spec = specs.get(getattr(spec, "of", None) or getattr(spec, "base", None) or "")
-    return None
 
 
 def load_program(

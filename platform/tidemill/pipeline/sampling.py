@@ -13,6 +13,11 @@ def sample_rows(rows: Sequence[DatasetRow], most: int | None, seed: int) -> list
     """The rows whose hashes under the seed are smallest, in their order; all of them for None."""
     if most is None or most >= len(rows):
         return list(rows)
-    places = {row_id(row, index): index for index, row in enumerate(rows)}
-    drawn = sorted(places, key=lambda row: sha256(f"{seed}:{row}".encode()).digest())
-    return [rows[index] for index in sorted(places[row] for row in drawn[:most])]
+    return [rows[index] for index in sorted(sample_order(rows, seed)[:most])]
+
+
+def sample_order(rows: Sequence[DatasetRow], seed: int) -> list[int]:
+    """The indices of the rows by their hashes under the seed: each beginning of it is a sample, and
+    holds every shorter one."""
+    ids = [row_id(row, index) for index, row in enumerate(rows)]
+    return sorted(range(len(rows)), key=lambda at: sha256(f"{seed}:{ids[at]}".encode()).digest())

@@ -217,7 +217,7 @@ def _sure(decision: SearchDecision) -> str:
 
 def _comparison_text(look: int) -> str:
     first = "first comparison on these rows"
-    return first if look == 1 else f"comparison {look} on these rows"
+    return first if look == 1 else f"comparison {look} on these rows or most of them"
 
 
 def _value(value: float | None) -> str:

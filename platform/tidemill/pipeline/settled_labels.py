@@ -18,7 +18,17 @@ from tidemill.data.reviews import (
     reviewed_outcomes,
     split_reviews,
 )
-from tidemill.data.rows import FEEDBACK, ORIGIN, REVIEWER, SPLIT, UNVERIFIED, VOTE, is_review
+from tidemill.data.rows import (
+    FEEDBACK,
+    ORIGIN,
+    REVIEWER,
+    SPLIT,
+    UNVERIFIED,
+    VOTE,
+    VOUCHED,
+    VOUCHED_AT,
+    is_review,
+)
 from tidemill.data.votes import CONTESTED, COUNTED, OUTVOTED, Prior, Question, SettledRows
 from tidemill.engine.consensus import Consensus, LabelVerdict, Vote, settle
 from tidemill.pipeline.settled_questions import settled_questions
@@ -185,7 +195,9 @@ def _settled(row: MutableRow, verdict: LabelVerdict) -> MutableRow:
     weight = round(verdict.confidence * WEIGHT_STEPS) / WEIGHT_STEPS
     settled = {**row, "weight": float(row.get("weight") or 1.0) * weight}
     agreed = verdict.votes > 1 and verdict.confidence >= VERIFIED
-    if not (verdict.verified or agreed or row.get(SPLIT)):
+    if verdict.verified or agreed:
+        settled |= {VOUCHED: "consensus", VOUCHED_AT: row.get("time")}
+    elif not row.get(SPLIT):
         settled[UNVERIFIED] = True
     return settled
 

@@ -28,7 +28,7 @@ from tidemill.pipeline import answers as answering
 from tidemill.pipeline import finetune
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.cached_runtime import AnswerMemory
-from tidemill.pipeline.candidate_evaluator import rows_digest
+from tidemill.pipeline.candidate_evaluator import row_digests
 from tidemill.pipeline.context import BuildContext
 from tidemill.pipeline.prompt import normalised_question
 from tidemill.pipeline.prompt_loading import load_program
@@ -114,7 +114,7 @@ def sweep(
     before, after = (
         stage.answers_on_deciding_rows(which) for which in (points[0], first.candidate)
     )
-    rows = rows_digest(stage.rows.digest, stage.deciding)
+    rows = row_digests(stage.rows.digest, stage.deciding)
     decision = decide(
         search.metric,
         [answer.metric_row for answer in before],

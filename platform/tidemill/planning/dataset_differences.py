@@ -46,18 +46,18 @@ def compare_dataset(
     from tidemill.pipeline.preview import difference, preview
     from tidemill.spec.dataset import Dataset
 
-    head = _project(revisions.head, project)
+    head = read_project(revisions.head, project)
     spec = head.spec(name, Dataset)
     _check_size(head.folder, spec, max_bytes)
     after = preview(head, name, clock, revisions.subject_key)
     before = None
     former = revisions.former.get(f"{project}/{name}")
     if former and former.kind == "Dataset" and former.digest:
-        before = preview(_project(revisions.base, project), name, clock, revisions.subject_key)
+        before = preview(read_project(revisions.base, project), name, clock, revisions.subject_key)
     return difference(spec, before, after)
 
 
-def _project(revision: Revision, name: str) -> Project:
+def read_project(revision: Revision, name: str) -> Project:
     """One project, read from its files; a link to its folder may have another name."""
     from tidemill.spec.load import read
 

@@ -68,7 +68,7 @@ class SearchSpace:
     initial: Candidate
     """The prompt as it is."""
     pool: tuple[DatasetRow, ...]
-    """Rows that may be shown as examples."""
+    """Rows that may be shown as examples; those that people verified come first, newest first."""
     ranking_rows: tuple[DatasetRow, ...]
     """Rows that rank the candidates."""
     inputs: tuple[str, ...]
@@ -81,6 +81,8 @@ class SearchSpace:
     encoder: str = ""
     """The project's sentence encoder; empty where there is none."""
     comments: tuple[UserComment, ...] = field(default=(), repr=False)
+    verified: int = 0
+    """Number of rows at the head of `pool` that people verified."""
 
 
 class Evaluator(Protocol):

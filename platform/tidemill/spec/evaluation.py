@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -11,6 +10,7 @@ from tidemill.catalog import METRICS
 from tidemill.spec.base import (
     AddedLater,
     FieldConflict,
+    FilePath,
     Frozen,
     NamesTechnique,
     RefersTo,
@@ -25,24 +25,27 @@ class Slice(Frozen):
 
     name: str
     """Name in reports."""
-    column: str
-    """The column looked at."""
+    column: str | None = None
+    """The column looked at; needed for `equals` and `one_of`."""
     equals: Any = None
     """Rows with this value."""
     one_of: tuple[Any, ...] = ()
     """Rows with one of these values."""
+    rows_file: Annotated[FilePath | None, AddedLater()] = None
+    """Rows that a JSONL file names, one a line: by `id`, or by `question` with columns and their
+    values. `tidemill errors --open-pr` writes it."""
 
     @model_validator(mode="after")
     def _check_one_condition(self) -> Self:
-        if (self.equals is None) == (not self.one_of):
-            way_out = "give exactly one of equals and one_of"
+        if (self.equals is not None) + bool(self.one_of) + (self.rows_file is not None) != 1:
+            way_out = "give exactly one of equals, one_of and rows_file"
             raise FieldConflict("name", f"the slice '{self.name}' needs one condition", way_out)
+        if (self.column is None) != (self.rows_file is not None):
+            lacks = self.column is None
+            cause = f"the slice '{self.name}' {'has no column' if lacks else 'has a column'}"
+            way_out = "name the column" if lacks else "leave it out: rows_file names rows"
+            raise FieldConflict("name" if lacks else "column", cause, way_out)
         return self
-
-    def includes(self, row: Mapping[str, Any]) -> bool:
-        """Whether a row is in the slice."""
-        value = row.get(self.column)
-        return bool(value == self.equals if self.equals is not None else value in self.one_of)
 
 
 class AtLeast(Frozen):

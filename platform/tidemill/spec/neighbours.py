@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 from tidemill.spec.base import Spec
@@ -58,3 +58,14 @@ def lacks_prompt(project: Project, of: str, prompt: str | None) -> bool:
     base = base_of(project, of)
     causal = base is not None and base.task == "causal-lm"
     return causal and not prompt and fine_tune_of(project, of) is None
+
+
+def prompt_name(spec: Spec | None, specs: Mapping[str, Spec]) -> str | None:
+    """The spec's own prompt, or that of the fine-tune behind it; None where there is none."""
+    names = set()
+    while spec is not None and spec.name not in names:
+        names.add(spec.name)
+        if prompt := getattr(spec, "prompt", None):
+            return str(prompt)
+        spec = specs.get(getattr(spec, "of", None) or getattr(spec, "base", None) or "")
+    return None

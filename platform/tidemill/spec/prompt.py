@@ -109,6 +109,9 @@ class Optimise(Frozen):
     """The split that decides; never the one searched on."""
     demonstrations: int = Field(default=4, ge=0, le=64)
     """Most worked examples a found prompt may show; 0 searches instructions alone."""
+    model: Annotated[str, RefersTo(("Model", "FineTune", "Compression"))] | None = None
+    """What answers during the search; without it the one model that an Evaluation asks through this
+    prompt."""
     rank_on: int = Field(default=24, ge=1)
     """Rows of `train` that candidates are ranked on; none of them is shown as an example."""
     decide_on: int = Field(default=200, ge=6)

@@ -21,14 +21,17 @@ from tidemill.spec.positions import Path_, parse
 
 REMOVE = object()
 """Marker value: remove the key."""
+APPEND = "[+]"
+"""Last part of a path: the value becomes the last item of the list before it."""
 _STEP = 2
 
 
 def rewrite(content: bytes, changes: Mapping[Path_, Any], display: Path) -> bytes:
-    """The text with each path's value replaced, added or (`GONE`) taken away.
+    """The text with each path's value replaced, added or (`REMOVE`) taken away.
 
-    Paths lead through mappings; a new key's parent has to be there. Raises SpecError where the text
-    is no spec, and TidemillError where it cannot be changed in place.
+    Paths lead through mappings, and to a list's end with `APPEND`; a new key's parent has to be
+    there. Raises SpecError where the text is no spec, and TidemillError where it cannot be changed
+    in place.
     """
     expected = parse(content, display).value
     text = content.decode("utf-8")
@@ -58,7 +61,9 @@ def _set(values: Any, path: Path_, value: Any) -> Any:
     holder = changed
     for part in path[:-1]:
         holder = holder[part]
-    if value is REMOVE:
+    if path[-1] == APPEND:
+        holder.append(value)
+    elif value is REMOVE:
         holder.pop(path[-1], None)
     else:
         holder[path[-1]] = value
@@ -71,6 +76,8 @@ def _change(text: str, path: Path_, value: Any, expected: Any) -> str:
         last = depth == len(path) - 1
         if node.flow and depth:  # one line holds all of it: write the line anew
             return _put(text, node, _inline(_value_at(expected, path[:depth])))
+        if part == APPEND:
+            return _append(text, node, value)
         if part not in node.keys:
             return text if value is REMOVE else _add(text, node, str(part), value)
         start, child = node.keys[part]
@@ -105,6 +112,14 @@ def _add(text: str, node: _Node, key: str, value: Any) -> str:
     written = _render_value(value, column)
     gap = "" if written.startswith("\n") else " "
     line = f"{' ' * column}{key}:{gap}{written}\n"
+    return text[:end] + ("" if text[:end].endswith("\n") else "\n") + line + text[end:]
+
+
+def _append(text: str, node: _Node, value: Any) -> str:
+    items = [child for _, child in node.keys.values()]
+    dash = text.rindex("-", 0, items[0].start)
+    end = _line_end(text, items[-1].end)
+    line = f"{' ' * _column(text, dash)}- {_inline(value)}\n"
     return text[:end] + ("" if text[:end].endswith("\n") else "\n") + line + text[end:]
 
 

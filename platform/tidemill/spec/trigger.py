@@ -71,7 +71,8 @@ class ApprovalRule(Frozen):
     """True where nobody may approve a change that they wrote themselves."""
 
 
-Runnable = Annotated[str, RefersTo(("Dataset", "FineTune", "Compression", "Evaluation", "Rollout"))]
+RUNNABLE = ("Dataset", "Prompt", "FineTune", "Compression", "Evaluation", "Rollout")
+Runnable = Annotated[str, RefersTo(RUNNABLE)]
 
 
 class Trigger(Spec):
@@ -83,7 +84,8 @@ class Trigger(Spec):
     when: TriggerConditions
     """The conditions."""
     run: tuple[Runnable, ...] = Field(min_length=1)
-    """Assets to make, with everything between them that is stale."""
+    """Assets to build, with everything between them that is stale. A Prompt is searched as its
+    `optimise` says, on the rows and comments up to the firing; a gain becomes a pull request."""
     debounce: Debounce = Debounce()
     """Wait for a burst to end."""
     cooldown: Duration = timedelta(hours=1)

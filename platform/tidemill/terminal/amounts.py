@@ -1,4 +1,4 @@
-"""Times, sizes and values in as few characters as a person needs."""
+"""Sizes, spreads and values in as few characters as a person needs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,7 @@ from typing import Any
 
 from tidemill.engine.cost import Spread
 
-_UNITS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 WIDEST = 60
-
-
-def format_seconds(value: float) -> str:
-    """`0.4 s`, `40 s`, `5 min`, `2.3 h`, `3.1 d`."""
-    size, unit = next((u for u in _UNITS if value >= 1.5 * u[0]), _UNITS[-1])
-    return f"{format_number(value / size)} {unit}"
 
 
 def format_bytes(value: float) -> str:
@@ -23,11 +16,6 @@ def format_bytes(value: float) -> str:
     if value < 1 << 30:
         return f"{value / (1 << 20):.0f} MiB"
     return f"{value / (1 << 30):.1f} GiB"
-
-
-def format_number(value: float) -> str:
-    """Two digits that count, and no decimals from ten on."""
-    return f"{value:,.0f}" if value >= 9.95 or value == int(value) else f"{value:.1f}"
 
 
 def format_spread(spread: Spread, formatter: Callable[[float], str]) -> str:

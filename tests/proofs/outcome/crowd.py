@@ -48,6 +48,8 @@ class Crowd:
     """Share of the answers that get any feedback."""
     wrong: float = 0.2
     """Share of the feedback that is wrong, by accident."""
+    corrects: bool = True
+    """False where users only say whether they like an answer."""
     whole_answers: bool = False
     """True where the right answer is a text, not a label."""
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=PATIENCE))
@@ -106,6 +108,8 @@ class Crowd:
     def target(self, answered: Answered, lies: Lies) -> str | None:
         """The label a user corrects to; None where the user corrects nothing."""
         right = answered.question.label
+        if not self.corrects:
+            return None
         if lies == "all":
             return self.another(right)
         if lies == "together" and self.is_liar(answered.user):

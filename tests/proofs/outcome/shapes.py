@@ -104,6 +104,11 @@ SHAPES: dict[str, Callable[[random.Random], Shape]] = {
 }
 
 
+def support_requests(seed: int) -> list[Question]:
+    """The shop's requests with their intents, shuffled."""
+    return [Question(row["request"], row["intent"]) for row in _support(random.Random(seed))]
+
+
 def _support(dice: random.Random) -> list[Row]:
     lines = (SPECS / "support-chat/data/requests.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [row for row in map(json.loads, lines) if row["intent"] and row["reply"]]

@@ -199,13 +199,19 @@ class FeedbackLedger:
         return count_withdrawn(self.engine, topics)
 
     def comments(
-        self, topic: str, privacy: Privacy, inputs: Sequence[str], *, key: bytes | None = None
+        self,
+        topic: str,
+        privacy: Privacy,
+        inputs: Sequence[str],
+        *,
+        key: bytes | None = None,
+        until: Frozen | None = None,
     ) -> tuple[UserComment, ...]:
         """The newest joined comments and corrections of a topic, oldest first, as far as the
-        privacy rules of a dataset let a reflection model read them."""
+        privacy rules of a dataset let a reflection model read them; `until` are frozen offsets."""
         from tidemill.adapters.ledger.feedback_comments import feedback_comments
 
-        return feedback_comments(self.engine, topic, privacy, inputs, key=key)
+        return feedback_comments(self.engine, topic, privacy, inputs, key=key, until=until)
 
 
 def _partitions(connection: Connection, topic: str) -> list[int]:

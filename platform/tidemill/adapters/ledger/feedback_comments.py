@@ -14,6 +14,7 @@ from sqlalchemy import Engine, or_, select
 
 from tidemill.adapters.ledger.base import SqlRow
 from tidemill.adapters.ledger.event_tables import feedback, inference
+from tidemill.adapters.ledger.offset_ranges import Frozen, is_within
 from tidemill.data.privacy import is_held_out, redact_row
 from tidemill.data.rows import mark_questions, question_of
 from tidemill.rows import MutableRow
@@ -30,9 +31,11 @@ def feedback_comments(
     inputs: Sequence[str],
     *,
     key: bytes | None = None,
+    until: Frozen | None = None,
     limit: int = MAX_COMMENTS,
 ) -> tuple[UserComment, ...]:
-    """The newest joined comments and corrections of a topic, oldest first."""
+    """The newest joined comments and corrections of a topic, oldest first; those below the frozen
+    offsets `until` alone, where they are given."""
     columns = [feedback.c[n] for n in ("kind", "comment", "output", "subject", "consent", "seq")]
     answers = [inference.c.input.label("request"), inference.c.output.label("answer")]
     has_text = or_(
@@ -40,10 +43,11 @@ def feedback_comments(
         feedback.c.kind == "correction",
     )
     present = (feedback.c.state == "joined", feedback.c.withdrawal.is_(None))
+    frozen = () if until is None else (is_within(topic, until),)
     query = (
         select(*columns, *answers)
         .join(inference, feedback.c.inference == inference.c.seq)
-        .where(feedback.c.topic == topic, *present, has_text)
+        .where(feedback.c.topic == topic, *present, has_text, *frozen)
         .order_by(feedback.c.seq.desc())
         .limit(limit)
     )

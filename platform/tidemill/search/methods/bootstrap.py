@@ -12,7 +12,7 @@ from dataclasses import replace
 from tidemill.rows import DatasetRow
 from tidemill.search import Candidate, Evaluator, Random, best_candidate, row_score
 
-VERSION = 1
+VERSION = 2
 TRIES = 200
 BLOCK = 16
 ENOUGH = 4
@@ -20,12 +20,15 @@ ENOUGH = 4
 
 
 def search(evaluator: Evaluator, rng: Random) -> None:
-    """The wordings; then sets of examples that the model answers right, the larger ones first."""
+    """The wordings; then the newest examples that people verified; then sets of examples that the
+    model answers right, the larger ones first."""
     space = evaluator.space
     texts = dict.fromkeys([space.initial.system, *space.wordings])
     base = best_candidate(evaluator, [replace(space.initial, system=text) for text in texts])
     if not space.max_examples or not space.pool:
         return
+    for k in range(min(space.max_examples, space.verified), 0, -1):
+        evaluator.score(replace(base, examples=space.pool[:k], k=k, selection="fixed"))
     right = _right(evaluator, base, rng)
     for turn in range(TRIES):
         k = min(space.max_examples - turn % space.max_examples, len(space.pool))

@@ -91,7 +91,9 @@ class Columns:
         elif tune and tune.dataset != spec.dataset:  # else the fine-tune has been told already
             yield from self._prompt(inherited, ("dataset",), spec.dataset)
         for index, part in enumerate(spec.slices):
-            yield from self._column_problems(spec.dataset, part.column, ("slices", index, "column"))
+            if part.column is not None:
+                path = ("slices", index, "column")
+                yield from self._column_problems(spec.dataset, part.column, path)
 
     def _prompt(self, name: str | None, path: Path_, rows: str) -> Iterator[FieldProblem]:
         prompt, columns = find_spec(self.project, name, Prompt), self.columns_of(rows)

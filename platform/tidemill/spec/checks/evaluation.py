@@ -1,14 +1,16 @@
-"""Evaluations: gates on what is measured, slices that exist, a prompt to ask with."""
+"""Evaluations: gates on what is measured, slices that exist and name rows, a prompt to ask with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from tidemill.errors import suggest
+from tidemill.spec.checks.files import lies_in
 from tidemill.spec.evaluation import Evaluation, NoWorseThanBaseline
 from tidemill.spec.load import Project
 from tidemill.spec.neighbours import base_of, lacks_prompt
 from tidemill.spec.options import FieldProblem
+from tidemill.spec.slice_rows import ENDING, WAY_OUT, read_slice_rows
 
 _ADD_BASELINE = "add 'baseline', e.g. {type: live, service: …}"
 
@@ -16,6 +18,7 @@ _ADD_BASELINE = "add 'baseline', e.g. {type: live, service: …}"
 def check(spec: Evaluation, project: Project) -> Iterator[FieldProblem]:
     """Problems of one evaluation."""
     yield from _names(spec)
+    yield from _slice_files(spec, project)
     yield from _gates(spec)
     yield from _comparisons(spec, project)
     if lacks_prompt(project, spec.of, spec.prompt):
@@ -43,6 +46,20 @@ def _names(spec: Evaluation) -> Iterator[FieldProblem]:
     for index, metric in enumerate(spec.metrics):
         if metric in spec.metrics[:index]:
             yield FieldProblem(("metrics", index), f"'{metric}' is measured twice", "take one out")
+
+
+def _slice_files(spec: Evaluation, project: Project) -> Iterator[FieldProblem]:
+    """The first line of each slice's file that names no row; a file that is missing, or of another
+    kind, has its own message."""
+    for index, part in enumerate(spec.slices):
+        name = part.rows_file or ""
+        if not (name.lower().endswith(ENDING) and lies_in(project.folder, name)):
+            continue
+        for number, row in read_slice_rows(project.folder / name):
+            if isinstance(row, str):
+                cause = f"line {number} of '{name}' {row}"
+                yield FieldProblem(("slices", index, "rows_file"), cause, WAY_OUT)
+                break
 
 
 def _gates(spec: Evaluation) -> Iterator[FieldProblem]:

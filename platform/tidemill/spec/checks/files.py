@@ -7,10 +7,12 @@ from pathlib import Path, PurePosixPath
 
 from tidemill.errors import suggest
 from tidemill.spec.dataset import DvcSource, FileSource
+from tidemill.spec.evaluation import Slice
 from tidemill.spec.load import is_inside
 from tidemill.spec.model import PathSource
 from tidemill.spec.options import FieldProblem
 from tidemill.spec.references import Reference
+from tidemill.spec.slice_rows import ENDING
 
 ROWS = (".jsonl", ".csv", ".parquet")
 
@@ -63,4 +65,8 @@ def _check_ending(site: Reference, field_text: str) -> Iterator[FieldProblem]:
     elif isinstance(site.holder, FileSource) and suffix not in ROWS:
         yield FieldProblem(
             site.path, f"{field_text} ends in no format of rows", f"use {', '.join(ROWS)}"
+        )
+    elif isinstance(site.holder, Slice) and suffix != ENDING:
+        yield FieldProblem(
+            site.path, f"{field_text} is no list of rows", f"name a file that ends in {ENDING}"
         )

@@ -12,7 +12,7 @@ from tidemill.errors import Problem
 from tidemill.spec.checks.files import lies_in
 from tidemill.spec.load import Project, display_path
 from tidemill.spec.model import Model
-from tidemill.spec.neighbours import find_spec
+from tidemill.spec.neighbours import base_of, find_spec
 from tidemill.spec.options import FieldProblem
 from tidemill.spec.positions import MAX_BYTES, TOO_LARGE
 from tidemill.spec.prompt import JsonOutput, Prompt, TextOutput
@@ -28,6 +28,7 @@ def check(spec: Prompt, project: Project) -> Iterator[FieldProblem | Problem]:
     yield from _technique(spec)
     yield from _leak(spec)
     yield from _optimiser(spec)
+    yield from _search_model(spec, project)
     yield from _encoders(spec, project)
     yield from _template(spec, project.folder)
     if isinstance(spec.output, JsonOutput):
@@ -88,6 +89,15 @@ def _optimiser(spec: Prompt) -> Iterator[FieldProblem]:
             cause = "the optimiser uses the test split, which the gates use"
             way_out = "search on train and decide on validation"
             yield FieldProblem(("optimise", field), cause, way_out)
+
+
+def _search_model(spec: Prompt, project: Project) -> Iterator[FieldProblem]:
+    model = spec.optimise.model if spec.optimise else None
+    base = base_of(project, model) if model else None
+    if base is not None and base.task != "causal-lm":
+        cause = f"'model: {model}' takes no prompt: it does not generate text"
+        way_out = "name a model whose base has 'task: causal-lm'"
+        yield FieldProblem(("optimise", "model"), cause, way_out)
 
 
 def _template(spec: Prompt, folder: Path) -> Iterator[Problem]:

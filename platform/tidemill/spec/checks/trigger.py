@@ -1,4 +1,4 @@
-"""Triggers: a stream where conditions need one, and kinds of feedback they can ever see."""
+"""Triggers: a stream where conditions need one, feedback they can ever see, prompts to search."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from tidemill.spec.feedback import Feedback
 from tidemill.spec.load import Project
 from tidemill.spec.neighbours import find_spec
 from tidemill.spec.options import FieldProblem
+from tidemill.spec.prompt import Prompt
+from tidemill.spec.searches import search_models
 from tidemill.spec.trigger import Condition, Trigger
 
 ALONE = ("schedule", "spec_change")
@@ -28,6 +30,7 @@ def check(spec: Trigger, project: Project) -> Iterator[FieldProblem]:
     if spec.approval is not None and spec.approval.before_percent is not None:
         way_out = "put before_percent into the Rollout"
         yield FieldProblem(("approval", "before_percent"), "a trigger moves no traffic", way_out)
+    yield from _searches(spec, project)
 
 
 def _countable(
@@ -38,3 +41,24 @@ def _countable(
     if stream and needed and not set(needed) & set(stream.kinds):
         cause = f"condition {condition.type} can never hold: '{spec.of}' accepts no {needed[0]}"
         yield FieldProblem(path, cause, f"add {needed[0]} to the kinds of '{spec.of}'")
+
+
+def _searches(spec: Trigger, project: Project) -> Iterator[FieldProblem]:
+    """A prompt that is run is searched, so it says how, and one model answers."""
+    for index, name in enumerate(spec.run):
+        prompt = find_spec(project, name, Prompt)
+        if prompt is None:
+            continue
+        path, file = ("run", index), project.specs[name].path.name
+        if prompt.optimise is None:
+            cause = f"'{name}' is a Prompt without 'optimise', so there is nothing to search"
+            way_out = (
+                f"add 'optimise' with a dataset and a metric to {file}, or take it out of 'run'"
+            )
+            yield FieldProblem(path, cause, way_out)
+            continue
+        models = search_models({key: loaded.spec for key, loaded in project.specs.items()}, prompt)
+        if len(models) != 1:
+            evaluated = f"{', '.join(models)} are" if models else "no model is"
+            cause = f"the search of '{name}' has no model: {evaluated} evaluated with it"
+            yield FieldProblem(path, cause, f"name one as 'model' under 'optimise' in {file}")
