@@ -7,7 +7,7 @@ import pwd
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -53,9 +53,58 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
     opened.engine.dispose()
 
 
+class PostgresServer:
+    """A PostgreSQL server of our own, apart from the signals and the environment of the tests."""
+
+    def __init__(self, folder: Path, programs: Sequence[str]) -> None:
+        self.folder, self.programs, self.port = folder, programs, free_port()
+        self.user, self.data, self.log = _nobody(), folder / "data", folder / "log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """For SQLAlchemy."""
+        return f"postgresql+psycopg2://tidemill@/postgres?host={self.folder}&port={self.port}"
+
+    def create(self) -> None:
+        """Make the folder of its data."""
+        self.data.mkdir()
+        if self.user:
+            shutil.chown(self.data, self.user)
+            shutil.chown(self.folder, self.user)
+        made = ["-D", str(self.data), "-U", "tidemill", "-A", "trust", "--no-sync"]
+        assert self._start([self.programs[0], *made]).wait(120) == 0, self.log.read_text()
+
+    def await_running(self) -> None:
+        """Start it, again where something has ended it, and wait until it answers."""
+        if self.process is None or self.process.poll() is not None:
+            options = ["-D", str(self.data), "-p", str(self.port), "-k", str(self.folder)]
+            command = [self.programs[1], *options, "-c", "listen_addresses=", "-F"]
+            self.process = self._start(command)
+            _await(self.url)
+
+    def close(self) -> None:
+        """Stop it."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(20)
+
+    def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                user=self.user,
+                env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+                start_new_session=True,
+            )
+
+
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a PostgreSQL server of our own; skipped where none is installed."""
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A server; skipped where none is installed."""
     programs = [shutil.which(name) for name in ("initdb", "postgres")]
     if not all(programs):
         pytest.skip("no PostgreSQL on this machine")
@@ -66,35 +115,23 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         parent.chmod(0o755)
         if parent.name.startswith("pytest-of-"):
             break
-    user, data, port = _nobody(), folder / "data", free_port()
-    data.mkdir()
-    if user:
-        shutil.chown(data, user)
-        shutil.chown(folder, user)
-    start = {"user": user, "cwd": folder} if user else {"cwd": folder}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    made = ["-D", str(data), "-U", "tidemill", "-A", "trust", "--no-sync"]
-    subprocess.run([str(programs[0]), *made], check=True, **start, **quiet)  # type: ignore[call-overload]
-    options = ["-D", str(data), "-p", str(port), "-k", str(folder), "-c", "listen_addresses="]
-    server = subprocess.Popen([str(programs[1]), *options, "-F"], **start, **quiet)  # type: ignore[call-overload]
-    try:
-        url = f"postgresql+psycopg2://tidemill@/postgres?host={folder}&port={port}"
-        _await(url)
-        yield url
-    finally:
-        server.terminate()
-        server.wait(20)
+    server = PostgresServer(folder, [str(program) for program in programs])
+    server.create()
+    server.await_running()
+    yield server
+    server.close()
 
 
 @pytest.fixture
-def fresh_database(postgres: str) -> str:
-    """The server with no tables."""
-    engine = create_engine(postgres)
+def fresh_database(postgres: PostgresServer) -> str:
+    """The URL of the server, with no tables."""
+    postgres.await_running()
+    engine = create_engine(postgres.url)
     with engine.begin() as connection:
         connection.execute(text("DROP SCHEMA public CASCADE"))
         connection.execute(text("CREATE SCHEMA public"))
     engine.dispose()
-    return postgres
+    return postgres.url
 
 
 def _nobody() -> str | None:
