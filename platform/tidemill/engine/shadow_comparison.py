@@ -95,7 +95,8 @@ def _metrics(pairs: Sequence[ShadowPair]) -> list[MetricPair]:
     for name in METRICS.names():
         module = METRICS.load(name)
         rows = timed if module.KIND in ("quantile", "speed") else pairs
-        if module.NEEDS_REFERENCE or module.KIND == "size" or not rows:
+        of_rows = getattr(module, "EXACT", False)  # coverage: of all rows, not of an answer
+        if module.NEEDS_REFERENCE or of_rows or module.KIND == "size" or not rows:
             continue
         values = [
             measure(name, [_score(getattr(pair, arm), pair) for pair in rows])
