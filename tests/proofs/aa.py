@@ -97,15 +97,16 @@ def release_again(desk: Desk, number: int) -> None:
 def follow(desk: Desk, crowd: Crowd, questions: Iterator[Question]) -> tuple[str, str, int]:
     """Users ask and rate until the newest rollout has ended or stands still; gives its state, why,
     and how many requests that took."""
-    ledger, requests = desk.home().ledger, 0
-    still = Standstill(time.monotonic(), signs(desk.home(), SERVICE, SERVICE), STILL)
+    home, requests = desk.home(), 0
+    rollouts = home.ledger.rollouts
+    still = Standstill(time.monotonic(), signs(home, SERVICE, SERVICE), STILL)
     while True:
-        newest = ledger.rollouts.newest(SERVICE, limit=1)[0]
-        if not ledger.rollouts.in_progress(SERVICE):
+        newest = rollouts.newest(SERVICE, limit=1)[0]
+        if not rollouts.in_progress(SERVICE):
             return newest.state, newest.reason, requests
         if requests > PATIENT or newest.awaits_person or still.over(time.monotonic()):
             return "held", newest.reason, requests
         crowd.rate(crowd.ask(list(itertools.islice(questions, BESIDE))), "none")
         requests += BESIDE
         time.sleep(0.5)  # the controller looks every few seconds
-        still = still.look(signs(desk.home(), SERVICE, SERVICE), time.monotonic())
+        still = still.look(signs(home, SERVICE, SERVICE), time.monotonic())

@@ -52,6 +52,11 @@ class SearchMemory:
         with self._open() as connection:
             connection.executescript(_TABLES)
 
+    @classmethod
+    def of_home(cls, home: Path) -> SearchMemory:
+        """What searches and evaluations of a home remember."""
+        return cls(home / "search" / "memory.db")
+
     def get_many(self, keys: Sequence[str]) -> Mapping[str, StoredAnswer]:
         """The kept answers among these keys."""
         replies: dict[str, StoredAnswer] = {}

@@ -8,6 +8,7 @@ from math import isfinite
 from tidemill.answer import Answer
 from tidemill.engine.failure import Failure
 from tidemill.engine.failure_cluster import FailureCluster, WrongAnswer, answer_pair
+from tidemill.engine.measurement import finite_record
 from tidemill.engine.weekly_trend import WeeklyTrend
 from tidemill.planning.failure_clusters import FailureClusters
 from tidemill.terminal.amounts import format_count, format_value, strip_control
@@ -132,7 +133,7 @@ def _cluster_to_dict(cluster: FailureCluster, rows: int | None) -> dict[str, obj
         "people": cluster.people,
         "test_rows": cluster.test_rows,
         "weeks": list(cluster.weeks),
-        "trend": _trend_to_dict(trend) if trend else None,
+        "trend": finite_record(vars(trend)) if trend else None,
         "mistake": _mistake_to_dict(mistake) if mistake else None,
         "rows": [_failure_to_dict(failure) for failure in cluster.failures[:rows]],
     }
@@ -141,10 +142,6 @@ def _cluster_to_dict(cluster: FailureCluster, rows: int | None) -> dict[str, obj
 def _mistake_to_dict(mistake: WrongAnswer) -> dict[str, object]:
     answers = {"answered": mistake.answered, "wanted": mistake.expected}
     return {**answers, "count": mistake.count}
-
-
-def _trend_to_dict(trend: WeeklyTrend) -> dict[str, float | None]:
-    return {key: value if isfinite(value) else None for key, value in vars(trend).items()}
 
 
 def _failure_to_dict(failure: Failure) -> dict[str, object]:

@@ -73,7 +73,7 @@ def command(
     contradicts, and a test row that the live release got wrong. With --open-pr the cluster's rows
     that people or a reviewer vouch for become a slice that gates may name, as a pull request.
     """
-    from tidemill.control.search_proposals import pull_requests
+    from tidemill.control.pull_requests import pull_requests
     from tidemill.home import Home
 
     if (open_pr and number is None) or (name and not open_pr):

@@ -54,11 +54,11 @@ def command(
     goes on, and the same search costs nothing again.
     """
     from tidemill.cli import _search
+    from tidemill.control.pull_requests import pull_requests
     from tidemill.control.search_proposals import (
         command_line,
         prompt_branch,
         prompt_report,
-        pull_requests,
     )
     from tidemill.home import Home
     from tidemill.terminal.progress import terminal_progress

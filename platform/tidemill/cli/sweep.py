@@ -39,7 +39,8 @@ def command(
     from tidemill.adapters.answer_cache import SearchMemory
     from tidemill.adapters.store import DvcStore
     from tidemill.cli import _search
-    from tidemill.control.search_proposals import command_line, pull_requests, stale_specs
+    from tidemill.control.pull_requests import pull_requests
+    from tidemill.control.search_proposals import command_line, stale_specs
     from tidemill.home import Home
     from tidemill.pipeline import sweep_proposal
     from tidemill.pipeline.sweep import sweep
@@ -63,7 +64,7 @@ def command(
             {up: home.store.get(builder.current(up).artefact) for up in builder.upstream(name)},
             builder.build_context(name, "sweep", say),
             DvcStore(settings.home / "search" / "trials"),
-            SearchMemory(settings.home / "search" / "memory.db"),
+            SearchMemory.of_home(settings.home),
             seed=seed,
         )
     changed = sweep_proposal.changed_files(swept, loaded) if swept.has_proposal else {}

@@ -60,7 +60,7 @@ class PromptSearch:
         return self.spec.optimise
 
     @property
-    def loaded(self) -> LoadedSpec:
+    def loaded_spec(self) -> LoadedSpec:
         """The spec with its file."""
         return self.builder.project.specs[self.spec.name]
 
@@ -116,7 +116,7 @@ class PromptSearch:
             (self.model, _artefact(home, inputs.model)),
             artefacts,
             self.builder.build_context(self.spec.name, "optimise", say),
-            search_memory(home),
+            SearchMemory.of_home(home.settings.home),
             request,
             ChatModel(reflection) if reflection else None,
         )
@@ -135,11 +135,6 @@ class PromptSearch:
             for topic in topics
             for comment in feedback.comments(topic, dataset.privacy, inputs, key=key, until=until)
         )
-
-
-def search_memory(home: Home) -> SearchMemory:
-    """What searches of a home remember."""
-    return SearchMemory(home.settings.home / "search" / "memory.db")
 
 
 def search_model(builder: ProjectBuilder, prompt: Prompt) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tidemill.adapters.git.branches import commit_and_push, current_branch
 from tidemill.adapters.git.command import git
 from tidemill.errors import ServiceError
+from tidemill.home import Home
 from tidemill.ports import Forge, PullRequest
 
 
@@ -55,3 +56,11 @@ class Desk:
         written = {(below / path).as_posix(): content for path, content in files.items()}
         commit_and_push(self.root, self.remote, "HEAD", branch, written, title)
         return self.forge.open_pull_request(branch, base, title, body)
+
+
+def pull_requests(home: Home) -> Desk:
+    """The repository that holds the specs, with its forge; raises ServiceError."""
+    from tidemill.adapters.forge import open_forge
+
+    settings = home.settings
+    return Desk(settings.specs, settings.forge.remote, open_forge(settings))

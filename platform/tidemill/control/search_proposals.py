@@ -19,14 +19,6 @@ from tidemill.ports import PullRequest
 LONGEST_TITLE = 72
 
 
-def pull_requests(home: Home) -> Desk:
-    """The repository that holds the specs, with its forge; raises ServiceError."""
-    from tidemill.adapters.forge import open_forge
-
-    settings = home.settings
-    return Desk(settings.specs, settings.forge.remote, open_forge(settings))
-
-
 def prompt_branch(search: PromptSearch) -> str:
     """The branch of a prompt's proposal: a later gain brings the same one up to date."""
     return f"tidemill/optimise/{search.builder.project.name}/{search.spec.name}"
@@ -36,7 +28,9 @@ def prompt_report(
     home: Home, search: PromptSearch, result: PromptSearchResult, command: str
 ) -> tuple[SearchReport, dict[str, bytes | None]]:
     """The report of a prompt search, and the files that a gain changes."""
-    changed = prompt_proposal.changed_files(result, search.loaded) if result.has_proposal else {}
+    changed = (
+        prompt_proposal.changed_files(result, search.loaded_spec) if result.has_proposal else {}
+    )
     project, reflection = search.builder.project, home.settings.reflection
     report = prompt_proposal.search_report(
         result,

@@ -56,11 +56,13 @@ def run_outcome(
     """Why a run that succeeded trained nothing, and what its prompt searches came to; empty where
     it built something new and searched nothing."""
     only_searched = len(searches) == len(decided.assets)
-    trained = "" if only_searched else _untrained(materialisations, decided, run)
+    trained = "" if only_searched else _why_nothing_trained(materialisations, decided, run)
     return "; ".join(filter(None, (trained, *searches)))
 
 
-def _untrained(materialisations: MaterialisationLedger, decided: TriggerDecision, run: str) -> str:
+def _why_nothing_trained(
+    materialisations: MaterialisationLedger, decided: TriggerDecision, run: str
+) -> str:
     newest = materialisations.history(decided.project, limit=RECENT)
     built = [record for record in newest if record.run_id == run]
     if not built:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tidemill.adapters.answer_cache import SearchMemory
 from tidemill.control.lifecycle_events import announce
-from tidemill.control.prompt_search import PromptSearch, search_memory, search_model
+from tidemill.control.prompt_search import PromptSearch, search_model
+from tidemill.control.pull_requests import pull_requests
 from tidemill.control.search_proposals import (
     command_line,
     prompt_branch,
     prompt_report,
     propose,
-    pull_requests,
 )
 from tidemill.home import Home
 from tidemill.pipeline.builder import ProjectBuilder
@@ -52,12 +53,12 @@ def search_and_propose(
     """
     spec = builder.project.spec(name, Prompt)
     search = PromptSearch(builder, spec, search_model(builder, spec), _method(spec))
-    inputs, memory = search.read_inputs(home, frozen=True), search_memory(home)
+    inputs, memory = search.read_inputs(home, frozen=True), SearchMemory.of_home(home.settings.home)
     key = search.key(home, inputs)
     former = memory.outcome(key)
     if former is not None:
         say(f"{name}: nothing that the search reads has changed")
-        return SearchOutcome(_repeated(former), former["pull_request"], searched=False)
+        return SearchOutcome(_repeat_verdict(former), former["pull_request"], searched=False)
     desk, folder = pull_requests(home), builder.project.folder
     desk.clean(folder)
     result = search.run(home, inputs, say)
@@ -79,7 +80,7 @@ def _method(spec: Prompt) -> str:
     return spec.optimise.method
 
 
-def _repeated(former: Mapping[str, str]) -> str:
+def _repeat_verdict(former: Mapping[str, str]) -> str:
     return (
         "not searched again: no row, comment, model or spec changed since the search of "
         f"{former['at']} ({former['verdict']})"

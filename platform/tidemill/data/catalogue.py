@@ -43,7 +43,7 @@ class Catalogue:
         """Id of an item → its place."""
         return {item.id: place for place, item in enumerate(self.items)}
 
-    @property
+    @cached_property
     def ids(self) -> tuple[str, ...]:
         """The ids, in order."""
         return tuple(item.id for item in self.items)

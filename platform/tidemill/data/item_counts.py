@@ -61,7 +61,7 @@ def count_visits(visits: Iterable[Sequence[str]], place: Mapping[str, int]) -> F
     """(items,): how many visits each item is in."""
     counts = np.zeros(len(place))
     for visit in visits:
-        counts[_places(visit, place)] += 1
+        counts[visit_places(visit, place)] += 1
     return counts
 
 
@@ -75,7 +75,7 @@ def count_pairs(
     """
     cells: dict[tuple[int, int], float] = defaultdict(float)
     for visit in visits:
-        items = _places(visit, place)
+        items = visit_places(visit, place)
         for i, first in enumerate(items):
             for j, second in enumerate(items):
                 if spacing is None and i != j:
@@ -96,12 +96,16 @@ def rank_items(scores: Floats, history: Iterable[str], items: Sequence[str]) -> 
     left_out = set(history)
     order = np.argsort(-scores, kind="stable")
     ranking = [items[place] for place in order[: DEPTH + len(left_out)]]
-    ranking = [item for item in ranking if item not in left_out][:DEPTH]
+    return ranked_answer([item for item in ranking if item not in left_out][:DEPTH], len(items))
+
+
+def ranked_answer(ranking: Sequence[str], candidates: int) -> Answer:
+    """The answer that recommends these items, the best first, out of so many."""
     label = ranking[0] if ranking else None
     text = ", ".join(ranking[:SHOWN])
-    return Answer(text, label, ranking=tuple(ranking), candidates=len(items))
+    return Answer(text, label, ranking=tuple(ranking), candidates=candidates)
 
 
-def _places(visit: Sequence[str], place: Mapping[str, int]) -> list[int]:
+def visit_places(visit: Sequence[str], place: Mapping[str, int]) -> list[int]:
     """Each item of a visit once, at its first time."""
     return list(dict.fromkeys(place[item] for item in visit if item in place))

@@ -85,7 +85,7 @@ def open_outcomes(rows: Sequence[MutableRow], case: ReviewedQuestion) -> dict[in
 def _alone(review: MutableRow) -> Outcome:
     """A review of an answer that nobody else said anything about is a row only with consent."""
     if review.get(CONSENT) is True and review.get(ANSWER):
-        return _vouched(review, review)
+        return _verify(review, review)
     return review, f"{UNASKED}: nobody's row asks this any more"
 
 
@@ -108,7 +108,7 @@ def _counted(row: MutableRow, review: DatasetRow, label: str, base: DatasetRow) 
 def _corrected(row: MutableRow, review: DatasetRow, outputs: Sequence[str]) -> MutableRow:
     """The row with the reviewer's answer; unchanged where it has that answer already."""
     right: Mapping[str, object] = {name: review[name] for name in outputs if name in review}
-    row = _vouched(row, review)
+    row = _verify(row, review)
     if all(row.get(name) == value for name, value in right.items()):
         return row
     event = {name: review.get(name) for name in (EVENT, PLACE)}
@@ -116,6 +116,6 @@ def _corrected(row: MutableRow, review: DatasetRow, outputs: Sequence[str]) -> M
     return {**row, **right, **event, **origin}
 
 
-def _vouched(row: DatasetRow, review: DatasetRow) -> MutableRow:
+def _verify(row: DatasetRow, review: DatasetRow) -> MutableRow:
     """The row, verified by a review."""
     return {**row, VOUCHED: "review", VOUCHED_AT: review.get("time")}

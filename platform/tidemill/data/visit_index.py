@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from tidemill.data.item_counts import Floats
+from tidemill.data.item_counts import Floats, visit_places
 
 Integers = npt.NDArray[np.int64]
 
@@ -40,7 +40,7 @@ class VisitIndex:
     @classmethod
     def of(cls, visits: Iterable[Sequence[str]], place: Mapping[str, int]) -> VisitIndex:
         """From item ids; what the catalogue does not have is left out."""
-        placed = [list(dict.fromkeys(place[i] for i in visit if i in place)) for visit in visits]
+        placed = [visit_places(visit, place) for visit in visits]
         start = np.cumsum([0, *map(len, placed)], dtype=np.int64)
         items = np.array([item for visit in placed for item in visit], dtype=np.int64)
         return cls(start, items, len(place))

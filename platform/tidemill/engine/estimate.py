@@ -18,7 +18,7 @@ from tidemill.engine.statistics import (
     quantile_of,
     wilson,
 )
-from tidemill.metrics import Scored, measure
+from tidemill.metrics import Scored, is_exact, measure
 from tidemill.rows import DatasetRow
 
 Clusters = Sequence[Hashable] | None
@@ -43,7 +43,7 @@ def estimate(
     n = len(answers)
     if metric.KIND == "size":
         return _exact(size, n)
-    if getattr(metric, "EXACT", False):
+    if is_exact(metric):
         return _exact(measure(name, answers), n)
     if metric.KIND == "proportion" and clusters is None:
         return wilson(sum(metric.score(answers)), n, confidence)
@@ -79,7 +79,7 @@ def gain(
         return _exact(None if mine is None or theirs is None else theirs - mine, n)
     if n == 0:
         return bootstrap_of(mean_of(()), 0)
-    if getattr(metric, "EXACT", False):
+    if is_exact(metric):
         return _exact(measure(name, first) - measure(name, second), n)
     if metric.KIND == "proportion":
         scores = zip(metric.score(first), metric.score(second), strict=True)

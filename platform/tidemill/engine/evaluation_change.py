@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import isfinite
 from typing import Literal
 
-from tidemill.engine.measurement import Measure
+from tidemill.engine.measurement import Measure, finite_record
 
 DONE, WORSE, ERROR = 0, 2, 1
 """Exit codes: nothing is shown to be worse; a gate fails or a metric fell; an error."""
@@ -147,18 +146,10 @@ class EvaluationReport:
     def to_dict(self) -> dict[str, object]:
         """The JSON form; numbers that are not finite are null."""
         values = {**asdict(self), "compared": [_comparison(item) for item in self.compared]}
-        return {name: _finite(value) for name, value in values.items()}
+        return finite_record(values)
 
 
 def _comparison(change: EvaluationChange) -> dict[str, object]:
     comparison = change.comparison
     verdict = {"is_sample": comparison.is_sample, "is_worse": comparison.is_worse}
     return {**asdict(change), "comparison": {**asdict(comparison), **verdict}}
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not isfinite(value) else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from math import isfinite
 from typing import Any
 
 
@@ -46,3 +47,16 @@ class Check:
     def to_dict(self) -> dict[str, object]:
         """As JSON records keep it."""
         return asdict(self)
+
+
+def finite_record(record: Mapping[str, object]) -> dict[str, object]:
+    """A record as JSON can hold it, which knows no nan and no infinity: they become null."""
+    return {key: _finite_value(value) for key, value in record.items()}
+
+
+def _finite_value(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _finite_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite_value(item) for item in value]
+    return None if isinstance(value, float) and not isfinite(value) else value

@@ -14,7 +14,7 @@ from typing import Literal
 from tidemill.catalog import METRICS
 from tidemill.engine.concordance import LABEL, Agreement, agree, rows_needed, surely_below
 from tidemill.engine.shadow_pair import ReleaseAnswer, ShadowPair
-from tidemill.metrics import Scored, measure
+from tidemill.metrics import Scored, is_exact, measure
 
 MAX_FLIPS = 5
 AgreementFinding = Literal["agrees", "differs", "inconclusive"]
@@ -95,8 +95,8 @@ def _metrics(pairs: Sequence[ShadowPair]) -> list[MetricPair]:
     for name in METRICS.names():
         module = METRICS.load(name)
         rows = timed if module.KIND in ("quantile", "speed") else pairs
-        of_rows = getattr(module, "EXACT", False)  # coverage: of all rows, not of an answer
-        if module.NEEDS_REFERENCE or of_rows or module.KIND == "size" or not rows:
+        judges_answers = module.KIND != "size" and not is_exact(module)
+        if module.NEEDS_REFERENCE or not judges_answers or not rows:
             continue
         values = [
             measure(name, [_score(getattr(pair, arm), pair) for pair in rows])

@@ -11,7 +11,7 @@ from tidemill.catalog import METRICS
 from tidemill.engine.check_names import TRIVIAL_BASELINES
 from tidemill.engine.estimate import Clusters, estimate, gain
 from tidemill.engine.gate import DASH, GateResult, number
-from tidemill.engine.measurement import Measure
+from tidemill.engine.measurement import Measure, finite_record
 from tidemill.engine.statistics import Interval
 from tidemill.metrics import Scored
 
@@ -49,7 +49,10 @@ class BaselineScore:
     def to_dict(self) -> dict[str, object]:
         """The JSON form of `report.json`; numbers that are not finite are null."""
         own = {"baseline": self.baseline, "title": self.title, "note": self.note}
-        measures = {"measure": _finite(self.measure), "gain": _finite(self.gain)}
+        measures = {
+            "measure": finite_record(self.measure.to_dict()),
+            "gain": finite_record(self.gain.to_dict()),
+        }
         return {**own, **measures, "trivial": self.trivial}
 
 
@@ -162,13 +165,6 @@ def _read_measure(raw: Mapping[str, Any]) -> Measure:
     """A measure; numbers that were not finite are nan."""
     bounds = {name: nan for name in ("value", "low", "high") if raw.get(name) is None}
     return Measure.from_dict({**raw, **bounds})
-
-
-def _finite(measure: Measure) -> dict[str, object]:
-    return {
-        key: None if isinstance(value, float) and not isfinite(value) else value
-        for key, value in measure.to_dict().items()
-    }
 
 
 def _measure(metric: str, interval: Interval) -> Measure:

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil, nan
 from pathlib import Path
+from types import ModuleType
 
 from tidemill.answer import Answer
 from tidemill.catalog import METRICS
@@ -58,6 +59,11 @@ def measure(name: str, answers: Sequence[Scored], folder: Path | None = None) ->
         return float(metric.combine(metric.statistics(answers).sum(axis=0)))
     values = metric.score(answers)
     return quantile(values, metric.Q) if metric.KIND == "quantile" else sum(values) / len(values)
+
+
+def is_exact(metric: ModuleType) -> bool:
+    """True for a metric that describes the rows, and neither estimates nor judges an answer."""
+    return bool(getattr(metric, "EXACT", False))
 
 
 def quantile(values: Sequence[float], q: float) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.catalog import METRICS
+from tidemill.engine.measurement import finite_record
 from tidemill.errors import DataError
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline import pictures
@@ -18,7 +19,7 @@ from tidemill.pipeline.answer_file import write_answers
 from tidemill.pipeline.answers import EvaluatedRow
 from tidemill.pipeline.baseline import Baseline, load_baseline
 from tidemill.pipeline.context import BuildContext, BuildResult
-from tidemill.pipeline.evaluation_outcome import EvaluationOutcome, judge_answers, plain
+from tidemill.pipeline.evaluation_outcome import EvaluationOutcome, judge_answers
 from tidemill.pipeline.failures import SHOWN, Failures, find_failures
 from tidemill.pipeline.prompt_loading import load_program
 from tidemill.pipeline.sampling import sample_rows
@@ -103,15 +104,15 @@ def _report(
         "confidence": spec.confidence,
         "seed": spec.seed,
         "size": judged.size,
-        "measures": [plain(asdict(measure)) for measure in judged.measures],
+        "measures": [finite_record(asdict(measure)) for measure in judged.measures],
         "gains": None
         if judged.gains is None
-        else [plain(asdict(measure)) for measure in judged.gains],
+        else [finite_record(asdict(measure)) for measure in judged.gains],
         "baseline": other.summary if other else None,
         "trivial_baselines": judged.table.to_dict(),
         "forgetting": judged.forgetting.to_dict() if judged.forgetting else None,
         "warnings": judged.warnings,
-        "gates": [plain(outcome.to_dict()) for outcome in judged.verdict.outcomes],
+        "gates": [finite_record(outcome.to_dict()) for outcome in judged.verdict.outcomes],
         "passed": judged.verdict.has_passed,
         "message": judged.verdict.message,
         "unreadable": sum(not answer.answer.valid for answer in answers),
@@ -166,7 +167,9 @@ def _tables(judged: EvaluationOutcome, failures: Failures) -> dict[str, list[dic
         "Worst rows": [row.to_dict() for row in failures.rows[:SHOWN]],
         "Groups of failures": [asdict(group) for group in failures.groups[:SHOWN]],
     }
-    return {title: [plain(row) for row in table] for title, table in tables.items() if table}
+    return {
+        title: [finite_record(row) for row in table] for title, table in tables.items() if table
+    }
 
 
 def _write(path: Path, content: Any) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import isfinite
 
 from tidemill.catalog import METRICS
 from tidemill.engine.check_names import FORGETTING
 from tidemill.engine.estimate import estimate, gain, subjects, units
 from tidemill.engine.forgetting import ForgettingVerdict
 from tidemill.engine.gate import GateResult, GateVerdict, judge
+from tidemill.engine.measurement import finite_record
 from tidemill.engine.trivial_baseline import BaselineTable
 from tidemill.pipeline import answers as answering
 from tidemill.pipeline.answers import EvaluatedRow
@@ -150,13 +150,5 @@ def _gain(
 
 
 def _check(check: CheckSpec, outcome: GateResult) -> Check:
-    facts = plain(outcome.to_dict())
+    facts = finite_record(outcome.to_dict())
     return Check(check.name, outcome.passed, outcome.message, check.blocking, facts)
-
-
-def plain(record: dict[str, object]) -> dict[str, object]:
-    """JSON knows no nan and no infinity: they become null."""
-    return {
-        key: None if isinstance(value, float) and not isfinite(value) else value
-        for key, value in record.items()
-    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidemill.answer import Answer
-from tidemill.data.item_counts import SHOWN
+from tidemill.data.item_counts import ranked_answer
 from tidemill.errors import DataError
 from tidemill.pipeline.answers import BLOCK, EvaluatedRow, row_id
 from tidemill.progress import Progress
@@ -28,15 +28,15 @@ def answer_histories(
         block = rows[start : start + BLOCK]
         ranked = runtime.rank([list(row["history"]) for row in block])
         for index, (row, items) in enumerate(zip(block, ranked, strict=True), start):
-            answers.append(_evaluated(row, index, items, len(runtime.form.labels)))
+            answers.append(_evaluate_row(row, index, items, len(runtime.form.labels)))
         say(title, done=len(answers), total=len(rows))
     return answers
 
 
-def _evaluated(row: DatasetRow, index: int, items: RankedItems, candidates: int) -> EvaluatedRow:
-    text = ", ".join(items.ids[:SHOWN])
-    label = items.ids[0] if items.ids else None
-    answer = Answer(text, label, ranking=items.ids, candidates=candidates)
+def _evaluate_row(row: DatasetRow, index: int, items: RankedItems, candidates: int) -> EvaluatedRow:
+    answer = ranked_answer(items.ids, candidates)
     reference = Answer(str(row["label"]), str(row["label"]))
     seconds = items.seconds
-    return EvaluatedRow(row_id(row, index), reference, answer, text, seconds, 0, 1, "stop", row)
+    return EvaluatedRow(
+        row_id(row, index), reference, answer, answer.text, seconds, 0, 1, "stop", row
+    )

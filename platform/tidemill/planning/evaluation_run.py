@@ -114,7 +114,7 @@ class EvaluationRun:
     ) -> tuple[list[AnsweredVersion], int]:
         """Answers of each version to as many of the first rows as the time allows, and how many of
         them are new; versions with the same model and prompt are asked once."""
-        memory = SearchMemory(self.home.settings.home / "search" / "memory.db")
+        memory = SearchMemory.of_home(self.home.settings.home)
         store = self.home.store
         pool = RuntimePool(memory, lambda digest: store.get(digest).path, self.progress)
         different = {version.answers_key: version for version in reversed(versions)}
